@@ -1,0 +1,82 @@
+"""archcalc: how big is this network, and why?
+
+    spec text ─▶ document ─▶ expanded layers ─▶ graph ─▶ analyses ─▶ report
+    (a file)     (TOML)      (blocks, repeat,   (edges)  (shapes,    (Network: rows,
+                              variables)                  counts)     totals, tables)
+
+>>> import archcalc
+>>> network = archcalc.load("lenet5")
+>>> network.totals.parameters
+61706
+"""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from typing import Any
+
+from archcalc.errors import ArchcalcError, Diagnostic, SpecError, UsageError
+from archcalc.graph import connect
+from archcalc.report.network import Network, ShapeError
+from archcalc.report.summary import LayerSummary, ReceptiveField, Totals
+from archcalc.spec.document import Document, parse, read, shipped_specs
+from archcalc.spec.expansion import expand
+
+__version__ = "0.1.0"
+__all__ = [
+    "ArchcalcError",
+    "Diagnostic",
+    "LayerSummary",
+    "Network",
+    "ReceptiveField",
+    "ShapeError",
+    "SpecError",
+    "Totals",
+    "UsageError",
+    "load",
+    "loads",
+    "shipped_specs",
+]
+
+
+def load(
+    path_or_name: str | PathLike[str],
+    *,
+    variables: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+    training: bool = False,
+    batch: int = 1,
+) -> Network:
+    """Read a spec and analyse the network in it.
+
+    `path_or_name` is a TOML file, the name of a shipped spec such as `"lenet5"`, or `"-"` for standard input.
+    `variables` replaces values of the spec's `[variables]`, `inputs` shapes of its `[inputs]` (without the batch).
+    `training` keeps what the spec has `when = "training"`. `batch` multiplies operations; shapes never show it.
+
+    Raises SpecError with everything that is wrong, ShapeError if layers do not fit together.
+    """
+    return _analyse(read(fspath(path_or_name)), variables, inputs, training, batch)
+
+
+def loads(
+    text: str,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+    training: bool = False,
+    batch: int = 1,
+) -> Network:
+    """The same as `load` for a spec given as text."""
+    return _analyse(parse(text), variables, inputs, training, batch)
+
+
+def _analyse(
+    document: Document,
+    variables: Mapping[str, Any] | None,
+    inputs: Mapping[str, Sequence[int]] | None,
+    training: bool,
+    batch: int,
+) -> Network:
+    if batch < 1:
+        raise UsageError(f"batch {batch} is less than 1")
+    shapes = {name: list(shape) for name, shape in (inputs or {}).items()}
+    return Network(connect(document, expand(document, variables or {}, shapes, training)), batch)

@@ -1,0 +1,1 @@
+"""Questions to the whole graph, one file each. None knows a layer by name."""

@@ -1,0 +1,50 @@
+"""How much every layer computes, by kind of operation.
+
+One MAC is one multiplication and one addition; a FLOP is either. Only convolutions, matrix products and dense layers
+have MACs, as in torchvision's tables and PyTorch's own counter (which counts two FLOPs for each).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from archcalc.graph import Node
+from archcalc.layers.base import Count, Tensors, Unknown
+
+
+class Operations(NamedTuple):
+    """What one layer computes for a whole batch, by kind; `connections` are those of the network, not of a batch."""
+
+    by_kind: dict[str, Count]
+    connections: Count
+
+    @property
+    def macs(self) -> Count:
+        """MACs; 0 for a layer without any."""
+        return self.by_kind.get("macs", 0)
+
+
+def count_operations(node: Node, inputs: Tensors, output: tuple[int, ...], batch: int) -> Operations:
+    """The operations of one layer in one inference pass over a batch."""
+    by_kind = {
+        kind: count if isinstance(count, Unknown) else batch * count
+        for kind, count in node.layer.operations(inputs, output).items()
+    }
+    return Operations(by_kind, node.layer.count_connections(inputs, output))
+
+
+class Total(NamedTuple):
+    """A sum of what is known; `unknown` says what is missing from it, so that the sum is a lower bound."""
+
+    known: int
+    unknown: str | None = None
+
+
+def total(counts: Iterable[tuple[str, Count]]) -> Total:
+    """The sum of the counts, by layer name."""
+    known, missing = 0, []
+    for name, count in counts:
+        if isinstance(count, Unknown):
+            missing.append(f"{name}: {count.reason}")
+        else:
+            known += count
+    return Total(known, "; ".join(missing[:3]) + ("; …" if len(missing) > 3 else "") if missing else None)

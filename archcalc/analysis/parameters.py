@@ -1,0 +1,46 @@
+"""How many parameters and buffers every layer has, shared ones counted once."""
+
+from typing import NamedTuple
+
+from archcalc.arithmetic import product
+from archcalc.errors import Problem, quoted
+from archcalc.graph import Graph, Node
+from archcalc.layers.base import Shape, Tensors, size_text
+
+
+class Parameters(NamedTuple):
+    """What one layer adds to the network; `shapes` are those of its own parameters, by name."""
+
+    shapes: dict[str, Shape]
+    buffer_shapes: dict[str, Shape]
+    count: int
+    trainable: int
+    buffers: int
+
+
+def count_parameters(node: Node, inputs: Tensors) -> Parameters:
+    """The parameters and buffers of one layer; none where it uses another's."""
+    if node.owner is not None:
+        return Parameters({}, {}, 0, 0, 0)
+    shapes, buffers = node.layer.parameters(inputs), node.layer.buffers(inputs)
+    count = sum(map(product, shapes.values()))
+    return Parameters(shapes, buffers, count, count if node.trainable else 0, sum(map(product, buffers.values())))
+
+
+def check_sharing(graph: Graph, inputs: list[Tensors | None]) -> list[Problem]:
+    """A layer can use only weights that fit it: those of a layer of its type, with the same shapes."""
+    problems = []
+    for node, own in zip(graph.nodes, inputs, strict=True):
+        if node.owner is None or own is None or (other := inputs[node.owner]) is None:
+            continue
+        owner = graph.nodes[node.owner]
+        wanted, offered = node.layer.parameters(own), owner.layer.parameters(other)
+        if owner.layer.type != node.layer.type or wanted != offered:
+            message = f"layer {quoted(node.name)} cannot use the weights of {quoted(owner.name)}"
+            reason = f"{node.layer.type} {_text(wanted)}, but {owner.layer.type} {_text(offered)}"
+            problems.append(Problem(message, (*node.path, "weights"), reason, "make type and sizes equal"))
+    return problems
+
+
+def _text(shapes: dict[str, Shape]) -> str:
+    return ", ".join(f"{name} {size_text(shape)}" for name, shape in shapes.items()) or "without parameters"

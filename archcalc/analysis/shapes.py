@@ -1,0 +1,62 @@
+"""Which shape every edge has, and what does not fit."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from archcalc.errors import Problem, quoted
+from archcalc.graph import Graph, Node
+from archcalc.layers.base import Layer, Misfit, Tensor, Tensors, size_text
+
+AXES = {1: "channels", 2: "channels × length", 3: "channels × height × width", 4: "channels × depth × height × width"}
+
+
+class Shapes(NamedTuple):
+    """The tensor on every edge, None behind a layer that does not fit, and the problems."""
+
+    edges: list[Tensor | None]
+    problems: list[Problem]
+
+
+def infer_shapes(graph: Graph) -> Shapes:
+    """The tensor on every edge of the graph, without the batch."""
+    edges: list[Tensor | None] = [*graph.inputs.values()]
+    problems: list[Problem] = []
+    for node in graph.nodes:
+        inputs = tuple(tensor for source in node.sources if (tensor := edges[source]) is not None)
+        if len(inputs) < len(node.sources):
+            edges.append(None)
+        elif misfits := [*find_misfits(node.layer, inputs)]:
+            problems.extend(_problem(node, inputs, misfit) for misfit in misfits)
+            edges.append(None)
+        else:
+            edges.append(Tensor(node.layer.output_shape(inputs), node.layer.output_dtype(inputs)))
+    return Shapes(edges, problems)
+
+
+def find_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
+    """Why a layer cannot take these inputs: their number, dtypes and ranks, then what its type asks for."""
+    found = [*_general_misfits(layer, inputs)]
+    yield from found or layer.check(inputs)
+
+
+def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
+    least, most = layer.input_counts
+    if not least <= len(inputs) <= (most or len(inputs)):
+        wanted = "input" if most == 1 else f"inputs ({', '.join(layer.input_names)}{', …' if most is None else ''})"
+        count = f"{least} or more" if most is None else str(least) if most == least else f"{least} to {most}"
+        yield Misfit(f"{layer.type} takes {count} {wanted}, not {len(inputs)}", help="list them in inputs = […]")
+        return
+    for tensor in inputs:
+        if tensor.dtype not in layer.takes:
+            yield Misfit(f"{layer.type} takes {' or '.join(layer.takes)}, not {tensor.dtype}")
+    rank = len(inputs[0].shape)
+    if layer.ranks and rank not in layer.ranks:
+        wanted = " or ".join(AXES[wanted] for wanted in layer.ranks) if layer.channel_axis == 0 else "tokens × features"
+        remedy = "leave the batch out of the input's shape" if rank - 1 in layer.ranks else None
+        yield Misfit(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)
+
+
+def _problem(node: Node, inputs: Tensors, misfit: Misfit) -> Problem:
+    shapes = ", ".join(size_text(tensor.shape) for tensor in inputs)
+    path = (*node.path, misfit.field) if misfit.field else node.path
+    return Problem(f"{misfit.message}: layer {quoted(node.name)} gets {shapes}", path, misfit.reason, misfit.help)

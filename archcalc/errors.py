@@ -1,0 +1,91 @@
+"""Every error a user can cause: what is wrong with which value, where in the spec, and what to do."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("layers", 3, "kernel_size")
+
+SHOWN = 50  # problems printed at most
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a spec, by the keys that lead to it."""
+
+    message: str
+    path: Path = ()
+    reason: str | None = None
+    help: str | None = None
+
+
+class Place(NamedTuple):
+    """A line of a spec; `line` is None where the whole file is meant."""
+
+    source: str
+    line: int | None = None
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
+class Diagnostic(NamedTuple):
+    """A problem with its place. `code` is set for what `check` finds."""
+
+    message: str
+    place: Place
+    reason: str | None = None
+    help: str | None = None
+    severity: str = "error"
+    code: str | None = None
+
+    def __str__(self) -> str:
+        code = f"[{self.code}]" if self.code else ""
+        lines = [f"{self.severity}{code}: {self.message}", f"  ┌ {self.place}"]
+        if self.place.text:
+            lines.append(f"  │ {self.place.text}")
+        if self.reason:
+            lines.append(f"  = {self.reason}")
+        if self.help:
+            lines.append(f"  help: {self.help}")
+        return "\n".join(lines)
+
+
+class ArchcalcError(Exception):
+    """What archcalc raises when the user, not the program, has to change something."""
+
+
+class UsageError(ArchcalcError):
+    """A value outside the spec is wrong: a layer, column or code that does not exist, a missing package."""
+
+
+class SpecError(ArchcalcError):
+    """The spec is wrong. `diagnostics` has every problem found, each with its place."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        shown = [str(diagnostic) for diagnostic in self.diagnostics[:SHOWN]]
+        if len(self.diagnostics) > SHOWN:
+            shown.append(f"… and {len(self.diagnostics) - SHOWN} more")
+        return "\n\n".join(shown)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A remedy for a word that is not known: the closest one, or all there are."""
+    from difflib import get_close_matches
+
+    words: Sequence[str] = sorted(set(known))
+    if close := get_close_matches(word[:100], words, n=1):
+        return f"did you mean {quoted(close[0])}?"
+    if not words:
+        return None
+    listed = ", ".join(quoted(known_word) for known_word in words[:12])
+    return f"known: {listed}" + (", …" if len(words) > 12 else "")
+
+
+def quoted(word: str) -> str:
+    """A word from a spec in double quotes, shortened and without control characters."""
+    clean = "".join(letter if letter.isprintable() else "�" for letter in word)
+    return f'"{clean[:77]}…"' if len(clean) > 80 else f'"{clean}"'

@@ -1,0 +1,182 @@
+"""The network as a graph: layers in an order in which each comes after what it reads."""
+
+from collections import defaultdict
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from archcalc.errors import SHOWN, Path, Problem, did_you_mean, quoted
+from archcalc.layers.base import Layer, Tensor
+from archcalc.spec.document import Document
+from archcalc.spec.expansion import ExpandedLayer, Expansion, Instance, Source
+from archcalc.spec.schema import InputTable
+
+
+class Node(NamedTuple):
+    """A layer in its place. `sources` are edges by number, as in `Graph`."""
+
+    name: str
+    layer: Layer
+    sources: tuple[int, ...]
+    path: Path  # where the spec says so
+    instances: tuple[Instance, ...]  # the blocks it is in, outermost first
+    owner: int | None  # the node whose weights it uses
+    trainable: bool
+
+
+class Graph(NamedTuple):
+    """A network. Edges are numbered: the inputs first, then the outputs of the nodes, in order."""
+
+    document: Document
+    name: str
+    source: str | None
+    variables: dict[str, object]
+    inputs: dict[str, Tensor]
+    nodes: list[Node]
+    outputs: tuple[int, ...]
+
+    def edge_names(self) -> list[str]:
+        """The names of all edges, by number."""
+        return [*self.inputs, *(node.name for node in self.nodes)]
+
+
+def connect(document: Document, expansion: Expansion) -> Graph:
+    """Find the ends of every edge and put the layers in order. Raises SpecError for edges that lead nowhere or in circles."""
+    return _Connector(document, expansion).connect()
+
+
+class _Connector:
+    def __init__(self, document: Document, expansion: Expansion) -> None:
+        self.document = document
+        self.expansion = expansion
+        self.problems: list[Problem] = []
+        self.numbers = {item.name: -1 - i for i, item in enumerate(expansion.inputs)}
+        # Until they are in order, layers have the number of their entry, and inputs negative ones.
+        self.numbers.update({layer.name: number for number, layer in enumerate(expansion.layers)})
+
+    def connect(self) -> Graph:
+        layers = self.expansion.layers
+        sources = [[self._find(source) for source in layer.sources] for layer in layers]
+        owners = [self._owner(layer) for layer in layers]
+        outputs = self._outputs()
+        if self.problems:
+            raise self.document.error(self.problems)
+        order = self._order([[s for s in found if s is not None] for found in sources])
+        edges = {-1 - i: i for i in range(len(self.expansion.inputs))}
+        edges.update({number: len(edges) + position for position, number in enumerate(order)})
+        positions = {number: position for position, number in enumerate(order)}
+        nodes = [
+            Node(
+                layers[number].name,
+                layers[number].layer,
+                tuple(edges[source] for source in sources[number] if source is not None),
+                layers[number].path,
+                layers[number].instances,
+                None if (owner := owners[number]) is None else positions[owner],
+                layers[number].trainable,
+            )
+            for number in order
+        ]
+        return Graph(
+            self.document,
+            self.expansion.name,
+            self.expansion.source,
+            dict(self.expansion.variables),
+            {item.name: _tensor(item.table) for item in self.expansion.inputs},
+            nodes,
+            tuple(edges[output] for output in outputs),
+        )
+
+    def _find(self, source: Source) -> int | None:
+        """The number behind a name, through all names that stand for another."""
+        name, seen = source.scope + source.name, dict[str, None]()
+        while name not in self.numbers:
+            if name in seen or name not in self.expansion.aliases:
+                self._not_found(source, name in seen)
+                return None
+            seen[name] = None
+            source = self.expansion.aliases[name]
+            name = source.scope + source.name
+        found = self.numbers[name]
+        self.numbers.update(dict.fromkeys(seen, found))  # the next to ask need not go all the way
+        return found
+
+    def _not_found(self, source: Source, circular: bool) -> None:
+        if circular:
+            self.problems.append(Problem(f"{quoted(source.name)} is read in a circle of entries left out", source.path))
+            return
+        # Beyond what is printed, a remedy is not worth the search.
+        remedy = did_you_mean(source.name, self._known(source)) if len(self.problems) < SHOWN else None
+        message = f"no layer or input is called {quoted(source.name)}"
+        self.problems.append(Problem(message, source.path, help=remedy))
+
+    def _known(self, source: Source) -> list[str]:
+        """The names that the scope of an edge knows; those inside of blocks only if that is what was looked for."""
+        names = (*self.numbers, *self.expansion.aliases)
+        local = [name[len(source.scope) :] for name in names if name.startswith(source.scope)]
+        return local if "." in source.name else [name for name in local if "." not in name]
+
+    def _outputs(self) -> list[int]:
+        wanted = self.expansion.outputs
+        # An output that is left out disappears; without a list the last layer is the output.
+        named = [source for source in wanted if source.name not in self.expansion.dropped]
+        if wanted and not named:
+            self.problems.append(Problem("every output is left out", ("outputs",), help="name one that always exists"))
+        found = [self._find(source) for source in (named if wanted else [self.expansion.last])]
+        return [number for number in found if number is not None]
+
+    def _owner(self, layer: ExpandedLayer) -> int | None:
+        """The layer whose weights are used, at the end of any chain."""
+        seen = {layer.name}
+        owner: int | None = None
+        while layer.weights is not None:
+            owner = self._find(layer.weights)
+            if owner is None or owner < 0:
+                if owner is not None:
+                    self.problems.append(Problem("an input has no weights", layer.weights.path))
+                return None
+            following = self.expansion.layers[owner]
+            if following.name in seen:
+                message = f"the weights of {quoted(layer.name)} are its own, in a circle"
+                self.problems.append(Problem(message, layer.weights.path))
+                return None
+            seen.add(following.name)
+            layer = following
+        return owner
+
+    def _order(self, sources: list[list[int]]) -> list[int]:
+        """The order of the spec, but for layers that read what comes later."""
+        waiting = [sum(source >= 0 for source in found) for found in sources]
+        readers: defaultdict[int, list[int]] = defaultdict(list)
+        for number, found in enumerate(sources):
+            for source in found:
+                readers[source].append(number)
+        ready = [number for number, count in enumerate(waiting) if count == 0]
+        heapify(ready)
+        order: list[int] = []
+        while ready:
+            number = heappop(ready)
+            order.append(number)
+            for reader in readers[number]:
+                waiting[reader] -= 1
+                if waiting[reader] == 0:
+                    heappush(ready, reader)
+        if len(order) < len(sources):
+            raise self.document.error([self._cycle(sources, set(range(len(sources))) - set(order))])
+        return order
+
+    def _cycle(self, sources: list[list[int]], left: set[int]) -> Problem:
+        trail: dict[int, None] = {}
+        number = min(left)
+        while number not in trail:
+            trail[number] = None
+            number = next(source for source in sources[number] if source in left)
+        numbers = [*trail]
+        layers = [self.expansion.layers[found] for found in [*numbers[numbers.index(number) :], number]]
+        # The trail runs against the edges.
+        names = [quoted(layer.name) for layer in reversed(layers)]
+        circle = " → ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
+        return Problem(f"layers read each other in a circle: {circle}", layers[0].path, help="change one of their inputs")
+
+
+def _tensor(table: InputTable) -> Tensor:
+    return Tensor(tuple(table.shape), table.dtype, table.nonzeros)

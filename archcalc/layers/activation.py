@@ -1,0 +1,299 @@
+"""Activations. Each docstring gives the formula whose operations are counted, for every value."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from archcalc.arithmetic import whole
+from archcalc.layers.base import (
+    FLOATING,
+    Count,
+    Elementwise,
+    Misfit,
+    Positive,
+    Read,
+    Shape,
+    Tensors,
+    dim_misfit,
+    elements,
+    pointwise,
+    resolve_axis,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+
+class Activation(Elementwise):
+    """A function of each value. Abstract."""
+
+    family: ClassVar[str] = "activation"
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+    costs: ClassVar[dict[str, int]]  # operations for each value, by kind
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        values = elements(output)
+        return {kind: values * count for kind, count in self.costs.items()}
+
+
+class Relu(Activation):
+    """max(0, x)."""
+
+    type: ClassVar[str] = "relu"
+    costs: ClassVar[dict[str, int]] = {"comparisons": 1}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.ReLU()
+
+
+class Relu6(Activation):
+    """min(max(0, x), 6)."""
+
+    type: ClassVar[str] = "relu6"
+    costs: ClassVar[dict[str, int]] = {"comparisons": 2}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.ReLU6()
+
+
+class LeakyRelu(Activation):
+    """x where x > 0, else negative_slope·x."""
+
+    type: ClassVar[str] = "leaky_relu"
+    costs: ClassVar[dict[str, int]] = {"comparisons": 1, "multiplications": 1}
+
+    negative_slope: float = 0.01
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.LeakyReLU(self.negative_slope)
+
+
+class Prelu(Activation):
+    """x where x > 0, else a·x with a trainable a: one for all channels, or (num_parameters) one for each."""
+
+    type: ClassVar[str] = "prelu"
+    costs: ClassVar[dict[str, int]] = {"comparisons": 1, "multiplications": 1}
+
+    num_parameters: Positive = 1
+
+    def check(self, inputs: Tensors) -> "Iterator[Misfit]":
+        channels = inputs[0].shape[0] if inputs[0].shape else 1
+        if self.num_parameters not in (1, channels):
+            message = f"num_parameters {self.num_parameters} is neither 1 nor the {channels} channels"
+            yield Misfit(message, "num_parameters", help=f"use 1 or {channels}")
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        return {"weight": (self.num_parameters,)}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        links: Count = elements(output)
+        return links
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.PReLU(self.num_parameters)
+
+
+class Elu(Activation):
+    """x where x > 0, else alpha·(eˣ − 1)."""
+
+    type: ClassVar[str] = "elu"
+    costs: ClassVar[dict[str, int]] = {"comparisons": 1, "exponentials": 1, "additions": 1, "multiplications": 1}
+
+    alpha: float = 1.0
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.ELU(self.alpha)
+
+
+class Gelu(Activation):
+    """½x·(1 + erf(x/√2)), or with approximate = "tanh" ½x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))."""
+
+    type: ClassVar[str] = "gelu"
+
+    approximate: Literal["none", "tanh"] = "none"
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        values = elements(output)
+        if self.approximate == "tanh":
+            return {"multiplications": 6 * values, "additions": 2 * values, "tanh": values}
+        return {"multiplications": 3 * values, "additions": values, "error_functions": values}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.GELU(approximate=self.approximate)
+
+
+class Silu(Activation):
+    """x/(1 + e⁻ˣ), also called Swish."""
+
+    type: ClassVar[str] = "silu"
+    costs: ClassVar[dict[str, int]] = {"exponentials": 1, "additions": 1, "divisions": 1}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.SiLU()
+
+
+class Sigmoid(Activation):
+    """1/(1 + e⁻ˣ)."""
+
+    type: ClassVar[str] = "sigmoid"
+    costs: ClassVar[dict[str, int]] = {"exponentials": 1, "additions": 1, "divisions": 1}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Sigmoid()
+
+
+class Hardsigmoid(Activation):
+    """min(max(0, x + 3), 6)/6."""
+
+    type: ClassVar[str] = "hardsigmoid"
+    costs: ClassVar[dict[str, int]] = {"additions": 1, "comparisons": 2, "divisions": 1}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Hardsigmoid()
+
+
+class Hardswish(Activation):
+    """x·min(max(0, x + 3), 6)/6."""
+
+    type: ClassVar[str] = "hardswish"
+    costs: ClassVar[dict[str, int]] = {"additions": 1, "comparisons": 2, "divisions": 1, "multiplications": 1}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Hardswish()
+
+
+class Tanh(Activation):
+    """tanh x, counted as an operation of its own."""
+
+    type: ClassVar[str] = "tanh"
+    costs: ClassVar[dict[str, int]] = {"tanh": 1}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Tanh()
+
+
+class Softplus(Activation):
+    """log(1 + e^(beta·x))/beta, and x itself above threshold."""
+
+    type: ClassVar[str] = "softplus"
+    costs: ClassVar[dict[str, int]] = {
+        "multiplications": 1,
+        "comparisons": 1,
+        "exponentials": 1,
+        "additions": 1,
+        "logarithms": 1,
+        "divisions": 1,
+    }
+
+    beta: float = 1.0
+    threshold: float = 20.0
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Softplus(self.beta, self.threshold)
+
+
+class SoftmaxLayer(Elementwise):
+    """A normalised exponential along one axis, `dim`, counted without the batch. Abstract.
+
+    As frameworks compute it: the largest of n values is subtracted first.
+    """
+
+    family: ClassVar[str] = "activation"
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    dim: int = -1
+
+    def check(self, inputs: Tensors) -> "Iterator[Misfit]":
+        yield from dim_misfit(self.dim, len(inputs[0].shape))
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        rank = len(inputs[0].shape)
+        axis = resolve_axis(self.dim, rank)
+        reads = list(pointwise(rank))
+        reads[axis] = Read(whole(inputs[0].shape[axis]), axis)
+        return (tuple(reads),)
+
+
+class Softmax(SoftmaxLayer):
+    """e^(x − max)/Σe^(x − max) along `dim`: for n values n − 1 comparisons, n − 1 + n additions, n exponentials, n divisions."""
+
+    type: ClassVar[str] = "softmax"
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        values = elements(output)
+        rows = values // output[self.dim]
+        return {
+            "comparisons": values - rows,
+            "additions": 2 * values - rows,
+            "exponentials": values,
+            "divisions": values,
+        }
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Softmax(resolve_axis(self.dim, len(inputs[0].shape)) + 1)
+
+
+class LogSoftmax(SoftmaxLayer):
+    """x − max − log Σe^(x − max) along `dim`: for n values n − 1 comparisons, n − 1 + 2n additions, n exponentials, a logarithm."""
+
+    type: ClassVar[str] = "log_softmax"
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        values = elements(output)
+        rows = values // output[self.dim]
+        return {
+            "comparisons": values - rows,
+            "additions": 3 * values - rows,
+            "exponentials": values,
+            "logarithms": rows,
+        }
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.LogSoftmax(resolve_axis(self.dim, len(inputs[0].shape)) + 1)
+
+
+class Dropout(Elementwise):
+    """Sets a share p of the values to zero in training; does nothing, and costs nothing, at inference."""
+
+    type: ClassVar[str] = "dropout"
+    family: ClassVar[str] = "activation"
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    p: float = 0.5
+
+    def check(self, inputs: Tensors) -> "Iterator[Misfit]":
+        if not 0 <= self.p <= 1:
+            yield Misfit(f"p {self.p} is no probability", "p", help="use a number from 0 to 1")
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Dropout(self.p)

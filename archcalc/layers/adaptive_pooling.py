@@ -1,0 +1,141 @@
+"""Pooling to a given output size; size 1 is global pooling."""
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archcalc.arithmetic import POINT, Window, adaptive_reads, product
+from archcalc.layers.base import (
+    FLOATING,
+    MAX_PHASES,
+    Count,
+    Layer,
+    Misfit,
+    PerAxis,
+    PhasedWindow,
+    Read,
+    Shape,
+    Tensors,
+    UnknownWindow,
+    axis_misfit,
+    elements,
+    per_axis,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+
+class AdaptivePooling(Layer):
+    """Pooling whose window i of M runs from ⌊i·N/M⌋ to ⌈(i + 1)·N/M⌉ (PyTorch). Abstract."""
+
+    family: ClassVar[str] = "pooling"
+    dimensions: ClassVar[int]
+    channel_axis: ClassVar[int | None] = 0
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    output_size: PerAxis
+
+    def check(self, inputs: Tensors) -> "Iterator[Misfit]":
+        yield from axis_misfit("output_size", self.output_size, self.dimensions)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        channels, *_ = inputs[0].shape
+        return (channels, *per_axis(self.output_size, self.dimensions))
+
+    def positions_read(self, inputs: Tensors) -> Any:
+        """Positions in all windows together."""
+        channels, *sizes = inputs[0].shape
+        outputs = per_axis(self.output_size, self.dimensions)
+        return product((channels, *(adaptive_reads(n, m) for n, m in zip(sizes, outputs, strict=True))))
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        _, *sizes = inputs[0].shape
+        outputs = per_axis(self.output_size, self.dimensions)
+        spatial = (adaptive_window(n, m) for n, m in zip(sizes, outputs, strict=True))
+        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(spatial, start=1))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        name = "Adaptive" + ("Avg" if "avg" in self.type else "Max") + f"Pool{self.dimensions}d"
+        module: nn.Module = getattr(nn, name)(self.output_size)
+        return module
+
+
+def adaptive_window(size: int, output: int) -> Window | PhasedWindow | UnknownWindow:
+    """What the units of an adaptive pooling read along one axis."""
+    if size % output == 0:
+        # A single unit reads everything, and has no neighbour to be a stride away from.
+        return Window(size // output, size // output if output > 1 else 0)
+    common = math.gcd(size, output)
+    advance, period = size // common, output // common
+    if period > MAX_PHASES:
+        return UnknownWindow(f"pooling {size} positions to {output} has more than {MAX_PHASES} different windows")
+    first = tuple(phase * advance // period for phase in range(period))
+    last = tuple(-(-(phase + 1) * advance // period) - 1 for phase in range(period))
+    return PhasedWindow(first, last, advance)
+
+
+class AdaptiveAveragePooling(AdaptivePooling):
+    """The mean of each window: an addition for all but one of its positions, and a division. Abstract."""
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        units = elements(output)
+        return {"additions": self.positions_read(inputs) - units, "divisions": units}
+
+
+class AdaptiveMaxPooling(AdaptivePooling):
+    """The largest value of each window: a comparison for all but one of its positions. Abstract."""
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        return {"comparisons": self.positions_read(inputs) - elements(output)}
+
+
+class AdaptiveAvgPool1d(AdaptiveAveragePooling):
+    """Average pooling of `channels × length` to a given length."""
+
+    type: ClassVar[str] = "adaptive_avg_pool1d"
+    dimensions: ClassVar[int] = 1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+
+
+class AdaptiveAvgPool2d(AdaptiveAveragePooling):
+    """Average pooling of `channels × height × width` to a given size."""
+
+    type: ClassVar[str] = "adaptive_avg_pool2d"
+    dimensions: ClassVar[int] = 2
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+
+class AdaptiveAvgPool3d(AdaptiveAveragePooling):
+    """Average pooling of `channels × depth × height × width` to a given size."""
+
+    type: ClassVar[str] = "adaptive_avg_pool3d"
+    dimensions: ClassVar[int] = 3
+    ranks: ClassVar[tuple[int, ...]] = (4,)
+
+
+class AdaptiveMaxPool1d(AdaptiveMaxPooling):
+    """Max pooling of `channels × length` to a given length."""
+
+    type: ClassVar[str] = "adaptive_max_pool1d"
+    dimensions: ClassVar[int] = 1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+
+
+class AdaptiveMaxPool2d(AdaptiveMaxPooling):
+    """Max pooling of `channels × height × width` to a given size."""
+
+    type: ClassVar[str] = "adaptive_max_pool2d"
+    dimensions: ClassVar[int] = 2
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+
+class AdaptiveMaxPool3d(AdaptiveMaxPooling):
+    """Max pooling of `channels × depth × height × width` to a given size."""
+
+    type: ClassVar[str] = "adaptive_max_pool3d"
+    dimensions: ClassVar[int] = 3
+    ranks: ClassVar[tuple[int, ...]] = (4,)

@@ -1,0 +1,107 @@
+"""Attention."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from archcalc.arithmetic import POINT, whole
+from archcalc.layers.base import (
+    FLOATING,
+    Count,
+    Layer,
+    Misfit,
+    Positive,
+    Read,
+    Shape,
+    Tensors,
+    divides,
+    size_text,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class MultiHeadAttention(Layer):
+    """softmax(QKᵀ/√d)·V in `num_heads` heads, with its four projections (Vaswani et al. 2017; torch.nn.MultiheadAttention).
+
+    One input attends to itself; three are query, key and value; each `tokens × features`. The embedding size is the
+    query's. MACs: four projections, the scores and the weighted sum. Besides: the scaling of the queries, the softmax
+    of each row of scores, the biases.
+    """
+
+    type: ClassVar[str] = "multi_head_attention"
+    family: ClassVar[str] = "attention"
+    input_names: ClassVar[tuple[str, ...]] = ("query", "key", "value")
+    input_counts: ClassVar[tuple[int, int | None]] = (1, 3)
+    channel_axis: ClassVar[int | None] = -1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    num_heads: Positive
+    bias: bool = True
+    dropout: float = 0.0
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        query, *others = (tensor.shape for tensor in inputs)
+        yield from divides("num_heads", self.num_heads, query[-1], "features")
+        if len(inputs) == 2:
+            yield Misfit("attention takes one input, or a query, a key and a value; it gets 2")
+        if any(len(shape) != 2 for shape in others):
+            yield Misfit(f"key and value must be tokens × features, and are {', '.join(map(size_text, others))}")
+        elif len(others) == 2 and others[0][0] != others[1][0]:
+            yield Misfit(f"key and value have {others[0][0]} and {others[1][0]} tokens", help="make them equal")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        return inputs[0].shape
+
+    def _sources(self, inputs: Tensors) -> tuple[Shape, Shape, Shape]:
+        query, key, value = (inputs * 3 if len(inputs) == 1 else inputs)[:3]
+        return query.shape, key.shape, value.shape
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        (_, features), (_, key_features), (_, value_features) = self._sources(inputs)
+        if key_features is features and value_features is features or key_features == value_features == features:
+            projections: dict[str, Shape] = {"in_proj_weight": (3 * features, features)}
+        else:
+            projections = {
+                "q_proj_weight": (features, features),
+                "k_proj_weight": (features, key_features),
+                "v_proj_weight": (features, value_features),
+            }
+        if self.bias:
+            projections["in_proj_bias"] = (3 * features,)
+        projections["out_proj.weight"] = (features, features)
+        return {**projections, "out_proj.bias": (features,)} if self.bias else projections
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        (queries, features), (keys, key_features), (_, value_features) = self._sources(inputs)
+        scores = queries * keys * self.num_heads
+        rows = queries * self.num_heads
+        projections = 2 * queries * features * features + keys * key_features * features
+        biases = (2 * queries + 2 * keys) * features if self.bias else 0
+        return {
+            "macs": projections + keys * value_features * features + 2 * queries * keys * features,
+            "multiplications": queries * features,
+            "additions": biases + 2 * scores - rows,
+            "comparisons": scores - rows,
+            "exponentials": scores,
+            "divisions": scores,
+        }
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        (queries, features), (keys, key_features), (_, value_features) = self._sources(inputs)
+        biases = (2 * queries + 2 * keys) * features if self.bias else 0
+        links: Count = (2 * queries * features + keys * (key_features + value_features)) * features + biases
+        return links
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        features = [Read(whole(tensor.shape[-1]), 1) for tensor in inputs]
+        tokens = [Read(whole(tensor.shape[0]), 0) for tensor in inputs]
+        if len(inputs) > 1:
+            tokens[0] = Read(POINT, 0)
+        return tuple(zip(tokens, features, strict=True))
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Attention
+
+        return Attention(self, self._sources(inputs))

@@ -1,0 +1,208 @@
+"""What a layer type is: one class that holds all of its local facts.
+
+A subclass with a `type` is a layer type of the spec language. Its fields are PyTorch's arguments; its methods are
+formulas on them and on the input shapes. The formulas run on any kind of number (see `archcalc.arithmetic`); whatever
+has to hold for them is said in `check`, which runs on ints alone.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+
+from msgspec import Meta, Struct
+
+from archcalc.arithmetic import POINT, Window, product
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[Any, ...]  # sizes without the batch; ints, or any number that a formula can run on
+
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+PerAxis = Positive | tuple[Positive, ...]
+
+FLOATING = ("float32", "float64", "float16", "bfloat16")
+INTEGER = ("int64", "int32")
+
+
+class Tensor(NamedTuple):
+    """What flows along an edge, without the batch. `nonzeros` is known for a sparse input only."""
+
+    shape: Shape
+    dtype: str = "float32"
+    nonzeros: int | None = None
+
+
+Tensors = tuple[Tensor, ...]
+
+
+class Misfit(NamedTuple):
+    """Why a layer cannot take its inputs; `field` is the one to change."""
+
+    message: str
+    field: str | None = None
+    reason: str | None = None
+    help: str | None = None
+
+
+class Unknown(NamedTuple):
+    """A count that cannot be derived, and why. Never a zero."""
+
+    reason: str
+
+
+Count = int | Unknown
+
+
+MAX_PHASES = 1024  # of a window that depends on the unit; what is finer is not followed
+
+
+class PhasedWindow(NamedTuple):
+    """What output units read along one axis where it depends on the unit's phase, as behind an upsampling.
+
+    Unit i of a period reads positions `first[i]` to `last[i]` (none where first > last); the next period reads
+    `advance` positions further on.
+    """
+
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+    advance: int
+
+
+class UnknownWindow(NamedTuple):
+    """The positions read cannot be said, and why."""
+
+    reason: str
+
+
+ONE_HOP = Window(3, 1, 1)  # a graph convolution sees one hop in every direction
+
+
+class Read(NamedTuple):
+    """How a layer reads one axis of an input, and along which axis of the output its units are laid out.
+
+    `mixed`: the output axis runs over several input axes at once, as behind a flatten. `hop`: positions are nodes.
+    """
+
+    window: Window | PhasedWindow | UnknownWindow
+    axis: int
+    mixed: bool = False
+    hop: bool = False
+
+
+class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A layer of some type. Abstract; every concrete subclass says its `type`."""
+
+    type: ClassVar[str]
+    family: ClassVar[str]  # convolution, pooling, normalization, activation, dense, shaping, merging …
+    input_names: ClassVar[tuple[str, ...]] = ("input",)
+    input_counts: ClassVar[tuple[int, int | None]] = (1, 1)  # the fewest and the most; None for any number
+    ranks: ClassVar[tuple[int, ...]] = ()  # of the first input; empty for any
+    channel_axis: ClassVar[int | None] = None  # where the layer looks for channels or features: 0, -1, or it does not
+    transposed: ClassVar[bool] = False  # a window that spreads each input over several outputs
+    removes_bias: ClassVar[bool] = False  # subtracts a mean per channel, so that a bias before it has no effect
+    takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        """What has to hold before the formulas mean anything, as PyTorch checks it."""
+        yield from ()
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        """The output's shape, without the batch. By default the first input's."""
+        return inputs[0].shape
+
+    def output_dtype(self, inputs: Tensors) -> str:
+        """The output's dtype."""
+        return inputs[0].dtype
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        """The shape of each parameter, by PyTorch's name."""
+        return {}
+
+    def buffers(self, inputs: Tensors) -> dict[str, Shape]:
+        """The shape of each buffer, by PyTorch's name."""
+        return {}
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        """Elementary operations of one inference pass for one sample, by kind."""
+        return {}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        """Weighted links into all units, and one for each bias (LeCun et al. 1998)."""
+        return 0
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        """For every input and each of its axes, what an output unit reads. By default the same position.
+
+        Nothing for an input that steers and is not seen, as an adjacency.
+        """
+        return tuple(pointwise(len(tensor.shape)) for tensor in inputs)
+
+    def windows(self, inputs: Tensors) -> dict[int, Window]:
+        """The sliding window along each axis of the first input that has one; what `check` looks at."""
+        return {}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        """The PyTorch module that does the same."""
+        raise NotImplementedError(self.type)
+
+
+class Elementwise(Layer):
+    """A layer whose every output value comes from the input value in its place. Abstract."""
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        return (pointwise(len(inputs[0].shape)),)
+
+
+def pointwise(rank: int) -> tuple[Read, ...]:
+    """Each output unit reads the position that it has itself."""
+    return tuple(Read(POINT, axis) for axis in range(rank))
+
+
+def weighted_links(operations: dict[str, Count]) -> Count:
+    """Connections of a layer whose MACs are all weights and whose additions are all biases."""
+    return operations["macs"] + operations.get("additions", 0)  # type: ignore[operator]  # known by construction
+
+
+def elements(shape: Shape) -> Any:
+    """How many values a tensor of this shape holds."""
+    return product(shape)
+
+
+def size_text(shape: Shape) -> str:
+    """A shape as archcalc writes it: `6×28×28`; `1 value` for the empty one."""
+    return "×".join(map(str, shape)) if shape else "1 value"
+
+
+def per_axis(value: Any, dimensions: int) -> tuple[Any, ...]:
+    """One value for each axis."""
+    return value if isinstance(value, tuple) else (value,) * dimensions
+
+
+def axis_misfit(field: str, value: Any, dimensions: int) -> Iterator[Misfit]:
+    """A list must have one value for each axis."""
+    if isinstance(value, tuple) and len(value) != dimensions:
+        axes = "axis" if dimensions == 1 else "axes"
+        remedy = f"give one number, or a list of {dimensions}"
+        yield Misfit(f"{field} has {len(value)} values for {dimensions} {axes}", field, help=remedy)
+
+
+def divides(field: str, divisor: int, number: int, what: str) -> Iterator[Misfit]:
+    """`divisor` must divide `number`."""
+    if number % divisor:
+        fitting = [d for d in range(1, min(number, 4096) + 1) if number % d == 0]
+        nearest = sorted(fitting, key=lambda d: abs(d - divisor))[:3]
+        remedy = f"{field} that divide {number}: {', '.join(map(str, sorted(nearest)))}" if nearest else None
+        yield Misfit(f"{field} {divisor} does not divide the {number} {what}", field, help=remedy)
+
+
+def resolve_axis(dim: int, rank: int) -> int:
+    """The index of an axis of the shape (the batch not counted) that may be counted from the end."""
+    return dim + rank if dim < 0 else dim
+
+
+def dim_misfit(dim: int, rank: int, field: str = "dim") -> Iterator[Misfit]:
+    """`dim` must be an axis of the shape."""
+    if not -rank <= dim < rank:
+        remedy = f"axes are counted without the batch: {-rank} to {rank - 1}" if rank else None
+        yield Misfit(f"{field} {dim} is no axis of a shape with {rank}", field, help=remedy)

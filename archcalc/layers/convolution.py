@@ -1,0 +1,131 @@
+"""Convolutions in one, two and three dimensions."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archcalc.arithmetic import Window, named, product, whole
+from archcalc.layers.base import (
+    FLOATING,
+    Count,
+    Misfit,
+    Natural,
+    PerAxis,
+    Positive,
+    Shape,
+    Tensors,
+    divides,
+    elements,
+    per_axis,
+    weighted_links,
+)
+from archcalc.layers.sliding import Padding, SlidingLayer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Convolution(SlidingLayer):
+    """A convolution (cross-correlation). Abstract.
+
+    Output size per axis: ⌊(N + 2P − D·(F − 1) − 1)/S⌋ + 1 (PyTorch). One MAC for each weight of each output unit, one
+    addition for each bias.
+    """
+
+    family: ClassVar[str] = "convolution"
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    out_channels: Positive
+    kernel_size: PerAxis
+    stride: PerAxis = 1
+    padding: Padding = 0
+    dilation: PerAxis = 1
+    groups: Positive = 1
+    bias: bool = True
+    connections: tuple[tuple[Natural, ...], ...] | None = None
+
+    def geometry(self) -> dict[str, Any]:
+        return {
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+        }
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        channels, *_ = inputs[0].shape
+        yield from divides("groups", self.groups, channels, "input channels")
+        yield from divides("groups", self.groups, self.out_channels, "out_channels")
+        if self.connections is not None:
+            yield from table_misfits(self.connections, self.out_channels, channels, self.groups)
+        yield from super().check(inputs)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        _, *sizes = inputs[0].shape
+        return (self.out_channels, *self.spatial_output(tuple(sizes)))
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        kernel = per_axis(self.kernel_size, self.dimensions)
+        weight = {"weight": (*self._kernels(inputs), *kernel)}
+        return {**weight, "bias": (self.out_channels,)} if self.bias else weight
+
+    def _kernels(self, inputs: Tensors) -> Shape:
+        """How many kernels there are: maps × maps read by each, or one for each link of the connection table."""
+        if self.connections is not None:
+            return (sum(map(len, self.connections)),)
+        channels, *_ = inputs[0].shape
+        return (self.out_channels, named("C/G", channels // self.groups))
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        maps, *positions = output
+        kernels = self._kernels(inputs)
+        kernel = per_axis(self.kernel_size, self.dimensions)
+        macs = product((*kernels[:1], *positions, *kernels[1:], *kernel))
+        return {"macs": macs, "additions": elements(output)} if self.bias else {"macs": macs}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        return weighted_links(self.operations(inputs, output))
+
+    def channel_window(self, inputs: Tensors) -> Window:
+        return whole(inputs[0].shape[0])
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import convolution
+
+        return convolution(self, inputs)
+
+
+class Conv1d(Convolution):
+    """Convolution over `channels × length`."""
+
+    type: ClassVar[str] = "conv1d"
+    dimensions: ClassVar[int] = 1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+
+
+class Conv2d(Convolution):
+    """Convolution over `channels × height × width`."""
+
+    type: ClassVar[str] = "conv2d"
+    dimensions: ClassVar[int] = 2
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+
+class Conv3d(Convolution):
+    """Convolution over `channels × depth × height × width`."""
+
+    type: ClassVar[str] = "conv3d"
+    dimensions: ClassVar[int] = 3
+    ranks: ClassVar[tuple[int, ...]] = (4,)
+
+
+def table_misfits(table: tuple[tuple[int, ...], ...], maps: int, channels: int, groups: int) -> Iterator[Misfit]:
+    """A connection table names existing input maps, each once, for every output map."""
+    if groups != 1:
+        yield Misfit("a connection table and groups exclude each other", "connections", help="leave out groups")
+    if len(table) != maps:
+        remedy = f"give {maps} lists, one for each output map"
+        yield Misfit(f"connections has {len(table)} rows for {maps} output maps", "connections", help=remedy)
+    for number, row in enumerate(table):
+        if not row or len(set(row)) < len(row) or max(row) >= channels:
+            message = f"row {number} of connections, {list(row)}, is no set of input maps"
+            yield Misfit(message, "connections", help=f"name maps from 0 to {channels - 1}, each once")

@@ -1,0 +1,159 @@
+"""Layers in which every output reads every input feature, and embeddings."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from archcalc.arithmetic import whole
+from archcalc.layers.base import (
+    FLOATING,
+    INTEGER,
+    Count,
+    Layer,
+    Misfit,
+    Natural,
+    Positive,
+    Read,
+    Shape,
+    Tensors,
+    elements,
+    pointwise,
+    weighted_links,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def read_features(shape: Shape) -> tuple[Read, ...]:
+    """Reads the whole last axis, and the same position along the others."""
+    last = len(shape) - 1
+    return (*pointwise(last), Read(whole(shape[-1]), last))
+
+
+class Linear(Layer):
+    """A dense layer on the last axis, y = xWᵀ + b; the other axes are kept.
+
+    One MAC for each weight of each output row, one addition for each bias.
+    """
+
+    type: ClassVar[str] = "linear"
+    family: ClassVar[str] = "dense"
+    channel_axis: ClassVar[int | None] = -1
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    out_features: Positive
+    bias: bool = True
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        yield from needs_features(inputs[0].shape)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        *rows, _ = inputs[0].shape
+        return (*rows, self.out_features)
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        *_, features = inputs[0].shape
+        weight = {"weight": (self.out_features, features)}
+        return {**weight, "bias": (self.out_features,)} if self.bias else weight
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        *_, features = inputs[0].shape
+        macs = elements(output) * features
+        return {"macs": macs, "additions": elements(output)} if self.bias else {"macs": macs}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        return weighted_links(self.operations(inputs, output))
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        return (read_features(inputs[0].shape),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Linear(inputs[0].shape[-1], self.out_features, bias=self.bias)
+
+
+class Rbf(Layer):
+    """LeNet's output: each unit is the squared Euclidean distance Σ(x − w)² to a fixed vector (LeCun et al. 1998).
+
+    The vectors are set by hand and not trained, so they are a buffer. One subtraction and one MAC (square and add) for
+    each of their components.
+    """
+
+    type: ClassVar[str] = "rbf"
+    family: ClassVar[str] = "dense"
+    channel_axis: ClassVar[int | None] = -1
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    out_features: Positive
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        yield from needs_features(inputs[0].shape)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        *rows, _ = inputs[0].shape
+        return (*rows, self.out_features)
+
+    def buffers(self, inputs: Tensors) -> dict[str, Shape]:
+        *_, features = inputs[0].shape
+        return {"weight": (self.out_features, features)}
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        *_, features = inputs[0].shape
+        components = elements(output) * features
+        return {"macs": components, "additions": components}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        return self.operations(inputs, output)["macs"]
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        return (read_features(inputs[0].shape),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Rbf as RbfModule
+
+        return RbfModule(self, inputs)
+
+
+class Embedding(Layer):
+    """A table of vectors, looked up by integers: a new last axis of `embedding_dim`. No arithmetic.
+
+    Each output value is one weight: one connection.
+    """
+
+    type: ClassVar[str] = "embedding"
+    family: ClassVar[str] = "dense"
+    takes: ClassVar[tuple[str, ...]] = INTEGER
+
+    num_embeddings: Positive
+    embedding_dim: Positive
+    padding_idx: Natural | None = None
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        if self.padding_idx is not None and self.padding_idx >= self.num_embeddings:
+            message = f"padding_idx {self.padding_idx} is no row of {self.num_embeddings} embeddings"
+            yield Misfit(message, "padding_idx", help=f"use 0 to {self.num_embeddings - 1}")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        return (*inputs[0].shape, self.embedding_dim)
+
+    def output_dtype(self, inputs: Tensors) -> str:
+        return "float32"
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        return {"weight": (self.num_embeddings, self.embedding_dim)}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        links: Count = elements(output)
+        return links
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Embedding(self.num_embeddings, self.embedding_dim, padding_idx=self.padding_idx)
+
+
+def needs_features(shape: Shape) -> Iterator[Misfit]:
+    """There must be an axis of features."""
+    if not shape:
+        yield Misfit("a single value has no axis of features", help="add an axis with reshape")

@@ -1,0 +1,120 @@
+"""Graph networks: convolution with a sparse adjacency, and readout."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from archcalc.arithmetic import POINT, product, whole
+from archcalc.layers.base import (
+    FLOATING,
+    ONE_HOP,
+    Count,
+    Layer,
+    Misfit,
+    Positive,
+    Read,
+    Shape,
+    Tensors,
+    Unknown,
+    elements,
+    size_text,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class GcnConv(Layer):
+    """A graph convolution ÂXW + b (Kipf, Welling 2017): features `nodes × features`, and the adjacency `nodes × nodes`.
+
+    The features are multiplied by the weights first; then each nonzero of the adjacency costs one MAC for each output
+    feature. The adjacency input says how many there are: `{ shape = [2708, 2708], nonzeros = 13264 }`.
+    """
+
+    type: ClassVar[str] = "gcn_conv"
+    family: ClassVar[str] = "graph"
+    input_names: ClassVar[tuple[str, ...]] = ("features", "adjacency")
+    input_counts: ClassVar[tuple[int, int | None]] = (2, 2)
+    channel_axis: ClassVar[int | None] = -1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    out_features: Positive
+    bias: bool = True
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        features, adjacency = inputs[0].shape, inputs[1].shape
+        if adjacency != (features[0], features[0]):
+            message = f"the adjacency of {features[0]} nodes must be {features[0]}×{features[0]}"
+            yield Misfit(f"{message}, and is {size_text(adjacency)}")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        nodes, _ = inputs[0].shape
+        return (nodes, self.out_features)
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        _, features = inputs[0].shape
+        weight = {"weight": (self.out_features, features)}
+        return {**weight, "bias": (self.out_features,)} if self.bias else weight
+
+    def _aggregation(self, inputs: Tensors) -> Count:
+        nonzeros = inputs[1].nonzeros
+        if nonzeros is None:
+            return Unknown("the adjacency input does not say its number of nonzeros")
+        return nonzeros * self.out_features
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        aggregation = self._aggregation(inputs)
+        if isinstance(aggregation, Unknown):
+            return {"macs": aggregation}
+        _, features = inputs[0].shape
+        macs = {"macs": product((*output, features)) + aggregation}
+        return {**macs, "additions": elements(output)} if self.bias else macs
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        aggregation = self._aggregation(inputs)
+        if isinstance(aggregation, Unknown):
+            return aggregation
+        _, features = inputs[0].shape
+        biases = elements(output) if self.bias else 0
+        links: Count = elements(output) * features + aggregation + biases
+        return links
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        nodes, features = inputs[0].shape
+        return ((Read(ONE_HOP, 0), Read(whole(features), 1)), (Read(POINT, 0), Read(whole(nodes), 1)))
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import GcnConv as GcnConvModule
+
+        return GcnConvModule(self, inputs)
+
+
+class GraphReadout(Layer):
+    """One vector for a whole graph: the mean, sum or maximum over its nodes."""
+
+    type: ClassVar[str] = "graph_readout"
+    family: ClassVar[str] = "graph"
+    channel_axis: ClassVar[int | None] = -1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    reduction: Literal["mean", "sum", "max"] = "mean"
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        _, features = inputs[0].shape
+        return (features,)
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        nodes, features = inputs[0].shape
+        reductions = (nodes - 1) * features
+        if self.reduction == "max":
+            return {"comparisons": reductions}
+        return {"additions": reductions, "divisions": features} if self.reduction == "mean" else {"additions": reductions}
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        return ((Read(whole(inputs[0].shape[0]), 0), Read(POINT, 0)),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import GraphReadout as GraphReadoutModule
+
+        return GraphReadoutModule(self.reduction)

@@ -1,0 +1,152 @@
+"""Layers in which branches meet."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archcalc.arithmetic import POINT, SAME_FOR_ALL, Window, maximum
+from archcalc.layers.base import (
+    Count,
+    Layer,
+    Misfit,
+    Read,
+    Shape,
+    Tensors,
+    dim_misfit,
+    elements,
+    pointwise,
+    resolve_axis,
+    size_text,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Merging(Layer):
+    """A layer of two inputs or more. Abstract."""
+
+    family: ClassVar[str] = "merging"
+    input_names: ClassVar[tuple[str, ...]] = ("first", "second")
+    input_counts: ClassVar[tuple[int, int | None]] = (2, None)
+
+
+class Broadcasting(Merging):
+    """An elementwise operation, with axes of size 1 repeated, and missing leading axes added, as PyTorch does. Abstract.
+
+    The batch is no axis of these shapes: `64` meets `128×64`, but not a batch.
+    """
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        for axis, sizes in enumerate(zip(*_aligned(inputs), strict=True)):
+            if len(set(sizes) - {1}) > 1:
+                shapes = ", ".join(size_text(tensor.shape) for tensor in inputs)
+                yield Misfit(
+                    f"shapes do not broadcast: {shapes}",
+                    None,
+                    f"axis {axis} has sizes {', '.join(map(str, sizes))}",
+                    "make the sizes equal, or 1",
+                )
+                return
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        return tuple(_largest(sizes) for sizes in zip(*_aligned(inputs), strict=True))
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        output = self.output_shape(inputs)
+        return tuple(_spread(tensor.shape, output) for tensor in inputs)
+
+
+def _aligned(inputs: Tensors) -> list[Shape]:
+    rank = max(len(tensor.shape) for tensor in inputs)
+    return [(1,) * (rank - len(tensor.shape)) + tensor.shape for tensor in inputs]
+
+
+def _largest(sizes: tuple[Any, ...]) -> Any:
+    largest, *others = sizes
+    for size in others:
+        # Equal sizes are told apart from symbols that happen to meet: a shape is not compared with itself.
+        largest = largest if size is largest else maximum(largest, size)
+    return largest
+
+
+def _spread(shape: Shape, output: Shape) -> tuple[Read, ...]:
+    offset = len(output) - len(shape)
+    return tuple(
+        Read(SAME_FOR_ALL if size == 1 and output[offset + axis] != 1 else POINT, offset + axis)
+        for axis, size in enumerate(shape)
+    )
+
+
+class Add(Broadcasting):
+    """The sum of its inputs: one addition for each value and each further input."""
+
+    type: ClassVar[str] = "add"
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        return {"additions": elements(output) * (len(inputs) - 1)}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Add as AddModule
+
+        return AddModule(len(self.output_shape(inputs)))
+
+
+class Mul(Broadcasting):
+    """The product of its inputs, as in squeeze-and-excitation: one multiplication for each value and each further input."""
+
+    type: ClassVar[str] = "mul"
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        return {"multiplications": elements(output) * (len(inputs) - 1)}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Mul as MulModule
+
+        return MulModule(len(self.output_shape(inputs)))
+
+
+class Cat(Merging):
+    """Its inputs side by side along `dim` (by default the channels), counted without the batch."""
+
+    type: ClassVar[str] = "cat"
+
+    dim: int = 0
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        shapes = [tensor.shape for tensor in inputs]
+        found = [*dim_misfit(self.dim, len(shapes[0]))]
+        yield from found
+        if not found and len({_without(shape, self.dim, len(shapes[0])) for shape in shapes}) > 1:
+            listed = ", ".join(map(size_text, shapes))
+            axis = resolve_axis(self.dim, len(shapes[0]))
+            yield Misfit(
+                f"shapes differ outside of axis {axis}: {listed}",
+                "dim",
+                help="make all other sizes equal, by padding, stride or slice",
+            )
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        shape = list(inputs[0].shape)
+        for tensor in inputs[1:]:
+            shape[self.dim] = shape[self.dim] + tensor.shape[self.dim]
+        return tuple(shape)
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        rank, offset, reads = len(inputs[0].shape), 0, []
+        axis = resolve_axis(self.dim, rank)
+        for tensor in inputs:
+            shifted = list(pointwise(rank))
+            shifted[axis] = Read(Window(1, 1, offset), axis)
+            reads.append(tuple(shifted))
+            offset += tensor.shape[axis]
+        return tuple(reads)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Cat as CatModule
+
+        return CatModule(resolve_axis(self.dim, len(inputs[0].shape)) + 1)
+
+
+def _without(shape: Shape, dim: int, rank: int) -> tuple[int | Shape, Shape]:
+    axis = resolve_axis(dim, rank)
+    return (len(shape), (*shape[:axis], *shape[axis + 1 :]))

@@ -1,0 +1,270 @@
+"""Normalizations. Receptive fields take their statistics for constants, as the literature does."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from archcalc.arithmetic import product
+from archcalc.layers.base import (
+    FLOATING,
+    Count,
+    Elementwise,
+    Misfit,
+    Positive,
+    Shape,
+    Tensors,
+    divides,
+    elements,
+    size_text,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Epsilon = Annotated[float, Meta(ge=0)]
+
+
+class Normalization(Elementwise):
+    """A layer that rescales values. Abstract."""
+
+    family: ClassVar[str] = "normalization"
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+
+def affine(shape: Shape, wanted: bool, bias: bool = True) -> dict[str, Shape]:
+    """The parameters of an elementwise scale and shift."""
+    if not wanted:
+        return {}
+    return {"weight": shape, "bias": shape} if bias else {"weight": shape}
+
+
+def scale_and_shift(values: Any, parameters: dict[str, Shape]) -> dict[str, Count]:
+    """The operations of an elementwise scale and shift: one multiplication and one addition for each value."""
+    return {
+        "additions": values if "bias" in parameters else 0,
+        "multiplications": values if "weight" in parameters else 0,
+    }
+
+
+def standardization(values: Any, rows: Any, parameters: dict[str, Shape]) -> dict[str, Count]:
+    """Operations of (x − mean)/√(variance + ε), with statistics of each of `rows` equal parts of the values.
+
+    Mean: n − 1 additions, a division. Variance: n multiplications, n − 1 additions, a division. Then an addition for ε,
+    a square root, n divisions; the n subtractions of the mean serve both. Scale and shift come on top.
+    """
+    after = scale_and_shift(values, parameters)
+    return {
+        "additions": 3 * values - rows + after["additions"],  # type: ignore[operator]  # known by construction
+        "multiplications": values + after["multiplications"],
+        "divisions": values + 2 * rows,
+        "square_roots": rows,
+    }
+
+
+class BatchNorm(Normalization):
+    """Normalization with each channel's running statistics (Ioffe, Szegedy 2015); 1d, 2d or 3d as the input's rank says.
+
+    At inference it is a scale and a shift of each value: one multiplication and one addition.
+    """
+
+    type: ClassVar[str] = "batch_norm"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
+    removes_bias: ClassVar[bool] = True
+
+    eps: Epsilon = 1e-5
+    momentum: float = 0.1
+    affine: bool = True
+    track_running_stats: bool = True
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        channels, *_ = inputs[0].shape
+        return affine((channels,), self.affine)
+
+    def buffers(self, inputs: Tensors) -> dict[str, Shape]:
+        if not self.track_running_stats:
+            return {}
+        channels, *_ = inputs[0].shape
+        return {"running_mean": (channels,), "running_var": (channels,), "num_batches_tracked": ()}
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        values = elements(output)
+        if not self.track_running_stats:
+            return standardization(values, output[0], self.parameters(inputs))
+        return {"additions": values, "multiplications": values}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        return affine_links(self.parameters(inputs), output)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        classes: dict[int, Any] = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}
+        module: nn.Module = classes[len(inputs[0].shape)](
+            inputs[0].shape[0],
+            eps=self.eps,
+            momentum=self.momentum,
+            affine=self.affine,
+            track_running_stats=self.track_running_stats,
+        )
+        return module
+
+
+class LayerNorm(Normalization):
+    """Normalization over the last axes (Ba et al. 2016): over the last one, or over those of normalized_shape."""
+
+    type: ClassVar[str] = "layer_norm"
+    channel_axis: ClassVar[int | None] = -1
+
+    normalized_shape: Positive | tuple[Positive, ...] | None = None
+    eps: Epsilon = 1e-5
+    elementwise_affine: bool = True
+    bias: bool = True
+
+    def _normalized(self, inputs: Tensors) -> Shape:
+        if self.normalized_shape is None:
+            return inputs[0].shape[-1:]
+        given = self.normalized_shape
+        return given if isinstance(given, tuple) else (given,)
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        shape, normalized = inputs[0].shape, self._normalized(inputs)
+        if not normalized or shape[-len(normalized) :] != normalized:
+            message = f"normalized_shape {size_text(normalized)} is not the end of the shape {size_text(shape)}"
+            yield Misfit(message, "normalized_shape", help="leave it out to normalize the last axis")
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        return affine(self._normalized(inputs), self.elementwise_affine, self.bias)
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        values, normalized = elements(output), self._normalized(inputs)
+        rows = product(output[: len(output) - len(normalized)])
+        return standardization(values, rows, self.parameters(inputs))
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        return affine_links(self.parameters(inputs), output)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        shape = list(self._normalized(inputs))
+        return nn.LayerNorm(shape, eps=self.eps, elementwise_affine=self.elementwise_affine, bias=self.bias)
+
+
+class GroupNorm(Normalization):
+    """Normalization over groups of channels (Wu, He 2018)."""
+
+    type: ClassVar[str] = "group_norm"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
+
+    num_groups: Positive
+    eps: Epsilon = 1e-5
+    affine: bool = True
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        yield from divides("num_groups", self.num_groups, inputs[0].shape[0], "channels")
+        if elements(inputs[0].shape) == self.num_groups:
+            yield Misfit("each group holds a single value, which has no spread to normalize", "num_groups")
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        channels, *_ = inputs[0].shape
+        return affine((channels,), self.affine)
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        return standardization(elements(output), self.num_groups, self.parameters(inputs))
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        return affine_links(self.parameters(inputs), output)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.GroupNorm(self.num_groups, inputs[0].shape[0], eps=self.eps, affine=self.affine)
+
+
+class InstanceNorm(Normalization):
+    """Normalization of each channel of each sample (Ulyanov et al. 2016); 1d, 2d or 3d as the input's rank says."""
+
+    type: ClassVar[str] = "instance_norm"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    removes_bias: ClassVar[bool] = True
+
+    eps: Epsilon = 1e-5
+    momentum: float = 0.1
+    affine: bool = False
+    track_running_stats: bool = False
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        if product(inputs[0].shape[1:]) == 1 and not self.track_running_stats:
+            yield Misfit("each channel holds a single value, which has no spread to normalize")
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        channels, *_ = inputs[0].shape
+        return affine((channels,), self.affine)
+
+    def buffers(self, inputs: Tensors) -> dict[str, Shape]:
+        if not self.track_running_stats:
+            return {}
+        channels, *_ = inputs[0].shape
+        return {"running_mean": (channels,), "running_var": (channels,), "num_batches_tracked": ()}
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        values = elements(output)
+        if self.track_running_stats:
+            return {"additions": values, "multiplications": values}
+        return standardization(values, inputs[0].shape[0], self.parameters(inputs))
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        return affine_links(self.parameters(inputs), output)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        classes: dict[int, Any] = {2: nn.InstanceNorm1d, 3: nn.InstanceNorm2d, 4: nn.InstanceNorm3d}
+        module: nn.Module = classes[len(inputs[0].shape)](
+            inputs[0].shape[0],
+            eps=self.eps,
+            momentum=self.momentum,
+            affine=self.affine,
+            track_running_stats=self.track_running_stats,
+        )
+        return module
+
+
+class LocalResponseNorm(Normalization):
+    """x/(k + alpha/size·Σx²)^beta, the sum over `size` neighbouring channels (Krizhevsky et al. 2012; PyTorch's mean).
+
+    For each value: a square, size − 1 additions, a multiplication, an addition, a power, a division.
+    """
+
+    type: ClassVar[str] = "local_response_norm"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+
+    size: Positive
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        values = elements(output)
+        return {
+            "multiplications": 2 * values,
+            "additions": values * self.size,
+            "powers": values,
+            "divisions": values,
+        }
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.LocalResponseNorm(self.size, alpha=self.alpha, beta=self.beta, k=self.k)
+
+
+def affine_links(parameters: dict[str, Shape], output: Shape) -> Count:
+    """One weighted link for each value that is scaled, and one for each that is shifted."""
+    links: Count = elements(output) * len(parameters)
+    return links

@@ -1,0 +1,213 @@
+"""Max and average pooling, and LeNet's subsampling."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archcalc.arithmetic import POINT, Window, product
+from archcalc.layers.base import (
+    FLOATING,
+    Count,
+    Misfit,
+    PerAxis,
+    Positive,
+    Shape,
+    Tensors,
+    elements,
+    per_axis,
+)
+from archcalc.layers.sliding import Padding, SlidingLayer, trace_window
+from archcalc.tracing import Traced
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Pooling(SlidingLayer):
+    """A window that reduces each channel by itself. Abstract.
+
+    Operations count every position of every window, padding included.
+    """
+
+    family: ClassVar[str] = "pooling"
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        channels, *sizes = inputs[0].shape
+        return (channels, *self.spatial_output(tuple(sizes)))
+
+    def channel_window(self, inputs: Tensors) -> Window:
+        return POINT
+
+    def positions(self) -> Any:
+        """How many positions a window has."""
+        return product(per_axis(self.geometry()["kernel_size"], self.dimensions))
+
+
+class CeilPooling(Pooling):
+    """Pooling that may round its output size up. Abstract.
+
+    With ceil_mode, size per axis: min(⌈(N + 2P − E)/S⌉ + 1, ⌊(N + P − 1)/S⌋ + 1): the last window may hang over the
+    end, but may not start in the padding (PyTorch).
+    """
+
+    def rounds_up(self) -> bool:
+        """Whether ceil_mode is on."""
+        raise NotImplementedError
+
+    def spatial_output(self, sizes: Shape) -> Shape:
+        if not self.rounds_up():
+            return super().spatial_output(sizes)
+        return tuple(window.count_ceil(n) for window, n in zip(self.spatial_windows(sizes), sizes, strict=True))
+
+    def traced_count(self, window: Window, size: int) -> Traced:
+        if not self.rounds_up():
+            return super().traced_count(window, size)
+        traced: Traced = trace_window(window).count_ceil(Traced(size, "N"))
+        return traced
+
+    def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
+        for window in self.spatial_windows(sizes):
+            if 2 * max(window.before, window.after) > window.effective:
+                message = f"padding {max(window.before, window.after)} is more than half of kernel_size {window.kernel}"
+                yield Misfit(message, "padding", help=f"use padding ≤ {window.effective // 2}")
+                return
+        yield from super().check_fit(sizes)
+
+
+class MaxPooling(CeilPooling):
+    """The largest value of each window: F·F − 1 comparisons. Abstract."""
+
+    kernel_size: PerAxis
+    stride: PerAxis | None = None
+    padding: Padding = 0
+    dilation: PerAxis = 1
+    ceil_mode: bool = False
+
+    def geometry(self) -> dict[str, Any]:
+        stride = self.kernel_size if self.stride is None else self.stride
+        return {
+            "kernel_size": self.kernel_size,
+            "stride": stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+        }
+
+    def rounds_up(self) -> bool:
+        return self.ceil_mode
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        return {"comparisons": elements(output) * (self.positions() - 1)}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import MaxPool
+
+        return MaxPool(self, inputs)
+
+
+class MaxPool1d(MaxPooling):
+    """Max pooling over `channels × length`."""
+
+    type: ClassVar[str] = "max_pool1d"
+    dimensions: ClassVar[int] = 1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+
+
+class MaxPool2d(MaxPooling):
+    """Max pooling over `channels × height × width`."""
+
+    type: ClassVar[str] = "max_pool2d"
+    dimensions: ClassVar[int] = 2
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+
+class MaxPool3d(MaxPooling):
+    """Max pooling over `channels × depth × height × width`."""
+
+    type: ClassVar[str] = "max_pool3d"
+    dimensions: ClassVar[int] = 3
+    ranks: ClassVar[tuple[int, ...]] = (4,)
+
+
+class AveragePooling(CeilPooling):
+    """The mean of each window: F·F − 1 additions and a division. Abstract."""
+
+    kernel_size: PerAxis
+    stride: PerAxis | None = None
+    padding: Padding = 0
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+
+    def geometry(self) -> dict[str, Any]:
+        stride = self.kernel_size if self.stride is None else self.stride
+        return {"kernel_size": self.kernel_size, "stride": stride, "padding": self.padding, "dilation": 1}
+
+    def rounds_up(self) -> bool:
+        return self.ceil_mode
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        units = elements(output)
+        return {"additions": units * (self.positions() - 1), "divisions": units}
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import AveragePool
+
+        return AveragePool(self, inputs)
+
+
+class AvgPool1d(AveragePooling):
+    """Average pooling over `channels × length`."""
+
+    type: ClassVar[str] = "avg_pool1d"
+    dimensions: ClassVar[int] = 1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+
+
+class AvgPool2d(AveragePooling):
+    """Average pooling over `channels × height × width`."""
+
+    type: ClassVar[str] = "avg_pool2d"
+    dimensions: ClassVar[int] = 2
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+
+class AvgPool3d(AveragePooling):
+    """Average pooling over `channels × depth × height × width`."""
+
+    type: ClassVar[str] = "avg_pool3d"
+    dimensions: ClassVar[int] = 3
+    ranks: ClassVar[tuple[int, ...]] = (4,)
+
+
+class Subsample(Pooling):
+    """LeNet's S layers: the sum of a window, times one trainable coefficient per map, plus one bias (LeCun et al. 1998).
+
+    F·F − 1 additions, a multiplication, and an addition for the bias, per unit.
+    """
+
+    type: ClassVar[str] = "subsample"
+    dimensions: ClassVar[int] = 2
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+    kernel_size: PerAxis = 2
+    stride: Positive | tuple[Positive, ...] | None = None
+
+    def geometry(self) -> dict[str, Any]:
+        stride = self.kernel_size if self.stride is None else self.stride
+        return {"kernel_size": self.kernel_size, "stride": stride, "padding": 0, "dilation": 1}
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        channels, *_ = inputs[0].shape
+        return {"weight": (channels,), "bias": (channels,)}
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        units = elements(output)
+        return {"additions": units * self.positions(), "multiplications": units}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        links: Count = elements(output) * (self.positions() + 1)
+        return links
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Subsample as SubsampleModule
+
+        return SubsampleModule(self, inputs)

@@ -1,0 +1,449 @@
+"""Layers that move values about. They count no arithmetic but interpolation."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from archcalc.arithmetic import POINT, Window, ceil_divide, minimum, product
+from archcalc.layers.base import (
+    FLOATING,
+    MAX_PHASES,
+    Count,
+    Elementwise,
+    Layer,
+    Misfit,
+    Natural,
+    PerAxis,
+    PhasedWindow,
+    Positive,
+    Read,
+    Shape,
+    Tensors,
+    UnknownWindow,
+    axis_misfit,
+    dim_misfit,
+    divides,
+    elements,
+    per_axis,
+    pointwise,
+    resolve_axis,
+    size_text,
+)
+from archcalc.layers.sliding import Pair
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Dimension = Positive | Literal[-1]
+Scale = Annotated[float, Meta(gt=0)] | tuple[Annotated[float, Meta(gt=0)], ...]
+
+
+class Shaping(Layer):
+    """A layer that rearranges values. Abstract."""
+
+    family: ClassVar[str] = "shaping"
+
+
+class Identity(Elementwise):
+    """The input itself; a name for an edge."""
+
+    type: ClassVar[str] = "identity"
+    family: ClassVar[str] = "shaping"
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.Identity()
+
+
+class Flatten(Shaping):
+    """Joins the axes from start_dim to end_dim, counted without the batch."""
+
+    type: ClassVar[str] = "flatten"
+
+    start_dim: int = 0
+    end_dim: int = -1
+
+    def _range(self, rank: int) -> tuple[int, int]:
+        return resolve_axis(self.start_dim, rank), resolve_axis(self.end_dim, rank) + 1
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        rank = len(inputs[0].shape)
+        if not rank:
+            return
+        found = [*dim_misfit(self.start_dim, rank, "start_dim"), *dim_misfit(self.end_dim, rank, "end_dim")]
+        yield from found
+        start, end = self._range(rank)
+        if not found and start >= end:
+            message = f"start_dim {self.start_dim} comes after end_dim {self.end_dim}"
+            yield Misfit(message, "start_dim", help=f"use start_dim ≤ {end - 1}")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        shape = inputs[0].shape
+        if not shape:
+            return (1,)
+        start, end = self._range(len(shape))
+        return (*shape[:start], product(shape[start:end]), *shape[end:])
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        return (regrouped(inputs[0].shape, self.output_shape(inputs)),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        if not inputs[0].shape:
+            return nn.Unflatten(0, (-1, 1))
+        start, end = self._range(len(inputs[0].shape))
+        return nn.Flatten(start + 1, end)
+
+
+class Reshape(Shaping):
+    """The same values in another shape (the batch not counted); one size may be -1."""
+
+    type: ClassVar[str] = "reshape"
+
+    shape: tuple[Dimension, ...]
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        values, wanted = elements(inputs[0].shape), size_text(self.shape)
+        known = product(size for size in self.shape if size != -1)
+        if self.shape.count(-1) > 1:
+            yield Misfit(f"shape {wanted} leaves two sizes open", "shape", help="only one size may be -1")
+        elif (values % known if -1 in self.shape else values != known) or not values:
+            message = f"{size_text(inputs[0].shape)} has {values} values, which do not make {wanted}"
+            yield Misfit(message, "shape", f"{'·'.join(map(str, inputs[0].shape))} = {values}")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        known = product(size for size in self.shape if size != -1)
+        return tuple(elements(inputs[0].shape) // known if size == -1 else size for size in self.shape)
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        return (regrouped(inputs[0].shape, self.output_shape(inputs)),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Reshape as ReshapeModule
+
+        return ReshapeModule(self.output_shape(inputs))
+
+
+def regrouped(before: Shape, after: Shape) -> tuple[Read, ...]:
+    """How a reshape lays input axes out: an axis may stay, be joined with others, or be split."""
+    reads: list[Read] = []
+    start = 0
+    while len(reads) < len(before):
+        here, there = _group(before, len(reads), after, start)
+        window = UnknownWindow("a reshape splits an axis of positions") if there > 1 else POINT
+        alone = here == 1 and there == 1
+        reads.extend(Read(window, min(start, len(after) - 1), mixed=not alone) for _ in range(here))
+        start += there
+    return tuple(reads)
+
+
+def _group(before: Shape, i: int, after: Shape, j: int) -> tuple[int, int]:
+    """How many axes from `i` and from `j` on hold the same number of values, the fewest possible."""
+    here, there, left, right = 1, 0, before[i], 1
+    while left != right or not there:
+        if (right < left or not there) and j + there < len(after):
+            right *= after[j + there]
+            there += 1
+        elif i + here < len(before):
+            left *= before[i + here]
+            here += 1
+        else:
+            break
+    return here, there
+
+
+class Permute(Shaping):
+    """Reorders the axes: output axis i is input axis dims[i], counted without the batch."""
+
+    type: ClassVar[str] = "permute"
+
+    dims: tuple[int, ...]
+
+    def _order(self) -> tuple[int, ...]:
+        return tuple(resolve_axis(dim, len(self.dims)) for dim in self.dims)
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        rank = len(inputs[0].shape)
+        if sorted(self._order()) != list(range(rank)):
+            message = f"dims {list(self.dims)} do not name each of the {rank} axes once"
+            yield Misfit(message, "dims", help=f"use each of {list(range(rank))} once; the batch is not counted")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        return tuple(inputs[0].shape[dim] for dim in self._order())
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        order = self._order()
+        return (tuple(Read(POINT, order.index(axis)) for axis in range(len(order))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Permute as PermuteModule
+
+        return PermuteModule(self._order())
+
+
+class ZeroPad(Shaping):
+    """Zeros around the spatial axes: a number for all sides, one per axis, or a pair per axis."""
+
+    type: ClassVar[str] = "zero_pad"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+
+    padding: Natural | tuple[Natural | Pair, ...]
+
+    def pairs(self, rank: int) -> tuple[tuple[Any, Any], ...]:
+        """The padding before and after, for each spatial axis."""
+        values = per_axis(self.padding, rank - 1)
+        return tuple(value if isinstance(value, tuple) else (value, value) for value in values)
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        yield from axis_misfit("padding", self.padding, len(inputs[0].shape) - 1)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        channels, *sizes = inputs[0].shape
+        pairs = self.pairs(len(inputs[0].shape))
+        return (channels, *(size + before + after for size, (before, after) in zip(sizes, pairs, strict=True)))
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        pairs = self.pairs(len(inputs[0].shape))
+        shifted = (Window(1, 1, before, after) for before, after in pairs)
+        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(shifted, start=1))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import ZeroPad as ZeroPadModule
+
+        return ZeroPadModule(self.pairs(len(inputs[0].shape)))
+
+
+class Upsample(Shaping):
+    """Enlarges the spatial axes to `size` or by `scale_factor`, by the nearest value or by (bi-, tri-)linear interpolation.
+
+    Linear interpolation takes 2ᵏ − 1 weighted means of two values in k dimensions: two multiplications and an addition
+    each.
+    """
+
+    type: ClassVar[str] = "upsample"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    size: PerAxis | None = None
+    scale_factor: Scale | None = None
+    mode: Literal["nearest", "linear", "bilinear", "trilinear"] = "nearest"
+    align_corners: bool = False
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        dimensions = len(inputs[0].shape) - 1
+        if (self.size is None) == (self.scale_factor is None):
+            yield Misfit("upsample takes either size or scale_factor", help="give one of the two")
+        yield from axis_misfit("size", self.size, dimensions)
+        yield from axis_misfit("scale_factor", self.scale_factor, dimensions)
+        linear = ("linear", "bilinear", "trilinear")[dimensions - 1]
+        if self.mode not in ("nearest", linear):
+            yield Misfit(f'mode "{self.mode}" is not for {dimensions} spatial axes', "mode", help=f'use "{linear}"')
+        if self.align_corners and self.mode == "nearest":
+            yield Misfit("align_corners is for linear interpolation", "align_corners", help="leave it out")
+        if self.size is None and not isinstance(self.scale_factor, tuple | None):
+            yield from self._vanishing(inputs[0].shape, (self.scale_factor,) * dimensions)
+        elif isinstance(self.scale_factor, tuple) and len(self.scale_factor) == dimensions:
+            yield from self._vanishing(inputs[0].shape, self.scale_factor)
+
+    def _vanishing(self, shape: Shape, scales: tuple[float, ...]) -> Iterator[Misfit]:
+        if any(int(size * scale) < 1 for size, scale in zip(shape[1:], scales, strict=True)):
+            message = f"scale_factor leaves nothing of {size_text(shape)}"
+            yield Misfit(message, "scale_factor", help="use a larger scale_factor")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        channels, *sizes = inputs[0].shape
+        if self.size is not None:
+            return (channels, *per_axis(self.size, len(sizes)))
+        scales = per_axis(self.scale_factor, len(sizes))
+        return (channels, *(scaled(size, scale) for size, scale in zip(sizes, scales, strict=True)))
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        if self.mode == "nearest":
+            return {}
+        means = elements(output) * (2 ** (len(output) - 1) - 1)
+        return {"multiplications": 2 * means, "additions": means}
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        sizes = zip(inputs[0].shape[1:], self.output_shape(inputs)[1:], strict=True)
+        windows = (interpolated(n, m, self.mode, self.align_corners) for n, m in sizes)
+        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        # The size is given even for a scale factor, whose rounding PyTorch would otherwise carry into the positions.
+        size = tuple(self.output_shape(inputs)[1:])
+        corners = None if self.mode == "nearest" else self.align_corners
+        return nn.Upsample(size=size, mode=self.mode, align_corners=corners)
+
+
+def scaled(size: Any, scale: Any) -> Any:
+    """⌊size · scale⌋; a whole factor stays exact, and open to any kind of number."""
+    if isinstance(scale, float) and not scale.is_integer():
+        return math.floor(size * scale)
+    return size * int(scale) if isinstance(scale, float) else size * scale
+
+
+def interpolated(size: int, output: int, mode: str, align_corners: bool) -> PhasedWindow | UnknownWindow:
+    """The positions that each output of an upsampling takes its value from.
+
+    Nearest: ⌊o·N/M⌋. Linear: the two around (o + ½)·N/M − ½, or o·(N − 1)/(M − 1) with align_corners.
+    """
+    numerator, denominator = size, output
+    if align_corners:
+        numerator, denominator = (size - 1, output - 1) if output > 1 else (0, 1)
+    common = math.gcd(numerator, denominator) or 1
+    advance, period = numerator // common, denominator // common
+    if period > MAX_PHASES:
+        return UnknownWindow(f"upsampling {size} positions to {output} has more than {MAX_PHASES} phases")
+    if mode == "nearest":
+        first = tuple(phase * advance // period for phase in range(period))
+        return PhasedWindow(first, first, advance)
+    # Twice the source position, over twice the period, so that the halves stay whole.
+    shift = 0 if align_corners else advance - period
+    sources = [2 * phase * advance + shift for phase in range(period)]
+    first = tuple(source // (2 * period) for source in sources)
+    return PhasedWindow(first, tuple(ceil_divide(source, 2 * period) for source in sources), advance)
+
+
+class PixelShuffle(Shaping):
+    """C·r² × H × W to C × H·r × W·r (Shi et al. 2016)."""
+
+    type: ClassVar[str] = "pixel_shuffle"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+    upscale_factor: Positive
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        channels, *_ = inputs[0].shape
+        if channels % self.upscale_factor**2:
+            reason = f"{channels} mod {self.upscale_factor}² = {channels % self.upscale_factor**2}"
+            message = f"upscale_factor {self.upscale_factor} needs a multiple of {self.upscale_factor**2} channels"
+            yield Misfit(f"{message}, and gets {channels}", "upscale_factor", reason)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        channels, height, width = inputs[0].shape
+        factor = self.upscale_factor
+        return (channels // factor**2, height * factor, width * factor)
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        _, *sizes = inputs[0].shape
+        windows = [interpolated(size, size * self.upscale_factor, "nearest", False) for size in sizes]
+        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.PixelShuffle(self.upscale_factor)
+
+
+class ChannelShuffle(Elementwise):
+    """Deals the channels of `groups` groups out in turn (Zhang et al. 2018)."""
+
+    type: ClassVar[str] = "channel_shuffle"
+    family: ClassVar[str] = "shaping"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+
+    groups: Positive
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        yield from divides("groups", self.groups, inputs[0].shape[0], "channels")
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.ChannelShuffle(self.groups)
+
+
+class Slice(Shaping):
+    """The positions from `start` up to, not including, `stop` of one axis (by default the channels), as Python slices."""
+
+    type: ClassVar[str] = "slice"
+
+    start: int = 0
+    stop: int | None = None
+    dim: int = 0
+
+    def _bounds(self, size: int) -> tuple[int, int]:
+        start, stop, _ = slice(self.start, self.stop).indices(size)
+        return start, stop
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        found = [*dim_misfit(self.dim, len(inputs[0].shape))]
+        yield from found
+        if not found:
+            size = inputs[0].shape[self.dim]
+            start, stop = self._bounds(size)
+            if start >= stop:
+                message = f"the slice from {self.start} to {'the end' if self.stop is None else self.stop} is empty"
+                yield Misfit(message, "start", help=f"the axis has positions 0 to {size - 1}")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        shape = list(inputs[0].shape)
+        start, stop = self._bounds(shape[self.dim])
+        shape[self.dim] = stop - start
+        return tuple(shape)
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        start, _ = self._bounds(inputs[0].shape[self.dim])
+        return (moved(len(inputs[0].shape), self.dim, start),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Slice as SliceModule
+
+        start, stop = self._bounds(inputs[0].shape[self.dim])
+        return SliceModule(resolve_axis(self.dim, len(inputs[0].shape)) + 1, start, stop)
+
+
+class Chunk(Shaping):
+    """Part number `index` of an axis (by default the channels) cut into `chunks` parts of ⌈N/chunks⌉, as torch.chunk cuts."""
+
+    type: ClassVar[str] = "chunk"
+
+    chunks: Positive
+    index: Natural
+    dim: int = 0
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        found = [*dim_misfit(self.dim, len(inputs[0].shape))]
+        yield from found
+        if not found:
+            size = inputs[0].shape[self.dim]
+            parts = ceil_divide(size, ceil_divide(size, self.chunks))
+            if self.index >= parts:
+                message = f"index {self.index} is none of the {parts} parts of {size} positions"
+                yield Misfit(message, "index", help=f"use 0 to {parts - 1}")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        shape = list(inputs[0].shape)
+        step = ceil_divide(shape[self.dim], self.chunks)
+        shape[self.dim] = minimum(step, shape[self.dim] - self.index * step)
+        return tuple(shape)
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        step = ceil_divide(inputs[0].shape[self.dim], self.chunks)
+        return (moved(len(inputs[0].shape), self.dim, self.index * step),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import Slice as SliceModule
+
+        size = inputs[0].shape[self.dim]
+        start = self.index * ceil_divide(size, self.chunks)
+        dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
+        return SliceModule(dim, start, start + self.output_shape(inputs)[self.dim])
+
+
+def moved(rank: int, dim: int, start: int) -> tuple[Read, ...]:
+    """Reads the same position, `start` further along one axis."""
+    reads = list(pointwise(rank))
+    axis = resolve_axis(dim, rank)
+    reads[axis] = Read(Window(1, 1, -start), axis)
+    return tuple(reads)

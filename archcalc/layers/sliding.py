@@ -1,0 +1,98 @@
+"""What convolution and pooling share: a window that slides along every spatial axis."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from archcalc.arithmetic import Window, same_window
+from archcalc.layers.base import Layer, Misfit, Natural, Read, Shape, Tensors, axis_misfit, per_axis, size_text
+from archcalc.tracing import Traced
+
+Pair = Annotated[tuple[Natural, ...], Meta(min_length=2, max_length=2)]  # before and after
+Padding = Natural | tuple[Natural | Pair, ...] | Literal["same", "valid"]
+
+
+class SlidingLayer(Layer):
+    """A window over the spatial axes of a shape with channels in front. Abstract."""
+
+    dimensions: ClassVar[int]
+    channel_axis: ClassVar[int | None] = 0
+
+    def geometry(self) -> dict[str, Any]:
+        """kernel_size, stride, padding and dilation, with their defaults resolved."""
+        raise NotImplementedError
+
+    def spatial_windows(self, sizes: Shape) -> tuple[Window, ...]:
+        """The window along each spatial axis."""
+        geometry = self.geometry()
+        padding = geometry.pop("padding")
+        kernel, stride, dilation = (
+            per_axis(geometry[field], self.dimensions) for field in ("kernel_size", "stride", "dilation")
+        )
+        axes = zip(sizes, kernel, stride, dilation, strict=True)
+        if padding == "same":
+            return tuple(same_window(n, f, s, d) for n, f, s, d in axes)
+        pads = per_axis(0 if padding == "valid" else padding, self.dimensions)
+        return tuple(
+            Window(f, s, *(pad if isinstance(pad, tuple) else (pad, pad)), d)
+            for (_, f, s, d), pad in zip(axes, pads, strict=True)
+        )
+
+    def spatial_output(self, sizes: Shape) -> Shape:
+        """The output's spatial sizes."""
+        return tuple(window.count(n) for window, n in zip(self.spatial_windows(sizes), sizes, strict=True))
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        _, *sizes = inputs[0].shape
+        found = [*self.check_geometry()]
+        yield from found or self.check_fit(tuple(sizes))
+
+    def check_geometry(self) -> Iterator[Misfit]:
+        """Every list has a value for each axis."""
+        for field, value in self.geometry().items():
+            yield from axis_misfit(field, value, self.dimensions)
+
+    def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
+        """At least one window fits on every axis."""
+        outputs = self.spatial_output(sizes)
+        for window, size, count in zip(self.spatial_windows(sizes), sizes, outputs, strict=True):
+            if count < 1:
+                yield self._does_not_fit(window, size)
+                return
+
+    def _does_not_fit(self, window: Window, size: int) -> Misfit:
+        formula = self.traced_count(window, size)
+        message = f"kernel_size {size_text((window.kernel,))} does not fit"
+        if window.dilation != 1:
+            message += f": with dilation {window.dilation} it reaches over {window.effective} positions"
+        largest = (size + window.padding - 1) // window.dilation + 1
+        smallest_padding = -(-(window.effective - size) // 2)
+        remedies = [f"kernel_size ≤ {largest}"] if largest >= 1 else []
+        remedies.append(f"padding ≥ {smallest_padding}")
+        return Misfit(message, "kernel_size", f"{formula!r}", f"use {', or '.join(remedies)}")
+
+    def traced_count(self, window: Window, size: int) -> Traced:
+        """The number of windows along one axis, with its derivation."""
+        traced: Traced = trace_window(window).count(Traced(size, "N"))
+        return traced
+
+    def windows(self, inputs: Tensors) -> dict[int, Window]:
+        _, *sizes = inputs[0].shape
+        return dict(enumerate(self.spatial_windows(tuple(sizes)), start=1))
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        spatial = self.windows(inputs).items()
+        return ((Read(self.channel_window(inputs), 0), *(Read(window, axis) for axis, window in spatial)),)
+
+    def channel_window(self, inputs: Tensors) -> Window:
+        """How the channel axis is read."""
+        raise NotImplementedError
+
+
+def trace_window(window: Window) -> Window:
+    """The same window in tracing numbers, with the symbols of the convolution literature."""
+    before = Traced(window.before, "P")
+    after = before if window.before == window.after else Traced(window.after, "P′")
+    kernel, stride, dilation = Traced(window.kernel, "F"), Traced(window.stride, "S"), Traced(window.dilation, "D")
+    return Window(kernel, stride, before, after, dilation)

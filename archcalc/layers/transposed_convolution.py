@@ -1,0 +1,166 @@
+"""Transposed convolutions in one, two and three dimensions."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from archcalc.arithmetic import Window, named, product, transposed_count, whole
+from archcalc.layers.base import (
+    FLOATING,
+    MAX_PHASES,
+    Count,
+    Layer,
+    Misfit,
+    Natural,
+    PerAxis,
+    PhasedWindow,
+    Positive,
+    Read,
+    Shape,
+    Tensors,
+    UnknownWindow,
+    axis_misfit,
+    divides,
+    elements,
+    per_axis,
+    weighted_links,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class TransposedConvolution(Layer):
+    """A transposed convolution. Abstract.
+
+    Output size per axis: (N − 1)·S − 2P + D·(F − 1) + output_padding + 1 (PyTorch). One MAC for each weight of each
+    *input* unit, what padding then cuts off included; one addition for each bias of an output unit.
+    """
+
+    family: ClassVar[str] = "convolution"
+    dimensions: ClassVar[int]
+    channel_axis: ClassVar[int | None] = 0
+    transposed: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    out_channels: Positive
+    kernel_size: PerAxis
+    stride: PerAxis = 1
+    padding: Natural | tuple[Natural, ...] = 0
+    output_padding: Natural | tuple[Natural, ...] = 0
+    groups: Positive = 1
+    bias: bool = True
+    dilation: PerAxis = 1
+
+    def _windows(self) -> tuple[Window, ...]:
+        values = (per_axis(v, self.dimensions) for v in (self.kernel_size, self.stride, self.padding, self.dilation))
+        return tuple(Window(f, s, p, p, d) for f, s, p, d in zip(*values, strict=True))
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        channels, *sizes = inputs[0].shape
+        yield from divides("groups", self.groups, channels, "input channels")
+        yield from divides("groups", self.groups, self.out_channels, "out_channels")
+        lists = [
+            misfit
+            for field in ("kernel_size", "stride", "padding", "output_padding", "dilation")
+            for misfit in axis_misfit(field, getattr(self, field), self.dimensions)
+        ]
+        yield from lists or self._check_sizes(tuple(sizes))
+
+    def _check_sizes(self, sizes: Shape) -> Iterator[Misfit]:
+        for window, extra in zip(self._windows(), per_axis(self.output_padding, self.dimensions), strict=True):
+            if extra >= max(window.stride, window.dilation):
+                message = f"output_padding {extra} is not smaller than stride {window.stride}"
+                message += f" or dilation {window.dilation}" if window.dilation > 1 else ""
+                yield Misfit(message, "output_padding", help=f"use output_padding ≤ {window.stride - 1}")
+        if min(outputs := self._spatial_output(sizes)) < 1:
+            yield Misfit(f"padding cuts the whole output off: its sizes would be {outputs}", "padding")
+
+    def _spatial_output(self, sizes: Shape) -> Shape:
+        axes = zip(sizes, self._windows(), per_axis(self.output_padding, self.dimensions), strict=True)
+        return tuple(transposed_count(n, window, extra) for n, window, extra in axes)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        _, *sizes = inputs[0].shape
+        return (self.out_channels, *self._spatial_output(tuple(sizes)))
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        channels, *_ = inputs[0].shape
+        kernel = per_axis(self.kernel_size, self.dimensions)
+        weight = {"weight": (channels, named("K/G", self.out_channels // self.groups), *kernel)}
+        return {**weight, "bias": (self.out_channels,)} if self.bias else weight
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        _, *positions = inputs[0].shape
+        channels, *others = self.parameters(inputs)["weight"]
+        macs = product((channels, *positions, *others))
+        return {"macs": macs, "additions": elements(output)} if self.bias else {"macs": macs}
+
+    def count_connections(self, inputs: Tensors, output: Shape) -> Count:
+        return weighted_links(self.operations(inputs, output))
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        channels = Read(whole(inputs[0].shape[0]), 0)
+        return ((channels, *(Read(gathered(window), axis) for axis, window in enumerate(self._windows(), start=1))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        classes: dict[int, Any] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+        module: nn.Module = classes[self.dimensions](
+            inputs[0].shape[0],
+            self.out_channels,
+            self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            groups=self.groups,
+            bias=self.bias,
+            dilation=self.dilation,
+        )
+        return module
+
+
+def gathered(window: Window) -> Window | PhasedWindow | UnknownWindow:
+    """What each output of a transposed window reads: output o gets input i wherever o + P = i·S + k·D, 0 ≤ k < F."""
+    if window.stride == 1:
+        before = window.effective - 1 - window.before
+        return Window(window.kernel, 1, before, before, window.dilation)
+    if window.stride > MAX_PHASES:
+        return UnknownWindow(f"a stride of {window.stride} has more than {MAX_PHASES} phases")
+    first, last = zip(*(_gathered_by(phase + window.before, window) for phase in range(window.stride)), strict=True)
+    return PhasedWindow(first, last, advance=1)
+
+
+def _gathered_by(position: int, window: Window) -> tuple[int, int]:
+    kernel, stride, dilation = window.kernel, window.stride, window.dilation
+    # Taps that fall on an input recur every `stride` taps at most.
+    near = [k for k in range(min(kernel, stride)) if (position - k * dilation) % stride == 0]
+    if not near:
+        return 1, 0
+    step = next(s for s in range(1, stride + 1) if s * dilation % stride == 0)
+    farthest = near[0] + (kernel - 1 - near[0]) // step * step
+    return (position - farthest * dilation) // stride, (position - near[0] * dilation) // stride
+
+
+class ConvTranspose1d(TransposedConvolution):
+    """Transposed convolution over `channels × length`."""
+
+    type: ClassVar[str] = "conv_transpose1d"
+    dimensions: ClassVar[int] = 1
+    ranks: ClassVar[tuple[int, ...]] = (2,)
+
+
+class ConvTranspose2d(TransposedConvolution):
+    """Transposed convolution over `channels × height × width`."""
+
+    type: ClassVar[str] = "conv_transpose2d"
+    dimensions: ClassVar[int] = 2
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+
+class ConvTranspose3d(TransposedConvolution):
+    """Transposed convolution over `channels × depth × height × width`."""
+
+    type: ClassVar[str] = "conv_transpose3d"
+    dimensions: ClassVar[int] = 3
+    ranks: ClassVar[tuple[int, ...]] = (4,)

@@ -1,0 +1,247 @@
+"""The summary of a network as values: a row per layer, and totals."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcalc.analysis.operations import Operations, Total, count_operations, total
+from archcalc.analysis.parameters import Parameters, count_parameters
+from archcalc.analysis.receptive_field import AxisField, Field
+from archcalc.graph import Graph, Node
+from archcalc.layers.base import Count, Shape, Tensor, Tensors, Unknown
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
+class ReceptiveField(NamedTuple):
+    """What a unit of a layer sees of the network's input, per axis of positions.
+
+    `size` is that of the unit that sees most (None where none sees anything), `jump` the distance between neighbouring
+    units, `center` the middle of what the first unit sees, 0-based; all in input positions. In a graph the size is in
+    hops, and `unit` says so.
+    """
+
+    axes: tuple[AxisField, ...]
+
+    @property
+    def size(self) -> tuple[int | None, ...]:
+        """Positions from the first to the last one seen."""
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def jump(self) -> "tuple[Fraction, ...]":
+        """Distance between neighbouring units, an exact fraction."""
+        return tuple(axis.jump for axis in self.axes)
+
+    @property
+    def center(self) -> "tuple[Fraction | None, ...]":
+        """Middle of the first unit's field, an exact fraction."""
+        return tuple(axis.center for axis in self.axes)
+
+    @property
+    def unit(self) -> str:
+        """`pixels`, or `hops` in a graph."""
+        return "hops" if any(axis.hops for axis in self.axes) else "pixels"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON; a fraction that no float holds exactly is text."""
+        return {
+            "size": list(self.size),
+            "jump": [_exact(axis.advance, axis.period) for axis in self.axes],
+            "center": [
+                None if axis.first[0] > axis.last[0] else _exact(int(axis.first[0] + axis.last[0]), 2)
+                for axis in self.axes
+            ],
+            "unit": self.unit,
+        }
+
+
+def _exact(numerator: int, denominator: int) -> int | float | str:
+    common = math.gcd(numerator, denominator)
+    top, bottom = numerator // common, denominator // common
+    if bottom == 1:
+        return top
+    return top / bottom if bottom & (bottom - 1) == 0 and abs(top) < 2**53 else f"{top}/{bottom}"
+
+
+class LayerSummary(NamedTuple):
+    """One row: a layer, or a block that stands for the layers in it.
+
+    `output_shape` is without the batch; operations are for the whole batch. None means unknown, and `unknown` says why.
+    """
+
+    name: str
+    type: str
+    inputs: tuple[str, ...]
+    output_shape: Shape
+    parameters: int
+    trainable_parameters: int
+    buffers: int
+    macs: int | None
+    operations: dict[str, int | None]
+    connections: int | None
+    receptive_field: ReceptiveField | None
+    unknown: dict[str, str]
+
+    @property
+    def flops(self) -> int | None:
+        """Two for each MAC."""
+        return None if self.macs is None else 2 * self.macs
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as JSON has it."""
+        field = self.receptive_field
+        return {
+            "name": self.name,
+            "type": self.type,
+            "inputs": list(self.inputs),
+            "output_shape": list(self.output_shape),
+            "parameters": self.parameters,
+            "trainable_parameters": self.trainable_parameters,
+            "buffers": self.buffers,
+            "macs": self.macs,
+            "operations": self.operations,
+            "connections": self.connections,
+            "receptive_field": field.to_dict() if field else None,
+            "unknown": self.unknown,
+        }
+
+
+class Totals(NamedTuple):
+    """Sums over the network. `lower_bounds` says of which sums something unknown is missing, and what."""
+
+    parameters: int
+    trainable_parameters: int
+    buffers: int
+    macs: int
+    connections: int
+    lower_bounds: dict[str, str]
+
+    @property
+    def frozen_parameters(self) -> int:
+        """Parameters that are not trained."""
+        return self.parameters - self.trainable_parameters
+
+    @property
+    def flops(self) -> int:
+        """Two for each MAC."""
+        return 2 * self.macs
+
+    def to_dict(self) -> dict[str, Any]:
+        """The totals as JSON has them."""
+        return {
+            "parameters": self.parameters,
+            "trainable_parameters": self.trainable_parameters,
+            "buffers": self.buffers,
+            "macs": self.macs,
+            "flops": self.flops,
+            "connections": self.connections,
+            "lower_bounds": self.lower_bounds,
+        }
+
+
+def summarize_layers(
+    graph: Graph, tensors: list[Tensor | None], fields: list[Field | Unknown | None], batch: int
+) -> Iterator[LayerSummary]:
+    """A row per layer, in order, up to the first one whose shape is not known."""
+    names = graph.edge_names()
+    for number, node in enumerate(graph.nodes, start=len(graph.inputs)):
+        output = tensors[number]
+        if output is None:
+            return
+        inputs = tuple(tensor for source in node.sources if (tensor := tensors[source]) is not None)
+        sources = tuple(names[source] for source in node.sources)
+        yield _summarize_layer(node, sources, inputs, output, fields[number], batch)
+
+
+def _summarize_layer(
+    node: Node, sources: tuple[str, ...], inputs: Tensors, output: Tensor, field: Field | Unknown | None, batch: int
+) -> LayerSummary:
+    parameters: Parameters = count_parameters(node, inputs)
+    operations: Operations = count_operations(node, inputs, output.shape, batch)
+    reasons = {kind: count.reason for kind, count in operations.by_kind.items() if isinstance(count, Unknown)}
+    for what, value in (("connections", operations.connections), ("receptive_field", field)):
+        if isinstance(value, Unknown):
+            reasons[what] = value.reason
+    return LayerSummary(
+        node.name,
+        node.layer.type,
+        sources,
+        output.shape,
+        parameters.count,
+        parameters.trainable,
+        parameters.buffers,
+        _known(operations.macs),
+        {kind: _known(count) for kind, count in operations.by_kind.items()},
+        _known(operations.connections),
+        ReceptiveField(field.axes) if isinstance(field, Field) else None,
+        reasons,
+    )
+
+
+def _known(count: Count) -> int | None:
+    return None if isinstance(count, Unknown) else count
+
+
+def add_up(rows: tuple[LayerSummary, ...]) -> Totals:
+    """The totals of all rows."""
+    sums = {what: total((row.name, _count(row, what)) for row in rows) for what in ("macs", "connections")}
+    return Totals(
+        sum(row.parameters for row in rows),
+        sum(row.trainable_parameters for row in rows),
+        sum(row.buffers for row in rows),
+        sums["macs"].known,
+        sums["connections"].known,
+        _lower_bounds(sums),
+    )
+
+
+def _lower_bounds(sums: dict[str, Total]) -> dict[str, str]:
+    bounds = {what: found.unknown for what, found in sums.items() if found.unknown}
+    return bounds | ({"flops": bounds["macs"]} if "macs" in bounds else {})
+
+
+def _count(row: LayerSummary, what: str) -> Count:
+    value: int | None = getattr(row, what)
+    return Unknown(row.unknown.get(what, "not known")) if value is None else value
+
+
+def fold(rows: tuple[LayerSummary, ...], nodes: list[Node], depth: int) -> tuple[LayerSummary, ...]:
+    """Rows in which every block instance at `depth` stands for the layers in it; depth 1 leaves no block open."""
+    groups: dict[str, list[LayerSummary]] = {}
+    types: dict[str, str] = {}
+    for row, node in zip(rows, nodes, strict=False):
+        closed = node.instances[depth - 1] if len(node.instances) >= depth else None
+        name = closed.name if closed else row.name
+        groups.setdefault(name, []).append(row)
+        types[name] = closed.block if closed else row.type
+    return tuple(_fold_group(name, types[name], group) for name, group in groups.items())
+
+
+def _fold_group(name: str, block: str, rows: list[LayerSummary]) -> LayerSummary:
+    if len(rows) == 1 and rows[0].name == name:
+        return rows[0]
+    inside = {row.name for row in rows}
+    kinds = dict.fromkeys(kind for row in rows for kind in row.operations)
+    unknown = {f"{row.name}: {what}": why for row in rows for what, why in row.unknown.items()}
+    return LayerSummary(
+        name,
+        block,
+        tuple(dict.fromkeys(source for row in rows for source in row.inputs if source not in inside)),
+        rows[-1].output_shape,
+        sum(row.parameters for row in rows),
+        sum(row.trainable_parameters for row in rows),
+        sum(row.buffers for row in rows),
+        _sum_known([row.macs for row in rows]),
+        {kind: _sum_known([row.operations.get(kind, 0) for row in rows]) for kind in kinds},
+        _sum_known([row.connections for row in rows]),
+        rows[-1].receptive_field,
+        unknown,
+    )
+
+
+def _sum_known(counts: list[int | None]) -> int | None:
+    """The sum, or None if a part of it is unknown."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

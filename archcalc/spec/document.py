@@ -1,0 +1,115 @@
+"""The text of a spec, read whole, and the places in it."""
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
+
+from archcalc.errors import Diagnostic, Place, Problem, SpecError, did_you_mean, quoted
+
+MAX_BYTES = 64 * 2**20
+
+
+class Document(NamedTuple):
+    """A spec as text and as TOML data; `source` is what messages call it."""
+
+    source: str
+    text: str
+    data: dict[str, Any]
+
+    def error(self, problems: Iterable[Problem]) -> SpecError:
+        """The problems as one error, each with its line."""
+        return SpecError(self.diagnostics(problems))
+
+    def diagnostics(
+        self, problems: Iterable[Problem], severity: str = "error", code: str | None = None
+    ) -> list[Diagnostic]:
+        """The problems with their places, each once, however many copies of a layer have it."""
+        from archcalc.spec.positions import Positions
+
+        positions = Positions(self.source, self.text)
+        return [
+            Diagnostic(problem.message, positions.place(problem.path), problem.reason, problem.help, severity, code)
+            for problem in dict.fromkeys(problems)
+        ]
+
+
+def specs_folder() -> FilePath:
+    """Where the shipped specs are: inside the installed package, or beside it in a checkout."""
+    package = FilePath(__file__).parent.parent
+    inside = package / "specs"
+    return inside if inside.is_dir() else package.parent / "specs"
+
+
+def shipped_specs() -> dict[str, FilePath]:
+    """The shipped specs by name."""
+    return {path.stem: path for path in sorted(specs_folder().glob("*.toml"))}
+
+
+def read(path_or_name: str) -> Document:
+    """Read a spec: a path, the name of a shipped spec, or `-` for standard input.
+
+    Raises SpecError if there is no such file, or if it is not UTF-8 text or not TOML.
+    """
+    if path_or_name == "-":
+        return parse(_decode(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"), "<stdin>")
+    path = _find(path_or_name)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unreadable(path_or_name, f"cannot read {quoted(path_or_name)}: {reason.lower()}") from None
+    return parse(_decode(content, path_or_name), str(path) if path.name == path_or_name else path_or_name)
+
+
+def parse(text: str, source: str = "<string>") -> Document:
+    """Parse the text of a spec. Raises SpecError with the line if it is not TOML."""
+    try:
+        return Document(source, text, tomllib.loads(text))
+    except RecursionError:
+        raise _unreadable(source, "arrays or tables are nested too deeply") from None
+    except ValueError as error:
+        raise _broken_toml(source, text, str(error)) from None
+
+
+def _find(path_or_name: str) -> FilePath:
+    path = FilePath(path_or_name)
+    if len(path.parts) != 1 or path.suffix == ".toml":
+        return path
+    shipped = specs_folder() / f"{path_or_name}.toml"
+    if shipped.is_file():
+        return shipped
+    if path.exists():
+        return path
+    message = f"no shipped spec is called {quoted(path_or_name)}, and no file is"
+    raise _unreadable(path_or_name, message, did_you_mean(path_or_name, shipped_specs()))
+
+
+def _decode(content: bytes, source: str) -> str:
+    if len(content) > MAX_BYTES:
+        raise _unreadable(source, f"larger than {MAX_BYTES // 2**20} MiB, which is no spec")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _unreadable(source, f"not a text file: byte {error.start} is not UTF-8") from None
+    if not text.strip():
+        raise _unreadable(source, "the spec is empty", 'start with name = "…", an [inputs] table and [[layers]]')
+    # TOML takes \r\n as a line end.
+    return text.replace("\r\n", "\n")
+
+
+def _unreadable(source: str, message: str, remedy: str | None = None) -> SpecError:
+    return SpecError([Diagnostic(message, Place(source), help=remedy)])
+
+
+def _broken_toml(source: str, text: str, message: str) -> SpecError:
+    found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    lines = text.split("\n")
+    # A line that no parser message names: a number of thousands of digits, or the end of the document.
+    number = int(found[1]) if found else len(lines)
+    what = message[: found.start()] if found else message.replace(" (at end of document)", " at the end of the file")
+    excerpt = lines[number - 1].strip()[:200] if found else ""
+    return SpecError([Diagnostic(f"not TOML: {what}", Place(source, number if found else None, excerpt))])

@@ -1,0 +1,184 @@
+"""Arithmetic in specs: `"4 * width"`, `"2 if index == 0 else 1"`.
+
+Python's own parser reads the text; only the syntax listed here is ever evaluated. Arithmetic on a list
+(`"kernel // 2"` with `kernel = [1, 7]`) is done value by value.
+"""
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from archcalc.errors import did_you_mean, quoted
+
+Value = bool | int | float | str | list[Any]
+
+MAX_LENGTH = 500
+MAX_BITS = 256  # of any integer on the way
+
+WORDS = {word: word for word in ("same", "valid")}  # so that a block can be given its padding
+TRUTHS = {"true": True, "false": False}
+
+_OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+_COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+class ExpressionError(Exception):
+    """An expression that cannot be evaluated; `help` says what to do instead."""
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.help = remedy
+
+
+def round_to(number: float, divisor: int) -> int:
+    """The nearest multiple of `divisor` that is not more than 10 % below `number` (MobileNet's channel rounding)."""
+    nearest = max(divisor, int(number + divisor / 2) // divisor * divisor)
+    return nearest + divisor if nearest < 0.9 * number else nearest
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "int": int,
+    "max": max,
+    "min": min,
+    "round": round,
+    "round_to": round_to,
+    "sqrt": math.sqrt,
+}
+_HELP = f"expressions are arithmetic on numbers and variables, with {', '.join(FUNCTIONS)}"
+
+
+def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
+    """The value of an expression. Raises ExpressionError."""
+    if text in variables:
+        return variables[text]
+    try:
+        return _checked(_evaluate(_parse(text), variables))
+    except (ArithmeticError, TypeError, ValueError, IndexError) as error:
+        raise ExpressionError(f"{quoted(text)}: {error}", _HELP) from None
+    except RecursionError:
+        raise ExpressionError(f"{quoted(text)} is nested too deeply", _HELP) from None
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> ast.expr:
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"{quoted(text)} is longer than {MAX_LENGTH} characters", _HELP)
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError):
+        raise ExpressionError(f"{quoted(text)} is not an expression", _HELP) from None
+
+
+def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:
+    match node:
+        case ast.Constant(value=bool() | int() | float() as value):
+            return value
+        case ast.Constant(value=str() as value) if value in WORDS:
+            return value
+        case ast.Name(id=name):
+            return _lookup(name, variables)
+        case ast.BinOp() if type(node.op) in _OPERATORS:
+            return _binary(node.op, _evaluate(node.left, variables), _evaluate(node.right, variables))
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
+            return _binary(ast.Mult(), -1 if isinstance(sign, ast.USub) else 1, _evaluate(operand, variables))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _evaluate(operand, variables)
+        case ast.BoolOp(op=joint, values=[*operands]):
+            return _boolean(joint, operands, variables)
+        case ast.Compare() if all(type(op) in _COMPARISONS for op in node.ops):
+            return _compare(node, variables)
+        case ast.IfExp(test=test, body=body, orelse=otherwise):
+            return _evaluate(body if _evaluate(test, variables) else otherwise, variables)
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
+            return FUNCTIONS[name](*(_number(_evaluate(argument, variables)) for argument in arguments))
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return [_evaluate(item, variables) for item in items]
+        case ast.Subscript(value=value, slice=index):
+            return _item(_evaluate(value, variables), _evaluate(index, variables))
+    raise ExpressionError(f"{quoted(ast.unparse(node))} is not arithmetic, and is not evaluated", _HELP)
+
+
+def _lookup(name: str, variables: Mapping[str, Value]) -> Any:
+    for known in (variables, WORDS, TRUTHS):
+        if name in known:
+            return known[name]
+    raise ExpressionError(f"no variable is called {quoted(name)}", did_you_mean(name, [*variables, *FUNCTIONS]))
+
+
+def _binary(sign: ast.operator, left: Any, right: Any) -> Any:
+    if isinstance(left, list) or isinstance(right, list):
+        return [_binary(sign, one, other) for one, other in _paired(left, right)]
+    _number(left), _number(right)
+    if isinstance(sign, ast.Pow) and isinstance(left, int) and isinstance(right, int):
+        if left.bit_length() * right > MAX_BITS:
+            raise ExpressionError(f"{left} ** {right} is larger than any size", _HELP)
+    return _checked(_OPERATORS[type(sign)](left, right))
+
+
+def _paired(left: Any, right: Any) -> list[tuple[Any, Any]]:
+    length = max(len(side) for side in (left, right) if isinstance(side, list))
+    sides = [side if isinstance(side, list) else [side] * length for side in (left, right)]
+    if len(sides[0]) != len(sides[1]):
+        raise ExpressionError(f"lists of {len(sides[0])} and {len(sides[1])} values do not pair up")
+    return list(zip(*sides, strict=True))
+
+
+def _boolean(joint: ast.boolop, operands: list[ast.expr], variables: Mapping[str, Value]) -> Any:
+    value: Any = None
+    for operand in operands:
+        value = _evaluate(operand, variables)
+        if bool(value) == isinstance(joint, ast.Or):
+            break
+    return value
+
+
+def _compare(node: ast.Compare, variables: Mapping[str, Value]) -> bool:
+    left = _evaluate(node.left, variables)
+    for sign, operand in zip(node.ops, node.comparators, strict=True):
+        right = _evaluate(operand, variables)
+        if not _COMPARISONS[type(sign)](left, right):
+            return False
+        left = right
+    return True
+
+
+def _item(value: Any, index: Any) -> Any:
+    if not isinstance(value, list) or type(index) is not int:
+        raise ExpressionError("only a list has values to choose from, by a whole number", _HELP)
+    return value[index]
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, int | float):
+        shown = quoted(value) if isinstance(value, str) else str(value)
+        raise ExpressionError(f"{shown} is no number to calculate with", _HELP)
+    return value
+
+
+def _checked(value: Any) -> Any:
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise ExpressionError(f"a number of {value.bit_length()} bits is larger than any size", _HELP)
+    if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ExpressionError(f"{value} is no finite number", _HELP)
+    return value

@@ -1,0 +1,104 @@
+"""The line of every value in a spec. Imported only when there is something to point at."""
+
+from functools import cached_property
+from typing import Any
+
+import tree_sitter_toml
+from tree_sitter import Language, Node, Parser
+
+from archcalc.errors import Path, Place
+
+
+class Positions:
+    """Finds the place of a value by the keys that lead to it."""
+
+    def __init__(self, source: str, text: str) -> None:
+        self.source = source
+        self.lines = text.split("\n")
+        self._content = text.encode()
+
+    def place(self, path: Path) -> Place:
+        """The line of the value, or of the nearest table around it that is written down."""
+        for length in range(len(path), 0, -1):
+            if (line := self._line_by_path.get(path[:length])) is not None:
+                return Place(self.source, line + 1, self.lines[line].strip()[:200])
+        return Place(self.source)
+
+    @cached_property
+    def _line_by_path(self) -> dict[Path, int]:
+        tree = Parser(Language(tree_sitter_toml.language())).parse(self._content)
+        return _Reader().read(tree.root_node)
+
+
+class _Reader:
+    """Walks the syntax tree once and notes the line of each key path."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Path, int] = {}
+        self.table_counts: dict[Path, int] = {}
+
+    def read(self, root: Node) -> dict[Path, int]:
+        for node in root.named_children:
+            if node.type == "pair":
+                self._pair(node, ())
+            elif node.type in ("table", "table_array_element"):
+                self._table(node)
+        return self.lines
+
+    def _table(self, node: Node) -> None:
+        key, *pairs = (child for child in node.named_children if child.type != "comment")
+        path = self._current(_keys(key))
+        if node.type == "table_array_element":
+            index = self.table_counts.get(path, 0)
+            self.table_counts[path] = index + 1
+            self.lines.setdefault(path, node.start_point[0])
+            path = (*path, index)
+        self._note(path, node)
+        for pair in pairs:
+            self._pair(pair, path)
+
+    def _current(self, keys: list[str]) -> Path:
+        """The path of a table's header; a part that is an array of tables means its latest one."""
+        path: Path = ()
+        for position, key in enumerate(keys):
+            path = (*path, key)
+            if position < len(keys) - 1 and path in self.table_counts:
+                path = (*path, self.table_counts[path] - 1)
+        return path
+
+    def _pair(self, node: Node, path: Path) -> None:
+        # An explicit stack, since a stranger's file may nest deeply.
+        waiting: list[tuple[Any, Path]] = [(node, path)]
+        while waiting:
+            current, prefix = waiting.pop()
+            if current.type == "pair":
+                key, value = (child for child in current.named_children if child.type != "comment")
+                prefix = (*prefix, *_keys(key))
+                self._note(prefix, current)
+                waiting.append((value, prefix))
+            elif current.type == "inline_table":
+                waiting.extend((child, prefix) for child in current.named_children if child.type == "pair")
+            elif current.type == "array":
+                items = [child for child in current.named_children if child.type != "comment"]
+                for index, item in enumerate(items):
+                    self._note((*prefix, index), item)
+                    waiting.append((item, (*prefix, index)))
+
+    def _note(self, path: Path, node: Node) -> None:
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.lines:
+                break
+            self.lines[path[:length]] = node.start_point[0]
+        self.lines[path] = node.start_point[0]
+
+
+def _keys(node: Node) -> list[str]:
+    """The parts of a bare, quoted or dotted key."""
+    if node.type == "dotted_key":
+        return [part for child in node.named_children for part in _keys(child)]
+    text = (node.text or b"").decode()
+    if node.type == "quoted_key":
+        import tomllib
+
+        return [*tomllib.loads(f"{text} = 0")]
+    return [text]

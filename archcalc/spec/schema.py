@@ -1,0 +1,202 @@
+"""The typed form of a spec, problems collected value by value, and the JSON Schema for editors."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from archcalc.errors import Path, Problem, did_you_mean, quoted
+
+Expression = Annotated[str, Meta(description="an expression: arithmetic on numbers and variables")]
+Name = Annotated[str, Meta(min_length=1, pattern=r"^[^.]+$")]
+Words = Annotated[list[str], Meta(min_length=1)]
+DType = Literal["float32", "float64", "float16", "bfloat16", "int64", "int32"]
+
+S = TypeVar("S", bound=Struct)
+
+
+class InputTable(Struct, forbid_unknown_fields=True):
+    """An input: its shape without the batch, its dtype, and how many entries of a sparse one are not zero."""
+
+    shape: list[Annotated[int, Meta(ge=1)]]
+    dtype: DType = "float32"
+    nonzeros: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Block(Struct, forbid_unknown_fields=True):
+    """Layers under a name, used like a layer type."""
+
+    layers: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+    parameters: list[str] = []
+    defaults: dict[str, Any] = {}
+    inputs: Words = msgspec.field(default_factory=lambda: ["input"])
+
+
+class Spec(Struct, forbid_unknown_fields=True):
+    """A whole spec."""
+
+    name: str
+    inputs: dict[str, Any]
+    layers: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+    source: str | None = None
+    variables: dict[str, Any] = {}
+    blocks: dict[str, Any] = {}
+    outputs: Words | None = None
+
+
+class Entry(Struct):
+    """What every entry of `layers` may say, whatever its type."""
+
+    type: str
+    name: Name | None = None
+    input: str | None = None
+    inputs: Words | None = None
+    repeat: Annotated[int, Meta(ge=0)] | Expression | None = None
+    when: bool | Expression = True
+    weights: str | None = None
+    trainable: bool | Expression = True
+
+
+ENTRY_KEYS = Entry.__struct_fields__
+
+
+def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> S | None:
+    """`data` as a typed structure; None, with every problem noted, if it does not fit."""
+    try:
+        return msgspec.convert(data, struct)
+    except msgspec.ValidationError:
+        problems.extend(find_problems(data, struct, path))
+        return None
+
+
+def find_problems(data: Any, struct: type[Struct], path: Path) -> Iterator[Problem]:
+    """What is wrong with `data`, key by key."""
+    if not isinstance(data, dict):
+        yield Problem(f"expected a table, got {shown(data)}", path)
+        return
+    fields = {field.name: field for field in msgspec.structs.fields(struct)}
+    if struct.__struct_config__.forbid_unknown_fields:
+        yield from unknown_keys(data, fields, path)
+    for name, field in fields.items():
+        if name in data:
+            yield from _value_problem(name, data[name], field.type, path)
+        elif field.required:
+            yield Problem(f"{name} is missing", path, help=f"add {name} = …")
+
+
+def unknown_keys(data: dict[str, Any], known: Any, path: Path) -> Iterator[Problem]:
+    """Keys that do not exist."""
+    for key in data:
+        if key not in known:
+            yield Problem(f"unknown key {quoted(key)}", (*path, key), help=did_you_mean(key, known))
+
+
+def _value_problem(name: str, value: Any, wanted: Any, path: Path) -> Iterator[Problem]:
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$")
+        inner = tuple(int(index) for index in re.findall(r"\[(\d+)\]", where))
+        yield Problem(f"{name} = {shown(value)}: {_translated(message)}", (*path, name, *inner))
+
+
+_TERMS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+
+
+def _translated(message: str) -> str:
+    """msgspec's message in the words of TOML."""
+
+    def words(match: re.Match[str]) -> str:
+        return " or ".join(_TERMS.get(term, term) for term in match[1].split(" | ") if term != "null")
+
+    message = message.replace("`str` matching regex '^[^.]+$'", "`str` without a full stop")
+    message = message.replace("`str` of length >= 1", "`str` that is not empty")
+    text = re.sub(r"`([^`]*)`", words, message)
+    return text[:1].lower() + text[1:]
+
+
+def shown(value: Any) -> str:
+    """A value as TOML would show it, shortened."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = "a table" if isinstance(value, dict) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of specs, with each layer type's fields."""
+    from archcalc.layers import LAYER_TYPES
+
+    types = [*LAYER_TYPES.values()]
+    _, found = msgspec.json.schema_components([Spec, Block, InputTable, Entry, *types], ref_template="#/$defs/{name}")
+    components = {name: _without_null(schema) for name, schema in found.items()}
+    common = components["Entry"]["properties"]
+    layers = {layer.type: _layer_schema(layer.type, components[layer.__name__], common) for layer in types}
+    block_use = {
+        "title": "a block of this spec",
+        "properties": {**common, "type": {"type": "string", "not": {"enum": [*layers]}}},
+        "required": ["type"],
+    }
+    references: list[dict[str, Any]] = [{"$ref": f"#/$defs/{name}"} for name in layers]
+    spec, block = components["Spec"], components["Block"]
+    for owner in (spec, block):
+        owner["properties"]["layers"]["items"] = {"$ref": "#/$defs/entry"}
+    table = {**components["InputTable"], "properties": _with_expressions(components["InputTable"]["properties"])}
+    spec["properties"]["blocks"]["additionalProperties"] = {"$ref": "#/$defs/block"}
+    spec["properties"]["inputs"]["additionalProperties"] = {"anyOf": [table["properties"]["shape"], table]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **spec,
+        "title": "archcalc spec",
+        "$defs": {"block": block, "entry": {"type": "object", "anyOf": [*references, block_use]}, **layers},
+    }
+
+
+def _layer_schema(name: str, schema: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **schema,
+        "title": name,
+        "properties": {"type": {"const": name}, **_with_expressions(schema["properties"]), **_all_but_type(common)},
+        "required": ["type", *schema.get("required", [])],
+    }
+
+
+def _all_but_type(properties: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in properties.items() if key != "type"}
+
+
+def _with_expressions(properties: dict[str, Any]) -> dict[str, Any]:
+    """Any value of a field may be an expression, and so may any number in a list."""
+    return {key: _or_expression(schema) for key, schema in properties.items()}
+
+
+def _or_expression(schema: dict[str, Any]) -> dict[str, Any]:
+    about = {key: schema[key] for key in ("default", "description") if key in schema}
+    kind = {key: value for key, value in schema.items() if key not in about}
+    options = kind["anyOf"] if "anyOf" in kind else [kind]
+    items = [option | {"items": _or_expression(option["items"])} if "items" in option else option for option in options]
+    return {**about, "anyOf": [*items, {"type": "string"}]}
+
+
+def _without_null(schema: Any) -> Any:
+    """The schema for TOML, which has no null: what may be null may be left out."""
+    if isinstance(schema, list):
+        return [_without_null(item) for item in schema if item != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _without_null(value) for key, value in schema.items() if (key, value) != ("default", None)}
+    if len(kept.get("anyOf", "  ")) == 1:
+        kept.update(kept.pop("anyOf")[0])
+    return kept

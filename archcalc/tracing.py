@@ -1,0 +1,168 @@
+"""Numbers that remember how they were made, so that an explanation cannot disagree with the number it explains."""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+# How tightly an operation binds when it is written out; what binds less gets parentheses.
+_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 2, "**": 3}
+_SIGN = {"+": " + ", "-": " − ", "*": "·", "/": "/"}
+_ATOM = 9
+
+
+def plain(value: Any) -> str:
+    """A bare number as a formula shows it: no separators, a true minus sign."""
+    return str(value).replace("-", "−")
+
+
+class Traced:
+    """A number with its derivation: `value`, and the operation and operands that made it.
+
+    A leaf has a `symbol` (the `F` of a kernel size) for the general form of the formula. A named intermediate
+    stands as one number in what uses it, and shows its own derivation apart.
+    """
+
+    __slots__ = ("operands", "operation", "symbol", "value")
+
+    def __init__(self, value: Any, symbol: str = "", operation: str = "", operands: tuple[Any, ...] = ()) -> None:
+        self.value = value
+        self.symbol = symbol
+        self.operation = operation
+        self.operands = operands
+
+    def named(self, symbol: str) -> "Traced":
+        """The same number as an intermediate result called `symbol`."""
+        return Traced(self.value, symbol, "name", (self,))
+
+    def substituted(self) -> str:
+        """The derivation with the values put in: `⌊(32 + 2·0 − 5)/1⌋ + 1`."""
+        return _write(self, symbolic=False)[0]
+
+    def symbolic(self) -> str:
+        """The derivation in symbols: `⌊(N + 2·P − F)/S⌋ + 1`."""
+        return _write(self, symbolic=True)[0]
+
+    def intermediates(self) -> Iterator["Traced"]:
+        """The named intermediates that were really computed, the earliest first, each once."""
+        seen: set[tuple[str, Any]] = set()
+        for found in self._intermediates():
+            key = (found.symbol, found.value)
+            if key not in seen and not found.is_trivial():
+                seen.add(key)
+                yield found
+
+    def _intermediates(self) -> Iterator["Traced"]:
+        for operand in self.operands:
+            if isinstance(operand, Traced):
+                yield from operand._intermediates()
+        if self.operation == "name":
+            yield self
+
+    def is_trivial(self) -> bool:
+        """Whether the derivation shows nothing: its value is one of the numbers it was made from."""
+        return any(leaf.value == self.value for leaf in self._leaves())
+
+    def _leaves(self) -> Iterator["Traced"]:
+        if not self.operands:
+            yield self
+        for operand in self.operands:
+            if isinstance(operand, Traced):
+                yield from operand._leaves()
+
+    def __add__(self, other: Any) -> Self:
+        return _apply(self, "+", other)
+
+    def __radd__(self, other: Any) -> Self:
+        return _apply(other, "+", self)
+
+    def __sub__(self, other: Any) -> Self:
+        return _apply(self, "-", other)
+
+    def __rsub__(self, other: Any) -> Self:
+        return _apply(other, "-", self)
+
+    def __mul__(self, other: Any) -> Self:
+        return _apply(self, "*", other)
+
+    def __rmul__(self, other: Any) -> Self:
+        return _apply(other, "*", self)
+
+    def __floordiv__(self, other: Any) -> Self:
+        return _apply(self, "//", other)
+
+    def __rfloordiv__(self, other: Any) -> Self:
+        return _apply(other, "//", self)
+
+    def __mod__(self, other: Any) -> Self:
+        return _apply(self, "%", other)
+
+    def __pow__(self, other: Any) -> Self:
+        return _apply(self, "**", other)
+
+    def __neg__(self) -> "Traced":
+        return Traced(-self.value, "", "neg", (self,))
+
+    def __repr__(self) -> str:
+        return f"{self.substituted()} = {plain(self.value)}"
+
+
+_COMPUTE = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "**": lambda a, b: a**b,
+}
+
+
+def untraced(number: Any) -> Any:
+    """The value of a tracing number; any other number is itself."""
+    return number.value if isinstance(number, Traced) else number
+
+
+def call(function: Any, form: str, *operands: Any) -> Traced:
+    """Apply `function` to the values, and remember it in the written form `form` (`min(…)`, `⌈…⌉`)."""
+    return Traced(function(*map(untraced, operands)), "", form, operands)
+
+
+def _apply(left: Any, operation: str, right: Any) -> Any:
+    return Traced(_COMPUTE[operation](untraced(left), untraced(right)), "", operation, (left, right))
+
+
+def _write(number: Any, symbolic: bool) -> tuple[str, int]:
+    """The number written out, and how tightly its outermost operation binds."""
+    if not isinstance(number, Traced):
+        return plain(number), _ATOM
+    if number.operation in ("", "name"):
+        return (number.symbol if symbolic and number.symbol else plain(number.value)), _ATOM
+    if number.operation == "neg":
+        return "−" + _wrapped(number.operands[0], 3, symbolic), _BINDING["neg"]
+    if number.operation in _SIGN:
+        return _write_sign(number, symbolic)
+    written = [_write(operand, symbolic)[0] for operand in number.operands]
+    if number.operation in ("//", "⌈⌉"):
+        opening, closing = "⌊⌋" if number.operation == "//" else "⌈⌉"
+        return f"{opening}{_quotient(number, symbolic)}{closing}", _ATOM
+    if number.operation == "%":
+        return f"{_wrapped(number.operands[0], 2, symbolic)} mod {written[1]}", 1
+    if number.operation == "**":
+        return f"{_wrapped(number.operands[0], 4, symbolic)}^{_wrapped(number.operands[1], 4, symbolic)}", 3
+    return f"{number.operation}({', '.join(written)})", _ATOM
+
+
+def _write_sign(number: Traced, symbolic: bool) -> tuple[str, int]:
+    binding = _BINDING[number.operation]
+    left, right = number.operands
+    # What follows a minus is wrapped when it is itself a sum.
+    after = binding + 1 if number.operation == "-" else binding
+    return _wrapped(left, binding, symbolic) + _SIGN[number.operation] + _wrapped(right, after, symbolic), binding
+
+
+def _quotient(number: Traced, symbolic: bool) -> str:
+    top, bottom = number.operands
+    return f"{_wrapped(top, 2, symbolic)}/{_wrapped(bottom, 3, symbolic)}"
+
+
+def _wrapped(number: Any, binding: int, symbolic: bool) -> str:
+    text, own = _write(number, symbolic)
+    return f"({text})" if own < binding else text
