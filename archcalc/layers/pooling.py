@@ -99,9 +99,9 @@ class MaxPooling(CeilPooling):
         return {"comparisons": elements(output) * (self.positions() - 1)}
 
     def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import MaxPool
+        from archcalc.pytorch.modules import max_pool
 
-        return MaxPool(self, inputs)
+        return max_pool(self, inputs)
 
 
 class MaxPool1d(MaxPooling):
@@ -149,9 +149,9 @@ class AveragePooling(CeilPooling):
         return {"additions": units * (self.positions() - 1), "divisions": units}
 
     def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import AveragePool
+        from archcalc.pytorch.modules import average_pool
 
-        return AveragePool(self, inputs)
+        return average_pool(self, inputs)
 
 
 class AvgPool1d(AveragePooling):

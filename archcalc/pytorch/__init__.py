@@ -1,0 +1,1 @@
+"""The network in PyTorch. The only package that imports torch at the top; nothing static imports it."""

@@ -1,0 +1,111 @@
+"""The network of a spec as an ordinary PyTorch module."""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from archcalc.errors import UsageError, quoted
+from archcalc.graph import Graph, Node
+from archcalc.layers.base import FLOATING
+from archcalc.report.network import Network
+
+
+def build(network: Network) -> "BuiltNetwork":
+    """The network with fresh weights, its submodules named as the spec's layers.
+
+    It takes the inputs in the order of the spec, each with the batch in front, and returns one tensor, or a tuple
+    where the network has several outputs. Parameters have the dtype of what their layer gives out. Raises UsageError
+    for a layer that has the name of a module's own attribute.
+    """
+    built = BuiltNetwork(network.graph)
+    for position, node in enumerate(network.graph.nodes):
+        _add(built, node.name, _module(network, position))
+    for node in network.graph.nodes:
+        if node.owner is not None:
+            owner = network.graph.nodes[node.owner]
+            _share(built.get_submodule(owner.name), built.get_submodule(node.name))
+        elif not node.trainable:
+            built.get_submodule(node.name).requires_grad_(False)
+    return built
+
+
+class Step(NamedTuple):
+    """A layer's turn in the forward pass. Edges are those of the graph; `spent` are not read by any later step."""
+
+    find: Callable[[nn.Module], nn.Module]
+    sources: tuple[int, ...]
+    spent: tuple[int, ...]
+
+
+class BuiltNetwork(nn.Module):
+    """Runs the layers of a graph in their order."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.input_names = tuple(graph.inputs)
+        self.output_edges = graph.outputs
+        self.steps = _steps(graph)
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        """The outputs for a batch."""
+        if len(inputs) != len(self.input_names):
+            raise TypeError(f"the network takes {', '.join(self.input_names)}; it got {len(inputs)} inputs")
+        values: list[torch.Tensor | None] = [*inputs]
+        for step in self.steps:
+            values.append(step.find(self)(*(values[edge] for edge in step.sources)))
+            for edge in step.spent:
+                values[edge] = None  # its memory may be used again
+        outputs = tuple(values[edge] for edge in self.output_edges)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _steps(graph: Graph) -> tuple[Step, ...]:
+    last_read = {edge: node for node, found in enumerate(graph.nodes) for edge in found.sources}
+    spent: dict[int, list[int]] = {}
+    for edge, node in last_read.items():
+        if edge not in graph.outputs:
+            spent.setdefault(node, []).append(edge)
+    return tuple(
+        Step(attrgetter(node.name), node.sources, tuple(spent.get(number, ())))
+        for number, node in enumerate(graph.nodes)
+    )
+
+
+def _module(network: Network, position: int) -> nn.Module:
+    node: Node = network.graph.nodes[position]
+    inputs = tuple(tensor for edge in node.sources if (tensor := network.tensors[edge]) is not None)
+    module = node.layer.module(inputs)
+    dtype = node.layer.output_dtype(inputs)
+    return module.to(getattr(torch, dtype)) if dtype in FLOATING else module
+
+
+def _add(root: nn.Module, name: str, module: nn.Module) -> None:
+    """Puts a module in its place: `stage2.0.conv` into the module `0` in the module `stage2`."""
+    *containers, own = name.split(".")
+    parent = root
+    for key in containers:
+        if key not in parent._modules:
+            _add_child(parent, key, nn.Module(), name)
+        parent = parent.get_submodule(key)
+    _add_child(parent, own, module, name)
+
+
+def _add_child(parent: nn.Module, key: str, child: nn.Module, name: str) -> None:
+    if hasattr(parent, key):
+        raise UsageError(
+            f"layer {quoted(name)} cannot be built: PyTorch modules have an attribute {quoted(key)} of their own;"
+            " rename the layer"
+        )
+    parent.add_module(key, child)
+
+
+def _share(owner: nn.Module, user: nn.Module) -> None:
+    """Makes `user` use the parameters and buffers of `owner`, a module of the same structure."""
+    for name, part in owner.named_modules():
+        other = user.get_submodule(name)
+        # The dictionaries themselves are shared, so that the weights stay so when they move to another device.
+        other._parameters = part._parameters
+        other._buffers = part._buffers
