@@ -20,9 +20,12 @@ def product(factors: Iterable[Any]) -> Any:
     return total
 
 
-def named(symbol: str, number: Any) -> Any:
-    """The number itself; a tracing number remembers it as an intermediate result called `symbol`."""
-    return number.named(symbol) if isinstance(number, Traced) else number
+def named(symbol: str, number: Any, plain: Any = None) -> Any:
+    """The number itself; a tracing number remembers it as an intermediate result called `symbol`.
+
+    Where it equals `plain`, the operand that it adjusts, there was nothing to adjust, and that stands in its place.
+    """
+    return number.named(symbol, plain) if isinstance(number, Traced) else number
 
 
 def ceil_divide(dividend: Any, divisor: Any) -> Any:
@@ -76,7 +79,7 @@ class Window(NamedTuple):
     @property
     def effective(self) -> Any:
         """From the first to the last position read: D·(F − 1) + 1."""
-        return named("E", self.dilation * (self.kernel - 1) + 1)
+        return named("E", self.dilation * (self.kernel - 1) + 1, self.kernel)
 
     @property
     def padding(self) -> Any:
@@ -95,6 +98,10 @@ class Window(NamedTuple):
     def remainder(self, size: Any) -> Any:
         """Positions, padding included, after the last window."""
         return (size + self.padding - self.effective) % self.stride
+
+    def unread(self, size: Any, count: Any) -> Any:
+        """Positions of the input at its end that none of `count` windows reaches: what the floor drops."""
+        return maximum(size + self.before - (count - 1) * self.stride - self.effective, 0)
 
 
 POINT = Window(1)  # unit i reads position i

@@ -87,5 +87,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 def quoted(word: str) -> str:
     """A word from a spec in double quotes, shortened and without control characters."""
-    clean = "".join(letter if letter.isprintable() else "�" for letter in word)
+    clean = printable(word)
     return f'"{clean[:77]}…"' if len(clean) > 80 else f'"{clean}"'
+
+
+def printable(text: str) -> str:
+    """A text from a spec without control characters, which could steer the terminal."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "�" for letter in text)

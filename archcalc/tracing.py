@@ -29,8 +29,10 @@ class Traced:
         self.operation = operation
         self.operands = operands
 
-    def named(self, symbol: str) -> "Traced":
-        """The same number as an intermediate result called `symbol`."""
+    def named(self, symbol: str, plain: Any = None) -> "Traced":
+        """The same number as an intermediate result called `symbol`; or `plain`, if that is what it equals."""
+        if isinstance(plain, Traced) and plain.value == self.value:
+            return plain
         return Traced(self.value, symbol, "name", (self,))
 
     def substituted(self) -> str:
@@ -42,31 +44,12 @@ class Traced:
         return _write(self, symbolic=True)[0]
 
     def intermediates(self) -> Iterator["Traced"]:
-        """The named intermediates that were really computed, the earliest first, each once."""
-        seen: set[tuple[str, Any]] = set()
-        for found in self._intermediates():
-            key = (found.symbol, found.value)
-            if key not in seen and not found.is_trivial():
-                seen.add(key)
-                yield found
-
-    def _intermediates(self) -> Iterator["Traced"]:
+        """The named intermediate results that this number was made from, the earliest first."""
         for operand in self.operands:
             if isinstance(operand, Traced):
-                yield from operand._intermediates()
+                yield from operand.intermediates()
         if self.operation == "name":
             yield self
-
-    def is_trivial(self) -> bool:
-        """Whether the derivation shows nothing: its value is one of the numbers it was made from."""
-        return any(leaf.value == self.value for leaf in self._leaves())
-
-    def _leaves(self) -> Iterator["Traced"]:
-        if not self.operands:
-            yield self
-        for operand in self.operands:
-            if isinstance(operand, Traced):
-                yield from operand._leaves()
 
     def __add__(self, other: Any) -> Self:
         return _apply(self, "+", other)

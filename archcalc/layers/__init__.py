@@ -1,6 +1,7 @@
 """The layer types, one class each; `LAYER_TYPES` finds them by the name that specs use."""
 
 from collections.abc import Iterator
+from types import ModuleType
 
 from archcalc.layers import (
     activation,
@@ -32,11 +33,11 @@ MODULES = (
 )
 
 
-def _concrete(base: type[Layer]) -> Iterator[type[Layer]]:
-    for subclass in base.__subclasses__():
-        if "type" in vars(subclass):
-            yield subclass
-        yield from _concrete(subclass)
+def _types(module: ModuleType) -> Iterator[type[Layer]]:
+    for value in vars(module).values():
+        # An abstract class has no type of its own, and a class is listed by the module that defines it.
+        if isinstance(value, type) and "type" in vars(value) and value.__module__ == module.__name__:
+            yield value
 
 
-LAYER_TYPES: dict[str, type[Layer]] = {layer.type: layer for layer in _concrete(Layer)}
+LAYER_TYPES: dict[str, type[Layer]] = {layer.type: layer for module in MODULES for layer in _types(module)}

@@ -73,7 +73,7 @@ class Convolution(SlidingLayer):
         if self.connections is not None:
             return (sum(map(len, self.connections)),)
         channels, *_ = inputs[0].shape
-        return (self.out_channels, named("C/G", channels // self.groups))
+        return (self.out_channels, named("C/G", channels // self.groups, channels))
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         maps, *positions = output

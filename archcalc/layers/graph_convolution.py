@@ -80,8 +80,8 @@ class GcnConv(Layer):
         return links
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
-        nodes, features = inputs[0].shape
-        return ((Read(ONE_HOP, 0), Read(whole(features), 1)), (Read(POINT, 0), Read(whole(nodes), 1)))
+        _, features = inputs[0].shape
+        return ((Read(ONE_HOP, 0, hop=True), Read(whole(features), 1)), ())
 
     def module(self, inputs: Tensors) -> "nn.Module":
         from archcalc.pytorch.modules import GcnConv as GcnConvModule

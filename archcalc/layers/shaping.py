@@ -36,7 +36,7 @@ from archcalc.layers.sliding import Pair
 if TYPE_CHECKING:
     from torch import nn
 
-Dimension = Positive | Literal[-1]
+Dimension = Annotated[int, Meta(ge=-1)]  # -1 for the size that is left open
 Scale = Annotated[float, Meta(gt=0)] | tuple[Annotated[float, Meta(gt=0)], ...]
 
 
@@ -109,7 +109,9 @@ class Reshape(Shaping):
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         values, wanted = elements(inputs[0].shape), size_text(self.shape)
         known = product(size for size in self.shape if size != -1)
-        if self.shape.count(-1) > 1:
+        if 0 in self.shape:
+            yield Misfit(f"shape {wanted} has a size of 0", "shape", help="use sizes ≥ 1, or -1 for one to be found")
+        elif self.shape.count(-1) > 1:
             yield Misfit(f"shape {wanted} leaves two sizes open", "shape", help="only one size may be -1")
         elif (values % known if -1 in self.shape else values != known) or not values:
             message = f"{size_text(inputs[0].shape)} has {values} values, which do not make {wanted}"

@@ -86,7 +86,7 @@ class TransposedConvolution(Layer):
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         channels, *_ = inputs[0].shape
         kernel = per_axis(self.kernel_size, self.dimensions)
-        weight = {"weight": (channels, named("K/G", self.out_channels // self.groups), *kernel)}
+        weight = {"weight": (channels, named("K/G", self.out_channels // self.groups, self.out_channels), *kernel)}
         return {**weight, "bias": (self.out_channels,)} if self.bias else weight
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:

@@ -45,20 +45,20 @@ class BuiltNetwork(nn.Module):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
-        self.input_names = tuple(graph.inputs)
-        self.output_edges = graph.outputs
-        self.steps = _steps(graph)
+        self._inputs = tuple(graph.inputs)
+        self._outputs = graph.outputs
+        self._steps = _steps(graph)
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         """The outputs for a batch."""
-        if len(inputs) != len(self.input_names):
-            raise TypeError(f"the network takes {', '.join(self.input_names)}; it got {len(inputs)} inputs")
+        if len(inputs) != len(self._inputs):
+            raise TypeError(f"the network takes {', '.join(self._inputs)}; it got {len(inputs)} inputs")
         values: list[torch.Tensor | None] = [*inputs]
-        for step in self.steps:
+        for step in self._steps:
             values.append(step.find(self)(*(values[edge] for edge in step.sources)))
             for edge in step.spent:
                 values[edge] = None  # its memory may be used again
-        outputs = tuple(values[edge] for edge in self.output_edges)
+        outputs = tuple(values[edge] for edge in self._outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
 

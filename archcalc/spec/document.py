@@ -1,10 +1,10 @@
 """The text of a spec, read whole, and the places in it."""
 
+import os.path
 import re
 import sys
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from archcalc.errors import Diagnostic, Place, Problem, SpecError, did_you_mean, quoted
@@ -36,16 +36,19 @@ class Document(NamedTuple):
         ]
 
 
-def specs_folder() -> FilePath:
+def specs_folder() -> str:
     """Where the shipped specs are: inside the installed package, or beside it in a checkout."""
-    package = FilePath(__file__).parent.parent
-    inside = package / "specs"
-    return inside if inside.is_dir() else package.parent / "specs"
+    # os.path, since importing pathlib alone takes a third of the interpreter's start.
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    inside = os.path.join(package, "specs")
+    return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(package), "specs")
 
 
-def shipped_specs() -> dict[str, FilePath]:
-    """The shipped specs by name."""
-    return {path.stem: path for path in sorted(specs_folder().glob("*.toml"))}
+def shipped_specs() -> dict[str, str]:
+    """The paths of the shipped specs, by name."""
+    folder = specs_folder()
+    files = sorted(file for file in os.listdir(folder) if file.endswith(".toml"))
+    return {file.removesuffix(".toml"): os.path.join(folder, file) for file in files}
 
 
 def read(path_or_name: str) -> Document:
@@ -57,12 +60,12 @@ def read(path_or_name: str) -> Document:
         return parse(_decode(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"), "<stdin>")
     path = _find(path_or_name)
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise _unreadable(path_or_name, f"cannot read {quoted(path_or_name)}: {reason.lower()}") from None
-    return parse(_decode(content, path_or_name), str(path) if path.name == path_or_name else path_or_name)
+    return parse(_decode(content, path), path)
 
 
 def parse(text: str, source: str = "<string>") -> Document:
@@ -75,15 +78,15 @@ def parse(text: str, source: str = "<string>") -> Document:
         raise _broken_toml(source, text, str(error)) from None
 
 
-def _find(path_or_name: str) -> FilePath:
-    path = FilePath(path_or_name)
-    if len(path.parts) != 1 or path.suffix == ".toml":
-        return path
-    shipped = specs_folder() / f"{path_or_name}.toml"
-    if shipped.is_file():
+def _find(path_or_name: str) -> str:
+    """The path of a spec; a name without folder and ending is first looked for among the shipped ones."""
+    if os.path.basename(path_or_name) != path_or_name or path_or_name.endswith(".toml"):
+        return path_or_name
+    shipped = os.path.join(specs_folder(), f"{path_or_name}.toml")
+    if os.path.isfile(shipped):
         return shipped
-    if path.exists():
-        return path
+    if os.path.exists(path_or_name):
+        return path_or_name
     message = f"no shipped spec is called {quoted(path_or_name)}, and no file is"
     raise _unreadable(path_or_name, message, did_you_mean(path_or_name, shipped_specs()))
 

@@ -23,6 +23,7 @@ from archcalc.spec.schema import (
     InputTable,
     Spec,
     convert,
+    convert_rest,
     find_problems,
     shown,
     unknown_keys,
@@ -135,9 +136,7 @@ class Scope(NamedTuple):
 def expand(document: Document, settings: Variables, inputs: Mapping[str, list[Any]], training: bool) -> Expansion:
     """Expand a spec. `settings` replace its variables, `inputs` the shapes of its inputs. Raises SpecError."""
     problems: list[Problem] = []
-    spec = convert(document.data, Spec, (), problems)
-    if spec is None:
-        raise document.error(problems)
+    spec = convert(document.data, Spec, (), problems) or convert_rest(document.data, Spec, problems)
     return _Expander(document, spec, problems, training).run(settings, inputs)
 
 
@@ -209,7 +208,7 @@ class _Expander:
             if name not in self.spec.inputs:
                 remedy = did_you_mean(name, self.spec.inputs)
                 self.problems.append(Problem(f"no input is called {quoted(name)}", ("inputs",), help=remedy))
-        if not self.spec.inputs:
+        if not self.spec.inputs and not self.problems:
             self.problems.append(Problem("the network has no input", ("inputs",), help="add image = [3, 224, 224]"))
         found = (self._input(name, data, shapes.get(name), variables) for name, data in self.spec.inputs.items())
         return [item for item in found if item]

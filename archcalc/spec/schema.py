@@ -71,6 +71,14 @@ def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> 
         return None
 
 
+def convert_rest(data: dict[str, Any], struct: type[S], problems: list[Problem]) -> S:
+    """What is right about data with problems, so that the search for more goes on; the rest is left empty."""
+    wrong = {problem.path[0] for problem in problems if problem.path}
+    right = {name: data[name] for name in struct.__struct_fields__ if name in data and name not in wrong}
+    empty = {name: kind() for name, kind in (("name", str), ("inputs", dict), ("layers", list)) if name not in right}
+    return struct(**right, **empty)
+
+
 def find_problems(data: Any, struct: type[Struct], path: Path) -> Iterator[Problem]:
     """What is wrong with `data`, key by key."""
     if not isinstance(data, dict):

@@ -1,0 +1,280 @@
+"""How every number of a layer came about: the same formulas, run on numbers that remember their derivation."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from archcalc.analysis.receptive_field import AxisField, Field
+from archcalc.arithmetic import Window, field_size, product
+from archcalc.layers.base import Layer, Shape, Tensor, Tensors, Unknown
+from archcalc.layers.sliding import trace_window
+from archcalc.tracing import Traced, plain, untraced
+
+if TYPE_CHECKING:
+    from archcalc.report.network import Network
+
+# The literature's letters for the fields that formulas calculate with; other fields stay bare numbers.
+SYMBOLS = {
+    "out_channels": "K",
+    "out_features": "K",
+    "kernel_size": "F",
+    "stride": "S",
+    "padding": "P",
+    "dilation": "D",
+    "groups": "G",
+    "output_padding": "A",
+    "output_size": "M",
+    "num_groups": "G",
+    "num_heads": "h",
+    "num_embeddings": "V",
+    "embedding_dim": "d",
+    "num_parameters": "a",
+    "upscale_factor": "r",
+    "scale_factor": "r",
+    "size": "n",
+}
+AXIS_NAMES = {
+    1: ("features",),
+    2: ("channels", "length"),
+    3: ("channels", "height", "width"),
+    4: ("channels", "depth", "height", "width"),
+}
+
+FIELD_NAMES = {1: ("position",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+class Step(NamedTuple):
+    """One number: what it is, the formula in symbols and with its values put in, and the value."""
+
+    label: str
+    symbolic: str
+    substituted: str
+    value: Any
+
+    @property
+    def has_formula(self) -> bool:
+        """Whether there is anything to show but the value."""
+        return self.substituted != plain(self.value)
+
+
+class Section(NamedTuple):
+    """The steps to one kind of number, and what is worth a word besides."""
+
+    title: str
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Explanation(NamedTuple):
+    """How all numbers of one layer came about."""
+
+    name: str
+    type: str
+    summary: str  # of the layer type, from its class
+    inputs: dict[str, Shape]
+    output_shape: Shape
+    sections: tuple[Section, ...]
+
+    def value(self, title: str, label: str) -> Any:
+        """The number that a section derives under a label."""
+        return next(step.value for s in self.sections if s.title == title for step in s.steps if step.label == label)
+
+    def __str__(self) -> str:
+        from archcalc.report.explanation import render
+
+        return render(self)
+
+
+def explain(network: "Network", position: int) -> Explanation:
+    """Explain the layer at a place in the network's order."""
+    graph = network.graph
+    node = graph.nodes[position]
+    number = len(graph.inputs) + position
+    inputs = tuple(tensor for source in node.sources if (tensor := network.tensors[source]) is not None)
+    output = network.tensors[number]
+    if output is None or len(inputs) < len(node.sources):
+        raise ValueError(f"the shape of {node.name} is not known")
+    layer, traced = trace_layer(node.layer), trace_inputs(inputs, node.layer)
+    names = graph.edge_names()
+    sections = (
+        _shape_section(node.layer, layer, inputs, traced),
+        _parameter_section("parameters", layer.parameters(traced), node.owner and names[len(graph.inputs) + node.owner]),
+        _parameter_section("buffers", layer.buffers(traced), node.owner and names[len(graph.inputs) + node.owner]),
+        _operation_section(layer, traced, output, network.batch),
+        _connection_section(layer, traced, output),
+        _field_section(network, position, inputs),
+    )
+    return Explanation(
+        node.name,
+        node.layer.type,
+        (type(node.layer).__doc__ or "").partition("\n")[0],
+        {names[source]: tensor.shape for source, tensor in zip(node.sources, inputs, strict=True)},
+        output.shape,
+        tuple(section for section in sections if section.steps or section.notes),
+    )
+
+
+# the layer in tracing numbers
+
+
+def trace_layer(layer: Layer) -> Layer:
+    """The same layer with tracing numbers in the fields that formulas calculate with."""
+    fields = {name: getattr(layer, name) for name in layer.__struct_fields__}
+    # Direct construction does not validate, which is what lets other numbers in.
+    return type(layer)(**{name: _traced(value, SYMBOLS.get(name)) for name, value in fields.items()})
+
+
+def _traced(value: Any, symbol: str | None) -> Any:
+    if symbol is None or isinstance(value, bool | str | None):
+        return value
+    if isinstance(value, tuple):
+        return tuple(_traced(item, symbol) for item in value)
+    return Traced(value, symbol)
+
+
+def trace_inputs(inputs: Tensors, layer: Layer) -> Tensors:
+    """The inputs with tracing numbers for sizes: C for channels, N for the positions of each axis."""
+    return tuple(
+        Tensor(
+            tuple(Traced(size, _size_symbol(axis, len(tensor.shape), layer)) for axis, size in enumerate(tensor.shape)),
+            tensor.dtype,
+            None if tensor.nonzeros is None else Traced(tensor.nonzeros, "nonzeros"),  # type: ignore[arg-type]
+        )
+        for tensor in inputs
+    )
+
+
+def _size_symbol(axis: int, rank: int, layer: Layer) -> str:
+    channel_axis = (layer.channel_axis or 0) % rank
+    return "C" if axis == channel_axis else "N"
+
+
+def trace_output(output: Tensor, layer: Layer) -> Shape:
+    """The output's sizes as tracing numbers: K for channels, M for the positions of each axis."""
+    rank = len(output.shape)
+    symbols = {"C": "K", "N": "M"}
+    return tuple(Traced(size, symbols[_size_symbol(axis, rank, layer)]) for axis, size in enumerate(output.shape))
+
+
+def _step(label: str, number: Any) -> Step:
+    if isinstance(number, Traced):
+        return Step(label, number.symbolic(), number.substituted(), number.value)
+    return Step(label, plain(number), plain(number), number)
+
+
+def _with_intermediates(label: str, number: Any) -> Iterator[Step]:
+    """The steps to a number: its intermediate results first."""
+    if isinstance(number, Traced):
+        for found in number.intermediates():
+            yield _step(found.symbol, found.operands[0])
+    yield _step(label, number)
+
+
+def _unique(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(dict.fromkeys(steps))
+
+
+# sections
+
+
+def _shape_section(layer: Layer, traced_layer: Layer, inputs: Tensors, traced: Tensors) -> Section:
+    shape = traced_layer.output_shape(traced)
+    labels = _axis_labels(layer, len(shape))
+    steps = (step for label, size in zip(labels, shape, strict=True) for step in _with_intermediates(label, size))
+    return Section("output shape", _unique(steps), tuple(_unread(layer, inputs, tuple(map(untraced, shape)))))
+
+
+def _axis_labels(layer: Layer, rank: int) -> tuple[str, ...]:
+    if layer.channel_axis == -1 and rank == 2:
+        return ("rows", "features")
+    return AXIS_NAMES.get(rank, tuple(f"axis {axis}" for axis in range(rank)))
+
+
+def _unread(layer: Layer, inputs: Tensors, output: Shape) -> Iterator[str]:
+    """Where the floor in the formula leaves positions at the end that no window reads."""
+    labels = _axis_labels(layer, len(output))
+    for axis, window in layer.windows(inputs).items():
+        size = inputs[0].shape[axis]
+        if unread := window.unread(size, output[axis]):
+            positions = "position is" if unread == 1 else "positions are"
+            yield f"{labels[axis]}: the last {unread} of {size} {positions} never read"
+
+
+def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | int | None) -> Section:
+    if owner is not None and shapes:
+        return Section(title, (), (f'those of "{owner}", counted there',))
+    steps = [step for name, shape in shapes.items() for step in _with_intermediates(name, product(shape))]
+    counts = [product(map(untraced, shape)) for shape in shapes.values()]
+    if len(counts) > 1:
+        steps.append(Step("together", " + ".join(shapes), " + ".join(map(plain, counts)), sum(counts)))
+    if title == "parameters" and (textbook := _textbook(shapes)):
+        steps.append(textbook)
+    return Section(title, _unique(steps))
+
+
+def _textbook(shapes: dict[str, Shape]) -> Step | None:
+    """A weight and a bias together, as textbooks write it: (F·F·C + 1)·K."""
+    if set(shapes) != {"weight", "bias"} or len(shapes["weight"]) < 2 or shapes["weight"][0] is not shapes["bias"][0]:
+        return None
+    maps, channels, *kernel = shapes["weight"]
+    return _step("textbook form", (product((*kernel, channels)) + 1) * maps)
+
+
+def _operation_section(layer: Layer, traced: Tensors, output: Tensor, batch: int) -> Section:
+    steps, notes = [], []
+    for kind, count in layer.operations(traced, trace_output(output, layer)).items():
+        if isinstance(count, Unknown):
+            notes.append(f"{kind}: unknown, because {count.reason}")
+        else:
+            whole = Traced(batch, "batch") * count if batch > 1 else count
+            steps.extend(_with_intermediates(kind.replace("_", " "), whole))
+    return Section("operations", _unique(steps), tuple(notes))
+
+
+def _connection_section(layer: Layer, traced: Tensors, output: Tensor) -> Section:
+    count = layer.count_connections(traced, trace_output(output, layer))
+    if isinstance(count, Unknown) or untraced(count) == 0:
+        return Section("connections", ())
+    return Section("connections", (_step("connections", count),))
+
+
+def _field_section(network: "Network", position: int, inputs: Tensors) -> Section:
+    fields = network.receptive_fields.edges
+    node = network.graph.nodes[position]
+    after = fields[len(network.graph.inputs) + position]
+    if isinstance(after, Unknown):
+        return Section("receptive field", (), (f"unknown, because {after.reason}",))
+    if after is None:
+        return Section("receptive field", (), ("none: the input has no axis of positions",))
+    before = fields[node.sources[0]]
+    known = before.axes if isinstance(before, Field) and len(before.axes) == len(after.axes) else (None,) * len(after.axes)
+    reads = node.layer.reads(inputs)[0]
+    labels = FIELD_NAMES.get(len(after.axes), ("axis",) * len(after.axes))
+    steps: list[Step] = []
+    for label, one, axis in zip(labels, known, after.axes, strict=True):
+        steps.extend(_field_steps(label, one, axis, reads[one.axis].window if one else None))
+    unit = "hops" if any(axis.hops for axis in after.axes) else "input positions"
+    return Section("receptive field", tuple(steps), (f"in {unit}",))
+
+
+def _field_steps(label: str, before: AxisField | None, after: AxisField, window: Any) -> Iterator[Step]:
+    """Size, jump and centre along one axis; by the formulas where one window made them, else as they are."""
+    size = jump = None
+    if before and before.size and isinstance(window, Window) and before.period == after.period == 1 and not after.hops:
+        traced, step = trace_window(window), Traced(before.advance, "j")
+        # A window of stride 0 reads all units there are.
+        kernel = traced.effective if window.stride else Traced(before.extent, "n")
+        size = field_size(Traced(before.size, "r"), kernel, step)
+        jump = step * traced.stride
+    yield _checked(f"{label}: size", size, after.size)
+    yield _checked(f"{label}: jump", jump, after.jump)
+    ends = f"({plain(after.first[0])} + {plain(after.last[0])})/2"
+    yield Step(f"{label}: centre", "(first + last)/2", ends, after.center)
+
+
+def _checked(label: str, derived: Traced | None, value: Any) -> Step:
+    """The derivation, if it is the whole story: a union of branches, say, has none."""
+    if derived is not None and derived.value == value:
+        return _step(label, derived)
+    return Step(label, plain(value), plain(value), value)

@@ -1,0 +1,89 @@
+"""The command line: parse arguments, call the library, print. Every command is a file, imported when it is called."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from archcalc import __version__
+from archcalc.errors import ArchcalcError
+
+COMMANDS = {
+    "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
+    "explain": "Show how every number of a layer came about.",
+    "check": "Validate specs and point out what is odd about them.",
+    "layers": "List the layer types and their fields.",
+    "specs": "List the architectures that come with archcalc.",
+    "schema": "Print the JSON Schema of specs, for completion in editors.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only to run it, or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"archcalc.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from archcalc.errors import did_you_mean, quoted
+
+            ctx.fail(f"no command is called {quoted(args[0])}; {did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="archcalc")
+def cli() -> None:
+    """How big is this network, and why?
+
+    A SPEC is a TOML file, the name of a shipped one such as lenet5, or - for standard input.
+
+    Exit codes: 0 fine, 1 a check failed, 2 the spec or the command line is wrong.
+    """
+
+
+def main() -> None:
+    """Run the command line, and turn every error of the user's into a message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if (stream.encoding or "").lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a text stream, whatever its type says
+    try:
+        cli(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as exit_request:
+        sys.exit(exit_request.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except ArchcalcError as error:
+        click.echo(_described(error), err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        _leave_pipe()
+
+
+def _described(error: ArchcalcError) -> str:
+    text = str(error)
+    return text if text.startswith("error") else f"error: {text}"
+
+
+def _leave_pipe() -> None:
+    """The reader has gone; what is still buffered must not raise again at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)

@@ -1,0 +1,25 @@
+"""`archcalc explain`."""
+
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.cli.options import network_options
+
+
+@click.command("explain", short_help="Show how every number of a layer came about.")
+@click.argument("spec")
+@click.argument("layer", required=False)
+@network_options
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once.")
+def command(spec: str, layer: str | None, batch: int, **network: Any) -> None:
+    """Show how the numbers of LAYER in SPEC came about, step by step with the values put in; of every layer without it.
+
+    Letters: N, C input size and channels, M, K output size and channels, F kernel, S stride, P padding, D dilation,
+    E effective kernel, G groups, r and j receptive field and jump of the input.
+    """
+    loaded = archcalc.load(spec, batch=batch, **network)
+    names = [layer] if layer is not None else [row.name for row in loaded.layers]
+    for number, name in enumerate(names):
+        click.echo(("\n" if number else "") + str(loaded.explain(name)))

@@ -1,0 +1,86 @@
+"""`archcalc layers`."""
+
+import inspect
+from typing import Any, Literal, get_args, get_origin
+
+import click
+import msgspec
+
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.layers import LAYER_TYPES
+from archcalc.layers.base import Layer
+
+
+@click.command("layers", short_help="List the layer types and their fields.")
+@click.argument("type_name", metavar="[TYPE]", required=False)
+@click.pass_context
+def command(context: click.Context, type_name: str | None) -> None:
+    """List the layer types, or all about TYPE: its fields with their defaults, and what is counted."""
+    formatter = context.make_formatter()
+    if type_name is None:
+        _list(formatter)
+    elif type_name in LAYER_TYPES:
+        _describe(LAYER_TYPES[type_name], formatter)
+    else:
+        raise UsageError(f"no layer type is called {quoted(type_name)}; {did_you_mean(type_name, LAYER_TYPES)}")
+    click.echo(formatter.getvalue().rstrip())
+
+
+def _list(formatter: click.HelpFormatter) -> None:
+    families: dict[str, list[type[Layer]]] = {}
+    for layer in LAYER_TYPES.values():
+        families.setdefault(layer.family, []).append(layer)
+    for family, layers in families.items():
+        with formatter.section(family):
+            formatter.write_dl([(layer.type, _documentation(layer).partition("\n")[0]) for layer in layers])
+
+
+def _describe(layer: type[Layer], formatter: click.HelpFormatter) -> None:
+    least, most = layer.input_counts
+    inputs = ", ".join(layer.input_names) + (", …" if most is None else "")
+    optional = f" (only the first {least} required)" if most and least < most else ""
+    formatter.write(f"{layer.type} ({layer.family}), inputs: {inputs}{optional}\n")
+    for base in layer.__mro__:
+        if issubclass(base, Layer) and base is not Layer:
+            for paragraph in _documentation(base).split("\n\n"):
+                formatter.write_paragraph()
+                formatter.write_text(paragraph)
+    if fields := msgspec.structs.fields(layer):
+        with formatter.section("Fields"):
+            formatter.write_dl([(field.name, f"{_kind(field.type)}; {_default(field)}") for field in fields])
+
+
+def _documentation(layer: type[Layer]) -> str:
+    return inspect.cleandoc(layer.__doc__ or "").replace(" Abstract.", "")
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    return "required" if field.required else f"default {_value(field.default)}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _kind(annotation: Any) -> str:
+    """What a field takes, in the words of TOML."""
+    if get_origin(annotation) is Literal:
+        return " or ".join(_value(word) for word in get_args(annotation))
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        return _constrained(annotation)
+    if origin is tuple:
+        return f"list of ({_kind(arguments[0])})" if len(get_args(arguments[0])) > 1 else f"list of {_kind(arguments[0])}"
+    if arguments:
+        return ", or ".join(_kind(argument) for argument in arguments if argument is not type(None))
+    return {int: "whole number", float: "number", bool: "true or false", str: "text"}.get(annotation, str(annotation))
+
+
+def _constrained(annotation: Any) -> str:
+    base, meta = annotation.__origin__, annotation.__metadata__[0]
+    if meta.min_length is not None:
+        return f"pair of {_kind(get_args(base)[0])}"
+    lower = f" ≥ {meta.ge}" if meta.ge is not None else f" > {meta.gt}" if meta.gt is not None else ""
+    return _kind(base) + lower

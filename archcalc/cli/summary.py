@@ -1,0 +1,53 @@
+"""`archcalc summary`."""
+
+import sys
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.cli.options import network_options
+from archcalc.report.table import COLUMNS, DEFAULT_COLUMNS, FORMATS, Style, check_columns, render
+
+
+@click.command("summary", short_help="Print shapes, parameters, MACs and receptive fields, layer by layer.")
+@click.argument("spec")
+@network_options
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once; multiplies operations.")
+@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@click.option("--columns", metavar="NAMES", default=",".join(DEFAULT_COLUMNS), help=f"Comma-separated, from: {', '.join(COLUMNS)}.")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]")
+def command(spec: str, batch: int, depth: int | None, columns: str, format_name: str | None, **network: Any) -> None:
+    """Print output shapes, parameters, MACs and receptive fields of SPEC, layer by layer, and their totals.
+
+    One MAC is one multiplication and one addition; counted are those of convolutions, matrix products and dense layers.
+    Shapes exclude the batch. Jump is the distance between neighbouring units in input pixels.
+    """
+    names = check_columns([name.strip() for name in columns.split(",")])
+    terminal = sys.stdout.isatty()
+    chosen = format_name or ("table" if terminal else "plain")
+    style = _terminal_style() if terminal else Style()
+    try:
+        click.echo(render(archcalc.load(spec, batch=batch, **network), chosen, names, depth, style))
+    except archcalc.ShapeError as error:
+        # What does fit is shown for people; a program gets all or nothing.
+        if chosen in ("table", "plain") and error.network.layers:
+            click.echo(render(error.network, chosen, names, depth, style) + "\n")
+        raise
+
+
+def _terminal_style() -> Style:
+    import os
+
+    if os.environ.get("NO_COLOR"):
+        return Style(_terminal_width())
+    return Style(_terminal_width(), lambda text: click.style(text, bold=True), lambda text: click.style(text, dim=True))
+
+
+def _terminal_width() -> int:
+    import os
+
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80

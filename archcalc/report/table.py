@@ -1,0 +1,237 @@
+"""The summary as text: for a terminal, a pipe, a paper, a page or a program."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from archcalc.errors import UsageError, did_you_mean, printable, quoted
+from archcalc.layers.base import size_text
+from archcalc.report.network import Network
+from archcalc.report.summary import LayerSummary
+
+FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
+
+# The names that tabulate knows them by; it escapes what would be markup in a name.
+_TABULATE = {"markdown": "pipe", "latex": "latex_booktabs", "html": "html"}
+_NARROWEST = 10  # letters that a shortened name keeps
+
+
+class Column(NamedTuple):
+    """A column of the summary; `value` gives text, a number, sizes, or None for what is unknown."""
+
+    header: str
+    value: Callable[[LayerSummary], Any]
+    key: str = ""  # under which a row says why its value is unknown
+
+
+COLUMNS: dict[str, Column] = {
+    "name": Column("Layer", lambda row: row.name),
+    "type": Column("Type", lambda row: row.type),
+    "inputs": Column("Inputs", lambda row: ", ".join(row.inputs)),
+    "output_shape": Column("Output", lambda row: row.output_shape),
+    "parameters": Column("Parameters", lambda row: row.parameters),
+    "trainable_parameters": Column("Trainable", lambda row: row.trainable_parameters),
+    "buffers": Column("Buffers", lambda row: row.buffers),
+    "macs": Column("MACs", lambda row: row.macs, "macs"),
+    "flops": Column("FLOPs", lambda row: row.flops, "macs"),
+    "operations": Column("Operations", lambda row: _operations_text(row)),
+    "connections": Column("Connections", lambda row: row.connections, "connections"),
+    "receptive_field": Column("Field", lambda row: _field(row, "size"), "receptive_field"),
+    "jump": Column("Jump", lambda row: _field(row, "jump"), "receptive_field"),
+    "center": Column("Center", lambda row: _field(row, "center"), "receptive_field"),
+}
+DEFAULT_COLUMNS = ("name", "type", "output_shape", "parameters", "macs", "receptive_field", "jump")
+_COUNTS = ("parameters", "trainable_parameters", "buffers", "macs", "flops", "connections")
+_SHORTENED = ("name", "inputs", "type", "operations")
+
+
+class Style(NamedTuple):
+    """How text for a terminal looks: no wider than `width` (None for any), and with emphasis or without."""
+
+    width: int | None = None
+    bold: Callable[[str], str] = str
+    dim: Callable[[str], str] = str
+
+
+def check_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of columns. Raises UsageError for one that does not exist."""
+    for name in names:
+        if name not in COLUMNS:
+            raise UsageError(f"no column is called {quoted(name)}; {did_you_mean(name, COLUMNS)}")
+    return tuple(names)
+
+
+def render(
+    network: Network,
+    format_name: str,
+    columns: Sequence[str] = DEFAULT_COLUMNS,
+    depth: int | None = None,
+    style: Style = Style(),
+) -> str:
+    """The summary in one of FORMATS, with blocks folded below `depth`."""
+    if format_name == "json":
+        import json
+
+        return json.dumps(network.to_dict(depth), indent=2, ensure_ascii=False)
+    rows = network.folded(depth)
+    if format_name == "csv":
+        return _csv(rows, columns)
+    if format_name in _TABULATE:
+        return _tabulate(network, rows, columns, format_name)
+    lines = [*_head(network, style), "", *_aligned(rows, columns, format_name == "table", style)]
+    lines += ["", *_foot(network, rows, style)] if len(network.layers) == len(network.graph.nodes) else []
+    return "\n".join(lines)
+
+
+# for a terminal or a pipe
+
+
+def _head(network: Network, style: Style) -> list[str]:
+    inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in network.inputs.items())
+    source = [style.dim(_shortened(printable(network.source), style.width or 10**6))] if network.source else []
+    return [style.bold(printable(network.name)), *source, f"input {inputs} · batch {network.batch}"]
+
+
+def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, style: Style) -> list[str]:
+    """Columns side by side, numbers to the right; a line under the header where rules are wanted."""
+    cells = {name: [_text(COLUMNS[name], row) for row in rows] for name in columns}
+    widths = {name: max(map(len, (COLUMNS[name].header, *cells[name]))) for name in columns}
+    if style.width:
+        _fit(widths, style.width - 2 * (len(columns) - 1))
+    numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
+
+    def line(texts: Iterable[tuple[str, str]]) -> str:
+        padded = (
+            text.rjust(widths[name]) if name in numeric else _shortened(text, widths[name]).ljust(widths[name])
+            for name, text in texts
+        )
+        return "  ".join(padded).rstrip()
+
+    rule = [style.dim("─" * (sum(widths.values()) + 2 * (len(columns) - 1)))] if rules else []
+    header = style.bold(line((name, COLUMNS[name].header) for name in columns))
+    body = [line((name, cells[name][number]) for name in columns) for number in range(len(rows))]
+    return [header, *rule, *body, *rule]
+
+
+def _fit(widths: dict[str, int], available: int) -> None:
+    """Narrow the columns of words, the widest first, until all fit. Numbers keep their width."""
+    while (excess := sum(widths.values()) - available) > 0:
+        wide = [name for name in _SHORTENED if widths.get(name, 0) > _NARROWEST]
+        if not wide:
+            return
+        widest = max(wide, key=lambda name: widths[name])
+        others = [widths[name] for name in wide if name != widest]
+        lower = max([_NARROWEST, *others]) if others and max(others) < widths[widest] else _NARROWEST
+        widths[widest] = max(lower, widths[widest] - excess)
+        if others and widths[widest] == max(others):
+            widths[widest] -= 1
+
+
+def _shortened(text: str, width: int) -> str:
+    """The text with its middle left out, so that both ends of a long name can be read."""
+    if len(text) <= width:
+        return text
+    tail = width // 2
+    return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
+
+
+def _foot(network: Network, rows: Sequence[LayerSummary], style: Style) -> list[str]:
+    totals = network.totals
+    parts = f"{totals.trainable_parameters:,} trainable, {totals.frozen_parameters:,} frozen"
+    lines = [
+        ("Parameters", f"{totals.parameters:,}", parts),
+        ("Buffers", f"{totals.buffers:,}", ""),
+        ("MACs", _bound(totals.macs, "macs" in totals.lower_bounds), ""),
+        ("FLOPs", _bound(totals.flops, "flops" in totals.lower_bounds), "2 × MACs"),
+    ]
+    width = max(len(value) for _, value, _ in lines)
+    text = [f"{label:<10}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines]
+    reasons = dict.fromkeys(f"? {printable(row.name)}: {why}" for row in rows for why in row.unknown.values())
+    return [*text, *([""] if reasons else []), *reasons]
+
+
+def _bound(value: int, is_lower_bound: bool) -> str:
+    return f"≥ {value:,}" if is_lower_bound else f"{value:,}"
+
+
+# the text of a cell
+
+
+def _text(column: Column, row: LayerSummary) -> str:
+    value = column.value(row)
+    if value is None:
+        return "?" if column.key in row.unknown or column.key != "receptive_field" else "–"
+    if isinstance(value, tuple):
+        return _sizes(value)
+    return f"{value:,}" if isinstance(value, int) else printable(value)
+
+
+def _sizes(value: tuple[Any, ...]) -> str:
+    """Sizes as `6×28×28`; what is alike on every axis of a field is said once."""
+    return size_text(tuple("–" if size is None else size for size in value))
+
+
+def _field(row: LayerSummary, what: str) -> Any:
+    field = row.receptive_field
+    if field is None:
+        return None
+    if what == "size":
+        return field.size if field.unit == "pixels" else f"{_sizes(field.size)} hop{'s' * (field.size != (1,))}"
+    if what == "jump":
+        return tuple(_ratio(axis.advance, axis.period) for axis in field.axes)
+    centers = ((axis.first[0], axis.last[0]) for axis in field.axes)
+    return tuple(None if first > last else f"{(first + last) / 2:g}" for first, last in centers)
+
+
+def _ratio(numerator: int, denominator: int) -> str:
+    common = math.gcd(numerator, denominator)
+    top, bottom = numerator // common, denominator // common
+    return str(top) if bottom == 1 else f"{top}/{bottom}"
+
+
+def _operations_text(row: LayerSummary) -> str:
+    counts = ((kind.replace("_", " "), count) for kind, count in row.operations.items())
+    return ", ".join(f"{'?' if count is None else f'{count:,}'} {kind}" for kind, count in counts)
+
+
+# for papers, pages and programs
+
+
+def _tabulate(network: Network, rows: Sequence[LayerSummary], columns: Sequence[str], format_name: str) -> str:
+    from tabulate import tabulate
+
+    body = [[_escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in rows]
+    table = tabulate(
+        [*body, _total_row(network, columns)],
+        headers=[COLUMNS[name].header for name in columns],
+        tablefmt=_TABULATE[format_name],
+        disable_numparse=True,
+        colalign=["right" if name in _COUNTS else "left" for name in columns],
+    )
+    return str(table)
+
+
+def _escaped(text: str, format_name: str) -> str:
+    # tabulate escapes HTML and LaTeX, but not Markdown.
+    if format_name != "markdown":
+        return text
+    return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in text)
+
+
+def _total_row(network: Network, columns: Sequence[str]) -> list[str]:
+    totals = network.totals
+    values = {name: _bound(getattr(totals, name), name in totals.lower_bounds) for name in _COUNTS}
+    return [values.get(name, "Total" if name == columns[0] else "") for name in columns]
+
+
+def _csv(rows: Sequence[LayerSummary], columns: Sequence[str]) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        values = (COLUMNS[name].value(row) for name in columns)
+        writer.writerow("x".join(map(str, value)) if isinstance(value, tuple) else value for value in values)
+    return text.getvalue().rstrip("\n")
