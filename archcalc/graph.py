@@ -40,7 +40,7 @@ class Graph(NamedTuple):
 
 
 def connect(document: Document, expansion: Expansion) -> Graph:
-    """Find the ends of every edge and put the layers in order. Raises SpecError for edges that lead nowhere or in circles."""
+    """Find the ends of every edge and put the layers in order. Raises SpecError for dead ends and circles."""
     return _Connector(document, expansion).connect()
 
 
@@ -175,7 +175,9 @@ class _Connector:
         # The trail runs against the edges.
         names = [quoted(layer.name) for layer in reversed(layers)]
         circle = " → ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
-        return Problem(f"layers read each other in a circle: {circle}", layers[0].path, help="change one of their inputs")
+        return Problem(
+            f"layers read each other in a circle: {circle}", layers[0].path, help="change one of their inputs"
+        )
 
 
 def _tensor(table: InputTable) -> Tensor:

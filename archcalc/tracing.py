@@ -1,7 +1,7 @@
 """Numbers that remember how they were made, so that an explanation cannot disagree with the number it explains."""
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 # How tightly an operation binds when it is written out; what binds less gets parentheses.
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 2, "**": 3}
@@ -51,34 +51,34 @@ class Traced:
         if self.operation == "name":
             yield self
 
-    def __add__(self, other: Any) -> Self:
+    def __add__(self, other: Any) -> "Traced":
         return _apply(self, "+", other)
 
-    def __radd__(self, other: Any) -> Self:
+    def __radd__(self, other: Any) -> "Traced":
         return _apply(other, "+", self)
 
-    def __sub__(self, other: Any) -> Self:
+    def __sub__(self, other: Any) -> "Traced":
         return _apply(self, "-", other)
 
-    def __rsub__(self, other: Any) -> Self:
+    def __rsub__(self, other: Any) -> "Traced":
         return _apply(other, "-", self)
 
-    def __mul__(self, other: Any) -> Self:
+    def __mul__(self, other: Any) -> "Traced":
         return _apply(self, "*", other)
 
-    def __rmul__(self, other: Any) -> Self:
+    def __rmul__(self, other: Any) -> "Traced":
         return _apply(other, "*", self)
 
-    def __floordiv__(self, other: Any) -> Self:
+    def __floordiv__(self, other: Any) -> "Traced":
         return _apply(self, "//", other)
 
-    def __rfloordiv__(self, other: Any) -> Self:
+    def __rfloordiv__(self, other: Any) -> "Traced":
         return _apply(other, "//", self)
 
-    def __mod__(self, other: Any) -> Self:
+    def __mod__(self, other: Any) -> "Traced":
         return _apply(self, "%", other)
 
-    def __pow__(self, other: Any) -> Self:
+    def __pow__(self, other: Any) -> "Traced":
         return _apply(self, "**", other)
 
     def __neg__(self) -> "Traced":
@@ -108,7 +108,7 @@ def call(function: Any, form: str, *operands: Any) -> Traced:
     return Traced(function(*map(untraced, operands)), "", form, operands)
 
 
-def _apply(left: Any, operation: str, right: Any) -> Any:
+def _apply(left: Any, operation: str, right: Any) -> Traced:
     return Traced(_COMPUTE[operation](untraced(left), untraced(right)), "", operation, (left, right))
 
 
@@ -122,15 +122,22 @@ def _write(number: Any, symbolic: bool) -> tuple[str, int]:
         return "−" + _wrapped(number.operands[0], 3, symbolic), _BINDING["neg"]
     if number.operation in _SIGN:
         return _write_sign(number, symbolic)
-    written = [_write(operand, symbolic)[0] for operand in number.operands]
-    if number.operation in ("//", "⌈⌉"):
-        opening, closing = "⌊⌋" if number.operation == "//" else "⌈⌉"
-        return f"{opening}{_quotient(number, symbolic)}{closing}", _ATOM
-    if number.operation == "%":
-        return f"{_wrapped(number.operands[0], 2, symbolic)} mod {written[1]}", 1
-    if number.operation == "**":
-        return f"{_wrapped(number.operands[0], 4, symbolic)}^{_wrapped(number.operands[1], 4, symbolic)}", 3
-    return f"{number.operation}({', '.join(written)})", _ATOM
+    return _write_call(number, symbolic)
+
+
+def _write_call(number: Traced, symbolic: bool) -> tuple[str, int]:
+    operands = number.operands
+    match number.operation:
+        case "//":
+            return f"⌊{_quotient(number, symbolic)}⌋", _ATOM
+        case "⌈⌉":
+            return f"⌈{_quotient(number, symbolic)}⌉", _ATOM
+        case "%":
+            return f"{_wrapped(operands[0], 2, symbolic)} mod {_wrapped(operands[1], 2, symbolic)}", 1
+        case "**":
+            return f"{_wrapped(operands[0], 4, symbolic)}^{_wrapped(operands[1], 4, symbolic)}", 3
+        case function:
+            return f"{function}({', '.join(_write(operand, symbolic)[0] for operand in operands)})", _ATOM
 
 
 def _write_sign(number: Traced, symbolic: bool) -> tuple[str, int]:

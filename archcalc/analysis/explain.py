@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.arithmetic import Window, field_size, product
 from archcalc.layers.base import Layer, Shape, Tensor, Tensors, Unknown
@@ -97,10 +95,11 @@ def explain(network: "Network", position: int) -> Explanation:
         raise ValueError(f"the shape of {node.name} is not known")
     layer, traced = trace_layer(node.layer), trace_inputs(inputs, node.layer)
     names = graph.edge_names()
+    owner = None if node.owner is None else graph.nodes[node.owner].name
     sections = (
         _shape_section(node.layer, layer, inputs, traced),
-        _parameter_section("parameters", layer.parameters(traced), node.owner and names[len(graph.inputs) + node.owner]),
-        _parameter_section("buffers", layer.buffers(traced), node.owner and names[len(graph.inputs) + node.owner]),
+        _parameter_section("parameters", layer.parameters(traced), owner),
+        _parameter_section("buffers", layer.buffers(traced), owner),
         _operation_section(layer, traced, output, network.batch),
         _connection_section(layer, traced, output),
         _field_section(network, position, inputs),
@@ -201,7 +200,7 @@ def _unread(layer: Layer, inputs: Tensors, output: Shape) -> Iterator[str]:
             yield f"{labels[axis]}: the last {unread} of {size} {positions} never read"
 
 
-def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | int | None) -> Section:
+def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | None) -> Section:
     if owner is not None and shapes:
         return Section(title, (), (f'those of "{owner}", counted there',))
     steps = [step for name, shape in shapes.items() for step in _with_intermediates(name, product(shape))]
@@ -222,7 +221,8 @@ def _textbook(shapes: dict[str, Shape]) -> Step | None:
 
 
 def _operation_section(layer: Layer, traced: Tensors, output: Tensor, batch: int) -> Section:
-    steps, notes = [], []
+    steps: list[Step] = []
+    notes: list[str] = []
     for kind, count in layer.operations(traced, trace_output(output, layer)).items():
         if isinstance(count, Unknown):
             notes.append(f"{kind}: unknown, because {count.reason}")
@@ -248,7 +248,9 @@ def _field_section(network: "Network", position: int, inputs: Tensors) -> Sectio
     if after is None:
         return Section("receptive field", (), ("none: the input has no axis of positions",))
     before = fields[node.sources[0]]
-    known = before.axes if isinstance(before, Field) and len(before.axes) == len(after.axes) else (None,) * len(after.axes)
+    known = (
+        before.axes if isinstance(before, Field) and len(before.axes) == len(after.axes) else (None,) * len(after.axes)
+    )
     reads = node.layer.reads(inputs)[0]
     labels = FIELD_NAMES.get(len(after.axes), ("axis",) * len(after.axes))
     steps: list[Step] = []

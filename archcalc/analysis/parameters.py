@@ -13,7 +13,7 @@ class Parameters(NamedTuple):
 
     shapes: dict[str, Shape]
     buffer_shapes: dict[str, Shape]
-    count: int
+    total: int
     trainable: int
     buffers: int
 

@@ -6,12 +6,12 @@ the unit's phase, and the largest is reported. Where branches meet it is the uni
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.arithmetic import Window, field_size, field_start
 from archcalc.graph import Graph
-from archcalc.layers.base import INTEGER, MAX_PHASES, PhasedWindow, Read, Shape, Tensor, Tensors, Unknown, UnknownWindow
+from archcalc.layers.base import INTEGER, MAX_PHASES, PhasedWindow, Read, Shape, Tensor, Unknown, UnknownWindow
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -167,11 +167,10 @@ def _through(field: Field, reads: tuple[Read, ...], output: Shape) -> Field | Un
 
 def _read_axis(field: AxisField, read: Read, extent: int) -> AxisField | Unknown:
     window = read.window
-    reads_all = isinstance(window, Window) and window.stride == 0
     if field.advance == 0:
         # All units see the same, so whichever are read, nothing is added.
         return field._replace(axis=read.axis, extent=extent, mixed=False)
-    if reads_all and (window.kernel > 1 or field.mixed):
+    if isinstance(window, Window) and window.stride == 0 and (window.kernel > 1 or field.mixed):
         first, last = (0, field.extent - 1) if field.hops else field.covered()
         return AxisField((first,), (last,), 0, read.axis, extent)
     if read.mixed or field.mixed:

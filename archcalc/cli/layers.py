@@ -72,7 +72,9 @@ def _kind(annotation: Any) -> str:
     if hasattr(annotation, "__metadata__"):
         return _constrained(annotation)
     if origin is tuple:
-        return f"list of ({_kind(arguments[0])})" if len(get_args(arguments[0])) > 1 else f"list of {_kind(arguments[0])}"
+        return (
+            f"list of ({_kind(arguments[0])})" if len(get_args(arguments[0])) > 1 else f"list of {_kind(arguments[0])}"
+        )
     if arguments:
         return ", or ".join(_kind(argument) for argument in arguments if argument is not type(None))
     return {int: "whole number", float: "number", bool: "true or false", str: "text"}.get(annotation, str(annotation))

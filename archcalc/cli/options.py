@@ -14,8 +14,22 @@ def network_options(command: F) -> F:
     """SPEC, and everything that changes which network it means."""
     for option in (
         click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").'),
-        click.option("--input", "inputs", multiple=True, metavar="NAME=SIZES", callback=_parse_inputs, help="Another input shape: image=3x224x224."),
-        click.option("--set", "variables", multiple=True, metavar="NAME=VALUE", callback=_parse_settings, help="Another value of a variable: width=0.5."),
+        click.option(
+            "--input",
+            "inputs",
+            multiple=True,
+            metavar="NAME=SIZES",
+            callback=_parse_inputs,
+            help="Another input shape: image=3x224x224.",
+        ),
+        click.option(
+            "--set",
+            "variables",
+            multiple=True,
+            metavar="NAME=VALUE",
+            callback=_parse_settings,
+            help="Another value of a variable: width=0.5.",
+        ),
     ):
         command = option(command)
     return command

@@ -13,10 +13,19 @@ from archcalc.report.table import COLUMNS, DEFAULT_COLUMNS, FORMATS, Style, chec
 @click.command("summary", short_help="Print shapes, parameters, MACs and receptive fields, layer by layer.")
 @click.argument("spec")
 @network_options
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once; multiplies operations.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once; multiplies operations."
+)
 @click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
-@click.option("--columns", metavar="NAMES", default=",".join(DEFAULT_COLUMNS), help=f"Comma-separated, from: {', '.join(COLUMNS)}.")
-@click.option("--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]")
+@click.option(
+    "--columns",
+    metavar="NAMES",
+    default=",".join(DEFAULT_COLUMNS),
+    help=f"Comma-separated, from: {', '.join(COLUMNS)}.",
+)
+@click.option(
+    "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
+)
 def command(spec: str, batch: int, depth: int | None, columns: str, format_name: str | None, **network: Any) -> None:
     """Print output shapes, parameters, MACs and receptive fields of SPEC, layer by layer, and their totals.
 

@@ -239,7 +239,10 @@ class SoftmaxLayer(Elementwise):
 
 
 class Softmax(SoftmaxLayer):
-    """e^(x − max)/Σe^(x − max) along `dim`: for n values n − 1 comparisons, n − 1 + n additions, n exponentials, n divisions."""
+    """e^(x − max)/Σe^(x − max) along `dim`.
+
+    For n values n − 1 comparisons, n − 1 + n additions, n exponentials, n divisions.
+    """
 
     type: ClassVar[str] = "softmax"
 
@@ -260,7 +263,10 @@ class Softmax(SoftmaxLayer):
 
 
 class LogSoftmax(SoftmaxLayer):
-    """x − max − log Σe^(x − max) along `dim`: for n values n − 1 comparisons, n − 1 + 2n additions, n exponentials, a logarithm."""
+    """x − max − log Σe^(x − max) along `dim`.
+
+    For n values n − 1 comparisons, n − 1 + 2n additions, n exponentials, a logarithm.
+    """
 
     type: ClassVar[str] = "log_softmax"
 

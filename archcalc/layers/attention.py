@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MultiHeadAttention(Layer):
-    """softmax(QKᵀ/√d)·V in `num_heads` heads, with its four projections (Vaswani et al. 2017; torch.nn.MultiheadAttention).
+    """softmax(QKᵀ/√d)·V in `num_heads` heads, with its four projections (Vaswani et al. 2017).
 
     One input attends to itself; three are query, key and value; each `tokens × features`. The embedding size is the
     query's. MACs: four projections, the scores and the weighted sum. Besides: the scaling of the queries, the softmax
@@ -60,7 +60,7 @@ class MultiHeadAttention(Layer):
 
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         (_, features), (_, key_features), (_, value_features) = self._sources(inputs)
-        if key_features is features and value_features is features or key_features == value_features == features:
+        if (key_features is features and value_features is features) or key_features == value_features == features:
             projections: dict[str, Shape] = {"in_proj_weight": (3 * features, features)}
         else:
             projections = {

@@ -161,7 +161,8 @@ def pointwise(rank: int) -> tuple[Read, ...]:
 
 def weighted_links(operations: dict[str, Count]) -> Count:
     """Connections of a layer whose MACs are all weights and whose additions are all biases."""
-    return operations["macs"] + operations.get("additions", 0)  # type: ignore[operator]  # known by construction
+    macs, biases = operations["macs"], operations.get("additions", 0)
+    return macs if isinstance(macs, Unknown) or isinstance(biases, Unknown) else macs + biases
 
 
 def elements(shape: Shape) -> Any:

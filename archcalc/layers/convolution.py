@@ -76,7 +76,7 @@ class Convolution(SlidingLayer):
         return (self.out_channels, named("C/G", channels // self.groups, channels))
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
-        maps, *positions = output
+        _, *positions = output
         kernels = self._kernels(inputs)
         kernel = per_axis(self.kernel_size, self.dimensions)
         macs = product((*kernels[:1], *positions, *kernels[1:], *kernel))

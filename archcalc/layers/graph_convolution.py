@@ -109,7 +109,9 @@ class GraphReadout(Layer):
         reductions = (nodes - 1) * features
         if self.reduction == "max":
             return {"comparisons": reductions}
-        return {"additions": reductions, "divisions": features} if self.reduction == "mean" else {"additions": reductions}
+        return (
+            {"additions": reductions, "divisions": features} if self.reduction == "mean" else {"additions": reductions}
+        )
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return ((Read(whole(inputs[0].shape[0]), 0), Read(POINT, 0)),)

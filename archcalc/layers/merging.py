@@ -29,9 +29,21 @@ class Merging(Layer):
     input_names: ClassVar[tuple[str, ...]] = ("first", "second")
     input_counts: ClassVar[tuple[int, int | None]] = (2, None)
 
+    def output_dtype(self, inputs: Tensors) -> str:
+        return promoted({tensor.dtype for tensor in inputs})
+
+
+DTYPES = ("int32", "int64", "bfloat16", "float16", "float32", "float64")  # the later one wins
+
+
+def promoted(dtypes: set[str]) -> str:
+    """The dtype of values of several dtypes taken together, as PyTorch promotes them."""
+    widest = max(dtypes, key=DTYPES.index)
+    return "float32" if widest == "float16" and "bfloat16" in dtypes else widest
+
 
 class Broadcasting(Merging):
-    """An elementwise operation, with axes of size 1 repeated, and missing leading axes added, as PyTorch does. Abstract.
+    """An elementwise operation; axes of size 1 are repeated, missing leading axes added (PyTorch). Abstract.
 
     The batch is no axis of these shapes: `64` meets `128×64`, but not a batch.
     """
@@ -92,7 +104,7 @@ class Add(Broadcasting):
 
 
 class Mul(Broadcasting):
-    """The product of its inputs, as in squeeze-and-excitation: one multiplication for each value and each further input."""
+    """The product of its inputs: one multiplication for each value and each further input."""
 
     type: ClassVar[str] = "mul"
 

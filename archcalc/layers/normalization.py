@@ -39,7 +39,7 @@ def affine(shape: Shape, wanted: bool, bias: bool = True) -> dict[str, Shape]:
     return {"weight": shape, "bias": shape} if bias else {"weight": shape}
 
 
-def scale_and_shift(values: Any, parameters: dict[str, Shape]) -> dict[str, Count]:
+def scale_and_shift(values: Any, parameters: dict[str, Shape]) -> dict[str, int]:
     """The operations of an elementwise scale and shift: one multiplication and one addition for each value."""
     return {
         "additions": values if "bias" in parameters else 0,
@@ -55,7 +55,7 @@ def standardization(values: Any, rows: Any, parameters: dict[str, Shape]) -> dic
     """
     after = scale_and_shift(values, parameters)
     return {
-        "additions": 3 * values - rows + after["additions"],  # type: ignore[operator]  # known by construction
+        "additions": 3 * values - rows + after["additions"],
         "multiplications": values + after["multiplications"],
         "divisions": values + 2 * rows,
         "square_roots": rows,
@@ -63,7 +63,7 @@ def standardization(values: Any, rows: Any, parameters: dict[str, Shape]) -> dic
 
 
 class BatchNorm(Normalization):
-    """Normalization with each channel's running statistics (Ioffe, Szegedy 2015); 1d, 2d or 3d as the input's rank says.
+    """Normalization with each channel's running statistics (Ioffe, Szegedy 2015), over any number of positions.
 
     At inference it is a scale and a shift of each value: one multiplication and one addition.
     """

@@ -179,9 +179,9 @@ class AvgPool3d(AveragePooling):
 
 
 class Subsample(Pooling):
-    """LeNet's S layers: the sum of a window, times one trainable coefficient per map, plus one bias (LeCun et al. 1998).
+    """LeNet's S layers: a window's sum, times a trainable coefficient, plus a bias (LeCun et al. 1998).
 
-    F·F − 1 additions, a multiplication, and an addition for the bias, per unit.
+    Coefficient and bias are one each per map. Per unit F·F − 1 additions, a multiplication, an addition for the bias.
     """
 
     type: ClassVar[str] = "subsample"

@@ -221,7 +221,7 @@ class ZeroPad(Shaping):
 
 
 class Upsample(Shaping):
-    """Enlarges the spatial axes to `size` or by `scale_factor`, by the nearest value or by (bi-, tri-)linear interpolation.
+    """Enlarges the spatial axes to `size` or by `scale_factor`, by the nearest value or linear interpolation.
 
     Linear interpolation takes 2ᵏ − 1 weighted means of two values in k dimensions: two multiplications and an addition
     each.
@@ -366,7 +366,7 @@ class ChannelShuffle(Elementwise):
 
 
 class Slice(Shaping):
-    """The positions from `start` up to, not including, `stop` of one axis (by default the channels), as Python slices."""
+    """The positions from `start` to before `stop` of one axis (by default the channels), as Python slices."""
 
     type: ClassVar[str] = "slice"
 
@@ -406,7 +406,7 @@ class Slice(Shaping):
 
 
 class Chunk(Shaping):
-    """Part number `index` of an axis (by default the channels) cut into `chunks` parts of ⌈N/chunks⌉, as torch.chunk cuts."""
+    """Part number `index` of an axis (by default the channels) cut into `chunks` parts of ⌈N/chunks⌉ (PyTorch)."""
 
     type: ClassVar[str] = "chunk"
 

@@ -34,10 +34,8 @@ class SlidingLayer(Layer):
         if padding == "same":
             return tuple(same_window(n, f, s, d) for n, f, s, d in axes)
         pads = per_axis(0 if padding == "valid" else padding, self.dimensions)
-        return tuple(
-            Window(f, s, *(pad if isinstance(pad, tuple) else (pad, pad)), d)
-            for (_, f, s, d), pad in zip(axes, pads, strict=True)
-        )
+        ends = (pad if isinstance(pad, tuple) else (pad, pad) for pad in pads)
+        return tuple(Window(f, s, before, after, d) for (_, f, s, d), (before, after) in zip(axes, ends, strict=True))
 
     def spatial_output(self, sizes: Shape) -> Shape:
         """The output's spatial sizes."""

@@ -169,7 +169,7 @@ def _summarize_layer(
         node.layer.type,
         sources,
         output.shape,
-        parameters.count,
+        parameters.total,
         parameters.trainable,
         parameters.buffers,
         _known(operations.macs),

@@ -34,7 +34,7 @@ COLUMNS: dict[str, Column] = {
     "buffers": Column("Buffers", lambda row: row.buffers),
     "macs": Column("MACs", lambda row: row.macs, "macs"),
     "flops": Column("FLOPs", lambda row: row.flops, "macs"),
-    "operations": Column("Operations", lambda row: _operations_text(row)),
+    "operations": Column("Operations", lambda row: _operations_text(row)),  # noqa: PLW0108
     "connections": Column("Connections", lambda row: row.connections, "connections"),
     "receptive_field": Column("Field", lambda row: _field(row, "size"), "receptive_field"),
     "jump": Column("Jump", lambda row: _field(row, "jump"), "receptive_field"),
@@ -66,7 +66,7 @@ def render(
     format_name: str,
     columns: Sequence[str] = DEFAULT_COLUMNS,
     depth: int | None = None,
-    style: Style = Style(),
+    style: Style | None = None,
 ) -> str:
     """The summary in one of FORMATS, with blocks folded below `depth`."""
     if format_name == "json":
@@ -78,6 +78,7 @@ def render(
         return _csv(rows, columns)
     if format_name in _TABULATE:
         return _tabulate(network, rows, columns, format_name)
+    style = style or Style()
     lines = [*_head(network, style), "", *_aligned(rows, columns, format_name == "table", style)]
     lines += ["", *_foot(network, rows, style)] if len(network.layers) == len(network.graph.nodes) else []
     return "\n".join(lines)

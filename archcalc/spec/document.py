@@ -30,10 +30,11 @@ class Document(NamedTuple):
         from archcalc.spec.positions import Positions
 
         positions = Positions(self.source, self.text)
-        return [
+        found = [
             Diagnostic(problem.message, positions.place(problem.path), problem.reason, problem.help, severity, code)
             for problem in dict.fromkeys(problems)
         ]
+        return sorted(found, key=lambda diagnostic: diagnostic.place.line or 0)
 
 
 def specs_folder() -> str:

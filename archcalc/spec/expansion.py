@@ -6,7 +6,7 @@ still the name of what it comes from; `archcalc.graph` finds it.
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
@@ -35,7 +35,7 @@ MAX_DEPTH = 50  # of blocks in blocks
 Variables = Mapping[str, Value]
 
 
-class TooLarge(Exception):
+class TooLargeError(Exception):
     """The spec expands to more than MAX_LAYERS entries."""
 
 
@@ -158,15 +158,15 @@ class _Expander:
         for name, data in self.spec.blocks.items():
             if block := self._block(name, data):
                 self.blocks[name] = block
-        self._check_blocks()
         entries = self._templates(self.spec.layers, ("layers",), [item.name for item in inputs], numbered=False)
-        if self.problems:
-            # What follows would only repeat what is wrong with the entries.
+        if not self._blocks_end():
             raise self.document.error(self.problems)
         given = tuple(item.name for item in inputs)
         try:
-            last = self._expand_entries(entries, Scope("", variables, inputs=given), given[0] if len(given) == 1 else None)
-        except TooLarge:
+            last = self._expand_entries(
+                entries, Scope("", variables, inputs=given), given[0] if len(given) == 1 else None
+            )
+        except TooLargeError:
             raise self.document.error(self.problems) from None
         outputs = [Source("", name, ("outputs", i)) for i, name in enumerate(self.spec.outputs or [])]
         if self.problems:
@@ -240,9 +240,10 @@ class _Expander:
         entries = self._templates(block.layers, (*path, "layers"), block.inputs, numbered=True)
         return BlockTemplate(name, block, entries)
 
-    def _check_blocks(self) -> None:
-        """No block may use itself, however indirectly, and no chain of them may be too long."""
+    def _blocks_end(self) -> bool:
+        """Whether no block uses itself, however indirectly, and no chain of them is too long."""
         finished: set[str] = set()
+        before = len(self.problems)
 
         def visit(name: str, chain: tuple[str, ...]) -> None:
             if name in chain:
@@ -259,6 +260,7 @@ class _Expander:
 
         for name in self.blocks:
             visit(name, ())
+        return len(self.problems) == before
 
     def _templates(self, entries: list[dict[str, Any]], path: Path, taken: list[str], numbered: bool) -> list[Template]:
         names = _Names(entries, taken)
@@ -282,25 +284,11 @@ class _Expander:
         if layer_type is None:
             self._check_block_use(entry.type, fields, path)
             return Template(entry, name, fields, path, None, None)
-        self._check_fields(fields, layer_type, path)
-        constant = None
-        if not _has_expression(fields, layer_type):
-            constant = convert(fields, layer_type, path, self.problems) if self._fits(fields, layer_type) else None
+        expressions = {key for key, value in fields.items() if _has_expression(value, layer_type)}
+        problems = [*find_problems(fields, layer_type, path, ENTRY_KEYS, expressions)]
+        self.problems.extend(problems)
+        constant = None if problems or expressions else msgspec.convert(fields, layer_type)
         return Template(entry, name, fields, path, layer_type, constant)
-
-    def _fits(self, fields: dict[str, Any], layer_type: type[Layer]) -> bool:
-        known = layer_type.__struct_fields__
-        required = known[: len(known) - len(layer_type.__struct_defaults__)]
-        return all(key in known for key in fields) and all(key in fields for key in required)
-
-    def _check_fields(self, fields: dict[str, Any], layer_type: type[Layer], path: Path) -> None:
-        known = layer_type.__struct_fields__
-        if not self._fits(fields, layer_type):
-            self.problems.extend(unknown_keys(fields, (*known, *ENTRY_KEYS), path))
-            for field in msgspec.structs.fields(layer_type):
-                if field.required and field.name not in fields:
-                    message = f"{layer_type.type} needs {field.name}"
-                    self.problems.append(Problem(message, path, help=f"add {field.name} = …"))
 
     def _check_block_use(self, name: str, arguments: dict[str, Any], path: Path) -> None:
         data = self.spec.blocks.get(name)
@@ -378,7 +366,9 @@ class _Expander:
             )
 
     def _expand_block(self, template: Template, scope: Scope, use: Use) -> None:
-        block = self.blocks[template.entry.type]
+        block = self.blocks.get(template.entry.type)
+        if block is None:  # something is wrong with it, and has been said
+            return
         names, prefix = block.block.inputs, f"{use.name}."
         if use.sources and len(use.sources) != len(names):
             takes = f"takes {len(names)} inputs ({', '.join(names)}), and gets {len(use.sources)}"
@@ -408,13 +398,14 @@ class _Expander:
 
     def _layer(self, template: Template, layer_type: type[Layer], variables: Variables) -> Layer | None:
         before = len(self.problems)
-        fields = self._evaluated(template.fields, variables, template.path, words_of(layer_type))
+        known = {name: value for name, value in template.fields.items() if name in layer_type.__struct_fields__}
+        fields = self._evaluated(known, variables, template.path, words_of(layer_type))
         if len(self.problems) > before:
             return None
         try:
             return msgspec.convert(fields, layer_type)
         except msgspec.ValidationError:
-            self.problems.extend(find_problems(fields, layer_type, template.path))
+            self.problems.extend(find_problems(fields, layer_type, template.path, ENTRY_KEYS))
             return None
 
     def _repeat(self, template: Template, scope: Scope) -> int:
@@ -436,7 +427,7 @@ class _Expander:
     def _too_large(self, path: Path, what: str) -> None:
         message = f"{what} expands to more than {MAX_LAYERS:,} layers"
         self.problems.append(Problem(message, path, help="repeat fewer times"))
-        raise TooLarge
+        raise TooLargeError
 
     # expressions
 
@@ -484,7 +475,7 @@ def _weights(template: Template, scope: Scope, use: Use) -> Source | None:
     return Source(scope.weights, (template.name + use.number).removeprefix("."), template.path)
 
 
-@lru_cache(maxsize=None)
+@cache
 def words_of(struct: type[msgspec.Struct]) -> frozenset[str]:
     """The words (`same`, `nearest` …) that some field of a structure takes; other strings are expressions."""
     types = [annotation for base in struct.__mro__ for annotation in vars(base).get("__annotations__", {}).values()]

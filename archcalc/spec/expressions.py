@@ -73,11 +73,12 @@ def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
     if text in variables:
         return variables[text]
     try:
-        return _checked(_evaluate(_parse(text), variables))
+        value: Value = _checked(_evaluate(_parse(text), variables))
     except (ArithmeticError, TypeError, ValueError, IndexError) as error:
         raise ExpressionError(f"{quoted(text)}: {error}", _HELP) from None
     except RecursionError:
         raise ExpressionError(f"{quoted(text)} is nested too deeply", _HELP) from None
+    return value
 
 
 @lru_cache(maxsize=4096)
@@ -90,7 +91,8 @@ def _parse(text: str) -> ast.expr:
         raise ExpressionError(f"{quoted(text)} is not an expression", _HELP) from None
 
 
-def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:
+def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C901, PLR0911
+    # A case for each kind of syntax that is arithmetic; whatever is not listed here is refused.
     match node:
         case ast.Constant(value=bool() | int() | float() as value):
             return value
@@ -130,9 +132,9 @@ def _binary(sign: ast.operator, left: Any, right: Any) -> Any:
     if isinstance(left, list) or isinstance(right, list):
         return [_binary(sign, one, other) for one, other in _paired(left, right)]
     _number(left), _number(right)
-    if isinstance(sign, ast.Pow) and isinstance(left, int) and isinstance(right, int):
-        if left.bit_length() * right > MAX_BITS:
-            raise ExpressionError(f"{left} ** {right} is larger than any size", _HELP)
+    whole = isinstance(left, int) and isinstance(right, int)
+    if whole and isinstance(sign, ast.Pow) and left.bit_length() * right > MAX_BITS:
+        raise ExpressionError(f"{left} ** {right} is larger than any size", _HELP)
     return _checked(_OPERATORS[type(sign)](left, right))
 
 

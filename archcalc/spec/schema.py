@@ -1,7 +1,7 @@
 """The typed form of a spec, problems collected value by value, and the JSON Schema for editors."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -75,23 +75,27 @@ def convert_rest(data: dict[str, Any], struct: type[S], problems: list[Problem])
     """What is right about data with problems, so that the search for more goes on; the rest is left empty."""
     wrong = {problem.path[0] for problem in problems if problem.path}
     right = {name: data[name] for name in struct.__struct_fields__ if name in data and name not in wrong}
-    empty = {name: kind() for name, kind in (("name", str), ("inputs", dict), ("layers", list)) if name not in right}
+    empty: dict[str, Any] = {
+        name: kind() for name, kind in (("name", str), ("inputs", dict), ("layers", list)) if name not in right
+    }
     return struct(**right, **empty)
 
 
-def find_problems(data: Any, struct: type[Struct], path: Path) -> Iterator[Problem]:
-    """What is wrong with `data`, key by key."""
+def find_problems(
+    data: Any, struct: type[Struct], path: Path, also_known: Collection[str] = (), unchecked: Collection[str] = ()
+) -> Iterator[Problem]:
+    """What is wrong with `data`, key by key; `also_known` keys belong to something else, `unchecked` are not ready."""
     if not isinstance(data, dict):
         yield Problem(f"expected a table, got {shown(data)}", path)
         return
     fields = {field.name: field for field in msgspec.structs.fields(struct)}
     if struct.__struct_config__.forbid_unknown_fields:
-        yield from unknown_keys(data, fields, path)
+        yield from unknown_keys(data, (*fields, *also_known), path)
     for name, field in fields.items():
-        if name in data:
-            yield from _value_problem(name, data[name], field.type, path)
-        elif field.required:
+        if name not in data and field.required:
             yield Problem(f"{name} is missing", path, help=f"add {name} = …")
+        elif name in data and name not in unchecked:
+            yield from _value_problem(name, data[name], field.type, path)
 
 
 def unknown_keys(data: dict[str, Any], known: Any, path: Path) -> Iterator[Problem]:
@@ -122,7 +126,7 @@ _TERMS = {
 
 
 def _translated(message: str) -> str:
-    """msgspec's message in the words of TOML."""
+    """A message of msgspec in the words of TOML."""
 
     def words(match: re.Match[str]) -> str:
         return " or ".join(_TERMS.get(term, term) for term in match[1].split(" | ") if term != "null")
@@ -191,9 +195,9 @@ def _with_expressions(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _or_expression(schema: dict[str, Any]) -> dict[str, Any]:
-    about = {key: schema[key] for key in ("default", "description") if key in schema}
+    about: dict[str, Any] = {key: schema[key] for key in ("default", "description") if key in schema}
     kind = {key: value for key, value in schema.items() if key not in about}
-    options = kind["anyOf"] if "anyOf" in kind else [kind]
+    options: list[dict[str, Any]] = kind.get("anyOf", [kind])
     items = [option | {"items": _or_expression(option["items"])} if "items" in option else option for option in options]
     return {**about, "anyOf": [*items, {"type": "string"}]}
 
