@@ -66,12 +66,18 @@ class CeilPooling(Pooling):
         return traced
 
     def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
+        too_large = [*self._padding_misfits(sizes)]
+        yield from too_large or super().check_fit(sizes)
+
+    def _padding_misfits(self, sizes: Shape) -> Iterator[Misfit]:
+        if self.geometry()["padding"] == "same":
+            return  # never more than half of the effective size
         for window in self.spatial_windows(sizes):
-            if 2 * max(window.before, window.after) > window.effective:
-                message = f"padding {max(window.before, window.after)} is more than half of kernel_size {window.kernel}"
-                yield Misfit(message, "padding", help=f"use padding ≤ {window.effective // 2}")
+            padding = max(window.before, window.after)
+            if 2 * padding > window.kernel:
+                message = f"padding {padding} is more than half of kernel_size {window.kernel}"
+                yield Misfit(message, "padding", help=f"use padding ≤ {window.kernel // 2}")
                 return
-        yield from super().check_fit(sizes)
 
 
 class MaxPooling(CeilPooling):
@@ -176,6 +182,17 @@ class AvgPool3d(AveragePooling):
     type: ClassVar[str] = "avg_pool3d"
     dimensions: ClassVar[int] = 3
     ranks: ClassVar[tuple[int, ...]] = (4,)
+
+    def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
+        """PyTorch wants this one kernel to fit without the padding, too."""
+        for size, kernel in zip(sizes, per_axis(self.kernel_size, self.dimensions), strict=True):
+            if kernel > size:
+                message = (
+                    f"kernel_size {kernel} is larger than {size} positions, which avg_pool3d refuses even with padding"
+                )
+                yield Misfit(message, "kernel_size", help=f"use kernel_size ≤ {size}, or zero_pad before it")
+                return
+        yield from super().check_fit(sizes)
 
 
 class Subsample(Pooling):

@@ -111,7 +111,7 @@ def max_pool(layer: MaxPooling, inputs: Tensors) -> nn.Module:
     kernel, stride, dilation = geometry(windows)
     pool = MAX_POOLS[layer.dimensions]
     padding = symmetric_padding(windows)
-    if padding is None:
+    if padding is None or any(2 * window.before > window.kernel for window in windows):
         return PaddedMaxPool(pool(kernel, stride, dilation=dilation), reach(layer, inputs))
     plain: nn.Module = pool(kernel, stride, padding, dilation=dilation, ceil_mode=layer.ceil_mode)
     return plain
