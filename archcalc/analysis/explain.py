@@ -196,8 +196,7 @@ def _unread(layer: Layer, inputs: Tensors, output: Shape) -> Iterator[str]:
     for axis, window in layer.windows(inputs).items():
         size = inputs[0].shape[axis]
         if unread := window.unread(size, output[axis]):
-            positions = "position is" if unread == 1 else "positions are"
-            yield f"{labels[axis]}: the last {unread} of {size} {positions} never read"
+            yield f"{labels[axis]}: {unread} of {size} positions, at the end, {'is' if unread == 1 else 'are'} never read"
 
 
 def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | None) -> Section:
@@ -263,7 +262,7 @@ def _field_section(network: "Network", position: int, inputs: Tensors) -> Sectio
 def _field_steps(label: str, before: AxisField | None, after: AxisField, window: Any) -> Iterator[Step]:
     """Size, jump and centre along one axis; by the formulas where one window made them, else as they are."""
     size = jump = None
-    if before and before.size and isinstance(window, Window) and before.period == after.period == 1 and not after.hops:
+    if before and before.size and before.advance and isinstance(window, Window) and before.period == after.period == 1 and not after.hops:
         traced, step = trace_window(window), Traced(before.advance, "j")
         # A window of stride 0 reads all units there are.
         kernel = traced.effective if window.stride else Traced(before.extent, "n")

@@ -1,0 +1,145 @@
+"""`archcalc summary`: what it prints, for whom."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import archcalc
+from archcalc.cli import cli
+from archcalc.report.table import COLUMNS, FORMATS
+
+SPECS = sorted(archcalc.shipped_specs())
+
+
+def summary(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(cli, ["summary", *arguments], input=text, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("format_name", [name for name in FORMATS if name != "json"])
+@pytest.mark.parametrize("spec", ["lenet5", "gcn_cora", "m5"])
+def test_golden_texts(spec: str, format_name: str, golden: Callable[[Path, str], None]) -> None:
+    golden(Path("tables") / f"{spec}.{format_name}.txt", summary(spec, "--format", format_name).output)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_columns_add_up_to_the_totals(spec: str) -> None:
+    names = ["name", "parameters", "trainable_parameters", "buffers", "macs", "flops", "connections"]
+    rows = [*csv.DictReader(io.StringIO(summary(spec, "--format", "csv", "--columns", ",".join(names)).output))]
+    totals = archcalc.load(spec).totals
+    for name in names[1:]:
+        assert sum(int(row[name]) for row in rows) == getattr(totals, name)
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_format_of_every_spec_with_every_column(spec: str, format_name: str) -> None:
+    output = summary(spec, "--format", format_name, "--columns", ",".join(COLUMNS)).output
+    totals = archcalc.load(spec).totals
+    if format_name == "csv":
+        assert output.startswith("name,type,inputs,output_shape")
+    else:
+        assert (str(totals.parameters) if format_name == "json" else f"{totals.parameters:,}") in output
+
+
+def test_json_is_stable() -> None:
+    data = json.loads(summary("lenet5", "--format", "json").output)
+    assert list(data) == ["name", "source", "inputs", "outputs", "batch", "layers", "totals"]
+    assert data["inputs"] == {"image": [1, 32, 32]}
+    assert data["layers"][0] == {
+        "name": "C1",
+        "type": "conv2d",
+        "inputs": ["image"],
+        "output_shape": [6, 28, 28],
+        "parameters": 156,
+        "trainable_parameters": 156,
+        "buffers": 0,
+        "macs": 117_600,
+        "operations": {"macs": 117_600, "additions": 4_704},
+        "connections": 122_304,
+        "receptive_field": {"size": [5, 5], "jump": [1, 1], "center": [2, 2], "unit": "pixels"},
+        "unknown": {},
+    }
+    assert data["totals"] == {
+        "parameters": 61_706,
+        "trainable_parameters": 61_706,
+        "buffers": 0,
+        "macs": 416_520,
+        "flops": 833_040,
+        "connections": 423_038,
+        "lower_bounds": {},
+    }
+
+
+def test_unknown_is_null_with_a_reason_and_totals_are_lower_bounds() -> None:
+    text = """
+    name = "x"
+    inputs.nodes = [5, 3]
+    inputs.edges = [5, 5]
+    layers = [{ name = "g", type = "gcn_conv", inputs = ["nodes", "edges"], out_features = 2 }, { type = "linear", out_features = 4 }]
+    """
+    data = json.loads(summary("-", "--format", "json", text=text).output)
+    reason = "the adjacency input does not say its number of nonzeros"
+    assert data["layers"][0]["macs"] is None
+    assert data["layers"][0]["unknown"] == {"macs": reason, "connections": reason}
+    assert data["totals"]["macs"] == 5 * 2 * 4
+    assert data["totals"]["lower_bounds"] == dict.fromkeys(("macs", "connections", "flops"), f"g: {reason}")
+    table = summary("-", text=text).output
+    assert "≥ 40" in table
+    assert f"? g: {reason}" in table
+
+
+def test_batch_multiplies_operations_but_not_shapes() -> None:
+    one, many = (json.loads(summary("lenet5", "--batch", n, "--format", "json").output) for n in ("1", "32"))
+    assert many["totals"]["macs"] == 32 * one["totals"]["macs"]
+    assert many["totals"]["connections"] == one["totals"]["connections"]
+    assert [row["output_shape"] for row in many["layers"]] == [row["output_shape"] for row in one["layers"]]
+
+
+def test_other_input_and_variable() -> None:
+    assert "64×60×60" in summary("single_7x7", "--input", "image=64x60x60").output
+    assert f"{49 * 8**2:,}" in summary("single_7x7", "--set", "C=8").output
+
+
+def test_depth_folds_blocks_and_keeps_totals() -> None:
+    folded, full = (json.loads(summary("m5", "--format", "json", *more).output) for more in (("--depth", "1"), ()))
+    assert [row["name"] for row in folded["layers"][:4]] == ["stage1", "stage2", "stage3", "stage4"]
+    assert folded["layers"][0]["type"] == "conv_bn_pool"
+    assert folded["layers"][1]["inputs"] == ["stage1.pool"]
+    assert folded["totals"] == full["totals"]
+    for what in ("parameters", "macs", "buffers", "connections"):
+        assert sum(row[what] for row in folded["layers"]) == full["totals"][what]
+
+
+def test_standard_input() -> None:
+    text = Path(archcalc.shipped_specs()["lenet5"]).read_text("utf-8")
+    assert summary("-", text=text).output == summary("lenet5").output
+
+
+def test_a_pipe_gets_no_decoration() -> None:
+    output = summary("lenet5").output
+    assert "─" not in output
+    assert "\x1b" not in output
+
+
+def test_shape_error_prints_the_layers_that_fit() -> None:
+    result = CliRunner().invoke(cli, ["summary", "lenet5", "--input", "image=1x28x28"])
+    assert result.output.rstrip().splitlines()[-1].split() == ["S4", "avg_pool2d", "16×4×4", "0", "0", "16×16", "4×4"]
+    assert isinstance(result.exception, archcalc.ShapeError)
+    assert [row.name for row in result.exception.network.layers][-1] == "S4"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("lenet5", "--columns", "name,paramters"), 'no column is called "paramters"; did you mean "parameters"'),
+        (("lenet6",), 'no shipped spec is called "lenet6"'),
+    ],
+)
+def test_usage_errors(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(archcalc.ArchcalcError, match=message):
+        summary(*arguments)

@@ -1,0 +1,27 @@
+"""What all tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help_text = "write the golden texts and the README's outputs anew, instead of comparing with them"
+    parser.addoption("--overwrite-golden", action="store_true", help=help_text)
+
+
+@pytest.fixture
+def golden(pytestconfig: pytest.Config) -> Callable[[Path, str], None]:
+    """Compare a text with a file below tests/golden; look at the difference before overwriting it."""
+
+    def compare(path: Path, text: str) -> None:
+        file = GOLDEN / path
+        if pytestconfig.getoption("--overwrite-golden"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
+        assert file.read_text("utf-8") == text
+
+    return compare

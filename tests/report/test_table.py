@@ -1,0 +1,74 @@
+"""A table fits the terminal, and shows text from a spec as text."""
+
+import pytest
+
+import archcalc
+from archcalc.report.table import Style, render
+
+LONG = "a_very_long_name_of_a_layer_that_nobody_wants_to_read_in_full_but_somebody_wrote_it_that_way"
+HOSTILE = """
+name = "<script>alert(1)</script>"
+source = "\\u001b[31mred"
+inputs."i|<b>" = [3, 8, 8]
+layers = [
+  { name = "<script>", type = "relu" },
+  { name = "pipe | pipe", type = "relu" },
+  { name = "\\\\input{x} & 5 % $", type = "relu" },
+  { name = "line\\nbreak \\u001b[2J", type = "relu" },
+]
+"""
+
+
+def long_named(count: int = 1) -> archcalc.Network:
+    layers = ",".join(f'{{ name = "{LONG}_{number}", type = "relu" }}' for number in range(count))
+    return archcalc.loads(f'name = "x"\ninputs.i = [3, 800, 800]\nlayers = [{layers}]')
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 120, 200])
+def test_fits_the_width(width: int) -> None:
+    text = render(long_named(3), "table", style=Style(width))
+    assert max(map(len, text.splitlines())) <= width
+    assert "3×800×800" in text
+    assert "_2 " in text  # the end of a shortened name tells it from its neighbours
+
+
+def test_numbers_are_never_shortened() -> None:
+    text = render(archcalc.load("stacked_3x3"), "table", style=Style(20))
+    assert "115,605,504" in text
+    assert "64×56×56" in text
+
+
+def test_without_a_width_nothing_is_shortened() -> None:
+    assert f"{LONG}_0" in render(long_named(), "plain")
+
+
+def test_html_escapes_names() -> None:
+    text = render(archcalc.loads(HOSTILE), "html")
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_markdown_escapes_names() -> None:
+    text = render(archcalc.loads(HOSTILE), "markdown")
+    assert "pipe \\| pipe" in text
+    assert "\\<script\\>" in text
+    assert {line.replace("\\|", "").count("|") for line in text.splitlines()} == {8}
+
+
+def test_latex_escapes_names() -> None:
+    assert r"\textbackslash{}input\{x\} \& 5 \% \$" in render(archcalc.loads(HOSTILE), "latex")
+
+
+@pytest.mark.parametrize("format_name", ["table", "plain", "markdown", "html", "latex"])
+def test_control_characters_never_reach_the_terminal(format_name: str) -> None:
+    text = render(archcalc.loads(HOSTILE), format_name)
+    assert "\x1b" not in text
+    assert "line�break �[2J" in text or format_name == "markdown"
+
+
+def test_notebooks_show_the_table() -> None:
+    network = archcalc.load("lenet5")
+    assert network._repr_html_().startswith("<table>")
+    assert "61,706" in network._repr_html_()
+    assert str(network).startswith("LeNet-5")
+    assert repr(network) == "Network('LeNet-5', 12 layers, 61,706 parameters)"

@@ -1,0 +1,89 @@
+"""An explanation comes to the numbers of the summary, for every layer of every shipped spec."""
+
+import pytest
+
+import archcalc
+from archcalc.arithmetic import product
+from archcalc.report.summary import LayerSummary
+
+AXES = {1: ("position",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def explained(network: archcalc.Network, row: LayerSummary) -> dict[tuple[str, str], object]:
+    sections = network.explain(row.name).sections
+    return {(section.title, step.label): step.value for section in sections for step in section.steps}
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", sorted(archcalc.shipped_specs()))
+def test_equals_the_summary(name: str, batch: int) -> None:
+    network = archcalc.load(name, batch=batch)
+    for row in network.layers:
+        values = explained(network, row)
+        shape = [value for (title, label), value in values.items() if title == "output shape" and len(label) > 1]
+        assert product(shape) == product(row.output_shape)
+        assert sum_of(values, "parameters") == row.parameters
+        assert sum_of(values, "buffers") == row.buffers
+        operations = {
+            label.replace(" ", "_"): value for (title, label), value in values.items() if title == "operations"
+        }
+        assert operations.items() >= row.operations.items()
+        assert values.get(("connections", "connections"), 0) == row.connections
+        check_field(values, row)
+
+
+def sum_of(values: dict[tuple[str, str], object], title: str) -> object:
+    """The number of a section: what its parts come to together, or its only part."""
+    found = {label: value for (section, label), value in values.items() if section == title}
+    assert found.get("textbook form", found.get("together")) == found.get("together")
+    return found.get("together", next(iter(found.values()), 0))
+
+
+def check_field(values: dict[tuple[str, str], object], row: LayerSummary) -> None:
+    field = row.receptive_field
+    if field is None:
+        assert not [label for title, label in values if title == "receptive field"]
+        return
+    for number, axis in enumerate(AXES[len(field.axes)]):
+        assert values["receptive field", f"{axis}: size"] == field.size[number]
+        assert values["receptive field", f"{axis}: jump"] == field.jump[number]
+        assert values["receptive field", f"{axis}: centre"] == field.center[number]
+
+
+def test_textbook_form() -> None:
+    text = str(archcalc.load("lenet5").explain("C1"))
+    assert "⌊(N + 2·P − F)/S⌋ + 1 = ⌊(32 + 2·0 − 5)/1⌋ + 1 = 28" in text
+    assert "6·1·5·5 = 150" in text
+    assert "(5·5·1 + 1)·6 = 156" in text
+    assert "r + (F − 1)·j = 1 + (5 − 1)·1 = 5" in text
+
+
+def test_dropped_positions_are_said() -> None:
+    spec = 'name = "x"\ninputs.i = [3, 224, 224]\nlayers = [{type = "conv2d", out_channels = 96, kernel_size = 11, stride = 4}]'
+    text = str(archcalc.loads(spec).explain("conv2d"))
+    assert "height: 1 of 224 positions, at the end, is never read" in text
+
+
+def test_shared_weights_are_explained_by_their_owner() -> None:
+    spec = """
+    name = "x"
+    inputs.i = [4]
+    layers = [{ name = "a", type = "linear", out_features = 4 }, { name = "b", type = "linear", out_features = 4, weights = "a" }]
+    """
+    assert 'those of "a", counted there' in str(archcalc.loads(spec).explain("b"))
+
+
+def test_groups_and_dilation_have_steps_of_their_own() -> None:
+    spec = """
+    name = "x"
+    inputs.i = [64, 32, 32]
+    layers = [{ type = "conv2d", out_channels = 64, kernel_size = 3, dilation = 2, groups = 32 }]
+    """
+    text = str(archcalc.loads(spec).explain("conv2d"))
+    assert "D·(F − 1) + 1 = 2·(3 − 1) + 1 = 5" in text
+    assert "⌊C/G⌋ = ⌊64/32⌋ = 2" in text
+
+
+def test_unknown_layer() -> None:
+    with pytest.raises(archcalc.UsageError, match='no layer is called "C11"; did you mean "C1"'):
+        archcalc.load("lenet5").explain("C11")
