@@ -5,16 +5,18 @@ from typing import NamedTuple
 
 Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("layers", 3, "kernel_size")
 
+MAX_NESTING = 30  # of lists and tables in a spec
 SHOWN = 50  # problems printed at most
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a spec, by the keys that lead to it."""
+    """One thing that is wrong with a spec, by the keys that lead to it. `code` is set for what `check` finds."""
 
     message: str
     path: Path = ()
     reason: str | None = None
     help: str | None = None
+    code: str | None = None
 
 
 class Place(NamedTuple):
@@ -47,7 +49,7 @@ class Diagnostic(NamedTuple):
             lines.append(f"  = {self.reason}")
         if self.help:
             lines.append(f"  help: {self.help}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 class ArchcalcError(Exception):
@@ -92,5 +94,7 @@ def quoted(word: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A text from a spec without control characters, which could steer the terminal."""
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else "�" for letter in text)
+    """A text from a spec without control characters, which could steer the terminal; a tab is a space."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else " " if letter == "\t" else "�" for letter in text)

@@ -1,6 +1,8 @@
 """The network as a graph: layers in an order in which each comes after what it reads."""
 
+import re
 from collections import defaultdict
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -48,19 +50,20 @@ class _Connector:
     def __init__(self, document: Document, expansion: Expansion) -> None:
         self.document = document
         self.expansion = expansion
-        self.problems: list[Problem] = []
+        self.problems = [*expansion.problems]
         self.numbers = {item.name: -1 - i for i, item in enumerate(expansion.inputs)}
+        self.not_found: set[Path] = set()
         # Until they are in order, layers have the number of their entry, and inputs negative ones.
         self.numbers.update({layer.name: number for number, layer in enumerate(expansion.layers)})
 
     def connect(self) -> Graph:
         layers = self.expansion.layers
         sources = [[self._find(source) for source in layer.sources] for layer in layers]
-        owners = [self._owner(layer) for layer in layers]
+        owners = self._owners()
         outputs = self._outputs()
+        order = self._order([[s for s in found if s is not None] for found in sources])
         if self.problems:
             raise self.document.error(self.problems)
-        order = self._order([[s for s in found if s is not None] for found in sources])
         edges = {-1 - i: i for i in range(len(self.expansion.inputs))}
         edges.update({number: len(edges) + position for position, number in enumerate(order)})
         positions = {number: position for position, number in enumerate(order)}
@@ -101,13 +104,19 @@ class _Connector:
         return found
 
     def _not_found(self, source: Source, circular: bool) -> None:
+        if _is_within(source.scope + source.name, self.expansion.broken) or source.path in self.not_found:
+            return  # it has been said
+        self.not_found.add(source.path)
         if circular:
             self.problems.append(Problem(f"{quoted(source.name)} is read in a circle of entries left out", source.path))
-            return
-        # Beyond what is printed, a remedy is not worth the search.
-        remedy = did_you_mean(source.name, self._known(source)) if len(self.problems) < SHOWN else None
-        message = f"no layer or input is called {quoted(source.name)}"
-        self.problems.append(Problem(message, source.path, help=remedy))
+        elif _is_within(source.scope + source.name, self.expansion.dropped):
+            message = f"{quoted(source.name)} is left out here, with the block that it is in"
+            self.problems.append(Problem(message, source.path, help="leave out what reads it as well"))
+        else:
+            # Beyond what is printed, a remedy is not worth the search.
+            remedy = did_you_mean(source.name, self._known(source)) if len(self.not_found) < SHOWN else None
+            message = f"no layer or input is called {quoted(source.name)}"
+            self.problems.append(Problem(message, source.path, help=remedy))
 
     def _known(self, source: Source) -> list[str]:
         """The names that the scope of an edge knows; those inside of blocks only if that is what was looked for."""
@@ -118,30 +127,42 @@ class _Connector:
     def _outputs(self) -> list[int]:
         wanted = self.expansion.outputs
         # An output that is left out disappears; without a list the last layer is the output.
-        named = [source for source in wanted if source.name not in self.expansion.dropped]
+        named = [source for source in wanted if not _is_within(source.name, self.expansion.dropped)]
         if wanted and not named:
             self.problems.append(Problem("every output is left out", ("outputs",), help="name one that always exists"))
-        found = [self._find(source) for source in (named if wanted else [self.expansion.last])]
+        last = [self.expansion.last] if self.expansion.last else []
+        found = [self._find(source) for source in (named if wanted else last)]
         return [number for number in found if number is not None]
 
-    def _owner(self, layer: ExpandedLayer) -> int | None:
-        """The layer whose weights are used, at the end of any chain."""
-        seen = {layer.name}
-        owner: int | None = None
-        while layer.weights is not None:
-            owner = self._find(layer.weights)
-            if owner is None or owner < 0:
-                if owner is not None:
-                    self.problems.append(Problem("an input has no weights", layer.weights.path))
-                return None
-            following = self.expansion.layers[owner]
-            if following.name in seen:
-                message = f"the weights of {quoted(layer.name)} are its own, in a circle"
-                self.problems.append(Problem(message, layer.weights.path))
-                return None
-            seen.add(following.name)
-            layer = following
-        return owner
+    def _owners(self) -> list[int | None]:
+        """For each layer the one whose weights it uses, at the end of any chain."""
+        layers = self.expansion.layers
+        nearest = [self._lender(layer) for layer in layers]
+        owners: dict[int, int] = {}
+        for start in range(len(layers)):
+            chain, number = dict[int, None](), start
+            while number not in owners and number not in chain and (lender := nearest[number]) is not None:
+                chain[number] = None
+                number = lender
+            if number in chain:
+                message = f"the weights of {quoted(layers[number].name)} are its own, in a circle"
+                self.problems.append(Problem(message, (*layers[number].path, "weights")))
+            owners.update(dict.fromkeys([*chain, number], owners.get(number, number)))
+        return [owner if (owner := owners[number]) != number else None for number in range(len(layers))]
+
+    def _lender(self, layer: ExpandedLayer) -> int | None:
+        if layer.weights is None:
+            return None
+        name = layer.weights.scope + layer.weights.name
+        if _is_within(name, self.expansion.broken):
+            return None
+        message = "an input has no weights"
+        if _is_within(name, self.expansion.dropped):
+            message = f"the weights of {quoted(layer.weights.name)} are left out with it"
+        elif (number := self._find(layer.weights)) is None or number >= 0:
+            return number
+        self.problems.append(Problem(message, layer.weights.path, help="name a layer that always exists"))
+        return None
 
     def _order(self, sources: list[list[int]]) -> list[int]:
         """The order of the spec, but for layers that read what comes later."""
@@ -161,23 +182,43 @@ class _Connector:
                 if waiting[reader] == 0:
                     heappush(ready, reader)
         if len(order) < len(sources):
-            raise self.document.error([self._cycle(sources, set(range(len(sources))) - set(order))])
+            self.problems.extend(map(self._circular, _circles(sources, set(range(len(sources))) - set(order))))
         return order
 
-    def _cycle(self, sources: list[list[int]], left: set[int]) -> Problem:
-        trail: dict[int, None] = {}
-        number = min(left)
-        while number not in trail:
-            trail[number] = None
-            number = next(source for source in sources[number] if source in left)
-        numbers = [*trail]
-        layers = [self.expansion.layers[found] for found in [*numbers[numbers.index(number) :], number]]
-        # The trail runs against the edges.
+    def _circular(self, circle: list[int]) -> Problem:
+        layers = [self.expansion.layers[number] for number in circle]
+        # The circle runs against the edges.
         names = [quoted(layer.name) for layer in reversed(layers)]
-        circle = " → ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
-        return Problem(
-            f"layers read each other in a circle: {circle}", layers[0].path, help="change one of their inputs"
-        )
+        shown = " → ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
+        message = f"layers read each other in a circle: {shown}"
+        return Problem(message, layers[0].path, help="change one of their inputs")
+
+
+def _circles(sources: list[list[int]], left: set[int]) -> Iterator[list[int]]:
+    """The circles among the layers that are left, each from a layer to itself; of those that share layers, one."""
+    done: set[int] = set()
+    for start in sorted(left):
+        trail = {start: iter(sources[start])} if start not in done else {}
+        while trail:
+            number, unread = next(reversed(trail.items()))
+            source = next((source for source in unread if source in left and source not in done), None)
+            if source is None:
+                trail.popitem()
+                done.add(number)
+            elif source in trail:
+                numbers = [*trail]
+                circle = numbers[numbers.index(source) :]
+                yield [*circle, source]
+                done.update(circle)
+                for number in circle:
+                    del trail[number]
+            else:
+                trail[source] = iter(sources[source])
+
+
+def _is_within(name: str, names: set[str]) -> bool:
+    """Whether the name, or an instance of a block that it is in, is among the names."""
+    return bool(names) and (name in names or any(name[: dot.start()] in names for dot in re.finditer(r"\.", name)))
 
 
 def _tensor(table: InputTable) -> Tensor:

@@ -23,16 +23,14 @@ class Document(NamedTuple):
         """The problems as one error, each with its line."""
         return SpecError(self.diagnostics(problems))
 
-    def diagnostics(
-        self, problems: Iterable[Problem], severity: str = "error", code: str | None = None
-    ) -> list[Diagnostic]:
+    def diagnostics(self, problems: Iterable[Problem], severity: str = "error") -> list[Diagnostic]:
         """The problems with their places, each once, however many copies of a layer have it."""
         from archcalc.spec.positions import Positions
 
         positions = Positions(self.source, self.text)
         found = [
-            Diagnostic(problem.message, positions.place(problem.path), problem.reason, problem.help, severity, code)
-            for problem in dict.fromkeys(problems)
+            Diagnostic(message, positions.place(path), reason, remedy, severity, code)
+            for message, path, reason, remedy, code in dict.fromkeys(problems)
         ]
         return sorted(found, key=lambda diagnostic: diagnostic.place.line or 0)
 
@@ -58,7 +56,9 @@ def read(path_or_name: str) -> Document:
     Raises SpecError if there is no such file, or if it is not UTF-8 text or not TOML.
     """
     if path_or_name == "-":
-        return parse(_decode(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"), "<stdin>")
+        # There is none in a process that was started without.
+        content = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
+        return parse(_decode(content, "<stdin>"), "<stdin>")
     path = _find(path_or_name)
     try:
         with open(path, "rb") as file:
@@ -111,9 +111,16 @@ def _unreadable(source: str, message: str, remedy: str | None = None) -> SpecErr
 
 def _broken_toml(source: str, text: str, message: str) -> SpecError:
     found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-    lines = text.split("\n")
-    # A line that no parser message names: a number of thousands of digits, or the end of the document.
-    number = int(found[1]) if found else len(lines)
-    what = message[: found.start()] if found else message.replace(" (at end of document)", " at the end of the file")
-    excerpt = lines[number - 1].strip()[:200] if found else ""
-    return SpecError([Diagnostic(f"not TOML: {what}", Place(source, number if found else None, excerpt))])
+    if found:
+        number, what = int(found[1]), message[: found.start()]
+    elif digits := re.search(r"\d[\d_]{4300,}", text):
+        # Of these, Python's message names neither line nor number.
+        number, what = (
+            text.count("\n", 0, digits.start()) + 1,
+            f"a number of {len(digits[0]):,} digits is beyond any size",
+        )
+    else:
+        what = message.replace(" (at end of document)", " at the end of the file")
+        return _unreadable(source, f"not TOML: {what}")
+    excerpt = text.split("\n")[number - 1].strip()[:200]
+    return SpecError([Diagnostic(f"not TOML: {what}", Place(source, number, excerpt))])

@@ -4,7 +4,6 @@ Names in a block are local: they get the instance's name and a full stop in fron
 still the name of what it comes from; `archcalc.graph` finds it.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -15,7 +14,7 @@ from archcalc.errors import Path, Problem, did_you_mean, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
-from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, ExpressionError, Value, evaluate
+from archcalc.spec.expressions import FUNCTIONS, TRUTHS, UNFIT, WORDS, ExpressionError, Value, count_values, evaluate
 from archcalc.spec.schema import (
     ENTRY_KEYS,
     Block,
@@ -25,11 +24,13 @@ from archcalc.spec.schema import (
     convert,
     convert_rest,
     find_problems,
+    fitting,
     shown,
     unknown_keys,
 )
 
 MAX_LAYERS = 200_000  # entries a spec may expand to
+MAX_VALUES = 20_000_000  # that expressions may give, in lists of lists
 MAX_DEPTH = 50  # of blocks in blocks
 
 Variables = Mapping[str, Value]
@@ -78,7 +79,7 @@ class Expansion(NamedTuple):
     """A spec with nothing left to evaluate.
 
     `aliases` are names that stand for another: a block instance for its last layer, a block's `input` for what it was
-    given, an entry left out for what it would have read.
+    given, an entry left out (`dropped`) or wrong (`broken`) for what it would have read.
     """
 
     name: str
@@ -88,8 +89,10 @@ class Expansion(NamedTuple):
     layers: list[ExpandedLayer]
     aliases: dict[str, Source]
     dropped: set[str]
+    broken: set[str]
     outputs: list[Source]
-    last: Source
+    last: Source | None
+    problems: list[Problem]
 
 
 class Template(NamedTuple):
@@ -109,6 +112,9 @@ class BlockTemplate(NamedTuple):
     name: str
     block: Block
     entries: list[Template]
+
+
+BROKEN = Entry(type="")  # what is wrong with the entry has been said
 
 
 class Use(NamedTuple):
@@ -134,10 +140,17 @@ class Scope(NamedTuple):
 
 
 def expand(document: Document, settings: Variables, inputs: Mapping[str, list[Any]], training: bool) -> Expansion:
-    """Expand a spec. `settings` replace its variables, `inputs` the shapes of its inputs. Raises SpecError."""
+    """Expand a spec. `settings` replace its variables, `inputs` the shapes of its inputs.
+
+    What is wrong is in the expansion's `problems`, so that `connect` can add to it; SpecError is raised where nothing
+    can be expanded.
+    """
+    unfit: list[Problem] = []
+    data = fitting(document.data, unfit)
+    given = fitting({"variables": dict(settings), "inputs": dict(inputs)}, unfit)
     problems: list[Problem] = []
-    spec = convert(document.data, Spec, (), problems) or convert_rest(document.data, Spec, problems)
-    return _Expander(document, spec, problems, training).run(settings, inputs)
+    spec = convert(data, Spec, (), problems) or convert_rest(data, Spec)
+    return _Expander(document, spec, unfit + problems, training).run(given["variables"], given["inputs"])
 
 
 class _Expander:
@@ -150,27 +163,28 @@ class _Expander:
         self.layers: list[ExpandedLayer] = []
         self.aliases: dict[str, Source] = {}
         self.dropped: set[str] = set()
+        self.broken: set[str] = set()
         self.expanded = 0
+        self.values = 0  # that expressions have given
 
     def run(self, settings: Variables, shapes: Mapping[str, list[Any]]) -> Expansion:
+        try:
+            return self._expand(settings, shapes)
+        except TooLargeError:
+            raise self.document.error(self.problems) from None
+
+    def _expand(self, settings: Variables, shapes: Mapping[str, list[Any]]) -> Expansion:
         self.variables = variables = self._variables(settings)
         inputs = self._inputs(shapes, variables)
         for name, data in self.spec.blocks.items():
             if block := self._block(name, data):
                 self.blocks[name] = block
-        entries = self._templates(self.spec.layers, ("layers",), [item.name for item in inputs], numbered=False)
+        given = tuple(item.name for item in inputs)
+        entries = self._templates(self.spec.layers, ("layers",), [*given], numbered=False)
         if not self._blocks_end():
             raise self.document.error(self.problems)
-        given = tuple(item.name for item in inputs)
-        try:
-            last = self._expand_entries(
-                entries, Scope("", variables, inputs=given), given[0] if len(given) == 1 else None
-            )
-        except TooLargeError:
-            raise self.document.error(self.problems) from None
+        last = self._expand_entries(entries, Scope("", variables, inputs=given), given[0] if len(given) == 1 else None)
         outputs = [Source("", name, ("outputs", i)) for i, name in enumerate(self.spec.outputs or [])]
-        if self.problems:
-            raise self.document.error(self.problems)
         return Expansion(
             self.spec.name,
             self.spec.source,
@@ -179,8 +193,10 @@ class _Expander:
             self.layers,
             self.aliases,
             self.dropped,
+            self.broken,
             outputs,
-            Source("", last, ("layers",)),
+            Source("", last, ("layers",)) if last else None,
+            self.problems,
         )
 
     # variables and inputs
@@ -208,7 +224,7 @@ class _Expander:
             if name not in self.spec.inputs:
                 remedy = did_you_mean(name, self.spec.inputs)
                 self.problems.append(Problem(f"no input is called {quoted(name)}", ("inputs",), help=remedy))
-        if not self.spec.inputs and not self.problems:
+        if self.document.data.get("inputs") == {}:
             self.problems.append(Problem("the network has no input", ("inputs",), help="add image = [3, 224, 224]"))
         found = (self._input(name, data, shapes.get(name), variables) for name, data in self.spec.inputs.items())
         return [item for item in found if item]
@@ -218,10 +234,13 @@ class _Expander:
         if not name or "." in name:
             self.problems.append(Problem(f"{quoted(name)} cannot be the name of an input", path))
         written = data if isinstance(data, dict) else {"shape": data}
-        written = written | {"shape": shape} if shape else written
+        written = written if shape is None else written | {"shape": shape}
         value = self._evaluated(written, variables, path, words_of(InputTable))
         table = convert(value, InputTable, path, self.problems)
-        return ExpandedInput(name, table, path) if table else None
+        if table is None:
+            self.broken.add(name)
+            return None
+        return ExpandedInput(name, table, path)
 
     # entries as they are written
 
@@ -230,6 +249,9 @@ class _Expander:
         block = convert(data, Block, path, self.problems)
         if name in LAYER_TYPES:
             self.problems.append(Problem(f"{quoted(name)} is a layer type already", path, help="rename the block"))
+        if not name or "." in name:
+            self.problems.append(Problem(f"{quoted(name)} cannot be the name of a block", path, help="use a word"))
+            return None
         if block is None:
             return None
         for parameter in (*block.parameters, *block.defaults):
@@ -238,57 +260,76 @@ class _Expander:
                 message = f"{quoted(parameter)} means something on every entry, and cannot be a parameter"
                 self.problems.append(Problem(message, path, help=f"rename it: {parameter}_of_block, say"))
         entries = self._templates(block.layers, (*path, "layers"), block.inputs, numbered=True)
-        return BlockTemplate(name, block, entries)
+        return BlockTemplate(name, block, entries) if self._check_block_inputs(block.inputs, path) else None
+
+    def _check_block_inputs(self, names: list[str], path: Path) -> bool:
+        before = len(self.problems)
+        for number, name in enumerate(names):
+            # A number is the name of a copy of the block's only entry.
+            if not name or "." in name or name.isdecimal():
+                message = f"{quoted(name)} cannot be the name of an input"
+                self.problems.append(Problem(message, (*path, "inputs", number), help="use a word"))
+            elif name in names[:number]:
+                message = f"two inputs are called {quoted(name)}"
+                self.problems.append(Problem(message, (*path, "inputs", number), help="use a word of its own for each"))
+        return len(self.problems) == before
 
     def _blocks_end(self) -> bool:
         """Whether no block uses itself, however indirectly, and no chain of them is too long."""
-        finished: set[str] = set()
+        heights: dict[str, int] = {}  # blocks above each other
         before = len(self.problems)
 
-        def visit(name: str, chain: tuple[str, ...]) -> None:
+        def height(name: str, chain: tuple[str, ...]) -> int:
             if name in chain:
-                message = f"block {quoted(name)} uses itself: {' → '.join((*chain[chain.index(name) :], name))}"
+                circle = " → ".join(map(quoted, (*chain[chain.index(name) :], name)))
+                message = f"block {quoted(name)} uses itself: {circle}"
                 self.problems.append(Problem(message, ("blocks", name), help="blocks may nest, but not recur"))
-            elif len(chain) > MAX_DEPTH:
-                message = f"blocks nest more than {MAX_DEPTH} deep, from {quoted(chain[0])} on"
-                self.problems.append(Problem(message, ("blocks", chain[0])))
-            elif name not in finished:
-                for template in self.blocks[name].entries:
-                    if template.layer_type is None and template.entry.type in self.blocks:
-                        visit(template.entry.type, (*chain, name))
-                finished.add(name)
+                return 0
+            if name not in heights and len(chain) <= MAX_DEPTH:
+                used = dict.fromkeys(item.entry.type for item in self.blocks[name].entries if item.layer_type is None)
+                heights[name] = 1 + max((height(one, (*chain, name)) for one in used if one in self.blocks), default=0)
+            return heights.get(name, 1)
 
         for name in self.blocks:
-            visit(name, ())
+            if height(name, ()) > MAX_DEPTH and len(self.problems) == before:
+                message = f"blocks nest more than {MAX_DEPTH} deep, from {quoted(name)} on"
+                self.problems.append(Problem(message, ("blocks", name), help="nest them less"))
         return len(self.problems) == before
 
     def _templates(self, entries: list[dict[str, Any]], path: Path, taken: list[str], numbered: bool) -> list[Template]:
         names = _Names(entries, taken)
         bare = numbered and len(entries) == 1 and "name" not in entries[0] and "repeat" in entries[0]
-        found = (self._template(data, (*path, i), names, bare) for i, data in enumerate(entries))
-        return [template for template in found if template]
+        return [self._template(data, (*path, i), names, bare) for i, data in enumerate(entries)]
 
-    def _template(self, data: dict[str, Any], path: Path, names: "_Names", bare: bool) -> Template | None:
+    def _template(self, data: dict[str, Any], path: Path, names: "_Names", bare: bool) -> Template:
         common = {key: data[key] for key in data if key in ENTRY_KEYS}
         fields = {key: value for key, value in data.items() if key not in ENTRY_KEYS}
         entry = convert(common, Entry, path, self.problems)
         if entry is None:
-            return None
+            name = data.get("name")
+            return Template(BROKEN, name if isinstance(name, str) else names.next("?"), {}, path, None, None)
         if entry.input is not None and entry.inputs is not None:
             self.problems.append(Problem("input and inputs exclude each other", path, help="keep one of them"))
-        if entry.name is not None and names.is_duplicate(entry.name):
-            message = f"two entries are called {quoted(entry.name)}"
+        if entry.name is not None and (other := names.claim(entry.name)):
+            message = f"{other} is called {quoted(entry.name)} already"
             self.problems.append(Problem(message, (*path, "name"), help="give every entry a name of its own"))
         name = "" if bare else entry.name or names.next(entry.type)
         layer_type = LAYER_TYPES.get(entry.type)
         if layer_type is None:
             self._check_block_use(entry.type, fields, path)
             return Template(entry, name, fields, path, None, None)
+        return Template(entry, name, fields, path, layer_type, self._constant(fields, layer_type, path))
+
+    def _constant(self, fields: dict[str, Any], layer_type: type[Layer], path: Path) -> Layer | None:
+        """The layer, if nothing has to be evaluated for it."""
         expressions = {key for key, value in fields.items() if _has_expression(value, layer_type)}
-        problems = [*find_problems(fields, layer_type, path, ENTRY_KEYS, expressions)]
-        self.problems.extend(problems)
-        constant = None if problems or expressions else msgspec.convert(fields, layer_type)
-        return Template(entry, name, fields, path, layer_type, constant)
+        if not expressions:
+            try:
+                return msgspec.convert(fields, layer_type)
+            except msgspec.ValidationError:
+                pass
+        self.problems.extend(find_problems(fields, layer_type, path, ENTRY_KEYS, expressions))
+        return None
 
     def _check_block_use(self, name: str, arguments: dict[str, Any], path: Path) -> None:
         data = self.spec.blocks.get(name)
@@ -304,7 +345,7 @@ class _Expander:
             self.problems.extend(unknown_keys(arguments, (*known, *defaults, *ENTRY_KEYS), path))
             for parameter in known:
                 if parameter not in arguments and parameter not in defaults:
-                    message = f"block {quoted(name)} needs {parameter}"
+                    message = f"block {quoted(name)} needs {quoted(parameter)}"
                     self.problems.append(Problem(message, path, help=f"add {parameter} = …"))
 
     # entries as they are used
@@ -322,18 +363,29 @@ class _Expander:
         if template.entry.repeat is None:
             self._expand_entry(template, scope, Use(full_name, sources, scope.variables))
             return full_name
+        self._count(template)
         group = f"{full_name}." if template.name else scope.prefix
-        for index in range(self._repeat(template, scope)):
+        count = self._repeat(template, scope)
+        for index in range(count):
             copy = Use(f"{group}{index}", sources, {**scope.variables, "index": index}, f".{index}")
             self._expand_entry(template, scope, copy)
             # Each further copy reads the copy before it; other inputs stay what they were.
             sources = (Source("", copy.name, template.path), *sources[1:])
-        return self._alias(full_name if template.name else f"{scope.prefix}copies", sources)
+        if full_name not in self.broken and all(f"{group}{index}" in self.dropped for index in range(count)):
+            self.dropped.add(full_name)
+        return self._alias(full_name, sources)
 
     def _alias(self, full_name: str, sources: tuple[Source, ...]) -> str:
         if sources:
             self.aliases[full_name] = sources[0]
+        else:
+            self.broken.add(full_name)
         return full_name
+
+    def _break(self, use: Use) -> None:
+        """Nothing more is to be said about an entry that is wrong, nor about what reads it."""
+        self.broken.add(use.name)
+        self._alias(use.name, use.sources)
 
     def _sources(self, template: Template, scope: Scope, previous: str | None) -> tuple[Source, ...]:
         entry, path = template.entry, template.path
@@ -343,6 +395,8 @@ class _Expander:
             return (Source(scope.prefix, entry.input, (*path, "input")),)
         if previous is not None:
             return (Source("", previous, path),)
+        if entry is BROKEN or not scope.inputs:
+            return ()
         names = ", ".join(map(quoted, scope.inputs))
         message = f"the first layer must say which input it reads: {names}"
         self.problems.append(Problem(message, path, help=f"add input = {quoted(scope.inputs[0])}"))
@@ -364,16 +418,20 @@ class _Expander:
             self.layers.append(
                 ExpandedLayer(use.name, layer, use.sources, path, scope.instances, weights, use.trainable)
             )
+        else:
+            self._break(use)
 
     def _expand_block(self, template: Template, scope: Scope, use: Use) -> None:
         block = self.blocks.get(template.entry.type)
         if block is None:  # something is wrong with it, and has been said
+            self._break(use)
             return
         names, prefix = block.block.inputs, f"{use.name}."
         if use.sources and len(use.sources) != len(names):
-            takes = f"takes {len(names)} inputs ({', '.join(names)}), and gets {len(use.sources)}"
-            message = f"block {quoted(block.name)} {takes}"
+            wanted = f"{len(names)} input{'s' * (len(names) > 1)} ({', '.join(names)})"
+            message = f"block {quoted(block.name)} takes {wanted}, and gets {len(use.sources)}"
             self.problems.append(Problem(message, template.path, help="list them in inputs = […]"))
+            self._break(use)
             return
         self.aliases.update(zip((prefix + name for name in names), use.sources, strict=False))
         inner = Scope(
@@ -386,22 +444,21 @@ class _Expander:
         )
         last = self._expand_entries(block.entries, inner, prefix + names[0] if len(names) == 1 else None)
         self.aliases[use.name] = Source("", last, template.path)
+        if not use.sources:
+            self.broken.add(use.name)
 
     def _arguments(self, block: BlockTemplate, template: Template, variables: Variables) -> Variables:
         """The variables inside a block: the spec's own, what this use gives, and the defaults of the rest."""
         given = self._evaluated(template.fields, variables, template.path)
-        inside = {**self.variables, **given}
+        inside = {**self.variables, **dict.fromkeys(block.block.parameters, UNFIT), **given}
         for name, value in block.block.defaults.items():
             if name not in given:
                 inside[name] = self._value(value, inside, ("blocks", block.name, "defaults", name))
         return inside
 
     def _layer(self, template: Template, layer_type: type[Layer], variables: Variables) -> Layer | None:
-        before = len(self.problems)
         known = {name: value for name, value in template.fields.items() if name in layer_type.__struct_fields__}
         fields = self._evaluated(known, variables, template.path, words_of(layer_type))
-        if len(self.problems) > before:
-            return None
         try:
             return msgspec.convert(fields, layer_type)
         except msgspec.ValidationError:
@@ -411,7 +468,11 @@ class _Expander:
     def _repeat(self, template: Template, scope: Scope) -> int:
         path = (*template.path, "repeat")
         count = self._value(template.entry.repeat, scope.variables, path)
+        if count is UNFIT:
+            self.broken.add(scope.prefix + template.name)
+            return 0
         if type(count) is not int or count < 0:
+            self.broken.add(scope.prefix + template.name)
             message = f"repeat = {shown(template.entry.repeat)} gives {shown(count)}, which is no number of copies"
             self.problems.append(Problem(message, path, help="use a whole number, 0 or more"))
             return 0
@@ -440,17 +501,30 @@ class _Expander:
         return {key: self._value(value, variables, (*path, key), words) for key, value in fields.items()}
 
     def _value(self, value: Any, variables: Variables, path: Path, words: frozenset[str] = frozenset()) -> Any:
-        """The value with its expressions evaluated; whole floats become integers, as sizes need them."""
+        """The value with its expressions evaluated, UNFIT if one cannot be; whole floats become integers."""
         if isinstance(value, list):
-            return [self._value(item, variables, (*path, i), words) for i, item in enumerate(value)]
+            items = [self._value(item, variables, (*path, i), words) for i, item in enumerate(value)]
+            return UNFIT if UNFIT in items else items
         if not isinstance(value, str) or value in words:
             return value
         try:
             result = evaluate(value, variables)
         except ExpressionError as error:
-            self.problems.append(Problem(str(error), path, help=error.help))
-            return 1  # fits nearly everywhere, so that the search for further problems goes on
+            name = next(part for part in reversed(path) if isinstance(part, str))
+            # A word that is no variable may be meant as one of the words that stand for themselves.
+            remedy = did_you_mean(value, [*variables, *words]) if words and value.isidentifier() else error.help
+            self.problems.append(Problem(f"{name} = {quoted(value)}: {error}", path, help=remedy))
+            return UNFIT
+        self._measure(result, path)
         return _whole(result)
+
+    def _measure(self, value: Value, path: Path) -> None:
+        """Lists that expressions make of each other must not grow beyond any memory."""
+        self.values += count_values(value)
+        if self.values > MAX_VALUES:
+            message = f"the lists of the spec's expressions have more than {MAX_VALUES:,} values"
+            self.problems.append(Problem(message, path, help="use shorter lists"))
+            raise TooLargeError
 
 
 def _whole(value: Value) -> Value:
@@ -493,13 +567,15 @@ class _Names:
     """Names for the entries of one scope that have none: `relu`, `relu_2`, …"""
 
     def __init__(self, entries: list[dict[str, Any]], taken: list[str]) -> None:
-        given = [name for data in entries if isinstance(name := data.get("name"), str)]
-        self._duplicates = {name for name, count in Counter(given).items() if count > 1} | (set(given) & set(taken))
-        self._used = {*given, *taken}
+        self._owners = dict.fromkeys(taken, "an input")
+        self._used = {*taken, *(name for data in entries if isinstance(name := data.get("name"), str))}
         self._counts: dict[str, int] = {}
 
-    def is_duplicate(self, name: str) -> bool:
-        return name in self._duplicates
+    def claim(self, name: str) -> str | None:
+        """What has the name already, if anything has."""
+        owner = self._owners.get(name)
+        self._owners.setdefault(name, "another entry")
+        return owner
 
     def next(self, type_name: str) -> str:
         while True:
@@ -507,4 +583,5 @@ class _Names:
             self._counts[type_name] = count
             name = type_name if count == 1 else f"{type_name}_{count}"
             if name not in self._used:
+                self._used.add(name)
                 return name

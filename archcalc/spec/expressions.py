@@ -13,10 +13,11 @@ from typing import Any
 
 from archcalc.errors import did_you_mean, quoted
 
-Value = bool | int | float | str | list[Any]
+Value = Any  # bool, int, float, a word, or a list of these
 
 MAX_LENGTH = 500
 MAX_BITS = 256  # of any integer on the way
+MAX_VALUES = 10_000  # of a list, those of the lists in it included
 
 WORDS = {word: word for word in ("same", "valid")}  # so that a block can be given its padding
 TRUTHS = {"true": True, "false": False}
@@ -40,6 +41,17 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
 }
 
 
+class Unfit:
+    """Stands in for a value that is wrong and has been reported, so that nobody reports it twice."""
+
+
+UNFIT = Unfit()
+
+
+class _UnfitVariableError(Exception):
+    """An expression needs a variable that is UNFIT."""
+
+
 class ExpressionError(Exception):
     """An expression that cannot be evaluated; `help` says what to do instead."""
 
@@ -54,6 +66,13 @@ def round_to(number: float, divisor: int) -> int:
     return nearest + divisor if nearest < 0.9 * number else nearest
 
 
+def _round(number: float, *digits: int) -> float:
+    # Python would make a power of ten for any number of digits.
+    if any(abs(count) > MAX_BITS for count in digits):
+        raise ExpressionError(f"numbers have no {abs(digits[0])} digits to round to", _HELP)
+    return round(number, *digits)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "ceil": math.ceil,
@@ -61,7 +80,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "int": int,
     "max": max,
     "min": min,
-    "round": round,
+    "round": _round,
     "round_to": round_to,
     "sqrt": math.sqrt,
 }
@@ -69,33 +88,35 @@ _HELP = f"expressions are arithmetic on numbers and variables, with {', '.join(F
 
 
 def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
-    """The value of an expression. Raises ExpressionError."""
-    if text in variables:
-        return variables[text]
+    """The value of an expression; UNFIT if it needs a variable that is. Raises ExpressionError."""
     try:
-        value: Value = _checked(_evaluate(_parse(text), variables))
+        value: Value = _checked(variables[text] if text in variables else _evaluate(_parse(text), variables))
+    except _UnfitVariableError:
+        return UNFIT
+    except OverflowError:
+        raise ExpressionError("a number on the way is larger than any size", _HELP) from None
     except (ArithmeticError, TypeError, ValueError, IndexError) as error:
-        raise ExpressionError(f"{quoted(text)}: {error}", _HELP) from None
+        raise ExpressionError(str(error), _HELP) from None
     except RecursionError:
-        raise ExpressionError(f"{quoted(text)} is nested too deeply", _HELP) from None
+        raise ExpressionError("nested too deeply", _HELP) from None
     return value
 
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> ast.expr:
     if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"{quoted(text)} is longer than {MAX_LENGTH} characters", _HELP)
+        raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters", _HELP)
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError):
-        raise ExpressionError(f"{quoted(text)} is not an expression", _HELP) from None
+        raise ExpressionError("not an expression", _HELP) from None
 
 
 def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C901, PLR0911
     # A case for each kind of syntax that is arithmetic; whatever is not listed here is refused.
     match node:
         case ast.Constant(value=bool() | int() | float() as value):
-            return value
+            return _checked(value)
         case ast.Constant(value=str() as value) if value in WORDS:
             return value
         case ast.Name(id=name):
@@ -113,9 +134,9 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C
         case ast.IfExp(test=test, body=body, orelse=otherwise):
             return _evaluate(body if _evaluate(test, variables) else otherwise, variables)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
-            return FUNCTIONS[name](*(_number(_evaluate(argument, variables)) for argument in arguments))
+            return _checked(FUNCTIONS[name](*(_number(_evaluate(argument, variables)) for argument in arguments)))
         case ast.List(elts=items) | ast.Tuple(elts=items):
-            return [_evaluate(item, variables) for item in items]
+            return _checked([_evaluate(item, variables) for item in items])
         case ast.Subscript(value=value, slice=index):
             return _item(_evaluate(value, variables), _evaluate(index, variables))
     raise ExpressionError(f"{quoted(ast.unparse(node))} is not arithmetic, and is not evaluated", _HELP)
@@ -124,6 +145,8 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C
 def _lookup(name: str, variables: Mapping[str, Value]) -> Any:
     for known in (variables, WORDS, TRUTHS):
         if name in known:
+            if known[name] is UNFIT:
+                raise _UnfitVariableError
             return known[name]
     raise ExpressionError(f"no variable is called {quoted(name)}", did_you_mean(name, [*variables, *FUNCTIONS]))
 
@@ -133,7 +156,8 @@ def _binary(sign: ast.operator, left: Any, right: Any) -> Any:
         return [_binary(sign, one, other) for one, other in _paired(left, right)]
     _number(left), _number(right)
     whole = isinstance(left, int) and isinstance(right, int)
-    if whole and isinstance(sign, ast.Pow) and left.bit_length() * right > MAX_BITS:
+    # A number of b bits is 2^(b − 1) at least.
+    if whole and isinstance(sign, ast.Pow) and (left.bit_length() - 1) * right >= MAX_BITS:
         raise ExpressionError(f"{left} ** {right} is larger than any size", _HELP)
     return _checked(_OPERATORS[type(sign)](left, right))
 
@@ -142,7 +166,8 @@ def _paired(left: Any, right: Any) -> list[tuple[Any, Any]]:
     length = max(len(side) for side in (left, right) if isinstance(side, list))
     sides = [side if isinstance(side, list) else [side] * length for side in (left, right)]
     if len(sides[0]) != len(sides[1]):
-        raise ExpressionError(f"lists of {len(sides[0])} and {len(sides[1])} values do not pair up")
+        message = f"lists of {len(sides[0])} and {len(sides[1])} values do not pair up"
+        raise ExpressionError(message, "calculate with lists of one length, or with a list and a number")
     return list(zip(*sides, strict=True))
 
 
@@ -183,4 +208,11 @@ def _checked(value: Any) -> Any:
         raise ExpressionError(f"a number of {value.bit_length()} bits is larger than any size", _HELP)
     if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
         raise ExpressionError(f"{value} is no finite number", _HELP)
+    if isinstance(value, list) and count_values(value) > MAX_VALUES:
+        raise ExpressionError(f"a list of more than {MAX_VALUES:,} values is larger than any shape", _HELP)
     return value
+
+
+def count_values(value: Any) -> int:
+    """How many values a list holds, those of the lists in it included."""
+    return sum(map(count_values, value)) if isinstance(value, list) else 1

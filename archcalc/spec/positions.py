@@ -6,7 +6,7 @@ from typing import Any
 import tree_sitter_toml
 from tree_sitter import Language, Node, Parser
 
-from archcalc.errors import Path, Place
+from archcalc.errors import MAX_NESTING, Path, Place
 
 
 class Positions:
@@ -73,7 +73,7 @@ class _Reader:
             current, prefix = waiting.pop()
             if current.type == "pair":
                 key, value = (child for child in current.named_children if child.type != "comment")
-                prefix = (*prefix, *_keys(key))
+                prefix = (*prefix, *_keys(key))[: MAX_NESTING + 1]
                 self._note(prefix, current)
                 waiting.append((value, prefix))
             elif current.type == "inline_table":
@@ -85,6 +85,8 @@ class _Reader:
                     waiting.append((item, (*prefix, index)))
 
     def _note(self, path: Path, node: Node) -> None:
+        if len(path) > MAX_NESTING:
+            return
         for length in range(len(path), 0, -1):
             if path[:length] in self.lines:
                 break
@@ -94,11 +96,22 @@ class _Reader:
 
 def _keys(node: Node) -> list[str]:
     """The parts of a bare, quoted or dotted key."""
-    if node.type == "dotted_key":
-        return [part for child in node.named_children for part in _keys(child)]
+    parts: list[str] = []
+    # A dotted key is the node of all but its last part, and the last part; a stranger's may have thousands.
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if current.type == "dotted_key":
+            waiting.extend(current.named_children)
+        else:
+            parts.append(_key(current))
+    return parts[::-1]
+
+
+def _key(node: Node) -> str:
     text = (node.text or b"").decode()
     if node.type == "quoted_key":
         import tomllib
 
-        return [*tomllib.loads(f"{text} = 0")]
-    return [text]
+        return next(iter(tomllib.loads(f"{text} = 0")))
+    return text

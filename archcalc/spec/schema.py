@@ -1,13 +1,16 @@
 """The typed form of a spec, problems collected value by value, and the JSON Schema for editors."""
 
+import math
 import re
 from collections.abc import Collection, Iterator
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from archcalc.errors import Path, Problem, did_you_mean, quoted
+from archcalc.errors import MAX_NESTING, Path, Problem, did_you_mean, quoted
+from archcalc.spec.expressions import MAX_BITS, UNFIT
 
 Expression = Annotated[str, Meta(description="an expression: arithmetic on numbers and variables")]
 Name = Annotated[str, Meta(min_length=1, pattern=r"^[^.]+$")]
@@ -71,14 +74,70 @@ def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> 
         return None
 
 
-def convert_rest(data: dict[str, Any], struct: type[S], problems: list[Problem]) -> S:
+def convert_rest(data: dict[str, Any], struct: type[S]) -> S:
     """What is right about data with problems, so that the search for more goes on; the rest is left empty."""
-    wrong = {problem.path[0] for problem in problems if problem.path}
-    right = {name: data[name] for name in struct.__struct_fields__ if name in data and name not in wrong}
+    fields = _fields(struct)
+    right = {name: data[name] for name in fields if name in data and _is_right(data[name], fields[name].type)}
     empty: dict[str, Any] = {
         name: kind() for name, kind in (("name", str), ("inputs", dict), ("layers", list)) if name not in right
     }
     return struct(**right, **empty)
+
+
+def fitting(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """The data with UNFIT for dates, numbers beyond any size and the like, each of which is noted."""
+    unfit = [*_unfit_values(data)]
+    problems.extend(unfit)
+    return _without(data, (), {problem.path for problem in unfit}) if unfit else data
+
+
+def _unfit_values(data: dict[str, Any]) -> Iterator[Problem]:
+    # A list that grows instead of recursion: a stranger's file may nest deeply.
+    waiting: list[tuple[Any, Path]] = [(data, ())]
+    for container, path in waiting:
+        items: Any = container.items() if isinstance(container, dict) else enumerate(container)
+        for key, value in items:
+            if isinstance(value, dict | list):
+                if len(path) + 1 < MAX_NESTING:
+                    waiting.append((value, (*path, key)))
+                else:
+                    yield Problem("lists or tables are nested too deeply", (*path, key))
+            elif message := _unfit(value):
+                name = next(part for part in (key, *reversed(path)) if isinstance(part, str))
+                yield Problem(f"{name} {message}", (*path, key))
+
+
+def _unfit(value: Any) -> str | None:
+    if isinstance(value, bool | str):
+        return None
+    if isinstance(value, int):
+        bits = value.bit_length()
+        return f"is a number of {bits:,} bits, larger than any size" if bits > MAX_BITS else None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"= {value}: expected a finite number"
+    return f"= {shown(value)}: expected a number, text, a list or a table"
+
+
+def _without(value: Any, path: Path, unfit: set[Path]) -> Any:
+    if path in unfit:
+        return UNFIT
+    if isinstance(value, dict):
+        return {key: _without(item, (*path, key), unfit) for key, item in value.items()}
+    return [_without(item, (*path, i), unfit) for i, item in enumerate(value)] if isinstance(value, list) else value
+
+
+def _holds_unfit(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_holds_unfit, value.values() if isinstance(value, dict) else value))
+    return value is UNFIT
+
+
+def _is_right(value: Any, wanted: Any) -> bool:
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def find_problems(
@@ -88,7 +147,7 @@ def find_problems(
     if not isinstance(data, dict):
         yield Problem(f"expected a table, got {shown(data)}", path)
         return
-    fields = {field.name: field for field in msgspec.structs.fields(struct)}
+    fields = _fields(struct)
     if struct.__struct_config__.forbid_unknown_fields:
         yield from unknown_keys(data, (*fields, *also_known), path)
     for name, field in fields.items():
@@ -96,6 +155,11 @@ def find_problems(
             yield Problem(f"{name} is missing", path, help=f"add {name} = …")
         elif name in data and name not in unchecked:
             yield from _value_problem(name, data[name], field.type, path)
+
+
+@cache
+def _fields(struct: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.name: field for field in msgspec.structs.fields(struct)}
 
 
 def unknown_keys(data: dict[str, Any], known: Any, path: Path) -> Iterator[Problem]:
@@ -109,6 +173,8 @@ def _value_problem(name: str, value: Any, wanted: Any, path: Path) -> Iterator[P
     try:
         msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
+        if _holds_unfit(value):
+            return
         message, _, where = str(error).partition(" - at `$")
         inner = tuple(int(index) for index in re.findall(r"\[(\d+)\]", where))
         yield Problem(f"{name} = {shown(value)}: {_translated(message)}", (*path, name, *inner))
