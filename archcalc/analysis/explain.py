@@ -1,16 +1,15 @@
 """How every number of a layer came about: the same formulas, run on numbers that remember their derivation."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.arithmetic import Window, field_size, product
-from archcalc.layers.base import Layer, Shape, Tensor, Tensors, Unknown
+from archcalc.errors import printable
+from archcalc.layers.base import Layer, Shape, Tensor, Tensors, Unknown, size_text
 from archcalc.layers.sliding import trace_window
 from archcalc.tracing import Traced, plain, untraced
-
-if TYPE_CHECKING:
-    from archcalc.report.network import Network
 
 # The literature's letters for the fields that formulas calculate with; other fields stay bare numbers.
 SYMBOLS = {
@@ -50,10 +49,12 @@ class Step(NamedTuple):
     substituted: str
     value: Any
 
-    @property
-    def has_formula(self) -> bool:
-        """Whether there is anything to show but the value."""
-        return self.substituted != plain(self.value)
+    def __str__(self) -> str:
+        """`formula = formula with values = value`, without what would only repeat."""
+        value = plain(f"{self.value:,}" if isinstance(self.value, int) else self.value)
+        formula = self.symbolic if self.symbolic != self.substituted else ""
+        substituted = self.substituted if self.substituted != plain(self.value) else ""
+        return " = ".join(part for part in (formula, substituted, value) if part)
 
 
 class Section(NamedTuple):
@@ -79,20 +80,21 @@ class Explanation(NamedTuple):
         return next(step.value for s in self.sections if s.title == title for step in s.steps if step.label == label)
 
     def __str__(self) -> str:
-        from archcalc.report.explanation import render
+        inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in self.inputs.items())
+        lines = [f"{printable(self.name)}  {self.type}  {inputs} → {size_text(self.output_shape)}", f"  {self.summary}"]
+        width = max((len(step.label) for section in self.sections for step in section.steps), default=0)
+        for section in self.sections:
+            lines += ["", f"  {section.title}"]
+            lines += [f"    {step.label:<{width}}  {step}" for step in section.steps]
+            lines += [f"    {note}" for note in section.notes]
+        return "\n".join(lines)
 
-        return render(self)
 
-
-def explain(network: "Network", position: int) -> Explanation:
-    """Explain the layer at a place in the network's order."""
-    graph = network.graph
+def explain(analysed: AnalysedGraph, position: int) -> Explanation:
+    """Explain the layer at a place in the graph's order."""
+    graph = analysed.graph
     node = graph.nodes[position]
-    number = len(graph.inputs) + position
-    inputs = tuple(tensor for source in node.sources if (tensor := network.tensors[source]) is not None)
-    output = network.tensors[number]
-    if output is None or len(inputs) < len(node.sources):
-        raise ValueError(f"the shape of {node.name} is not known")
+    inputs, output = analysed.tensors_at(position)
     layer, traced = trace_layer(node.layer), trace_inputs(inputs, node.layer)
     names = graph.edge_names()
     owner = None if node.owner is None else graph.nodes[node.owner].name
@@ -100,9 +102,9 @@ def explain(network: "Network", position: int) -> Explanation:
         _shape_section(node.layer, layer, inputs, traced),
         _parameter_section("parameters", layer.parameters(traced), owner),
         _parameter_section("buffers", layer.buffers(traced), owner),
-        _operation_section(layer, traced, output, network.batch),
+        _operation_section(layer, traced, output, analysed.batch),
         _connection_section(layer, traced, output),
-        _field_section(network, position, inputs),
+        _field_section(analysed, position),
     )
     return Explanation(
         node.name,
@@ -196,7 +198,8 @@ def _unread(layer: Layer, inputs: Tensors, output: Shape) -> Iterator[str]:
     for axis, window in layer.windows(inputs).items():
         size = inputs[0].shape[axis]
         if unread := window.unread(size, output[axis]):
-            yield f"{labels[axis]}: {unread} of {size} positions, at the end, {'is' if unread == 1 else 'are'} never read"
+            verb = "is" if unread == 1 else "are"
+            yield f"{labels[axis]}: {unread} of {size} positions, at the end, {verb} never read"
 
 
 def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | None) -> Section:
@@ -238,10 +241,10 @@ def _connection_section(layer: Layer, traced: Tensors, output: Tensor) -> Sectio
     return Section("connections", (_step("connections", count),))
 
 
-def _field_section(network: "Network", position: int, inputs: Tensors) -> Section:
-    fields = network.receptive_fields.edges
-    node = network.graph.nodes[position]
-    after = fields[len(network.graph.inputs) + position]
+def _field_section(analysed: AnalysedGraph, position: int) -> Section:
+    fields = analysed.receptive_fields.edges
+    node = analysed.graph.nodes[position]
+    after = fields[analysed.edge(position)]
     if isinstance(after, Unknown):
         return Section("receptive field", (), (f"unknown, because {after.reason}",))
     if after is None:
@@ -250,7 +253,7 @@ def _field_section(network: "Network", position: int, inputs: Tensors) -> Sectio
     known = (
         before.axes if isinstance(before, Field) and len(before.axes) == len(after.axes) else (None,) * len(after.axes)
     )
-    reads = node.layer.reads(inputs)[0]
+    reads = node.layer.reads(analysed.tensors_at(position)[0])[0]
     labels = FIELD_NAMES.get(len(after.axes), ("axis",) * len(after.axes))
     steps: list[Step] = []
     for label, one, axis in zip(labels, known, after.axes, strict=True):
@@ -262,7 +265,14 @@ def _field_section(network: "Network", position: int, inputs: Tensors) -> Sectio
 def _field_steps(label: str, before: AxisField | None, after: AxisField, window: Any) -> Iterator[Step]:
     """Size, jump and centre along one axis; by the formulas where one window made them, else as they are."""
     size = jump = None
-    if before and before.size and before.advance and isinstance(window, Window) and before.period == after.period == 1 and not after.hops:
+    if (
+        before
+        and before.size
+        and before.advance
+        and isinstance(window, Window)
+        and before.period == after.period == 1
+        and not after.hops
+    ):
         traced, step = trace_window(window), Traced(before.advance, "j")
         # A window of stride 0 reads all units there are.
         kernel = traced.effective if window.stride else Traced(before.extent, "n")

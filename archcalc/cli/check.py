@@ -21,7 +21,9 @@ RULE_LIST = "\n".join(f"  {rule.code}  {rule.name}" for rule in RULES)
 @network_options
 @click.option("--select", "selected", metavar="CODES", help="Only these rules: W101, all of W, or a rule's name.")
 @click.option("--ignore", "ignored", metavar="CODES", help="Not these rules.")
-@click.option("--format", "format_name", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+@click.option(
+    "--format", "format_name", type=click.Choice(["text", "json", "github"]), default="text", show_default=True
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are findings.")
 def command(
     specs: tuple[str, ...], selected: str | None, ignored: str | None, format_name: str, strict: bool, **network: Any

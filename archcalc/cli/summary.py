@@ -37,11 +37,11 @@ def command(spec: str, batch: int, depth: int | None, columns: str, format_name:
     chosen = format_name or ("table" if terminal else "plain")
     style = _terminal_style() if terminal else Style()
     try:
-        click.echo(render(archcalc.load(spec, batch=batch, **network), chosen, names, depth, style))
+        click.echo(render(archcalc.load(spec, batch=batch, **network).folded(depth), chosen, names, style))
     except archcalc.ShapeError as error:
         # What does fit is shown for people; a program gets all or nothing.
         if chosen in ("table", "plain") and error.network.layers:
-            click.echo(render(error.network, chosen, names, depth, style) + "\n")
+            click.echo(render(error.network.folded(depth), chosen, names, style) + "\n")
         raise
 
 

@@ -76,7 +76,7 @@ def _steps(graph: Graph) -> tuple[Step, ...]:
 
 def _module(network: Network, position: int) -> nn.Module:
     node: Node = network.graph.nodes[position]
-    inputs = tuple(tensor for edge in node.sources if (tensor := network.tensors[edge]) is not None)
+    inputs = tuple(tensor for edge in node.sources if (tensor := network.analysed.tensors[edge]) is not None)
     module = node.layer.module(inputs)
     dtype = node.layer.output_dtype(inputs)
     return module.to(getattr(torch, dtype)) if dtype in FLOATING else module

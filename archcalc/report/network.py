@@ -3,13 +3,12 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archcalc.analysis.parameters import check_sharing
-from archcalc.analysis.receptive_field import ReceptiveFields, fold_receptive_fields
-from archcalc.analysis.shapes import infer_shapes
+from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.errors import Diagnostic, SpecError, UsageError, did_you_mean, quoted
 from archcalc.graph import Graph
-from archcalc.layers.base import Shape, Tensor, Tensors
-from archcalc.report.summary import LayerSummary, Totals, add_up, fold, summarize_layers
+from archcalc.layers.base import Shape
+from archcalc.report.summary import LayerSummary, Summary, Totals, summarize
+from archcalc.report.table import render
 
 if TYPE_CHECKING:
     from archcalc.analysis.explain import Explanation
@@ -24,54 +23,58 @@ class ShapeError(SpecError):
 
 
 class Network:
-    """A network and its numbers.
-
-    Attributes: `name`, `source` (where it was published), `inputs` (name → shape without the batch), `batch`, `layers`
-    (a row each), `totals`, `graph`. Each analysis runs when it is first asked for.
-    """
+    """A network and its numbers. Each analysis runs when it is first asked for."""
 
     def __init__(self, graph: Graph, batch: int = 1) -> None:
         """Infer all shapes. Raises ShapeError with every layer that does not fit."""
         self.graph = graph
-        self.batch = batch
-        self.name = graph.name
-        self.source = graph.source
-        self.inputs: dict[str, Shape] = {name: tensor.shape for name, tensor in graph.inputs.items()}
-        shapes = infer_shapes(graph)
-        self.tensors: list[Tensor | None] = shapes.edges
-        problems = [*shapes.problems, *check_sharing(graph, [self._inputs_of(i) for i in range(len(graph.nodes))])]
-        if problems:
-            raise ShapeError(graph.document.diagnostics(problems), self)
-
-    def _inputs_of(self, position: int) -> Tensors | None:
-        found = tuple(self.tensors[source] for source in self.graph.nodes[position].sources)
-        known = tuple(tensor for tensor in found if tensor is not None)
-        return known if len(known) == len(found) else None
+        self.analysed = AnalysedGraph(graph, batch)
+        if self.analysed.problems:
+            raise ShapeError(graph.document.diagnostics(self.analysed.problems), self)
 
     @cached_property
-    def receptive_fields(self) -> ReceptiveFields:
-        """The receptive field of every edge of the graph."""
-        return fold_receptive_fields(self.graph, self.tensors)
+    def summary(self) -> Summary:
+        """A row per layer, and totals."""
+        return summarize(self.analysed)
 
-    @cached_property
-    def layers(self) -> tuple[LayerSummary, ...]:
-        """A row per layer, in an order in which each comes after what it reads."""
-        return tuple(summarize_layers(self.graph, self.tensors, self.receptive_fields.edges, self.batch))
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.graph.name
 
-    @cached_property
-    def totals(self) -> Totals:
-        """Sums over all layers."""
-        return add_up(self.layers)
+    @property
+    def source(self) -> str | None:
+        """Where it was published."""
+        return self.graph.source
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """The shape of every input, without the batch."""
+        return self.summary.inputs
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the layers whose outputs the network gives."""
-        names = self.graph.edge_names()
-        return tuple(names[edge] for edge in self.graph.outputs)
+        return self.summary.outputs
 
-    def folded(self, depth: int | None) -> tuple[LayerSummary, ...]:
-        """The rows with blocks closed below `depth`; all rows for None."""
-        return self.layers if depth is None else fold(self.layers, self.graph.nodes, depth)
+    @property
+    def batch(self) -> int:
+        """Samples at once; operations are for all of them."""
+        return self.analysed.batch
+
+    @property
+    def layers(self) -> tuple[LayerSummary, ...]:
+        """A row per layer, in an order in which each comes after what it reads."""
+        return self.summary.layers
+
+    @property
+    def totals(self) -> Totals:
+        """Sums over all layers."""
+        return self.summary.totals
+
+    def folded(self, depth: int | None) -> Summary:
+        """The summary with blocks closed below `depth`; as it is for None."""
+        return self.summary if depth is None else self.summary.folded(self.graph.nodes, depth)
 
     def position(self, layer: str) -> int:
         """The place of a layer in `layers`. Raises UsageError if there is none of that name."""
@@ -85,35 +88,23 @@ class Network:
         """How every number of a layer came about, by the formulas that made it."""
         from archcalc.analysis.explain import explain
 
-        return explain(self, self.position(layer))
+        return explain(self.analysed, self.position(layer))
 
     def check(self) -> list[Diagnostic]:
         """What is odd about the network; every finding has a code, a place, a reason and a remedy."""
         from archcalc.analysis.lint import lint
 
-        return lint(self)
+        return lint(self.analysed)
 
-    def to_dict(self, depth: int | None = None) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
-        return {
-            "name": self.name,
-            "source": self.source,
-            "inputs": {name: list(shape) for name, shape in self.inputs.items()},
-            "outputs": list(self.outputs),
-            "batch": self.batch,
-            "layers": [row.to_dict() for row in self.folded(depth)],
-            "totals": self.totals.to_dict(),
-        }
+        return self.summary.to_dict()
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"
 
     def __str__(self) -> str:
-        from archcalc.report.table import render
-
-        return render(self, "table")
+        return render(self.summary, "table")
 
     def _repr_html_(self) -> str:
-        from archcalc.report.table import render
-
-        return render(self, "html")
+        return render(self.summary, "html")

@@ -1,14 +1,13 @@
 """The summary of a network as values: a row per layer, and totals."""
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.analysis.operations import Operations, Total, count_operations, total
-from archcalc.analysis.parameters import Parameters, count_parameters
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.operations import Total, total
 from archcalc.analysis.receptive_field import AxisField, Field
-from archcalc.graph import Graph, Node
-from archcalc.layers.base import Count, Shape, Tensor, Tensors, Unknown
+from archcalc.graph import Node
+from archcalc.layers.base import Count, Shape, Unknown
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -141,25 +140,55 @@ class Totals(NamedTuple):
         }
 
 
-def summarize_layers(
-    graph: Graph, tensors: list[Tensor | None], fields: list[Field | Unknown | None], batch: int
-) -> Iterator[LayerSummary]:
-    """A row per layer, in order, up to the first one whose shape is not known."""
-    names = graph.edge_names()
-    for number, node in enumerate(graph.nodes, start=len(graph.inputs)):
-        output = tensors[number]
-        if output is None:
-            return
-        inputs = tuple(tensor for source in node.sources if (tensor := tensors[source]) is not None)
-        sources = tuple(names[source] for source in node.sources)
-        yield _summarize_layer(node, sources, inputs, output, fields[number], batch)
+class Summary(NamedTuple):
+    """A network as rows and totals. `inputs` are shapes without the batch; `complete` unless some layers do not fit."""
+
+    name: str
+    source: str | None
+    inputs: dict[str, Shape]
+    outputs: tuple[str, ...]
+    batch: int
+    layers: tuple[LayerSummary, ...]
+    totals: Totals
+    complete: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, as `--format json` prints it."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "inputs": {name: list(shape) for name, shape in self.inputs.items()},
+            "outputs": list(self.outputs),
+            "batch": self.batch,
+            "layers": [row.to_dict() for row in self.layers],
+            "totals": self.totals.to_dict(),
+        }
+
+    def folded(self, nodes: list[Node], depth: int) -> "Summary":
+        """The same with blocks closed below `depth`; totals stay."""
+        return self._replace(layers=_fold(self.layers, nodes, depth))
 
 
-def _summarize_layer(
-    node: Node, sources: tuple[str, ...], inputs: Tensors, output: Tensor, field: Field | Unknown | None, batch: int
-) -> LayerSummary:
-    parameters: Parameters = count_parameters(node, inputs)
-    operations: Operations = count_operations(node, inputs, output.shape, batch)
+def summarize(analysed: AnalysedGraph) -> Summary:
+    """The rows of a network up to the first layer whose shape is not known, and their totals."""
+    graph, names = analysed.graph, analysed.graph.edge_names()
+    rows = tuple(_summarize_layer(analysed, position, names) for position in range(analysed.fitting))
+    return Summary(
+        graph.name,
+        graph.source,
+        {name: tensor.shape for name, tensor in graph.inputs.items()},
+        tuple(names[edge] for edge in graph.outputs),
+        analysed.batch,
+        rows,
+        _add_up(rows),
+        len(rows) == len(graph.nodes),
+    )
+
+
+def _summarize_layer(analysed: AnalysedGraph, position: int, names: list[str]) -> LayerSummary:
+    node, output = analysed.graph.nodes[position], analysed.tensors_at(position)[1]
+    parameters, operations = analysed.parameters[position], analysed.operations[position]
+    field = analysed.receptive_fields.edges[analysed.edge(position)]
     reasons = {kind: count.reason for kind, count in operations.by_kind.items() if isinstance(count, Unknown)}
     for what, value in (("connections", operations.connections), ("receptive_field", field)):
         if isinstance(value, Unknown):
@@ -167,7 +196,7 @@ def _summarize_layer(
     return LayerSummary(
         node.name,
         node.layer.type,
-        sources,
+        tuple(names[source] for source in node.sources),
         output.shape,
         parameters.total,
         parameters.trainable,
@@ -184,7 +213,7 @@ def _known(count: Count) -> int | None:
     return None if isinstance(count, Unknown) else count
 
 
-def add_up(rows: tuple[LayerSummary, ...]) -> Totals:
+def _add_up(rows: tuple[LayerSummary, ...]) -> Totals:
     """The totals of all rows."""
     sums = {what: total((row.name, _count(row, what)) for row in rows) for what in ("macs", "connections")}
     return Totals(
@@ -207,7 +236,7 @@ def _count(row: LayerSummary, what: str) -> Count:
     return Unknown(row.unknown.get(what, "not known")) if value is None else value
 
 
-def fold(rows: tuple[LayerSummary, ...], nodes: list[Node], depth: int) -> tuple[LayerSummary, ...]:
+def _fold(rows: tuple[LayerSummary, ...], nodes: list[Node], depth: int) -> tuple[LayerSummary, ...]:
     """Rows in which every block instance at `depth` stands for the layers in it; depth 1 leaves no block open."""
     groups: dict[str, list[LayerSummary]] = {}
     types: dict[str, str] = {}

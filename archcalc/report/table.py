@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
-from archcalc.report.network import Network
-from archcalc.report.summary import LayerSummary
+from archcalc.report.summary import LayerSummary, Summary
 
 FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
 
@@ -62,35 +61,33 @@ def check_columns(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def render(
-    network: Network,
+    summary: Summary,
     format_name: str,
     columns: Sequence[str] = DEFAULT_COLUMNS,
-    depth: int | None = None,
     style: Style | None = None,
 ) -> str:
-    """The summary in one of FORMATS, with blocks folded below `depth`."""
+    """The summary in one of FORMATS."""
     if format_name == "json":
         import json
 
-        return json.dumps(network.to_dict(depth), indent=2, ensure_ascii=False)
-    rows = network.folded(depth)
+        return json.dumps(summary.to_dict(), indent=2, ensure_ascii=False)
     if format_name == "csv":
-        return _csv(rows, columns)
+        return _csv(summary.layers, columns)
     if format_name in _TABULATE:
-        return _tabulate(network, rows, columns, format_name)
+        return _tabulate(summary, columns, format_name)
     style = style or Style()
-    lines = [*_head(network, style), "", *_aligned(rows, columns, format_name == "table", style)]
-    lines += ["", *_foot(network, rows, style)] if len(network.layers) == len(network.graph.nodes) else []
+    lines = [*_head(summary, style), "", *_aligned(summary.layers, columns, format_name == "table", style)]
+    lines += ["", *_foot(summary, style)] if summary.complete else []
     return "\n".join(lines)
 
 
 # for a terminal or a pipe
 
 
-def _head(network: Network, style: Style) -> list[str]:
-    inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in network.inputs.items())
-    source = [style.dim(_shortened(printable(network.source), style.width or 10**6))] if network.source else []
-    return [style.bold(printable(network.name)), *source, f"input {inputs} · batch {network.batch}"]
+def _head(summary: Summary, style: Style) -> list[str]:
+    inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in summary.inputs.items())
+    source = [style.dim(_shortened(printable(summary.source), style.width or 10**6))] if summary.source else []
+    return [style.bold(printable(summary.name)), *source, f"input {inputs} · batch {summary.batch}"]
 
 
 def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, style: Style) -> list[str]:
@@ -136,8 +133,8 @@ def _shortened(text: str, width: int) -> str:
     return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
 
 
-def _foot(network: Network, rows: Sequence[LayerSummary], style: Style) -> list[str]:
-    totals = network.totals
+def _foot(summary: Summary, style: Style) -> list[str]:
+    totals = summary.totals
     parts = f"{totals.trainable_parameters:,} trainable, {totals.frozen_parameters:,} frozen"
     lines = [
         ("Parameters", f"{totals.parameters:,}", parts),
@@ -147,7 +144,7 @@ def _foot(network: Network, rows: Sequence[LayerSummary], style: Style) -> list[
     ]
     width = max(len(value) for _, value, _ in lines)
     text = [f"{label:<10}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines]
-    reasons = dict.fromkeys(f"? {printable(row.name)}: {why}" for row in rows for why in row.unknown.values())
+    reasons = dict.fromkeys(f"? {printable(row.name)}: {why}" for row in summary.layers for why in row.unknown.values())
     return [*text, *([""] if reasons else []), *reasons]
 
 
@@ -198,12 +195,12 @@ def _operations_text(row: LayerSummary) -> str:
 # for papers, pages and programs
 
 
-def _tabulate(network: Network, rows: Sequence[LayerSummary], columns: Sequence[str], format_name: str) -> str:
+def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str:
     from tabulate import tabulate
 
-    body = [[_escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in rows]
+    body = [[_escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
     table = tabulate(
-        [*body, _total_row(network, columns)],
+        [*body, _total_row(summary, columns)],
         headers=[COLUMNS[name].header for name in columns],
         tablefmt=_TABULATE[format_name],
         disable_numparse=True,
@@ -219,8 +216,8 @@ def _escaped(text: str, format_name: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in text)
 
 
-def _total_row(network: Network, columns: Sequence[str]) -> list[str]:
-    totals = network.totals
+def _total_row(summary: Summary, columns: Sequence[str]) -> list[str]:
+    totals = summary.totals
     values = {name: _bound(getattr(totals, name), name in totals.lower_bounds) for name in _COUNTS}
     return [values.get(name, "Total" if name == columns[0] else "") for name in columns]
 

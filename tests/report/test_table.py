@@ -26,42 +26,42 @@ def long_named(count: int = 1) -> archcalc.Network:
 
 @pytest.mark.parametrize("width", [60, 72, 80, 100, 120, 200])
 def test_fits_the_width(width: int) -> None:
-    text = render(long_named(3), "table", style=Style(width))
+    text = render(long_named(3).summary, "table", style=Style(width))
     assert max(map(len, text.splitlines())) <= width
     assert "3×800×800" in text
     assert "_2 " in text  # the end of a shortened name tells it from its neighbours
 
 
 def test_numbers_are_never_shortened() -> None:
-    text = render(archcalc.load("stacked_3x3"), "table", style=Style(20))
+    text = render(archcalc.load("stacked_3x3").summary, "table", style=Style(20))
     assert "115,605,504" in text
     assert "64×56×56" in text
 
 
 def test_without_a_width_nothing_is_shortened() -> None:
-    assert f"{LONG}_0" in render(long_named(), "plain")
+    assert f"{LONG}_0" in render(long_named().summary, "plain")
 
 
 def test_html_escapes_names() -> None:
-    text = render(archcalc.loads(HOSTILE), "html")
+    text = render(archcalc.loads(HOSTILE).summary, "html")
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
 
 
 def test_markdown_escapes_names() -> None:
-    text = render(archcalc.loads(HOSTILE), "markdown")
+    text = render(archcalc.loads(HOSTILE).summary, "markdown")
     assert "pipe \\| pipe" in text
     assert "\\<script\\>" in text
     assert {line.replace("\\|", "").count("|") for line in text.splitlines()} == {8}
 
 
 def test_latex_escapes_names() -> None:
-    assert r"\textbackslash{}input\{x\} \& 5 \% \$" in render(archcalc.loads(HOSTILE), "latex")
+    assert r"\textbackslash{}input\{x\} \& 5 \% \$" in render(archcalc.loads(HOSTILE).summary, "latex")
 
 
 @pytest.mark.parametrize("format_name", ["table", "plain", "markdown", "html", "latex"])
 def test_control_characters_never_reach_the_terminal(format_name: str) -> None:
-    text = render(archcalc.loads(HOSTILE), format_name)
+    text = render(archcalc.loads(HOSTILE).summary, format_name)
     assert "\x1b" not in text
     assert "line�break �[2J" in text or format_name == "markdown"
 

@@ -1,0 +1,70 @@
+"""A graph with the answers to all questions; each analysis runs when it is first asked for."""
+
+from functools import cached_property
+
+from archcalc.analysis.operations import Operations, count_operations
+from archcalc.analysis.parameters import Parameters, check_sharing, count_parameters
+from archcalc.analysis.receptive_field import ReceptiveFields, fold_receptive_fields
+from archcalc.analysis.shapes import infer_shapes
+from archcalc.errors import Problem
+from archcalc.graph import Graph
+from archcalc.layers.base import Tensor, Tensors
+
+
+class AnalysedGraph:
+    """A graph and what is known of it.
+
+    Attributes: `graph`, `batch`, `tensors` (one for each edge; None behind a layer that does not fit) and `problems`.
+    """
+
+    def __init__(self, graph: Graph, batch: int = 1) -> None:
+        self.graph = graph
+        self.batch = batch
+        shapes = infer_shapes(graph)
+        self.tensors: list[Tensor | None] = shapes.edges
+        inputs = [self.inputs_of(position) for position in range(len(graph.nodes))]
+        self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, inputs)]
+
+    def edge(self, position: int) -> int:
+        """The number of the edge that comes out of a node."""
+        return len(self.graph.inputs) + position
+
+    def inputs_of(self, position: int) -> Tensors | None:
+        """What a node reads; None if the shape of some input is not known."""
+        sources = self.graph.nodes[position].sources
+        known = tuple(tensor for source in sources if (tensor := self.tensors[source]) is not None)
+        return known if len(known) == len(sources) else None
+
+    def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
+        """What a node reads and what it gives, in a network whose layers all fit."""
+        inputs, output = self.inputs_of(position), self.tensors[self.edge(position)]
+        if inputs is None or output is None:
+            raise ValueError(f"the shape of {self.graph.nodes[position].name} is not known")
+        return inputs, output
+
+    @cached_property
+    def fitting(self) -> int:
+        """How many nodes from the first on have a known shape; all, unless there are problems."""
+        outputs = self.tensors[len(self.graph.inputs) :]
+        return outputs.index(None) if None in outputs else len(outputs)
+
+    @cached_property
+    def receptive_fields(self) -> ReceptiveFields:
+        """The receptive field of every edge."""
+        return fold_receptive_fields(self.graph, self.tensors)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameters, ...]:
+        """The parameters of every node that fits."""
+        nodes = self.graph.nodes[: self.fitting]
+        return tuple(count_parameters(node, self.tensors_at(position)[0]) for position, node in enumerate(nodes))
+
+    @cached_property
+    def operations(self) -> tuple[Operations, ...]:
+        """The operations of every node that fits, for the whole batch."""
+        nodes = self.graph.nodes[: self.fitting]
+        tensors = map(self.tensors_at, range(self.fitting))
+        return tuple(
+            count_operations(node, inputs, output.shape, self.batch)
+            for node, (inputs, output) in zip(nodes, tensors, strict=True)
+        )
