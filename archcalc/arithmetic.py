@@ -101,7 +101,14 @@ class Window(NamedTuple):
 
     def unread(self, size: Any, count: Any) -> Any:
         """Positions of the input at its end that none of `count` windows reaches: what the floor drops."""
-        return maximum(size + self.before - (count - 1) * self.stride - self.effective, 0)
+        unreached = maximum(size + self.before - (count - 1) * self.stride - self.effective, 0)
+        # Padding wider than the input can hold all windows.
+        return minimum(unreached, size)
+
+    @property
+    def skipped(self) -> Any:
+        """How many of every S positions no window reads: taps meet S/gcd(D, S) of them, each once."""
+        return self.stride - minimum(self.kernel, self.stride // greatest_common_divisor(self.dilation, self.stride))
 
 
 POINT = Window(1)  # unit i reads position i

@@ -99,8 +99,8 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     input_counts: ClassVar[tuple[int, int | None]] = (1, 1)  # the fewest and the most; None for any number
     ranks: ClassVar[tuple[int, ...]] = ()  # of the first input; empty for any
     channel_axis: ClassVar[int | None] = None  # where the layer looks for channels or features: 0, -1, or it does not
-    transposed: ClassVar[bool] = False  # a window that spreads each input over several outputs
     removes_bias: ClassVar[bool] = False  # subtracts a mean per channel, so that a bias before it has no effect
+    is_identity: ClassVar[bool] = False  # gives what it gets
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
@@ -140,6 +140,10 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
 
     def windows(self, inputs: Tensors) -> dict[int, Window]:
         """The sliding window along each axis of the first input that has one; what `check` looks at."""
+        return {}
+
+    def spreads(self, inputs: Tensors) -> dict[int, Window]:
+        """The window along each axis of the input that goes from it to several outputs: a transposed convolution's."""
         return {}
 
     def module(self, inputs: Tensors) -> "nn.Module":

@@ -51,6 +51,7 @@ class Identity(Elementwise):
 
     type: ClassVar[str] = "identity"
     family: ClassVar[str] = "shaping"
+    is_identity: ClassVar[bool] = True
 
     def module(self, inputs: Tensors) -> "nn.Module":
         from torch import nn

@@ -39,7 +39,6 @@ class TransposedConvolution(Layer):
     family: ClassVar[str] = "convolution"
     dimensions: ClassVar[int]
     channel_axis: ClassVar[int | None] = 0
-    transposed: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = FLOATING
 
     out_channels: Positive
@@ -97,6 +96,9 @@ class TransposedConvolution(Layer):
 
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return weighted_links(self.operations(inputs, output))
+
+    def spreads(self, inputs: Tensors) -> dict[int, Window]:
+        return dict(enumerate(self._windows(), start=1))
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         channels = Read(whole(inputs[0].shape[0]), 0)
