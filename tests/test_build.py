@@ -1,0 +1,146 @@
+"""The built network: names, sharing, freezing, inputs and outputs."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import archcalc
+from archcalc.errors import UsageError
+from archcalc.pytorch.build import build
+
+BLOCKS = """
+name = "blocks"
+[inputs]
+image = [3, 8, 8]
+[blocks.conv_bn]
+parameters = ["channels"]
+layers = [
+  { name = "conv", type = "conv2d", out_channels = "channels", kernel_size = 3, padding = 1, bias = false },
+  { name = "bn", type = "batch_norm" },
+]
+[[layers]]
+name = "stage"
+type = "conv_bn"
+channels = 4
+repeat = 2
+[[layers]]
+name = "head"
+type = "conv2d"
+out_channels = 2
+kernel_size = 1
+"""
+
+
+def chain(*layers: str, inputs: str = "x = [4]", more: str = "") -> archcalc.Network:
+    entries = ", ".join(f"{{ {layer} }}" for layer in layers)
+    return archcalc.loads(f'name = "chain"\n{more}\ninputs = {{ {inputs} }}\nlayers = [{entries}]')
+
+
+def test_full_stops_in_names_make_nested_modules() -> None:
+    built = build(archcalc.loads(BLOCKS))
+    keys = [*built.state_dict()]
+    assert keys[:3] == ["stage.0.conv.weight", "stage.0.bn.weight", "stage.0.bn.bias"]
+    assert keys[-2:] == ["head.weight", "head.bias"]
+    assert isinstance(built.get_submodule("stage.1.bn"), nn.BatchNorm2d)
+    assert built(torch.zeros(2, 3, 8, 8)).shape == (2, 2, 8, 8)
+
+
+def test_submodules_can_be_replaced() -> None:
+    built = build(chain('name = "a", type = "linear", out_features = 2'))
+    built.a = nn.Linear(4, 7)
+    assert built(torch.zeros(2, 4)).shape == (2, 7)
+
+
+SHARED = (
+    'name = "a", type = "linear", out_features = 4',
+    'name = "b", type = "linear", out_features = 4, weights = "a"',
+)
+
+
+def test_shared_weights_are_the_same_parameters() -> None:
+    network = chain(*SHARED)
+    built = build(network)
+    assert built.a.weight is built.b.weight
+    assert sum(parameter.numel() for parameter in built.parameters()) == network.totals.parameters == 20
+    built.a.weight.data.fill_(1)
+    built.a.bias.data.zero_()
+    torch.testing.assert_close(built(torch.ones(1, 4)), torch.full((1, 4), 16.0))
+
+
+@pytest.mark.parametrize("layer_type", ["batch_norm", "multi_head_attention"])
+def test_sharing_outlives_moves_and_copies(layer_type: str) -> None:
+    more = ", num_heads = 2" if layer_type == "multi_head_attention" else ""
+    layers = (f'name = "{name}", type = "{layer_type}"{more}' for name in ("a", 'b", weights = "a'))
+    network = chain(*layers, inputs="x = [6, 4]")
+    with torch.device("meta"):
+        built = build(network)
+    moved = copy.deepcopy(built.to_empty(device="cpu").double())
+    for kind in ("parameters", "buffers"):
+        ours, theirs = (dict(getattr(module, f"named_{kind}")()) for module in (moved.a, moved.b))
+        assert all(ours[name] is theirs[name] for name in theirs)
+    assert sum(parameter.numel() for parameter in moved.parameters()) == network.totals.parameters
+    assert sum(buffer.numel() for buffer in moved.buffers()) == network.totals.buffers
+
+
+def test_frozen_layers_take_no_gradient() -> None:
+    layers = [f'name = "{name}", type = "linear", out_features = 4' for name in "ab"]
+    network = chain(layers[0] + ", trainable = false", layers[1])
+    parameters = dict(build(network).named_parameters())
+    assert {name: parameter.requires_grad for name, parameter in parameters.items()} == {
+        "a.weight": False,
+        "a.bias": False,
+        "b.weight": True,
+        "b.bias": True,
+    }
+    trainable = sum(parameter.numel() for parameter in parameters.values() if parameter.requires_grad)
+    assert trainable == network.totals.trainable_parameters
+
+
+def test_inputs_and_outputs_are_in_the_order_of_the_spec() -> None:
+    network = chain(
+        'name = "table", type = "embedding", num_embeddings = 9, embedding_dim = 5, input = "tokens"',
+        'name = "dense", type = "linear", out_features = 2, input = "x"',
+        inputs='x = [4], tokens = { shape = [3], dtype = "int64" }',
+        more='outputs = ["table", "dense", "x"]',
+    )
+    values = torch.rand(2, 4)
+    table, dense, same = build(network)(values, torch.zeros(2, 3, dtype=torch.long))
+    assert (table.shape, dense.shape) == ((2, 3, 5), (2, 2))
+    assert same is values
+
+
+def test_a_missing_input_is_named() -> None:
+    with pytest.raises(TypeError, match="takes x, y; it got 1 inputs"):
+        build(chain('type = "add", inputs = ["x", "y"]', inputs="x = [4], y = [4]"))(torch.zeros(2, 4))
+
+
+def test_parameters_have_the_dtype_of_their_input() -> None:
+    built = build(chain('name = "a", type = "batch_norm"', inputs='x = { shape = [4], dtype = "float64" }'))
+    assert built.a.weight.dtype == torch.double
+    assert built.a.num_batches_tracked.dtype == torch.long
+    assert built(torch.zeros(2, 4, dtype=torch.double)).dtype == torch.double
+
+
+def test_a_tensor_is_let_go_after_its_last_reader() -> None:
+    built = build(chain(*['type = "relu"'] * 3, 'type = "add", inputs = ["relu", "relu_3"]'))
+    assert [step.spent for step in built._steps] == [(0,), (), (2,), (1, 3)]
+
+
+@pytest.mark.parametrize("name", ["forward", "training", "type", "_modules", "T_destination", "_steps"])
+def test_a_name_that_a_module_needs_itself_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f'layer "{name}" cannot be built: .* attribute "{name}" .* rename'):
+        build(chain(f'name = "{name}", type = "relu"'))
+
+
+def test_so_is_the_name_of_a_block() -> None:
+    with pytest.raises(UsageError, match=r'layer "half.0.conv" cannot be built: .* attribute "half"'):
+        build(archcalc.loads(BLOCKS.replace('"stage"', '"half"')))
+
+
+@pytest.mark.parametrize("name", ["weight", "bias", "a layer", "0", "ß", "class"])
+def test_any_other_name_will_do(name: str) -> None:
+    built = build(chain(f'name = "{name}", type = "linear", out_features = 2'))
+    assert [*built.state_dict()] == [f"{name}.weight", f"{name}.bias"]
+    assert built.train().eval()(torch.zeros(2, 4)).shape == (2, 2)
