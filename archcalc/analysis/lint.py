@@ -98,7 +98,7 @@ def _listed(kind: str, names: list[str]) -> str:
     if len(names) == 1:
         return f"{kind} {quoted(names[0])}"
     shown = [quoted(name) for name in names[: 3 if len(names) == 3 else 2]]
-    last = f"{len(names) - 2} more" if len(names) > 3 else shown.pop()
+    last = f"{len(names) - 2:,} more" if len(names) > 3 else shown.pop()
     return f"{kind}s {', '.join(shown)} and {last}"
 
 
@@ -377,12 +377,13 @@ def _find_useless_biases(network: AnalysedGraph) -> Iterator[Finding]:
         uses[position if step.node.owner is None else step.node.owner].append(step)
     for position, steps in uses.items():
         node, layer = network.graph.nodes[position], steps[0].node.layer
-        removers = [_removers(step, readers, network.graph.outputs) for step in steps]
-        if "bias" not in (parameters := layer.parameters(steps[0].inputs)) or not all(removers):
+        bias = layer.parameters(steps[0].inputs).get("bias")
+        removers = [_removers(step, readers, network.graph.outputs) for step in steps if bias]
+        if not bias or not all(removers):
             continue
         types = " and ".join(sorted(set[str]().union(*removers)))
         field = next((field for field in ("bias", "affine") if field in layer.__struct_fields__), None)
-        message = f"{_counted(product(parameters['bias']), 'bias parameter')} before {types} can have no effect"
+        message = f"{_counted(product(bias), 'bias parameter')} before {types} can have no effect"
         reason = f"{types} subtracts the mean of each channel, and a bias is the same for a whole channel"
         remedy = f"set {field} = false" if field else "leave out one of the two layers"
         path = (*node.path, field) if field else node.path
