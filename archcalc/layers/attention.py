@@ -104,4 +104,5 @@ class MultiHeadAttention(Layer):
     def module(self, inputs: Tensors) -> "nn.Module":
         from archcalc.pytorch.modules import Attention
 
-        return Attention(self, self._sources(inputs))
+        features = [shape[-1] for shape in self._sources(inputs)]
+        return Attention(features, self.num_heads, self.bias, self.dropout)

@@ -91,7 +91,9 @@ class Convolution(SlidingLayer):
     def module(self, inputs: Tensors) -> "nn.Module":
         from archcalc.pytorch.modules import convolution
 
-        return convolution(self, inputs)
+        channels, *sizes = inputs[0].shape
+        windows = self.spatial_windows(tuple(sizes))
+        return convolution(channels, self.out_channels, windows, self.groups, self.bias, self.connections)
 
 
 class Conv1d(Convolution):

@@ -112,7 +112,7 @@ class Rbf(Layer):
     def module(self, inputs: Tensors) -> "nn.Module":
         from archcalc.pytorch.modules import Rbf as RbfModule
 
-        return RbfModule(self, inputs)
+        return RbfModule(inputs[0].shape[-1], self.out_features)
 
 
 class Embedding(Layer):

@@ -86,7 +86,7 @@ class GcnConv(Layer):
     def module(self, inputs: Tensors) -> "nn.Module":
         from archcalc.pytorch.modules import GcnConv as GcnConvModule
 
-        return GcnConvModule(self, inputs)
+        return GcnConvModule(inputs[0].shape[1], self.out_features, self.bias)
 
 
 class GraphReadout(Layer):

@@ -107,7 +107,9 @@ class MaxPooling(CeilPooling):
     def module(self, inputs: Tensors) -> "nn.Module":
         from archcalc.pytorch.modules import max_pool
 
-        return max_pool(self, inputs)
+        _, *sizes = inputs[0].shape
+        windows, counts = self.spatial_windows(tuple(sizes)), self.spatial_output(tuple(sizes))
+        return max_pool(windows, sizes, counts, self.ceil_mode)
 
 
 class MaxPool1d(MaxPooling):
@@ -157,7 +159,9 @@ class AveragePooling(CeilPooling):
     def module(self, inputs: Tensors) -> "nn.Module":
         from archcalc.pytorch.modules import average_pool
 
-        return average_pool(self, inputs)
+        _, *sizes = inputs[0].shape
+        windows, counts = self.spatial_windows(tuple(sizes)), self.spatial_output(tuple(sizes))
+        return average_pool(windows, sizes, counts, self.ceil_mode, self.count_include_pad)
 
 
 class AvgPool1d(AveragePooling):
@@ -227,4 +231,5 @@ class Subsample(Pooling):
     def module(self, inputs: Tensors) -> "nn.Module":
         from archcalc.pytorch.modules import Subsample as SubsampleModule
 
-        return SubsampleModule(self, inputs)
+        channels, *sizes = inputs[0].shape
+        return SubsampleModule(channels, self.spatial_windows(tuple(sizes)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from math import prod
 from typing import Any
 
 import torch
@@ -9,14 +10,6 @@ from torch import nn
 from torch.nn import functional
 
 from archcalc.arithmetic import Window
-from archcalc.layers.attention import MultiHeadAttention
-from archcalc.layers.base import Shape, Tensors
-from archcalc.layers.convolution import Convolution
-from archcalc.layers.dense import Rbf as RbfLayer
-from archcalc.layers.graph_convolution import GcnConv as GcnConvLayer
-from archcalc.layers.pooling import AveragePooling, MaxPooling
-from archcalc.layers.pooling import Subsample as SubsampleLayer
-from archcalc.layers.sliding import SlidingLayer
 
 CONVOLUTIONS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 CONVOLVE: dict[int, Any] = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
@@ -24,6 +17,7 @@ MAX_POOLS: dict[int, Any] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 AVERAGE_POOLS: dict[int, Any] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 
 Pairs = Sequence[tuple[int, int]]
+Shape = Sequence[int]
 
 
 def pad(values: torch.Tensor, pairs: Pairs, value: float = 0) -> torch.Tensor:
@@ -38,27 +32,26 @@ def symmetric_padding(windows: Sequence[Window]) -> tuple[int, ...] | None:
     return tuple(window.before for window in windows)
 
 
-def windows_of(layer: SlidingLayer, inputs: Tensors) -> tuple[Window, ...]:
-    """The layer's window along each spatial axis."""
-    return layer.spatial_windows(inputs[0].shape[1:])
+def geometry(windows: Sequence[Window]) -> tuple[tuple[int, ...], ...]:
+    """Kernel size, stride and dilation, each with a value per axis."""
+    kernel, stride, _, _, dilation = zip(*windows, strict=True)
+    return kernel, stride, dilation
 
 
-def convolution(layer: Convolution, inputs: Tensors) -> nn.Module:
-    """B × channels × sizes to B × out_channels × sizes."""
-    windows, channels = windows_of(layer, inputs), inputs[0].shape[0]
+def convolution(
+    channels: int,
+    maps: int,
+    windows: Sequence[Window],
+    groups: int,
+    bias: bool,
+    table: Sequence[Sequence[int]] | None,
+) -> nn.Module:
+    """B × channels × sizes to B × maps × sizes, by a connection table if there is one."""
+    kernel, stride, dilation = geometry(windows)
     padding = symmetric_padding(windows)
-    plain: nn.Module = CONVOLUTIONS[layer.dimensions](
-        channels,
-        layer.out_channels,
-        layer.kernel_size,
-        stride=layer.stride,
-        padding=padding or 0,
-        dilation=layer.dilation,
-        groups=layer.groups,
-        bias=layer.bias,
-    )
-    if layer.connections is not None:
-        return ConnectedConvolution(plain, windows, layer.connections)
+    plain: nn.Module = CONVOLUTIONS[len(windows)](channels, maps, kernel, stride, padding or 0, dilation, groups, bias)
+    if table is not None:
+        return ConnectedConvolution(plain, windows, table)
     return plain if padding is not None else PaddedConvolution(plain, windows)
 
 
@@ -105,41 +98,34 @@ class ConnectedConvolution(PaddedConvolution):
         return found if self.bias is None else found + self.bias.reshape(-1, *[1] * len(self.padding))
 
 
-def max_pool(layer: MaxPooling, inputs: Tensors) -> nn.Module:
-    """B × channels × sizes to B × channels × fewer."""
-    windows = windows_of(layer, inputs)
+def max_pool(windows: Sequence[Window], sizes: Shape, counts: Shape, ceil_mode: bool) -> nn.Module:
+    """B × channels × sizes to B × channels × counts."""
     kernel, stride, dilation = geometry(windows)
-    pool = MAX_POOLS[layer.dimensions]
+    pool = MAX_POOLS[len(windows)]
     padding = symmetric_padding(windows)
     if padding is None or any(2 * window.before > window.kernel for window in windows):
-        return PaddedMaxPool(pool(kernel, stride, dilation=dilation), reach(layer, inputs))
-    plain: nn.Module = pool(kernel, stride, padding, dilation=dilation, ceil_mode=layer.ceil_mode)
+        return PaddedMaxPool(pool(kernel, stride, dilation=dilation), reach(windows, sizes, counts))
+    plain: nn.Module = pool(kernel, stride, padding, dilation=dilation, ceil_mode=ceil_mode)
     return plain
 
 
-def average_pool(layer: AveragePooling, inputs: Tensors) -> nn.Module:
-    """B × channels × sizes to B × channels × fewer."""
-    windows = windows_of(layer, inputs)
+def average_pool(
+    windows: Sequence[Window], sizes: Shape, counts: Shape, ceil_mode: bool, count_include_pad: bool
+) -> nn.Module:
+    """B × channels × sizes to B × channels × counts."""
     kernel, stride, _ = geometry(windows)
-    pool = AVERAGE_POOLS[layer.dimensions]
+    pool = AVERAGE_POOLS[len(windows)]
     padding = symmetric_padding(windows)
     if padding is None:
-        counted = [(window.before, window.after) if layer.count_include_pad else (0, 0) for window in windows]
-        return PaddedAveragePool(pool(kernel, stride), reach(layer, inputs), counted)
-    plain: nn.Module = pool(kernel, stride, padding, layer.ceil_mode, layer.count_include_pad)
+        counted = [(window.before, window.after) if count_include_pad else (0, 0) for window in windows]
+        return PaddedAveragePool(pool(kernel, stride), reach(windows, sizes, counts), counted)
+    plain: nn.Module = pool(kernel, stride, padding, ceil_mode, count_include_pad)
     return plain
 
 
-def geometry(windows: Sequence[Window]) -> tuple[tuple[int, ...], ...]:
-    """Kernel size, stride and dilation, each with a value per axis."""
-    kernel, stride, _, _, dilation = zip(*windows, strict=True)
-    return kernel, stride, dilation
-
-
-def reach(layer: SlidingLayer, inputs: Tensors) -> list[tuple[int, int]]:
+def reach(windows: Sequence[Window], sizes: Shape, counts: Shape) -> list[tuple[int, int]]:
     """The padding with which all windows fit exactly, whether the last one hangs over the end or falls short of it."""
-    sizes = inputs[0].shape[1:]
-    axes = zip(layer.spatial_windows(sizes), sizes, layer.spatial_output(sizes), strict=True)
+    axes = zip(windows, sizes, counts, strict=True)
     return [(w.before, (count - 1) * w.stride + w.effective - size - w.before) for w, size, count in axes]
 
 
@@ -176,11 +162,10 @@ class PaddedAveragePool(nn.Module):
 class Subsample(nn.Module):
     """B × channels × height × width: the sum of each window, times a weight and plus a bias for each channel."""
 
-    def __init__(self, layer: SubsampleLayer, inputs: Tensors) -> None:
+    def __init__(self, channels: int, windows: Sequence[Window]) -> None:
         super().__init__()
-        channels = inputs[0].shape[0]
-        self.kernel, self.stride, _ = geometry(windows_of(layer, inputs))
-        self.weight = nn.Parameter(torch.full((channels,), 1 / layer.positions()))
+        self.kernel, self.stride, _ = geometry(windows)
+        self.weight = nn.Parameter(torch.full((channels,), 1 / prod(self.kernel)))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
@@ -194,9 +179,9 @@ class Rbf(nn.Module):
 
     weight: torch.Tensor
 
-    def __init__(self, layer: RbfLayer, inputs: Tensors) -> None:
+    def __init__(self, features: int, out_features: int) -> None:
         super().__init__()
-        signs = torch.randint(2, (layer.out_features, inputs[0].shape[-1])) * 2.0 - 1
+        signs = torch.randint(2, (out_features, features)) * 2.0 - 1
         self.register_buffer("weight", signs)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
@@ -297,17 +282,9 @@ def expanded(values: torch.Tensor, rank: int) -> torch.Tensor:
 class Attention(nn.MultiheadAttention):
     """B × queries × features, or query, key and value, to B × queries × features, without the attention weights."""
 
-    def __init__(self, layer: MultiHeadAttention, sources: tuple[Shape, Shape, Shape]) -> None:
-        (_, features), (_, key_features), (_, value_features) = sources
-        super().__init__(
-            features,
-            layer.num_heads,
-            dropout=layer.dropout,
-            bias=layer.bias,
-            kdim=key_features,
-            vdim=value_features,
-            batch_first=True,
-        )
+    def __init__(self, features: Sequence[int], num_heads: int, bias: bool, dropout: float) -> None:
+        embedding, key, value = features
+        super().__init__(embedding, num_heads, dropout, bias, kdim=key, vdim=value, batch_first=True)
 
     def forward(self, *inputs: torch.Tensor) -> Any:  # type: ignore[override, unused-ignore]  # one input or three
         """A single input is query, key and value."""
@@ -321,9 +298,9 @@ class GcnConv(nn.Module):
     The adjacency is B × nodes × nodes, or nodes × nodes for all samples, which alone may be sparse.
     """
 
-    def __init__(self, layer: GcnConvLayer, inputs: Tensors) -> None:
+    def __init__(self, features: int, out_features: int, bias: bool) -> None:
         super().__init__()
-        linear = nn.Linear(inputs[0].shape[1], layer.out_features, bias=layer.bias)
+        linear = nn.Linear(features, out_features, bias=bias)
         self.weight, self.bias = linear.weight, linear.bias
 
     def forward(self, features: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:

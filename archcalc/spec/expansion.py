@@ -313,6 +313,7 @@ class _Expander:
         if entry.name is not None and (other := names.claim(entry.name)):
             message = f"{other} is called {quoted(entry.name)} already"
             self.problems.append(Problem(message, (*path, "name"), help="give every entry a name of its own"))
+            entry.name = None
         name = "" if bare else entry.name or names.next(entry.type)
         layer_type = LAYER_TYPES.get(entry.type)
         if layer_type is None:
