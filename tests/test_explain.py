@@ -59,7 +59,11 @@ def test_textbook_form() -> None:
 
 
 def test_dropped_positions_are_said() -> None:
-    spec = 'name = "x"\ninputs.i = [3, 224, 224]\nlayers = [{type = "conv2d", out_channels = 96, kernel_size = 11, stride = 4}]'
+    spec = """
+    name = "x"
+    inputs.i = [3, 224, 224]
+    layers = [{ type = "conv2d", out_channels = 96, kernel_size = 11, stride = 4 }]
+    """
     text = str(archcalc.loads(spec).explain("conv2d"))
     assert "height: 1 of 224 positions, at the end, is never read" in text
 
@@ -68,7 +72,10 @@ def test_shared_weights_are_explained_by_their_owner() -> None:
     spec = """
     name = "x"
     inputs.i = [4]
-    layers = [{ name = "a", type = "linear", out_features = 4 }, { name = "b", type = "linear", out_features = 4, weights = "a" }]
+    layers = [
+      { name = "a", type = "linear", out_features = 4 },
+      { name = "b", type = "linear", out_features = 4, weights = "a" },
+    ]
     """
     assert 'those of "a", counted there' in str(archcalc.loads(spec).explain("b"))
 

@@ -80,7 +80,10 @@ def test_unknown_is_null_with_a_reason_and_totals_are_lower_bounds() -> None:
     name = "x"
     inputs.nodes = [5, 3]
     inputs.edges = [5, 5]
-    layers = [{ name = "g", type = "gcn_conv", inputs = ["nodes", "edges"], out_features = 2 }, { type = "linear", out_features = 4 }]
+    layers = [
+      { name = "g", type = "gcn_conv", inputs = ["nodes", "edges"], out_features = 2 },
+      { type = "linear", out_features = 4 },
+    ]
     """
     data = json.loads(summary("-", "--format", "json", text=text).output)
     reason = "the adjacency input does not say its number of nonzeros"
