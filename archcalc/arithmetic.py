@@ -35,6 +35,16 @@ def ceil_divide(dividend: Any, divisor: Any) -> Any:
     return -(-dividend // divisor)
 
 
+def floor(number: Any) -> Any:
+    """⌊number⌋, for a number that was multiplied by a fraction."""
+    if isinstance(number, Traced):
+        return call(floor, "⌊⌋", number)
+    if isinstance(number, float):
+        return math.floor(number)
+    whole = number // 1
+    return whole.astype(int) if hasattr(whole, "astype") else whole
+
+
 def minimum(a: Any, b: Any) -> Any:
     """min(a, b) in a form that arrays and symbols can run."""
     if isinstance(a, Traced) or isinstance(b, Traced):

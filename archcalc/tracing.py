@@ -130,6 +130,8 @@ def _write_call(number: Traced, symbolic: bool) -> tuple[str, int]:
     match number.operation:
         case "//":
             return f"⌊{_quotient(number, symbolic)}⌋", _ATOM
+        case "⌊⌋":
+            return f"⌊{_write(operands[0], symbolic)[0]}⌋", _ATOM
         case "⌈⌉":
             return f"⌈{_quotient(number, symbolic)}⌉", _ATOM
         case "%":

@@ -20,7 +20,7 @@ class Example(NamedTuple):
         return self.layer.output_shape(self.inputs)
 
     def __repr__(self) -> str:
-        return f"{self.layer.type} of {', '.join('×'.join(map(str, tensor.shape)) for tensor in self.inputs)}"
+        return " ".join([self.layer.type, *("x".join(map(str, tensor.shape)) for tensor in self.inputs)])
 
 
 def example(layer_type: str, *shapes: tuple[int, ...], dtype: str = "float32", **fields: Any) -> Example:

@@ -201,6 +201,8 @@ def _mix(field: AxisField, read: Read) -> AxisField | Unknown:
 
 def _read_plain(field: AxisField, window: Window) -> tuple[float, float]:
     """What unit 0 sees through a window where all units see alike."""
+    if field.first[0] > field.last[0]:
+        return NOTHING
     start = field_start(field.first[0], window.before, field.advance)
     size = field_size(field.last[0] - field.first[0] + 1, window.effective, field.advance)
     return start, start + size - 1

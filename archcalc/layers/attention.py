@@ -1,7 +1,7 @@
 """Attention."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archcalc.arithmetic import POINT, whole
 from archcalc.layers.base import (
@@ -16,6 +16,7 @@ from archcalc.layers.base import (
     divides,
     size_text,
 )
+from archcalc.tracing import untraced
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +61,7 @@ class MultiHeadAttention(Layer):
 
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         (_, features), (_, key_features), (_, value_features) = self._sources(inputs)
-        if (key_features is features and value_features is features) or key_features == value_features == features:
+        if same_size(key_features, features) and same_size(value_features, features):
             projections: dict[str, Shape] = {"in_proj_weight": (3 * features, features)}
         else:
             projections = {
@@ -106,3 +107,9 @@ class MultiHeadAttention(Layer):
 
         features = [shape[-1] for shape in self._sources(inputs)]
         return Attention(features, self.num_heads, self.bias, self.dropout)
+
+
+def same_size(one: Any, other: Any) -> bool:
+    """Whether two sizes are known to be equal; arrays and symbols are so only where they are the same one."""
+    one, other = untraced(one), untraced(other)
+    return one is other or (isinstance(one, int) and isinstance(other, int) and one == other)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from archcalc.arithmetic import POINT, Window, ceil_divide, minimum, product
+from archcalc.arithmetic import POINT, Window, ceil_divide, floor, maximum, minimum, product
 from archcalc.layers.base import (
     FLOATING,
     MAX_PHASES,
@@ -32,6 +32,7 @@ from archcalc.layers.base import (
     size_text,
 )
 from archcalc.layers.sliding import Pair
+from archcalc.tracing import untraced
 
 if TYPE_CHECKING:
     from torch import nn
@@ -119,8 +120,8 @@ class Reshape(Shaping):
             yield Misfit(message, "shape", f"{'·'.join(map(str, inputs[0].shape))} = {values}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
-        known = product(size for size in self.shape if size != -1)
-        return tuple(elements(inputs[0].shape) // known if size == -1 else size for size in self.shape)
+        known = product(size for size in self.shape if not is_open(size))
+        return tuple(elements(inputs[0].shape) // known if is_open(size) else size for size in self.shape)
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return (regrouped(inputs[0].shape, self.output_shape(inputs)),)
@@ -129,6 +130,11 @@ class Reshape(Shaping):
         from archcalc.pytorch.modules import Reshape as ReshapeModule
 
         return ReshapeModule(self.output_shape(inputs))
+
+
+def is_open(size: Any) -> bool:
+    """Whether a size is to be found; only an int can say so."""
+    return isinstance(size, int) and size == -1
 
 
 def regrouped(before: Shape, after: Shape) -> tuple[Read, ...]:
@@ -287,10 +293,11 @@ class Upsample(Shaping):
 
 
 def scaled(size: Any, scale: Any) -> Any:
-    """⌊size · scale⌋; a whole factor stays exact, and open to any kind of number."""
-    if isinstance(scale, float) and not scale.is_integer():
-        return math.floor(size * scale)
-    return size * int(scale) if isinstance(scale, float) else size * scale
+    """⌊size · scale⌋, the product rounded as PyTorch rounds it; a whole factor stays exact."""
+    factor = untraced(scale)
+    if not isinstance(factor, float):
+        return size * scale
+    return size * int(factor) if factor.is_integer() else floor(size * scale)
 
 
 def interpolated(size: int, output: int, mode: str, align_corners: bool) -> PhasedWindow | UnknownWindow:
@@ -375,9 +382,8 @@ class Slice(Shaping):
     stop: int | None = None
     dim: int = 0
 
-    def _bounds(self, size: int) -> tuple[int, int]:
-        start, stop, _ = slice(self.start, self.stop).indices(size)
-        return start, stop
+    def _bounds(self, size: Any) -> tuple[Any, Any]:
+        return clamped(self.start, size), size if self.stop is None else clamped(self.stop, size)
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         found = [*dim_misfit(self.dim, len(inputs[0].shape))]
@@ -404,6 +410,11 @@ class Slice(Shaping):
 
         start, stop = self._bounds(inputs[0].shape[self.dim])
         return SliceModule(resolve_axis(self.dim, len(inputs[0].shape)) + 1, start, stop)
+
+
+def clamped(position: int, size: Any) -> Any:
+    """A position that may be counted from the end, and lie outside, as Python's slices take it."""
+    return maximum(size + position, 0) if position < 0 else minimum(position, size)
 
 
 class Chunk(Shaping):

@@ -31,9 +31,9 @@ class SlidingLayer(Layer):
             per_axis(geometry[field], self.dimensions) for field in ("kernel_size", "stride", "dilation")
         )
         axes = zip(sizes, kernel, stride, dilation, strict=True)
-        if padding == "same":
+        if isinstance(padding, str) and padding == "same":  # an array would compare each of its values
             return tuple(same_window(n, f, s, d) for n, f, s, d in axes)
-        pads = per_axis(0 if padding == "valid" else padding, self.dimensions)
+        pads = per_axis(0 if isinstance(padding, str) else padding, self.dimensions)
         ends = (pad if isinstance(pad, tuple) else (pad, pad) for pad in pads)
         return tuple(Window(f, s, before, after, d) for (_, f, s, d), (before, after) in zip(axes, ends, strict=True))
 
