@@ -121,6 +121,6 @@ def _broken_toml(source: str, text: str, message: str) -> SpecError:
         )
     else:
         what = message.replace(" (at end of document)", " at the end of the file")
-        return _unreadable(source, f"not TOML: {what}")
+        number = text.rstrip().count("\n") + 1
     excerpt = text.split("\n")[number - 1].strip()[:200]
     return SpecError([Diagnostic(f"not TOML: {what}", Place(source, number, excerpt))])
