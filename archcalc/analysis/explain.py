@@ -7,7 +7,7 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.arithmetic import Window, field_size, product
 from archcalc.errors import printable
-from archcalc.layers.base import Layer, Shape, Tensor, Tensors, Unknown, size_text
+from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, Unknown, size_text
 from archcalc.layers.sliding import trace_window
 from archcalc.tracing import Traced, plain, untraced
 
@@ -30,12 +30,6 @@ SYMBOLS = {
     "upscale_factor": "r",
     "scale_factor": "r",
     "size": "n",
-}
-AXIS_NAMES = {
-    1: ("features",),
-    2: ("channels", "length"),
-    3: ("channels", "height", "width"),
-    4: ("channels", "depth", "height", "width"),
 }
 
 FIELD_NAMES = {1: ("position",), 2: ("height", "width"), 3: ("depth", "height", "width")}

@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import Layer, Misfit, Tensor, Tensors, size_text
-
-AXES = {1: "channels", 2: "channels × length", 3: "channels × height × width", 4: "channels × depth × height × width"}
+from archcalc.layers.base import AXIS_NAMES, Layer, Misfit, Tensor, Tensors, size_text
 
 
 class Shapes(NamedTuple):
@@ -51,7 +49,8 @@ def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
             yield Misfit(f"{layer.type} takes {' or '.join(layer.takes)}, not {tensor.dtype}")
     rank = len(inputs[0].shape)
     if layer.ranks and rank not in layer.ranks:
-        wanted = " or ".join(AXES[wanted] for wanted in layer.ranks) if layer.channel_axis == 0 else "tokens × features"
+        shapes = [" × ".join(AXIS_NAMES[wanted]) for wanted in layer.ranks]
+        wanted = " or ".join(shapes) if layer.channel_axis == 0 else "tokens × features"
         remedy = "leave the batch out of the input's shape" if rank - 1 in layer.ranks else None
         yield Misfit(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)
 

@@ -21,6 +21,14 @@ Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 PerAxis = Positive | tuple[Positive, ...]
 
+# What the axes of a shape with channels in front are called.
+AXIS_NAMES = {
+    1: ("features",),
+    2: ("channels", "length"),
+    3: ("channels", "height", "width"),
+    4: ("channels", "depth", "height", "width"),
+}
+
 FLOATING = ("float32", "float64", "float16", "bfloat16")
 INTEGER = ("int64", "int32")
 

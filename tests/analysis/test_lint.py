@@ -55,7 +55,7 @@ def assert_clean(code: str, shape: tuple[int, ...], *layers: str, rest: str = ""
 
 
 def test_every_code_has_one_check_with_a_name_and_a_sentence() -> None:
-    assert [rule.code for rule in RULES] == CODES
+    assert [rule.code for rule in RULES] == sorted(CODES)
     assert len({rule.name for rule in RULES}) == len(RULES)
     for rule in RULES:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name)

@@ -1,0 +1,76 @@
+"""Checks of parameters."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
+from archcalc.arithmetic import product
+from archcalc.layers.base import Layer, Shape, resolve_axis
+
+
+@rule("P201", "bias-before-normalization")
+def _find_useless_biases(network: AnalysedGraph) -> Iterator[Finding]:
+    """A normalization subtracts the mean of each channel, and with it the bias of the layer before."""
+    readers = _readers(network)
+    uses: defaultdict[int, list[Step]] = defaultdict(list)
+    for step in steps(network):
+        position = step.edge - len(network.graph.inputs)
+        uses[position if step.node.owner is None else step.node.owner].append(step)
+    for position, users in uses.items():
+        node, layer = network.graph.nodes[position], users[0].node.layer
+        bias = layer.parameters(users[0].inputs).get("bias")
+        removers = [_removers(step, readers, network.graph.outputs) for step in users if bias]
+        if not bias or not all(removers):
+            continue
+        types = " and ".join(sorted(set[str]().union(*removers)))
+        field = next((field for field in ("bias", "affine") if field in layer.__struct_fields__), None)
+        message = f"{counted(product(bias), 'bias parameter')} before {types} can have no effect"
+        reason = f"{types} subtracts the mean of each channel, and a bias is the same for a whole channel"
+        remedy = f"set {field} = false" if field else "leave out one of the two layers"
+        path = (*node.path, field) if field else node.path
+        yield Finding(tuple(step.node.name for step in users), message, path, reason, remedy)
+
+
+def _readers(network: AnalysedGraph) -> defaultdict[int, list[Step]]:
+    readers: defaultdict[int, list[Step]] = defaultdict(list)
+    for step in steps(network):
+        for source in step.node.sources:
+            readers[source].append(step)
+    return readers
+
+
+def _removers(step: Step, readers: defaultdict[int, list[Step]], outputs: tuple[int, ...]) -> set[str]:
+    """The types of layers that remove the bias of a layer; none if anything gets to see it."""
+    axis, waiting, found = _channel_axis(step.node.layer, step.output.shape), [step.edge], set()
+    while waiting:
+        edge = waiting.pop()
+        if edge in outputs or not readers[edge]:
+            return set()
+        for reader in readers[edge]:
+            layer = reader.node.layer
+            if layer.is_identity:
+                waiting.append(reader.edge)
+            elif layer.removes_bias and _channel_axis(layer, step.output.shape) == axis is not None:
+                found.add(layer.type)
+            else:
+                return set()
+    return found
+
+
+def _channel_axis(layer: Layer, shape: Shape) -> int | None:
+    return None if layer.channel_axis is None else resolve_axis(layer.channel_axis, len(shape))
+
+
+@rule("P202", "dominant-dense")
+def _find_dominant_dense(network: AnalysedGraph) -> Iterator[Finding]:
+    """One dense layer holds more than half of all parameters of a network that is not all dense."""
+    nodes = network.graph.nodes[: network.fitting]
+    total = sum(own.total for own in network.parameters)
+    mixed = any(own.macs and node.layer.family != "dense" for own, node in zip(network.operations, nodes, strict=True))
+    for own, node in zip(network.parameters, nodes, strict=True):
+        if mixed and node.layer.family == "dense" and 2 * own.total > total:
+            message = f"a dense layer holds {100 * own.total / total:.1f} % of all parameters"
+            reason = f"{own.total:,} of {total:,}"
+            remedy = "let it read less, by pooling before it, or give it fewer features"
+            yield Finding((node.name,), message, node.path, reason, remedy)

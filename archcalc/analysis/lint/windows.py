@@ -1,0 +1,256 @@
+"""Checks of sliding windows."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
+from archcalc.analysis.shapes import find_misfits
+from archcalc.arithmetic import Window, ceil_divide, product
+from archcalc.errors import Path
+from archcalc.graph import Node
+from archcalc.layers.base import AXIS_NAMES, Read, size_text
+from archcalc.layers.sliding import trace_window
+from archcalc.tracing import Traced
+
+
+class Sliding(NamedTuple):
+    """A layer's window along those of its axes that are all alike."""
+
+    step: Step
+    window: Window
+    size: int
+    units: int  # of the output
+    axes: tuple[int, ...]
+    windows: dict[int, Window]  # of all axes
+
+    @property
+    def unit(self) -> str:
+        return "pixel" if len(self.windows) == 2 else "position"
+
+    @property
+    def along(self) -> str:
+        """The axes by name; empty where all are meant."""
+        if len(self.axes) == len(self.windows):
+            return ""
+        names = AXIS_NAMES[len(self.windows) + 1]
+        return f" along the {' and '.join(names[axis] for axis in self.axes)}"
+
+    @property
+    def where(self) -> str:
+        """The axes by name, or that it is the same on all of them."""
+        return self.along or (" per axis" if len(self.axes) > 1 else "")
+
+
+def _sliding(step: Step, windows: dict[int, Window]) -> Iterator[Sliding]:
+    alike: defaultdict[tuple[Window, int, int], list[int]] = defaultdict(list)
+    for axis, window in windows.items():
+        alike[window, step.inputs[0].shape[axis], step.output.shape[axis]].append(axis)
+    for (window, size, units), axes in alike.items():
+        yield Sliding(step, window, size, units, tuple(axes), windows)
+
+
+def _windows(network: AnalysedGraph) -> Iterator[Sliding]:
+    for step in steps(network):
+        yield from _sliding(step, step.node.layer.windows(step.inputs))
+
+
+def _stride_path(node: Node) -> Path:
+    """Where the stride is said; a pooling that says none takes its kernel's size."""
+    return (*node.path, "kernel_size" if getattr(node.layer, "stride", None) is None else "stride")
+
+
+def _written(number: Traced) -> str:
+    """A derivation, with those of the intermediate results in it."""
+    steps = [f"{step.symbol} = {step.operands[0]!r}" for step in number.intermediates()]
+    return ", ".join([repr(number), *steps])
+
+
+@rule("W101", "dropped-pixels")
+def _find_dropped(network: AnalysedGraph) -> Iterator[Finding]:
+    """A stride drops positions at the end of the input that no window reads."""
+    for sliding in _windows(network):
+        window, size = sliding.window, sliding.size
+        unread = window.unread(size, sliding.units)
+        # As much as that is missing between any two windows, and is another check's.
+        usual = max(window.stride - window.effective, 0) if sliding.units > 1 else 0
+        if unread <= usual:
+            continue
+        verb = "is" if unread == 1 else "are"
+        shape = size_text(sliding.step.inputs[0].shape[1:])
+        message = f"{counted(unread, sliding.unit)}{sliding.where} {verb} never read at the end of {shape}"
+        reason = _written(trace_window(window).remainder(Traced(size, "N")))
+        reason += f", of which {window.after} padding" if window.after else ""
+        node = sliding.step.node
+        yield Finding((node.name,), message, _stride_path(node), reason, _exact_fits(sliding))
+
+
+def _exact_fits(sliding: Sliding) -> str:
+    """The sizes next to a layer's, and the paddings of it, that leave no remainder."""
+    window, layer = sliding.window, sliding.step.node.layer
+    below = sliding.size - window.remainder(sliding.size)
+    above = below + window.stride
+    fits = f"size {above}{sliding.along} fits" if below < 1 else f"sizes {below} and {above}{sliding.along} fit"
+    fields = layer.__struct_fields__
+    if "padding" in fields:
+        padding = _exact_padding(sliding)
+        fits += " exactly; no symmetric padding does" if padding is None else f" exactly, and so does padding {padding}"
+    else:
+        fits += " exactly"
+    if "ceil_mode" in fields and not getattr(layer, "ceil_mode"):  # noqa: B009  # a fact of some layers only
+        fits += f"; ceil_mode = true reads every {sliding.unit}"
+    return fits
+
+
+def _exact_padding(sliding: Sliding) -> int | None:
+    """The smallest padding, the same at both ends, that leaves no remainder, if the layer may have one."""
+    window, size, inputs = sliding.window, sliding.size, sliding.step.inputs
+    missing = window.effective - size
+    both = missing if missing > 0 else missing % window.stride
+    if both % 2:
+        both += window.stride
+    if both % 2:
+        return None
+    padding = both // 2
+    all_axes = {axis: (other.before, other.after) for axis, other in sliding.windows.items()}
+    all_axes |= dict.fromkeys(sliding.axes, (padding, padding))
+    padded = replace(sliding.step.node.layer, padding=tuple(all_axes.values()))
+    return None if any(find_misfits(padded, inputs)) else padding
+
+
+@rule("W102", "skipped-pixels")
+def _find_skipped(network: AnalysedGraph) -> Iterator[Finding]:
+    """Windows are so far apart, or so sparse, that positions between them are never read."""
+    for sliding in _windows(network):
+        window = sliding.window
+        if sliding.units == 1 or not window.skipped:
+            continue
+        message = f"{window.skipped} of every {counted(window.stride, sliding.unit)}{sliding.where}"
+        message += f" {'is' if window.skipped == 1 else 'are'} never read"
+        reason = repr(trace_window(window).skipped)
+        if len(sliding.windows) > 1:
+            cell = product(other.stride for other in sliding.windows.values())
+            read = product(other.stride - other.skipped for other in sliding.windows.values())
+            reason += f"; on all axes together {cell - read} of {cell}"
+        node = sliding.step.node
+        yield Finding((node.name,), message, _stride_path(node), reason, _denser(window))
+
+
+def _denser(window: Window) -> str:
+    remedies = [f"kernel_size ≥ {window.stride}"] if window.kernel < window.stride else []
+    if math.gcd(window.dilation, window.stride) > 1:
+        remedies.append("a dilation that shares no factor with the stride")
+    return f"use {' and '.join(remedies)}; or average pooling of stride {window.stride}, and stride 1 here"
+
+
+@rule("W103", "even-kernel")
+def _find_even_kernels(network: AnalysedGraph) -> Iterator[Finding]:
+    """An even kernel with the same padding at both ends makes the output one larger or smaller than the stride says."""
+    for sliding in _windows(network):
+        window, size, units = sliding.window, sliding.size, sliding.window.count(sliding.size)
+        least, most = size // window.stride, ceil_divide(size, window.stride)
+        # What ceil_mode adds is not the kernel's doing.
+        symmetric = window.before == window.after > 0 and units == sliding.units
+        if window.effective % 2 or not symmetric or units not in (least - 1, most + 1):
+            continue
+        message = f"an even kernel with symmetric padding gives {counted(units, sliding.unit)}{sliding.where}"
+        message += f" instead of {least if units < least else most}"
+        node, reason = sliding.step.node, _written(trace_window(window).count(Traced(size, "N")))
+        yield Finding((node.name,), message, (*node.path, "padding"), reason, _centred(window, size))
+
+
+def _centred(window: Window, size: int) -> str:
+    fitting = window.effective - window.stride
+    if fitting >= 0 and fitting % 2 == 0 and size >= window.stride:
+        return f"use padding {fitting // 2}"
+    odd = window._replace(kernel=window.kernel + 1)
+    return f'use kernel_size {odd.kernel} with padding {odd.effective // 2}, or padding = "same"'
+
+
+@rule("W104", "checkerboard")
+def _find_checkerboards(network: AnalysedGraph) -> Iterator[Finding]:
+    """A transposed convolution's kernel is no multiple of its stride, so that inputs overlap more in some outputs."""
+    for step in steps(network):
+        for spread in _sliding(step, step.node.layer.spreads(step.inputs)):
+            kernel, stride, dilation = spread.window.kernel, spread.window.stride, spread.window.dilation
+            if spread.size == 1 or (kernel % stride == 0 and math.gcd(dilation, stride) == 1):
+                continue  # the kernels of a single input cannot overlap
+            message = f"outputs{spread.along} are made of unequally many inputs, which shows as a checkerboard"
+            node = step.node
+            yield Finding((node.name,), message, (*node.path, "kernel_size"), *_overlaps(kernel, stride, dilation))
+
+
+def _overlaps(kernel: int, stride: int, dilation: int) -> tuple[str, str]:
+    """Why the kernels of a transposed convolution overlap unevenly, and what to do."""
+    if (common := math.gcd(dilation, stride)) > 1:
+        reason = f"stride {stride} and dilation {dilation} share the factor {common}: some outputs have no input"
+        return reason, "use a dilation that shares no factor with the stride"
+    below = kernel - kernel % stride
+    multiples = f"{below} or {below + stride}" if below else f"{stride}"
+    fewest = kernel // stride
+    reason = f"{kernel} mod {stride} = {kernel % stride}: {fewest} or {fewest + 1} inputs in turn on each axis"
+    return reason, f"use kernel_size {multiples}, or upsample and then convolve"
+
+
+class Dilated(NamedTuple):
+    """A convolution in a stack: its dilation along an axis, and how many of the stack lie below it, itself included."""
+
+    node: Node
+    dilation: int
+    depth: int
+
+
+@rule("W105", "gridding")
+def _find_gridding(network: AnalysedGraph) -> Iterator[Finding]:
+    """The dilations of stacked convolutions share a factor, so that together they read only a grid of positions."""
+    found: dict[Finding, None] = {}  # axes that are alike make the same finding
+    for axis in range(1, max(AXIS_NAMES)):
+        for stack in _stacks(network, axis):
+            common = math.gcd(*(member.dilation for member in stack))
+            if common == 1 or max(member.depth for member in stack) == 1:
+                continue
+            dilations = ", ".join(str(member.dilation) for member in stack[:6]) + (", …" if len(stack) > 6 else "")
+            message = f"dilated convolutions in a stack read only 1 of every {common} positions"
+            reason = f"the dilations {dilations} share the factor {common}"
+            names, path = tuple(member.node.name for member in stack), (*stack[0].node.path, "dilation")
+            remedy = "use dilations without a common factor, such as 1, 2, 5"
+            found[Finding(names, message, path, reason, remedy)] = None
+    yield from found
+
+
+def _stacks(network: AnalysedGraph, axis: int) -> Iterable[list[Dilated]]:
+    """Convolutions along an axis that read one another, through layers that keep positions apart and in place.
+
+    All of a stack read, in the end, the same edge, its bottom, whose number tells stacks apart.
+    """
+    stacks: defaultdict[int, list[Dilated]] = defaultdict(list)
+    bottoms = {edge: (edge, 0) for edge in range(len(network.graph.inputs))}
+    for step in steps(network):
+        window = step.node.layer.windows(step.inputs).get(axis)
+        bottom, depth = _bottom(step, axis, bottoms)
+        if bottom != step.edge and window and window.kernel > 1:
+            depth += 1
+            stacks[bottom].append(Dilated(step.node, window.dilation, depth))
+        bottoms[step.edge] = bottom, depth
+    return stacks.values()
+
+
+def _bottom(step: Step, axis: int, bottoms: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """The bottom of the stack that a layer continues (itself, if none), and how many of the stack lie below."""
+    window = step.node.layer.windows(step.inputs).get(axis)
+    convolves = step.node.layer.family == "convolution" and window is not None and window.stride == 1
+    below = {
+        bottoms[source]
+        for source, reads in zip(step.node.sources, step.node.layer.reads(step.inputs), strict=True)
+        if convolves or (axis < len(reads) and _keeps_place(reads[axis], axis))
+    }
+    return max(below) if len({bottom for bottom, _ in below}) == 1 else (step.edge, 0)
+
+
+def _keeps_place(read: Read, axis: int) -> bool:
+    moved = isinstance(read.window, Window) and read.window.kernel == 1 and read.window.stride == 1
+    return moved and read.axis == axis and not read.mixed
