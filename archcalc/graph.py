@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from archcalc.errors import SHOWN, Path, Problem, did_you_mean, quoted
+from archcalc.errors import Path, Problem, did_you_mean, quoted
 from archcalc.layers.base import Layer, Tensor
 from archcalc.spec.document import Document
 from archcalc.spec.expansion import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.schema import InputTable
+
+MAX_COMPARED = 200_000  # names, in search of what unknown ones may mean
 
 
 class Node(NamedTuple):
@@ -113,8 +115,9 @@ class _Connector:
             message = f"{quoted(source.name)} is left out here, with the block that it is in"
             self.problems.append(Problem(message, source.path, help="leave out what reads it as well"))
         else:
-            # Beyond what is printed, a remedy is not worth the search.
-            remedy = did_you_mean(source.name, self._known(source)) if len(self.not_found) < SHOWN else None
+            # A search through every name is worth its time for the first few only.
+            few = len(self.not_found) * len(self.numbers) <= MAX_COMPARED
+            remedy = did_you_mean(source.name, self._known(source)) if few else None
             message = f"no layer or input is called {quoted(source.name)}"
             self.problems.append(Problem(message, source.path, help=remedy))
 

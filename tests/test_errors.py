@@ -1,0 +1,71 @@
+"""What errors look like, and that nothing in them can steer a terminal."""
+
+import pytest
+
+from archcalc.errors import SHOWN, Diagnostic, Place, SpecError, did_you_mean, printable, quoted
+
+
+def test_a_diagnostic_has_a_place_a_reason_and_a_remedy() -> None:
+    place = Place("specs/lenet5.toml", 31, "kernel_size = 7")
+    diagnostic = Diagnostic("kernel_size 7 does not fit", place, "⌊(5 + 2·0 − 7)/1⌋ + 1 = −1", "use kernel_size ≤ 5")
+    assert str(diagnostic).split("\n") == [
+        "error: kernel_size 7 does not fit",
+        "  ┌ specs/lenet5.toml:31",
+        "  │ kernel_size = 7",
+        "  = ⌊(5 + 2·0 − 7)/1⌋ + 1 = −1",
+        "  help: use kernel_size ≤ 5",
+    ]
+
+
+def test_what_is_not_known_has_no_line() -> None:
+    assert str(Diagnostic("wrong", Place("x.toml"))) == "error: wrong\n  ┌ x.toml"
+
+
+def test_a_code_and_a_severity() -> None:
+    diagnostic = Diagnostic("odd", Place("x.toml", 1), severity="warning", code="unused")
+    assert str(diagnostic).startswith("warning[unused]: odd\n")
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\0", "\n", "\x9b", "\u202e", "\u2028", "\x7f", "\r", "\ud800"])
+def test_nothing_steers_the_terminal(letter: str) -> None:
+    bad = f"a{letter}[31mb"
+    text = str(Diagnostic(bad, Place(bad, 1, bad), bad, bad))
+    assert letter not in text.replace("\n", "", 4)
+    assert len(text.split("\n")) == 5
+
+
+def test_emoji_and_markup_stay() -> None:
+    assert printable("🦊 <script>") == "🦊 <script>"
+    assert printable("a\tb") == "a b"
+
+
+def test_an_error_shows_many_problems_but_not_thousands() -> None:
+    diagnostics = [Diagnostic(f"problem {number}", Place("x")) for number in range(SHOWN + 7)]
+    assert str(SpecError(diagnostics[:SHOWN])).count("error: ") == SHOWN
+    text = str(SpecError(diagnostics))
+    assert text.count("error: ") == SHOWN
+    assert text.endswith("… and 7 more")
+    assert SpecError(diagnostics).diagnostics == tuple(diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "remedy"),
+    [
+        ("kernel", ["kernel_size", "stride"], 'did you mean "kernel_size"?'),
+        ("x", ["b", "a", "b"], 'known: "a", "b"'),
+        ("x", [f"word{number:02}" for number in range(20)], '"word11", …'),
+        ("a" * 10_000, ["kernel_size"], 'known: "kernel_size"'),
+        ("\x1b[31m", ["\x1b[32m"], 'did you mean "�[32m"?'),
+    ],
+)
+def test_did_you_mean(word: str, known: list[str], remedy: str) -> None:
+    assert remedy in str(did_you_mean(word, known))
+
+
+def test_did_you_mean_nothing() -> None:
+    assert did_you_mean("x", []) is None
+
+
+def test_quoted_words_are_shortened() -> None:
+    assert quoted("a" * 80) == f'"{"a" * 80}"'
+    assert quoted("a" * 81) == f'"{"a" * 77}…"'
