@@ -15,9 +15,10 @@ from torch.nn import functional
 import archcalc
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.layers.adaptive_pooling import AdaptiveMaxPooling
+from archcalc.layers.merging import Mul
 from archcalc.layers.pooling import MaxPooling
 from archcalc.pytorch.build import BuiltNetwork, build
-from archcalc.pytorch.modules import pad
+from archcalc.pytorch.modules import Add, pad
 
 BATCH = 2
 moderately = settings(deadline=None, derandomize=True, max_examples=80, database=None)
@@ -94,7 +95,7 @@ def transposed(draw: st.DrawFn) -> Entry:
     return {
         "type": "conv_transpose2d",
         "out_channels": draw(st.sampled_from([2, 4])),
-        "kernel_size": draw(st.integers(1, 4)),
+        "kernel_size": draw(st.integers(1, 6)),
         "stride": stride,
         "padding": draw(st.integers(0, 2)),
         "output_padding": draw(st.integers(0, stride - 1)),
@@ -243,6 +244,9 @@ def measurable(network: archcalc.Network) -> BuiltNetwork:
             built.add_module(node.name, Sum(node.layer, tensor.shape))
         elif isinstance(node.layer, AdaptiveMaxPooling):
             built.add_module(node.name, nn.AdaptiveAvgPool2d(node.layer.output_size))
+        elif isinstance(node.layer, Mul):
+            # Where one factor is zero, the product hides that it reads the other.
+            built.add_module(node.name, Add(3))
         elif node.layer.family in ("activation", "normalization"):
             built.add_module(node.name, nn.Identity())
     return built
@@ -309,6 +313,21 @@ def nothing_is_padded(network: archcalc.Network, axis: int) -> bool:
     return all(field.covered() == whole for field in moving_fields(network, axis))
 
 
+def meets_behind_holes(network: archcalc.Network) -> bool:
+    """Whether branches meet of which one may see nothing along one axis, and so nothing along the others either.
+
+    Fields are said for each axis by itself, and then are only an upper bound.
+    """
+    empty = (
+        first > last
+        for edge in network.analysed.receptive_fields.edges
+        if isinstance(edge, Field)
+        for field in edge.axes
+        for first, last in zip(field.first, field.last, strict=True)
+    )
+    return any(node.layer.family == "merging" for node in network.graph.nodes) and any(empty)
+
+
 def sees_nothing(network: archcalc.Network, axes: tuple[AxisField, ...], said: list[tuple[float, float]]) -> bool:
     """Whether a unit may see nothing: between what a transposed convolution spreads, or in padding."""
     return any(
@@ -341,6 +360,8 @@ def compare_fields(network: archcalc.Network) -> int:
                 reach = clipped(said[axis], size)
                 assert reach[0] <= found[axis][0] <= found[axis][1] <= reach[1], (row.name, axis, place)
                 moving = axes[axis].advance
+                if meets_behind_holes(network):
+                    continue
                 if padding_is_far(network, axis, said[axis]) if moving else nothing_is_padded(network, axis):
                     assert found[axis] == reach, (row.name, axis, place)
                     compare_summary(row.receptive_field, axis, place, found[axis])
