@@ -1,6 +1,6 @@
 """Every error a user can cause: what is wrong with which value, where in the spec, and what to do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("layers", 3, "kernel_size")
@@ -75,16 +75,24 @@ class SpecError(ArchcalcError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A remedy for a word that is not known: the closest one, or all there are."""
-    from difflib import get_close_matches
-
-    words: Sequence[str] = sorted(set(known))
-    if close := get_close_matches(word[:100], words, n=1):
-        return f"did you mean {quoted(close[0])}?"
+    """A remedy for a word that is not known: the closest ones, or all there are."""
+    words = sorted(set(known))
+    if close := closest(word, words):
+        return f"did you mean {' or '.join(map(quoted, close))}?"
     if not words:
         return None
     listed = ", ".join(quoted(known_word) for known_word in words[:12])
     return f"known: {listed}" + (", …" if len(words) > 12 else "")
+
+
+def closest(word: str, known: Iterable[str]) -> list[str]:
+    """The word that is most like one that is not known, or the words that are equally so; none if none is."""
+    from difflib import SequenceMatcher, get_close_matches
+
+    word = word[:100]
+    close = get_close_matches(word, known, n=3)
+    ratios = [SequenceMatcher(None, other, word).ratio() for other in close]
+    return sorted(other for other, ratio in zip(close, ratios, strict=True) if ratio == ratios[0])
 
 
 def quoted(word: str) -> str:

@@ -115,11 +115,15 @@ class _Connector:
             message = f"{quoted(source.name)} is left out here, with the block that it is in"
             self.problems.append(Problem(message, source.path, help="leave out what reads it as well"))
         else:
-            # A search through every name is worth its time for the first few only.
-            few = len(self.not_found) * len(self.numbers) <= MAX_COMPARED
-            remedy = did_you_mean(source.name, self._known(source)) if few else None
             message = f"no layer or input is called {quoted(source.name)}"
-            self.problems.append(Problem(message, source.path, help=remedy))
+            self.problems.append(Problem(message, source.path, help=self._remedy(source)))
+
+    def _remedy(self, source: Source) -> str | None:
+        if source.scope and source.name in self.numbers:
+            return f"a block has names of its own: make {quoted(source.name)} one of its inputs"
+        # A search through every name is worth its time for the first few only.
+        few = len(self.not_found) * len(self.numbers) <= MAX_COMPARED
+        return did_you_mean(source.name, self._known(source)) if few else None
 
     def _known(self, source: Source) -> list[str]:
         """The names that the scope of an edge knows; those inside of blocks only if that is what was looked for."""

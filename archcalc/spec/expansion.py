@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
-from archcalc.errors import Path, Problem, did_you_mean, quoted
+from archcalc.errors import Path, Problem, closest, did_you_mean, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
@@ -25,12 +25,13 @@ from archcalc.spec.schema import (
     convert_rest,
     find_problems,
     fitting,
+    is_meant,
     shown,
     unknown_keys,
 )
 
 MAX_LAYERS = 200_000  # entries a spec may expand to
-MAX_VALUES = 20_000_000  # that expressions may give, in lists of lists
+MAX_VALUES = 2_000_000  # in all the lists that expressions give
 MAX_DEPTH = 50  # of blocks in blocks
 
 Variables = Mapping[str, Value]
@@ -343,9 +344,10 @@ class _Expander:
         parameters, defaults = data.get("parameters", []), data.get("defaults", {})
         if isinstance(parameters, list) and isinstance(defaults, dict):
             known = [str(parameter) for parameter in parameters]
-            self.problems.extend(unknown_keys(arguments, (*known, *defaults, *ENTRY_KEYS), path))
+            unknown = [*unknown_keys(arguments, (*known, *defaults, *ENTRY_KEYS), path)]
+            self.problems.extend(unknown)
             for parameter in known:
-                if parameter not in arguments and parameter not in defaults:
+                if parameter not in arguments and parameter not in defaults and not is_meant(parameter, unknown):
                     message = f"block {quoted(name)} needs {quoted(parameter)}"
                     self.problems.append(Problem(message, path, help=f"add {parameter} = …"))
 
@@ -364,9 +366,10 @@ class _Expander:
         if template.entry.repeat is None:
             self._expand_entry(template, scope, Use(full_name, sources, scope.variables))
             return full_name
-        self._count(template)
         group = f"{full_name}." if template.name else scope.prefix
         count = self._repeat(template, scope)
+        if count == 0:
+            self._count(template)
         for index in range(count):
             copy = Use(f"{group}{index}", sources, {**scope.variables, "index": index}, f".{index}")
             self._expand_entry(template, scope, copy)
@@ -463,7 +466,7 @@ class _Expander:
         try:
             return msgspec.convert(fields, layer_type)
         except msgspec.ValidationError:
-            self.problems.extend(find_problems(fields, layer_type, template.path, ENTRY_KEYS))
+            self.problems.extend(find_problems(template.fields | fields, layer_type, template.path, ENTRY_KEYS))
             return None
 
     def _repeat(self, template: Template, scope: Scope) -> int:
@@ -513,7 +516,8 @@ class _Expander:
         except ExpressionError as error:
             name = next(part for part in reversed(path) if isinstance(part, str))
             # A word that is no variable may be meant as one of the words that stand for themselves.
-            remedy = did_you_mean(value, [*variables, *words]) if words and value.isidentifier() else error.help
+            meant = value.isidentifier() and closest(value, words)
+            remedy = did_you_mean(value, words) if meant else error.help
             self.problems.append(Problem(f"{name} = {quoted(value)}: {error}", path, help=remedy))
             return UNFIT
         self._measure(result, path)
@@ -521,7 +525,7 @@ class _Expander:
 
     def _measure(self, value: Value, path: Path) -> None:
         """Lists that expressions make of each other must not grow beyond any memory."""
-        self.values += count_values(value)
+        self.values += count_values(value) if isinstance(value, list) else 0
         if self.values > MAX_VALUES:
             message = f"the lists of the spec's expressions have more than {MAX_VALUES:,} values"
             self.problems.append(Problem(message, path, help="use shorter lists"))

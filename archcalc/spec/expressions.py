@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from archcalc.errors import did_you_mean, quoted
+from archcalc.errors import closest, did_you_mean, quoted
 
 Value = Any  # bool, int, float, a word, or a list of these
 
@@ -148,7 +148,13 @@ def _lookup(name: str, variables: Mapping[str, Value]) -> Any:
             if known[name] is UNFIT:
                 raise _UnfitVariableError
             return known[name]
-    raise ExpressionError(f"no variable is called {quoted(name)}", did_you_mean(name, [*variables, *FUNCTIONS]))
+    if closest(name, [*variables, *FUNCTIONS]):
+        remedy = did_you_mean(name, [*variables, *FUNCTIONS])
+    elif variables.keys() <= {"training"}:
+        remedy = f"add {name} = … to [variables]"
+    else:
+        remedy = did_you_mean(name, variables)
+    raise ExpressionError(f"no variable is called {quoted(name)}", remedy)
 
 
 def _binary(sign: ast.operator, left: Any, right: Any) -> Any:

@@ -85,13 +85,11 @@ class _Reader:
                     waiting.append((item, (*prefix, index)))
 
     def _note(self, path: Path, node: Node) -> None:
-        if len(path) > MAX_NESTING:
-            return
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.lines:
+        """Note the line of a value, and of the tables around it that have none yet."""
+        for length in range(min(len(path), MAX_NESTING), 0, -1):
+            if length < len(path) and path[:length] in self.lines:
                 break
             self.lines[path[:length]] = node.start_point[0]
-        self.lines[path] = node.start_point[0]
 
 
 def _keys(node: Node) -> list[str]:

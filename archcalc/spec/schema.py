@@ -148,11 +148,13 @@ def find_problems(
         yield Problem(f"expected a table, got {shown(data)}", path)
         return
     fields = _fields(struct)
-    if struct.__struct_config__.forbid_unknown_fields:
-        yield from unknown_keys(data, (*fields, *also_known), path)
+    strict = struct.__struct_config__.forbid_unknown_fields
+    unknown = [*unknown_keys(data, (*fields, *also_known), path)] if strict else []
+    yield from unknown
     for name, field in fields.items():
         if name not in data and field.required:
-            yield Problem(f"{name} is missing", path, help=f"add {name} = …")
+            if not is_meant(name, unknown):
+                yield Problem(f"{name} is missing", path, help=f"add {name} = …")
         elif name in data and name not in unchecked:
             yield from _value_problem(name, data[name], field.type, path)
 
@@ -167,6 +169,11 @@ def unknown_keys(data: dict[str, Any], known: Any, path: Path) -> Iterator[Probl
     for key in data:
         if key not in known:
             yield Problem(f"unknown key {quoted(key)}", (*path, key), help=did_you_mean(key, known))
+
+
+def is_meant(name: str, unknown: list[Problem]) -> bool:
+    """Whether an unknown key is this one, misspelled."""
+    return any(problem.help == f"did you mean {quoted(name)}?" for problem in unknown)
 
 
 def _value_problem(name: str, value: Any, wanted: Any, path: Path) -> Iterator[Problem]:
@@ -198,8 +205,8 @@ def _translated(message: str) -> str:
         return " or ".join(_TERMS.get(term, term) for term in match[1].split(" | ") if term != "null")
 
     message = message.replace("`str` matching regex '^[^.]+$'", "`str` without a full stop")
-    message = message.replace("`str` of length >= 1", "`str` that is not empty")
-    text = re.sub(r"`([^`]*)`", words, message)
+    message = re.sub("`(str|array)` of length >= 1", r"`\1` that is not empty", message)
+    text = re.sub(r"`([^`]*)`", words, message).replace(">=", "≥").replace("<=", "≤")
     return text[:1].lower() + text[1:]
 
 
@@ -209,7 +216,10 @@ def shown(value: Any) -> str:
         return quoted(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = "a table" if isinstance(value, dict) else str(value)
+    if isinstance(value, list):
+        text = f"[{', '.join(map(shown, value[:80]))}]"
+    else:
+        text = "a table" if isinstance(value, dict) else str(value)
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 

@@ -128,14 +128,14 @@ def test_unknown_input() -> None:
     ("inputs", "message"),
     [
         ("{}", "the network has no input"),
-        ("{ image = [3, 0, 32] }", "expected a whole number >= 1"),
+        ("{ image = [3, 0, 32] }", "expected a whole number ≥ 1"),
         ("{ image = [3, 32.5] }", "expected a whole number, got a number"),
         ("{ image = 3 }", "shape = 3: expected a list, got a whole number"),
         ('{ image = "3x32x32" }', 'shape = "3x32x32": not an expression'),
         ("{ image = { dtype = 'int64' } }", "shape is missing"),
         ("{ image = { shape = [3], dtyp = 'int64' } }", 'unknown key "dtyp"'),
         ("{ image = { shape = [3], dtype = 'int65' } }", 'dtype = "int65": no variable is called "int65"'),
-        ("{ image = { shape = [3], nonzeros = -1 } }", "expected a whole number >= 0"),
+        ("{ image = { shape = [3], nonzeros = -1 } }", "expected a whole number ≥ 0"),
         ("{ 'a.b' = [3] }", '"a.b" cannot be the name of an input'),
     ],
 )
@@ -313,7 +313,7 @@ def test_in_blocks_with_several_inputs_the_first_layer_must_say_which() -> None:
         ('["a.b"]', '"a.b" cannot be the name of an input'),
         ('[""]', '"" cannot be the name of an input'),
         ('["a", "a"]', 'two inputs are called "a"'),
-        ("[]", "inputs = []: expected a list of length >= 1"),
+        ("[]", "inputs = []: expected a list that is not empty"),
         ("[3]", "expected text, got a whole number"),
     ],
 )
@@ -384,7 +384,7 @@ def test_later_copies_keep_further_inputs() -> None:
 @pytest.mark.parametrize(
     ("repeat", "message"),
     [
-        ("-1", "expected a whole number >= 0"),
+        ("-1", "expected a whole number ≥ 0"),
         ("1.5", "repeat = 1.5: expected a whole number or text, got a number"),
         ("true", "repeat = true: expected a whole number or text"),
         ('"0 - 1"', 'repeat = "0 - 1" gives -1, which is no number of copies'),
@@ -494,7 +494,7 @@ def test_every_form_of_padding(padding: str, size: tuple[int, int]) -> None:
     ("padding", "message"),
     [
         ('"smae"', 'did you mean "same"?'),
-        ("-1", "padding = -1: expected a whole number >= 0"),
+        ("-1", "padding = -1: expected a whole number ≥ 0"),
         ("1.5", "padding = 1.5: expected"),
         ("[1, 2, 3]", "padding has 3 values for 2 axes"),
         ("[[1, 2, 3], 1]", "padding = [[1, 2, 3], 1]: expected"),
@@ -607,7 +607,7 @@ RELU = '{ type = "relu" }'
         ('{ type = "relu", sloap = 1 }', "", 'unknown key "sloap"'),
         ('{ type = "relu", name = "a.b" }', "", "expected text without a full stop"),
         ('{ type = "relu", name = "" }', "", "expected text that is not empty"),
-        ('{ type = "relu", inputs = [] }', "", "expected a list of length >= 1"),
+        ('{ type = "relu", inputs = [] }', "", "expected a list that is not empty"),
         ('{ type = "relu", input = "image", inputs = ["image"] }', "", "input and inputs exclude each other"),
         (f'{RELU}, {{ type = "relu", name = "image" }}', "", 'an input is called "image" already'),
         ('{ type = "relu", name = "x" }, { type = "tanh", name = "x" }', "", 'another entry is called "x" already'),
@@ -616,7 +616,7 @@ RELU = '{ type = "relu" }'
         (RELU, "[blocks.relu]\nlayers = [{ type = 'tanh' }]", '"relu" is a layer type already'),
         (RELU, "[blocks.'a.b']\nlayers = [{ type = 'tanh' }]", '"a.b" cannot be the name of a block'),
         (RELU, "[blocks.b]", "layers is missing"),
-        (RELU, "[blocks.b]\nlayers = []", "layers = []: expected a list of length >= 1"),
+        (RELU, "[blocks.b]\nlayers = []", "layers = []: expected a list that is not empty"),
         (RELU, "[blocks]\nb = 3", "expected a table, got 3"),
         (RELU, "[blocks.b]\nlayers = [{ type = 'tanh' }]\ndefault = {}", 'unknown key "default"'),
         (RELU, "[blocks.b]\nparameters = ['repeat']\nlayers = [{ type = 'tanh' }]", "means something on every entry"),

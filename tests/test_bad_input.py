@@ -1,0 +1,410 @@
+"""Whatever the input is: an exit code, a message with its place, and never a traceback."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from archcalc.cli import main
+
+ERRORS = Path(__file__).parent / "golden" / "errors"
+HEAD = 'name = "small"\ninputs.image = [3, 32, 32]\n'
+RELU = '[[layers]]\ntype = "relu"\n'
+COMMANDS = [["summary"], ["explain"], ["check"]]
+
+
+class Result(NamedTuple):
+    code: int | str | None
+    output: str
+    errors: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process."""
+
+    def run_command(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["archcalc", *arguments])
+        code: int | str | None = 0
+        try:
+            main()
+        except SystemExit as request:
+            code = request.code
+        return Result(code, *capsys.readouterr())
+
+    return run_command
+
+
+@pytest.fixture
+def summary(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Summarize a spec that is called `spec.toml`."""
+
+    def summarize(content: str | bytes, *arguments: str) -> Result:
+        monkeypatch.chdir(tmp_path)
+        Path("spec.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
+        return run("summary", "spec.toml", *arguments)
+
+    return summarize
+
+
+def check_refused(result: Result, *parts: str) -> None:
+    assert result.code == 2, result
+    assert "Traceback" not in result.errors
+    assert result.errors.replace("\n", "").isprintable()
+    for part in parts:
+        assert part in result.errors
+
+
+def process(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    """Run the command line in a process of its own, with a gibibyte of memory and 30 seconds."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+        resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
+
+    command = [sys.executable, "-m", "archcalc", *arguments]
+    defaults = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.run(command, check=False, preexec_fn=limit, **{**defaults, **options})  # type: ignore[call-overload]
+
+
+# full messages
+
+
+@pytest.mark.parametrize("spec", sorted(ERRORS.glob("*.toml")), ids=lambda path: path.stem)
+def test_messages(spec: Path, run: Run, golden: Callable[[Path, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ERRORS)
+    result = run("summary", spec.name)
+    check_refused(result)
+    golden(Path("errors") / f"{spec.stem}.txt", result.errors)
+
+
+@pytest.mark.parametrize("spec", sorted(ERRORS.glob("*.toml")), ids=lambda path: path.stem)
+def test_messages_are_in_the_order_of_the_file(spec: Path, run: Run) -> None:
+    places = [line for line in run("summary", str(spec)).errors.split("\n") if line.startswith("  ┌ ")]
+    lines = [int(number) if number.isdecimal() else 0 for number in (place.split(":")[-1] for place in places)]
+    assert lines == sorted(lines)
+    assert lines
+
+
+def test_a_size_that_does_not_fit_still_prints_what_does(run: Run) -> None:
+    result = run("summary", str(ERRORS / "size.toml"))
+    assert "S2" in result.output
+    assert "C3" not in result.output
+
+
+# one test for each kind
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "parts"),
+    [
+        ("a = ", 1, ["not TOML: Invalid value"]),
+        (f"{HEAD}layers = 3", 3, ["layers = 3: expected a list, got a whole number"]),
+        (f"{HEAD}layers = [3]", 3, ["expected a table, got a whole number"]),
+        (f"{HEAD}[layers]\ntype = 'relu'", 3, ["layers = a table: expected a list, got a table"]),
+        (f"{HEAD}{RELU}[[layers]]\ntype = 'rellu'", 6, ['"rellu"', 'did you mean "relu"?']),
+        (f"{HEAD}{RELU}inplace = true", 5, ['unknown key "inplace"', "help: known: "]),
+        (f"{HEAD}{RELU}[extra]\nx = 1", 5, ['unknown key "extra"']),
+        (f"{HEAD}[[layers]]\nname = 'a'", 3, ["type is missing", "help: add type = …"]),
+        (f"{HEAD}{RELU}name = 7", 5, ["name = 7: expected text, got a whole number"]),
+        (f"{HEAD}{RELU}input = 'relu'", 3, ['in a circle: "relu" → "relu"', "help: change one of their inputs"]),
+        (f"{HEAD}{RELU}input = 'imgae'", 5, ['"imgae"', 'help: did you mean "image"?']),
+        (f"{HEAD}{RELU}name = 'a'\n{RELU}name = 'a'", 8, ['another entry is called "a" already', "help: give every"]),
+        (f"{HEAD}[[layers]]\ntype = 'b'\n[blocks.b]\nlayers = [{{ type = 'b' }}]", 5, ['block "b" uses itself']),
+        (f"{HEAD}{RELU}[variables]\nx = 'len(y)'", 6, ['"len(y)" is not arithmetic, and is not evaluated', "help: "]),
+        (f"{HEAD}[[layers]]\ntype = 'max_pool2d'\nkernel_size = 33", 5, ["33 does not fit", "use kernel_size ≤ 32"]),
+        (f"{HEAD}[[layers]]\ntype = 'conv1d'\nout_channels = 1\nkernel_size = 1", 3, ["channels × length, not 3 axes"]),
+        ("name = 'x'\ninputs.image = [1, 3, 32, 32]\n[[layers]]\ntype = 'max_pool2d'\nkernel_size = 2", 3,
+         ["not 4 axes", "help: leave the batch out of the input's shape"]),
+        (f"{HEAD}{RELU}repeat = 1_000_000_000", 5, ["expands to more than 200,000 layers", "help: repeat fewer times"]),
+        (f"{HEAD}{RELU}repeat = '10 ** 9'", 5, ["repeat = 1000000000 expands to more than 200,000 layers"]),
+        (f"{HEAD}{RELU}repeat = 0x{'f' * 5000}", 5, ["repeat is a number of 20,000 bits"]),
+        (f"{HEAD}{RELU}repeat = {'9' * 5000}", 5, ["a number of 5,000 digits"]),
+        (f"{HEAD}{RELU}repeat = {'9' * 4000}", 5, ["repeat is a number of 13,288 bits, larger than any size"]),
+        (f"{HEAD}{RELU}when = {'[' * 300}{']' * 300}", 5, ["nested too deeply"]),
+        (f"{HEAD}{RELU}{'.'.join('a' * 300)} = 1", 5, ["nested too deeply"]),
+        (f"{HEAD}{RELU}name = 'a\\u001b[31m'", 5, ["not TOML"]),
+    ],
+    ids=lambda value: value[45:75].encode("unicode_escape").decode() if isinstance(value, str) else None,
+)  # fmt: skip
+def test_a_wrong_spec(text: str, line: int, parts: list[str], summary: Run) -> None:
+    text = text.replace("'a\\u001b[31m'", "'a\x1b[31m'")
+    check_refused(summary(text), f"  ┌ spec.toml:{line}\n", *parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the spec is empty"),
+        (b"\x00" * 100, "not TOML"),
+        (b"\x89PNG\r\n\x1a\n", "not a text file: byte 0 is not UTF-8"),
+        (b"a = " + b"[" * 200_000, "nested too deeply"),
+        ('name = "x"'.encode("utf-16"), "not a text file"),
+    ],
+    ids=["empty", "zeros", "binary", "deep", "utf-16"],
+)
+def test_a_file_that_is_no_spec(content: bytes, message: str, summary: Run) -> None:
+    result = summary(content)
+    check_refused(result, message, "┌ spec.toml")
+    assert result.output == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/", 'cannot read "/": is a directory'),
+        ("missing.toml", 'cannot read "missing.toml": no such file or directory'),
+        ("missing/spec.toml", "no such file or directory"),
+        ("lenet", 'no shipped spec is called "lenet", and no file is'),
+        ("/dev/zero", "larger than 64 MiB, which is no spec"),
+        ("", "no shipped spec is called"),
+        ("x" * 1000 + ".toml", "name too long"),
+        ("\x1b[31m\udcff.toml", "no such file or directory"),
+        ("<script>.toml", 'cannot read "<script>.toml"'),
+    ],
+)
+def test_a_path_that_is_no_spec(command: list[str], path: str, message: str, run: Run) -> None:
+    result = run(*command, path)
+    # What check finds is its output.
+    check_refused(result._replace(errors=result.output + result.errors), message)
+
+
+def test_a_file_that_cannot_be_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    check_refused(run("summary", "private.toml"), 'cannot read "private.toml": permission denied')
+
+
+def test_standard_input() -> None:
+    result = process("summary", "-", stdin=None, input=HEAD + RELU)
+    assert (result.returncode, result.stderr) == (0, "")
+    result = process("summary", "-")
+    assert (result.returncode, result.stderr.split("\n")[0]) == (2, "error: the spec is empty")
+
+
+def test_no_standard_input() -> None:
+    command = f"{sys.executable} -m archcalc summary - <&-"
+    result = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+    assert (result.returncode, result.stderr.split("\n")[0]) == (2, "error: the spec is empty")
+
+
+# text that is not what it seems
+
+STRANGE = {
+    "escape": ("\\u001b[31m", "\x1b"),
+    "bell": ("\\u0007", "\x07"),
+    "control": ("\\u009b31m", "\x9b"),
+    "backwards": ("\\u202e", "\u202e"),
+    "newline": ("\\nerror: fake", "\nerror: fake"),
+    "return": ("\\rfake", "\r"),
+    "zero": ("\\u0000", "\0"),
+}
+
+
+@pytest.mark.parametrize(("written", "letter"), STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        'name = "X"\nsource = "X"\ninputs."X" = [3]\nlayers = [{ name = "X ", type = "relu" }]',
+        HEAD + 'layers = [{ name = "X", type = "X" }]',
+        HEAD + 'layers = [{ type = "relu", "X" = "X" }]',
+        HEAD + 'layers = [{ type = "relu", input = "X" }]',
+        HEAD + 'layers = [{ type = "dropout", p = "X" }]',
+        HEAD + 'layers = [{ type = "X" }]\nblocks."X".layers = [{ type = "X" }]',
+        HEAD + 'layers = [{ type = "X" }]\n[blocks."X"]\nparameters = ["X"]\nlayers = [{ type = "relu" }]',
+        HEAD + 'layers = [{ type = "X" }]\n[blocks."X"]\ninputs = ["X", "Y"]\nlayers = [{ type = "relu" }]',
+        HEAD + 'layers = [{ name = "X", type = "relu" }, { name = "X", type = "relu" }]',
+        HEAD + 'layers = [{ name = "X", type = "relu" }, { type = "max_pool2d", kernel_size = 99 }]',
+    ],
+    ids=["names", "type", "key", "edge", "expression", "recursion", "parameter", "inputs", "duplicates", "sizes"],
+)  # fmt: skip
+def test_nothing_in_a_name_reaches_the_terminal(spec: str, written: str, letter: str, summary: Run) -> None:
+    result = summary(spec.replace("X", written))
+    for text in (result.output, result.errors):
+        assert letter not in text
+        assert text.replace("\n", "").isprintable()
+    assert "Traceback" not in result.errors
+
+
+@pytest.mark.parametrize(
+    "name", ["🦊", "<script>alert(1)</script>", "größe", "a b", "層", "|", "`x`", "--help", "a" * 5000]
+)
+def test_names_of_any_letters(name: str, summary: Run) -> None:
+    result = summary(f"{HEAD}{RELU}name = '{name}'")
+    assert (result.code, result.errors) == (0, "")
+    assert name in result.output
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xef\xbb\xbf" + (HEAD + RELU).encode(), (HEAD + RELU).replace("\n", "\r\n").encode()]
+)
+def test_byte_order_mark_and_carriage_returns(content: bytes, summary: Run) -> None:
+    assert summary(content).code == 0
+    check_refused(summary(content + b"x = 1"), "┌ spec.toml:5\n  │ x = 1\n")
+
+
+def test_a_terminal_that_knows_no_unicode() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    result = process("summary", "lenet5", env=environment)
+    assert (result.returncode, result.stderr) == (0, "")
+    result = process("summary", "lenet5", "--set", "x=1", env=environment)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+# numbers larger than any machine's
+
+
+def test_integers_beyond_64_bits_are_exact(summary: Run) -> None:
+    spec = f"{HEAD}[[layers]]\ntype = 'conv2d'\nout_channels = {10**30}\nkernel_size = 1"
+    result = summary(spec)
+    assert result.code == 0
+    assert f"{(3 + 1) * 10**30:,}" in result.output
+    assert f"{3 * 10**30 * 32 * 32:,}" in result.output
+
+
+@pytest.mark.parametrize("field", ["kernel_size", "stride", "padding", "dilation", "groups", "out_channels"])
+@pytest.mark.parametrize("number", [2**31, 2**63, 2**64, 2**255])
+def test_huge_numbers_in_any_field(field: str, number: int, summary: Run) -> None:
+    fields = {"out_channels": 3, "kernel_size": 1, field: number}
+    text = "\n".join(f"{key} = {value}" for key, value in fields.items())
+    result = summary(f"{HEAD}[[layers]]\ntype = 'conv2d'\n{text}")
+    assert result.code in (0, 2)
+    assert "Traceback" not in result.errors
+
+
+# bounded time and memory
+
+STAGES = """
+[blocks.a]
+layers = [{ type = "b", repeat = 1000 }]
+[blocks.b]
+layers = [{ type = "c", repeat = 1000 }]
+[blocks.c]
+layers = [{ type = "relu", repeat = 1000 }]
+"""
+EXPLOSIONS = {
+    "repeat": f"{HEAD}{RELU}repeat = 1_000_000_000",
+    "nested repeats": f"{HEAD}layers = [{{ type = 'a', repeat = 1000 }}]\n{STAGES}",
+    "repeats of nothing": f"{HEAD}layers = [{{ type = 'a', repeat = 1000 }}]\n{STAGES.replace('relu', 'x')}",
+    "repeats of no copies": f"{HEAD}layers = [{{ type = 'a', repeat = 190_000 }}]
+[blocks.a]
+layers = [
+"
+    + "{ type = 'relu', repeat = 0 },
+" * 500
+    + "]",
+    "blocks that double": f"{HEAD}layers = [{{ type = 'b49' }}]\nblocks.b0.layers = [{{ type = 'relu' }}]\n"
+    + "".join(f"blocks.b{i}.layers = [{{ type = 'b{i - 1}' }}, {{ type = 'b{i - 1}' }}]\n" for i in range(1, 50)),
+    "lists that double": f"{HEAD}layers = [{{ type = 'relu' }}]\n[variables]\na0 = [1, 1]\n"
+    + "".join(f"a{i} = '[a{i - 1}, a{i - 1}]'\n" for i in range(1, 60)),
+    "lists of lists": f"{HEAD}layers = [{{ type = 'relu' }}]\n[variables]\na = {[1] * 9000}\nb = {['a'] * 9000}\n",
+    "powers": f"{HEAD}{RELU}[variables]\na = '9 ** 9 ** 9 ** 9'",
+    "digits to round to": f"{HEAD}{RELU}[variables]\na = 'round(5, -10 ** 9)'",
+    "problems": f"{HEAD}layers = [\n" + "{ type = 'avg_pool2d', kernel_size = 'b', input = 'c' },\n" * 20_000 + "]",
+    "dotted key": f"{HEAD}{RELU}{'.'.join('a' * 5000)} = 1",
+    "array": f"{HEAD}{RELU}repeat = {'[' * 10**6}",
+    "sizes": f"{HEAD}[[layers]]\ntype = 'adaptive_avg_pool2d'\noutput_size = {10**30}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EXPLOSIONS.values(), ids=EXPLOSIONS)
+def test_time_and_memory_are_bounded(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "spec.toml"
+    file.write_text(text, "utf-8")
+    result = process("summary", str(file), timeout=60)
+    assert result.returncode in (0, 2), result.stderr[-2000:]
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr) < 100_000
+
+
+def test_the_largest_device_is_bounded() -> None:
+    assert "larger than 64 MiB" in process("summary", "/dev/zero").stderr
+
+
+# the command line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "width"], "'width' is not of the form NAME=VALUE"),
+        (["--set", "=3"], "is not of the form NAME=VALUE"),
+        (["--set", "width="], "is not of the form NAME=VALUE"),
+        (["--set", "width=wide"], 'no variable is called "wide"'),
+        (["--set", "width=__import__('os')"], "is not arithmetic, and is not evaluated"),
+        (["--set", "width=9**9**9"], "is larger than any size"),
+        (["--set", "width=1e999"], "inf is no finite number"),
+        (["--set", "width=" + "9" * 600], "more than 500 characters"),
+        (["--set", "width=1"], 'no variable is called "width"'),
+        (["--input", "image"], "is not of the form NAME=SIZES"),
+        (["--input", "image="], "is not of the form NAME=SIZES"),
+        (["--input", "image=1x32xx32"], "is no shape; write sizes as 3x224x224"),
+        (["--input", "image=1x-3x32"], "is no shape"),
+        (["--input", "image=0x32x32"], "is no shape"),
+        (["--input", "image=1.5x32"], "is no shape"),
+        (["--input", "image=" + "9" * 100], "is no shape"),
+        (["--input", "imgae=1x32x32"], 'no input is called "imgae"'),
+        (["--input", "image=1x2x2"], "does not fit"),
+        (["--input", "image=32x32"], "conv2d takes channels × height × width, not 2 axes"),
+        (["--batch", "0"], "0 is not in the range"),
+        (["--batch", "x"], "'x' is not a valid integer"),
+        (["--depth", "0"], "0 is not in the range"),
+        (["--columns", "nmae"], 'no column is called "nmae"; did you mean "name"?'),
+        (["--columns", ""], "no column is called"),
+        (["--format", "pdf"], "'pdf' is not one of"),
+        (["--nonsense"], "No such option"),
+        (["more"], "unexpected extra argument"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
+)
+def test_nonsense_on_the_command_line(arguments: list[str], message: str, run: Run) -> None:
+    result = run("summary", "lenet5", *arguments)
+    assert (result.code, result.output.count("Traceback"), result.errors.count("Traceback")) == (2, 0, 0)
+    assert message in " ".join(result.errors.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sumary", "lenet5"], 'did you mean "summary"?'),
+        (["summary"], "Missing argument 'SPEC'"),
+        (["explain", "lenet5", "C9"], 'no layer is called "C9"'),
+        (["explain", "lenet5", "\x1b[31m"], 'no layer is called "�[31m"'),
+        (["layers", "conv9d"], 'no layer type is called "conv9d"'),
+    ],
+)
+def test_commands_that_fail(arguments: list[str], message: str, run: Run) -> None:
+    check_refused(run(*arguments), message)
+
+
+# how a process ends
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    command = f"{sys.executable} -m archcalc explain lenet5 | head -n 1"
+    result = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+    assert (result.stdout.count("\n"), result.stderr) == (1, "")
+
+
+def test_an_interrupt_is_quiet() -> None:
+    command = [sys.executable, "-m", "archcalc", "summary", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        time.sleep(1.0)  # it waits for a spec
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=20)
+    # The line of the terminal that shows ^C ends.
+    assert (running.returncode, output, errors.strip()) == (130, b"", b"")
