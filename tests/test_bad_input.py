@@ -300,12 +300,8 @@ EXPLOSIONS = {
     "repeat": f"{HEAD}{RELU}repeat = 1_000_000_000",
     "nested repeats": f"{HEAD}layers = [{{ type = 'a', repeat = 1000 }}]\n{STAGES}",
     "repeats of nothing": f"{HEAD}layers = [{{ type = 'a', repeat = 1000 }}]\n{STAGES.replace('relu', 'x')}",
-    "repeats of no copies": f"{HEAD}layers = [{{ type = 'a', repeat = 190_000 }}]
-[blocks.a]
-layers = [
-"
-    + "{ type = 'relu', repeat = 0 },
-" * 500
+    "repeats of no copies": f"{HEAD}layers = [{{ type = 'a', repeat = 190_000 }}]\n[blocks.a]\nlayers = [\n"
+    + "{ type = 'relu', repeat = 0 },\n" * 500
     + "]",
     "blocks that double": f"{HEAD}layers = [{{ type = 'b49' }}]\nblocks.b0.layers = [{{ type = 'relu' }}]\n"
     + "".join(f"blocks.b{i}.layers = [{{ type = 'b{i - 1}' }}, {{ type = 'b{i - 1}' }}]\n" for i in range(1, 50)),
