@@ -7,6 +7,7 @@ Python's own parser reads the text; only the syntax listed here is ever evaluate
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -107,7 +108,10 @@ def _parse(text: str) -> ast.expr:
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters", _HELP)
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        # What Python only warns of, as `1if x else 2`, would be a warning about a file that nobody has.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError):
         raise ExpressionError("not an expression", _HELP) from None
 

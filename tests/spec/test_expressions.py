@@ -1,6 +1,7 @@
 """The arithmetic of specs against Python's own, and everything that it must refuse."""
 
 import math
+import warnings
 from typing import Any
 
 import pytest
@@ -178,6 +179,8 @@ REFUSED = [
     ("1 +", "not an expression"),
     ("(1", "not an expression"),
     ("1 2", "not an expression"),
+    ("1if deep else 2", "not an expression"),
+    ("'\\d'", "not an expression"),
     ("1\n2", "not an expression"),
     ("1\x00", "not an expression"),
     ("\x00", "not an expression"),
@@ -268,6 +271,15 @@ def test_unknown_names_come_with_the_nearest(text: str, remedy: str) -> None:
     with pytest.raises(ExpressionError, match="no variable is called") as caught:
         evaluate(text, VARIABLES)
     assert remedy in str(caught.value.help)
+
+
+def test_python_warns_nobody_of_what_a_spec_says() -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for text in ("1if deep else 2", r"'\d'", "1 is 1"):
+            with pytest.raises(ExpressionError, match=r"not an expression|is not arithmetic"):
+                evaluate(text, {"deep": 1})
+    assert warned == []
 
 
 def test_lists_of_lists_do_not_explode() -> None:
