@@ -390,10 +390,51 @@ def test_commands_that_fail(arguments: list[str], message: str, run: Run) -> Non
 # how a process ends
 
 
-def test_a_closed_pipe_is_quiet() -> None:
-    command = f"{sys.executable} -m archcalc explain lenet5 | head -n 1"
-    result = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
-    assert (result.stdout.count("\n"), result.stderr) == (1, "")
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+
+
+def test_a_closed_pipe_is_quiet_and_no_failed_check() -> None:
+    # More than a pipe holds, so that the program meets its end.
+    layers = ", ".join(['{ type = "relu" }'] * 5_000)
+    spec = f'name = "long"\\ninputs.x = [3]\\nlayers = [{layers}]'
+    program = f"{sys.executable} -m archcalc summary -"
+    result = shell(f"printf '{spec}' | ({program}; echo $? >&2) | head -n 1")
+    assert (result.stdout, result.stderr) == ("long\n", "0\n")
+
+
+def test_a_full_disk_is_an_error() -> None:
+    result = shell(f"{sys.executable} -m archcalc summary lenet5 > /dev/full")
+    assert (result.returncode, result.stderr) == (2, "error: cannot write the output: no space left on device\n")
+
+
+def test_without_an_output_nothing_is_written() -> None:
+    result = shell(f"{sys.executable} -m archcalc summary lenet5 >&-")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+# sizes that grow from layer to layer
+
+GROWING = {
+    "values": ('type = "upsample"\nscale_factor = "2 ** 62"', "gives more than 2^512 values"),
+    "axes": ('type = "embedding"\nnum_embeddings = 3\nembedding_dim = 1', "takes int64 or int32"),
+    "reshape": (f'type = "reshape"\nshape = {[1] * 65}', "gives 65 axes, more than the 64"),
+}
+
+
+@pytest.mark.parametrize("kind", GROWING)
+def test_sizes_that_grow_through_a_chain(kind: str, summary: Run) -> None:
+    layer, message = GROWING[kind]
+    dtype = "int64" if kind == "axes" else "float32"
+    head = f'name = "x"\ninputs.i = {{ shape = [1, 1, 1], dtype = "{dtype}" }}\n'
+    check_refused(summary(f"{head}[[layers]]\n{layer}\nrepeat = 500"), message)
+
+
+def test_a_jump_beyond_any_input_is_unknown(summary: Run) -> None:
+    layer = '[[layers]]\ntype = "conv2d"\nout_channels = 1\nkernel_size = 1\nstride = "2 ** 62"\nrepeat = 500'
+    result = summary(f'name = "x"\ninputs.i = [1, 1, 1]\n{layer}')
+    assert result.code == 0
+    assert "? conv2d.4 and 495 more: the strides together are larger than any input" in result.output
 
 
 def test_an_interrupt_is_quiet() -> None:

@@ -16,6 +16,8 @@ from archcalc.layers.base import INTEGER, MAX_PHASES, PhasedWindow, Read, Shape,
 if TYPE_CHECKING:
     from fractions import Fraction
 
+MAX_BITS = 256  # of a jump
+
 # A unit that sees nothing has its first position behind its last; the infinities are neutral in a union.
 NOTHING = (math.inf, -math.inf)
 
@@ -175,6 +177,12 @@ def _read_axis(field: AxisField, read: Read, extent: int) -> AxisField | Unknown
         return AxisField((first,), (last,), 0, read.axis, extent)
     if read.mixed or field.mixed:
         return _mix(field, read)
+    return _read_moving(field, read, extent)
+
+
+def _read_moving(field: AxisField, read: Read, extent: int) -> AxisField | Unknown:
+    """The field behind a window of which each unit has its own."""
+    window = read.window
     if isinstance(window, UnknownWindow):
         return Unknown(window.reason)
     if isinstance(window, PhasedWindow):
@@ -185,6 +193,8 @@ def _read_axis(field: AxisField, read: Read, extent: int) -> AxisField | Unknown
         first_and_last, advance = _read_by_phase(field, window)
     if len(first_and_last) > MAX_PHASES:
         return Unknown(f"the field has more than {MAX_PHASES} phases")
+    if advance.bit_length() > MAX_BITS:
+        return Unknown("the strides together are larger than any input")
     firsts, lasts = zip(*first_and_last, strict=True)
     return AxisField(firsts, lasts, advance, read.axis, extent, hops=field.hops or read.hop)
 

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from archcalc.arithmetic import product
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import AXIS_NAMES, Layer, Misfit, Tensor, Tensors, size_text
+
+MAX_AXES = 64  # PyTorch's limit
+MAX_BITS = 512  # of the number of values on an edge
 
 
 class Shapes(NamedTuple):
@@ -27,8 +31,22 @@ def infer_shapes(graph: Graph) -> Shapes:
             problems.extend(_problem(node, inputs, misfit) for misfit in misfits)
             edges.append(None)
         else:
-            edges.append(Tensor(node.layer.output_shape(inputs), node.layer.output_dtype(inputs)))
+            output = Tensor(node.layer.output_shape(inputs), node.layer.output_dtype(inputs))
+            too_large = _beyond_limits(node, output)
+            problems.extend(too_large)
+            edges.append(None if too_large else output)
     return Shapes(edges, problems)
+
+
+def _beyond_limits(node: Node, output: Tensor) -> list[Problem]:
+    """A chain of layers must not grow its sizes beyond what can be calculated and printed."""
+    if len(output.shape) > MAX_AXES:
+        what = f"{len(output.shape)} axes, more than the {MAX_AXES} that a tensor can have"
+    elif product(output.shape).bit_length() > MAX_BITS:
+        what = f"more than 2^{MAX_BITS} values"
+    else:
+        return []
+    return [Problem(f"layer {quoted(node.name)} gives {what}", node.path, help="use smaller sizes, or fewer layers")]
 
 
 def find_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:

@@ -3,6 +3,7 @@
 import gc
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -60,11 +61,15 @@ def main() -> None:
     # The process is short and leaves next to no cycles; looking for them doubles the time of a very long spec.
     gc.disable()
     for stream in (sys.stdout, sys.stderr):
-        if (stream.encoding or "").lower() not in ("utf-8", "utf8"):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a text stream, whatever its type says
+        # A stream that was closed before the start is None.
+        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="replace")
     try:
-        cli(standalone_mode=False)
-        sys.stdout.flush()
+        # Not by calling the group, which would answer a closed pipe with the exit code of a failed check.
+        with cli.make_context("archcalc", sys.argv[1:]) as context:
+            cli.invoke(context)
+        if sys.stdout:
+            sys.stdout.flush()
     except click.exceptions.Exit as exit_request:
         sys.exit(exit_request.exit_code)
     except click.ClickException as error:
@@ -76,7 +81,12 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
-        _leave_pipe()
+        _give_up_output()
+        sys.exit(0)
+    except OSError as error:
+        _give_up_output()
+        click.echo(f"error: cannot write the output: {(error.strerror or str(error)).lower()}", err=True)
+        sys.exit(2)
 
 
 def _described(error: ArchcalcError) -> str:
@@ -84,9 +94,8 @@ def _described(error: ArchcalcError) -> str:
     return text if text.startswith("error") else f"error: {text}"
 
 
-def _leave_pipe() -> None:
-    """The reader has gone; what is still buffered must not raise again at exit."""
+def _give_up_output() -> None:
+    """What is still buffered must not raise again at exit."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(0)

@@ -33,7 +33,7 @@ def command(spec: str, batch: int, depth: int | None, columns: str, format_name:
     Shapes exclude the batch. Jump is the distance between neighbouring units in input pixels.
     """
     names = check_columns([name.strip() for name in columns.split(",")])
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout is not None and sys.stdout.isatty()
     chosen = format_name or ("table" if terminal else "plain")
     style = _terminal_style() if terminal else Style()
     try:

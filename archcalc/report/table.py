@@ -144,8 +144,17 @@ def _foot(summary: Summary, style: Style) -> list[str]:
     ]
     width = max(len(value) for _, value, _ in lines)
     text = [f"{label:<10}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines]
-    reasons = dict.fromkeys(f"? {printable(row.name)}: {why}" for row in summary.layers for why in row.unknown.values())
+    reasons = _reasons(summary)
     return [*text, *([""] if reasons else []), *reasons]
+
+
+def _reasons(summary: Summary) -> list[str]:
+    """Why numbers are unknown, each reason once."""
+    names: dict[str, list[str]] = {}
+    for row in summary.layers:
+        for why in dict.fromkeys(row.unknown.values()):
+            names.setdefault(why, []).append(printable(row.name))
+    return [f"? {found[0]}{f' and {len(found) - 1:,} more' * (len(found) > 1)}: {why}" for why, found in names.items()]
 
 
 def _bound(value: int, is_lower_bound: bool) -> str:
