@@ -52,7 +52,8 @@ def load(
     `variables` replaces values of the spec's `[variables]`, `inputs` shapes of its `[inputs]` (without the batch).
     `training` keeps what the spec has `when = "training"`. `batch` multiplies operations; shapes never show it.
 
-    Raises SpecError with everything that is wrong, ShapeError if layers do not fit together.
+    Raises SpecError with everything that is wrong, ShapeError if layers do not fit together, UsageError for arguments
+    that make no sense.
     """
     return _analyse(read(fspath(path_or_name)), variables, inputs, training, batch)
 
@@ -66,6 +67,8 @@ def loads(
     batch: int = 1,
 ) -> Network:
     """The same as `load` for a spec given as text."""
+    if not isinstance(text, str):
+        raise UsageError(f"loads takes the text of a spec, not {type(text).__name__}")
     return _analyse(parse(text), variables, inputs, training, batch)
 
 
@@ -76,7 +79,16 @@ def _analyse(
     training: bool,
     batch: int,
 ) -> Network:
-    if batch < 1:
-        raise UsageError(f"batch {batch} is less than 1")
-    shapes = {name: list(shape) for name, shape in (inputs or {}).items()}
+    if type(batch) is not int or batch < 1:
+        raise UsageError(f"batch must be a whole number, 1 or more, and is {batch!r}")
+    for name, value in (("variables", variables), ("inputs", inputs)):
+        if not isinstance(value, Mapping | None):
+            raise UsageError(f"{name} must be a mapping from names, and is {value!r}")
+    shapes = {name: _sizes(name, shape) for name, shape in (inputs or {}).items()}
     return Network(connect(document, expand(document, variables or {}, shapes, training)), batch)
+
+
+def _sizes(name: str, shape: Sequence[int]) -> list[int]:
+    if isinstance(shape, str) or not all(type(size) is int and size > 0 for size in shape):
+        raise UsageError(f"the shape of input {name!r} must be whole numbers, 1 or more, and is {shape!r}")
+    return list(shape)

@@ -81,18 +81,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
         return f"did you mean {' or '.join(map(quoted, close))}?"
     if not words:
         return None
-    listed = ", ".join(quoted(known_word) for known_word in words[:12])
-    return f"known: {listed}" + (", …" if len(words) > 12 else "")
+    listed = ", ".join(quoted(known_word) for known_word in words[:20])
+    return f"known: {listed}" + (", …" if len(words) > 20 else "")
 
 
 def closest(word: str, known: Iterable[str]) -> list[str]:
     """The word that is most like one that is not known, or the words that are equally so; none if none is."""
     from difflib import SequenceMatcher, get_close_matches
 
-    word = word[:100]
-    close = get_close_matches(word, known, n=3)
+    word, words = word[:100].lower(), {other.lower(): other for other in known}
+    close = get_close_matches(word, words, n=3)
     ratios = [SequenceMatcher(None, other, word).ratio() for other in close]
-    return sorted(other for other, ratio in zip(close, ratios, strict=True) if ratio == ratios[0])
+    return sorted(words[other] for other, ratio in zip(close, ratios, strict=True) if ratio == ratios[0])
 
 
 def quoted(word: str) -> str:

@@ -38,10 +38,6 @@ class Graph(NamedTuple):
     nodes: list[Node]
     outputs: tuple[int, ...]
 
-    def edge_names(self) -> list[str]:
-        """The names of all edges, by number."""
-        return [*self.inputs, *(node.name for node in self.nodes)]
-
 
 def connect(document: Document, expansion: Expansion) -> Graph:
     """Find the ends of every edge and put the layers in order. Raises SpecError for dead ends and circles."""

@@ -8,6 +8,8 @@ _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 2, "**": 3}
 _SIGN = {"+": " + ", "-": " − ", "*": "·", "/": "/"}
 _ATOM = 9
 
+MAX_OPERANDS = 24  # of one chain that are written out
+
 
 def plain(value: Any) -> str:
     """A bare number as a formula shows it: no separators, a true minus sign."""
@@ -105,11 +107,19 @@ def untraced(number: Any) -> Any:
 
 def call(function: Any, form: str, *operands: Any) -> Traced:
     """Apply `function` to the values, and remember it in the written form `form` (`min(…)`, `⌈…⌉`)."""
-    return Traced(function(*map(untraced, operands)), "", form, operands)
+    return Traced(function(*map(untraced, operands)), "", form, _flat(form, operands))
 
 
 def _apply(left: Any, operation: str, right: Any) -> Traced:
-    return Traced(_COMPUTE[operation](untraced(left), untraced(right)), "", operation, (left, right))
+    return Traced(_COMPUTE[operation](untraced(left), untraced(right)), "", operation, _flat(operation, (left, right)))
+
+
+def _flat(operation: str, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The operands of a chain of one operation side by side, so that a sum of thousands is not thousands deep."""
+    first, *others = operands
+    if operation in ("+", "*", "min", "max") and isinstance(first, Traced) and first.operation == operation:
+        return (*first.operands, *others)
+    return operands
 
 
 def _write(number: Any, symbolic: bool) -> tuple[str, int]:
@@ -139,15 +149,21 @@ def _write_call(number: Traced, symbolic: bool) -> tuple[str, int]:
         case "**":
             return f"{_wrapped(operands[0], 4, symbolic)}^{_wrapped(operands[1], 4, symbolic)}", 3
         case function:
-            return f"{function}({', '.join(_write(operand, symbolic)[0] for operand in operands)})", _ATOM
+            return f"{function}({', '.join(_elided([_write(operand, symbolic)[0] for operand in operands]))})", _ATOM
 
 
 def _write_sign(number: Traced, symbolic: bool) -> tuple[str, int]:
     binding = _BINDING[number.operation]
-    left, right = number.operands
+    first, *others = number.operands
     # What follows a minus is wrapped when it is itself a sum.
     after = binding + 1 if number.operation == "-" else binding
-    return _wrapped(left, binding, symbolic) + _SIGN[number.operation] + _wrapped(right, after, symbolic), binding
+    written = [_wrapped(first, binding, symbolic), *(_wrapped(other, after, symbolic) for other in others)]
+    return _SIGN[number.operation].join(_elided(written)), binding
+
+
+def _elided(written: list[str]) -> list[str]:
+    """The operands of a long chain with the middle left out."""
+    return written if len(written) <= MAX_OPERANDS else [*written[:6], "…", *written[-3:]]
 
 
 def _quotient(number: Traced, symbolic: bool) -> str:

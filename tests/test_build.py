@@ -38,6 +38,22 @@ def chain(*layers: str, inputs: str = "x = [4]", more: str = "") -> archcalc.Net
     return archcalc.loads(f'name = "chain"\n{more}\ninputs = {{ {inputs} }}\nlayers = [{entries}]')
 
 
+def test_tied_weights_of_different_types() -> None:
+    network = archcalc.loads("""
+    name = "a language model's two ends"
+    inputs.words = { shape = [6], dtype = "int64" }
+    layers = [
+      { name = "embedding", type = "embedding", num_embeddings = 50, embedding_dim = 8 },
+      { name = "logits", type = "linear", out_features = 50, bias = false, weights = "embedding" },
+    ]
+    """)
+    built = build(network)
+    assert network.totals.parameters == sum(p.numel() for p in built.parameters()) == 50 * 8
+    words = torch.randint(50, (2, 6))
+    table = built.get_submodule("embedding").weight
+    assert torch.equal(built(words), table[words] @ table.T)
+
+
 def test_full_stops_in_names_make_nested_modules() -> None:
     built = build(archcalc.loads(BLOCKS))
     keys = [*built.state_dict()]

@@ -53,7 +53,7 @@ def test_an_error_shows_many_problems_but_not_thousands() -> None:
     [
         ("kernel", ["kernel_size", "stride"], 'did you mean "kernel_size"?'),
         ("x", ["b", "a", "b"], 'known: "a", "b"'),
-        ("x", [f"word{number:02}" for number in range(20)], '"word11", …'),
+        ("x", [f"word{number:02}" for number in range(30)], '"word19", …'),
         ("a" * 10_000, ["kernel_size"], 'known: "kernel_size"'),
         ("\x1b[31m", ["\x1b[32m"], 'did you mean "�[32m"?'),
     ],

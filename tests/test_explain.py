@@ -47,7 +47,7 @@ def check_field(values: dict[tuple[str, str], object], row: LayerSummary) -> Non
     for number, axis in enumerate(AXES[len(field.axes)]):
         assert values["receptive field", f"{axis}: size"] == field.size[number]
         assert values["receptive field", f"{axis}: jump"] == field.jump[number]
-        assert values["receptive field", f"{axis}: centre"] == field.center[number]
+        assert values["receptive field", f"{axis}: center"] == field.center[number]
 
 
 def test_textbook_form() -> None:
@@ -89,6 +89,34 @@ def test_groups_and_dilation_have_steps_of_their_own() -> None:
     text = str(archcalc.loads(spec).explain("conv2d"))
     assert "D·(F − 1) + 1 = 2·(3 − 1) + 1 = 5" in text
     assert "⌊C/G⌋ = ⌊64/32⌋ = 2" in text
+
+
+def test_a_layer_of_a_thousand_inputs() -> None:
+    names = ", ".join(f'"r.{number}"' for number in range(1_000))
+    spec = f"""
+    name = "x"
+    inputs.i = [3, 8]
+    layers = [{{ name = "r", type = "relu", repeat = 1_000 }}, {{ name = "m", type = "MERGE", inputs = [{names}] }}]
+    """
+    for merge in ("add", "mul", "cat"):
+        network = archcalc.loads(spec.replace("MERGE", merge))
+        text = str(network.explain("m"))
+        assert max(map(len, text.splitlines()[3:])) < 200
+        assert network.explain("m").value("output shape", "channels") == network.layers[-1].output_shape[0]
+
+
+def test_unknown_number() -> None:
+    with pytest.raises(
+        archcalc.UsageError, match=r"nothing is explained as parameters/nope; known: output shape/channels"
+    ):
+        archcalc.load("lenet5").explain("C1").value("parameters", "nope")
+
+
+def test_a_block_is_no_layer() -> None:
+    with pytest.raises(
+        archcalc.UsageError, match=r'"stage1" is a block; name one of its layers, such as "stage1\.conv"'
+    ):
+        archcalc.load("m5").explain("stage1")
 
 
 def test_unknown_layer() -> None:

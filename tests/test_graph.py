@@ -47,7 +47,7 @@ def test_edges_have_numbers() -> None:
     found = graph(
         f"{relu('a')}\n{relu('b', 'a', 'image', 'a')}", head='name = "x"\ninputs.image = [3]\noutputs = ["a", "b"]\n'
     )
-    assert found.edge_names() == ["image", "a", "b"]
+    assert [*found.inputs, *(node.name for node in found.nodes)] == ["image", "a", "b"]
     assert [node.sources for node in found.nodes] == [(0,), (1, 0, 1)]
     assert found.outputs == (1, 2)
 

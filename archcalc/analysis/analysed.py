@@ -25,6 +25,11 @@ class AnalysedGraph:
         inputs = [self.inputs_of(position) for position in range(len(graph.nodes))]
         self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, inputs)]
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of all edges, by number."""
+        return (*self.graph.inputs, *(node.name for node in self.graph.nodes))
+
     def edge(self, position: int) -> int:
         """The number of the edge that comes out of a node."""
         return len(self.graph.inputs) + position

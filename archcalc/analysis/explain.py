@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.arithmetic import Window, field_size, product
-from archcalc.errors import printable
+from archcalc.errors import UsageError, printable
 from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, Unknown, size_text
 from archcalc.layers.sliding import trace_window
 from archcalc.tracing import Traced, plain, untraced
@@ -70,8 +70,12 @@ class Explanation(NamedTuple):
     sections: tuple[Section, ...]
 
     def value(self, title: str, label: str) -> Any:
-        """The number that a section derives under a label."""
-        return next(step.value for s in self.sections if s.title == title for step in s.steps if step.label == label)
+        """The number that a section derives under a label. Raises UsageError if there is none."""
+        values = {(section.title, step.label): step.value for section in self.sections for step in section.steps}
+        if (title, label) not in values:
+            known = ", ".join(f"{section}/{step}" for section, step in values)
+            raise UsageError(f"nothing is explained as {title}/{label}; known: {known}")
+        return values[title, label]
 
     def __str__(self) -> str:
         inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in self.inputs.items())
@@ -90,7 +94,7 @@ def explain(analysed: AnalysedGraph, position: int) -> Explanation:
     node = graph.nodes[position]
     inputs, output = analysed.tensors_at(position)
     layer, traced = trace_layer(node.layer), trace_inputs(inputs, node.layer)
-    names = graph.edge_names()
+    names = analysed.names
     owner = None if node.owner is None else graph.nodes[node.owner].name
     sections = (
         _shape_section(node.layer, layer, inputs, traced),
@@ -275,7 +279,7 @@ def _field_steps(label: str, before: AxisField | None, after: AxisField, window:
     yield _checked(f"{label}: size", size, after.size)
     yield _checked(f"{label}: jump", jump, after.jump)
     ends = f"({plain(after.first[0])} + {plain(after.last[0])})/2"
-    yield Step(f"{label}: centre", "(first + last)/2", ends, after.center)
+    yield Step(f"{label}: center", "(first + last)/2", ends, after.center)
 
 
 def _checked(label: str, derived: Traced | None, value: Any) -> Step:

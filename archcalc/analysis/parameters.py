@@ -28,17 +28,18 @@ def count_parameters(node: Node, inputs: Tensors) -> Parameters:
 
 
 def check_sharing(graph: Graph, inputs: list[Tensors | None]) -> list[Problem]:
-    """A layer can use only weights that fit it: those of a layer of its type, with the same shapes."""
+    """A layer can use only weights that fit it: those with the same names and shapes as its own."""
     problems = []
     for node, own in zip(graph.nodes, inputs, strict=True):
         if node.owner is None or own is None or (other := inputs[node.owner]) is None:
             continue
         owner = graph.nodes[node.owner]
-        wanted, offered = node.layer.parameters(own), owner.layer.parameters(other)
-        if owner.layer.type != node.layer.type or wanted != offered:
+        wanted = node.layer.parameters(own) | node.layer.buffers(own)
+        offered = owner.layer.parameters(other) | owner.layer.buffers(other)
+        if wanted != offered:
             message = f"layer {quoted(node.name)} cannot use the weights of {quoted(owner.name)}"
             reason = f"{node.layer.type} {_text(wanted)}, but {owner.layer.type} {_text(offered)}"
-            problems.append(Problem(message, (*node.path, "weights"), reason, "make type and sizes equal"))
+            problems.append(Problem(message, (*node.path, "weights"), reason, "make the parameters equal"))
     return problems
 
 

@@ -60,16 +60,20 @@ def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
     if not least <= len(inputs) <= (most or len(inputs)):
         wanted = "input" if most == 1 else f"inputs ({', '.join(layer.input_names)}{', …' if most is None else ''})"
         count = f"{least} or more" if most is None else str(least) if most == least else f"{least} to {most}"
-        yield Misfit(f"{layer.type} takes {count} {wanted}, not {len(inputs)}", help="list them in inputs = […]")
+        remedy = "list them in inputs = […]" if len(inputs) < least else "leave out the others"
+        yield Misfit(f"{layer.type} takes {count} {wanted}, not {len(inputs)}", help=remedy)
         return
     for tensor in inputs:
         if tensor.dtype not in layer.takes:
-            yield Misfit(f"{layer.type} takes {' or '.join(layer.takes)}, not {tensor.dtype}")
+            remedy = (
+                f'an input says its dtype so: {{ shape = […], dtype = "{layer.takes[0]}" }}; the default is float32'
+            )
+            yield Misfit(f"{layer.type} takes {' or '.join(layer.takes)}, not {tensor.dtype}", help=remedy)
     rank = len(inputs[0].shape)
     if layer.ranks and rank not in layer.ranks:
         shapes = [" × ".join(AXIS_NAMES[wanted]) for wanted in layer.ranks]
         wanted = " or ".join(shapes) if layer.channel_axis == 0 else "tokens × features"
-        remedy = "leave the batch out of the input's shape" if rank - 1 in layer.ranks else None
+        remedy = "change the axes before with flatten, reshape or permute; shapes never include the batch"
         yield Misfit(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)
 
 

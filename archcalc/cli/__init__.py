@@ -65,21 +65,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
             stream.reconfigure(errors="replace")
     try:
-        # Not by calling the group, which would answer a closed pipe with the exit code of a failed check.
-        with cli.make_context("archcalc", sys.argv[1:]) as context:
-            cli.invoke(context)
-        if sys.stdout:
-            sys.stdout.flush()
-    except click.exceptions.Exit as exit_request:
-        sys.exit(exit_request.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except ArchcalcError as error:
-        click.echo(_described(error), err=True)
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        sys.exit(_run())
     except BrokenPipeError:
         _give_up_output()
         sys.exit(0)
@@ -87,6 +73,30 @@ def main() -> None:
         _give_up_output()
         click.echo(f"error: cannot write the output: {(error.strerror or str(error)).lower()}", err=True)
         sys.exit(2)
+
+
+def _run() -> int:
+    """Run the command that the command line names; returns the exit code."""
+    try:
+        # Not by calling the group, which would answer a closed pipe with the exit code of a failed check.
+        with cli.make_context("archcalc", sys.argv[1:]) as context:
+            cli.invoke(context)
+        if sys.stdout:
+            sys.stdout.flush()
+    except click.exceptions.Exit as exit_request:
+        return exit_request.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except ArchcalcError as error:
+        click.echo(_described(error), err=True)
+        return 2
+    except MemoryError:
+        click.echo("error: the network is too large for the memory of this machine", err=True)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    return 0
 
 
 def _described(error: ArchcalcError) -> str:

@@ -58,7 +58,7 @@ def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tupl
     for text in texts:
         name, value = _split(text, "NAME=SIZES")
         sizes = value.lower().replace("×", "x").split("x")
-        if not all(size.strip().isdecimal() and len(size) < 20 and int(size) > 0 for size in sizes):
-            raise click.BadParameter(f"{value!r} is no shape; write sizes as 3x224x224, without the batch")
+        if not all(size.strip().isdecimal() and len(size) <= 75 and int(size) > 0 for size in sizes):
+            raise click.BadParameter(f"{value!r} is no shape; write sizes of 1 or more as 3x224x224, without the batch")
         shapes[name] = [int(size) for size in sizes]
     return shapes

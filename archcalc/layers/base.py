@@ -195,9 +195,10 @@ def per_axis(value: Any, dimensions: int) -> tuple[Any, ...]:
 def axis_misfit(field: str, value: Any, dimensions: int) -> Iterator[Misfit]:
     """A list must have one value for each axis."""
     if isinstance(value, tuple) and len(value) != dimensions:
-        axes = "axis" if dimensions == 1 else "axes"
-        remedy = f"give one number, or a list of {dimensions}"
-        yield Misfit(f"{field} has {len(value)} values for {dimensions} {axes}", field, help=remedy)
+        axes, values = "axis" if dimensions == 1 else "axes", "value" if len(value) == 1 else "values"
+        pairs = ", each a number or a pair [before, after]" if field == "padding" else ""
+        remedy = f"give one number, or a list of {dimensions}{pairs}"
+        yield Misfit(f"{field} has {len(value)} {values} for {dimensions} {axes}", field, help=remedy)
 
 
 def divides(field: str, divisor: int, number: int, what: str) -> Iterator[Misfit]:

@@ -106,6 +106,8 @@ def _share(owner: nn.Module, user: nn.Module) -> None:
     """Makes `user` use the parameters and buffers of `owner`, a module of the same structure."""
     for name, part in owner.named_modules():
         other = user.get_submodule(name)
+        for missing in other._parameters.keys() - part._parameters.keys():
+            part._parameters[missing] = None  # a layer of another type may ask for a bias that is not there
         # The dictionaries themselves are shared, so that the weights stay so when they move to another device.
         other._parameters = part._parameters
         other._buffers = part._buffers

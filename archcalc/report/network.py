@@ -76,13 +76,18 @@ class Network:
         """The summary with blocks closed below `depth`; as it is for None."""
         return self.summary if depth is None else self.summary.folded(self.graph.nodes, depth)
 
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {node.name: position for position, node in enumerate(self.graph.nodes)}
+
     def position(self, layer: str) -> int:
         """The place of a layer in `layers`. Raises UsageError if there is none of that name."""
-        for position, node in enumerate(self.graph.nodes):
-            if node.name == layer:
-                return position
-        remedy = did_you_mean(layer, [node.name for node in self.graph.nodes])
-        raise UsageError(f"no layer is called {quoted(layer)}; {remedy}")
+        if layer in self._positions:
+            return self._positions[layer]
+        inside = [name for name in self._positions if name.startswith(f"{layer}.")]
+        if inside:
+            raise UsageError(f"{quoted(layer)} is a block; name one of its layers, such as {quoted(inside[0])}")
+        raise UsageError(f"no layer is called {quoted(layer)}; {did_you_mean(layer, self._positions)}")
 
     def explain(self, layer: str) -> "Explanation":
         """How every number of a layer came about, by the formulas that made it."""

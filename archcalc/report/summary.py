@@ -171,7 +171,7 @@ class Summary(NamedTuple):
 
 def summarize(analysed: AnalysedGraph) -> Summary:
     """The rows of a network up to the first layer whose shape is not known, and their totals."""
-    graph, names = analysed.graph, analysed.graph.edge_names()
+    graph, names = analysed.graph, analysed.names
     rows = tuple(_summarize_layer(analysed, position, names) for position in range(analysed.fitting))
     return Summary(
         graph.name,
@@ -185,7 +185,7 @@ def summarize(analysed: AnalysedGraph) -> Summary:
     )
 
 
-def _summarize_layer(analysed: AnalysedGraph, position: int, names: list[str]) -> LayerSummary:
+def _summarize_layer(analysed: AnalysedGraph, position: int, names: tuple[str, ...]) -> LayerSummary:
     node, output = analysed.graph.nodes[position], analysed.tensors_at(position)[1]
     parameters, operations = analysed.parameters[position], analysed.operations[position]
     field = analysed.receptive_fields.edges[analysed.edge(position)]
@@ -240,24 +240,27 @@ def _fold(rows: tuple[LayerSummary, ...], nodes: list[Node], depth: int) -> tupl
     """Rows in which every block instance at `depth` stands for the layers in it; depth 1 leaves no block open."""
     groups: dict[str, list[LayerSummary]] = {}
     types: dict[str, str] = {}
+    shown: dict[str, str] = {}  # the row that stands for a layer
     for row, node in zip(rows, nodes, strict=False):
         closed = node.instances[depth - 1] if len(node.instances) >= depth else None
         name = closed.name if closed else row.name
         groups.setdefault(name, []).append(row)
+        shown[row.name] = name
         types[name] = closed.block if closed else row.type
-    return tuple(_fold_group(name, types[name], group) for name, group in groups.items())
+    return tuple(_fold_group(name, types[name], group, shown) for name, group in groups.items())
 
 
-def _fold_group(name: str, block: str, rows: list[LayerSummary]) -> LayerSummary:
+def _fold_group(name: str, block: str, rows: list[LayerSummary], shown: dict[str, str]) -> LayerSummary:
+    sources = dict.fromkeys(shown.get(source, source) for row in rows for source in row.inputs)
+    inputs = tuple(source for source in sources if source != name)
     if len(rows) == 1 and rows[0].name == name:
-        return rows[0]
-    inside = {row.name for row in rows}
+        return rows[0]._replace(inputs=inputs)
     kinds = dict.fromkeys(kind for row in rows for kind in row.operations)
     unknown = {f"{row.name}: {what}": why for row in rows for what, why in row.unknown.items()}
     return LayerSummary(
         name,
         block,
-        tuple(dict.fromkeys(source for row in rows for source in row.inputs if source not in inside)),
+        inputs,
         rows[-1].output_shape,
         sum(row.parameters for row in rows),
         sum(row.trainable_parameters for row in rows),

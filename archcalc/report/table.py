@@ -33,7 +33,7 @@ COLUMNS: dict[str, Column] = {
     "buffers": Column("Buffers", lambda row: row.buffers),
     "macs": Column("MACs", lambda row: row.macs, "macs"),
     "flops": Column("FLOPs", lambda row: row.flops, "macs"),
-    "operations": Column("Operations", lambda row: _operations_text(row)),  # noqa: PLW0108
+    "operations": Column("Operations", lambda row: row.operations),
     "connections": Column("Connections", lambda row: row.connections, "connections"),
     "receptive_field": Column("Field", lambda row: _field(row, "size"), "receptive_field"),
     "jump": Column("Jump", lambda row: _field(row, "jump"), "receptive_field"),
@@ -41,7 +41,7 @@ COLUMNS: dict[str, Column] = {
 }
 DEFAULT_COLUMNS = ("name", "type", "output_shape", "parameters", "macs", "receptive_field", "jump")
 _COUNTS = ("parameters", "trainable_parameters", "buffers", "macs", "flops", "connections")
-_SHORTENED = ("name", "inputs", "type", "operations")
+_SHORTENED = ("name", "inputs", "type")
 
 
 class Style(NamedTuple):
@@ -93,14 +93,14 @@ def _head(summary: Summary, style: Style) -> list[str]:
 def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, style: Style) -> list[str]:
     """Columns side by side, numbers to the right; a line under the header where rules are wanted."""
     cells = {name: [_text(COLUMNS[name], row) for row in rows] for name in columns}
-    widths = {name: max(map(len, (COLUMNS[name].header, *cells[name]))) for name in columns}
-    if style.width:
-        _fit(widths, style.width - 2 * (len(columns) - 1))
+    widths = {name: max(map(display_width, (COLUMNS[name].header, *cells[name]))) for name in columns}
+    left_out = _fit(widths, style.width) if style.width else []
+    columns = [name for name in columns if name in widths]
     numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
 
     def line(texts: Iterable[tuple[str, str]]) -> str:
         padded = (
-            text.rjust(widths[name]) if name in numeric else _shortened(text, widths[name]).ljust(widths[name])
+            text.rjust(widths[name]) if name in numeric else _left(_shortened(text, widths[name]), widths[name])
             for name, text in texts
         )
         return "  ".join(padded).rstrip()
@@ -108,29 +108,52 @@ def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, 
     rule = [style.dim("─" * (sum(widths.values()) + 2 * (len(columns) - 1)))] if rules else []
     header = style.bold(line((name, COLUMNS[name].header) for name in columns))
     body = [line((name, cells[name][number]) for name in columns) for number in range(len(rows))]
-    return [header, *rule, *body, *rule]
+    headers = ", ".join(COLUMNS[name].header for name in left_out)
+    note = [style.dim(f"(no room for: {headers})")] if left_out else []
+    return [header, *rule, *body, *rule, *note]
 
 
-def _fit(widths: dict[str, int], available: int) -> None:
-    """Narrow the columns of words, the widest first, until all fit. Numbers keep their width."""
-    while (excess := sum(widths.values()) - available) > 0:
-        wide = [name for name in _SHORTENED if widths.get(name, 0) > _NARROWEST]
-        if not wide:
-            return
-        widest = max(wide, key=lambda name: widths[name])
-        others = [widths[name] for name in wide if name != widest]
-        lower = max([_NARROWEST, *others]) if others and max(others) < widths[widest] else _NARROWEST
-        widths[widest] = max(lower, widths[widest] - excess)
-        if others and widths[widest] == max(others):
-            widths[widest] -= 1
+def _fit(widths: dict[str, int], available: int) -> list[str]:
+    """Narrow the columns of words, the widest first, until all fit; numbers keep their width.
+
+    Where that is not enough, columns are taken out, the last first, and returned.
+    """
+    left_out: list[str] = []
+    while (excess := sum(widths.values()) + 2 * (len(widths) - 1) - available) > 0:
+        wide = sorted((width, name) for name, width in widths.items() if name in _SHORTENED and width > _NARROWEST)
+        if wide:
+            next_width = max([_NARROWEST, *(width - 1 for width, _ in wide[:-1])])
+            width, widest = wide[-1]
+            widths[widest] = max(width - excess, min(next_width, width - 1))
+        elif len(widths) > 1:
+            left_out.insert(0, widths.popitem()[0])
+        else:
+            break
+    return left_out
 
 
 def _shortened(text: str, width: int) -> str:
     """The text with its middle left out, so that both ends of a long name can be read."""
-    if len(text) <= width:
+    if display_width(text) <= width:
         return text
     tail = width // 2
-    return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
+    head = width - tail - 1
+    while display_width(shorter := f"{text[:head]}…{text[len(text) - tail :]}") > width:
+        head, tail = max(head - 1, 0), tail - (head == 0)
+    return shorter
+
+
+def _left(text: str, width: int) -> str:
+    return text + " " * (width - display_width(text))
+
+
+def display_width(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if max(text, default="") < "\u0300":  # no wide or combining letters
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
 
 
 def _foot(summary: Summary, style: Style) -> list[str]:
@@ -170,6 +193,8 @@ def _text(column: Column, row: LayerSummary) -> str:
         return "?" if column.key in row.unknown or column.key != "receptive_field" else "–"
     if isinstance(value, tuple):
         return _sizes(value)
+    if isinstance(value, dict):
+        return _operations_text(value)
     return f"{value:,}" if isinstance(value, int) else printable(value)
 
 
@@ -196,8 +221,8 @@ def _ratio(numerator: int, denominator: int) -> str:
     return str(top) if bottom == 1 else f"{top}/{bottom}"
 
 
-def _operations_text(row: LayerSummary) -> str:
-    counts = ((kind.replace("_", " "), count) for kind, count in row.operations.items())
+def _operations_text(operations: dict[str, int | None]) -> str:
+    counts = ((kind.replace("_", " "), count) for kind, count in operations.items())
     return ", ".join(f"{'?' if count is None else f'{count:,}'} {kind}" for kind, count in counts)
 
 
@@ -240,5 +265,12 @@ def _csv(rows: Sequence[LayerSummary], columns: Sequence[str]) -> str:
     writer.writerow(columns)
     for row in rows:
         values = (COLUMNS[name].value(row) for name in columns)
-        writer.writerow("x".join(map(str, value)) if isinstance(value, tuple) else value for value in values)
+        writer.writerow(map(_plain, values))
     return text.getvalue().rstrip("\n")
+
+
+def _plain(value: Any) -> Any:
+    """A value without what is for people only; nothing for what is unknown."""
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return "; ".join(f"{kind}={count}" for kind, count in value.items()) if isinstance(value, dict) else value

@@ -88,7 +88,7 @@ def _find(path_or_name: str) -> str:
         return shipped
     if os.path.exists(path_or_name):
         return path_or_name
-    message = f"no shipped spec is called {quoted(path_or_name)}, and no file is"
+    message = f"neither a file nor a shipped spec is called {quoted(path_or_name)}"
     raise _unreadable(path_or_name, message, did_you_mean(path_or_name, shipped_specs()))
 
 
@@ -109,6 +109,15 @@ def _unreadable(source: str, message: str, remedy: str | None = None) -> SpecErr
     return SpecError([Diagnostic(message, Place(source), help=remedy)])
 
 
+_TOML_REMEDIES = {
+    "Unclosed array": "is a comma missing at the end of the line before, or a bracket?",
+    "Unclosed inline table": "is a comma missing? { } must stay on one line",
+    "Invalid initial character for a key part": "is a comma or a quote missing? { } must stay on one line",
+    "Invalid value": "text stands in double quotes",
+    "Cannot overwrite a value": "is the key there twice?",
+}
+
+
 def _broken_toml(source: str, text: str, message: str) -> SpecError:
     found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if found:
@@ -123,4 +132,5 @@ def _broken_toml(source: str, text: str, message: str) -> SpecError:
         what = message.replace(" (at end of document)", " at the end of the file")
         number = text.rstrip().count("\n") + 1
     excerpt = text.split("\n")[number - 1].strip()[:200]
-    return SpecError([Diagnostic(f"not TOML: {what}", Place(source, number, excerpt))])
+    remedy = next((help_text for start, help_text in _TOML_REMEDIES.items() if what.startswith(start)), None)
+    return SpecError([Diagnostic(f"not TOML: {what}", Place(source, number, excerpt), help=remedy)])

@@ -139,7 +139,7 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C
             return _evaluate(body if _evaluate(test, variables) else otherwise, variables)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
             return _checked(FUNCTIONS[name](*(_number(_evaluate(argument, variables)) for argument in arguments)))
-        case ast.List(elts=items) | ast.Tuple(elts=items):
+        case ast.List(elts=items):
             return _checked([_evaluate(item, variables) for item in items])
         case ast.Subscript(value=value, slice=index):
             return _item(_evaluate(value, variables), _evaluate(index, variables))

@@ -164,10 +164,16 @@ def _fields(struct: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.name: field for field in msgspec.structs.fields(struct)}
 
 
+# PyTorch's arguments that follow from the input.
+INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "embed_dim", "input_size")
+
+
 def unknown_keys(data: dict[str, Any], known: Any, path: Path) -> Iterator[Problem]:
     """Keys that do not exist."""
     for key in data:
-        if key not in known:
+        if key in INFERRED and key not in known:
+            yield Problem(f"unknown key {quoted(key)}", (*path, key), help="leave it out: it follows from the input")
+        elif key not in known:
             yield Problem(f"unknown key {quoted(key)}", (*path, key), help=did_you_mean(key, known))
 
 
@@ -184,7 +190,16 @@ def _value_problem(name: str, value: Any, wanted: Any, path: Path) -> Iterator[P
             return
         message, _, where = str(error).partition(" - at `$")
         inner = tuple(int(index) for index in re.findall(r"\[(\d+)\]", where))
-        yield Problem(f"{name} = {shown(value)}: {_translated(message)}", (*path, name, *inner))
+        message = _translated(message)
+        remedy = next((remedy for part, remedy in _REMEDIES.items() if f"{name}: {message}".startswith(part)), None)
+        yield Problem(f"{name} = {shown(value)}: {message}", (*path, name, *inner), help=remedy)
+
+
+_REMEDIES = {
+    "inputs: expected a table": "write inputs.image = [3, 224, 224], with a name of your own",
+    "layers: expected a list": "write layers = [{ type = … }, { type = … }], or [[layers]] before each",
+    "name: expected text without": "full stops separate the names of blocks from those of the layers in them",
+}
 
 
 _TERMS = {

@@ -91,7 +91,13 @@ class TemplateReader:
     def _template(self, data: dict[str, Any], path: Path, names: "_Names", bare: bool) -> Template:
         common = {key: data[key] for key in data if key in ENTRY_KEYS}
         fields = {key: value for key, value in data.items() if key not in ENTRY_KEYS}
-        entry = convert(common, Entry, path, self.problems)
+        found: list[Problem] = []
+        entry = convert(common, Entry, path, found)
+        misspelled = (
+            [] if "type" in data else [p for p in unknown_keys(fields, ENTRY_KEYS, path) if is_meant("type", [p])]
+        )
+        self.problems.extend(misspelled)
+        self.problems.extend(p for p in found if not misspelled or p.message != "type is missing")
         if entry is None:
             name = data.get("name")
             return Template(BROKEN, name if isinstance(name, str) else names.next("?"), {}, path, None, None)

@@ -112,7 +112,7 @@ def test_depth_folds_blocks_and_keeps_totals() -> None:
     folded, full = (json.loads(summary("m5", "--format", "json", *more).output) for more in (("--depth", "1"), ()))
     assert [row["name"] for row in folded["layers"][:4]] == ["stage1", "stage2", "stage3", "stage4"]
     assert folded["layers"][0]["type"] == "conv_bn_pool"
-    assert folded["layers"][1]["inputs"] == ["stage1.pool"]
+    assert folded["layers"][1]["inputs"] == ["stage1"]
     assert folded["totals"] == full["totals"]
     for what in ("parameters", "macs", "buffers", "connections"):
         assert sum(row[what] for row in folded["layers"]) == full["totals"][what]
@@ -140,7 +140,7 @@ def test_shape_error_prints_the_layers_that_fit() -> None:
     ("arguments", "message"),
     [
         (("lenet5", "--columns", "name,paramters"), 'no column is called "paramters"; did you mean "parameters"'),
-        (("lenet6",), 'no shipped spec is called "lenet6"'),
+        (("lenet6",), 'neither a file nor a shipped spec is called "lenet6"'),
     ],
 )
 def test_usage_errors(arguments: tuple[str, ...], message: str) -> None:

@@ -33,9 +33,17 @@ def test_fits_the_width(width: int) -> None:
 
 
 def test_numbers_are_never_shortened() -> None:
-    text = render(archcalc.load("stacked_3x3").summary, "table", style=Style(20))
-    assert "115,605,504" in text
-    assert "64×56×56" in text
+    text = render(archcalc.load("stacked_3x3").summary, "table", style=Style(46))
+    assert "115,605,504" not in text
+    assert "64×56×56      36,864" in text
+    assert "(no room for: MACs, Field, Jump)" in text
+
+
+def test_wide_letters_take_two_columns() -> None:
+    layers = '{ name = "日本語", type = "relu" }, { name = "abc", type = "relu" }'
+    text = render(archcalc.loads(f'name = "x"\ninputs.i = [3]\nlayers = [{layers}]').summary, "plain")
+    wide, narrow = (line for line in text.splitlines() if "relu" in line)
+    assert wide.index("relu") + 3 == narrow.index("relu")
 
 
 def test_without_a_width_nothing_is_shortened() -> None:

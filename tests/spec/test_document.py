@@ -99,7 +99,7 @@ def test_broken_toml_has_its_line(content: bytes, line: int, tmp_path: Path) -> 
 
 def test_broken_toml_at_the_end_of_the_file(tmp_path: Path) -> None:
     text = refusal(b"a = 1\nb = [1\n\n\n", tmp_path)
-    assert text == "error: not TOML: Unclosed array at the end of the file\n  ┌ spec.toml:2\n  │ b = [1"
+    assert text.startswith("error: not TOML: Unclosed array at the end of the file\n  ┌ spec.toml:2\n  │ b = [1\n")
 
 
 def test_control_characters_in_broken_toml(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_paths_that_are_none(path: str) -> None:
 
 
 def test_a_name_that_is_nearly_right() -> None:
-    with pytest.raises(SpecError, match='no shipped spec is called "lenet", and no file is') as caught:
+    with pytest.raises(SpecError, match='neither a file nor a shipped spec is called "lenet"') as caught:
         read("lenet")
     assert 'help: did you mean "lenet5"?' in str(caught.value)
 

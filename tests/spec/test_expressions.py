@@ -112,7 +112,7 @@ LISTS: dict[str, Value] = {"kernel": [1, 7], "one": 1}
         ("kernel[0]", 1),
         ("kernel[-1]", 7),
         ("kernel[one] + 1", 8),
-        ("(3, one)", [3, 1]),
+        ("[3, one]", [3, 1]),
         ("kernel == [1, 7]", True),
         ("[]", []),
         ("kernel if one else 3", [1, 7]),

@@ -34,8 +34,9 @@ def _find_misaligned(network: AnalysedGraph) -> Iterator[Finding]:
         centers = sorted({center for axis in axes if (center := axis.center) is not None})
         if not centers:
             continue
-        unit = "hops" if axes[0].hops else "input positions"
-        message = f"branches meet that look at different places, {float(centers[-1] - centers[0]):g} {unit} apart"
+        apart = float(centers[-1] - centers[0])
+        unit = "hop" if axes[0].hops else "input position"
+        message = f"branches meet that look at different places, {apart:g} {unit}{'s' * (apart != 1)} apart"
         reason = f"the fields of their first units have centres {', '.join(f'{float(center):g}' for center in centers)}"
         remedy = "pad the branches so that their centres agree, or crop one of them with slice"
         yield Finding((step.node.name,), message, (*step.node.path, "inputs"), reason, remedy)
