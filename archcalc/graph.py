@@ -107,6 +107,10 @@ class _Connector:
         self.not_found.add(source.path)
         if circular:
             self.problems.append(Problem(f"{quoted(source.name)} is read in a circle of entries left out", source.path))
+        elif source.path[-1:] == ("weights",):
+            message = f"no layer is called {quoted(source.scope + source.name)}"
+            remedy = self._remedy(source) or "name a layer, or another instance of the same block"
+            self.problems.append(Problem(message, source.path, help=remedy))
         elif _is_within(source.scope + source.name, self.expansion.dropped):
             message = f"{quoted(source.name)} is left out here, with the block that it is in"
             self.problems.append(Problem(message, source.path, help="leave out what reads it as well"))

@@ -157,7 +157,7 @@ BLOCK = "[blocks.block]\nlayers = [{ type = 'relu' }]"
 )
 def test_unknown_edges_come_with_the_nearest(layer: str, rest: str, message: str, remedy: str) -> None:
     (text,) = errors(relu("a"), layer, rest=rest)
-    assert f"no layer or input is called {message}" in text
+    assert f"is called {message}" in text
     assert remedy in text.split("help: ")[1]
 
 

@@ -93,7 +93,7 @@ class Scope(NamedTuple):
     variables: Variables
     instances: tuple[Instance, ...] = ()
     inputs: tuple[str, ...] = ()  # names of what the block was given
-    weights: str | None = None  # the instance whose weights are used, as a prefix
+    weights: Source | None = None  # the scope of the instance whose weights are used
     trainable: bool = True
 
 
@@ -287,7 +287,7 @@ class _Expander:
             self._arguments(block, template, use.variables),
             (*scope.instances, Instance(use.name, block.name)),
             tuple(names),
-            f"{use.weights.scope}{use.weights.name}." if use.weights else None,
+            use.weights and use.weights._replace(scope=f"{use.weights.scope}{use.weights.name}.", name=""),
             use.trainable,
         )
         last = self._expand_entries(block.entries, inner, prefix + names[0] if len(names) == 1 else None)
@@ -348,4 +348,4 @@ def _weights(template: Template, scope: Scope, use: Use) -> Source | None:
         return Source(scope.prefix, template.entry.weights, (*template.path, "weights"))
     if scope.weights is None:
         return None
-    return Source(scope.weights, (template.name + use.number).removeprefix("."), template.path)
+    return scope.weights._replace(name=(template.name + use.number).removeprefix("."))

@@ -550,13 +550,13 @@ def test_copies_share_with_the_first_of_them() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ('{ type = "prelu", weights = "b" }', 'no layer or input is called "b"'),
+        ('{ type = "prelu", weights = "b" }', 'no layer is called "b"'),
         ('{ type = "prelu", weights = "image" }', "an input has no weights"),
         ('{ name = "a", type = "prelu", weights = "a" }', 'the weights of "a" are its own, in a circle'),
         ('{ name = "a", type = "prelu" }, { type = "batch_norm", weights = "a" }', "cannot use the weights of"),
         (
             '{ name = "a", type = "relu" }, { type = "c", channels = 1, weights = "a" }',
-            'no layer or input is called "conv"',
+            'no layer is called "a.conv"',
         ),
     ],
 )
