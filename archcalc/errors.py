@@ -6,6 +6,8 @@ from typing import NamedTuple
 Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("layers", 3, "kernel_size")
 
 MAX_NESTING = 30  # of lists and tables in a spec
+MAX_COMPARED = 300  # words that one that is not known is compared with
+MAX_DIFFERENCE = 10  # letters that a word meant is longer or shorter
 SHOWN = 50  # problems printed at most
 
 
@@ -89,7 +91,10 @@ def closest(word: str, known: Iterable[str]) -> list[str]:
     """The word that is most like one that is not known, or the words that are equally so; none if none is."""
     from difflib import SequenceMatcher, get_close_matches
 
-    word, words = word[:100].lower(), {other.lower(): other for other in known}
+    word = word[:100].lower()
+    words = {other.lower(): other for other in known if abs(len(other) - len(word)) < MAX_DIFFERENCE}
+    if len(words) > MAX_COMPARED:  # no help among so many is worth the time to find it
+        return []
     close = get_close_matches(word, words, n=3)
     ratios = [SequenceMatcher(None, other, word).ratio() for other in close]
     return sorted(words[other] for other, ratio in zip(close, ratios, strict=True) if ratio == ratios[0])

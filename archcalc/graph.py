@@ -37,6 +37,7 @@ class Graph(NamedTuple):
     inputs: dict[str, Tensor]
     nodes: list[Node]
     outputs: tuple[int, ...]
+    block_outputs: dict[str, str]  # by instance, the layer whose output it gives
 
 
 def connect(document: Document, expansion: Expansion) -> Graph:
@@ -85,7 +86,14 @@ class _Connector:
             {item.name: _tensor(item.table) for item in self.expansion.inputs},
             nodes,
             tuple(edges[output] for output in outputs),
+            self._block_outputs(),
         )
+
+    def _block_outputs(self) -> dict[str, str]:
+        names = dict.fromkeys(instance.name for layer in self.expansion.layers for instance in layer.instances)
+        found = {name: self._find(Source("", name, ())) for name in names}
+        layers = self.expansion.layers
+        return {name: layers[number].name for name, number in found.items() if number is not None and number >= 0}
 
     def _find(self, source: Source) -> int | None:
         """The number behind a name, through all names that stand for another."""

@@ -7,7 +7,7 @@ from archcalc.analysis.parameters import Parameters, check_sharing, count_parame
 from archcalc.analysis.receptive_field import ReceptiveFields, fold_receptive_fields
 from archcalc.analysis.shapes import infer_shapes
 from archcalc.errors import Problem
-from archcalc.graph import Graph
+from archcalc.graph import Graph, Node
 from archcalc.layers.base import Tensor, Tensors
 
 
@@ -22,8 +22,12 @@ class AnalysedGraph:
         self.batch = batch
         shapes = infer_shapes(graph)
         self.tensors: list[Tensor | None] = shapes.edges
-        inputs = [self.inputs_of(position) for position in range(len(graph.nodes))]
-        self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, inputs)]
+        self._inputs = [self._read(node) for node in graph.nodes]
+        self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, self._inputs)]
+
+    def _read(self, node: Node) -> Tensors | None:
+        known = tuple(tensor for source in node.sources if (tensor := self.tensors[source]) is not None)
+        return known if len(known) == len(node.sources) else None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -36,9 +40,7 @@ class AnalysedGraph:
 
     def inputs_of(self, position: int) -> Tensors | None:
         """What a node reads; None if the shape of some input is not known."""
-        sources = self.graph.nodes[position].sources
-        known = tuple(tensor for source in sources if (tensor := self.tensors[source]) is not None)
-        return known if len(known) == len(sources) else None
+        return self._inputs[position]
 
     def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
         """What a node reads and what it gives, in a network whose layers all fit."""

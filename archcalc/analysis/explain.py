@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.arithmetic import Window, field_size, product
-from archcalc.errors import UsageError, printable
+from archcalc.errors import UsageError, printable, quoted
 from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, Unknown, size_text
 from archcalc.layers.sliding import trace_window
 from archcalc.tracing import Traced, plain, untraced
@@ -202,7 +202,7 @@ def _unread(layer: Layer, inputs: Tensors, output: Shape) -> Iterator[str]:
 
 def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | None) -> Section:
     if owner is not None and shapes:
-        return Section(title, (), (f'those of "{owner}", counted there',))
+        return Section(title, (), (f"those of {quoted(owner)}, counted there",))
     steps = [step for name, shape in shapes.items() for step in _with_intermediates(name, product(shape))]
     counts = [product(map(untraced, shape)) for shape in shapes.values()]
     if len(counts) > 1:

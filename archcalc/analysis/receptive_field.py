@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from archcalc.arithmetic import Window, field_size, field_start
+from archcalc.arithmetic import POINT, Window, field_size, field_start
+from archcalc.errors import quoted
 from archcalc.graph import Graph
-from archcalc.layers.base import INTEGER, MAX_PHASES, PhasedWindow, Read, Shape, Tensor, Unknown, UnknownWindow
+from archcalc.layers.base import INTEGER, MAX_PHASES, Layer, PhasedWindow, Read, Shape, Tensor, Unknown, UnknownWindow
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -20,6 +21,8 @@ MAX_BITS = 256  # of a jump
 
 # A unit that sees nothing has its first position behind its last; the infinities are neutral in a union.
 NOTHING = (math.inf, -math.inf)
+TOO_FINE = [NOTHING] * (MAX_PHASES + 1)  # more phases than are followed
+MAX_READS = 2**16  # of units, to find the fields of all phases
 
 
 class AxisField(NamedTuple):
@@ -124,25 +127,38 @@ def _channel_axes(graph: Graph, tensors: list[Tensor | None]) -> dict[int, int |
     `channels × length` or `tokens × features`: the first layer with an opinion decides.
     """
     found: dict[int, int | None] = {}
-    open_edges: dict[int, int] = {}  # edges that still look like an undecided input
+    # By edge, the undecided inputs whose values it holds, and where their two axes have come to lie.
+    open_edges: dict[int, dict[int, tuple[int, ...]]] = {}
     for edge, tensor in enumerate(graph.inputs.values()):
         found[edge] = None if tensor.dtype in INTEGER else 0
         if len(tensor.shape) == 2 and tensor.dtype not in INTEGER:
-            open_edges[edge] = edge
-    if not open_edges:
-        return found
+            open_edges[edge] = {edge: (0, 1)}
     decided: set[int] = set()
     for number, node in enumerate(graph.nodes, start=len(graph.inputs)):
-        for source in node.sources:
-            undecided = open_edges.get(source)
-            if undecided is None or undecided in decided:
-                continue
-            if node.layer.channel_axis is not None:
-                decided.add(undecided)
-                found[undecided] = node.layer.channel_axis % 2
-            elif tensors[number] is not None and tensors[number] == tensors[source]:
-                open_edges[number] = undecided
+        if not open_edges or len(decided) == len(graph.inputs):
+            break
+        origins = [open_edges.get(source, {}) for source in node.sources]
+        if any(origins) and node.layer.channel_axis is None:
+            open_edges[number] = _moved_axes(node.layer, origins, [tensors[source] for source in node.sources])
+        for origin, axes in (item for items in origins for item in items.items()):
+            if node.layer.channel_axis is not None and origin not in decided:
+                decided.add(origin)
+                found[origin] = axes.index(node.layer.channel_axis % 2)
     return found
+
+
+def _moved_axes(
+    layer: Layer, origins: list[dict[int, tuple[int, ...]]], inputs: list[Tensor | None]
+) -> dict[int, tuple[int, ...]]:
+    """Where the axes of inputs lie behind a layer that leaves every unit its position; the others are not followed."""
+    known = tuple(tensor for tensor in inputs if tensor is not None)
+    if len(known) < len(inputs):
+        return {}
+    moved: dict[int, tuple[int, ...]] = {}
+    for found, reads in zip(origins, layer.reads(known), strict=True):
+        if len(reads) == 2 and all(read.window == POINT and not read.mixed for read in reads):
+            moved |= {origin: tuple(reads[axis].axis for axis in axes) for origin, axes in found.items()}
+    return moved
 
 
 def _behind_layer(
@@ -224,8 +240,8 @@ def _read_by_phase(field: AxisField, window: Window) -> tuple[list[tuple[float, 
     # The first and the last taps that meet every phase reach furthest.
     ends = {*range(taps), *range(window.kernel - taps, window.kernel)}
     period = field.period // common
-    if period > MAX_PHASES:
-        return [NOTHING] * period, 0
+    if period > MAX_PHASES or period * len(ends) > MAX_READS:
+        return TOO_FINE, 0
     starts = (unit * window.stride - window.before for unit in range(period))
     seen = [_union(field.sees(start + tap * window.dilation) for tap in ends) for start in starts]
     return seen, field.advance * window.stride // common
@@ -235,7 +251,7 @@ def _read_phased(field: AxisField, window: PhasedWindow) -> tuple[list[tuple[flo
     common = math.gcd(field.period, window.advance)
     turns = field.period // common
     if turns * len(window.first) > MAX_PHASES:
-        return [NOTHING] * (MAX_PHASES + 1), 0
+        return TOO_FINE, 0
     seen = [
         _union(field.sees(turn * window.advance + unit) for unit in _ends(first, last, field.period))
         for turn in range(turns)
@@ -273,7 +289,7 @@ def _meet(fields: list[Field | Unknown]) -> Field | Unknown | None:
 
 def _unite(one: Field, other: Field) -> Field | Unknown:
     if one.shape != other.shape:
-        return Unknown(f'inputs "{one.source}" and "{other.source}" of different sizes meet')
+        return Unknown(f"inputs {quoted(one.source)} and {quoted(other.source)} of different sizes meet")
     axes = []
     for first, second in zip(one.axes, other.axes, strict=True):
         axis = _unite_axes(first, second)
@@ -289,23 +305,22 @@ def _unite_axes(one: AxisField, other: AxisField) -> AxisField | Unknown:
     if one.advance == 0 and other.advance == 0:
         first, last = _union((one.sees(0), other.sees(0)))
         return one._replace(first=(first,), last=(last,))
-    if one.axis != other.axis or one.mixed != other.mixed or one.hops != other.hops:
+    if one.axis != other.axis or one.mixed != other.mixed:
         return Unknown("branches meet whose units are laid out differently")
     if one.advance * other.period == other.advance * one.period:
         return _unite_phases(one, other, math.lcm(one.period, other.period))
     for fixed, moving in ((one, other), (other, one)):
         if fixed.advance == 0 and _union((fixed.sees(0), moving.covered())) == fixed.sees(0):
             return fixed
-    # The union differs from unit to unit: each is a phase of its own.
-    return _unite_phases(one, other, one.extent)
+    return Unknown("branches meet of which one moves faster over the input than the other")
 
 
 def _unite_phases(one: AxisField, other: AxisField, period: int) -> AxisField | Unknown:
     if period > MAX_PHASES:
         return Unknown(f"the union of branches has more than {MAX_PHASES} phases")
     firsts, lasts = zip(*(_union((one.sees(unit), other.sees(unit))) for unit in range(period)), strict=True)
-    faster = max(one, other, key=lambda field: field.advance * period // field.period)
-    return one._replace(first=firsts, last=lasts, advance=faster.advance * period // faster.period)
+    advance = one.advance * period // one.period
+    return one._replace(first=firsts, last=lasts, advance=advance, hops=one.hops or other.hops)
 
 
 def _misaligned(fields: list[Field | Unknown]) -> tuple[AxisField, ...]:

@@ -9,7 +9,7 @@ import click
 import archcalc
 from archcalc.analysis.lint import RULES, select
 from archcalc.cli.options import network_options
-from archcalc.errors import Diagnostic, SpecError
+from archcalc.errors import SHOWN, Diagnostic, SpecError
 
 RULE_LIST = "\n".join(f"  {rule.code}  {rule.name}" for rule in RULES)
 
@@ -57,7 +57,8 @@ def _text(found: list[Diagnostic], specs: int) -> str:
         counts[diagnostic.severity] += 1
     parts = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items() if count]
     total = f"{', '.join(parts) or 'no findings'} in {specs} spec{'s' * (specs != 1)}"
-    return "\n\n".join([*map(str, found), total])
+    more = [f"… and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+    return "\n\n".join([*map(str, found[:SHOWN]), *more, total])
 
 
 def _json(found: list[Diagnostic], _specs: int) -> str:

@@ -32,6 +32,7 @@ class AdaptivePooling(Layer):
 
     family: ClassVar[str] = "pooling"
     dimensions: ClassVar[int]
+    torch_name: ClassVar[str]
     channel_axis: ClassVar[int | None] = 0
     takes: ClassVar[tuple[str, ...]] = FLOATING
 
@@ -59,8 +60,7 @@ class AdaptivePooling(Layer):
     def module(self, inputs: Tensors) -> "nn.Module":
         from torch import nn
 
-        name = "Adaptive" + ("Avg" if "avg" in self.type else "Max") + f"Pool{self.dimensions}d"
-        module: nn.Module = getattr(nn, name)(self.output_size)
+        module: nn.Module = getattr(nn, f"{self.torch_name}{self.dimensions}d")(self.output_size)
         return module
 
 
@@ -81,6 +81,8 @@ def adaptive_window(size: int, output: int) -> Window | PhasedWindow | UnknownWi
 class AdaptiveAveragePooling(AdaptivePooling):
     """The mean of each window: an addition for all but one of its positions, and a division. Abstract."""
 
+    torch_name: ClassVar[str] = "AdaptiveAvgPool"
+
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         units = elements(output)
         return {"additions": self.positions_read(inputs) - units, "divisions": units}
@@ -88,6 +90,8 @@ class AdaptiveAveragePooling(AdaptivePooling):
 
 class AdaptiveMaxPooling(AdaptivePooling):
     """The largest value of each window: a comparison for all but one of its positions. Abstract."""
+
+    torch_name: ClassVar[str] = "AdaptiveMaxPool"
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"comparisons": self.positions_read(inputs) - elements(output)}

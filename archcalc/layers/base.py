@@ -62,7 +62,7 @@ class Unknown(NamedTuple):
 Count = int | Unknown
 
 
-MAX_PHASES = 1024  # of a window that depends on the unit; what is finer is not followed
+MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not followed
 
 
 class PhasedWindow(NamedTuple):

@@ -129,5 +129,6 @@ def table_misfits(table: tuple[tuple[int, ...], ...], maps: int, channels: int, 
         yield Misfit(f"connections has {len(table)} rows for {maps} output maps", "connections", help=remedy)
     for number, row in enumerate(table):
         if not row or len(set(row)) < len(row) or max(row) >= channels:
-            message = f"row {number} of connections, {list(row)}, is no set of input maps"
+            first = ", ".join(map(str, row[:10])) + (", …" if len(row) > 10 else "")
+            message = f"row {number} of connections, [{first}], is no set of input maps"
             yield Misfit(message, "connections", help=f"name maps from 0 to {channels - 1}, each once")

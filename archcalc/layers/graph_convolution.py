@@ -46,6 +46,10 @@ class GcnConv(Layer):
         if adjacency != (features[0], features[0]):
             message = f"the adjacency of {features[0]} nodes must be {features[0]}×{features[0]}"
             yield Misfit(f"{message}, and is {size_text(adjacency)}")
+        elif (inputs[1].nonzeros or 0) > features[0] ** 2:
+            yield Misfit(
+                f"the adjacency has room for {features[0] ** 2} entries, not for {inputs[1].nonzeros} nonzeros"
+            )
 
     def output_shape(self, inputs: Tensors) -> Shape:
         nodes, _ = inputs[0].shape
@@ -64,10 +68,9 @@ class GcnConv(Layer):
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         aggregation = self._aggregation(inputs)
-        if isinstance(aggregation, Unknown):
-            return {"macs": aggregation}
         _, features = inputs[0].shape
-        macs = {"macs": product((*output, features)) + aggregation}
+        known = isinstance(aggregation, Unknown)
+        macs = {"macs": aggregation if known else product((*output, features)) + aggregation}
         return {**macs, "additions": elements(output)} if self.bias else macs
 
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from archcalc.arithmetic import POINT, SAME_FOR_ALL, Window, maximum
+from archcalc.arithmetic import POINT, SAME_FOR_ALL, maximum
 from archcalc.layers.base import (
     Count,
     Layer,
@@ -11,6 +11,7 @@ from archcalc.layers.base import (
     Read,
     Shape,
     Tensors,
+    UnknownWindow,
     dim_misfit,
     elements,
     pointwise,
@@ -144,13 +145,12 @@ class Cat(Merging):
         return tuple(shape)
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
-        rank, offset, reads = len(inputs[0].shape), 0, []
+        rank, reads = len(inputs[0].shape), []
         axis = resolve_axis(self.dim, rank)
-        for tensor in inputs:
-            shifted = list(pointwise(rank))
-            shifted[axis] = Read(Window(1, 1, offset), axis)
-            reads.append(tuple(shifted))
-            offset += tensor.shape[axis]
+        for _ in inputs:
+            beside = list(pointwise(rank))
+            beside[axis] = Read(UnknownWindow("positions of several inputs lie side by side"), axis)
+            reads.append(tuple(beside))
         return tuple(reads)
 
     def module(self, inputs: Tensors) -> "nn.Module":

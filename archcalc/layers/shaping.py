@@ -1,7 +1,7 @@
 """Layers that move values about. They count no arithmetic but interpolation."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Dimension = Annotated[int, Meta(ge=-1)]  # -1 for the size that is left open
-Scale = Annotated[float, Meta(gt=0)] | tuple[Annotated[float, Meta(gt=0)], ...]
+Factor = Annotated[float, Meta(gt=0, le=2**62)]
+Scale = Factor | tuple[Factor, ...]
 
 
 class Shaping(Layer):
@@ -138,19 +139,24 @@ def is_open(size: Any) -> bool:
 
 
 def regrouped(before: Shape, after: Shape) -> tuple[Read, ...]:
-    """How a reshape lays input axes out: an axis may stay, be joined with others, or be split."""
-    reads: list[Read] = []
-    start = 0
-    while len(reads) < len(before):
-        here, there = _group(before, len(reads), after, start)
+    """How a reshape lays input axes out: an axis may stay, be joined with others, or be split.
+
+    Axes of size 1 come and go without a trace.
+    """
+    old = [axis for axis, size in enumerate(before) if size != 1]
+    new = [axis for axis, size in enumerate(after) if size != 1]
+    reads = {axis: Read(POINT, 0, mixed=True) for axis in range(len(before))}
+    done = start = 0
+    while done < len(old):
+        here, there = _group([before[axis] for axis in old], done, [after[axis] for axis in new], start)
         window = UnknownWindow("a reshape splits an axis of positions") if there > 1 else POINT
-        alone = here == 1 and there == 1
-        reads.extend(Read(window, min(start, len(after) - 1), mixed=not alone) for _ in range(here))
-        start += there
-    return tuple(reads)
+        for axis in old[done : done + here]:
+            reads[axis] = Read(window, new[start], mixed=(here, there) != (1, 1))
+        done, start = done + here, start + there
+    return tuple(reads.values())
 
 
-def _group(before: Shape, i: int, after: Shape, j: int) -> tuple[int, int]:
+def _group(before: Sequence[int], i: int, after: Sequence[int], j: int) -> tuple[int, int]:
     """How many axes from `i` and from `j` on hold the same number of values, the fewest possible."""
     here, there, left, right = 1, 0, before[i], 1
     while left != right or not there:
@@ -230,7 +236,8 @@ class ZeroPad(Shaping):
 class Upsample(Shaping):
     """Enlarges the spatial axes to `size` or by `scale_factor`, by the nearest value or linear interpolation.
 
-    Linear interpolation takes 2ᵏ − 1 weighted means of two values in k dimensions: two multiplications and an addition
+    A fractional scale_factor gives the size ⌊N·r⌋, and that the positions (PyTorch's recompute_scale_factor). Linear
+    interpolation takes 2ᵏ − 1 weighted means of two values in k dimensions: two multiplications and an addition
     each.
     """
 
@@ -305,6 +312,8 @@ def interpolated(size: int, output: int, mode: str, align_corners: bool) -> Phas
 
     Nearest: ⌊o·N/M⌋. Linear: the two around (o + ½)·N/M − ½, or o·(N − 1)/(M − 1) with align_corners.
     """
+    if size == 1:
+        return PhasedWindow((0,), (0,), 0)
     numerator, denominator = size, output
     if align_corners:
         numerator, denominator = (size - 1, output - 1) if output > 1 else (0, 1)

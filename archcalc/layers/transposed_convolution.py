@@ -1,6 +1,7 @@
 """Transposed convolutions in one, two and three dimensions."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archcalc.arithmetic import Window, named, product, transposed_count, whole
@@ -70,7 +71,9 @@ class TransposedConvolution(Layer):
             if extra >= max(window.stride, window.dilation):
                 message = f"output_padding {extra} is not smaller than stride {window.stride}"
                 message += f" or dilation {window.dilation}" if window.dilation > 1 else ""
-                yield Misfit(message, "output_padding", help=f"use output_padding ≤ {window.stride - 1}")
+                yield Misfit(
+                    message, "output_padding", help=f"use output_padding ≤ {max(window.stride, window.dilation) - 1}"
+                )
         if min(outputs := self._spatial_output(sizes)) < 1:
             yield Misfit(f"padding cuts the whole output off: its sizes would be {outputs}", "padding")
 
@@ -122,6 +125,7 @@ class TransposedConvolution(Layer):
         return module
 
 
+@lru_cache
 def gathered(window: Window) -> Window | PhasedWindow | UnknownWindow:
     """What each output of a transposed window reads: output o gets input i wherever o + P = i·S + k·D, 0 ≤ k < F."""
     if window.stride == 1:

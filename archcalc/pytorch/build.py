@@ -65,8 +65,9 @@ class BuiltNetwork(nn.Module):
 def _steps(graph: Graph) -> tuple[Step, ...]:
     last_read = {edge: node for node, found in enumerate(graph.nodes) for edge in found.sources}
     spent: dict[int, list[int]] = {}
+    outputs = set(graph.outputs)
     for edge, node in last_read.items():
-        if edge not in graph.outputs:
+        if edge not in outputs:
             spent.setdefault(node, []).append(edge)
     return tuple(
         Step(attrgetter(node.name), node.sources, tuple(spent.get(number, ())))

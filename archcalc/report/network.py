@@ -74,7 +74,7 @@ class Network:
 
     def folded(self, depth: int | None) -> Summary:
         """The summary with blocks closed below `depth`; as it is for None."""
-        return self.summary if depth is None else self.summary.folded(self.graph.nodes, depth)
+        return self.summary if depth is None else self.summary.folded(self.graph, depth)
 
     @cached_property
     def _positions(self) -> dict[str, int]:

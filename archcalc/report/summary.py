@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.operations import Total, total
 from archcalc.analysis.receptive_field import AxisField, Field
-from archcalc.graph import Node
+from archcalc.graph import Graph
 from archcalc.layers.base import Count, Shape, Unknown
 
 if TYPE_CHECKING:
@@ -164,9 +164,9 @@ class Summary(NamedTuple):
             "totals": self.totals.to_dict(),
         }
 
-    def folded(self, nodes: list[Node], depth: int) -> "Summary":
+    def folded(self, graph: Graph, depth: int) -> "Summary":
         """The same with blocks closed below `depth`; totals stay."""
-        return self._replace(layers=_fold(self.layers, nodes, depth))
+        return self._replace(layers=_fold(self.layers, graph, depth))
 
 
 def summarize(analysed: AnalysedGraph) -> Summary:
@@ -236,40 +236,49 @@ def _count(row: LayerSummary, what: str) -> Count:
     return Unknown(row.unknown.get(what, "not known")) if value is None else value
 
 
-def _fold(rows: tuple[LayerSummary, ...], nodes: list[Node], depth: int) -> tuple[LayerSummary, ...]:
+def _fold(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:
     """Rows in which every block instance at `depth` stands for the layers in it; depth 1 leaves no block open."""
     groups: dict[str, list[LayerSummary]] = {}
     types: dict[str, str] = {}
     shown: dict[str, str] = {}  # the row that stands for a layer
-    for row, node in zip(rows, nodes, strict=False):
+    for row, node in zip(rows, graph.nodes, strict=False):
         closed = node.instances[depth - 1] if len(node.instances) >= depth else None
         name = closed.name if closed else row.name
         groups.setdefault(name, []).append(row)
         shown[row.name] = name
         types[name] = closed.block if closed else row.type
-    return tuple(_fold_group(name, types[name], group, shown) for name, group in groups.items())
+    folded = []
+    for name, group in groups.items():
+        sources = dict.fromkeys(shown.get(source, source) for row in group for source in row.inputs)
+        inputs = tuple(source for source in sources if source != name)
+        # A block gives what the layer gives that its name stands for.
+        last = next((row for row in group if row.name == graph.block_outputs.get(name)), group[-1])
+        alone = len(group) == 1 and last.name == name
+        folded.append(last._replace(inputs=inputs) if alone else _add_rows(name, types[name], inputs, group, last))
+    return tuple(folded)
 
 
-def _fold_group(name: str, block: str, rows: list[LayerSummary], shown: dict[str, str]) -> LayerSummary:
-    sources = dict.fromkeys(shown.get(source, source) for row in rows for source in row.inputs)
-    inputs = tuple(source for source in sources if source != name)
-    if len(rows) == 1 and rows[0].name == name:
-        return rows[0]._replace(inputs=inputs)
+def _add_rows(
+    name: str, block: str, inputs: tuple[str, ...], rows: list[LayerSummary], last: LayerSummary
+) -> LayerSummary:
+    """One row for a block; `last` is that of the layer whose output is the block's."""
     kinds = dict.fromkeys(kind for row in rows for kind in row.operations)
-    unknown = {f"{row.name}: {what}": why for row in rows for what, why in row.unknown.items()}
+    unknown = {what: f"{row.name}: {why}" for row in reversed(rows) for what, why in row.unknown.items()}
+    unknown.pop("receptive_field", None)
+    field = {what: why for what, why in last.unknown.items() if what == "receptive_field"}
     return LayerSummary(
         name,
         block,
         inputs,
-        rows[-1].output_shape,
+        last.output_shape,
         sum(row.parameters for row in rows),
         sum(row.trainable_parameters for row in rows),
         sum(row.buffers for row in rows),
         _sum_known([row.macs for row in rows]),
         {kind: _sum_known([row.operations.get(kind, 0) for row in rows]) for kind in kinds},
         _sum_known([row.connections for row in rows]),
-        rows[-1].receptive_field,
-        unknown,
+        last.receptive_field,
+        unknown | field,
     )
 
 

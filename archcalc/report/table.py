@@ -273,4 +273,6 @@ def _plain(value: Any) -> Any:
     """A value without what is for people only; nothing for what is unknown."""
     if isinstance(value, tuple):
         return "x".join(map(str, value))
+    if isinstance(value, str):
+        return printable(value)
     return "; ".join(f"{kind}={count}" for kind, count in value.items()) if isinstance(value, dict) else value

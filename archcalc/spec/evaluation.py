@@ -40,6 +40,7 @@ class Evaluator:
             return value
         try:
             result = evaluate(value, variables)
+            size = count_values(result) if isinstance(result, list) else 0
         except ExpressionError as error:
             name = next(part for part in reversed(path) if isinstance(part, str))
             # A word that is no variable may be meant as one of the words that stand for themselves.
@@ -47,12 +48,12 @@ class Evaluator:
             remedy = did_you_mean(value, words) if meant else error.help
             self.problems.append(Problem(f"{name} = {quoted(value)}: {error}", path, help=remedy))
             return UNFIT
-        self._measure(result, path)
+        self._measure(size, path)
         return _whole(result)
 
-    def _measure(self, value: Value, path: Path) -> None:
+    def _measure(self, size: int, path: Path) -> None:
         """Lists that expressions make of each other must not grow beyond any memory."""
-        self.values += count_values(value) if isinstance(value, list) else 0
+        self.values += size
         if self.values > MAX_VALUES:
             message = f"the lists of the spec's expressions have more than {MAX_VALUES:,} values"
             self.problems.append(Problem(message, path, help="use shorter lists"))

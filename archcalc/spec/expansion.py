@@ -124,6 +124,7 @@ class _Expander:
         self.aliases: dict[str, Source] = {}
         self.dropped: set[str] = set()
         self.broken: set[str] = set()
+        self.names: set[str] = set()  # of all entries used
         self.expanded = 0
 
     def run(self, settings: Variables, shapes: Mapping[str, list[Any]]) -> Expansion:
@@ -258,7 +259,8 @@ class _Expander:
             self._alias(use.name, use.sources)
             return
         trainable = entry.trainable is True or self._truth(entry.trainable, use, (*template.path, "trainable"))
-        use = use._replace(weights=_weights(template, scope, use), trainable=scope.trainable and trainable)
+        self.names.add(use.name)
+        use = use._replace(weights=self._weights(template, scope, use), trainable=scope.trainable and trainable)
         if template.layer_type is None:
             self._expand_block(template, scope, use)
         elif layer := template.constant or self._layer(template, template.layer_type, use.variables):
@@ -268,6 +270,19 @@ class _Expander:
             )
         else:
             self._break(use)
+
+    def _weights(self, template: Template, scope: Scope, use: Use) -> Source | None:
+        """Whose weights are used: the entry's that is named, or the namesake's in the instance that the block names.
+
+        Copy i of an entry uses those of copy i of another, if that is repeated too.
+        """
+        name = template.entry.weights
+        if name is not None:
+            copied = f"{scope.prefix}{name}{use.number}" in self.names
+            return Source(scope.prefix, name + use.number if copied else name, (*template.path, "weights"))
+        if scope.weights is None:
+            return None
+        return scope.weights._replace(name=(template.name + use.number).removeprefix("."))
 
     def _expand_block(self, template: Template, scope: Scope, use: Use) -> None:
         block = self.blocks.get(template.entry.type)
@@ -340,12 +355,3 @@ class _Expander:
         message = f"{what} expands to more than {MAX_LAYERS:,} layers"
         self.problems.append(Problem(message, path, help="repeat fewer times"))
         raise TooLargeError
-
-
-def _weights(template: Template, scope: Scope, use: Use) -> Source | None:
-    """Whose weights are used: the entry's that is named, or the namesake's in the instance that the block names."""
-    if template.entry.weights is not None:
-        return Source(scope.prefix, template.entry.weights, (*template.path, "weights"))
-    if scope.weights is None:
-        return None
-    return scope.weights._replace(name=(template.name + use.number).removeprefix("."))

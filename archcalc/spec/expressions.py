@@ -16,6 +16,7 @@ from archcalc.errors import closest, did_you_mean, quoted
 
 Value = Any  # bool, int, float, a word, or a list of these
 
+MAX_NESTING = 20  # of lists in lists
 MAX_LENGTH = 500
 MAX_BITS = 256  # of any integer on the way
 MAX_VALUES = 10_000  # of a list, those of the lists in it included
@@ -224,5 +225,11 @@ def _checked(value: Any) -> Any:
 
 
 def count_values(value: Any) -> int:
-    """How many values a list holds, those of the lists in it included."""
-    return sum(map(count_values, value)) if isinstance(value, list) else 1
+    """How many values a list holds, those of the lists in it included. Raises ExpressionError if it is too deep."""
+    count, level = 0, [value]
+    for _ in range(MAX_NESTING + 1):
+        count += sum(not isinstance(item, list) for item in level)
+        level = [inner for item in level if isinstance(item, list) for inner in item]
+        if not level:
+            return count
+    raise ExpressionError(f"lists nest deeper than {MAX_NESTING}", "use flatter lists")

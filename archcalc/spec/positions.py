@@ -21,7 +21,7 @@ class Positions:
         """The line of the value, or of the nearest table around it that is written down."""
         for length in range(len(path), 0, -1):
             if (line := self._line_by_path.get(path[:length])) is not None:
-                return Place(self.source, line + 1, self.lines[line].strip()[:200])
+                return Place(self.source, line + 1, self.lines[line][:2000].strip()[:200])
         return Place(self.source)
 
     @cached_property

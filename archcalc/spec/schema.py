@@ -13,7 +13,8 @@ from archcalc.errors import MAX_NESTING, Path, Problem, did_you_mean, quoted
 from archcalc.spec.expressions import MAX_BITS, UNFIT
 
 Expression = Annotated[str, Meta(description="an expression: arithmetic on numbers and variables")]
-Name = Annotated[str, Meta(min_length=1, pattern=r"^[^.]+$")]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^.]+$")]
+Named = Annotated[dict[str, Any], Meta(max_length=1_000)]
 Words = Annotated[list[str], Meta(min_length=1)]
 DType = Literal["float32", "float64", "float16", "bfloat16", "int64", "int32"]
 
@@ -32,8 +33,8 @@ class Block(Struct, forbid_unknown_fields=True):
     """Layers under a name, used like a layer type."""
 
     layers: Annotated[list[dict[str, Any]], Meta(min_length=1)]
-    parameters: list[str] = []
-    defaults: dict[str, Any] = {}
+    parameters: Annotated[list[str], Meta(max_length=1_000)] = []
+    defaults: Named = {}
     inputs: Words = msgspec.field(default_factory=lambda: ["input"])
 
 
@@ -44,7 +45,7 @@ class Spec(Struct, forbid_unknown_fields=True):
     inputs: dict[str, Any]
     layers: Annotated[list[dict[str, Any]], Meta(min_length=1)]
     source: str | None = None
-    variables: dict[str, Any] = {}
+    variables: Named = {}
     blocks: dict[str, Any] = {}
     outputs: Words | None = None
 
@@ -220,6 +221,7 @@ def _translated(message: str) -> str:
         return " or ".join(_TERMS.get(term, term) for term in match[1].split(" | ") if term != "null")
 
     message = message.replace("`str` matching regex '^[^.]+$'", "`str` without a full stop")
+    message = message.replace("`str` of length <= 200", "`str` of at most 200 letters")
     message = re.sub("`(str|array)` of length >= 1", r"`\1` that is not empty", message)
     text = re.sub(r"`([^`]*)`", words, message).replace(">=", "≥").replace("<=", "≤")
     return text[:1].lower() + text[1:]

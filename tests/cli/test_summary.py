@@ -146,3 +146,47 @@ def test_shape_error_prints_the_layers_that_fit() -> None:
 def test_usage_errors(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(archcalc.ArchcalcError, match=message):
         summary(*arguments)
+
+
+def test_a_folded_block_gives_what_it_gives_not_its_last_layer() -> None:
+    text = """
+    name = "x"
+    inputs.i = [3, 8]
+    layers = [{ name = "block", type = "b" }]
+    [blocks.b]
+    layers = [
+      { name = "a", type = "conv1d", out_channels = 5, kernel_size = 1 },
+      { name = "b", type = "conv1d", input = "input", out_channels = 9, kernel_size = 3 },
+      { name = "c", type = "dropout", input = "a", when = "training" },
+    ]
+    """
+    (row,) = json.loads(summary("-", "--depth", "1", "--format", "json", text=text).output)["layers"]
+    assert row["output_shape"] == [5, 8]
+    assert row["receptive_field"]["size"] == [1]
+    assert row["parameters"] == (3 + 1) * 5 + (3 * 3 + 1) * 9
+
+
+def test_a_folded_block_says_what_is_unknown() -> None:
+    text = """
+    name = "x"
+    inputs.i = [3, 8]
+    layers = [{ name = "block", type = "b" }]
+    [blocks.b]
+    layers = [{ name = "r", type = "relu" }, { type = "cat", inputs = ["input", "r"], dim = 1 }]
+    """
+    output = summary("-", "--depth", "1", "--columns", "name,receptive_field", text=text).output
+    assert "block  ?" in output
+    assert "? block: positions of several inputs lie side by side" in output
+
+
+def test_copies_use_the_weights_of_copies() -> None:
+    text = """
+    name = "x"
+    inputs.i = [4]
+    layers = [
+      { name = "s", type = "linear", out_features = 4, repeat = 2 },
+      { name = "t", type = "linear", out_features = 4, repeat = 2, weights = "s" },
+    ]
+    """
+    network = archcalc.loads(text)
+    assert [node.owner for node in network.graph.nodes] == [None, None, 0, 1]

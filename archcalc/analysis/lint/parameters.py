@@ -12,7 +12,7 @@ from archcalc.layers.base import Layer, Shape, resolve_axis
 @rule("P201", "bias-before-normalization")
 def _find_useless_biases(network: AnalysedGraph) -> Iterator[Finding]:
     """A normalization subtracts the mean of each channel, and with it the bias of the layer before."""
-    readers = _readers(network)
+    readers, outputs = _readers(network), frozenset(network.graph.outputs)
     uses: defaultdict[int, list[Step]] = defaultdict(list)
     for step in steps(network):
         position = step.edge - len(network.graph.inputs)
@@ -20,7 +20,7 @@ def _find_useless_biases(network: AnalysedGraph) -> Iterator[Finding]:
     for position, users in uses.items():
         node, layer = network.graph.nodes[position], users[0].node.layer
         bias = layer.parameters(users[0].inputs).get("bias")
-        removers = [_removers(step, readers, network.graph.outputs) for step in users if bias]
+        removers = [_removers(step, readers, outputs) for step in users if bias]
         if not bias or not all(removers):
             continue
         types = " and ".join(sorted(set[str]().union(*removers)))
@@ -40,7 +40,7 @@ def _readers(network: AnalysedGraph) -> defaultdict[int, list[Step]]:
     return readers
 
 
-def _removers(step: Step, readers: defaultdict[int, list[Step]], outputs: tuple[int, ...]) -> set[str]:
+def _removers(step: Step, readers: defaultdict[int, list[Step]], outputs: frozenset[int]) -> set[str]:
     """The types of layers that remove the bias of a layer; none if anything gets to see it."""
     axis, waiting, found = _channel_axis(step.node.layer, step.output.shape), [step.edge], set()
     while waiting:
