@@ -65,29 +65,29 @@ class _Connector:
             raise self.document.error(self.problems)
         edges = {-1 - i: i for i in range(len(self.expansion.inputs))}
         edges.update({number: len(edges) + position for position, number in enumerate(order)})
-        positions = {number: position for position, number in enumerate(order)}
-        nodes = [
-            Node(
-                layers[number].name,
-                layers[number].layer,
-                tuple(edges[source] for source in sources[number] if source is not None),
-                layers[number].path,
-                layers[number].instances,
-                None if (owner := owners[number]) is None else positions[owner],
-                layers[number].trainable,
-            )
-            for number in order
-        ]
         return Graph(
             self.document,
             self.expansion.name,
             self.expansion.source,
             dict(self.expansion.variables),
             {item.name: _tensor(item.table) for item in self.expansion.inputs},
-            nodes,
+            self._nodes(order, sources, owners, edges),
             tuple(edges[output] for output in outputs),
             self._block_outputs(),
         )
+
+    def _nodes(
+        self, order: list[int], sources: list[list[int | None]], owners: list[int | None], edges: dict[int, int]
+    ) -> list[Node]:
+        """The layers in order, with edges and owners by their numbers there."""
+        positions = {number: position for position, number in enumerate(order)}
+        nodes = []
+        for number in order:
+            layer, owner = self.expansion.layers[number], owners[number]
+            read = tuple(edges[source] for source in sources[number] if source is not None)
+            owned = None if owner is None else positions[owner]
+            nodes.append(Node(layer.name, layer.layer, read, layer.path, layer.instances, owned, layer.trainable))
+        return nodes
 
     def _block_outputs(self) -> dict[str, str]:
         names = dict.fromkeys(instance.name for layer in self.expansion.layers for instance in layer.instances)

@@ -16,8 +16,10 @@ from archcalc.cli.options import network_options
 def command(spec: str, layer: str | None, batch: int, **network: Any) -> None:
     """Show how the numbers of LAYER in SPEC came about, step by step with the values put in; of every layer without it.
 
-    Letters: N, C input size and channels, M, K output size and channels, F kernel, S stride, P padding, D dilation,
-    E effective kernel, G groups, r and j receptive field and jump of the input.
+    Letters: N, C size and channels of the input (N for every axis of positions), M, K those of the output, F kernel,
+    S stride, P padding (of one end; of both for "same"), D dilation, E effective kernel, G groups, A output padding,
+    h heads, V and d embeddings and their size, n how many positions a layer reads, r and j size and jump of the field
+    of the input (r also the factor of an upsampling).
     """
     loaded = archcalc.load(spec, batch=batch, **network)
     names = [layer] if layer is not None else [row.name for row in loaded.layers]

@@ -39,6 +39,11 @@ def affine(shape: Shape, wanted: bool, bias: bool = True) -> dict[str, Shape]:
     return {"weight": shape, "bias": shape} if bias else {"weight": shape}
 
 
+def running_statistics(channels: Any) -> dict[str, Shape]:
+    """The buffers in which PyTorch keeps the statistics of each channel."""
+    return {"running_mean": (channels,), "running_var": (channels,), "num_batches_tracked": ()}
+
+
 def scale_and_shift(values: Any, parameters: dict[str, Shape]) -> dict[str, int]:
     """The operations of an elementwise scale and shift: one multiplication and one addition for each value."""
     return {
@@ -83,10 +88,7 @@ class BatchNorm(Normalization):
         return affine((channels,), self.affine)
 
     def buffers(self, inputs: Tensors) -> dict[str, Shape]:
-        if not self.track_running_stats:
-            return {}
-        channels, *_ = inputs[0].shape
-        return {"running_mean": (channels,), "running_var": (channels,), "num_batches_tracked": ()}
+        return running_statistics(inputs[0].shape[0]) if self.track_running_stats else {}
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         values = elements(output)
@@ -206,10 +208,7 @@ class InstanceNorm(Normalization):
         return affine((channels,), self.affine)
 
     def buffers(self, inputs: Tensors) -> dict[str, Shape]:
-        if not self.track_running_stats:
-            return {}
-        channels, *_ = inputs[0].shape
-        return {"running_mean": (channels,), "running_var": (channels,), "num_batches_tracked": ()}
+        return running_statistics(inputs[0].shape[0]) if self.track_running_stats else {}
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         values = elements(output)
