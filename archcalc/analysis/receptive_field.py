@@ -53,18 +53,29 @@ class AxisField(NamedTuple):
         return int(largest - 1) // 2 if self.hops else int(largest)
 
     @property
+    def jump_ratio(self) -> tuple[int, int]:
+        """The jump as numerator and denominator in lowest terms."""
+        common = math.gcd(self.advance, self.period)
+        return self.advance // common, self.period // common
+
+    @property
+    def center_doubled(self) -> int | None:
+        """Twice the center, which is whole; None if the first unit sees nothing."""
+        return None if self.first[0] > self.last[0] else int(self.first[0] + self.last[0])
+
+    @property
     def jump(self) -> "Fraction":
         """The distance between neighbouring units, in input positions."""
         from fractions import Fraction
 
-        return Fraction(self.advance, self.period)
+        return Fraction(*self.jump_ratio)
 
     @property
     def center(self) -> "Fraction | None":
         """The middle of what the first unit sees; None if it sees nothing."""
         from fractions import Fraction
 
-        return None if self.first[0] > self.last[0] else Fraction(int(self.first[0] + self.last[0]), 2)
+        return None if self.center_doubled is None else Fraction(self.center_doubled, 2)
 
     def sees(self, unit: int) -> tuple[float, float]:
         """The first and the last position that a unit sees."""

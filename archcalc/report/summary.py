@@ -47,11 +47,8 @@ class ReceptiveField(NamedTuple):
         """Plain numbers for JSON; a fraction that no float holds exactly is text."""
         return {
             "size": list(self.size),
-            "jump": [_exact(axis.advance, axis.period) for axis in self.axes],
-            "center": [
-                None if axis.first[0] > axis.last[0] else _exact(int(axis.first[0] + axis.last[0]), 2)
-                for axis in self.axes
-            ],
+            "jump": [_exact(*axis.jump_ratio) for axis in self.axes],
+            "center": [None if (double := axis.center_doubled) is None else _exact(double, 2) for axis in self.axes],
             "unit": self.unit,
         }
 

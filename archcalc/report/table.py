@@ -1,6 +1,5 @@
 """The summary as text: for a terminal, a pipe, a paper, a page or a program."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,12 @@ FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
 
 # The names that tabulate knows them by; it escapes what would be markup in a name.
 _TABULATE = {"markdown": "pipe", "latex": "latex_booktabs", "html": "html"}
+# How each says why a number is unknown, below the table.
+_NOTES: dict[str, Callable[[str], str]] = {
+    "markdown": lambda reason: f"\n{reason}",
+    "latex": lambda reason: f"% {reason}",
+    "html": lambda reason: f"<p>{_html(reason)}</p>",
+}
 _NARROWEST = 10  # letters that a shortened name keeps
 
 
@@ -210,15 +215,19 @@ def _field(row: LayerSummary, what: str) -> Any:
     if what == "size":
         return field.size if field.unit == "pixels" else f"{_sizes(field.size)} hop{'s' * (field.size != (1,))}"
     if what == "jump":
-        return tuple(_ratio(axis.advance, axis.period) for axis in field.axes)
-    centers = ((axis.first[0], axis.last[0]) for axis in field.axes)
-    return tuple(None if first > last else f"{(first + last) / 2:g}" for first, last in centers)
+        return tuple(_ratio(*axis.jump_ratio) for axis in field.axes)
+    return tuple(_half(axis.center_doubled) for axis in field.axes)
 
 
 def _ratio(numerator: int, denominator: int) -> str:
-    common = math.gcd(numerator, denominator)
-    top, bottom = numerator // common, denominator // common
-    return str(top) if bottom == 1 else f"{top}/{bottom}"
+    return str(numerator) if denominator == 1 else f"{numerator}/{denominator}"
+
+
+def _half(double: int | None) -> str | None:
+    """Half of a whole number with all its digits."""
+    if double is None:
+        return None
+    return f"{'-' * (double < 0)}{abs(double) // 2}{'.5' * (double % 2)}"
 
 
 def _operations_text(operations: dict[str, int | None]) -> str:
@@ -240,7 +249,8 @@ def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str
         disable_numparse=True,
         colalign=["right" if name in _COUNTS else "left" for name in columns],
     )
-    return str(table)
+    reasons = [_NOTES[format_name](_escaped(reason, format_name)) for reason in _reasons(summary)]
+    return "\n".join([str(table), *reasons])
 
 
 def _escaped(text: str, format_name: str) -> str:
@@ -248,6 +258,12 @@ def _escaped(text: str, format_name: str) -> str:
     if format_name != "markdown":
         return text
     return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in text)
+
+
+def _html(text: str) -> str:
+    from html import escape
+
+    return escape(text)
 
 
 def _total_row(summary: Summary, columns: Sequence[str]) -> list[str]:

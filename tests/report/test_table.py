@@ -80,3 +80,39 @@ def test_notebooks_show_the_table() -> None:
     assert "61,706" in network._repr_html_()
     assert str(network).startswith("LeNet-5")
     assert repr(network) == "Network('LeNet-5', 12 layers, 61,706 parameters)"
+
+
+UNKNOWN = """
+name = "x"
+inputs.nodes = [5, 3]
+inputs.edges = [5, 5]
+layers = [{ name = "<g>|", type = "gcn_conv", inputs = ["nodes", "edges"], out_features = 2 }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("format_name", "name"),
+    [
+        ("table", "? <g>|: "),
+        ("plain", "? <g>|: "),
+        ("markdown", r"? \<g\>\|: "),
+        ("latex", "% ? <g>|: "),
+        ("html", "<p>? &lt;g&gt;|: "),
+    ],
+)
+def test_every_table_says_why_a_number_is_unknown(format_name: str, name: str) -> None:
+    text = render(archcalc.loads(UNKNOWN).summary, format_name)
+    assert f"{name}the adjacency input does not say its number of nonzeros" in text
+    assert "≥ 0" in text
+
+
+@pytest.mark.parametrize(("size", "center"), [(12_345_678, "6172838.5"), (12_345_679, "6172839"), (2, "0.5")])
+def test_centers_keep_all_their_digits(size: int, center: str) -> None:
+    spec = f'name = "x"\ninputs.i = [1, 20_000_000]\nlayers = [{{ type = "max_pool1d", kernel_size = {size} }}]'
+    assert render(archcalc.loads(spec).summary, "csv", ["center"]) == f"center\n{center}"
+
+
+def test_centers_before_the_first_pixel() -> None:
+    layers = '{ type = "zero_pad", padding = 1 }, { type = "avg_pool1d", kernel_size = 2 }'
+    spec = f'name = "x"\ninputs.i = [1, 20]\nlayers = [{layers}]'
+    assert render(archcalc.loads(spec).summary, "csv", ["center"]).splitlines()[-1] == "-0.5"

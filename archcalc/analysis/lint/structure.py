@@ -36,8 +36,10 @@ def _find_misaligned(network: AnalysedGraph) -> Iterator[Finding]:
             continue
         apart = float(centers[-1] - centers[0])
         unit = "hop" if axes[0].hops else "input position"
-        message = f"branches meet that look at different places, {apart:g} {unit}{'s' * (apart != 1)} apart"
-        reason = f"the fields of their first units have centres {', '.join(f'{float(center):g}' for center in centers)}"
+        message = f"branches meet that look at different places, {apart:.15g} {unit}{'s' * (apart != 1)} apart"
+        reason = (
+            f"the fields of their first units have centres {', '.join(f'{float(center):.15g}' for center in centers)}"
+        )
         remedy = "pad the branches so that their centres agree, or crop one of them with slice"
         yield Finding((step.node.name,), message, (*step.node.path, "inputs"), reason, remedy)
 
