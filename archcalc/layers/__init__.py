@@ -13,6 +13,7 @@ from archcalc.layers import (
     merging,
     normalization,
     pooling,
+    resizing,
     shaping,
     transposed_convolution,
 )
@@ -27,6 +28,7 @@ MODULES = (
     normalization,
     activation,
     shaping,
+    resizing,
     merging,
     attention,
     graph_convolution,

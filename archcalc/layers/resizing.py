@@ -1,0 +1,199 @@
+"""Layers that make maps larger: padding, upsampling and pixel shuffle. Only interpolation counts arithmetic."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from archcalc.arithmetic import POINT, Window, ceil_divide, floor
+from archcalc.layers.base import (
+    FLOATING,
+    MAX_PHASES,
+    Count,
+    Misfit,
+    Natural,
+    PerAxis,
+    PhasedWindow,
+    Positive,
+    Read,
+    Shape,
+    Tensors,
+    UnknownWindow,
+    axis_misfit,
+    elements,
+    per_axis,
+    size_text,
+)
+from archcalc.layers.shaping import Shaping
+from archcalc.layers.sliding import Pair
+from archcalc.tracing import untraced
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Factor = Annotated[float, Meta(gt=0, le=2**62)]
+Scale = Factor | tuple[Factor, ...]
+
+
+class ZeroPad(Shaping):
+    """Zeros around the spatial axes: a number for all sides, one per axis, or a pair per axis."""
+
+    type: ClassVar[str] = "zero_pad"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+
+    padding: Natural | tuple[Natural | Pair, ...]
+
+    def pairs(self, rank: int) -> tuple[tuple[Any, Any], ...]:
+        """The padding before and after, for each spatial axis."""
+        values = per_axis(self.padding, rank - 1)
+        return tuple(value if isinstance(value, tuple) else (value, value) for value in values)
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        yield from axis_misfit("padding", self.padding, len(inputs[0].shape) - 1)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        channels, *sizes = inputs[0].shape
+        pairs = self.pairs(len(inputs[0].shape))
+        return (channels, *(size + before + after for size, (before, after) in zip(sizes, pairs, strict=True)))
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        pairs = self.pairs(len(inputs[0].shape))
+        shifted = (Window(1, 1, before, after) for before, after in pairs)
+        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(shifted, start=1))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from archcalc.pytorch.modules import ZeroPad as ZeroPadModule
+
+        return ZeroPadModule(self.pairs(len(inputs[0].shape)))
+
+
+class Upsample(Shaping):
+    """Enlarges the spatial axes to `size` or by `scale_factor`, by the nearest value or linear interpolation.
+
+    A fractional scale_factor gives the size ⌊N·r⌋, and that the positions (PyTorch's recompute_scale_factor). Linear
+    interpolation takes 2ᵏ − 1 weighted means of two values in k dimensions: two multiplications and an addition
+    each.
+    """
+
+    type: ClassVar[str] = "upsample"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    takes: ClassVar[tuple[str, ...]] = FLOATING
+
+    size: PerAxis | None = None
+    scale_factor: Scale | None = None
+    mode: Literal["nearest", "linear", "bilinear", "trilinear"] = "nearest"
+    align_corners: bool = False
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        dimensions = len(inputs[0].shape) - 1
+        if (self.size is None) == (self.scale_factor is None):
+            yield Misfit("upsample takes either size or scale_factor", help="give one of the two")
+        yield from axis_misfit("size", self.size, dimensions)
+        yield from axis_misfit("scale_factor", self.scale_factor, dimensions)
+        linear = ("linear", "bilinear", "trilinear")[dimensions - 1]
+        if self.mode not in ("nearest", linear):
+            yield Misfit(f'mode "{self.mode}" is not for {dimensions} spatial axes', "mode", help=f'use "{linear}"')
+        if self.align_corners and self.mode == "nearest":
+            yield Misfit("align_corners is for linear interpolation", "align_corners", help="leave it out")
+        if self.size is None and not isinstance(self.scale_factor, tuple | None):
+            yield from self._vanishing(inputs[0].shape, (self.scale_factor,) * dimensions)
+        elif isinstance(self.scale_factor, tuple) and len(self.scale_factor) == dimensions:
+            yield from self._vanishing(inputs[0].shape, self.scale_factor)
+
+    def _vanishing(self, shape: Shape, scales: tuple[float, ...]) -> Iterator[Misfit]:
+        if any(int(size * scale) < 1 for size, scale in zip(shape[1:], scales, strict=True)):
+            message = f"scale_factor leaves nothing of {size_text(shape)}"
+            yield Misfit(message, "scale_factor", help="use a larger scale_factor")
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        channels, *sizes = inputs[0].shape
+        if self.size is not None:
+            return (channels, *per_axis(self.size, len(sizes)))
+        scales = per_axis(self.scale_factor, len(sizes))
+        return (channels, *(scaled(size, scale) for size, scale in zip(sizes, scales, strict=True)))
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        if self.mode == "nearest":
+            return {}
+        means = elements(output) * (2 ** (len(output) - 1) - 1)
+        return {"multiplications": 2 * means, "additions": means}
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        sizes = zip(inputs[0].shape[1:], self.output_shape(inputs)[1:], strict=True)
+        windows = (interpolated(n, m, self.mode, self.align_corners) for n, m in sizes)
+        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        # The size is given even for a scale factor, whose rounding PyTorch would otherwise carry into the positions.
+        size = tuple(self.output_shape(inputs)[1:])
+        corners = None if self.mode == "nearest" else self.align_corners
+        return nn.Upsample(size=size, mode=self.mode, align_corners=corners)
+
+
+def scaled(size: Any, scale: Any) -> Any:
+    """⌊size · scale⌋, the product rounded as PyTorch rounds it; a whole factor stays exact."""
+    factor = untraced(scale)
+    if not isinstance(factor, float):
+        return size * scale
+    return size * int(factor) if factor.is_integer() else floor(size * scale)
+
+
+def interpolated(size: int, output: int, mode: str, align_corners: bool) -> PhasedWindow | UnknownWindow:
+    """The positions that each output of an upsampling takes its value from.
+
+    Nearest: ⌊o·N/M⌋. Linear: the two around (o + ½)·N/M − ½, or o·(N − 1)/(M − 1) with align_corners.
+    """
+    if size == 1:
+        return PhasedWindow((0,), (0,), 0)
+    numerator, denominator = size, output
+    if align_corners:
+        numerator, denominator = (size - 1, output - 1) if output > 1 else (0, 1)
+    common = math.gcd(numerator, denominator) or 1
+    advance, period = numerator // common, denominator // common
+    if period > MAX_PHASES:
+        return UnknownWindow(f"upsampling {size} positions to {output} has more than {MAX_PHASES} phases")
+    if mode == "nearest":
+        first = tuple(phase * advance // period for phase in range(period))
+        return PhasedWindow(first, first, advance)
+    # Twice the source position, over twice the period, so that the halves stay whole.
+    shift = 0 if align_corners else advance - period
+    sources = [2 * phase * advance + shift for phase in range(period)]
+    first = tuple(source // (2 * period) for source in sources)
+    return PhasedWindow(first, tuple(ceil_divide(source, 2 * period) for source in sources), advance)
+
+
+class PixelShuffle(Shaping):
+    """C·r² × H × W to C × H·r × W·r (Shi et al. 2016)."""
+
+    type: ClassVar[str] = "pixel_shuffle"
+    channel_axis: ClassVar[int | None] = 0
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+    upscale_factor: Positive
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        channels, *_ = inputs[0].shape
+        if channels % self.upscale_factor**2:
+            reason = f"{channels} mod {self.upscale_factor}² = {channels % self.upscale_factor**2}"
+            message = f"upscale_factor {self.upscale_factor} needs a multiple of {self.upscale_factor**2} channels"
+            yield Misfit(f"{message}, and gets {channels}", "upscale_factor", reason)
+
+    def output_shape(self, inputs: Tensors) -> Shape:
+        channels, height, width = inputs[0].shape
+        factor = self.upscale_factor
+        return (channels // factor**2, height * factor, width * factor)
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        _, *sizes = inputs[0].shape
+        windows = [interpolated(size, size * self.upscale_factor, "nearest", False) for size in sizes]
+        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
+
+    def module(self, inputs: Tensors) -> "nn.Module":
+        from torch import nn
+
+        return nn.PixelShuffle(self.upscale_factor)
