@@ -1,5 +1,6 @@
 """Every layer against torch.nn: both refuse, or both agree on shapes, parameters and buffers."""
 
+import inspect
 import itertools
 import math
 import warnings
@@ -19,8 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from archcalc.analysis.shapes import find_misfits
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import FLOATING, INTEGER, Tensor
+from archcalc.pytorch.build import make_module
 
 BATCH = 2
+# Axes, which PyTorch counts with the batch; what is always said; and None, which means false.
+OTHER_DEFAULTS = {"dim", "start_dim", "normalized_shape", "align_corners"}
 moderately = settings(deadline=None, derandomize=True, max_examples=60, database=None)
 thoroughly = settings(moderately, max_examples=150)
 
@@ -76,7 +80,7 @@ def done(make: Callable[[], nn.Module], *shapes: tuple[int, ...], batch: int = B
 
 
 def run(example: Example, *values: torch.Tensor) -> torch.Tensor:
-    module = example.layer.module(example.inputs).eval()
+    module = make_module(example.layer.module(example.inputs)).eval()
     result: torch.Tensor = module(*values)
     return result
 
@@ -95,10 +99,21 @@ class TestModules:
     def test_module_agrees(self, example: Example) -> None:
         layer, inputs = example.layer, example.inputs
         assert not [*find_misfits(layer, inputs)]
-        module = layer.module(inputs)
+        module = make_module(layer.module(inputs))
         output = module(*random_inputs(example))
         assert facts_of(module, output) == Facts(example.output, layer.parameters(inputs), layer.buffers(inputs))
         assert output.dtype == getattr(torch, layer.output_dtype(inputs))
+
+    @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+    def test_defaults_are_those_of_torch(self, example: Example) -> None:
+        """A field at its default is left out of the call, so that PyTorch's own default must be the same."""
+        made = example.layer.module(example.inputs)
+        if not made.name.startswith("nn."):
+            return
+        theirs = inspect.signature(getattr(nn, made.name[3:])).parameters
+        for field in msgspec.structs.fields(example.layer):
+            if field.name in theirs and not field.required and field.name not in OTHER_DEFAULTS:
+                assert field.default == theirs[field.name].default, field.name
 
     def test_every_layer_type_has_an_example(self) -> None:
         assert {example.layer.type for example in EXAMPLES} == set(LAYER_TYPES)
@@ -236,7 +251,7 @@ class TestConvolutions:
         if said(f"conv{dimensions}d", shape, out_channels=3, **fields) is None:
             return
         found = example(f"conv{dimensions}d", shape, out_channels=3, **fields)
-        module = found.layer.module(found.inputs)
+        module = make_module(found.layer.module(found.inputs))
         pairs = same_padding(shape[1:], fields) if fields["padding"] == "same" else fields["padding"]
         values = torch.randn(BATCH, *shape)
         convolve = getattr(functional, f"conv{dimensions}d")
@@ -624,7 +639,7 @@ class TestMerging:
         for dtypes in itertools.product(FLOATING + INTEGER, repeat=2):
             inputs = tuple(Tensor((3,), dtype) for dtype in dtypes)
             values = (torch.zeros(BATCH, 3, dtype=getattr(torch, dtype)) for dtype in dtypes)
-            assert f"torch.{layer.output_dtype(inputs)}" == str(layer.module(inputs)(*values).dtype)
+            assert f"torch.{layer.output_dtype(inputs)}" == str(make_module(layer.module(inputs))(*values).dtype)
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
@@ -633,7 +648,7 @@ class TestMerging:
 class TestValues:
     def test_connection_table_is_a_dense_convolution_with_zeros(self) -> None:
         found = example("conv2d", (3, 9, 8), out_channels=4, kernel_size=3, padding=[[1, 0], 1], connections=C3_TABLE)
-        module = found.layer.module(found.inputs)
+        module = make_module(found.layer.module(found.inputs))
         nn.init.normal_(module.bias)
         dense = torch.zeros(4, 3, 3, 3)
         links = ((target, source) for target, row in enumerate(C3_TABLE) for source in row)
@@ -645,7 +660,7 @@ class TestValues:
 
     def test_subsample_is_a_weighted_mean(self) -> None:
         found = example("subsample", (3, 7, 8), kernel_size=[2, 3], stride=2)
-        module = found.layer.module(found.inputs)
+        module = make_module(found.layer.module(found.inputs))
         module.weight.data, module.bias.data = torch.tensor([1.0, -2.0, 3.0]), torch.tensor([0.5, 0.0, -1.0])
         values = torch.randn(BATCH, 3, 7, 8)
         sums = functional.avg_pool2d(values, (2, 3), 2) * 6
@@ -654,7 +669,7 @@ class TestValues:
 
     def test_rbf_is_a_squared_distance(self) -> None:
         found = example("rbf", (5, 7), out_features=4)
-        module = found.layer.module(found.inputs)
+        module = make_module(found.layer.module(found.inputs))
         assert module.weight.abs().eq(1).all()
         values = torch.randn(BATCH, 5, 7)
         expected = torch.cdist(values, module.weight.expand(BATCH, -1, -1)) ** 2
@@ -663,7 +678,7 @@ class TestValues:
     @pytest.mark.parametrize("kind", ["batched", "shared", "sparse"])
     def test_graph_convolution_is_two_products(self, kind: str) -> None:
         found = gcn_example(out_features=4)
-        module = found.layer.module(found.inputs)
+        module = make_module(found.layer.module(found.inputs))
         features, adjacency = torch.randn(BATCH, 7, 5), torch.rand(7, 7).round()
         forms = {"batched": adjacency.expand(BATCH, 7, 7), "shared": adjacency, "sparse": adjacency.to_sparse()}
         each = [adjacency @ sample @ module.weight.T + module.bias for sample in features]
@@ -671,7 +686,7 @@ class TestValues:
 
     def test_attention_is_that_of_torch(self) -> None:
         found = example("multi_head_attention", (5, 8), (4, 6), (4, 7), num_heads=2)
-        module = found.layer.module(found.inputs)
+        module = make_module(found.layer.module(found.inputs))
         plain = nn.MultiheadAttention(8, 2, kdim=6, vdim=7, batch_first=True)
         plain.load_state_dict(module.state_dict())
         values = random_inputs(found)
@@ -736,7 +751,7 @@ class TestOperations:
         shapes = [(data.draw(small), features), (keys, data.draw(small)), (keys, data.draw(small))][: 1 if alone else 3]
         found = example("multi_head_attention", *shapes, num_heads=heads)
         macs = found.layer.operations(found.inputs, found.output)["macs"]
-        assert 2 * macs == counted(found.layer.module(found.inputs), *shapes)
+        assert 2 * macs == counted(make_module(found.layer.module(found.inputs)), *shapes)
 
     @pytest.mark.parametrize(
         "found",
@@ -749,4 +764,6 @@ class TestOperations:
     )
     def test_modules_that_torch_lacks(self, found: Example) -> None:
         macs = found.layer.operations(found.inputs, found.output)["macs"]
-        assert 2 * macs == counted(found.layer.module(found.inputs), *(tensor.shape for tensor in found.inputs))
+        assert 2 * macs == counted(
+            make_module(found.layer.module(found.inputs)), *(tensor.shape for tensor in found.inputs)
+        )

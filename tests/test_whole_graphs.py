@@ -18,7 +18,7 @@ from archcalc.layers.adaptive_pooling import AdaptiveMaxPooling
 from archcalc.layers.merging import Mul
 from archcalc.layers.pooling import MaxPooling
 from archcalc.pytorch.build import BuiltNetwork, build
-from archcalc.pytorch.modules import Add, pad
+from archcalc.pytorch.modules import Add
 
 BATCH = 2
 moderately = settings(deadline=None, derandomize=True, max_examples=80, database=None)
@@ -229,7 +229,8 @@ class Sum(nn.Module):
         self.steps = {"stride": [w.stride for w in windows], "dilation": [w.dilation for w in windows]}
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        return functional.conv2d(pad(values, self.padding), self.weight, groups=len(self.weight), **self.steps)
+        ends = [end for pair in reversed(self.padding) for end in pair]
+        return functional.conv2d(functional.pad(values, ends), self.weight, groups=len(self.weight), **self.steps)
 
 
 def measurable(network: archcalc.Network) -> BuiltNetwork:

@@ -8,6 +8,7 @@ from archcalc.layers.base import (
     Count,
     Elementwise,
     Misfit,
+    Module,
     Positive,
     Read,
     Shape,
@@ -16,12 +17,11 @@ from archcalc.layers.base import (
     elements,
     pointwise,
     resolve_axis,
+    torch_module,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from torch import nn
 
 
 class Activation(Elementwise):
@@ -42,10 +42,8 @@ class Relu(Activation):
     type: ClassVar[str] = "relu"
     costs: ClassVar[dict[str, int]] = {"comparisons": 1}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.ReLU()
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.ReLU")
 
 
 class Relu6(Activation):
@@ -54,10 +52,8 @@ class Relu6(Activation):
     type: ClassVar[str] = "relu6"
     costs: ClassVar[dict[str, int]] = {"comparisons": 2}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.ReLU6()
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.ReLU6")
 
 
 class LeakyRelu(Activation):
@@ -68,10 +64,8 @@ class LeakyRelu(Activation):
 
     negative_slope: float = 0.01
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.LeakyReLU(self.negative_slope)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.LeakyReLU", **self.changed("negative_slope"))
 
 
 class Prelu(Activation):
@@ -95,10 +89,8 @@ class Prelu(Activation):
         links: Count = elements(output)
         return links
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.PReLU(self.num_parameters)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.PReLU", **self.changed("num_parameters"))
 
 
 class Elu(Activation):
@@ -109,10 +101,8 @@ class Elu(Activation):
 
     alpha: float = 1.0
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.ELU(self.alpha)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.ELU", **self.changed("alpha"))
 
 
 class Gelu(Activation):
@@ -128,10 +118,8 @@ class Gelu(Activation):
             return {"multiplications": 6 * values, "additions": 2 * values, "tanh": values}
         return {"multiplications": 3 * values, "additions": values, "error_functions": values}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.GELU(approximate=self.approximate)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.GELU", **self.changed("approximate"))
 
 
 class Silu(Activation):
@@ -140,10 +128,8 @@ class Silu(Activation):
     type: ClassVar[str] = "silu"
     costs: ClassVar[dict[str, int]] = {"exponentials": 1, "additions": 1, "divisions": 1}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.SiLU()
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.SiLU")
 
 
 class Sigmoid(Activation):
@@ -152,10 +138,8 @@ class Sigmoid(Activation):
     type: ClassVar[str] = "sigmoid"
     costs: ClassVar[dict[str, int]] = {"exponentials": 1, "additions": 1, "divisions": 1}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Sigmoid()
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Sigmoid")
 
 
 class Hardsigmoid(Activation):
@@ -164,10 +148,8 @@ class Hardsigmoid(Activation):
     type: ClassVar[str] = "hardsigmoid"
     costs: ClassVar[dict[str, int]] = {"additions": 1, "comparisons": 2, "divisions": 1}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Hardsigmoid()
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Hardsigmoid")
 
 
 class Hardswish(Activation):
@@ -176,10 +158,8 @@ class Hardswish(Activation):
     type: ClassVar[str] = "hardswish"
     costs: ClassVar[dict[str, int]] = {"additions": 1, "comparisons": 2, "divisions": 1, "multiplications": 1}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Hardswish()
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Hardswish")
 
 
 class Tanh(Activation):
@@ -188,10 +168,8 @@ class Tanh(Activation):
     type: ClassVar[str] = "tanh"
     costs: ClassVar[dict[str, int]] = {"tanh": 1}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Tanh()
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Tanh")
 
 
 class Softplus(Activation):
@@ -210,10 +188,8 @@ class Softplus(Activation):
     beta: float = 1.0
     threshold: float = 20.0
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Softplus(self.beta, self.threshold)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Softplus", **self.changed("beta", "threshold"))
 
 
 class SoftmaxLayer(Elementwise):
@@ -256,10 +232,8 @@ class Softmax(SoftmaxLayer):
             "divisions": values,
         }
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Softmax(resolve_axis(self.dim, len(inputs[0].shape)) + 1)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Softmax", dim=resolve_axis(self.dim, len(inputs[0].shape)) + 1)
 
 
 class LogSoftmax(SoftmaxLayer):
@@ -280,10 +254,8 @@ class LogSoftmax(SoftmaxLayer):
             "logarithms": rows,
         }
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.LogSoftmax(resolve_axis(self.dim, len(inputs[0].shape)) + 1)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.LogSoftmax", dim=resolve_axis(self.dim, len(inputs[0].shape)) + 1)
 
 
 class Dropout(Elementwise):
@@ -299,7 +271,5 @@ class Dropout(Elementwise):
         if not 0 <= self.p <= 1:
             yield Misfit(f"p {self.p} is no probability", "p", help="use a number from 0 to 1")
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Dropout(self.p)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Dropout", **self.changed("p"))

@@ -10,6 +10,7 @@ from archcalc.layers.base import (
     Count,
     Layer,
     Misfit,
+    Module,
     PerAxis,
     PhasedWindow,
     Read,
@@ -19,12 +20,11 @@ from archcalc.layers.base import (
     axis_misfit,
     elements,
     per_axis,
+    torch_module,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from torch import nn
 
 
 class AdaptivePooling(Layer):
@@ -57,11 +57,8 @@ class AdaptivePooling(Layer):
         spatial = (adaptive_window(n, m) for n, m in zip(sizes, outputs, strict=True))
         return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(spatial, start=1))),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        module: nn.Module = getattr(nn, f"{self.torch_name}{self.dimensions}d")(self.output_size)
-        return module
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module(f"nn.{self.torch_name}{self.dimensions}d", self.output_size)
 
 
 def adaptive_window(size: int, output: int) -> Window | PhasedWindow | UnknownWindow:

@@ -1,7 +1,7 @@
 """Attention."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from archcalc.arithmetic import POINT, whole
 from archcalc.layers.base import (
@@ -9,17 +9,16 @@ from archcalc.layers.base import (
     Count,
     Layer,
     Misfit,
+    Module,
     Positive,
     Read,
     Shape,
     Tensors,
     divides,
     size_text,
+    torch_module,
 )
 from archcalc.tracing import untraced
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class MultiHeadAttention(Layer):
@@ -104,11 +103,10 @@ class MultiHeadAttention(Layer):
             tokens[0] = Read(POINT, 0)
         return tuple(zip(tokens, features, strict=True))
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Attention
-
-        features = [shape[-1] for shape in self._sources(inputs)]
-        return Attention(features, self.num_heads, self.bias, self.dropout)
+    def module(self, inputs: Tensors) -> Module:
+        features, *sources = (shape[-1] for shape in self._sources(inputs))
+        sizes = dict(zip(("kdim", "vdim"), sources, strict=True)) if sources != [features] * 2 else {}
+        return torch_module("Attention", features, self.num_heads, **sizes, **self.changed("bias", "dropout"))
 
 
 def same_size(one: Any, other: Any) -> bool:

@@ -6,14 +6,11 @@ has to hold for them is said in `check`, which runs on ints alone.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import NODEFAULT, Meta, Struct
 
 from archcalc.arithmetic import POINT, Window, product
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Shape = tuple[Any, ...]  # sizes without the batch; ints, or any number that a formula can run on
 
@@ -98,6 +95,24 @@ class Read(NamedTuple):
     hop: bool = False
 
 
+class Module(NamedTuple):
+    """The PyTorch module that does what a layer does, by the call that makes it.
+
+    `name` is a class of torch.nn, such as `nn.Conv2d`, or else one of `archcalc.pytorch.modules`. `expression` does the
+    same without a module, in Python on the inputs `{0}`, `{1}` …, where a person would write it so.
+    """
+
+    name: str
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    expression: str | None = None
+
+
+def torch_module(name: str, *arguments: Any, expression: str | None = None, **options: Any) -> Module:
+    """A module by its class and what its constructor takes."""
+    return Module(name, arguments, options, expression)
+
+
 class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     """A layer of some type. Abstract; every concrete subclass says its `type`."""
 
@@ -154,9 +169,15 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         """The window along each axis of the input that goes from it to several outputs: a transposed convolution's."""
         return {}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
+    def module(self, inputs: Tensors) -> Module:
         """The PyTorch module that does the same."""
         raise NotImplementedError(self.type)
+
+    def changed(self, *fields: str) -> dict[str, Any]:
+        """Those of the fields whose value is not their default, which is PyTorch's too."""
+        defaults = dict(zip(self.__struct_fields__[::-1], self.__struct_defaults__[::-1], strict=False))
+        values = {field: getattr(self, field) for field in fields}
+        return {field: value for field, value in values.items() if value != defaults.get(field, NODEFAULT)}
 
 
 class Elementwise(Layer):

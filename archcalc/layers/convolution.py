@@ -1,13 +1,14 @@
 """Convolutions in one, two and three dimensions."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from archcalc.arithmetic import Window, named, product, whole
 from archcalc.layers.base import (
     FLOATING,
     Count,
     Misfit,
+    Module,
     Natural,
     PerAxis,
     Positive,
@@ -16,12 +17,10 @@ from archcalc.layers.base import (
     divides,
     elements,
     per_axis,
+    torch_module,
     weighted_links,
 )
-from archcalc.layers.sliding import Padding, SlidingLayer
-
-if TYPE_CHECKING:
-    from torch import nn
+from archcalc.layers.sliding import Padding, SlidingLayer, torch_padding
 
 
 class Convolution(SlidingLayer):
@@ -88,12 +87,15 @@ class Convolution(SlidingLayer):
     def channel_window(self, inputs: Tensors) -> Window:
         return whole(inputs[0].shape[0])
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import convolution
-
+    def module(self, inputs: Tensors) -> Module:
         channels, *sizes = inputs[0].shape
         windows = self.spatial_windows(tuple(sizes))
-        return convolution(channels, self.out_channels, windows, self.groups, self.bias, self.connections)
+        options = self.changed("stride") | torch_padding(windows) | self.changed("dilation", "groups", "bias")
+        if self.connections is not None:
+            kernel = per_axis(self.kernel_size, self.dimensions)
+            return torch_module("ConnectedConv", self.connections, kernel, **options)
+        name = f"PaddedConv{self.dimensions}d" if "ends" in options else f"nn.Conv{self.dimensions}d"
+        return torch_module(name, channels, self.out_channels, self.kernel_size, **options)
 
 
 class Conv1d(Convolution):

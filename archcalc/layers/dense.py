@@ -1,7 +1,7 @@
 """Layers in which every output reads every input feature, and embeddings."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from archcalc.arithmetic import whole
 from archcalc.layers.base import (
@@ -10,6 +10,7 @@ from archcalc.layers.base import (
     Count,
     Layer,
     Misfit,
+    Module,
     Natural,
     Positive,
     Read,
@@ -17,11 +18,9 @@ from archcalc.layers.base import (
     Tensors,
     elements,
     pointwise,
+    torch_module,
     weighted_links,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def read_features(shape: Shape) -> tuple[Read, ...]:
@@ -67,10 +66,8 @@ class Linear(Layer):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return (read_features(inputs[0].shape),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Linear(inputs[0].shape[-1], self.out_features, bias=self.bias)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Linear", inputs[0].shape[-1], self.out_features, **self.changed("bias"))
 
 
 class Rbf(Layer):
@@ -109,10 +106,8 @@ class Rbf(Layer):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return (read_features(inputs[0].shape),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Rbf as RbfModule
-
-        return RbfModule(inputs[0].shape[-1], self.out_features)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("Rbf", inputs[0].shape[-1], self.out_features)
 
 
 class Embedding(Layer):
@@ -147,10 +142,8 @@ class Embedding(Layer):
         links: Count = elements(output)
         return links
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Embedding(self.num_embeddings, self.embedding_dim, padding_idx=self.padding_idx)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Embedding", self.num_embeddings, self.embedding_dim, **self.changed("padding_idx"))
 
 
 def needs_features(shape: Shape) -> Iterator[Misfit]:

@@ -1,7 +1,7 @@
 """Graph networks: convolution with a sparse adjacency, and readout."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from archcalc.arithmetic import POINT, product, whole
 from archcalc.layers.base import (
@@ -10,6 +10,7 @@ from archcalc.layers.base import (
     Count,
     Layer,
     Misfit,
+    Module,
     Positive,
     Read,
     Shape,
@@ -17,10 +18,8 @@ from archcalc.layers.base import (
     Unknown,
     elements,
     size_text,
+    torch_module,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class GcnConv(Layer):
@@ -86,10 +85,8 @@ class GcnConv(Layer):
         _, features = inputs[0].shape
         return ((Read(ONE_HOP, 0, hop=True), Read(whole(features), 1)), ())
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import GcnConv as GcnConvModule
-
-        return GcnConvModule(inputs[0].shape[1], self.out_features, self.bias)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("GcnConv", inputs[0].shape[1], self.out_features, **self.changed("bias"))
 
 
 class GraphReadout(Layer):
@@ -119,7 +116,6 @@ class GraphReadout(Layer):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return ((Read(whole(inputs[0].shape[0]), 0), Read(POINT, 0)),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import GraphReadout as GraphReadoutModule
-
-        return GraphReadoutModule(self.reduction)
+    def module(self, inputs: Tensors) -> Module:
+        function = "amax" if self.reduction == "max" else self.reduction
+        return torch_module("GraphReadout", self.reduction, expression=f"{{0}}.{function}(1)")

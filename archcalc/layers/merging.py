@@ -1,13 +1,14 @@
 """Layers in which branches meet."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from archcalc.arithmetic import POINT, SAME_FOR_ALL, maximum
 from archcalc.layers.base import (
     Count,
     Layer,
     Misfit,
+    Module,
     Read,
     Shape,
     Tensors,
@@ -17,10 +18,8 @@ from archcalc.layers.base import (
     pointwise,
     resolve_axis,
     size_text,
+    torch_module,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Merging(Layer):
@@ -90,6 +89,13 @@ def _spread(shape: Shape, output: Shape) -> tuple[Read, ...]:
     )
 
 
+def elementwise(name: str, operator: str, inputs: Tensors) -> Module:
+    """The module of a broadcasting operation. Ranks that differ need one: PyTorch would align the batch, too."""
+    ranks = {len(tensor.shape) for tensor in inputs}
+    expression = f" {operator} ".join(f"{{{number}}}" for number in range(len(inputs)))
+    return torch_module(name, max(ranks), expression=expression if len(ranks) == 1 else None)
+
+
 class Add(Broadcasting):
     """The sum of its inputs: one addition for each value and each further input."""
 
@@ -98,10 +104,8 @@ class Add(Broadcasting):
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"additions": elements(output) * (len(inputs) - 1)}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Add as AddModule
-
-        return AddModule(len(self.output_shape(inputs)))
+    def module(self, inputs: Tensors) -> Module:
+        return elementwise("Add", "+", inputs)
 
 
 class Mul(Broadcasting):
@@ -112,10 +116,8 @@ class Mul(Broadcasting):
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"multiplications": elements(output) * (len(inputs) - 1)}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Mul as MulModule
-
-        return MulModule(len(self.output_shape(inputs)))
+    def module(self, inputs: Tensors) -> Module:
+        return elementwise("Mul", "*", inputs)
 
 
 class Cat(Merging):
@@ -153,10 +155,10 @@ class Cat(Merging):
             reads.append(tuple(beside))
         return tuple(reads)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Cat as CatModule
-
-        return CatModule(resolve_axis(self.dim, len(inputs[0].shape)) + 1)
+    def module(self, inputs: Tensors) -> Module:
+        dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
+        listed = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
+        return torch_module("Cat", dim, expression=f"torch.cat(({listed}), {dim})")
 
 
 def _without(shape: Shape, dim: int, rank: int) -> tuple[int | Shape, Shape]:

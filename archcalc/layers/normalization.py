@@ -1,7 +1,7 @@
 """Normalizations. Receptive fields take their statistics for constants, as the literature does."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
@@ -11,16 +11,15 @@ from archcalc.layers.base import (
     Count,
     Elementwise,
     Misfit,
+    Module,
     Positive,
     Shape,
     Tensors,
     divides,
     elements,
     size_text,
+    torch_module,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Epsilon = Annotated[float, Meta(ge=0)]
 
@@ -99,18 +98,10 @@ class BatchNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        classes: dict[int, Any] = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}
-        module: nn.Module = classes[len(inputs[0].shape)](
-            inputs[0].shape[0],
-            eps=self.eps,
-            momentum=self.momentum,
-            affine=self.affine,
-            track_running_stats=self.track_running_stats,
-        )
-        return module
+    def module(self, inputs: Tensors) -> Module:
+        channels, *positions = inputs[0].shape
+        options = self.changed("eps", "momentum", "affine", "track_running_stats")
+        return torch_module(f"nn.BatchNorm{max(len(positions), 1)}d", channels, **options)
 
 
 class LayerNorm(Normalization):
@@ -147,11 +138,9 @@ class LayerNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        shape = list(self._normalized(inputs))
-        return nn.LayerNorm(shape, eps=self.eps, elementwise_affine=self.elementwise_affine, bias=self.bias)
+    def module(self, inputs: Tensors) -> Module:
+        options = self.changed("eps", "elementwise_affine", "bias")
+        return torch_module("nn.LayerNorm", self._normalized(inputs), **options)
 
 
 class GroupNorm(Normalization):
@@ -180,10 +169,8 @@ class GroupNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.GroupNorm(self.num_groups, inputs[0].shape[0], eps=self.eps, affine=self.affine)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.GroupNorm", self.num_groups, inputs[0].shape[0], **self.changed("eps", "affine"))
 
 
 class InstanceNorm(Normalization):
@@ -219,18 +206,10 @@ class InstanceNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        classes: dict[int, Any] = {2: nn.InstanceNorm1d, 3: nn.InstanceNorm2d, 4: nn.InstanceNorm3d}
-        module: nn.Module = classes[len(inputs[0].shape)](
-            inputs[0].shape[0],
-            eps=self.eps,
-            momentum=self.momentum,
-            affine=self.affine,
-            track_running_stats=self.track_running_stats,
-        )
-        return module
+    def module(self, inputs: Tensors) -> Module:
+        channels, *positions = inputs[0].shape
+        options = self.changed("eps", "momentum", "affine", "track_running_stats")
+        return torch_module(f"nn.InstanceNorm{len(positions)}d", channels, **options)
 
 
 class LocalResponseNorm(Normalization):
@@ -257,10 +236,8 @@ class LocalResponseNorm(Normalization):
             "divisions": values,
         }
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.LocalResponseNorm(self.size, alpha=self.alpha, beta=self.beta, k=self.k)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.LocalResponseNorm", self.size, **self.changed("alpha", "beta", "k"))
 
 
 def affine_links(parameters: dict[str, Shape], output: Shape) -> Count:

@@ -1,25 +1,24 @@
 """Max and average pooling, and LeNet's subsampling."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from archcalc.arithmetic import POINT, Window, product
 from archcalc.layers.base import (
     FLOATING,
     Count,
     Misfit,
+    Module,
     PerAxis,
     Positive,
     Shape,
     Tensors,
     elements,
     per_axis,
+    torch_module,
 )
-from archcalc.layers.sliding import Padding, SlidingLayer, trace_window
+from archcalc.layers.sliding import Padding, SlidingLayer, last_axis_first, torch_padding, trace_window
 from archcalc.tracing import Traced
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Pooling(SlidingLayer):
@@ -50,20 +49,30 @@ class CeilPooling(Pooling):
     end, but may not start in the padding (PyTorch).
     """
 
-    def rounds_up(self) -> bool:
-        """Whether ceil_mode is on."""
-        raise NotImplementedError
+    kernel_size: PerAxis
+    stride: PerAxis | None = None
+    padding: Padding = 0
+    ceil_mode: bool = False
 
     def spatial_output(self, sizes: Shape) -> Shape:
-        if not self.rounds_up():
+        if not self.ceil_mode:
             return super().spatial_output(sizes)
         return tuple(window.count_ceil(n) for window, n in zip(self.spatial_windows(sizes), sizes, strict=True))
 
     def traced_count(self, window: Window, size: int) -> Traced:
-        if not self.rounds_up():
+        if not self.ceil_mode:
             return super().traced_count(window, size)
         traced: Traced = trace_window(window).count_ceil(Traced(size, "N"))
         return traced
+
+    def pooling_module(self, name: str, inputs: Tensors, options: dict[str, Any]) -> Module:
+        """The module; PyTorch's own pads both ends of an axis alike, and by half of the kernel at most."""
+        _, *sizes = inputs[0].shape
+        windows = self.spatial_windows(tuple(sizes))
+        if all(window.before == window.after and 2 * window.before <= window.kernel for window in windows):
+            return torch_module(f"nn.{name}{self.dimensions}d", self.kernel_size, **options, **torch_padding(windows))
+        ends = last_axis_first([(window.before, window.after) for window in windows])
+        return torch_module(f"Padded{name}{self.dimensions}d", self.kernel_size, **options, ends=ends)
 
     def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
         too_large = [*self._padding_misfits(sizes)]
@@ -83,11 +92,7 @@ class CeilPooling(Pooling):
 class MaxPooling(CeilPooling):
     """The largest value of each window: F·F − 1 comparisons. Abstract."""
 
-    kernel_size: PerAxis
-    stride: PerAxis | None = None
-    padding: Padding = 0
     dilation: PerAxis = 1
-    ceil_mode: bool = False
 
     def geometry(self) -> dict[str, Any]:
         stride = self.kernel_size if self.stride is None else self.stride
@@ -98,18 +103,11 @@ class MaxPooling(CeilPooling):
             "dilation": self.dilation,
         }
 
-    def rounds_up(self) -> bool:
-        return self.ceil_mode
-
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"comparisons": elements(output) * (self.positions() - 1)}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import max_pool
-
-        _, *sizes = inputs[0].shape
-        windows, counts = self.spatial_windows(tuple(sizes)), self.spatial_output(tuple(sizes))
-        return max_pool(windows, sizes, counts, self.ceil_mode)
+    def module(self, inputs: Tensors) -> Module:
+        return self.pooling_module("MaxPool", inputs, self.changed("stride", "dilation", "ceil_mode"))
 
 
 class MaxPool1d(MaxPooling):
@@ -139,29 +137,18 @@ class MaxPool3d(MaxPooling):
 class AveragePooling(CeilPooling):
     """The mean of each window: F·F − 1 additions and a division. Abstract."""
 
-    kernel_size: PerAxis
-    stride: PerAxis | None = None
-    padding: Padding = 0
-    ceil_mode: bool = False
     count_include_pad: bool = True
 
     def geometry(self) -> dict[str, Any]:
         stride = self.kernel_size if self.stride is None else self.stride
         return {"kernel_size": self.kernel_size, "stride": stride, "padding": self.padding, "dilation": 1}
 
-    def rounds_up(self) -> bool:
-        return self.ceil_mode
-
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         units = elements(output)
         return {"additions": units * (self.positions() - 1), "divisions": units}
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import average_pool
-
-        _, *sizes = inputs[0].shape
-        windows, counts = self.spatial_windows(tuple(sizes)), self.spatial_output(tuple(sizes))
-        return average_pool(windows, sizes, counts, self.ceil_mode, self.count_include_pad)
+    def module(self, inputs: Tensors) -> Module:
+        return self.pooling_module("AvgPool", inputs, self.changed("stride", "ceil_mode", "count_include_pad"))
 
 
 class AvgPool1d(AveragePooling):
@@ -228,8 +215,5 @@ class Subsample(Pooling):
         links: Count = elements(output) * (self.positions() + 1)
         return links
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Subsample as SubsampleModule
-
-        channels, *sizes = inputs[0].shape
-        return SubsampleModule(channels, self.spatial_windows(tuple(sizes)))
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("Subsample", inputs[0].shape[0], self.kernel_size, **self.changed("stride"))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -12,6 +12,7 @@ from archcalc.layers.base import (
     MAX_PHASES,
     Count,
     Misfit,
+    Module,
     Natural,
     PerAxis,
     PhasedWindow,
@@ -24,13 +25,11 @@ from archcalc.layers.base import (
     elements,
     per_axis,
     size_text,
+    torch_module,
 )
 from archcalc.layers.shaping import Shaping
-from archcalc.layers.sliding import Pair
+from archcalc.layers.sliding import Pair, last_axis_first
 from archcalc.tracing import untraced
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Factor = Annotated[float, Meta(gt=0, le=2**62)]
 Scale = Factor | tuple[Factor, ...]
@@ -63,10 +62,9 @@ class ZeroPad(Shaping):
         shifted = (Window(1, 1, before, after) for before, after in pairs)
         return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(shifted, start=1))),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import ZeroPad as ZeroPadModule
-
-        return ZeroPadModule(self.pairs(len(inputs[0].shape)))
+    def module(self, inputs: Tensors) -> Module:
+        pairs = self.pairs(len(inputs[0].shape))
+        return torch_module(f"nn.ZeroPad{len(pairs)}d", last_axis_first(pairs))
 
 
 class Upsample(Shaping):
@@ -126,13 +124,13 @@ class Upsample(Shaping):
         windows = (interpolated(n, m, self.mode, self.align_corners) for n, m in sizes)
         return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        # The size is given even for a scale factor, whose rounding PyTorch would otherwise carry into the positions.
-        size = tuple(self.output_shape(inputs)[1:])
-        corners = None if self.mode == "nearest" else self.align_corners
-        return nn.Upsample(size=size, mode=self.mode, align_corners=corners)
+    def module(self, inputs: Tensors) -> Module:
+        options = self.changed("size", "scale_factor", "mode", "align_corners")
+        factors = per_axis(self.scale_factor, 1)
+        if any(isinstance(factor, float) and not factor.is_integer() for factor in factors):
+            # Else PyTorch would calculate positions by the factor, not by the size that was rounded.
+            options["recompute_scale_factor"] = True
+        return torch_module("nn.Upsample", **options)
 
 
 def scaled(size: Any, scale: Any) -> Any:
@@ -193,7 +191,5 @@ class PixelShuffle(Shaping):
         windows = [interpolated(size, size * self.upscale_factor, "nearest", False) for size in sizes]
         return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.PixelShuffle(self.upscale_factor)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.PixelShuffle", self.upscale_factor)

@@ -1,7 +1,7 @@
 """Layers that move values about. They count no arithmetic."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
@@ -10,6 +10,7 @@ from archcalc.layers.base import (
     Elementwise,
     Layer,
     Misfit,
+    Module,
     Natural,
     Positive,
     Read,
@@ -22,10 +23,8 @@ from archcalc.layers.base import (
     pointwise,
     resolve_axis,
     size_text,
+    torch_module,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Dimension = Annotated[int, Meta(ge=-1)]  # -1 for the size that is left open
 
@@ -43,10 +42,8 @@ class Identity(Elementwise):
     family: ClassVar[str] = "shaping"
     is_identity: ClassVar[bool] = True
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.Identity()
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.Identity")
 
 
 class Flatten(Shaping):
@@ -81,13 +78,14 @@ class Flatten(Shaping):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return (regrouped(inputs[0].shape, self.output_shape(inputs)),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        if not inputs[0].shape:
-            return nn.Unflatten(0, (-1, 1))
-        start, end = self._range(len(inputs[0].shape))
-        return nn.Flatten(start + 1, end)
+    def module(self, inputs: Tensors) -> Module:
+        rank = len(inputs[0].shape)
+        if not rank:
+            return torch_module("nn.Unflatten", 0, (-1, 1))
+        start, end = self._range(rank)
+        ends = {} if end == rank else {"end_dim": end}
+        starts = {"start_dim": start + 1} if start else {}
+        return Module("nn.Flatten", (), starts | ends)
 
 
 class Reshape(Shaping):
@@ -115,10 +113,9 @@ class Reshape(Shaping):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return (regrouped(inputs[0].shape, self.output_shape(inputs)),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Reshape as ReshapeModule
-
-        return ReshapeModule(self.output_shape(inputs))
+    def module(self, inputs: Tensors) -> Module:
+        listed = ", ".join(map(str, self.shape))
+        return torch_module("Reshape", self.shape, expression=f"{{0}}.reshape(len({{0}}), {listed})")
 
 
 def is_open(size: Any) -> bool:
@@ -182,10 +179,9 @@ class Permute(Shaping):
         order = self._order()
         return (tuple(Read(POINT, order.index(axis)) for axis in range(len(order))),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Permute as PermuteModule
-
-        return PermuteModule(self._order())
+    def module(self, inputs: Tensors) -> Module:
+        order = (0, *(axis + 1 for axis in self._order()))
+        return torch_module("Permute", order, expression=f"{{0}}.permute{order}")
 
 
 class ChannelShuffle(Elementwise):
@@ -201,10 +197,8 @@ class ChannelShuffle(Elementwise):
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         yield from divides("groups", self.groups, inputs[0].shape[0], "channels")
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        return nn.ChannelShuffle(self.groups)
+    def module(self, inputs: Tensors) -> Module:
+        return torch_module("nn.ChannelShuffle", self.groups)
 
 
 class Slice(Shaping):
@@ -239,11 +233,11 @@ class Slice(Shaping):
         start, _ = self._bounds(inputs[0].shape[self.dim])
         return (moved(len(inputs[0].shape), self.dim, start),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Slice as SliceModule
-
-        start, stop = self._bounds(inputs[0].shape[self.dim])
-        return SliceModule(resolve_axis(self.dim, len(inputs[0].shape)) + 1, start, stop)
+    def module(self, inputs: Tensors) -> Module:
+        dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
+        bounds = f"{self.start or ''}:{'' if self.stop is None else self.stop}"
+        expression = f"{{0}}[{':, ' * dim}{bounds}]"
+        return torch_module("Slice", dim, self.start, self.stop, expression=expression)
 
 
 def clamped(position: int, size: Any) -> Any:
@@ -280,13 +274,10 @@ class Chunk(Shaping):
         step = ceil_divide(inputs[0].shape[self.dim], self.chunks)
         return (moved(len(inputs[0].shape), self.dim, self.index * step),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from archcalc.pytorch.modules import Slice as SliceModule
-
-        size = inputs[0].shape[self.dim]
-        start = self.index * ceil_divide(size, self.chunks)
+    def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
-        return SliceModule(dim, start, start + self.output_shape(inputs)[self.dim])
+        expression = f"{{0}}.chunk({self.chunks}, {dim})[{self.index}]"
+        return torch_module("Chunk", self.chunks, self.index, dim, expression=expression)
 
 
 def moved(rank: int, dim: int, start: int) -> tuple[Read, ...]:

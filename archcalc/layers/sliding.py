@@ -1,6 +1,6 @@
 """What convolution and pooling share: a window that slides along every spatial axis."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
@@ -94,3 +94,16 @@ def trace_window(window: Window) -> Window:
     after = before if window.before == window.after else Traced(window.after, "P′")
     kernel, stride, dilation = Traced(window.kernel, "F"), Traced(window.stride, "S"), Traced(window.dilation, "D")
     return Window(kernel, stride, before, after, dilation)
+
+
+def torch_padding(windows: Sequence[Window]) -> dict[str, Any]:
+    """The padding as PyTorch's modules take it; as `ends` where one axis has different ones."""
+    if any(window.before != window.after for window in windows):
+        return {"ends": last_axis_first([(window.before, window.after) for window in windows])}
+    sizes = tuple(window.before for window in windows)
+    return {"padding": sizes[0] if len(set(sizes)) == 1 else sizes} if any(sizes) else {}
+
+
+def last_axis_first(pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """The two ends of every axis in a row, in the order of F.pad."""
+    return tuple(end for pair in reversed(pairs) for end in pair)

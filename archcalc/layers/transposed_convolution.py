@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 from archcalc.arithmetic import Window, named, product, transposed_count, whole
 from archcalc.layers.base import (
@@ -11,6 +11,7 @@ from archcalc.layers.base import (
     Count,
     Layer,
     Misfit,
+    Module,
     Natural,
     PerAxis,
     PhasedWindow,
@@ -23,11 +24,9 @@ from archcalc.layers.base import (
     divides,
     elements,
     per_axis,
+    torch_module,
     weighted_links,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class TransposedConvolution(Layer):
@@ -107,22 +106,10 @@ class TransposedConvolution(Layer):
         channels = Read(whole(inputs[0].shape[0]), 0)
         return ((channels, *(Read(gathered(window), axis) for axis, window in enumerate(self._windows(), start=1))),)
 
-    def module(self, inputs: Tensors) -> "nn.Module":
-        from torch import nn
-
-        classes: dict[int, Any] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-        module: nn.Module = classes[self.dimensions](
-            inputs[0].shape[0],
-            self.out_channels,
-            self.kernel_size,
-            stride=self.stride,
-            padding=self.padding,
-            output_padding=self.output_padding,
-            groups=self.groups,
-            bias=self.bias,
-            dilation=self.dilation,
-        )
-        return module
+    def module(self, inputs: Tensors) -> Module:
+        arguments = inputs[0].shape[0], self.out_channels, self.kernel_size
+        options = self.changed("stride", "padding", "output_padding", "groups", "bias", "dilation")
+        return torch_module(f"nn.ConvTranspose{self.dimensions}d", *arguments, **options)
 
 
 @lru_cache

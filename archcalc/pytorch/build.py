@@ -1,7 +1,5 @@
 """The network of a spec as an ordinary PyTorch module."""
 
-from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -9,7 +7,8 @@ from torch import nn
 
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import FLOATING
+from archcalc.layers.base import FLOATING, Module
+from archcalc.pytorch import modules
 from archcalc.report.network import Network
 
 
@@ -35,7 +34,7 @@ def build(network: Network) -> "BuiltNetwork":
 class Step(NamedTuple):
     """A layer's turn in the forward pass. Edges are those of the graph; `spent` are not read by any later step."""
 
-    find: Callable[[nn.Module], nn.Module]
+    keys: tuple[str, ...]
     sources: tuple[int, ...]
     spent: tuple[int, ...]
 
@@ -55,7 +54,11 @@ class BuiltNetwork(nn.Module):
             raise TypeError(f"the network takes {', '.join(self._inputs)}; it got {len(inputs)} inputs")
         values: list[torch.Tensor | None] = [*inputs]
         for step in self._steps:
-            values.append(step.find(self)(*(values[edge] for edge in step.sources)))
+            # Replaced submodules are found, and torch.compile can follow.
+            module: Any = self
+            for key in step.keys:
+                module = module._modules[key]
+            values.append(module(*(values[edge] for edge in step.sources)))
             for edge in step.spent:
                 values[edge] = None  # its memory may be used again
         outputs = tuple(values[edge] for edge in self._outputs)
@@ -70,7 +73,7 @@ def _steps(graph: Graph) -> tuple[Step, ...]:
         if edge not in outputs:
             spent.setdefault(node, []).append(edge)
     return tuple(
-        Step(attrgetter(node.name), node.sources, tuple(spent.get(number, ())))
+        Step(tuple(node.name.split(".")), node.sources, tuple(spent.get(number, ())))
         for number, node in enumerate(graph.nodes)
     )
 
@@ -78,9 +81,16 @@ def _steps(graph: Graph) -> tuple[Step, ...]:
 def _module(network: Network, position: int) -> nn.Module:
     node: Node = network.graph.nodes[position]
     inputs = tuple(tensor for edge in node.sources if (tensor := network.analysed.tensors[edge]) is not None)
-    module = node.layer.module(inputs)
+    module = make_module(node.layer.module(inputs))
     dtype = node.layer.output_dtype(inputs)
     return module.to(getattr(torch, dtype)) if dtype in FLOATING else module
+
+
+def make_module(module: Module) -> nn.Module:
+    """The module that a layer says does the same."""
+    kind, _, name = module.name.rpartition(".")
+    made: nn.Module = getattr(nn if kind == "nn" else modules, name)(*module.arguments, **module.options)
+    return made
 
 
 def _add(root: nn.Module, name: str, module: nn.Module) -> None:

@@ -1,176 +1,147 @@
 """Modules for layers that torch.nn lacks, or has without some of their fields. Shapes here begin with the batch, B."""
 
+import math
 from collections.abc import Sequence
 from functools import reduce
-from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from archcalc.arithmetic import Window
 
-CONVOLUTIONS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-CONVOLVE: dict[int, Any] = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
-MAX_POOLS: dict[int, Any] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
-AVERAGE_POOLS: dict[int, Any] = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+class EndPadding(nn.Module):
+    """A padding of its own for each end of an axis, before what the other base class does."""
 
-Pairs = Sequence[tuple[int, int]]
-Shape = Sequence[int]
+    fill = 0.0
 
+    def __init__(self, *arguments: Any, ends: Sequence[int], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.ends = tuple(ends)  # before and after, the last axis first
 
-def pad(values: torch.Tensor, pairs: Pairs, value: float = 0) -> torch.Tensor:
-    """Pads the last axes, a pair for each; F.pad wants the last axis first."""
-    return functional.pad(values, [side for pair in reversed(pairs) for side in pair], value=value)
-
-
-def symmetric_padding(windows: Sequence[Window]) -> tuple[int, ...] | None:
-    """The padding as torch.nn takes it; None where the two ends of an axis differ."""
-    if any(window.before != window.after for window in windows):
-        return None
-    return tuple(window.before for window in windows)
+    def forward(self, values: torch.Tensor) -> Any:
+        """Pads first."""
+        return super().forward(functional.pad(values, self.ends, value=self.fill))
 
 
-def geometry(windows: Sequence[Window]) -> tuple[tuple[int, ...], ...]:
-    """Kernel size, stride and dilation, each with a value per axis."""
-    kernel, stride, _, _, dilation = zip(*windows, strict=True)
-    return kernel, stride, dilation
+class PaddedConv1d(EndPadding, nn.Conv1d):
+    """A convolution over one axis, with a padding of its own for each end."""
 
 
-def convolution(
-    channels: int,
-    maps: int,
-    windows: Sequence[Window],
-    groups: int,
-    bias: bool,
-    table: Sequence[Sequence[int]] | None,
-) -> nn.Module:
-    """B × channels × sizes to B × maps × sizes, by a connection table if there is one."""
-    kernel, stride, dilation = geometry(windows)
-    padding = symmetric_padding(windows)
-    plain: nn.Module = CONVOLUTIONS[len(windows)](channels, maps, kernel, stride, padding or 0, dilation, groups, bias)
-    if table is not None:
-        return ConnectedConvolution(plain, windows, table)
-    return plain if padding is not None else PaddedConvolution(plain, windows)
+class PaddedConv2d(EndPadding, nn.Conv2d):
+    """A convolution over two axes, with a padding of its own for each end."""
 
 
-class PaddedConvolution(nn.Module):
-    """A convolution with any number of zeros at each end. It takes over the parameters of `plain`."""
-
-    def __init__(self, plain: Any, windows: Sequence[Window]) -> None:
-        super().__init__()
-        self.weight, self.bias = plain.weight, plain.bias
-        self.stride, self.dilation, self.groups = plain.stride, plain.dilation, plain.groups
-        self.padding = [(window.before, window.after) for window in windows]
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Pads, then convolves."""
-        return self.convolve(pad(values, self.padding), self.weight, self.bias, self.groups)
-
-    def convolve(self, values: torch.Tensor, weight: Any, bias: Any, groups: int) -> torch.Tensor:
-        """The convolution without padding."""
-        convolve = CONVOLVE[len(self.padding)]
-        found: torch.Tensor = convolve(values, weight, bias, self.stride, 0, self.dilation, groups)
-        return found
+class PaddedConv3d(EndPadding, nn.Conv3d):
+    """A convolution over three axes, with a padding of its own for each end."""
 
 
-class ConnectedConvolution(PaddedConvolution):
+class ConnectedConv(nn.Module):
     """A convolution by a connection table, as LeNet-5's C3: output map i reads the input maps in row i.
 
     The weight is links × kernel, a kernel for each link in the order of the table. Each link is convolved by itself,
     so that the work done is that of the links there are; then the links into a map are added up.
     """
 
-    def __init__(self, plain: Any, windows: Sequence[Window], table: Sequence[Sequence[int]]) -> None:
-        super().__init__(plain, windows)
-        self.targets = [target for target, row in enumerate(table) for _ in row]
-        self.sources = [source for row in table for source in row]
-        self.weight = nn.Parameter(plain.weight.detach()[self.targets, self.sources].clone())
-        self.maps = len(table)
+    def __init__(
+        self,
+        connections: Sequence[Sequence[int]],
+        kernel_size: Sequence[int],
+        padding: int | Sequence[int] = 0,
+        ends: Sequence[int] = (0, 0),
+        bias: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.targets = [target for target, row in enumerate(connections) for _ in row]
+        self.sources = [source for row in connections for source in row]
+        self.maps, self.ends = len(connections), tuple(ends)
+        self.options = {**options, "padding": padding, "groups": len(self.sources)}
+        self.convolve = getattr(functional, f"conv{len(kernel_size)}d")
+        bound = 1 / math.sqrt(math.prod(kernel_size) * max(map(len, connections)))
+        self.weight = nn.Parameter(torch.empty(len(self.sources), *kernel_size).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(self.maps).uniform_(-bound, bound)) if bias else None
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Pads, convolves every link, adds up."""
-        read = pad(values, self.padding)[:, self.sources]
-        links = self.convolve(read, self.weight.unsqueeze(1), None, len(self.sources))
+        """Convolves every link, adds up."""
+        read = functional.pad(values, self.ends)[:, self.sources]
+        links = self.convolve(read, self.weight.unsqueeze(1), **self.options)
         targets = torch.tensor(self.targets, device=links.device)
         found = links.new_zeros(len(links), self.maps, *links.shape[2:]).index_add(1, targets, links)
-        return found if self.bias is None else found + self.bias.reshape(-1, *[1] * len(self.padding))
+        return found if self.bias is None else found + self.bias.reshape(-1, *[1] * (links.dim() - 2))
 
 
-def max_pool(windows: Sequence[Window], sizes: Shape, counts: Shape, ceil_mode: bool) -> nn.Module:
-    """B × channels × sizes to B × channels × counts."""
-    kernel, stride, dilation = geometry(windows)
-    pool = MAX_POOLS[len(windows)]
-    padding = symmetric_padding(windows)
-    if padding is None or any(2 * window.before > window.kernel for window in windows):
-        return PaddedMaxPool(pool(kernel, stride, dilation=dilation), reach(windows, sizes, counts))
-    plain: nn.Module = pool(kernel, stride, padding, dilation=dilation, ceil_mode=ceil_mode)
-    return plain
+def without_late_windows(pooled: torch.Tensor, values: torch.Tensor, pool: Any) -> torch.Tensor:
+    """The pooled values of the windows that do not start in the padding at the end."""
+    axes = len(pool.ends) // 2
+    strides = pool.stride if isinstance(pool.stride, Sequence) else (pool.stride,) * axes
+    for axis, stride, before in zip(range(-1, -axes - 1, -1), strides[::-1], pool.ends[::2], strict=True):
+        most = (values.shape[axis] + before - 1) // stride + 1
+        pooled = pooled.narrow(axis, 0, min(pooled.shape[axis], most))
+    return pooled
 
 
-def average_pool(
-    windows: Sequence[Window], sizes: Shape, counts: Shape, ceil_mode: bool, count_include_pad: bool
-) -> nn.Module:
-    """B × channels × sizes to B × channels × counts."""
-    kernel, stride, _ = geometry(windows)
-    pool = AVERAGE_POOLS[len(windows)]
-    padding = symmetric_padding(windows)
-    if padding is None:
-        counted = [(window.before, window.after) if count_include_pad else (0, 0) for window in windows]
-        return PaddedAveragePool(pool(kernel, stride), reach(windows, sizes, counts), counted)
-    plain: nn.Module = pool(kernel, stride, padding, ceil_mode, count_include_pad)
-    return plain
+class PaddedMaxPool(EndPadding):
+    """Max pooling with a padding of its own for each end."""
+
+    fill = -math.inf  # never the largest
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Pads, then pools."""
+        return without_late_windows(super().forward(values), values, self)
 
 
-def reach(windows: Sequence[Window], sizes: Shape, counts: Shape) -> list[tuple[int, int]]:
-    """The padding with which all windows fit exactly, whether the last one hangs over the end or falls short of it."""
-    axes = zip(windows, sizes, counts, strict=True)
-    return [(w.before, (count - 1) * w.stride + w.effective - size - w.before) for w, size, count in axes]
+class PaddedMaxPool1d(PaddedMaxPool, nn.MaxPool1d):
+    """Over one axis."""
 
 
-class PaddedMaxPool(nn.Module):
-    """Max pooling with a different padding at each end."""
-
-    def __init__(self, pool: nn.Module, padding: Pairs) -> None:
-        super().__init__()
-        self.pool, self.padding = pool, padding
-
-    def forward(self, values: torch.Tensor) -> Any:
-        """Pads with what is never the largest, then pools."""
-        return self.pool(pad(values, self.padding, -torch.inf))
+class PaddedMaxPool2d(PaddedMaxPool, nn.MaxPool2d):
+    """Over two axes."""
 
 
-class PaddedAveragePool(nn.Module):
-    """Average pooling with a different padding at each end; `counted` is the padding that a mean counts as values."""
+class PaddedMaxPool3d(PaddedMaxPool, nn.MaxPool3d):
+    """Over three axes."""
 
-    def __init__(self, pool: nn.Module, padding: Pairs, counted: Pairs) -> None:
-        super().__init__()
-        self.pool, self.padding, self.counted = pool, padding, counted
 
-    def forward(self, values: torch.Tensor) -> Any:
+class PaddedAvgPool(EndPadding):
+    """Average pooling with a padding of its own for each end."""
+
+    count_include_pad: bool
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
         """The mean over the window, divided by the share of it that counts."""
-        ones = pad(torch.ones_like(values[:1, :1]), self.counted, 1)
-        pairs = zip(self.padding, self.counted, strict=True)
-        rest = [
-            (before - before_counted, after - after_counted)
-            for (before, after), (before_counted, after_counted) in pairs
-        ]
-        return self.pool(pad(values, self.padding)) / self.pool(pad(ones, rest))
+        counted = torch.ones_like(values[:1, :1])
+        shares = functional.pad(counted, self.ends, value=float(self.count_include_pad))
+        means = super().forward(values) / super(EndPadding, self).forward(shares)
+        return without_late_windows(means, values, self)
+
+
+class PaddedAvgPool1d(PaddedAvgPool, nn.AvgPool1d):
+    """Over one axis."""
+
+
+class PaddedAvgPool2d(PaddedAvgPool, nn.AvgPool2d):
+    """Over two axes."""
+
+
+class PaddedAvgPool3d(PaddedAvgPool, nn.AvgPool3d):
+    """Over three axes."""
 
 
 class Subsample(nn.Module):
     """B × channels × height × width: the sum of each window, times a weight and plus a bias for each channel."""
 
-    def __init__(self, channels: int, windows: Sequence[Window]) -> None:
+    def __init__(
+        self, channels: int, kernel_size: int | Sequence[int], stride: int | Sequence[int] | None = None
+    ) -> None:
         super().__init__()
-        self.kernel, self.stride, _ = geometry(windows)
-        self.weight = nn.Parameter(torch.full((channels,), 1 / prod(self.kernel)))
+        self.kernel_size, self.stride = kernel_size, stride
+        self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """weight·Σ + bias."""
-        sums = functional.avg_pool2d(values, self.kernel, self.stride, divisor_override=1)
+        sums = functional.avg_pool2d(values, self.kernel_size, self.stride, divisor_override=1)
         return sums * self.weight[:, None, None] + self.bias[:, None, None]
 
 
@@ -192,7 +163,7 @@ class Rbf(nn.Module):
 class Reshape(nn.Module):
     """Another shape for the same values of each sample."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.shape = shape
 
@@ -202,39 +173,39 @@ class Reshape(nn.Module):
 
 
 class Permute(nn.Module):
-    """Another order of the axes behind the batch."""
+    """Another order of the axes, the batch counted."""
 
-    def __init__(self, order: Sequence[int]) -> None:
+    def __init__(self, dims: Sequence[int]) -> None:
         super().__init__()
-        self.order = [0, *(axis + 1 for axis in order)]
+        self.dims = dims
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """The batch stays in front."""
-        return values.permute(self.order)
-
-
-class ZeroPad(nn.Module):
-    """Zeros around the last axes, a pair for each."""
-
-    def __init__(self, pairs: Pairs) -> None:
-        super().__init__()
-        self.pairs = pairs
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Zeros before and after."""
-        return pad(values, self.pairs)
+        """Axis i is axis dims[i] of the input."""
+        return values.permute(self.dims)
 
 
 class Slice(nn.Module):
-    """Positions `start` to `stop` − 1 of axis `dim`, the batch counted."""
+    """Positions `start` to before `stop` of axis `dim`, the batch counted."""
 
-    def __init__(self, dim: int, start: int, stop: int) -> None:
+    def __init__(self, dim: int, start: int, stop: int | None) -> None:
         super().__init__()
-        self.dim, self.start, self.stop = dim, start, stop
+        self.places = (*[slice(None)] * dim, slice(start, stop))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """A part of the axis."""
-        return values.narrow(self.dim, self.start, self.stop - self.start)
+        return values[self.places]
+
+
+class Chunk(nn.Module):
+    """Part number `index` of axis `dim`, the batch counted, cut into `chunks` parts."""
+
+    def __init__(self, chunks: int, index: int, dim: int) -> None:
+        super().__init__()
+        self.chunks, self.index, self.dim = chunks, index, dim
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """A part of the axis."""
+        return values.chunk(self.chunks, self.dim)[self.index]
 
 
 class Cat(nn.Module):
@@ -282,9 +253,8 @@ def expanded(values: torch.Tensor, rank: int) -> torch.Tensor:
 class Attention(nn.MultiheadAttention):
     """B × queries × features, or query, key and value, to B × queries × features, without the attention weights."""
 
-    def __init__(self, features: Sequence[int], num_heads: int, bias: bool, dropout: float) -> None:
-        embedding, key, value = features
-        super().__init__(embedding, num_heads, dropout, bias, kdim=key, vdim=value, batch_first=True)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options, batch_first=True)
 
     def forward(self, *inputs: torch.Tensor) -> Any:  # type: ignore[override, unused-ignore]  # one input or three
         """A single input is query, key and value."""
@@ -298,7 +268,7 @@ class GcnConv(nn.Module):
     The adjacency is B × nodes × nodes, or nodes × nodes for all samples, which alone may be sparse.
     """
 
-    def __init__(self, features: int, out_features: int, bias: bool) -> None:
+    def __init__(self, features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
         linear = nn.Linear(features, out_features, bias=bias)
         self.weight, self.bias = linear.weight, linear.bias
