@@ -3,6 +3,7 @@
     spec text ─▶ document ─▶ expanded layers ─▶ graph ─▶ analyses ─▶ report
     (a file)     (TOML)      (blocks, repeat,   (edges)  (shapes,    (Network: rows,
                               variables)                  counts)     totals, tables)
+                                                                        └▶ PyTorch
 
 >>> import archcalc
 >>> network = archcalc.load("lenet5")
@@ -12,7 +13,7 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archcalc.errors import ArchcalcError, Diagnostic, SpecError, UsageError
 from archcalc.graph import connect
@@ -20,6 +21,11 @@ from archcalc.report.network import Network, ShapeError
 from archcalc.report.summary import LayerSummary, ReceptiveField, Totals
 from archcalc.spec.document import Document, parse, read, shipped_specs
 from archcalc.spec.expansion import expand
+
+if TYPE_CHECKING:
+    import torch
+
+    from archcalc.pytorch.build import BuiltNetwork
 
 __version__ = "0.1.0"
 __all__ = [
@@ -32,6 +38,7 @@ __all__ = [
     "SpecError",
     "Totals",
     "UsageError",
+    "build",
     "load",
     "loads",
     "shipped_specs",
@@ -70,6 +77,34 @@ def loads(
     if not isinstance(text, str):
         raise UsageError(f"loads takes the text of a spec, not {type(text).__name__}")
     return _analyse(parse(text), variables, inputs, training, batch)
+
+
+def build(
+    spec: Network | str | PathLike[str],
+    *,
+    variables: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+    training: bool = False,
+    device: "str | torch.device" = "cpu",
+    dtype: "str | torch.dtype | None" = None,
+) -> "BuiltNetwork":
+    """The network as an ordinary PyTorch module with fresh weights; needs PyTorch.
+
+    `spec` is what `load` takes, with its options, or a network that is loaded already. Modules bear the names of the
+    spec's layers; layers in blocks are in modules of the block's name. `forward` takes the inputs in the order of the
+    spec, each with the batch in front, and returns a tensor, or a tuple where there are several outputs. `device` may
+    be `"meta"`, where a network of any size takes no memory; `dtype` replaces that of the floating-point parameters.
+
+    Raises what `load` raises, and UsageError without PyTorch, for a device that is not there, and for a layer whose
+    name a PyTorch module needs itself.
+    """
+    from archcalc.pytorch.build import build as build_network
+
+    if not isinstance(spec, Network):
+        spec = load(spec, variables=variables, inputs=inputs, training=training)
+    elif variables or inputs or training:
+        raise UsageError("a network that is loaded already takes no variables, inputs or training: give them to load")
+    return build_network(spec, device, dtype)
 
 
 def _analyse(

@@ -25,3 +25,19 @@ def golden(pytestconfig: pytest.Config) -> Callable[[Path, str], None]:
         assert file.read_text("utf-8") == text
 
     return compare
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marked = [item for item in items if item.get_closest_marker("cuda")]
+    if marked:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device here"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "no CUDA" in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"NOT RUN: {len(skipped)} tests of the GPU, for lack of a CUDA device", yellow=True)

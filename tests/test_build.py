@@ -1,6 +1,8 @@
-"""The built network: names, sharing, freezing, inputs and outputs."""
+"""The built network: names, sharing, freezing, inputs and outputs, devices, and what PyTorch's compilers make of it."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 import archcalc
 from archcalc.errors import UsageError
 from archcalc.pytorch.build import build
+from archcalc.pytorch.device import random_inputs
 
 BLOCKS = """
 name = "blocks"
@@ -160,3 +163,108 @@ def test_any_other_name_will_do(name: str) -> None:
     built = build(chain(f'name = "{name}", type = "linear", out_features = 2'))
     assert [*built.state_dict()] == [f"{name}.weight", f"{name}.bias"]
     assert built.train().eval()(torch.zeros(2, 4)).shape == (2, 2)
+
+
+# --- the public function --------------------------------------------------------------------------------------------
+
+
+def test_a_spec_is_built_by_name_with_its_options() -> None:
+    built = archcalc.build("stacked_3x3", variables={"C": 4}, inputs={"image": [4, 9, 9]})
+    assert sum(parameter.numel() for parameter in built.parameters()) == 27 * 4**2
+    assert archcalc.build(archcalc.load("lenet5")).C1.weight.shape == (6, 1, 5, 5)
+
+
+def test_a_loaded_network_takes_no_more_options() -> None:
+    with pytest.raises(UsageError, match="loaded already takes no variables"):
+        archcalc.build(archcalc.load("lenet5"), training=True)
+
+
+def test_heads_of_training_exist_in_training_alone() -> None:
+    network = """
+    name = "an auxiliary head"
+    outputs = ["logits", "auxiliary"]
+    inputs.x = [4]
+    layers = [
+      { name = "hidden", type = "linear", out_features = 3 },
+      { name = "auxiliary", type = "linear", out_features = 2, when = "training" },
+      { name = "logits", type = "linear", input = "hidden", out_features = 2 },
+    ]
+    """
+    values = torch.rand(5, 4)
+    assert archcalc.build(archcalc.loads(network))(values).shape == (5, 2)
+    assert [output.shape for output in archcalc.build(archcalc.loads(network, training=True))(values)] == [(5, 2)] * 2
+
+
+def test_a_network_larger_than_any_memory_is_built_on_meta() -> None:
+    network = chain('name = "a", type = "linear", out_features = 1000000000', inputs="x = [1000000000]")
+    built = archcalc.build(network, device="meta", dtype="bfloat16")
+    assert built.a.weight.numel() == 10**18
+    assert built(*random_inputs(network, 2, "meta", "bfloat16")).shape == (2, 10**9)
+
+
+def test_a_dtype_is_for_floating_point_parameters() -> None:
+    built = archcalc.build(chain('name = "a", type = "batch_norm"'), dtype=torch.double)
+    assert (built.a.weight.dtype, built.a.num_batches_tracked.dtype) == (torch.double, torch.long)
+
+
+def test_the_adjacency_is_sparse_with_the_nonzeros_of_the_spec() -> None:
+    network = archcalc.load("gcn_cora", inputs={"features": [2708, 20]})
+    features, adjacency = random_inputs(network, 2, "cpu")
+    assert adjacency._nnz() == 13264
+    assert archcalc.build(network)(features, adjacency).shape == (2, 2708, 7)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("cud", 'no device is called "cud"; did you mean "cuda"'), ("cuda:99", 'device "cuda:99" is not there: PyTorch')],
+)
+def test_a_device_that_is_not_there(device: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        archcalc.build("lenet5", device=device)
+
+
+def test_a_dtype_that_does_not_exist() -> None:
+    with pytest.raises(UsageError, match='no dtype is called "float31"; did you mean "float16" or "float32"'):
+        archcalc.build("lenet5", dtype="float31")
+
+
+def test_without_torch_a_message_says_how_to_get_it() -> None:
+    script = "import sys; sys.modules['torch'] = None; import archcalc; archcalc.build('lenet5')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr.endswith(
+        "UsageError: this needs PyTorch, which is not installed: pip install 'archcalc[torch]'\n"
+    )
+
+
+@pytest.mark.cuda
+def test_a_network_is_built_on_the_gpu() -> None:
+    network = archcalc.load("lenet5")
+    built = archcalc.build(network, device="cuda", dtype="float16")
+    assert {parameter.device.type for parameter in built.parameters()} == {"cuda"}
+    assert built(*random_inputs(network, 2, "cuda", "float16")).dtype == torch.half
+
+
+# --- PyTorch's compilers --------------------------------------------------------------------------------------------
+
+SHIPPED = archcalc.shipped_specs()
+
+
+def built_with_inputs(name: str) -> tuple[nn.Module, list[torch.Tensor]]:
+    """A shipped spec's module; its inputs are dense, since the compilers take no sparse ones."""
+    network = archcalc.load(name)
+    return build(network).eval(), [values.to_dense() for values in random_inputs(network, 2, "cpu")]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_spec_can_be_exported_as_a_graph(name: str) -> None:
+    built, values = built_with_inputs(name)
+    exported = torch.export.export(built, tuple(values))
+    assert {*exported.state_dict} == {*built.state_dict()}
+    torch.testing.assert_close(exported.module()(*values), built(*values))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_spec_can_be_compiled_in_one_piece(name: str) -> None:
+    built, values = built_with_inputs(name)
+    compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(*values), built(*values))

@@ -1,1 +1,11 @@
-"""The network in PyTorch. The only package that imports torch at the top; nothing static imports it."""
+"""The same network in PyTorch. The only place that imports torch at the top."""
+
+from archcalc.errors import UsageError
+
+try:
+    import torch  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    message = "this needs PyTorch, which is not installed: pip install 'archcalc[torch]'"
+    raise UsageError(message) from None

@@ -6,22 +6,27 @@ import torch
 from torch import nn
 
 from archcalc.errors import UsageError, quoted
-from archcalc.graph import Graph, Node
-from archcalc.layers.base import FLOATING, Module
+from archcalc.graph import Graph
+from archcalc.layers.base import Module
 from archcalc.pytorch import modules
+from archcalc.pytorch.device import find_device, find_dtype
 from archcalc.report.network import Network
 
 
-def build(network: Network) -> "BuiltNetwork":
-    """The network with fresh weights, its submodules named as the spec's layers.
+def build(
+    network: Network, device: str | torch.device = "cpu", dtype: str | torch.dtype | None = None
+) -> "BuiltNetwork":
+    """The network with fresh weights on a device, its submodules named as the spec's layers.
 
     It takes the inputs in the order of the spec, each with the batch in front, and returns one tensor, or a tuple
-    where the network has several outputs. Parameters have the dtype of what their layer gives out. Raises UsageError
-    for a layer that has the name of a module's own attribute.
+    where the network has several outputs. On the device `meta` weights take no memory. Floating-point parameters have
+    the given dtype, or without one the dtype of what their layer gives out. Raises UsageError for a device or dtype
+    that is not there, and for a layer that has the name of a module's own attribute.
     """
-    built = BuiltNetwork(network.graph)
-    for position, node in enumerate(network.graph.nodes):
-        _add(built, node.name, _module(network, position))
+    with find_device(device):
+        built = BuiltNetwork(network.graph)
+        for position, node in enumerate(network.graph.nodes):
+            _add(built, node.name, _module(network, position, dtype))
     for node in network.graph.nodes:
         if node.owner is not None:
             owner = network.graph.nodes[node.owner]
@@ -78,12 +83,11 @@ def _steps(graph: Graph) -> tuple[Step, ...]:
     )
 
 
-def _module(network: Network, position: int) -> nn.Module:
-    node: Node = network.graph.nodes[position]
-    inputs = tuple(tensor for edge in node.sources if (tensor := network.analysed.tensors[edge]) is not None)
-    module = make_module(node.layer.module(inputs))
-    dtype = node.layer.output_dtype(inputs)
-    return module.to(getattr(torch, dtype)) if dtype in FLOATING else module
+def _module(network: Network, position: int, dtype: str | torch.dtype | None) -> nn.Module:
+    inputs, output = network.analysed.tensors_at(position)
+    module = make_module(network.graph.nodes[position].layer.module(inputs))
+    wanted = find_dtype(dtype or output.dtype)
+    return module.to(wanted) if wanted.is_floating_point else module
 
 
 def make_module(module: Module) -> nn.Module:

@@ -1,0 +1,70 @@
+"""Devices and dtypes by name, and inputs to run a network on."""
+
+import torch
+
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.layers.base import FLOATING, INTEGER, Tensor
+from archcalc.report.network import Network
+
+DEVICES = ("cpu", "cuda", "mps", "meta")
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """The device of a name such as `cpu` or `cuda:1`. Raises UsageError if it is not there."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in DEVICES:
+        raise UsageError(f"no device is called {quoted(str(name))}; {did_you_mean(str(name), DEVICES)}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device {quoted(str(device))} is not there: {_cuda_state()}")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError('device "mps" is not there: it needs a Mac with Apple silicon')
+    return device
+
+
+def _cuda_state() -> str:
+    if torch.version.cuda is None:
+        return f"PyTorch {torch.__version__} is built without CUDA"
+    count = torch.cuda.device_count()
+    return f"PyTorch {torch.__version__} finds {count or 'no'} CUDA device{'s' * (count != 1)}; use --device cpu"
+
+
+def find_dtype(name: str | torch.dtype) -> torch.dtype:
+    """The dtype of a name such as `bfloat16`. Raises UsageError if a tensor cannot have it here."""
+    if isinstance(name, torch.dtype):
+        return name
+    if name not in FLOATING + INTEGER:
+        raise UsageError(f"no dtype is called {quoted(name)}; {did_you_mean(name, FLOATING + INTEGER)}")
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def random_inputs(
+    network: Network, batch: int, device: str | torch.device, dtype: str | torch.dtype | None = None
+) -> tuple[torch.Tensor, ...]:
+    """A batch for every input of the network, in its order.
+
+    Floating-point values are uniform from 0 to 1, in `dtype` if one is given; integers are 0, which every embedding
+    has. An input whose nonzeros are known is one sparse matrix for all samples; only on `meta` it is not sparse.
+    """
+    place = find_device(device)
+    return tuple(_random(tensor, batch, place, dtype) for tensor in network.graph.inputs.values())
+
+
+def _random(tensor: Tensor, batch: int, device: torch.device, dtype: str | torch.dtype | None) -> torch.Tensor:
+    if tensor.dtype in INTEGER:
+        return torch.zeros(batch, *tensor.shape, dtype=find_dtype(tensor.dtype), device=device)
+    floating = find_dtype(dtype or tensor.dtype)
+    if tensor.nonzeros is None or device.type == "meta":
+        return torch.rand(batch, *tensor.shape, dtype=floating, device=device)
+    return _random_sparse(tensor.shape, tensor.nonzeros, floating).to(device)
+
+
+def _random_sparse(shape: tuple[int, ...], nonzeros: int, dtype: torch.dtype) -> torch.Tensor:
+    """A matrix with that many entries, spread evenly over all places."""
+    places = torch.arange(nonzeros) * (torch.Size(shape).numel() // max(nonzeros, 1))
+    indices = torch.stack(torch.unravel_index(places, shape))
+    values = torch.rand(nonzeros, dtype=dtype)
+    return torch.sparse_coo_tensor(indices, values, shape, check_invariants=True, is_coalesced=True)
