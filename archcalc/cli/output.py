@@ -1,0 +1,52 @@
+"""Files that commands write."""
+
+import os
+import stat
+from contextlib import suppress
+
+from archcalc.errors import UsageError, quoted
+
+
+def write_file(path: str, content: str | bytes, force: bool = False) -> None:
+    """Write a file whole or not at all; text becomes UTF-8.
+
+    Raises UsageError where there is a file already, unless `force` allows to replace it, and where nothing can be
+    written. A device or a pipe is written to and stays what it is.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        mode = _mode(path)
+        if mode is not None and not stat.S_ISREG(mode):
+            with open(path, "wb") as stream:  # a folder says here that it is one
+                stream.write(data)
+            return
+        if mode is not None and not force:
+            raise UsageError(f"{quoted(path)} is there already: --force replaces it")
+        _replace(os.path.realpath(path), data, mode)
+    except OSError as error:
+        raise UsageError(f"cannot write {quoted(path)}: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:  # a name with a null byte
+        raise UsageError(f"cannot write {quoted(path)}: {error}") from None
+
+
+def _mode(path: str) -> int | None:
+    """What a path leads to, and who may use it; None if there is nothing."""
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _replace(path: str, data: bytes, mode: int | None) -> None:
+    """Put a complete file in the place of what is there; its permissions stay."""
+    temporary = os.path.join(os.path.dirname(path), f".archcalc-{os.getpid()}.tmp")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+        if mode is not None:
+            os.chmod(temporary, stat.S_IMODE(mode))
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise

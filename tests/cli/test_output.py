@@ -1,0 +1,64 @@
+"""Files are written whole or not at all, and replaced only if that is asked for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from archcalc.cli.output import write_file
+from archcalc.errors import UsageError
+
+
+@pytest.mark.parametrize("content", ["ß ×\n", "ß ×\n".encode()])
+def test_text_and_bytes(tmp_path: Path, content: str | bytes) -> None:
+    write_file(str(tmp_path / "a"), content)
+    assert (tmp_path / "a").read_bytes() == "ß ×\n".encode()
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_file_is_replaced_with_force_alone(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("mine")
+    file.chmod(0o640)
+    with pytest.raises(UsageError, match='/a" is there already: --force replaces it'):
+        write_file(str(file), "yours")
+    assert file.read_text() == "mine"
+    write_file(str(file), "yours", force=True)
+    assert file.read_text() == "yours"
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to("file")
+    write_file(str(tmp_path / "link"), "new", force=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_a_device_stays_a_device() -> None:
+    write_file("/dev/null", "anything")
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("missing/a", "no such file or directory"), ("", "is a directory"), ("file/a", "not a directory"), ("\0", "null")],
+)
+def test_a_place_where_nothing_can_be_written(tmp_path: Path, path: str, reason: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=f"cannot write .*{reason}"):
+        write_file(f"{tmp_path}/{path}", "text", force=True)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_nothing_is_left_of_a_file_that_cannot_be_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: str, target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(UsageError, match="no space left on device"):
+        write_file(str(tmp_path / "a"), "new", force=True)
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
