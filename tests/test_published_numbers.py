@@ -66,6 +66,10 @@ def test_mnist_cnn() -> None:
     assert archcalc.load("mnist_cnn").totals.parameters == PUBLISHED["mnist_cnn"]["parameters"]
 
 
+def test_dense_mnist() -> None:
+    assert archcalc.load("dense_mnist").totals.parameters == PUBLISHED["dense_mnist"]["parameters"] == 535_818
+
+
 @pytest.mark.parametrize("channels", [1, 3, 64, 512])
 def test_three_small_kernels_against_a_large_one(channels: int) -> None:
     published = PUBLISHED["stacked_3x3"]
