@@ -263,6 +263,8 @@ class Dropout(Elementwise):
 
     type: ClassVar[str] = "dropout"
     family: ClassVar[str] = "activation"
+    is_view: ClassVar[bool] = True
+    acts_in_training: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = FLOATING
 
     p: float = 0.5

@@ -1,16 +1,20 @@
 """Attention."""
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 from typing import Any, ClassVar
 
 from archcalc.arithmetic import POINT, whole
 from archcalc.layers.base import (
     FLOATING,
     Count,
+    Factor,
     Layer,
     Misfit,
     Module,
     Positive,
+    Product,
     Read,
     Shape,
     Tensors,
@@ -75,14 +79,29 @@ class MultiHeadAttention(Layer):
         projections["out_proj.weight"] = (features, features)
         return {**projections, "out_proj.bias": (features,)} if self.bias else projections
 
-    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+    def _macs(self, inputs: Tensors) -> tuple[Any, ...]:
+        """Of the projections of query, key and value, of the scores, the weighted sum and the output's projection."""
         (queries, features), (keys, key_features), (_, value_features) = self._sources(inputs)
+        projection, attention = queries * features * features, queries * keys * features
+        of_key, of_value = keys * key_features * features, keys * value_features * features
+        return projection, of_key, of_value, attention, attention, projection
+
+    def products(self, inputs: Tensors, output: Shape) -> tuple[Product, ...]:
+        query, key, value = (0, 0, 0) if len(inputs) == 1 else (0, 1, 2)
+        weights = Factor((), weights=True)
+        projected = [Factor((number,), weights=True) for number in (query, key, value)]
+        scores = Factor((query, key), weights=True)
+        factors = [(Factor((number,)), weights) for number in (query, key, value)]
+        factors += [(projected[0], projected[1]), (scores, projected[2]), (Factor((query, key, value), True), weights)]
+        return tuple(Product(macs, *pair) for macs, pair in zip(self._macs(inputs), factors, strict=True))
+
+    def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
+        (queries, features), (keys, _), _ = self._sources(inputs)
         scores = queries * keys * self.num_heads
         rows = queries * self.num_heads
-        projections = 2 * queries * features * features + keys * key_features * features
         biases = (2 * queries + 2 * keys) * features if self.bias else 0
         return {
-            "macs": projections + keys * value_features * features + 2 * queries * keys * features,
+            "macs": reduce(add, self._macs(inputs)),
             "multiplications": queries * features,
             "additions": biases + 2 * scores - rows,
             "comparisons": scores - rows,

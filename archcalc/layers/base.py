@@ -59,6 +59,21 @@ class Unknown(NamedTuple):
 Count = int | Unknown
 
 
+class Factor(NamedTuple):
+    """One side of a product: what it is made of. The numbers are those of the layer's inputs."""
+
+    inputs: tuple[int, ...]
+    weights: bool = False  # and of the layer's parameters
+
+
+class Product(NamedTuple):
+    """MACs that multiply two factors; training multiplies each of them by the gradient of the product."""
+
+    macs: Count
+    left: Factor
+    right: Factor
+
+
 MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not followed
 
 
@@ -124,6 +139,9 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     channel_axis: ClassVar[int | None] = None  # where the layer looks for channels or features: 0, -1, or it does not
     removes_bias: ClassVar[bool] = False  # subtracts a mean per channel, so that a bias before it has no effect
     is_identity: ClassVar[bool] = False  # gives what it gets
+    is_view: ClassVar[bool] = False  # gives its input, or a part of it, without moving a value
+    acts_in_training: ClassVar[bool] = False  # whatever it is at inference, training computes something
+    is_lookup: ClassVar[bool] = False  # reads only those of its weights that it gives out
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
@@ -149,6 +167,11 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         """Elementary operations of one inference pass for one sample, by kind."""
         return {}
+
+    def products(self, inputs: Tensors, output: Shape) -> tuple[Product, ...]:
+        """The MACs of one sample as products. By default of the first input with the weights; runs on ints alone."""
+        macs = self.operations(inputs, output).get("macs", 0)
+        return (Product(macs, Factor((0,)), Factor((), weights=True)),)
 
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         """Weighted links into all units, and one for each bias (LeCun et al. 1998)."""

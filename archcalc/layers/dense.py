@@ -119,6 +119,7 @@ class Embedding(Layer):
     type: ClassVar[str] = "embedding"
     family: ClassVar[str] = "dense"
     takes: ClassVar[tuple[str, ...]] = INTEGER
+    is_lookup: ClassVar[bool] = True
 
     num_embeddings: Positive
     embedding_dim: Positive

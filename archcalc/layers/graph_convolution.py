@@ -1,17 +1,19 @@
 """Graph networks: convolution with a sparse adjacency, and readout."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from archcalc.arithmetic import POINT, product, whole
 from archcalc.layers.base import (
     FLOATING,
     ONE_HOP,
     Count,
+    Factor,
     Layer,
     Misfit,
     Module,
     Positive,
+    Product,
     Read,
     Shape,
     Tensors,
@@ -65,12 +67,20 @@ class GcnConv(Layer):
             return Unknown("the adjacency input does not say its number of nonzeros")
         return nonzeros * self.out_features
 
+    def _weighting(self, inputs: Tensors, output: Shape) -> Any:
+        _, features = inputs[0].shape
+        return product((*output, features))
+
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         aggregation = self._aggregation(inputs)
-        _, features = inputs[0].shape
         known = isinstance(aggregation, Unknown)
-        macs = {"macs": aggregation if known else product((*output, features)) + aggregation}
+        macs = {"macs": aggregation if known else self._weighting(inputs, output) + aggregation}
         return {**macs, "additions": elements(output)} if self.bias else macs
+
+    def products(self, inputs: Tensors, output: Shape) -> tuple[Product, ...]:
+        features, weights = Factor((0,)), Factor((), weights=True)
+        weighted = Product(self._weighting(inputs, output), features, weights)
+        return weighted, Product(self._aggregation(inputs), Factor((1,)), Factor((0,), weights=True))
 
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         aggregation = self._aggregation(inputs)

@@ -41,6 +41,7 @@ class Identity(Elementwise):
     type: ClassVar[str] = "identity"
     family: ClassVar[str] = "shaping"
     is_identity: ClassVar[bool] = True
+    is_view: ClassVar[bool] = True
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.Identity")
@@ -50,6 +51,7 @@ class Flatten(Shaping):
     """Joins the axes from start_dim to end_dim, counted without the batch."""
 
     type: ClassVar[str] = "flatten"
+    is_view: ClassVar[bool] = True
 
     start_dim: int = 0
     end_dim: int = -1
@@ -92,6 +94,7 @@ class Reshape(Shaping):
     """The same values in another shape (the batch not counted); one size may be -1."""
 
     type: ClassVar[str] = "reshape"
+    is_view: ClassVar[bool] = True
 
     shape: tuple[Dimension, ...]
 
@@ -160,6 +163,7 @@ class Permute(Shaping):
     """Reorders the axes: output axis i is input axis dims[i], counted without the batch."""
 
     type: ClassVar[str] = "permute"
+    is_view: ClassVar[bool] = True
 
     dims: tuple[int, ...]
 
@@ -205,6 +209,7 @@ class Slice(Shaping):
     """The positions from `start` to before `stop` of one axis (by default the channels), as Python slices."""
 
     type: ClassVar[str] = "slice"
+    is_view: ClassVar[bool] = True
 
     start: int = 0
     stop: int | None = None
@@ -249,6 +254,7 @@ class Chunk(Shaping):
     """Part number `index` of an axis (by default the channels) cut into `chunks` parts of ⌈N/chunks⌉ (PyTorch)."""
 
     type: ClassVar[str] = "chunk"
+    is_view: ClassVar[bool] = True
 
     chunks: Positive
     index: Natural

@@ -1,0 +1,92 @@
+"""How much a training step computes: the forward pass, and the gradients of what needs one.
+
+Every MAC multiplies two factors. The backward pass multiplies the gradient of their product by each factor that the
+other one's gradient needs: as many MACs again for every factor that leads back to something trained. So a network
+costs up to three times its inference, and less where layers are frozen, or read the network's inputs, which are not
+trained. The optimizer's step has no MACs. Counted are the layers that an output depends on.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.graph import Graph
+from archcalc.layers.base import Count, Factor, Unknown
+
+
+class TrainingMacs(NamedTuple):
+    """MACs of one layer in one training step over a batch."""
+
+    forward: Count
+    input_gradients: Count  # those of what the layer reads, and of what it computes in between
+    weight_gradients: Count
+
+
+class GradientFlow(NamedTuple):
+    """Where gradients go, by number.
+
+    `edges`: those whose gradient is computed. `nodes`: those whose weights have one. `owners`: those to which such
+    weights belong.
+    """
+
+    edges: frozenset[int]
+    nodes: frozenset[int]
+    owners: frozenset[int]
+
+
+def follow_gradients(analysed: AnalysedGraph) -> GradientFlow:
+    """Gradients go from the outputs back to everything that is trained, and no further."""
+    graph, first = analysed.graph, len(analysed.graph.inputs)
+    used = _used(graph)
+    flowing: set[int] = set()
+    trained: dict[int, int] = {}  # the owner of the weights, by node
+    for position, node in enumerate(graph.nodes):
+        owner = position if node.owner is None else node.owner
+        if first + position not in used:
+            continue
+        if graph.nodes[owner].trainable and node.layer.parameters(analysed.tensors_at(position)[0]):
+            trained[position] = owner
+        if position in trained or not flowing.isdisjoint(node.sources):
+            flowing.add(first + position)
+    return GradientFlow(frozenset(flowing), frozenset(trained), frozenset(trained.values()))
+
+
+def _used(graph: Graph) -> set[int]:
+    """The edges that an output depends on."""
+    used = set(graph.outputs)
+    for position in reversed(range(len(graph.nodes))):
+        if len(graph.inputs) + position in used:
+            used.update(graph.nodes[position].sources)
+    return used
+
+
+def count_training(analysed: AnalysedGraph) -> tuple[TrainingMacs, ...]:
+    """The MACs of every layer in one training step over the batch."""
+    flow = follow_gradients(analysed)
+    return tuple(_count_layer(analysed, position, flow) for position in range(len(analysed.graph.nodes)))
+
+
+def _count_layer(analysed: AnalysedGraph, position: int, flow: GradientFlow) -> TrainingMacs:
+    node = analysed.graph.nodes[position]
+    by_input, by_weight = list[Count](), list[Count]()
+    if analysed.edge(position) in flow.edges:
+        inputs, output = analysed.tensors_at(position)
+        for product in node.layer.products(inputs, output.shape):
+            for factor in (product.left, product.right):
+                if _needs_gradient(factor, node.sources, flow, position in flow.nodes):
+                    (by_input if factor.inputs else by_weight).append(product.macs)
+    forward = analysed.operations[position].macs
+    return TrainingMacs(forward, _batched(by_input, analysed.batch), _batched(by_weight, analysed.batch))
+
+
+def _needs_gradient(factor: Factor, sources: tuple[int, ...], flow: GradientFlow, trained: bool) -> bool:
+    return (factor.weights and trained) or any(sources[number] in flow.edges for number in factor.inputs)
+
+
+def _batched(counts: Iterable[Count], batch: int) -> Count:
+    total = 0
+    for count in counts:
+        if isinstance(count, Unknown):
+            return count
+        total += batch * count
+    return total
