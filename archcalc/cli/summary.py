@@ -1,13 +1,13 @@
 """`archcalc summary`."""
 
-import sys
 from typing import Any
 
 import click
 
 import archcalc
 from archcalc.cli.options import network_options
-from archcalc.report.table import COLUMNS, DEFAULT_COLUMNS, FORMATS, Style, check_columns, render
+from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.report.table import COLUMNS, DEFAULT_COLUMNS, FORMATS, check_columns, render
 
 
 @click.command("summary", short_help="Print shapes, parameters, MACs and receptive fields, layer by layer.")
@@ -33,9 +33,8 @@ def command(spec: str, batch: int, depth: int | None, columns: str, format_name:
     Shapes exclude the batch. Jump is the distance between neighbouring units in input pixels.
     """
     names = check_columns([name.strip() for name in columns.split(",")])
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    chosen = format_name or ("table" if terminal else "plain")
-    style = _terminal_style() if terminal else Style()
+    chosen = format_name or ("table" if output_is_terminal() else "plain")
+    style = terminal_style()
     try:
         click.echo(render(archcalc.load(spec, batch=batch, **network).folded(depth), chosen, names, style))
     except archcalc.ShapeError as error:
@@ -43,20 +42,3 @@ def command(spec: str, batch: int, depth: int | None, columns: str, format_name:
         if chosen in ("table", "plain") and error.network.layers:
             click.echo(render(error.network.folded(depth), chosen, names, style) + "\n")
         raise
-
-
-def _terminal_style() -> Style:
-    import os
-
-    if os.environ.get("NO_COLOR"):
-        return Style(_terminal_width())
-    return Style(_terminal_width(), lambda text: click.style(text, bold=True), lambda text: click.style(text, dim=True))
-
-
-def _terminal_width() -> int:
-    import os
-
-    try:
-        return int(os.environ.get("COLUMNS", "")) or 80
-    except ValueError:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80

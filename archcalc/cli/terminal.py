@@ -1,0 +1,46 @@
+"""What a command finds out about the terminal it writes to."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from archcalc.report.table import Style
+
+
+def output_is_terminal() -> bool:
+    """Whether a person is reading."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def terminal_style() -> Style:
+    """No wider than the terminal and with emphasis; plain text of any width for a pipe."""
+    if not output_is_terminal():
+        return Style()
+    if os.environ.get("NO_COLOR"):
+        return Style(_width())
+    return Style(_width(), lambda text: click.style(text, bold=True), lambda text: click.style(text, dim=True))
+
+
+def _width() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal, for work that says how much of how much is done."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def show(done: int, whole: int) -> None:
+            bar.length = whole
+            bar.update(done - bar.pos)
+
+        yield show
