@@ -15,6 +15,7 @@ COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
     "explain": "Show how every number of a layer came about.",
     "check": "Validate specs and point out what is odd about them.",
+    "verify": "Compare every number with what PyTorch does.",
     "layers": "List the layer types and their fields.",
     "specs": "List the architectures that come with archcalc.",
     "schema": "Print the JSON Schema of specs, for completion in editors.",

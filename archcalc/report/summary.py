@@ -47,13 +47,14 @@ class ReceptiveField(NamedTuple):
         """Plain numbers for JSON; a fraction that no float holds exactly is text."""
         return {
             "size": list(self.size),
-            "jump": [_exact(*axis.jump_ratio) for axis in self.axes],
-            "center": [None if (double := axis.center_doubled) is None else _exact(double, 2) for axis in self.axes],
+            "jump": [exact(*axis.jump_ratio) for axis in self.axes],
+            "center": [None if (double := axis.center_doubled) is None else exact(double, 2) for axis in self.axes],
             "unit": self.unit,
         }
 
 
-def _exact(numerator: int, denominator: int) -> int | float | str:
+def exact(numerator: int, denominator: int) -> int | float | str:
+    """A fraction for JSON: a number, or text where no float holds it exactly."""
     common = math.gcd(numerator, denominator)
     top, bottom = numerator // common, denominator // common
     if bottom == 1:

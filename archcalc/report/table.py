@@ -91,7 +91,7 @@ def render(
 
 def _head(summary: Summary, style: Style) -> list[str]:
     inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in summary.inputs.items())
-    source = [style.dim(_shortened(printable(summary.source), style.width or 10**6))] if summary.source else []
+    source = [style.dim(shortened(printable(summary.source), style.width or 10**6))] if summary.source else []
     return [style.bold(printable(summary.name)), *source, f"input {inputs} · batch {summary.batch}"]
 
 
@@ -105,7 +105,7 @@ def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, 
 
     def line(texts: Iterable[tuple[str, str]]) -> str:
         padded = (
-            text.rjust(widths[name]) if name in numeric else _left(_shortened(text, widths[name]), widths[name])
+            text.rjust(widths[name]) if name in numeric else _left(shortened(text, widths[name]), widths[name])
             for name, text in texts
         )
         return "  ".join(padded).rstrip()
@@ -137,7 +137,7 @@ def _fit(widths: dict[str, int], available: int) -> list[str]:
     return left_out
 
 
-def _shortened(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """The text with its middle left out, so that both ends of a long name can be read."""
     if display_width(text) <= width:
         return text

@@ -1,0 +1,53 @@
+"""`archcalc verify`."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.cli.options import network_options
+from archcalc.cli.terminal import progress_bar, terminal_style
+from archcalc.report.verification import render_verification
+
+
+@click.command("verify", short_help="Compare every number with what PyTorch does.")
+@click.argument("spec")
+@network_options
+@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, mps, or meta (no memory).")
+@click.option(
+    "--fields",
+    metavar="LAYERS",
+    help="Whose receptive fields to measure: all, none, or names with commas.  [default: all; none on meta]",
+)
+@click.option("--differences", is_flag=True, help="Show only rows that differ.")
+@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def command(spec: str, device: str, fields: str | None, differences: bool, format_name: str, **network: Any) -> None:
+    """Build SPEC in PyTorch, run it, and set every number of archcalc beside what PyTorch did, layer by layer.
+
+    Output shapes come from forward hooks; parameters and buffers from the module; operations from PyTorch's own counter
+    (2 × MACs, one sample); receptive fields from gradients, measured on the CPU whatever the device; the smallest input
+    that works from trying sizes on both sides. What PyTorch cannot show is listed as not covered.
+
+    Exit codes: 0 no difference, 1 something differs, 2 the spec or the command line is wrong.
+    """
+    loaded = archcalc.load(spec, **network)
+    from archcalc.pytorch.verify import verify
+
+    with progress_bar("measuring receptive fields") as progress:
+        verification = verify(loaded, device, _names(fields, device), progress)
+    if format_name == "json":
+        click.echo(json.dumps(verification.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(render_verification(verification, differences, terminal_style()))
+    if not verification.agrees:
+        sys.exit(1)
+
+
+def _names(fields: str | None, device: str) -> list[str] | None:
+    """The layers named, or None for all."""
+    chosen = fields or ("none" if device == "meta" else "all")
+    if chosen == "all":
+        return None
+    return [] if chosen == "none" else [name.strip() for name in chosen.split(",")]

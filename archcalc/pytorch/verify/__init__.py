@@ -1,0 +1,55 @@
+"""The proof: every number of a network beside what PyTorch does with the same spec."""
+
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
+
+import torch
+
+from archcalc.pytorch.build import build
+from archcalc.pytorch.device import find_device
+from archcalc.pytorch.verify.compiler import compiler_left_out
+from archcalc.pytorch.verify.fields import compare_fields
+from archcalc.pytorch.verify.forward import compare_operations, compare_shapes, observe
+from archcalc.pytorch.verify.sizes import compare_smallest
+from archcalc.pytorch.verify.weights import compare_weights
+from archcalc.report.network import Network
+from archcalc.report.verification import Comparison, Verification
+
+
+def verify(
+    network: Network,
+    device: str = "cpu",
+    fields: Collection[str] | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Verification:
+    """Build the network on a device, run it, and compare layer by layer.
+
+    Compared are output shapes, parameters and buffers, operations (2 × MACs with PyTorch's own counter), receptive
+    fields (measured by gradients on the CPU; `fields` names layers, None means all with positions, an empty collection
+    none) and the smallest input that works. `progress` is told how many layers' fields are measured, and of how many.
+
+    Raises UsageError for a device or a layer that is not there.
+    """
+    try:
+        with compiler_left_out():
+            return _verify(network, find_device(device), fields, progress)
+    except ImportError:  # of a part of the compiler that has no stand-in
+        return _verify(network, find_device(device), fields, progress)
+
+
+def _verify(
+    network: Network,
+    device: torch.device,
+    fields: Collection[str] | None,
+    progress: Callable[[int, int], None],
+) -> Verification:
+    built = build(network, device)
+    observed = observe(network, built, device)
+    rows: Iterator[Comparison] = chain(
+        compare_shapes(network, observed),
+        compare_weights(network, built),
+        compare_operations(network, built, observed),
+        compare_fields(network, fields, progress),
+        compare_smallest(network),
+    )
+    return Verification(network.name, str(device), torch.__version__, tuple(rows), observed.failure)

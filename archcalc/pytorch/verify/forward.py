@@ -1,0 +1,153 @@
+"""What comes out of every layer when the built network runs, and how much work PyTorch's own counter sees in it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from archcalc.layers.base import Layer, Tensors, Unknown, elements
+from archcalc.pytorch.build import BuiltNetwork
+from archcalc.pytorch.device import random_inputs
+from archcalc.report.network import Network
+from archcalc.report.verification import Comparison, compare
+
+BATCH = 2  # of which a layer that mixes samples, or counts one only, would be found out
+
+
+class FlopCounter(TorchDispatchMode):
+    """Counts as torch.utils.flop_counter.FlopCounterMode does, by the same formulas.
+
+    That mode imports PyTorch's compiler when it counts the first operation, which takes longer than all else here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **kwargs or {})
+        if formula := flop_registry.get(func._overloadpacket):
+            self.total += formula(*args, **kwargs or {}, out_val=output)
+        return output
+
+
+class Observed(NamedTuple):
+    """The output of one layer, without the batch, and the operations counted in it, for one sample."""
+
+    shape: list[int]
+    dtype: str
+    flops: float
+
+
+class Observation(NamedTuple):
+    """What happened, by layer; `failure` is what PyTorch raised, and at which layer."""
+
+    layers: dict[str, Observed]
+    failure: str | None
+
+
+def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Observation:
+    """Run the network on random inputs, watching every layer."""
+    counter = FlopCounter()
+    found: dict[str, Observed] = {}
+    running = [network.graph.nodes[0].name]
+    before = [0]
+
+    def enter(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any) -> None:
+            running[0], before[0] = name, counter.total
+
+        return hook
+
+    def leave(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+            flops = (counter.total - before[0]) / BATCH
+            found[name] = Observed(list(output.shape[1:]), str(output.dtype).removeprefix("torch."), flops)
+
+        return hook
+
+    with ExitStack() as stack:
+        for node in network.graph.nodes:
+            module = built.get_submodule(node.name)
+            stack.callback(module.register_forward_pre_hook(enter(node.name)).remove)
+            stack.callback(module.register_forward_hook(leave(node.name)).remove)
+        failure = _run(built, random_inputs(network, BATCH, device), counter)
+    return Observation(found, failure and f"{failure} (at layer {running[0]})")
+
+
+def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCounter) -> str | None:
+    """What PyTorch says against it; None if it runs."""
+    # The fused kernel for attention hides its products from the counter.
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), counter:
+            built.eval()(*inputs)
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        return str(error).partition("\n")[0]
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+    return None
+
+
+def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparison]:
+    """A row per layer: its output's shape, and its dtype where that is not float32."""
+    for position, node in enumerate(network.graph.nodes):
+        _, output = network.analysed.tensors_at(position)
+        seen = observed.layers.get(node.name)
+        said: dict[str, Any] = {"shape": list(output.shape)}
+        found: dict[str, Any] | None = seen and {"shape": seen.shape}
+        if output.dtype != "float32" or (seen and seen.dtype != "float32"):
+            said["dtype"], found = output.dtype, seen and {"shape": seen.shape, "dtype": seen.dtype}
+        yield compare("output shape", node.name, said, found)
+
+
+def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[Comparison]:
+    """A row per layer with MACs on either side, their total, and the kinds that PyTorch's counter does not see."""
+    totals = [0.0, 0.0]
+    for position, node in enumerate(network.graph.nodes):
+        inputs, output = network.analysed.tensors_at(position)
+        said, note = _flops(node.layer, inputs, output.shape)
+        seen = observed.layers.get(node.name)
+        if not said and not (seen and seen.flops):
+            continue
+        if unseen := getattr(built.get_submodule(node.name), "not_counted", None):
+            yield Comparison("FLOPs", node.name, said, None, "not covered", unseen)
+            continue
+        found = None if seen is None else _whole(seen.flops)
+        totals = [totals[0] + (said or 0), totals[1] + (found or 0)]
+        yield compare("FLOPs", node.name, said, found, note)
+    yield compare("FLOPs", "total", _whole(totals[0]), _whole(totals[1]))
+    yield from _other_operations(network)
+
+
+def _flops(layer: Layer, inputs: Tensors, output: tuple[int, ...]) -> tuple[int | None, str]:
+    """Two for each MAC of one sample; None if they are not known."""
+    full = tuple(tensor._replace(nonzeros=tensor.nonzeros and elements(tensor.shape)) for tensor in inputs)
+    macs = layer.operations(full, output).get("macs", 0)
+    note = "" if full == inputs else "with every entry of the adjacency, as PyTorch counts it"
+    return (None, macs.reason) if isinstance(macs, Unknown) else (2 * macs, note)
+
+
+def _whole(number: float) -> float:
+    return int(number) if float(number).is_integer() else number
+
+
+def _other_operations(network: Network) -> Iterator[Comparison]:
+    totals: dict[str, int] = {}
+    for operations in network.analysed.operations:
+        for kind, count in operations.by_kind.items():
+            if kind != "macs" and not isinstance(count, Unknown):
+                totals[kind] = totals.get(kind, 0) + count // network.batch
+    for kind, count in totals.items():
+        if count:
+            note = "PyTorch's counter sees convolutions, matrix products and attention alone"
+            yield Comparison("FLOPs", f"all {kind.replace('_', ' ')}", count, None, "not covered", note)

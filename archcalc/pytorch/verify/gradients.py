@@ -1,0 +1,97 @@
+"""What units of the measurable network see of its inputs: where the gradient is not zero."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.receptive_field import Field
+from archcalc.pytorch.build import make_module
+from archcalc.pytorch.verify.signals import Signal, pass_through
+
+Interval = tuple[int, int]
+
+
+class Measurable:
+    """A run of the network, as measurable, through the layers that lead to some of its edges."""
+
+    def __init__(self, analysed: AnalysedGraph, steering: set[int], edges: Iterable[int]) -> None:
+        self.analysed = analysed
+        self.inputs = [
+            _neighbours(tensor.shape) if edge in steering else _positive(tensor.shape)
+            for edge, tensor in enumerate(analysed.graph.inputs.values())
+        ]
+        self.signals: dict[int, Signal] = {edge: Signal(values) for edge, values in enumerate(self.inputs)}
+        for edge in _ancestors(analysed, edges):
+            self.signals[edge] = self._pass(edge - len(self.inputs))
+
+    def _pass(self, position: int) -> Signal:
+        node = self.analysed.graph.nodes[position]
+        tensors, _ = self.analysed.tensors_at(position)
+        inputs = [self.signals[source] for source in node.sources]
+        return pass_through(make_module(node.layer.module(tensors)), inputs)
+
+    def seen(self, edge: int, field: Field, units: Sequence[int]) -> list[Interval] | None:
+        """The first and the last position that a unit sees, along each axis; None if it sees nothing.
+
+        `units` has its place for each axis of the field.
+        """
+        signal = self.signals[edge]
+        places: list[int | slice] = [slice(None)] * (signal.values.dim() - 1)
+        for axis, unit in zip(field.axes, units, strict=True):
+            places[axis.axis] = unit
+        unit_values = signal.values[(0, *places)].sum()
+        leaves = self._leaves(field)
+        if not unit_values.requires_grad or not leaves:
+            return None
+        gradients = torch.autograd.grad(unit_values, leaves, retain_graph=True, materialize_grads=True)
+        return _hull([self._positions(leaf, gradient) for leaf, gradient in zip(leaves, gradients, strict=True)])
+
+    def _leaves(self, field: Field) -> list[torch.Tensor]:
+        """The inputs with positions like those of the field."""
+        fields = self.analysed.receptive_fields.edges
+        return [
+            values
+            for edge, values in enumerate(self.inputs)
+            if values.requires_grad and isinstance(own := fields[edge], Field) and own.shape == field.shape
+        ]
+
+    def _positions(self, leaf: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        """Where the gradient is not zero, a row for each such position."""
+        edge = next(edge for edge, values in enumerate(self.inputs) if values is leaf)
+        own = self.analysed.receptive_fields.edges[edge]
+        kept = {axis.axis + 1 for axis in own.axes} if isinstance(own, Field) else set()
+        others = [axis for axis in range(gradient.dim()) if axis not in kept]
+        return gradient.ne(0).sum(others).nonzero()
+
+
+def _hull(positions: list[torch.Tensor]) -> list[Interval] | None:
+    together = torch.cat(positions)
+    if not len(together):
+        return None
+    return [(int(axis.min()), int(axis.max())) for axis in together.T]
+
+
+def _positive(shape: Sequence[int]) -> torch.Tensor:
+    return (torch.rand(1, *shape, dtype=torch.double) + 0.5).requires_grad_()
+
+
+def _neighbours(shape: Sequence[int]) -> torch.Tensor:
+    """The adjacency of nodes in a row, each with its neighbours and itself; a hop is then a position."""
+    count = min(shape)
+    nodes = torch.arange(count)
+    rows, columns = torch.cat([nodes, nodes[1:], nodes[:-1]]), torch.cat([nodes, nodes[:-1], nodes[1:]])
+    ones = torch.ones(len(rows), dtype=torch.double)
+    return torch.sparse_coo_tensor(torch.stack([rows, columns]), ones, tuple(shape), check_invariants=True)
+
+
+def _ancestors(analysed: AnalysedGraph, edges: Iterable[int]) -> list[int]:
+    """The edges of layers that lead to these, and these, in order."""
+    inputs, found = len(analysed.graph.inputs), set[int]()
+    waiting = [*edges]
+    while waiting:
+        edge = waiting.pop()
+        if edge >= inputs and edge not in found:
+            found.add(edge)
+            waiting.extend(analysed.graph.nodes[edge - inputs].sources)
+    return sorted(found)

@@ -1,0 +1,51 @@
+"""The same layers on inputs of other sizes."""
+
+from typing import NamedTuple
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.receptive_field import Field
+from archcalc.graph import Graph
+
+
+class Extent(NamedTuple):
+    """An axis of positions of an input; those of one size change together."""
+
+    source: str
+    axis: int
+    size: int
+
+
+def extents(analysed: AnalysedGraph) -> list[Extent]:
+    """Every axis of positions of every input, and every axis of an input that steers others of that size."""
+    graph, found = analysed.graph, list[Extent]()
+    steers = steering(analysed)
+    for edge, (name, tensor) in enumerate(graph.inputs.items()):
+        field = analysed.receptive_fields.edges[edge]
+        if isinstance(field, Field):
+            found += [Extent(name, axis.axis, axis.extent) for axis in field.axes]
+        if edge in steers:
+            found += [Extent(name, axis, size) for axis, size in enumerate(tensor.shape)]
+    return [*dict.fromkeys(found)]
+
+
+def steering(analysed: AnalysedGraph) -> set[int]:
+    """The edges that are read without being seen, as an adjacency."""
+    found = set[int]()
+    for position, node in enumerate(analysed.graph.nodes):
+        inputs = analysed.inputs_of(position)
+        if inputs is not None:
+            reads = zip(node.sources, node.layer.reads(inputs), strict=True)
+            found.update(edge for edge, axes in reads if not axes)
+    return found
+
+
+def resized(graph: Graph, axes: list[Extent], sizes: dict[int, int]) -> Graph:
+    """The graph with new sizes for those that are in `sizes`. Nonzeros of what is resized are not known."""
+    inputs = dict(graph.inputs)
+    for extent in axes:
+        if extent.size in sizes:
+            tensor = inputs[extent.source]
+            shape = list(tensor.shape)
+            shape[extent.axis] = sizes[extent.size]
+            inputs[extent.source] = tensor._replace(shape=tuple(shape), nonzeros=None)
+    return graph._replace(inputs=inputs)

@@ -1,0 +1,159 @@
+"""The network made measurable: a positive linear map, so that the gradient of a unit is not zero just where it sees.
+
+Weights are positive constants, biases zero, max pooling sums its window, and activations and normalizations pass their
+input on. With constant weights all channels behind a convolution are equal: then one is calculated and stands for all,
+which makes a gradient through ResNet-50 a matter of milliseconds. Kernel size, stride, padding and all else that says
+where a unit looks are those of PyTorch's own modules.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from archcalc.pytorch import modules
+
+
+class Signal(NamedTuple):
+    """The values on an edge, for one sample; `alike` is how many equal channels the only one stands for, if it does."""
+
+    values: torch.Tensor
+    alike: int | None = None
+
+    def all_channels(self) -> torch.Tensor:
+        """The values of every channel."""
+        return self.values if self.alike is None else self.values.expand(1, self.alike, *self.values.shape[2:])
+
+
+def pass_through(module: nn.Module, inputs: Sequence[Signal]) -> Signal:
+    """What a module makes of its inputs, made measurable. The module is changed, and not to be used again."""
+    for kinds, measure in _MEASURES:
+        if isinstance(module, kinds):
+            return measure(module, inputs)
+    if type(module).__module__ in _PASSED_ON:
+        return inputs[0]
+    return _by_itself(module, inputs)
+
+
+def _by_itself(module: nn.Module, inputs: Sequence[Signal]) -> Signal:
+    _make_positive(module)
+    return Signal(module.double().eval()(*(signal.all_channels() for signal in inputs)))
+
+
+def _make_positive(module: nn.Module) -> None:
+    for name, parameter in module.named_parameters():
+        shape = parameter.shape
+        scale = 1.0 if len(shape) < 2 else 1 / (shape[1] * math.sqrt(shape[2:].numel()))
+        nn.init.constant_(parameter, 0.0 if name.endswith("bias") else scale)
+
+
+def _channels_apart(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """A module that treats all channels alike, and each by itself."""
+    kinds = {signal.alike for signal in inputs}
+    if len(kinds) == 1 and len({signal.values.shape for signal in inputs}) == 1:
+        return Signal(module(*(signal.values for signal in inputs)), inputs[0].alike)
+    return Signal(module(*(signal.all_channels() for signal in inputs)))
+
+
+def _convolve(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """A convolution by constant weights: that of the sum of the channels of each group."""
+    (signal,) = inputs
+    kernel = torch.full((1, 1, *module.kernel_size), 1 / math.sqrt(math.prod(module.kernel_size)))
+    groups = 1 if signal.alike else module.groups
+    one = _with_weight(module, kernel.double())
+    if groups == 1:
+        return Signal(one(signal.values.mean(1, keepdim=True)), module.out_channels)
+    grouped = signal.values.unflatten(1, (groups, -1)).mean(2)
+    found = one(grouped.transpose(0, 1)).transpose(0, 1)
+    return Signal(found.repeat_interleave(module.out_channels // groups, 1))
+
+
+def _with_weight(module: Any, weight: torch.Tensor) -> Any:
+    """The convolution with another weight, for one channel in one group and without bias."""
+    module.weight, module.bias, module.groups = nn.Parameter(weight, requires_grad=False), None, 1
+    return module
+
+
+def _sum_windows(module: Any, inputs: Sequence[Signal]) -> Signal:
+    return _channels_apart(WindowSum(module), inputs)
+
+
+class WindowSum(nn.Module):
+    """The sum over the windows of a max pooling, which are found by pooling the positions' own numbers."""
+
+    def __init__(self, pool: Any) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Every output is the sum of what its window holds."""
+        axes = values.dim() - 2
+        kernel, stride, dilation = (
+            size if isinstance(size, tuple) else (size,) * axes
+            for size in (self.pool.kernel_size, self.pool.stride, self.pool.dilation)
+        )
+        counts = self.pool(values.detach()).shape[2:]
+        padded = functional.pad(values, _ends(self.pool, axes, stride))
+        weight = torch.ones(1, 1, *kernel, dtype=values.dtype)
+        convolve: Any = getattr(functional, f"conv{axes}d")
+        found = convolve(padded.flatten(0, 1).unsqueeze(1), weight, stride=stride, dilation=dilation)
+        for axis, count in enumerate(counts, start=2):
+            found = found.narrow(axis, 0, count)
+        return found.reshape(*values.shape[:2], *counts)
+
+
+def _ends(pool: Any, axes: int, stride: Sequence[int]) -> list[int]:
+    """The padding at both ends, the last axis first; at the far ends there is room for one more window."""
+    if hasattr(pool, "ends"):
+        ends = list(pool.ends)
+    else:
+        sizes = pool.padding if isinstance(pool.padding, tuple) else (pool.padding,) * axes
+        ends = [size for size in reversed(sizes) for _ in range(2)]
+    return [end + (number % 2) * stride[axes - 1 - number // 2] for number, end in enumerate(ends)]
+
+
+def _average_adaptively(module: Any, inputs: Sequence[Signal]) -> Signal:
+    axes = type(module).__name__[-2:]
+    return _channels_apart(getattr(nn, f"AdaptiveAvgPool{axes}")(module.output_size), inputs)
+
+
+def _add(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """For a product: where one factor is zero, it hides that it reads the other."""
+    return _channels_apart(modules.Add(module.rank), inputs)
+
+
+def _average_axis(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """For a softmax, whose gradients may become too small for any number."""
+    values = inputs[0].all_channels()
+    return Signal(values + values.mean(module.dim, keepdim=True))
+
+
+def _average_nodes(_module: Any, inputs: Sequence[Signal]) -> Signal:
+    """For a readout, which may keep the largest alone."""
+    return Signal(inputs[0].all_channels().mean(1))
+
+
+def _look_up(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """For an embedding, of floating-point numbers that stand for integers."""
+    return Signal(inputs[0].values.unsqueeze(-1).expand(*inputs[0].values.shape, module.embedding_dim))
+
+
+# Found by the first kind that fits; what is not listed, or passed on, runs as it is with positive weights.
+_MEASURES: tuple[tuple[Any, Callable[[Any, Sequence[Signal]], Signal]], ...] = (
+    (nn.modules.conv._ConvNd, _convolve),
+    ((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), _sum_windows),
+    ((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d), _average_adaptively),
+    ((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), _channels_apart),
+    ((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), _channels_apart),
+    ((nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.Upsample, modules.Add), _channels_apart),
+    (modules.Mul, _add),
+    ((nn.Softmax, nn.LogSoftmax), _average_axis),
+    (modules.GraphReadout, _average_nodes),
+    (nn.Embedding, _look_up),
+)
+_PASSED_ON = {
+    f"torch.nn.modules.{name}" for name in ("activation", "batchnorm", "instancenorm", "normalization", "dropout")
+}

@@ -1,0 +1,87 @@
+"""The smallest input on which every layer works, searched for on both sides without a look at the other."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import nn
+
+from archcalc.analysis.shapes import infer_shapes
+from archcalc.graph import Graph
+from archcalc.layers.base import INTEGER, Module, Tensor
+from archcalc.pytorch.build import make_module
+from archcalc.pytorch.device import find_dtype
+from archcalc.pytorch.verify.resizing import extents, resized
+from archcalc.report.network import Network
+from archcalc.report.verification import Comparison, compare
+
+TRIED = 512  # sizes, one after the other; from there on, a size that works is taken to mean that larger ones do
+
+
+def compare_smallest(network: Network) -> Iterator[Comparison]:
+    """A row for every size of an input: axes of one size change together, the others stay."""
+    graph, axes = network.graph, extents(network.analysed)
+    runner = Runner()
+    for size in dict.fromkeys(extent.size for extent in axes):
+        changed = [extent for extent in axes if extent.size == size]
+        sources = ", ".join(f"{name} " + _shown(graph, name, size) for name in dict.fromkeys(e.source for e in changed))
+
+        def at(value: int, changed: list = changed, size: int = size) -> Graph:  # type: ignore[type-arg]
+            return resized(graph, changed, {size: value})
+
+        said = _smallest(lambda value: not infer_shapes(at(value)).problems, size)
+        found = _smallest(lambda value: runner.runs(at(value)), size)
+        yield compare("smallest input", sources, said, found)
+
+
+def _shown(graph: Graph, name: str, size: int) -> str:
+    return "×".join("n" if other == size else str(other) for other in graph.inputs[name].shape)
+
+
+def _smallest(works: Callable[[int], bool], largest: int) -> int | None:
+    for size in range(1, min(TRIED, largest) + 1):
+        if works(size):
+            return size
+    if largest <= TRIED or not works(largest):
+        return None
+    low, high = TRIED, largest  # one that does not work, and one that does
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high
+
+
+class Runner:
+    """Runs a graph on the meta device by PyTorch's own shapes; a layer's module is made for what really arrives."""
+
+    def __init__(self) -> None:
+        self.made: dict[int, tuple[Module, nn.Module]] = {}
+
+    def runs(self, graph: Graph) -> bool:
+        """Whether every layer takes its inputs, and leaves something over."""
+        values = [_empty(tensor) for tensor in graph.inputs.values()]
+        try:
+            with torch.no_grad(), torch.device("meta"):
+                for position, node in enumerate(graph.nodes):
+                    inputs = [values[edge] for edge in node.sources]
+                    tensors = tuple(_described(value) for value in inputs)
+                    values.append(self._module(position, node.layer.module(tensors))(*inputs))
+                    if 0 in values[-1].shape:
+                        return False
+        except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, AssertionError):
+            return False
+        return True
+
+    def _module(self, position: int, wanted: Module) -> nn.Module:
+        known = self.made.get(position)
+        if known is None or known[0] != wanted:
+            known = self.made[position] = (wanted, make_module(wanted).eval())
+        return known[1]
+
+
+def _empty(tensor: Tensor) -> torch.Tensor:
+    dtype = find_dtype(tensor.dtype if tensor.dtype in INTEGER else "float32")
+    return torch.empty(1, *tensor.shape, dtype=dtype, device="meta")
+
+
+def _described(value: torch.Tensor) -> Tensor:
+    return Tensor(tuple(value.shape[1:]), str(value.dtype).removeprefix("torch."))

@@ -1,0 +1,48 @@
+"""Parameters and buffers by name: their shapes, which of them are trained, and how many there are."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+
+from archcalc.pytorch.build import BuiltNetwork
+from archcalc.report.network import Network
+from archcalc.report.verification import Comparison, compare
+
+Facts = dict[str, dict[str, Any]]
+
+
+def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[Comparison]:
+    """A row per parameter and buffer of either side, then the totals."""
+    for position, node in enumerate(network.graph.nodes):
+        inputs, _ = network.analysed.tensors_at(position)
+        module = built.get_submodule(node.name)
+        state = "trainable" if node.trainable else "frozen"
+        said = {name: {"shape": list(shape), "state": state} for name, shape in node.layer.parameters(inputs).items()}
+        found = {name: _parameter(tensor) for name, tensor in module.named_parameters()}
+        yield from _rows("parameter", node.name, said, found)
+        said = {name: {"shape": list(shape)} for name, shape in node.layer.buffers(inputs).items()}
+        found = {name: {"shape": list(tensor.shape)} for name, tensor in module.named_buffers()}
+        yield from _rows("buffer", node.name, said, found)
+    yield from _totals(network, built)
+
+
+def _parameter(tensor: torch.Tensor) -> dict[str, Any]:
+    return {"shape": list(tensor.shape), "state": "trainable" if tensor.requires_grad else "frozen"}
+
+
+def _rows(question: str, layer: str, said: Facts, found: Facts) -> Iterator[Comparison]:
+    for name in dict.fromkeys([*said, *found]):
+        yield compare(question, f"{layer}.{name}", said.get(name), found.get(name))
+
+
+def _totals(network: Network, built: BuiltNetwork) -> Iterator[Comparison]:
+    parameters = [*built.parameters()]
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    yield compare("parameter", "total", network.totals.parameters, _count(parameters))
+    yield compare("parameter", "total trainable", network.totals.trainable_parameters, _count(trainable))
+    yield compare("buffer", "total", network.totals.buffers, _count(built.buffers()))
+
+
+def _count(tensors: Iterable[torch.Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors)
