@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "Show how every number of a layer came about.",
     "check": "Validate specs and point out what is odd about them.",
     "verify": "Compare every number with what PyTorch does.",
+    "bench": "Time networks on a device, and compare them.",
     "layers": "List the layer types and their fields.",
     "specs": "List the architectures that come with archcalc.",
     "schema": "Print the JSON Schema of specs, for completion in editors.",

@@ -12,8 +12,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def network_options(command: F) -> F:
     """SPEC, and everything that changes which network it means."""
+    training = click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')
+    return value_options(training(command))
+
+
+def value_options(command: F) -> F:
+    """Other values for what a spec says, whether it is for training or not."""
     for option in (
-        click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").'),
         click.option(
             "--input",
             "inputs",

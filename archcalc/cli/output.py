@@ -20,13 +20,18 @@ def write_file(path: str, content: str | bytes, force: bool = False) -> None:
             with open(path, "wb") as stream:  # a folder says here that it is one
                 stream.write(data)
             return
-        if mode is not None and not force:
-            raise UsageError(f"{quoted(path)} is there already: --force replaces it")
+        refuse_existing(path, force)
         _replace(os.path.realpath(path), data, mode)
     except OSError as error:
         raise UsageError(f"cannot write {quoted(path)}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:  # a name with a null byte
         raise UsageError(f"cannot write {quoted(path)}: {error}") from None
+
+
+def refuse_existing(path: str, force: bool) -> None:
+    """Raises UsageError where there is a file already, unless `force` allows to replace it; to ask before long work."""
+    if not force and os.path.isfile(path):
+        raise UsageError(f"{quoted(path)} is there already: --force replaces it")
 
 
 def _mode(path: str) -> int | None:

@@ -1,0 +1,105 @@
+"""`archcalc bench`."""
+
+from typing import Any
+
+import click
+
+from archcalc.cli.options import value_options
+from archcalc.cli.output import refuse_existing, write_file
+from archcalc.cli.terminal import progress_bar, terminal_style
+from archcalc.errors import UsageError
+from archcalc.report.benchmark import Benchmark
+from archcalc.report.benchmark_table import FORMATS, render
+from archcalc.report.table import Style
+
+
+def _listed(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _batches(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+    sizes = _listed(context, option, text)
+    if not all(size.isdecimal() and len(size) < 19 and int(size) > 0 for size in sizes):
+        raise click.BadParameter(f"{text!r} is no list of batch sizes; write 1 or more as 1,8,64")
+    return tuple(map(int, sizes))
+
+
+@click.command("bench", short_help="Time networks on a device, and compare them.")
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda (or cuda:1), or mps.")
+@click.option(
+    "--batch", "batches", default="1", show_default=True, callback=_batches, metavar="SIZES", help="As in 1,8,64."
+)
+@click.option(
+    "--dtype",
+    "dtypes",
+    default="float32",
+    show_default=True,
+    callback=_listed,
+    metavar="NAMES",
+    help="Of parameters and inputs: float32, bfloat16, float16, float64; several as float32,bfloat16.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["inference", "training"]),
+    default="inference",
+    show_default=True,
+    help="training times forward, backward and a step of SGD, with what the spec has in training alone.",
+)
+@click.option("--compile", is_flag=True, help="Run what torch.compile makes of the network.")
+@click.option("--channels-last", is_flag=True, help="Keep channels next to each other in memory.")
+@click.option("--layers", is_flag=True, help="Time every layer of the forward pass, too.")
+@click.option("--cuda-graph", is_flag=True, help="Record a call as a CUDA graph, and time its replay.")
+@click.option("--flush-l2", is_flag=True, help="Empty the GPU's cache before each call.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of the CPU.  [default: PyTorch's]")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="How long to measure a row at most, after its warm-up; six samples are taken in any case.",
+)
+@value_options
+@click.option("--format", "format_name", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("-o", "--output", metavar="FILE", help="Write to a file.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+def command(
+    specs: tuple[str, ...],
+    format_name: str,
+    output: str | None,
+    force: bool,
+    variables: dict[str, Any],
+    inputs: dict[str, list[int]],
+    **options: Any,
+) -> None:
+    """Time SPEC on a device; several specs are timed in turns and compared with the first, pair by pair.
+
+    After a warm-up until times settle, calls are timed in samples of a millisecond or more, until the 95 % confidence
+    interval of the median lies within ±2 % of it, or the time of the row is over. A CPU is timed by its clock, a GPU by
+    events among its work. Inputs are on the device beforehand.
+
+    FLOPs are archcalc's own count: two for each MAC; in training also those of the gradients that are needed. Bytes
+    moved are what the layers read and write at least, each by itself: inputs, parameters and buffers in, outputs out,
+    nothing for a view of the input. Peak is the share of the FLOP/s of a matrix product, Copy that of the bytes/s of a
+    copy, both timed on the spot. 1 MiB = 2^20 bytes.
+    """
+    from archcalc.pytorch.bench import Interrupted, Options, bench
+
+    if output:
+        refuse_existing(output, force)
+    if specs.count("-") > 1:
+        raise UsageError("standard input can be read only once")
+    chosen = Options(**options)
+
+    def write(result: Benchmark) -> None:
+        text = render(result, format_name, Style() if output else terminal_style())
+        write_file(output, text + "\n", force) if output else click.echo(text)
+
+    try:
+        with progress_bar("measuring") as progress:
+            result = bench(specs, chosen, variables=variables, inputs=inputs, progress=progress)
+    except Interrupted as interrupt:
+        if interrupt.result.rows:
+            write(interrupt.result)
+        raise
+    write(result)

@@ -1,0 +1,11 @@
+"""How long a network takes on a device, and how sure that is.
+
+options ─▶ workloads ─▶ warm-up ─▶ samples in turns ─▶ rows
+(built,       (until     (clock; until the    (report/benchmark.py)
+compiled)     stable)    interval is narrow)
+"""
+
+from archcalc.pytorch.bench.options import Options
+from archcalc.pytorch.bench.run import Interrupted, bench
+
+__all__ = ["Interrupted", "Options", "bench"]

@@ -1,0 +1,124 @@
+"""One spec at one batch size in one dtype, on its way from a network to a row."""
+
+from collections.abc import Callable
+
+import torch
+
+from archcalc.analysis.operations import total
+from archcalc.analysis.traffic import count_traffic
+from archcalc.analysis.training import count_training
+from archcalc.pytorch.bench import memory, sampling
+from archcalc.pytorch.bench.clock import find_clock, sample
+from archcalc.pytorch.bench.layers import time_layers
+from archcalc.pytorch.bench.options import Options
+from archcalc.pytorch.bench.sampling import Goal, Sample
+from archcalc.pytorch.bench.workload import Workload, prepare
+from archcalc.report.benchmark import FEWEST, Distribution, LayerTimes, Measurement, Row, WarmUp, Work, describe
+from archcalc.report.network import Network
+
+OUT_OF_MEMORY = "out of memory"
+FAILED = "failed"
+# What PyTorch raises where a layer, a dtype or a device cannot do something.
+FAILURES = (RuntimeError, ValueError, TypeError, MemoryError, memory.OutOfMemoryError)
+
+
+class Case:
+    """What is known of it so far; `problem` says why it cannot be measured, and is empty if it can."""
+
+    def __init__(self, spec: str, network: Network, dtype: str, options: Options, device: torch.device) -> None:
+        self.spec, self.network, self.dtype, self.options, self.device = spec, network, dtype, options, device
+        self.clock = find_clock(device)
+        self.samples: list[Sample] = []
+        self.workload: Workload | None = None
+        self.count, self.warm_up = 1, WarmUp(0, 0.0, stable=False)
+        self.layers: LayerTimes | None = None
+        self.status, self.problem = "measured", ""
+
+    def attempt(self, action: Callable[[], None]) -> bool:
+        """Do something; where PyTorch cannot, note why and let go of everything."""
+        try:
+            with torch.inference_mode(not self.options.training):
+                action()
+        except FAILURES as error:
+            self.status = OUT_OF_MEMORY if memory.is_out_of_memory(error) else FAILED
+            self.problem = str(error).strip().partition("\n")[0] or type(error).__name__
+        if self.problem:  # outside of the handler, whose error holds on to tensors
+            self.release()
+        return not self.problem
+
+    def release(self) -> None:
+        """Give its memory back."""
+        self.workload = None
+        memory.free(self.device)
+
+    def prepare(self, goal: Goal) -> bool:
+        """Build, run and warm up; False if that fails."""
+        return self.attempt(lambda: self._prepare(goal))
+
+    def _prepare(self, goal: Goal) -> None:
+        with torch.inference_mode(mode=False):
+            self.workload = prepare(self.network, self.dtype, self.options, self.device)
+        self.count, self.warm_up = sampling.warm_up(lambda count: sum(self._sample(count)), goal)
+
+    def _sample(self, count: int) -> Sample:
+        assert self.workload is not None
+        flush = self._flush if self.options.flush_l2 else None
+        return sample(self.clock, [*self.workload.steps.values()], count, flush)
+
+    def _flush(self) -> None:
+        """Overwrite the GPU's cache with something else, twice its size."""
+        size = 2 * torch.cuda.get_device_properties(self.device).L2_cache_size
+        torch.empty(size, dtype=torch.int8, device=self.device).zero_()
+
+    def take(self) -> bool:
+        """Take a sample; False if that fails."""
+        return self.attempt(lambda: self.samples.append(self._sample(self.count)))
+
+    def time_layers(self, seconds: float) -> None:
+        """Time the layers, too."""
+        self.attempt(lambda: self._time_layers(seconds))
+
+    def _time_layers(self, seconds: float) -> None:
+        assert self.workload is not None
+        self.layers = time_layers(self.network, self.workload, self.dtype, self.clock, seconds)
+
+    def row(self, goal: Goal, first: "Case") -> Row:
+        """What was found; `first` is the case to compare with."""
+        network = self.network
+        label = (self.spec, network.name, next(iter(network.graph.inputs)), network.batch, self.dtype)
+        found = Row(*label, self.status, self._work())
+        if self.problem:
+            return found._replace(problem=self.problem)
+        return found._replace(measurement=self._measurement(goal), ratio=_ratio(self, first))
+
+    def _work(self) -> Work:
+        analysed, training = self.network.analysed, self.options.training
+        moved = sum(row.total for row in count_traffic(analysed, self.dtype, training))
+        names = [node.name for node in self.network.graph.nodes]
+        counts = [*zip(names, (row.macs for row in analysed.operations), strict=True)]
+        if training:
+            counts = [(name, count) for name, row in zip(names, count_training(analysed), strict=True) for count in row]
+        macs = total(counts)
+        return Work(2 * macs.known, moved, macs.unknown)
+
+    def _measurement(self, goal: Goal) -> Measurement:
+        assert self.workload is not None
+        phases = zip(self.workload.steps, zip(*self.samples, strict=True), strict=True)
+        several = len(self.workload.steps) > 1
+        return Measurement(
+            describe([*map(sum, self.samples)]),
+            {name: describe(values) for name, values in phases} if several else {},
+            self.count,
+            self.warm_up,
+            sampling.reached(self.samples, goal),
+            self.workload.compile_seconds,
+            self.workload.peak_memory,
+            self.layers,
+        )
+
+
+def _ratio(case: Case, first: Case) -> Distribution | None:
+    """The time of each sample against that of the other case in the same round."""
+    pairs = zip(case.samples, first.samples, strict=False)  # Ctrl-C may leave one sample more
+    ratios = [sum(one) / sum(other) for one, other in pairs]
+    return describe(ratios) if case is not first and not first.problem and len(ratios) >= FEWEST else None

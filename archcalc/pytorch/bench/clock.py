@@ -1,0 +1,102 @@
+"""How a device's time is measured."""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, Protocol
+
+import torch
+
+Step = Callable[[], None]
+
+
+class Clock(Protocol):
+    """Marks in the work that a device is given, and the time between them."""
+
+    def mark(self) -> Any:
+        """A point between what the device was told to do before and what it is told next."""
+
+    def seconds(self, start: Any, end: Any) -> float:
+        """From one mark to another; all work must be done."""
+
+    def synchronize(self) -> None:
+        """Wait until all work is done."""
+
+
+class CpuClock:
+    """A CPU works while it is told to: the time of the program is its time."""
+
+    def mark(self) -> float:
+        """Now."""
+        return time.perf_counter()
+
+    def seconds(self, start: float, end: float) -> float:
+        """The difference."""
+        return end - start
+
+    def synchronize(self) -> None:
+        """Nothing is ever left to do."""
+
+
+class EventClock:
+    """A GPU works on what it was told before: events among its work are stamped by the GPU itself.
+
+    `module` is torch.cuda or torch.mps.
+    """
+
+    def __init__(self, module: Any, event: Any) -> None:
+        self.module, self.event = module, event
+
+    def mark(self) -> Any:
+        """An event behind all work so far."""
+        event = self.event(enable_timing=True)
+        event.record()
+        return event
+
+    def seconds(self, start: Any, end: Any) -> float:
+        """PyTorch gives milliseconds."""
+        return float(start.elapsed_time(end)) / 1000
+
+    def synchronize(self) -> None:
+        """Wait for the GPU."""
+        self.module.synchronize()
+
+
+def find_clock(device: torch.device) -> Clock:
+    """The clock of a device."""
+    if device.type == "cuda":
+        return EventClock(torch.cuda, torch.cuda.Event)
+    if device.type == "mps":
+        return EventClock(torch.mps, torch.mps.event.Event)
+    return CpuClock()
+
+
+def sample(clock: Clock, steps: Sequence[Step], count: int, before_each: Step | None = None) -> tuple[float, ...]:
+    """Seconds per call of each step, over `count` calls. A single step is timed as one block.
+
+    `before_each` is done before every call and not timed.
+    """
+    clock.synchronize()
+    if len(steps) == 1 and before_each is None:
+        spans = [[_block(clock, steps[0], count)]]
+    else:
+        spans = [_call(clock, steps, before_each) for _ in range(count)]
+    clock.synchronize()
+    return tuple(sum(clock.seconds(*span) for span in phase) / count for phase in zip(*spans, strict=True))
+
+
+def _block(clock: Clock, step: Step, count: int) -> tuple[Any, Any]:
+    start = clock.mark()
+    for _ in range(count):
+        step()
+    return start, clock.mark()
+
+
+def _call(clock: Clock, steps: Sequence[Step], before_each: Step | None) -> list[tuple[Any, Any]]:
+    if before_each:
+        before_each()
+    marks = [clock.mark()]
+    for step in steps:
+        step()
+        marks.append(clock.mark())
+    return [*pairwise(marks)]

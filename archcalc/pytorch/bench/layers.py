@@ -1,0 +1,60 @@
+"""The time of each layer in the forward pass, by hooks that set marks before and after it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from archcalc.analysis.traffic import count_traffic
+from archcalc.layers.base import Unknown
+from archcalc.pytorch.bench.clock import Clock
+from archcalc.pytorch.bench.workload import Workload
+from archcalc.pytorch.build import BuiltNetwork
+from archcalc.report.benchmark import LayerTime, LayerTimes, describe
+from archcalc.report.network import Network
+
+LEAST, MOST = 20, 200  # calls
+
+
+def time_layers(network: Network, workload: Workload, dtype: str, clock: Clock, seconds: float) -> LayerTimes:
+    """Every layer's time, call by call, within `seconds` if that is enough for LEAST calls."""
+    calls: list[list[float]] = []
+    with _hooks(workload.module, network, clock) as marks:
+        for _ in range(3):
+            _call(workload, clock, marks)
+        start = time.perf_counter()
+        while len(calls) < LEAST or (len(calls) < MOST and time.perf_counter() - start < seconds):
+            calls.append(_call(workload, clock, marks))
+    return LayerTimes(tuple(_rows(network, dtype, calls)), describe([*map(sum, calls)]))
+
+
+@contextmanager
+def _hooks(module: BuiltNetwork, network: Network, clock: Clock) -> Iterator[list[Any]]:
+    """While it lasts, every layer adds a mark when it begins and one when it ends."""
+    marks: list[Any] = []
+    with ExitStack() as handles:
+        for node in network.graph.nodes:
+            layer = module.get_submodule(node.name)
+            before = layer.register_forward_pre_hook(lambda *_: marks.append(clock.mark()))
+            handles.callback(before.remove)
+            after = layer.register_forward_hook(lambda *_: marks.append(clock.mark()))
+            handles.callback(after.remove)
+        yield marks
+
+
+def _call(workload: Workload, clock: Clock, marks: list[Any]) -> list[float]:
+    """Seconds of each layer in one call, in the order of the graph."""
+    marks.clear()
+    clock.synchronize()
+    workload.forward()
+    clock.synchronize()
+    return [clock.seconds(*pair) for pair in zip(marks[::2], marks[1::2], strict=True)]
+
+
+def _rows(network: Network, dtype: str, calls: list[list[float]]) -> Iterator[LayerTime]:
+    analysed = network.analysed
+    traffic = count_traffic(analysed, dtype)
+    for position, (node, *seconds) in enumerate(zip(network.graph.nodes, *calls, strict=True)):
+        macs = analysed.operations[position].macs
+        flops = None if isinstance(macs, Unknown) else 2 * macs
+        yield LayerTime(node.name, node.layer.type, describe(seconds), flops, traffic[position].total)

@@ -1,0 +1,71 @@
+"""Memory that is not there: errors that say so, and a look ahead where nothing would."""
+
+import gc
+from pathlib import Path
+
+import torch
+
+from archcalc.analysis.traffic import count_traffic, tensor_bytes, value_bytes
+from archcalc.report.network import Network
+
+# How PyTorch says it without an error of its own kind: the CPU, cuBLAS, the driver, MPS, sizes beyond any memory.
+TEXTS = (
+    "not enough memory",
+    "can't allocate memory",
+    "alloc_failed",
+    "out of memory",
+    "storage size calculation overflowed",
+)
+
+
+class OutOfMemoryError(Exception):
+    """There is less memory than something needs."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError | OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in TEXTS)
+
+
+def needed(network: Network, dtype: str, training: bool) -> int:
+    """Bytes that a call takes at least: the parameters, and the inputs and output of the largest layer."""
+    rows = count_traffic(network.analysed, dtype)
+    parameters = value_bytes("float32", dtype) * network.totals.parameters
+    inputs = sum(tensor_bytes(tensor, dtype, network.batch) for tensor in network.graph.inputs.values())
+    largest = max((row.inputs + row.outputs for row in rows), default=0)
+    return parameters * (1 + training) + max(inputs, largest)
+
+
+def available() -> int | None:
+    """Bytes that a program may still take on the CPU; None where the system does not tell."""
+    found = [_meminfo(), _cgroup()]
+    return min((count for count in found if count is not None), default=None)
+
+
+def _meminfo() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    sizes = dict(line.split(":", 1) for line in lines)
+    return int(sizes["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in sizes else None
+
+
+def _cgroup() -> int | None:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit, used = ((folder / f"memory.{name}").read_text("ascii").strip() for name in ("max", "current"))
+    except OSError:
+        return None
+    return None if limit == "max" else max(int(limit) - int(used), 0)
+
+
+def free(device: torch.device) -> None:
+    """Give back what is no longer used."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

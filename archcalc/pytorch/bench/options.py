@@ -1,0 +1,69 @@
+"""What can be chosen, and what makes no sense."""
+
+from typing import NamedTuple
+
+import torch
+
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.layers.base import FLOATING
+from archcalc.pytorch.device import find_device
+
+MODES = ("inference", "training")
+
+
+class Options(NamedTuple):
+    """How to measure. `seconds` is the time that a row may take, warm-up not counted; `threads` those of a CPU.
+
+    `dtypes` are those of parameters and floating-point inputs. `layers` times every layer of the forward pass, too.
+    `cuda_graph` replays a recorded call, `flush_l2` empties the GPU's cache before each call.
+    """
+
+    batches: tuple[int, ...] = (1,)
+    dtypes: tuple[str, ...] = ("float32",)
+    mode: str = "inference"
+    device: str = "cpu"
+    compile: bool = False
+    channels_last: bool = False
+    layers: bool = False
+    cuda_graph: bool = False
+    flush_l2: bool = False
+    threads: int | None = None
+    seconds: float = 5.0
+
+    @property
+    def training(self) -> bool:
+        """Whether a call is a step of training."""
+        return self.mode == "training"
+
+
+def check(options: Options) -> torch.device:
+    """The device, if the options make sense. Raises UsageError if not, or if the device is not there."""
+    _check_values(options)
+    device = find_device(options.device)
+    if device.type == "meta":
+        raise UsageError('device "meta" computes nothing: it cannot be timed')
+    for name in ("cuda_graph", "flush_l2"):
+        if getattr(options, name) and device.type != "cuda":
+            raise UsageError(f"--{name.replace('_', '-')} needs a CUDA device, and the device is {device}")
+    if options.threads is not None and device.type != "cpu":
+        raise UsageError(f"--threads is for the device cpu, and the device is {device}")
+    for name in ("compile", "cuda_graph"):
+        if options.layers and getattr(options, name):
+            raise UsageError(f"--layers and --{name.replace('_', '-')} exclude each other: there are no layers to time")
+    return device
+
+
+def _check_values(options: Options) -> None:
+    for name, values in (("batch", options.batches), ("threads", (1 if options.threads is None else options.threads,))):
+        if not values or not all(type(value) is int and value > 0 for value in values):
+            given = ", ".join(map(str, values)) or "empty"
+            raise UsageError(f"{name} must be whole numbers, 1 or more, and is {given}")
+    if not options.dtypes:
+        raise UsageError("no dtype is given")
+    for dtype in options.dtypes:
+        if dtype not in FLOATING:
+            raise UsageError(f"{quoted(dtype)} is no floating-point dtype; {did_you_mean(dtype, FLOATING)}")
+    if options.mode not in MODES:
+        raise UsageError(f"no mode is called {quoted(options.mode)}; {did_you_mean(options.mode, MODES)}")
+    if not options.seconds > 0:
+        raise UsageError(f"seconds must be more than 0, and are {options.seconds}")

@@ -1,0 +1,93 @@
+"""What the device reaches at best: a matrix product in each dtype, and a copy, timed on the spot."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from archcalc.pytorch.bench import memory
+from archcalc.pytorch.bench.clock import Clock, Step, sample
+from archcalc.report.benchmark import MatrixPeak, Peak
+
+SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
+LONG_ENOUGH = 0.02  # seconds for a product: a larger one is hardly faster
+COPIED = 2**28  # bytes, more than caches hold
+LEAST = 5  # runs
+
+
+def measure_peak(dtypes: tuple[str, ...], device: torch.device, clock: Clock, seconds: float = 0.3) -> Peak:
+    """The fastest runs. `seconds` is the time that each of the measurements may take, beyond a few runs."""
+    with torch.inference_mode():
+        products = {dtype: _fastest_product(dtype, device, clock, seconds) for dtype in dict.fromkeys(dtypes)}
+        copied, rate = _fastest_copy(device, clock, seconds)
+    memory.free(device)
+    return Peak(products, rate, copied)
+
+
+def _fastest_product(dtype: str, device: torch.device, clock: Clock, seconds: float) -> MatrixPeak:
+    best = MatrixPeak(None, None, "no matrix fits into the memory")
+    for size in SIZES:
+        try:
+            fastest = _product(size, dtype, device, clock, seconds)
+        except (RuntimeError, TypeError) as error:
+            if memory.is_out_of_memory(error) or best.size:
+                return best
+            return MatrixPeak(None, None, str(error).partition("\n")[0])
+        best = max(best, MatrixPeak(2 * size**3 / fastest, size), key=lambda peak: peak.flops_per_second or 0)
+        if fastest > LONG_ENOUGH:
+            break
+    return best
+
+
+def _product(size: int, dtype: str, device: torch.device, clock: Clock, seconds: float) -> float:
+    one, other = (torch.rand(size, size, device=device).to(getattr(torch, dtype)) for _ in range(2))
+    output = torch.empty_like(one)
+    with _as_convolutions(device):
+        return _fastest(lambda: torch.mm(one, other, out=output), clock, seconds)
+
+
+@contextmanager
+def _as_convolutions(device: torch.device) -> Iterator[None]:
+    """Products with TF32 where cuDNN's convolutions may use it: the peak of the one is that of the other."""
+    if device.type != "cuda" or not torch.backends.cudnn.allow_tf32:
+        yield
+        return
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+def _fastest_copy(device: torch.device, clock: Clock, seconds: float) -> tuple[int, float | None]:
+    """How many bytes were copied, and bytes read and written per second."""
+    size = COPIED
+    while size >= 2**20:
+        try:
+            source = torch.ones(size // 4, device=device)
+            target = torch.empty_like(source)
+            return size, 2 * size / _fastest(lambda: target.copy_(source), clock, seconds)  # noqa: B023
+        except (RuntimeError, MemoryError) as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            size //= 2
+    return size, None
+
+
+def _fastest(step: Callable[[], object], clock: Clock, seconds: float) -> float:
+    """The seconds of the fastest of several runs, the first not counted."""
+
+    def run() -> None:
+        step()
+
+    sample(clock, [run], 1)
+    return _shortest(run, clock, seconds)
+
+
+def _shortest(step: Step, clock: Clock, seconds: float) -> float:
+    start, runs = time.perf_counter(), list[float]()
+    while len(runs) < LEAST or (time.perf_counter() - start < seconds and len(runs) < 100):
+        runs.extend(sample(clock, [step], 1))
+    return min(runs)

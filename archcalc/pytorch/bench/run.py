@@ -1,0 +1,153 @@
+"""All cases, batch size by batch size: prepared, warmed up, measured in turns, and made into rows."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike, fspath
+from typing import Any
+
+import torch
+
+import archcalc
+from archcalc.errors import UsageError
+from archcalc.pytorch.bench import sampling
+from archcalc.pytorch.bench.case import OUT_OF_MEMORY, Case
+from archcalc.pytorch.bench.clock import find_clock
+from archcalc.pytorch.bench.environment import describe_environment, load_average, session
+from archcalc.pytorch.bench.options import Options, check
+from archcalc.pytorch.bench.peak import measure_peak
+from archcalc.pytorch.bench.sampling import Goal
+from archcalc.pytorch.bench.workload import check_trainable
+from archcalc.report.benchmark import CONFIDENCE, FEWEST, Benchmark, Method, Row
+from archcalc.report.network import Network
+
+Progress = Callable[[int, int], None]  # how much is done, of how much
+
+STEPS = 1000  # in which progress is told
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. `result` has what was measured until then."""
+
+    def __init__(self, result: Benchmark) -> None:
+        super().__init__()
+        self.result = result
+
+
+def bench(
+    specs: Sequence[str | PathLike[str] | Network],
+    options: Options | None = None,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+    progress: Progress | None = None,
+) -> Benchmark:
+    """Time networks on a device; several are timed in turns, and compared with the first, pair by pair.
+
+    `specs` are what `archcalc.load` takes, with its `variables` and `inputs`, or networks that are loaded already.
+    A case that runs out of memory, or that PyTorch refuses, is a row that says so.
+
+    Raises what `load` raises, UsageError for options that make no sense, for a device that is not there and for a
+    network without anything to train, and Interrupted, with the rows so far, for Ctrl-C.
+    """
+    chosen = options or Options()
+    device = check(chosen)
+    if not specs:
+        raise UsageError("no spec is given")
+    networks = [_load(spec, variables, inputs, chosen.training) for spec in specs]
+    if chosen.training:
+        for network in networks:
+            check_trainable(network)
+    names = [spec.name if isinstance(spec, Network) else fspath(spec) for spec in specs]
+    with session(chosen, device):
+        return _Run(dict(zip(_unlike(names), networks, strict=True)), chosen, device, progress).run()
+
+
+def _load(spec: Any, variables: Any, inputs: Any, training: bool) -> Network:
+    if not isinstance(spec, Network):
+        return archcalc.load(spec, variables=variables, inputs=inputs, training=training)
+    if variables or inputs:
+        raise UsageError("a network that is loaded already takes no variables or inputs: give them to load")
+    return spec
+
+
+def _unlike(names: Sequence[str]) -> list[str]:
+    """The names, numbered where one comes again."""
+    return [
+        name if names.index(name) == place else f"{name} ({names[: place + 1].count(name)})"
+        for place, name in enumerate(names)
+    ]
+
+
+class _Run:
+    def __init__(
+        self, networks: Mapping[str, Network], options: Options, device: torch.device, progress: Progress | None
+    ) -> None:
+        self.networks, self.options, self.device = networks, options, device
+        self.progress = progress or (lambda _done, _all: None)
+        self.goal = Goal(options.seconds)
+        self.rows: list[Row] = []
+
+    def run(self) -> Benchmark:
+        """All batch sizes, one after the other."""
+        self.progress(0, STEPS)
+        load = load_average()
+        self.peak = measure_peak(self.options.dtypes, self.device, find_clock(self.device))
+        # Read right behind the work that the peak was, so that a GPU's clocks are those of work.
+        self.environment = describe_environment(self.device, load)
+        try:
+            for number, batch in enumerate(self.options.batches):
+                self._batch(number, batch)
+        except KeyboardInterrupt:
+            raise Interrupted(self._result()) from None
+        return self._result()
+
+    def _result(self) -> Benchmark:
+        chosen = self.options
+        method = Method(
+            chosen.mode,
+            chosen.seconds,
+            self.goal.precision,
+            CONFIDENCE,
+            chosen.compile,
+            chosen.channels_last,
+            chosen.cuda_graph,
+            chosen.flush_l2,
+        )
+        several = next(iter(self.networks)) if len(self.networks) > 1 else None
+        return Benchmark(self.environment, method, self.peak, tuple(self.rows), several)
+
+    def _batch(self, number: int, batch: int) -> None:
+        cases = [
+            Case(spec, Network(network.graph, batch), dtype, self.options, self.device)
+            for dtype in dict.fromkeys(self.options.dtypes)
+            for spec, network in self.networks.items()
+        ]
+
+        def progress(share: float) -> None:
+            self.progress(round(STEPS * (number + share) / len(self.options.batches)), STEPS)
+
+        try:
+            self._measure(cases, progress)
+            # What had no room beside the others may have it alone.
+            for case in [case for case in cases if case.status == OUT_OF_MEMORY] if len(cases) > 1 else []:
+                cases[cases.index(case)] = alone = Case(case.spec, case.network, case.dtype, self.options, self.device)
+                self._measure([alone], progress)
+        finally:
+            self.rows += self._finished(cases)
+
+    def _measure(self, cases: Sequence[Case], progress: Callable[[float], None]) -> None:
+        progress(0)
+        ready = [case for case in cases if case.prepare(self.goal)]
+        if ready:
+            sampling.alternate(ready, self.goal, progress)
+        for case in ready:
+            if self.options.layers and not case.problem:
+                case.time_layers(self.goal.seconds)
+
+    def _finished(self, cases: Sequence[Case]) -> Iterator[Row]:
+        """The rows of what was measured, or could not be; after Ctrl-C, of what has samples enough."""
+        for case in cases:
+            if case.problem or len(case.samples) >= FEWEST:
+                first = next(other for other in cases if other.dtype == case.dtype)
+                yield case.row(self.goal, first)
+        for case in cases:
+            case.release()

@@ -1,0 +1,276 @@
+"""What a benchmark finds, as values: times with their spread, and what follows from them."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+CONFIDENCE = 0.95
+FEWEST = 6  # samples that give an interval of this confidence
+
+
+class Distribution(NamedTuple):
+    """What was measured again and again: seconds, or a ratio.
+
+    Quartiles interpolate between samples. The median of all that could be measured lies from `ci_low` to `ci_high` with
+    a confidence of at least 95 %, whatever the distribution, as far as samples do not depend on each other.
+    """
+
+    median: float
+    q1: float
+    q3: float
+    ci_low: float
+    ci_high: float
+    values: tuple[float, ...]
+
+    @property
+    def precision(self) -> float:
+        """The farther end of the confidence interval, as a share of the median."""
+        return max(self.ci_high - self.median, self.median - self.ci_low) / self.median if self.median else math.inf
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `values` are in the order of measurement."""
+        return {
+            "median": self.median,
+            "q1": self.q1,
+            "q3": self.q3,
+            "ci_low": self.ci_low,
+            "ci_high": self.ci_high,
+            "samples": len(self.values),
+            "values": list(self.values),
+        }
+
+
+def describe(values: Sequence[float]) -> Distribution:
+    """Median, quartiles and confidence interval of FEWEST values or more."""
+    if len(values) < FEWEST:
+        raise ValueError(f"{len(values)} samples give no interval of {CONFIDENCE:.0%} confidence")
+    ordered = sorted(values)
+    first = _interval_start(len(ordered))
+    median, q1, q3 = (_quantile(ordered, share) for share in (0.5, 0.25, 0.75))
+    return Distribution(median, q1, q3, ordered[first], ordered[-1 - first], tuple(values))
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Between the two nearest values, in proportion."""
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+@lru_cache
+def _interval_start(count: int) -> int:
+    """How many of the smallest values, and of the largest, lie outside of the median's confidence interval.
+
+    The true median lies below the value number i (from 0) if at most i of all fall below it, which happens with the
+    probability P(X ≤ i) of a binomial X with p = ½; the same holds above.
+    """
+    outside, ways, start = 0, 1, -1
+    while True:
+        outside += ways
+        if 2 * outside * 20 > 2**count:  # 1 − CONFIDENCE is one in 20
+            return start
+        start += 1
+        ways = ways * (count - start) // (start + 1)
+
+
+class Environment(NamedTuple):
+    """What was measured on. `clocks` are those of a GPU in MHz, empty where nothing tells them."""
+
+    device: str
+    device_name: str
+    threads: int
+    versions: dict[str, str]
+    clocks: dict[str, float]
+    settings: dict[str, Any]
+
+
+class Method(NamedTuple):
+    """How was measured. `precision` is the goal: how far the confidence interval may reach from the median."""
+
+    mode: str
+    seconds: float
+    precision: float
+    confidence: float
+    compile: bool
+    channels_last: bool
+    cuda_graph: bool
+    flush_l2: bool
+
+
+class MatrixPeak(NamedTuple):
+    """The fastest product of two size×size matrices, in FLOP/s; None, with the reason, where there is none."""
+
+    flops_per_second: float | None
+    size: int | None
+    reason: str | None = None
+
+
+class Peak(NamedTuple):
+    """What the device reaches, measured: matrix products by dtype, and a copy of `copy_bytes` in bytes/s.
+
+    A copy reads and writes; both count.
+    """
+
+    products: dict[str, MatrixPeak]
+    copy_bytes_per_second: float | None
+    copy_bytes: int
+
+
+class LayerTime(NamedTuple):
+    """One layer in the forward pass. `flops` is None where it cannot be derived."""
+
+    name: str
+    type: str
+    seconds: Distribution
+    flops: int | None
+    bytes_moved: int
+
+
+class LayerTimes(NamedTuple):
+    """All layers, timed one by one, and their sum call by call."""
+
+    layers: tuple[LayerTime, ...]
+    sum: Distribution
+
+
+class WarmUp(NamedTuple):
+    """Calls before the measurement, and whether they ended because times had settled."""
+
+    calls: int
+    seconds: float
+    stable: bool
+
+
+class Work(NamedTuple):
+    """What one call computes and moves, by archcalc's own count; `lower_bound` says what is missing from `flops`."""
+
+    flops: int
+    bytes_moved: int
+    lower_bound: str | None = None
+
+
+class Measurement(NamedTuple):
+    """The times of one case. `phases` are parts of each call, which add up to it; empty where there is one alone."""
+
+    seconds: Distribution
+    phases: dict[str, Distribution]
+    calls_per_sample: int
+    warm_up: WarmUp
+    reached: bool  # the goal for the confidence interval
+    compile_seconds: float | None = None
+    peak_memory: int | None = None
+    layers: LayerTimes | None = None
+
+
+class Row(NamedTuple):
+    """One spec at one batch size in one dtype: its measurement, or why there is none (`problem`).
+
+    `input` is the name of the network's first input.
+
+    `status` is `measured`, `out of memory` or `failed`. `ratio` is the time against that of the first spec, pair by
+    pair.
+    """
+
+    spec: str
+    network: str
+    input: str
+    batch: int
+    dtype: str
+    status: str
+    work: Work
+    measurement: Measurement | None = None
+    problem: str | None = None
+    ratio: Distribution | None = None
+
+    @property
+    def median(self) -> float | None:
+        """Seconds per call."""
+        return self.measurement.seconds.median if self.measurement else None
+
+    def per_second(self, amount: float) -> float | None:
+        """An amount per call as one per second."""
+        return amount / self.median if self.median else None
+
+    @property
+    def intensity(self) -> float | None:
+        """FLOPs per byte moved."""
+        return self.work.flops / self.work.bytes_moved if self.work.bytes_moved else None
+
+
+class Benchmark(NamedTuple):
+    """All of it. `ratios_to` is the spec that the others are compared with."""
+
+    environment: Environment
+    method: Method
+    peak: Peak
+    rows: tuple[Row, ...]
+    ratios_to: str | None = None
+
+    def flops_share(self, row: Row) -> float | None:
+        """The row's FLOP/s as a share of the fastest matrix product's."""
+        return _share(row.per_second(row.work.flops), self.peak.products[row.dtype].flops_per_second)
+
+    def copy_share(self, row: Row) -> float | None:
+        """The row's bytes/s as a share of the copy's; above 1 where caches spare the memory."""
+        return _share(row.per_second(row.work.bytes_moved), self.peak.copy_bytes_per_second)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, as `--format json` prints it. Times are in seconds."""
+        return {
+            "environment": self.environment._asdict(),
+            "method": self.method._asdict(),
+            "peak": self.peak._asdict() | {"products": {k: v._asdict() for k, v in self.peak.products.items()}},
+            "ratios_to": self.ratios_to,
+            "rows": [self._row(row) for row in self.rows],
+        }
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        return {
+            "spec": row.spec,
+            "network": row.network,
+            "input": row.input,
+            "batch": row.batch,
+            "dtype": row.dtype,
+            "status": row.status,
+            "problem": row.problem,
+            "flops": row.work.flops,
+            "flops_lower_bound": row.work.lower_bound,
+            "bytes_moved": row.work.bytes_moved,
+            "intensity": row.intensity,
+            "inputs_per_second": row.per_second(row.batch),
+            "flops_per_second": row.per_second(row.work.flops),
+            "bytes_per_second": row.per_second(row.work.bytes_moved),
+            "share_of_peak_flops": self.flops_share(row),
+            "share_of_peak_copy": self.copy_share(row),
+            "ratio": row.ratio.to_dict() if row.ratio else None,
+            **_measurement(row.measurement),
+        }
+
+
+def _share(value: float | None, peak: float | None) -> float | None:
+    return value / peak if value is not None and peak else None
+
+
+def _measurement(found: Measurement | None) -> dict[str, Any]:
+    if found is None:
+        return {"seconds": None}
+    return {
+        "seconds": found.seconds.to_dict(),
+        "phases": {name: phase.to_dict() for name, phase in found.phases.items()},
+        "precision": found.seconds.precision,
+        "goal_reached": found.reached,
+        "calls_per_sample": found.calls_per_sample,
+        "warm_up": found.warm_up._asdict(),
+        "compile_seconds": found.compile_seconds,
+        "peak_memory_bytes": found.peak_memory,
+        "layers": _layers(found.layers),
+    }
+
+
+def _layers(times: LayerTimes | None) -> dict[str, Any] | None:
+    if times is None:
+        return None
+    rows = [layer._asdict() | {"seconds": layer.seconds.to_dict()} for layer in times.layers]
+    return {"layers": rows, "sum": times.sum.to_dict()}

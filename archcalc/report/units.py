@@ -1,0 +1,44 @@
+"""Measured numbers as text, with three digits that count."""
+
+from math import floor, log10
+
+_PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+
+
+def engineering(value: float, unit: str = "") -> str:
+    """A value with the prefix that leaves one to three digits before the point: `25.3 µs`, `1.07 G`."""
+    exponent = exponent_of(value)
+    return f"{digits(value / 10**exponent)} {_PREFIXES[exponent]}{unit}".rstrip()
+
+
+def engineering_range(low: float, high: float, like: float, unit: str = "") -> str:
+    """Two values with the prefix of a third one: `25.1–25.9 µs`."""
+    exponent = exponent_of(like)
+    return f"{digits(low / 10**exponent)}–{digits(high / 10**exponent)} {_PREFIXES[exponent]}{unit}".rstrip()
+
+
+def exponent_of(value: float) -> int:
+    """The power of ten of the prefix that a value takes."""
+    if not value:
+        return 0
+    # Rounded first: 999.7 µs has three digits as 1.00 ms.
+    exponent = floor(log10(float(f"{abs(value):.2e}")))
+    return max(min(_PREFIXES), min(exponent // 3 * 3, max(_PREFIXES)))
+
+
+def digits(value: float) -> str:
+    """Three digits that count, and all of those before the point."""
+    if not value:
+        return "0"
+    places = 2 - floor(log10(float(f"{abs(value):.2e}")))
+    return f"{value:,.{max(places, 0)}f}" if places < 6 else f"{value:.2g}"
+
+
+def mebibytes(count: int) -> str:
+    """A number of bytes in MiB = 2²⁰ bytes."""
+    return f"{digits(count / 2**20)} MiB"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
