@@ -84,15 +84,18 @@ class TransposedConvolution(Layer):
         _, *sizes = inputs[0].shape
         return (self.out_channels, *self._spatial_output(tuple(sizes)))
 
-    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+    def _weight(self, inputs: Tensors) -> Shape:
         channels, *_ = inputs[0].shape
         kernel = per_axis(self.kernel_size, self.dimensions)
-        weight = {"weight": (channels, named("K/G", self.out_channels // self.groups, self.out_channels), *kernel)}
+        return (channels, named("K/G", self.out_channels // self.groups, self.out_channels), *kernel)
+
+    def parameters(self, inputs: Tensors) -> dict[str, Shape]:
+        weight = {"weight": self._weight(inputs)}
         return {**weight, "bias": (self.out_channels,)} if self.bias else weight
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         _, *positions = inputs[0].shape
-        channels, *others = self.parameters(inputs)["weight"]
+        channels, *others = self._weight(inputs)
         macs = product((channels, *positions, *others))
         return {"macs": macs, "additions": elements(output)} if self.bias else {"macs": macs}
 

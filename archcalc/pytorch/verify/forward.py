@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -85,11 +86,11 @@ def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Obse
 
 def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCounter) -> str | None:
     """What PyTorch says against it; None if it runs."""
-    # The fused kernel for attention hides its products from the counter.
+    # Fused kernels for attention hide its products from the counter.
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), counter:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
             built.eval()(*inputs)
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         return str(error).partition("\n")[0]
@@ -130,11 +131,12 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
 
 
 def _flops(layer: Layer, inputs: Tensors, output: tuple[int, ...]) -> tuple[int | None, str]:
-    """Two for each MAC of one sample; None if they are not known."""
-    full = tuple(tensor._replace(nonzeros=tensor.nonzeros and elements(tensor.shape)) for tensor in inputs)
-    macs = layer.operations(full, output).get("macs", 0)
-    note = "" if full == inputs else "with every entry of the adjacency, as PyTorch counts it"
-    return (None, macs.reason) if isinstance(macs, Unknown) else (2 * macs, note)
+    """Two for each MAC of one sample, and a note; None if they are not known."""
+    # PyTorch counts a sparse matrix as a full one.
+    full = tuple(tensor._replace(nonzeros=elements(tensor.shape)) for tensor in inputs)
+    macs, counted = (layer.operations(tensors, output).get("macs", 0) for tensors in (inputs, full))
+    note = "" if counted == macs else "with every entry of the adjacency, as PyTorch counts it"
+    return (None, counted.reason) if isinstance(counted, Unknown) else (2 * counted, note)
 
 
 def _whole(number: float) -> float:

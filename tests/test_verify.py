@@ -1,0 +1,292 @@
+"""`verify` agrees with every spec that is right, and catches every fact that is broken."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from examples import EXAMPLES, Example
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_whole_graphs import specs
+from torch.utils.flop_counter import FlopCounterMode
+
+import archcalc
+from archcalc.analysis.receptive_field import Field
+from archcalc.arithmetic import Window
+from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape
+from archcalc.layers.convolution import Conv2d
+from archcalc.layers.pooling import AvgPool2d
+from archcalc.pytorch.build import build
+from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.verify import verify
+from archcalc.pytorch.verify.forward import observe
+from archcalc.pytorch.verify.weights import compare_weights
+from archcalc.report.verification import Verification
+
+moderately = settings(deadline=None, derandomize=True, max_examples=40, database=None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+def described(found: Verification) -> str:
+    return "\n".join(map(str, found.differences)) + (found.failure or "")
+
+
+# --- what is right agrees --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", archcalc.shipped_specs())
+def test_every_shipped_spec_verifies(name: str) -> None:
+    found = verify(archcalc.load(name))
+    assert found.agrees, described(found)
+    uncovered = {row.question for row in found.rows if row.status == "not covered"}
+    assert uncovered <= {"FLOPs"}
+
+
+def one_layer(example: Example) -> archcalc.Network:
+    """A network of one layer; its inputs are large enough for their receptive fields to be measured."""
+    inputs = {
+        f"x{number}": {"shape": list(tensor.shape), "dtype": tensor.dtype}
+        | ({} if tensor.nonzeros is None else {"nonzeros": tensor.nonzeros})
+        for number, tensor in enumerate(example.inputs)
+    }
+    layer = {"name": "layer", "type": example.layer.type, "inputs": [*inputs], **fields_of(example.layer)}
+    lines = ['name = "one layer"', f"layers = [{toml(layer)}]", "[inputs]"]
+    return archcalc.loads("\n".join([*lines, *(f"{name} = {toml(table)}" for name, table in inputs.items())]))
+
+
+def fields_of(layer: Layer) -> dict[str, Any]:
+    values = msgspec.to_builtins(layer)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+def test_every_layer_type_verifies(example: Example) -> None:
+    found = verify(one_layer(example))
+    assert found.agrees, described(found)
+
+
+def test_random_networks_verify() -> None:
+    covered = []
+
+    @moderately
+    @given(specs(st.integers(20, 40)))
+    def check(text: str) -> None:
+        network = archcalc.loads(text)
+        found = verify(network)
+        assert found.agrees, described(found)
+        fields = [row for row in found.rows if row.question.startswith("field")]
+        covered.extend(row.status == "equal" for row in fields)
+
+    check()
+    assert covered.count(True) > 0.8 * len(covered)
+
+
+# --- what is wrong is found ------------------------------------------------------------------------------------------
+
+Mutation = Callable[[pytest.MonkeyPatch, type[Layer]], None]
+
+
+def changed(method: str, change: Callable[[Any], Any]) -> Mutation:
+    """Lets a method of a layer type give something else, for layers' facts alone and not for their modules."""
+
+    def apply(patch: pytest.MonkeyPatch, layer: type[Layer]) -> None:
+        original = getattr(layer, method)
+        patch.setattr(layer, method, lambda self, *arguments: change(original(self, *arguments)))
+
+    return apply
+
+
+def larger(shape: Shape, axis: int) -> Shape:
+    return (*shape[:axis], shape[axis] + 1, *shape[axis + 1 :])
+
+
+def with_window(reads: tuple[tuple[Read, ...], ...], change: Callable[[Any], Any]) -> tuple[tuple[Read, ...], ...]:
+    return tuple(tuple(read._replace(window=change(read.window)) for read in axes) for axes in reads)
+
+
+def wider(window: Any) -> Any:
+    if isinstance(window, Window) and window.stride:
+        return window._replace(kernel=window.kernel + 1)
+    return window._replace(last=tuple(last + 1 for last in window.last)) if isinstance(window, PhasedWindow) else window
+
+
+def moved(window: Any) -> Any:
+    if isinstance(window, Window) and window.stride:
+        return window._replace(before=window.before + 1, after=window.after - 1)
+    if isinstance(window, PhasedWindow):
+        return window._replace(first=tuple(f - 1 for f in window.first), last=tuple(last - 1 for last in window.last))
+    return window
+
+
+def faster(window: Any) -> Any:
+    if isinstance(window, Window) and window.stride:
+        return window._replace(stride=window.stride + 1)
+    return window._replace(advance=window.advance + 1) if isinstance(window, PhasedWindow) else window
+
+
+WINDOWS = {"wider": wider, "moved": moved, "faster": faster}
+
+
+def positions_read(example: Example) -> bool:
+    """Whether a layer reads positions by a window of its own for each unit."""
+    network = one_layer(example)
+    field = network.analysed.receptive_fields.edges[-1]
+    return isinstance(field, Field) and all(axis.advance and not axis.mixed for axis in field.axes)
+
+
+def caught(example: Example, mutation: Mutation, question: str, **options: Any) -> None:
+    network = one_layer(example)
+    with pytest.MonkeyPatch.context() as patch:
+        mutation(patch, type(example.layer))
+        found = verify(one_layer(example), **options)
+    assert not found.agrees
+    assert question in {row.question.partition(":")[0] for row in found.differences}, described(found)
+    assert verify(network, **options).agrees
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+def test_a_wrong_output_shape_is_caught(example: Example) -> None:
+    for axis in range(len(example.output)):
+        caught(
+            example, changed("output_shape", lambda shape, axis=axis: larger(shape, axis)), "output shape", fields=()
+        )
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+def test_a_wrong_dtype_is_caught(example: Example) -> None:
+    caught(example, changed("output_dtype", lambda _: "int32"), "output shape", fields=())
+
+
+TENSORS = {
+    "missing": lambda tensors: dict(list(tensors.items())[1:]),
+    "additional": lambda tensors: {**tensors, "more": (3,)},
+    "renamed": lambda tensors: {f"{name}_": shape for name, shape in tensors.items()},
+    "larger": lambda tensors: {name: (*shape, 2) for name, shape in tensors.items()},
+}
+
+
+@pytest.mark.parametrize("change", TENSORS)
+@pytest.mark.parametrize("kind", ["parameters", "buffers"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+def test_a_wrong_parameter_or_buffer_is_caught(example: Example, kind: str, change: str) -> None:
+    tensors = getattr(example.layer, kind)(example.inputs)
+    if tensors or change == "additional":
+        caught(example, changed(kind, TENSORS[change]), kind[:-1], fields=())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+def test_wrong_macs_are_caught(example: Example) -> None:
+    if example.layer.type == "rbf":
+        return  # PyTorch's counter does not see them, which the row says
+    for more in (1, -1):
+        change = changed("operations", lambda counts, more=more: counts | {"macs": add(counts.get("macs", 0), more)})
+        caught(example, change, "FLOPs", fields=())
+
+
+def add(count: Any, more: int) -> Any:
+    return count + more if isinstance(count, int) else count
+
+
+@pytest.mark.parametrize("change", WINDOWS)
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if positions_read(example)], ids=repr)
+def test_a_wrong_window_is_caught(example: Example, change: str) -> None:
+    field = one_layer(example).analysed.receptive_fields.edges[-1]
+    if change == "faster" and all(axis.extent <= axis.period for axis in field.axes):
+        return  # there is no unit that would see it
+    caught(example, changed("reads", lambda reads: with_window(reads, WINDOWS[change])), "field")
+
+
+def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
+    network = archcalc.load("mnist_cnn")
+    nodes = network.graph.nodes
+    nodes[0] = nodes[0]._replace(trainable=False)
+    found = {row.layer: row for row in compare_weights(network, build(archcalc.load("mnist_cnn")))}
+    assert (found["conv1.weight"].said["state"], found["conv1.weight"].found["state"]) == ("frozen", "trainable")
+    assert [name for name, row in found.items() if row.status == "differs"] == [
+        "conv1.weight",
+        "conv1.bias",
+        "total trainable",
+    ]
+
+
+def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Conv2d, "check_fit", lambda _self, sizes: iter([Misfit("too small")] if min(sizes) < 8 else []))
+    found = verify(archcalc.load("conv_2x2_on_3x3", inputs={"image": [1, 9, 9]}))
+    assert [(row.question, row.said, row.found) for row in found.differences] == [("smallest input", 8, 2)]
+
+
+def test_the_first_layer_that_differs_is_named_and_the_rest_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every later layer is built for a shape that does not come."""
+    changed("output_shape", lambda shape: larger(shape, 0))(monkeypatch, AvgPool2d)
+    found = verify(archcalc.load("lenet5"), fields=())
+    assert found.differences[0][:4] == ("output shape", "S2", {"shape": [7, 14, 14]}, {"shape": [6, 14, 14]})
+    assert "expected input" in found.failure
+    assert found.failure.endswith("(at layer C3)")
+    assert str(found).splitlines()[-1].endswith('the first: output shape of "S2"')
+
+
+# --- how it measures -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+def test_operations_are_counted_as_by_pytorch_s_own_counter(example: Example) -> None:
+    network = one_layer(example)
+    built = build(network).eval()
+    observed = observe(network, built, torch.device("cpu"))
+    with (
+        FlopCounterMode(display=False) as counter,
+        torch.no_grad(),
+        torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
+    ):
+        built.train()(*random_inputs(network, 2, "cpu"))
+    assert counter.get_total_flops() == 2 * observed.layers["layer"].flops
+
+
+def test_fields_can_be_measured_for_some_layers_alone() -> None:
+    found = verify(archcalc.load("mnist_cnn"), fields=["pool1", "flatten"])
+    rows = [row for row in found.rows if row.question.startswith("field")]
+    assert [(row.layer, row.status) for row in rows] == [("pool1", "equal"), ("flatten", "not covered")]
+    with pytest.raises(archcalc.UsageError, match='no layer is called "S3"'):
+        verify(archcalc.load("lenet5"), fields=["S3"])
+
+
+def test_the_compiler_is_left_out_without_a_trace() -> None:
+    script = """
+import sys, archcalc, torch
+from archcalc.pytorch.verify import verify
+assert verify(archcalc.load("m5"), "meta", ()).agrees
+assert not [name for name in sys.modules if name.startswith("torch._dynamo")]
+built = archcalc.build("m5").eval()
+values = torch.rand(2, 1, 32000)
+torch.testing.assert_close(torch.compile(built, backend="eager", fullgraph=True)(values), built(values))
+assert "torch._dynamo.eval_frame" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_a_large_network_is_verified_without_memory() -> None:
+    network = archcalc.loads("""
+    name = "large"
+    inputs.x = [1000000000]
+    layers = [{ name = "a", type = "linear", out_features = 1000000000, bias = false }]
+    """)
+    assert verify(network, "meta").agrees
