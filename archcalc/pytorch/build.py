@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from archcalc.errors import UsageError, quoted
+from archcalc.export.names import name_error
 from archcalc.graph import Graph
 from archcalc.layers.base import Module
 from archcalc.pytorch import modules
@@ -110,10 +110,7 @@ def _add(root: nn.Module, name: str, module: nn.Module) -> None:
 
 def _add_child(parent: nn.Module, key: str, child: nn.Module, name: str) -> None:
     if hasattr(parent, key):
-        raise UsageError(
-            f"layer {quoted(name)} cannot be built: PyTorch modules have an attribute {quoted(key)} of their own;"
-            " rename the layer"
-        )
+        raise name_error(name, key)
     parent.add_module(key, child)
 
 

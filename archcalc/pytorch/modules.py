@@ -1,4 +1,7 @@
-"""Modules for layers that torch.nn lacks, or has without some of their fields. Shapes here begin with the batch, B."""
+"""Modules for layers that torch.nn lacks, or has without some of their fields. Shapes here begin with the batch, B.
+
+Exported source text has copies of these: the code is in lines of at most 88 letters, as formatters want them there.
+"""
 
 import math
 from collections.abc import Sequence
@@ -59,24 +62,35 @@ class ConnectedConv(nn.Module):
         self.options = {**options, "padding": padding, "groups": len(self.sources)}
         self.convolve = getattr(functional, f"conv{len(kernel_size)}d")
         bound = 1 / math.sqrt(math.prod(kernel_size) * max(map(len, connections)))
-        self.weight = nn.Parameter(torch.empty(len(self.sources), *kernel_size).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(self.maps).uniform_(-bound, bound)) if bias else None
+        weight = torch.empty(len(self.sources), *kernel_size)
+        self.weight = nn.Parameter(weight.uniform_(-bound, bound))
+        shift = torch.empty(self.maps).uniform_(-bound, bound)
+        self.bias = nn.Parameter(shift) if bias else None
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Convolves every link, adds up."""
         read = functional.pad(values, self.ends)[:, self.sources]
         links = self.convolve(read, self.weight.unsqueeze(1), **self.options)
         targets = torch.tensor(self.targets, device=links.device)
-        found = links.new_zeros(len(links), self.maps, *links.shape[2:]).index_add(1, targets, links)
-        return found if self.bias is None else found + self.bias.reshape(-1, *[1] * (links.dim() - 2))
+        found = links.new_zeros(len(links), self.maps, *links.shape[2:])
+        found = found.index_add(1, targets, links)
+        if self.bias is None:
+            return found
+        return found + self.bias.reshape(-1, *[1] * (links.dim() - 2))
 
 
-def without_late_windows(pooled: torch.Tensor, values: torch.Tensor, pool: Any) -> torch.Tensor:
+def without_late_windows(
+    pooled: torch.Tensor,
+    values: torch.Tensor,
+    pool: Any,
+) -> torch.Tensor:
     """The pooled values of the windows that do not start in the padding at the end."""
-    axes = len(pool.ends) // 2
-    strides = pool.stride if isinstance(pool.stride, Sequence) else (pool.stride,) * axes
-    for axis, stride, before in zip(range(-1, -axes - 1, -1), strides[::-1], pool.ends[::2], strict=True):
-        most = (values.shape[axis] + before - 1) // stride + 1
+    steps, befores = pool.stride, pool.ends[::2]  # the last axis first
+    if not isinstance(steps, Sequence):
+        steps = (steps,) * len(befores)
+    for number, (step, before) in enumerate(zip(reversed(steps), befores, strict=True)):
+        axis = -1 - number
+        most = (values.shape[axis] + before - 1) // step + 1
         pooled = pooled.narrow(axis, 0, min(pooled.shape[axis], most))
     return pooled
 
@@ -132,16 +146,22 @@ class Subsample(nn.Module):
     """B × channels × height × width: the sum of each window, times a weight and plus a bias for each channel."""
 
     def __init__(
-        self, channels: int, kernel_size: int | Sequence[int], stride: int | Sequence[int] | None = None
+        self,
+        channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
+        sides = (kernel_size,) * 2 if isinstance(kernel_size, int) else kernel_size
+        self.area = math.prod(sides)
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """weight·Σ + bias."""
-        sums = functional.avg_pool2d(values, self.kernel_size, self.stride, divisor_override=1)
+        means = functional.avg_pool2d(values, self.kernel_size, self.stride)
+        sums = means * self.area  # not divisor_override, which ONNX lacks
         return sums * self.weight[:, None, None] + self.bias[:, None, None]
 
 
@@ -288,7 +308,8 @@ def aggregate(adjacency: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     # A sparse matrix multiplies matrices only: the samples go side by side.
     batch, nodes, width = features.shape
     side_by_side = features.transpose(0, 1).reshape(nodes, batch * width)
-    return torch.mm(adjacency, side_by_side).reshape(nodes, batch, width).transpose(0, 1)
+    found = torch.mm(adjacency, side_by_side)
+    return found.reshape(nodes, batch, width).transpose(0, 1)
 
 
 class GraphReadout(nn.Module):

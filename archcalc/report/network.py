@@ -105,6 +105,16 @@ class Network:
         """Everything as plain values, as `--format json` prints it."""
         return self.summary.to_dict()
 
+    def to_source(self) -> str:
+        """The network as the source text of a PyTorch module that needs nothing else.
+
+        Its weights have the names and shapes of those of `archcalc.build`. Raises UsageError for a layer whose name a
+        PyTorch module needs itself.
+        """
+        from archcalc.export.source import to_source
+
+        return to_source(self)
+
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"
 

@@ -29,10 +29,12 @@ class Source(NamedTuple):
 
 
 class Instance(NamedTuple):
-    """A use of a block: its full name and the block's."""
+    """A use of a block: its full name, the block's, where the spec says so, and the values of its parameters."""
 
     name: str
     block: str
+    path: Path
+    arguments: Variables
 
 
 class ExpandedLayer(NamedTuple):
@@ -297,10 +299,12 @@ class _Expander:
             self._break(use)
             return
         self.aliases.update(zip((prefix + name for name in names), use.sources, strict=False))
+        variables = self._arguments(block, template, use.variables)
+        arguments = {name: variables[name] for name in (*block.block.parameters, *block.block.defaults)}
         inner = Scope(
             prefix,
-            self._arguments(block, template, use.variables),
-            (*scope.instances, Instance(use.name, block.name)),
+            variables,
+            (*scope.instances, Instance(use.name, block.name, template.path, arguments)),
             tuple(names),
             use.weights and use.weights._replace(scope=f"{use.weights.scope}{use.weights.name}.", name=""),
             use.trainable,

@@ -1,0 +1,41 @@
+"""`archcalc export`."""
+
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.cli.options import network_options
+from archcalc.cli.output import write_file
+from archcalc.errors import UsageError
+
+
+@click.command("export", short_help="Write the network as PyTorch source text, or as ONNX.")
+@click.argument("spec")
+@network_options
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["source", "onnx"]),
+    help="[default: onnx for a file that ends in .onnx, else source]",
+)
+@click.option("-o", "--output", type=click.Path(), help="The file to write; without it source text is printed.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+def command(spec: str, form: str | None, output: str | None, force: bool, **network: Any) -> None:
+    """Write SPEC as the source text of a PyTorch module, or as an ONNX graph with random weights.
+
+    The source needs nothing but PyTorch: blocks are classes, and weights have the names that archcalc.build gives them.
+    ONNX is made by PyTorch's own exporter; it needs pip install 'archcalc[onnx]'.
+    """
+    if form == "onnx" or (form is None and output is not None and output.endswith(".onnx")):
+        if output is None:
+            raise UsageError("ONNX is binary: name a file, as in -o model.onnx")
+        from archcalc.pytorch.onnx import to_onnx
+
+        write_file(output, to_onnx(archcalc.load(spec, **network)), force)
+        return
+    text = archcalc.load(spec, **network).to_source()
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_file(output, text, force)

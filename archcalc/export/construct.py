@@ -1,0 +1,147 @@
+"""What is written where a module is made: a call of its class, or several in a row."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from msgspec import NODEFAULT
+
+from archcalc.layers.base import Layer, Module
+
+Slot = tuple[str | int, ...]  # where a value stands in a construct
+
+
+class Absent:
+    """Stands in for a value in an instance that lacks the module."""
+
+
+ABSENT = Absent()
+COUNT = "repeat"
+
+
+class Make(NamedTuple):
+    """A call of a class. `defaults` are the values of options that are not given, as far as they are known."""
+
+    name: str
+    arguments: dict[str, Any]
+    options: dict[str, Any]
+    defaults: dict[str, Any]
+
+
+class Run(NamedTuple):
+    """The same construct several times."""
+
+    construct: "Construct"
+    times: int
+
+
+class Series(NamedTuple):
+    """Modules in a container that numbers them."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+Construct = Make | Series
+
+# What PyTorch calls the arguments that are given by position.
+_ARGUMENTS = {
+    "Conv": ("in_channels", "out_channels", "kernel_size"),
+    "PaddedConv": ("in_channels", "out_channels", "kernel_size"),
+    "Linear": ("in_features", "out_features"),
+    "Embedding": ("num_embeddings", "embedding_dim"),
+    "BatchNorm": ("num_features",),
+    "InstanceNorm": ("num_features",),
+    "GroupNorm": ("num_groups", "num_channels"),
+    "LayerNorm": ("normalized_shape",),
+    "LocalResponseNorm": ("size",),
+    "MaxPool": ("kernel_size",),
+    "AvgPool": ("kernel_size",),
+    "PaddedMaxPool": ("kernel_size",),
+    "PaddedAvgPool": ("kernel_size",),
+    "Adaptive": ("output_size",),
+    "ZeroPad": ("padding",),
+    "PixelShuffle": ("upscale_factor",),
+    "ChannelShuffle": ("groups",),
+    "ConnectedConv": ("connections", "kernel_size"),
+    "Subsample": ("channels", "kernel_size"),
+    "Rbf": ("features", "out_features"),
+    "GcnConv": ("features", "out_features"),
+    "Attention": ("features", "num_heads"),
+    "Reshape": ("shape",),
+    "Permute": ("dims",),
+    "Slice": ("dim", "start", "stop"),
+    "Chunk": ("chunks", "index", "dim"),
+}
+
+
+def make_layer(layer: Layer, module: Module) -> Make:
+    """The call that makes a layer's module."""
+    short = module.name.removeprefix("nn.")
+    longest = max((start for start in _ARGUMENTS if short.startswith(start)), key=len, default="")
+    names = (*_ARGUMENTS.get(longest, ()), *(f"argument_{number}" for number in range(len(module.arguments))))
+    arguments = dict(zip(names, module.arguments, strict=False))
+    return Make(module.name, arguments, module.options, _defaults(layer, module))
+
+
+def _defaults(layer: Layer, module: Module) -> dict[str, Any]:
+    """What the module takes for options that are not given: the field's default, where option and field are one."""
+    fields = zip(layer.__struct_fields__[::-1], layer.__struct_defaults__[::-1], strict=False)
+    found = {field: default for field, default in [*fields][::-1] if default is not NODEFAULT}
+    found = {field: default for field, default in found.items() if _is_field(layer, module, field, default)}
+    return found | ({"padding": 0} if "padding" in layer.__struct_fields__ and "ends" not in module.options else {})
+
+
+def _is_field(layer: Layer, module: Module, field: str, default: Any) -> bool:
+    return bool(getattr(layer, field) == module.options.get(field, default))
+
+
+def in_series(name: str, constructs: list[Construct]) -> Series:
+    """Constructs in a row, equal neighbours together."""
+    runs: list[Run] = []
+    for construct in constructs:
+        if runs and equal(runs[-1].construct, construct):
+            runs[-1] = runs[-1]._replace(times=runs[-1].times + 1)
+        else:
+            runs.append(Run(construct, 1))
+    return Series(name, tuple(runs))
+
+
+def equal(one: Construct, other: Construct) -> bool:
+    """Whether two constructs are written alike."""
+    return one == other and repr(one) == repr(other)  # 1 and True are equal, and not alike
+
+
+def form(construct: Construct) -> tuple[Any, ...]:
+    """What constructs must have in common to be written by one text with some other values."""
+    if isinstance(construct, Series):
+        return construct.name, *(form(run.construct) for run in construct.runs)
+    open_options = sorted(option for option in construct.options if option not in construct.defaults)
+    return construct.name, (*construct.arguments,), (*open_options,)
+
+
+def slots(construct: Construct) -> Iterator[Slot]:
+    """Where values stand."""
+    if isinstance(construct, Series):
+        for number, run in enumerate(construct.runs):
+            yield number, COUNT
+            yield from ((number, *slot) for slot in slots(run.construct))
+    else:
+        yield from ((name,) for name in (*construct.arguments, *construct.options))
+
+
+def value_at(construct: Construct | None, slot: Slot) -> Any:
+    """The value that stands somewhere, ABSENT if there is none."""
+    if construct is None:
+        return ABSENT
+    if isinstance(construct, Series):
+        number, *rest = slot
+        assert isinstance(number, int)
+        run = construct.runs[number]
+        if rest == [COUNT]:
+            return run.times
+        return value_at(run.construct, tuple(rest)) if run.times else ABSENT
+    (name,) = slot
+    for values in (construct.arguments, construct.options, construct.defaults):
+        if name in values:
+            return values[str(name)]
+    return ABSENT

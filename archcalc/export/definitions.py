@@ -1,0 +1,346 @@
+"""The classes of a network: one for all uses of a block that differ in values, or in modules that may be missing."""
+
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from typing import Any, NamedTuple
+
+from archcalc.export.construct import (
+    ABSENT,
+    COUNT,
+    Construct,
+    Make,
+    Run,
+    Series,
+    Slot,
+    form,
+    in_series,
+    make_layer,
+    slots,
+    value_at,
+)
+from archcalc.export.names import Names, class_name
+from archcalc.export.parameters import Parameter, Parameters
+from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
+from archcalc.export.structure import Group, Keys, Step, Unit, called_groups, find_structure
+from archcalc.export.weights import MIXED, Weights
+from archcalc.report.network import Network
+
+MAX_COMPARED = 20  # classes of a block, in search of one that differs in missing modules only
+MAX_OPERANDS = 70  # letters of an expression; a longer one is a module
+
+Source = tuple[Any, int]  # an input by its number, or an output of a step by the step's keys and its number
+
+
+class Shape(NamedTuple):
+    """What uses of a block must have in common to be instances of one class."""
+
+    modules: tuple[tuple[Keys, Any], ...]
+    steps: tuple[tuple[Keys, tuple[Source, ...], int], ...]
+    outputs: tuple[Source, ...]
+    marks: tuple[tuple[Keys, str], ...]
+    shared: tuple[Shared, ...]
+    is_chain: bool
+
+
+class Definition:
+    """A class. `group` is the use of the block that has all modules; `texts` says what stands in every slot."""
+
+    def __init__(self, name: str, shape: Shape, groups: list[Group]) -> None:
+        self.name = name
+        self.shape = shape
+        self.group = groups[0]
+        self.groups = groups
+        self.modules: dict[Keys, list[Construct | None]] = {}  # for every group
+        self.parameters: list[Parameter] = []
+        self.texts: dict[tuple[Keys, Slot], str] = {}  # an empty slot says whether the module is there
+        self.expressions: dict[Keys, str] = {}  # of steps that need no module
+        self.sharing = Sharing({}, {})
+        self.aliases: dict[Keys, Keys] = {}  # modules that are not made, since they are others
+
+
+class Definitions:
+    """All classes of a network, each after those that it uses; the network's own is the last."""
+
+    def __init__(self, network: Network, taken: set[str]) -> None:
+        self.network = network
+        self.root = find_structure(network.graph)
+        self.weights = Weights(network, self.root)
+        self.shared = find_shared(network.graph, self.root, self.weights)
+        self.names = Names(taken)
+        self.name = self.names.add(class_name(network.name, "Network"))
+        self.calls: dict[Group, Construct] = {}
+        self.modules = [
+            node.layer.module(network.analysed.tensors_at(position)[0])
+            for position, node in enumerate(network.graph.nodes)
+        ]
+        self.classes = [definition for groups in self._blocks() for definition in self._define(groups)]
+
+    def _blocks(self) -> Iterator[list[Group]]:
+        """The uses of each block, blocks after those that they use."""
+        groups: dict[str | None, list[Group]] = {}
+        inner: dict[str | None, set[str | None]] = {}
+        for group in called_groups(self.root):
+            if not group.has_class:
+                continue
+            block = group.instance and group.instance.block
+            groups.setdefault(block, []).append(group)
+            inner.setdefault(block, set())
+            around = group.parent
+            while around is not None and not around.has_class:
+                around = around.parent
+            if around is not None:
+                inner.setdefault(around.instance and around.instance.block, set()).add(block)
+        yield from (groups[block] for block in TopologicalSorter(inner).static_order())
+
+    def _define(self, groups: list[Group]) -> Iterator[Definition]:
+        instance = groups[0].instance
+        block = instance.block if instance else ""
+        for shape, alike in self._variants(groups):
+            name = self.names.add(class_name(block, "Block")) if instance else self.name
+            definition = Definition(name, shape, alike)
+            self._fill(definition)
+            yield definition
+
+    # what uses of a block have in common
+
+    def _variants(self, groups: list[Group]) -> list[tuple[Shape, list[Group]]]:
+        chains = [group for group in groups if group.is_chain]
+        self._align(chains)
+        found: dict[Shape, list[Group]] = {}
+        for group in groups:
+            found.setdefault(self._shape(group), []).append(group)
+        classes: list[tuple[Shape, list[Group]]] = []
+        for shape, alike in sorted(found.items(), key=lambda item: -len(item[0].modules)):
+            fitting = (
+                others for full, others in classes[:MAX_COMPARED] if self._differs_in_missing(full, shape, others)
+            )
+            if others := next(fitting, None):
+                others.extend(alike)
+            else:
+                classes.append((shape, alike))
+        return classes
+
+    def _align(self, chains: list[Group]) -> None:
+        """Copies in a row are written as one for the first and one for the rest, if some uses need that."""
+        for group in chains:
+            self.calls[group] = self._series(group, "")
+        rows: dict[Any, list[Group]] = {}
+        for group in chains:
+            series = self.calls[group]
+            assert isinstance(series, Series)
+            kinds = {form(run.construct) for run in series.runs}
+            if len(kinds) == 1 and (len(series.runs) == 1 or (len(series.runs) == 2 and series.runs[0].times == 1)):
+                rows.setdefault(kinds.pop(), []).append(group)
+        for alike in rows.values():
+            if any(len(_runs(self.calls[group])) == 2 for group in alike):
+                for group in alike:
+                    first, *rest = _runs(self.calls[group])
+                    last = rest or [Run(first.construct, first.times - 1)]
+                    self.calls[group] = Series("", (first._replace(times=1), *last))
+
+    def _shape(self, group: Group) -> Shape:
+        marks = (*self._marks(group),)
+        shared = (*self.shared.get(group, ()),)
+        if group.is_chain:
+            return Shape((((), form(self.calls[group])),), (), (), marks, shared, True)
+        if group.parent is None:
+            return Shape((), (), (), marks, shared, False)  # compared with nothing
+        sources = _sources(group)
+        modules = tuple((step.keys, self._kind(step.unit)) for step in group.steps)
+        steps = tuple((step.keys, tuple(sources[edge] for edge in step.reads), len(step.gives)) for step in group.steps)
+        return Shape(modules, steps, tuple(sources[edge] for edge in group.gives), marks, shared, False)
+
+    def _kind(self, unit: Unit) -> Any:
+        return form(self.construct(unit))
+
+    def _marks(self, group: Group) -> Iterator[tuple[Keys, str]]:
+        """The states that the class sets itself; what is true of the whole unit is set where it is used."""
+        state = self.weights.state(group)
+        is_root = group.parent is None
+        if is_root:
+            yield from (mark for mark in self.weights.marks((), group) if not mark[0])
+        units: list[tuple[Keys, Unit]] = [(step.keys, step.unit) for step in group.steps]
+        if group.is_chain:
+            units = [((key,), part) for key, part in group.parts.items()]
+        for keys, unit in units:
+            for inner, mark in self.weights.marks(keys, unit):
+                if (state.frozen if mark.startswith("requires") else state.dtype) == MIXED:
+                    yield inner, mark
+
+    def _differs_in_missing(self, full: Shape, shape: Shape, others: list[Group]) -> bool:
+        """Whether leaving modules out of the full class, each passing its input on, gives the other."""
+        have = {keys for keys, _ in shape.modules}
+        missing = {keys for keys, _ in full.modules if keys not in have}
+        units = {step.keys: step.unit for step in others[0].steps}
+        if not all(self._may_be_missing(keys, units[keys], full) for keys in missing):
+            return False
+        passed: dict[Source, Source] = {}
+        steps = []
+        for keys, sources, count in full.steps:
+            read = tuple(passed.get(source, source) for source in sources)
+            if keys in missing:
+                passed[keys, 0] = read[0]
+            else:
+                steps.append((keys, read, count))
+        return shape == Shape(
+            tuple(module for module in full.modules if module[0] not in missing),
+            tuple(steps),
+            tuple(passed.get(source, source) for source in full.outputs),
+            tuple(mark for mark in full.marks if mark[0][:1] not in missing),
+            full.shared,
+            full.is_chain,
+        )
+
+    def _may_be_missing(self, keys: Keys, unit: Unit, full: Shape) -> bool:
+        """Whether nn.Identity can take the place of a module."""
+        (sources, count), *_ = [(sources, count) for step, sources, count in full.steps if step == keys]
+        functional = isinstance(unit, int) and self.modules[unit].expression
+        used = any(keys[0] in (shared.user[0], shared.owner[0]) for shared in full.shared)
+        return len(keys) == len(sources) == count == 1 and not functional and not used
+
+    # what is written in a class
+
+    def construct(self, unit: Unit) -> Construct:
+        """How a unit is made."""
+        if isinstance(unit, int):
+            return make_layer(self.network.graph.nodes[unit].layer, self.modules[unit])
+        if unit not in self.calls:
+            self.calls[unit] = self._series(unit, "nn.Sequential")
+        return self.calls[unit]
+
+    def _series(self, group: Group, name: str) -> Series:
+        return in_series(name, [self.construct(part) for part in group.parts.values()])
+
+    def _fill(self, definition: Definition) -> None:
+        for number, group in enumerate(definition.groups):
+            for keys, construct in self._constructs(group):
+                found = definition.modules.setdefault(keys, [None] * len(definition.groups))
+                found[number] = construct
+        definition.expressions = {} if definition.shape.is_chain else self._expressions(definition)
+        self._share(definition)
+        if definition.group.parent is None:
+            return
+        self._parametrize(definition)
+        for number, group in enumerate(definition.groups):
+            self.calls[group] = _call(definition, number)
+
+    def _share(self, definition: Definition) -> None:
+        """Of modules that are one, the first is made."""
+        resolver = Resolver(definition.groups, self.weights, self.construct)
+        definition.sharing = resolver.resolve(definition.shape.shared)
+        order = {keys: number for number, keys in enumerate(definition.modules)}
+        together: dict[Keys, list[Keys]] = {}
+        for user, owner in [*definition.sharing.same.items()]:
+            if user in order and owner in order:
+                together.setdefault(owner, [owner]).append(user)
+                del definition.sharing.same[user]
+        for alike in together.values():
+            first, *others = sorted(alike, key=lambda keys: order[keys])
+            definition.aliases.update(dict.fromkeys(others, first))
+
+    def _constructs(self, group: Group) -> Iterator[tuple[Keys, Construct]]:
+        if group.is_chain:
+            yield (), self.calls[group]
+        else:
+            yield from ((step.keys, self.construct(step.unit)) for step in group.steps)
+
+    def _expressions(self, definition: Definition) -> dict[Keys, str]:
+        """The expressions that are the same in all instances, and short enough to be read."""
+        steps: dict[Keys, list[Step]] = {}
+        for group in definition.groups:
+            for step in group.steps:
+                steps.setdefault(step.keys, []).append(step)
+        found = {}
+        for keys, alike in steps.items():
+            texts = {self.modules[step.unit].expression if isinstance(step.unit, int) else None for step in alike}
+            text = texts.pop()
+            if text and not texts and (text.startswith("torch.cat(") or _width(text) <= MAX_OPERANDS):
+                found[keys] = text
+        return found
+
+    def _parametrize(self, definition: Definition) -> None:
+        """Find an expression for every value that is not the same in all instances."""
+        parameters = self._parameters(definition)
+        differing = {place: values for place, values in _places(definition) if _differ(values)}
+        texts = definition.texts
+        for (keys, slot), values in differing.items():
+            if text := parameters.written(self._written(definition, keys, slot), values):
+                texts[keys, slot] = text
+        for (keys, slot), values in differing.items():
+            if (keys, slot) not in texts:
+                name = str(slot[-1]) if slot else f"with_{keys[-1]}"
+                count = parameters.count(values) if name == COUNT else None
+                texts[keys, slot] = count or parameters.find(name, values, "_".join(keys))
+        definition.parameters = parameters.parameters
+
+    def _parameters(self, definition: Definition) -> Parameters:
+        instances = [group.instance for group in definition.groups if group.instance]
+        block = self.network.graph.document.data["blocks"][instances[0].block]
+        return Parameters([instance.arguments for instance in instances], block.get("defaults", {}))
+
+    def _written(self, definition: Definition, keys: Keys, slot: Slot) -> Any:
+        """What the spec says where a value comes from."""
+        entry = self.entry(definition.group, keys)
+        if not slot:
+            return entry.get("when")
+        return entry.get(str(slot[-1])) if len(keys) <= 1 else None
+
+    def entry(self, group: Group, keys: Keys) -> dict[str, Any]:
+        """The entry of the spec that a unit comes from."""
+        unit = unit_at(group, keys)
+        while isinstance(unit, Group) and (unit.instance is None or unit is group):
+            unit = next(iter(unit.parts.values()))
+        path = self.network.graph.nodes[unit].path if isinstance(unit, int) else unit.instance.path  # type: ignore[union-attr]
+        found: Any = self.network.graph.document.data
+        for key in path:
+            found = found[key]
+        return found if isinstance(found, dict) else {}
+
+
+def _places(definition: Definition) -> Iterator[tuple[tuple[Keys, Slot], list[Any]]]:
+    """The values that stand in a class, by where they do; at an empty place, whether the module is there."""
+    for keys, constructs in definition.modules.items():
+        if keys not in definition.expressions and keys not in definition.aliases:
+            yield (keys, ()), [construct is not None for construct in constructs]
+            for slot in dict.fromkeys(slot for construct in constructs if construct for slot in slots(construct)):
+                yield (keys, slot), [value_at(construct, slot) for construct in constructs]
+
+
+def _runs(construct: Construct) -> tuple[Run, ...]:
+    assert isinstance(construct, Series)
+    return construct.runs
+
+
+def _sources(group: Group) -> dict[int, Source]:
+    """What every edge is inside a group."""
+    found: dict[int, Source] = {edge: ((), number) for number, edge in enumerate(group.reads)}
+    for step in group.steps:
+        found.update({edge: (step.keys, number) for number, edge in enumerate(step.gives)})
+    return found
+
+
+def _width(expression: str) -> int:
+    """How long an expression is with the longest names."""
+    from archcalc.export.names import MAX_LOCAL
+
+    return len(expression) + MAX_LOCAL * expression.count("{")
+
+
+def _differ(values: list[Any]) -> bool:
+    from archcalc.export.layout import literal
+
+    return len({literal(value) for value in values if value is not ABSENT}) > 1
+
+
+def _call(definition: Definition, number: int) -> Make:
+    """How one instance of a class is made."""
+    required = {p.name: p.values[number] for p in definition.parameters if p.default is ABSENT}
+    defaults = {p.name: p.default for p in definition.parameters if p.default is not ABSENT}
+    given = {p.name: p.values[number] for p in definition.parameters if p.name in defaults}
+    options = {name: value for name, value in given.items() if not equal_values(value, defaults[name])}
+    return Make(definition.name, required, options, defaults)
+
+
+def equal_values(one: Any, other: Any) -> bool:
+    """Whether two values are written alike."""
+    return one == other and type(one) is type(other)

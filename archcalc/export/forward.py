@@ -1,0 +1,173 @@
+"""The `forward` of a class: names for the tensors, and a line for every step."""
+
+from typing import Any
+
+from archcalc.export.definitions import Definition, Definitions
+from archcalc.export.layout import INDENT, WIDTH, Call, Lines, literal
+from archcalc.export.names import Names, is_plain, variable
+from archcalc.export.structure import Group, Keys, Step, Unit
+
+TENSOR = "torch.Tensor"
+
+
+def access(group: Group, keys: Keys) -> str:
+    """A submodule, as the methods of the class reach it."""
+    text, unit = "self", group
+    for key in keys:
+        text += f"[{key}]" if unit.is_chain else f".{key}" if is_plain(key) else f".get_submodule({literal(key)})"
+        part = unit.parts[key]
+        unit = part if isinstance(part, Group) else Group()
+    return text
+
+
+class Forward:
+    """Writes the `forward` of one class."""
+
+    def __init__(self, definitions: Definitions, definition: Definition) -> None:
+        self._graph = definitions.network.graph
+        self._tensors = definitions.network.analysed.tensors
+        self._definitions = definitions
+        self._definition = definition
+        self._group = group = definition.group
+        self._steps = self._needed()
+        self._readers = self._find_readers()
+        self._names = Names(["x", "out", "outputs", "layer", "_"])
+        self._inputs = self._input_names()
+        self._values = dict(zip(group.reads, self._inputs, strict=True))
+        # An input that is read again later must not be overwritten.
+        kept = any(self._readers.get(edge, ()) not in ((), (0,)) for edge in group.reads if self._values[edge] == "x")
+        self._passing = "out" if kept else "x"
+
+    def lines(self) -> Lines:
+        """The method."""
+        outputs = self._group.gives
+        shown = f"tuple[{', '.join([TENSOR] * len(outputs))}]" if len(outputs) < 3 else f"tuple[{TENSOR}, ...]"
+        annotation = TENSOR if len(outputs) == 1 else shown
+        parameters = ["self", *(f"{name}: {TENSOR}" for name in self._inputs)]
+        found = Call("def forward", parameters).lines("", f" -> {annotation}:", 1)
+        for number, step in enumerate(self._steps):
+            found += self._step(number, step)
+        if not self._returns_last():
+            found += self._return()
+        return found
+
+    def _needed(self) -> list[Step]:
+        """The steps but for expressions whose value nobody reads."""
+        read = set(self._group.gives)
+        found = []
+        for step in reversed(self._group.steps):
+            if step.keys not in self._definition.expressions or read & {*step.gives}:
+                found.append(step)
+                read.update(step.reads)
+        return found[::-1]
+
+    def _find_readers(self) -> dict[int, tuple[int, ...]]:
+        """For each edge the steps that read it; the return comes after the last."""
+        found: dict[int, dict[int, None]] = {}
+        for number, step in enumerate(self._steps):
+            for edge in step.reads:
+                found.setdefault(edge, {})[number] = None
+        for edge in self._group.gives:
+            found.setdefault(edge, {})[len(self._steps)] = None
+        return {edge: (*numbers,) for edge, numbers in found.items()}
+
+    def _input_names(self) -> list[str]:
+        group = self._group
+        if group.parent is None:
+            names = Names(["out", "outputs", "layer", "_"])
+            found = [names.add(variable(name)) for name in self._graph.inputs]
+        elif len(group.reads) == 1:
+            return ["x"]
+        else:
+            written = self._written_inputs()
+            names = Names(["out", "outputs", "layer", "_"])
+            found = [names.add(variable(written.get(edge, "x"))) for edge in group.reads]
+        for name in found:
+            self._names.add(name)
+        return found
+
+    def _written_inputs(self) -> dict[int, str]:
+        """What the block calls its inputs, as far as a layer of its own reads them."""
+        instance = self._group.instance
+        block = self._graph.document.data["blocks"][instance.block] if instance else {}
+        found: dict[int, str] = {}
+        for step in self._group.steps:
+            entry = self._definitions.entry(self._group, step.keys)
+            names: list[Any] = entry.get("inputs") or [entry.get("input")]
+            if isinstance(step.unit, int) and len(step.keys) == 1:
+                pairs = zip(step.reads, names, strict=False)
+                found.update({edge: name for edge, name in pairs if name in block.get("inputs", ())})
+        return found
+
+    def _returns_last(self) -> bool:
+        """Whether the last step's value is all there is to return."""
+        return bool(self._steps) and self._steps[-1].gives == self._group.gives and len(self._group.gives) == 1
+
+    def _step(self, number: int, step: Step) -> Lines:
+        arguments = [self._values[edge] for edge in step.reads]
+        if number == len(self._steps) - 1 and self._returns_last():
+            return self._statement("return ", step, arguments)
+        targets = [self._target(number, step, edge) for edge in step.gives]
+        for edge, target in zip(step.gives, targets, strict=True):
+            self._values[edge] = target
+        if all(target == "_" for target in targets):
+            return self._statement("", step, arguments)
+        return self._assign(targets, step, arguments)
+
+    def _assign(self, targets: list[str], step: Step, arguments: list[str]) -> Lines:
+        lines = self._statement(f"{', '.join(targets)} = ", step, arguments)
+        if len(targets) == 1 or all(len(line) <= WIDTH for line in lines):
+            return lines
+        found = self._statement("outputs = ", step, arguments)
+        indexed = ((number, target) for number, target in enumerate(targets) if target != "_")
+        return found + [f"{INDENT * 2}{target} = outputs[{number}]" for number, target in indexed]
+
+    def _target(self, number: int, step: Step, edge: int) -> str:
+        """The variable for a value: a passing one if only the next step reads it, else one of its own."""
+        readers = self._readers.get(edge, ())
+        if not readers:
+            return "_"
+        if readers == (number + 1,) and len(step.gives) == 1 and not self._starts_branch(number, step):
+            return self._passing
+        own = edge - len(self._graph.inputs)
+        is_first = edge == step.gives[0]
+        name = "_".join(step.keys) if is_first else self._graph.nodes[own].name.rpartition(".")[2]
+        return self._names.add(variable(name))
+
+    def _starts_branch(self, number: int, step: Step) -> bool:
+        """Whether a value goes right from a tensor that is kept to where branches meet."""
+        follows = self._passing in [self._values[edge] for edge in step.reads]
+        return not follows and number + 1 < len(self._steps) and len(self._steps[number + 1].reads) > 1
+
+    def _statement(self, before: str, step: Step, arguments: list[str]) -> Lines:
+        if text := self._definition.expressions.get(step.keys):
+            written = text.format(*arguments)
+            if text.startswith("torch.cat(("):
+                dim = written.rpartition(", ")[2].removesuffix(")")
+                lines = Call("torch.cat", [Call("", arguments), dim]).lines(before, "", 2)
+            else:
+                lines = [f"{INDENT * 2}{before}{written}"]
+        else:
+            lines = self._call(before, step, arguments)
+        return self._commented(lines, step.unit)
+
+    def _call(self, before: str, step: Step, arguments: list[str]) -> Lines:
+        function = access(self._group, step.keys)
+        if len(before + function) > WIDTH - 3 * len(INDENT):
+            found = Call("self.get_submodule", [literal(".".join(step.keys))]).lines("layer = ", "", 2)
+            return found + Call("layer", arguments).lines(before, "", 2)
+        return Call(function, arguments).lines(before, "", 2)
+
+    def _commented(self, lines: Lines, unit: Unit) -> Lines:
+        """The line with the shape of its value, if there is one and space for it."""
+        edges = unit.gives if isinstance(unit, Group) else (len(self._graph.inputs) + unit,)
+        tensor = self._tensors[edges[0]]
+        if self._group.parent is not None or len(lines) != 1 or len(edges) != 1 or not tensor or not tensor.shape:
+            return lines
+        line = f"{lines[0]}  # {'×'.join(map(str, tensor.shape))}"
+        return [line] if len(line) <= WIDTH else lines
+
+    def _return(self) -> Lines:
+        names = [self._values[edge] for edge in self._group.gives]
+        line = f"{INDENT * 2}return {', '.join(names)}"
+        return [line] if len(line) <= WIDTH else Call("", names).lines("return ", "", 2)

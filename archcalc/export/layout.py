@@ -1,0 +1,122 @@
+"""Python source text in lines of at most 88 characters, broken as its common formatters break it."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+WIDTH = 88
+INDENT = "    "
+
+Lines = list[str]
+
+
+def literal(value: Any) -> str:
+    """A value as Python source."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
+    return repr(value)
+
+
+def _quoted(text: str) -> str:
+    """In double quotes, unless that would take more backslashes."""
+    body = repr(text + "'\"")[1:-1].removesuffix("\\'\"").replace("\\'", "'")
+    if text.count('"') > text.count("'"):
+        return "'" + body.replace("'", "\\'") + "'"
+    return '"' + body.replace('"', '\\"') + '"'
+
+
+class Call:
+    """Something in brackets: `nn.Linear(4, 2)`, a tuple.
+
+    A comma at the end keeps formatters from joining the lines of one that was broken.
+    """
+
+    def __init__(self, function: str, items: Sequence["Item"]) -> None:
+        self.function = function
+        self.items = items
+
+    def __str__(self) -> str:
+        comma = "," if len(self.items) == 1 and self.function[-1:] in ("", "=") else ""
+        return f"{self.function}({', '.join(map(str, self.items))}{comma})"
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether its items may share a line below the first."""
+        return len(self.items) > 1 and all(isinstance(item, str) for item in self.items)
+
+    def lines(self, before: str, after: str, depth: int) -> Lines:
+        """The call between two texts."""
+        line = f"{INDENT * depth}{before}{self}{after}"
+        if len(line) <= WIDTH or not self.items:
+            return [line]
+        inner = [INDENT * (depth + 1) + ", ".join(map(str, self.items))]
+        if len(inner[0]) > WIDTH or not self.is_flat:
+            inner = [line for item in self.items for line in item_lines(item, ",", depth + 1)]
+        return [f"{INDENT * depth}{before}{self.function}(", *inner, f"{INDENT * depth}){after}"]
+
+
+class Repeat:
+    """The same item several times, as arguments: `*(Block(64) for _ in range(3))`."""
+
+    def __init__(self, item: "Item", count: str) -> None:
+        self.item = item
+        self.loop = f"for _ in range({count})"
+
+    def __str__(self) -> str:
+        return f"*({self.item} {self.loop})"
+
+    def lines(self, before: str, after: str, depth: int) -> Lines:
+        """The copies between two texts; what fits into one line must be there."""
+        line = f"{INDENT * depth}{before}{self}{after}"
+        if len(line) <= WIDTH:
+            return [line]
+        inner = f"{INDENT * (depth + 1)}{self.item} {self.loop}"
+        apart = [*item_lines(self.item, "", depth + 1), f"{INDENT * (depth + 1)}{self.loop}"]
+        return [
+            f"{INDENT * depth}{before}*(",
+            *([inner] if len(inner) <= WIDTH else apart),
+            f"{INDENT * depth}){after}",
+        ]
+
+
+Item = str | Call | Repeat
+
+
+def item_lines(item: Item, after: str, depth: int) -> Lines:
+    """An item in lines of its own."""
+    return [f"{INDENT * depth}{item}{after}"] if isinstance(item, str) else item.lines("", after, depth)
+
+
+def value_text(value: Any, name: str = "") -> Item:
+    """A value as an item, with the name of the argument in front; a long one can be broken."""
+    before = f"{name}=" if name else ""
+    if not isinstance(value, tuple | list) or len(literal(value)) < WIDTH // 2:
+        return before + literal(value)
+    return Call(before, [value_text(item) for item in value])
+
+
+def docstring(text: str, depth: int) -> Lines:
+    """A text in triple quotes, its lines wrapped; nothing in it can end the quotes."""
+    import textwrap
+
+    width = WIDTH - len(INDENT) * depth
+    wrapped: Lines = []
+    for paragraph in text.split("\n"):
+        wrapped += textwrap.wrap(_clean(paragraph), width, break_long_words=False, break_on_hyphens=False) or [""]
+    wrapped[0] = f'"""{wrapped[0]}'
+    if len(wrapped) == 1 and len(wrapped[0]) + 3 <= width:
+        wrapped[0] += '"""'
+    else:
+        wrapped.append('"""')
+    return [f"{INDENT * depth}{line}".rstrip() for line in wrapped]
+
+
+def _clean(text: str) -> str:
+    """A text of a spec without what means something in a docstring."""
+    from archcalc.errors import printable
+
+    return " ".join(printable(text).replace("\\", "\\\\").replace('"', "'").split())

@@ -1,0 +1,166 @@
+"""The parameters of a class's constructor, and the expressions on them for every value that instances differ in.
+
+An expression is right by its value in every instance. Where the spec has one (`4 * width`) it is taken from there, else
+a parameter or expression of the same values, a multiple of one, or a new parameter.
+"""
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from archcalc.export.construct import ABSENT
+from archcalc.export.layout import literal
+from archcalc.export.names import Names, is_plain, variable
+from archcalc.spec.expressions import ExpressionError, evaluate
+
+MAX_FACTOR = 16
+
+_ALLOWED = (
+    ast.Expression, ast.Name, ast.Load, ast.Constant, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod,
+    ast.UnaryOp, ast.USub, ast.Not, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
+    ast.BoolOp, ast.And, ast.Or, ast.IfExp,
+)  # fmt: skip
+
+Values = Sequence[Any]  # one for each instance, ABSENT where an instance lacks what it is for
+
+
+class Parameter(NamedTuple):
+    """A parameter of a constructor; `default` is ABSENT if it must be given."""
+
+    name: str
+    values: Values
+    default: Any = ABSENT
+
+    @property
+    def annotation(self) -> str:
+        """Its type."""
+        return " | ".join(dict.fromkeys(map(_type_name, self.values)))
+
+
+class Parameters:
+    """Those of one class. `arguments` are what each instance was given in the spec, `defaults` the block's."""
+
+    def __init__(self, arguments: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> None:
+        self._names = Names(["self"])
+        self._given: dict[str, Parameter] = {}
+        self._used: dict[str, Parameter] = {}
+        self._made: list[Parameter] = []
+        self._expressions: dict[tuple[str, ...], str] = {}
+        for name in arguments[0] if arguments else ():
+            values = [_frozen(given[name]) for given in arguments]
+            if is_plain(name) and name.isascii() and variable(name) == name and all(map(_is_literal, values)):
+                default = defaults.get(name)
+                self._given[name] = Parameter(name, values, default if _is_constant(default) else ABSENT)
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """All that are used, those with a default last."""
+        spec = [self._used[name] for name in self._given if name in self._used]
+        return sorted([*self._made, *spec], key=lambda parameter: parameter.default is not ABSENT)
+
+    def written(self, text: Any, values: Values) -> str | None:
+        """The spec's own expression, if it has these values and needs nothing but parameters."""
+        if not isinstance(text, str):
+            return None
+        try:
+            tree = ast.parse(text.strip(), mode="eval")
+            fits = all(isinstance(node, _ALLOWED) for node in ast.walk(tree))
+            names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            if not fits or not names or not names <= self._given.keys() or not self._have(names, text, values):
+                return None
+        except (SyntaxError, ValueError, RecursionError, ExpressionError):
+            return None
+        return self._use(ast.unparse(tree), names, values)
+
+    def _have(self, names: set[str], text: str, values: Values) -> bool:
+        if len(names) == 1 and text.strip() in names:
+            return _alike(self._given[text.strip()].values, values)
+        for number, value in enumerate(values):
+            inside = {name: self._given[name].values[number] for name in names}
+            # Arithmetic on other values, such as lists, is not Python's.
+            if not all(isinstance(one, int) for one in inside.values()):
+                return False
+            if value is not ABSENT and literal(evaluate(text, inside)) != literal(value):
+                return False
+        return True
+
+    def _use(self, text: str, names: Iterable[str], values: Values) -> str:
+        for name in names:
+            self._used[name] = self._given[name]
+        if ABSENT not in values:
+            self._expressions.setdefault(tuple(map(literal, values)), text)
+        return text
+
+    def find(self, name: str, values: Values, owner: str) -> str:
+        """An expression for values that differ."""
+        if ABSENT not in values and (text := self._expressions.get(tuple(map(literal, values)))):
+            return text
+        for parameter in (*self._made, *self._used.values(), *self._given.values()):
+            if _alike(parameter.values, values):
+                if parameter.name in self._given:
+                    self._used[parameter.name] = parameter
+                return parameter.name
+        for parameter in (*self._used.values(), *self._made):
+            if text := _multiple(parameter, values):
+                return text
+        return self._new(name, values, owner)
+
+    def count(self, values: Values) -> str | None:
+        """An expression for numbers that are one less than a parameter's."""
+        for parameter in (*self._used.values(), *self._given.values()):
+            if all(type(one) is int for one in parameter.values) and values == [one - 1 for one in parameter.values]:
+                self._used[parameter.name] = parameter
+                return f"{parameter.name} - 1"
+        return None
+
+    def _new(self, name: str, values: Values, owner: str) -> str:
+        taken = {*self._given, *(parameter.name for parameter in self._made)}
+        name = variable(name)
+        name = self._names.add(name if name not in taken else variable(f"{owner}_{name}"))
+        present = next(value for value in values if value is not ABSENT)
+        # An instance that does without may be given anything.
+        filled = [present if value is ABSENT else value for value in values]
+        self._made.append(Parameter(name, filled))
+        return name
+
+
+def _multiple(parameter: Parameter, values: Values) -> str | None:
+    """A multiple or a part of a parameter, if the values show that it is no accident."""
+    pairs = [pair for pair in zip(parameter.values, values, strict=True) if pair[1] is not ABSENT]
+    if not all(type(one) is int and type(other) is int and one > 0 and other > 0 for one, other in pairs):
+        return None
+    if len(set(pairs)) < 2:
+        return None
+    (one, other), *_ = pairs
+    factor, part = other // one, one // other
+    if 1 < factor <= MAX_FACTOR and all(value == factor * base for base, value in pairs):
+        return f"{factor} * {parameter.name}"
+    if 1 < part <= MAX_FACTOR and all(value == base // part for base, value in pairs):
+        return f"{parameter.name} // {part}"
+    return None
+
+
+def _alike(known: Values, values: Values) -> bool:
+    pairs = zip(known, values, strict=True)
+    return all(value is ABSENT or literal(value) == literal(one) for one, value in pairs)
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, bool | int | float)
+
+
+def _is_literal(value: Any) -> bool:
+    return _is_constant(value) or (isinstance(value, tuple) and all(map(_is_literal, value)))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _type_name(value: Any) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, tuple | list):
+        inner = " | ".join(dict.fromkeys(map(_type_name, value))) or "int"
+        return f"tuple[{inner}, ...]"
+    return type(value).__name__

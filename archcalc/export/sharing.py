@@ -1,0 +1,123 @@
+"""Which modules of a class use the weights of another, and how that is written.
+
+Modules that are made alike are one module under two names. Others keep what differs, and are given the tensors.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from archcalc.export.construct import Construct, equal
+from archcalc.export.structure import Group, Keys, Unit, groups_in, layers_in
+from archcalc.export.weights import Weights
+from archcalc.graph import Graph
+
+
+class Shared(NamedTuple):
+    """Weights are those of another layer or block; both by the way to them from the group around."""
+
+    user: Keys
+    owner: Keys
+
+
+class Sharing(NamedTuple):
+    """`same` are modules that are another one too, `tied` the tensors that others use, by layer."""
+
+    same: dict[Keys, Keys]
+    tied: dict[Keys, tuple[Keys, tuple[str, ...]]]
+
+
+def find_shared(graph: Graph, root: Group, weights: Weights) -> dict[Group, list[Shared]]:
+    """What is shared in the innermost use of a block that holds both, or in the network."""
+    places = {part: (group, key) for group in groups_in(root) for key, part in _layers(group)}
+    found: dict[Group, list[Shared]] = {}
+    for position, node in enumerate(graph.nodes):
+        if node.owner is not None and weights.tensors(node.owner):
+            user, owner = _way(*places[position]), _way(*places[node.owner])
+            group, depth = _innermost(user, owner)
+            shared = Shared(tuple(key for _, key in user[depth:]), tuple(key for _, key in owner[depth:]))
+            found.setdefault(group, []).append(shared)
+    return found
+
+
+def _layers(group: Group) -> Iterator[tuple[str, int]]:
+    for key, part in group.parts.items():
+        if isinstance(part, int):
+            yield key, part
+
+
+def _way(group: Group, key: str) -> list[tuple[Group, str]]:
+    """The groups around a layer, outermost first, each with the key of what leads to the layer."""
+    found = [(group, key)]
+    while group.parent is not None:
+        found.append((group.parent, group.key))
+        group = group.parent
+    return found[::-1]
+
+
+def _innermost(user: list[tuple[Group, str]], owner: list[tuple[Group, str]]) -> tuple[Group, int]:
+    """The innermost class around both, and how deep it is."""
+    both = enumerate(zip(user, owner, strict=False))
+    depth = max(depth for depth, (one, other) in both if one[0] is other[0] and one[0].has_class)
+    return user[depth][0], depth
+
+
+class Resolver:
+    """Finds how what is shared in the instances of a class is written."""
+
+    def __init__(self, groups: list[Group], weights: Weights, construct: Callable[[Unit], Construct]) -> None:
+        self._groups = groups
+        self._weights = weights
+        self._construct = construct
+        self._known: dict[tuple[Keys, Keys], bool] = {}
+
+    def resolve(self, shared: tuple[Shared, ...]) -> Sharing:
+        """Whole blocks where that is possible, layers and tensors where not."""
+        owners = dict(shared)
+        same: dict[Keys, Keys] = {}
+        tied = {}
+        for user, owner in shared:
+            common = _common_end(user, owner)
+            ends = (len(user) - cut for cut in range(common, -1, -1))
+            pairs = ((user[:end], owner[: end + len(owner) - len(user)]) for end in ends)
+            pair = next((pair for pair in pairs if self._is_same(*pair, owners)), None)
+            if pair:
+                same[pair[0]] = pair[1]
+            else:
+                position = unit_at(self._groups[0], owner)
+                assert isinstance(position, int)
+                tied[user] = owner, self._weights.tensors(position)
+        return Sharing(same, tied)
+
+    def _is_same(self, user: Keys, owner: Keys, owners: dict[Keys, Keys]) -> bool:
+        if (user, owner) not in self._known:
+            self._known[user, owner] = bool(user) and bool(owner) and self._compare(user, owner, owners)
+        return self._known[user, owner]
+
+    def _compare(self, user: Keys, owner: Keys, owners: dict[Keys, Keys]) -> bool:
+        """Whether all weights of a unit are those of the other, and both are made alike in all instances."""
+        for group in self._groups:
+            one, other = unit_at(group, user), unit_at(group, owner)
+            if any(isinstance(unit, Group) and not unit.is_called for unit in (one, other)):
+                return False
+            if not equal(self._construct(one), self._construct(other)):
+                return False
+        inside = [(keys, layer) for keys, layer in layers_in(unit_at(self._groups[0], user))]
+        weighty = (keys for keys, layer in inside if self._weights.layers[layer].dtype is not None)
+        return all(owners.get((*user, *keys)) == (*owner, *keys) for keys in weighty)
+
+
+def unit_at(group: Group, keys: Keys) -> Unit:
+    """What a way from a group leads to."""
+    unit: Unit = group
+    for key in keys:
+        assert isinstance(unit, Group)
+        unit = unit.parts[key]
+    return unit
+
+
+def _common_end(one: Keys, other: Keys) -> int:
+    """How many of the last keys are the same."""
+    length = 0
+    while length < min(len(one), len(other)) - 1 and one[-1 - length] == other[-1 - length]:
+        length += 1
+    return length

@@ -1,0 +1,224 @@
+"""A network as the source text of a PyTorch module, in the way a person would write it.
+
+Nothing here imports PyTorch, and nothing of a spec's text becomes code: names are checked or made anew, values are
+literals, and expressions are made of their syntax tree.
+"""
+
+from collections.abc import Iterator
+
+from archcalc.errors import printable
+from archcalc.export.construct import ABSENT, COUNT, Construct, Make, Series, Slot, value_at
+from archcalc.export.copied import ModuleSource
+from archcalc.export.definitions import Definition, Definitions
+from archcalc.export.forward import Forward, access
+from archcalc.export.layout import INDENT, WIDTH, Call, Item, Lines, Repeat, docstring, literal, value_text
+from archcalc.export.names import MODULE_ATTRIBUTES, TAKEN, is_plain, name_error
+from archcalc.export.sharing import unit_at
+from archcalc.export.structure import Group, Keys, groups_in, layers_in
+from archcalc.layers.base import size_text
+from archcalc.report.network import Network
+
+OWN_ATTRIBUTES = {"_inputs", "_outputs", "_steps"}  # of the module that `archcalc.build` makes
+LISTED = 2  # copies that are written out
+SHORT = 30  # letters of a submodule that is written where it is needed
+
+
+def to_source(network: Network) -> str:
+    """The text of a module that defines the network as a class, and needs nothing but PyTorch.
+
+    Its state_dict has the keys of the module that `archcalc.build` makes, and its weights fit. Raises UsageError for a
+    layer whose name a PyTorch module needs itself.
+    """
+    custom = ModuleSource()
+    definitions = Definitions(network, {*TAKEN, *custom.names})
+    _check_names(definitions.root)
+    writers = [_ClassWriter(definitions, definition) for definition in definitions.classes]
+    classes = ["\n".join(writer.lines()) for writer in writers]
+    copied = custom.copy(name for writer in writers for name in writer.used)
+    standard = [line for line in copied.imports if "torch" not in line]
+    functional = [line for line in copied.imports if line == "from torch.nn import functional"]
+    imports = [*standard, *([""] if standard else []), "import torch"]
+    text = "\n\n\n".join([*copied.definitions, *classes])
+    imports += (["from torch import nn"] if "nn." in text else []) + functional
+    return "\n".join([*_header(network), "", *imports, "", "", text, ""])
+
+
+def _check_names(root: Group) -> None:
+    for group in groups_in(root):
+        for key, part in group.parts.items():
+            if key in MODULE_ATTRIBUTES or (group is root and key in OWN_ATTRIBUTES):
+                raise name_error(_first_name(group, key, part), key)
+
+
+def _first_name(group: Group, key: str, part: Group | int) -> str:
+    inner, _ = next(layers_in(part))
+    keys = [key, *inner]
+    while group.parent is not None:
+        keys.insert(0, group.key)
+        group = group.parent
+    return ".".join(keys)
+
+
+def _header(network: Network) -> Lines:
+    lines = [f"{printable(network.name)}."]
+    if network.source:
+        lines += ["", printable(network.source)]
+    return docstring("\n".join(lines), 0)
+
+
+class _ClassWriter:
+    """Writes one class."""
+
+    def __init__(self, definitions: Definitions, definition: Definition) -> None:
+        self._definitions = definitions
+        self._definition = definition
+        self._group = definition.group
+        self._modules = {
+            keys: constructs for keys, constructs in definition.modules.items() if keys not in definition.expressions
+        }
+        self.used: set[str] = set()  # names of classes
+
+    def lines(self) -> Lines:
+        """The class."""
+        base = "nn.Sequential" if self._group.is_chain else "nn.Module"
+        found = [f"class {self._definition.name}({base}):", *docstring(self._documentation(), 1)]
+        if self._modules:
+            found += ["", *self._init()]
+        if not self._group.is_chain:
+            found += ["", *Forward(self._definitions, self._definition).lines()]
+        return found
+
+    def _documentation(self) -> str:
+        instance = self._group.instance
+        if instance:
+            count = len(self._definition.groups)
+            return f"Block {printable(instance.block)}, used {count} time{'s' * (count > 1)}."
+        network = self._definitions.network
+        tensors = network.analysed.tensors
+        inputs = (f"{printable(name)} N×{size_text(tensor.shape)}" for name, tensor in network.graph.inputs.items())
+        outputs = (f"N×{size_text(tensor.shape)}" for edge in network.graph.outputs if (tensor := tensors[edge]))
+        return f"{printable(network.name)}: {', '.join(inputs)} → {', '.join(outputs)}."
+
+    # the constructor
+
+    def _init(self) -> Lines:
+        parameters = ["self", *(self._parameter(number) for number in range(len(self._definition.parameters)))]
+        found = Call("def __init__", parameters).lines("", " -> None:", 1)
+        if self._group.is_chain:
+            construct = self._construct((), self._modules[()][0])
+            assert isinstance(construct, Call)
+            found += Call("super().__init__", construct.items).lines("", "", 2)
+        else:
+            found.append(f"{INDENT * 2}super().__init__()")
+            found += self._assignments()
+        return [*found, *self._states(), *self._shared()]
+
+    def _parameter(self, number: int) -> str:
+        parameter = self._definition.parameters[number]
+        default = "" if parameter.default is ABSENT else f" = {literal(parameter.default)}"
+        return f"{parameter.name}: {parameter.annotation}{default}"
+
+    def _assignments(self) -> Iterator[str]:
+        containers = set[Keys]()
+        for keys in self._modules:
+            for depth in range(1, len(keys)):
+                if keys[:depth] not in containers:
+                    containers.add(keys[:depth])
+                    yield from self._assign(keys[:depth], Call("nn.Module", []), 2)
+            yield from self._module(keys)
+
+    def _module(self, keys: Keys) -> Lines:
+        if keys in self._definition.aliases:
+            lines, module = self._reach(self._definition.aliases[keys], "owner")
+            return [*lines, *self._assign(keys, module, 2)]
+        made = self._construct(keys, next(filter(None, self._modules[keys])))
+        condition = self._definition.texts.get((keys, ()))
+        if condition is None:
+            return self._assign(keys, made, 2)
+        lines = self._assign(keys, f"{made} if {condition} else nn.Identity()", 2)
+        if all(len(line) <= WIDTH for line in lines):
+            return lines
+        identity = self._assign(keys, Call("nn.Identity", []), 3)
+        return [f"{INDENT * 2}if {condition}:", *self._assign(keys, made, 3), f"{INDENT * 2}else:", *identity]
+
+    def _assign(self, keys: Keys, made: Item, depth: int) -> Lines:
+        owner = access(self._group, keys[:-1])
+        parent = unit_at(self._group, keys[:-1])
+        if isinstance(parent, Group) and parent.is_chain:
+            return [f"{INDENT * depth}{owner}[{keys[-1]}] = {made}"]
+        if not is_plain(keys[-1]):
+            return Call(f"{owner}.add_module", [literal(keys[-1]), made]).lines("", "", depth)
+        before = f"{owner}.{keys[-1]} = "
+        return [f"{INDENT * depth}{before}{made}"] if isinstance(made, str) else made.lines(before, "", depth)
+
+    def _construct(self, keys: Keys, construct: Construct | None) -> Item:
+        assert construct
+        return self._written(keys, construct, (), self._modules[keys])
+
+    def _written(self, keys: Keys, construct: Construct, at: Slot, all_of_them: list[Construct | None]) -> Item:
+        """The text of a construct that stands `at` a place in those of all instances."""
+        if isinstance(construct, Series):
+            items: list[Item] = []
+            for number, run in enumerate(construct.runs):
+                item = self._written(keys, run.construct, (*at, number), all_of_them)
+                items += self._copies(item, keys, (*at, number, COUNT), run.times)
+            return Call(construct.name, items)
+        self.used.add(construct.name)
+        given = [one for whole in all_of_them if (one := _part(whole, at))]
+        names = dict.fromkeys(name for one in given for name in one.options)
+        order = {name: number for number, name in enumerate(construct.defaults)}
+        options = sorted(names, key=lambda name: order.get(name, len(order)))
+        items = [self._value(keys, (*at, name), "", all_of_them) for name in construct.arguments]
+        items += [self._value(keys, (*at, name), name, all_of_them) for name in options]
+        return Call(construct.name, items)
+
+    def _copies(self, item: Item, keys: Keys, slot: Slot, count: int) -> list[Item]:
+        text = self._definition.texts.get((keys, slot))
+        if text is None and count <= LISTED:
+            return [item] * count
+        return [Repeat(item, text or str(count))]
+
+    def _value(self, keys: Keys, slot: Slot, option: str, all_of_them: list[Construct | None]) -> Item:
+        text = self._definition.texts.get((keys, slot))
+        if text is not None:
+            return f"{option}={text}" if option else text
+        values = (value_at(construct, slot) for construct in all_of_them)
+        return value_text(next(value for value in values if value is not ABSENT), option)
+
+    # weights
+
+    def _states(self) -> Lines:
+        found: Lines = []
+        for keys, mark in self._definition.shape.marks:
+            if keys not in self._definition.aliases:
+                function, _, argument = mark.removesuffix(")").partition("(")
+                lines, module = self._reach(keys, "layer")
+                found += [*lines, *Call(f"{module}.{function}", [argument]).lines("", "", 2)]
+        return found
+
+    def _shared(self) -> Lines:
+        found: Lines = []
+        for user, owner in self._definition.sharing.same.items():
+            lines, module = self._reach(owner, "owner")
+            found += [*lines, *self._assign(user, module, 2)]
+        for user, (owner, tensors) in self._definition.sharing.tied.items():
+            lines, module = self._reach(owner, "owner")
+            more, other = self._reach(user, "user")
+            found += [*lines, *more, *(f"{INDENT * 2}{other}.{tensor} = {module}.{tensor}" for tensor in tensors)]
+        return found
+
+    def _reach(self, keys: Keys, name: str) -> tuple[Lines, str]:
+        """A submodule; one that is hard to reach gets a name first."""
+        text = access(self._group, keys)
+        if len(text) <= SHORT:
+            return [], text
+        return Call("self.get_submodule", [literal(".".join(keys))]).lines(f"{name} = ", "", 2), name
+
+
+def _part(construct: Construct | None, at: Slot) -> Make | None:
+    """The construct that stands at a place in another."""
+    for number in at:
+        if not isinstance(construct, Series) or not isinstance(number, int):
+            return None
+        construct = construct.runs[number].construct
+    return construct if isinstance(construct, Make) else None

@@ -1,0 +1,248 @@
+"""The tree of blocks of a network, and the order in which the parts of each one run.
+
+A group is whatever holds layers: the network, a use of a block, or the copies of a repeated entry. It is called as one
+unit where that is possible: where its parts do not have to run before and after something outside. Otherwise it is
+open: its parts run as those of the group around it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+from typing import NamedTuple
+
+from archcalc.graph import Graph
+from archcalc.spec.expansion import Instance
+
+Keys = tuple[str, ...]  # the way to a layer from a group around it
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Layers under one name. `reads` are edges from outside, `gives` those of its own that are read outside."""
+
+    key: str = ""
+    parent: "Group | None" = None
+    instance: Instance | None = None
+    parts: dict[str, "Unit"] = field(default_factory=dict)
+    reads: tuple[int, ...] = ()
+    gives: tuple[int, ...] = ()
+    steps: tuple["Step", ...] = ()
+    is_chain: bool = False  # its parts are numbered, and each reads the one before
+    is_called: bool = False
+
+    @property
+    def has_class(self) -> bool:
+        """Whether it is a class of its own: a use of a block that is called, or the network."""
+        return self.is_called and (self.instance is not None or self.parent is None)
+
+    @property
+    def called(self) -> list["Unit"]:
+        """The parts that it calls; copies in a row are called by their container."""
+        return [*self.parts.values()] if self.is_chain else [step.unit for step in self.steps]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can never be called: copies of an entry that are no chain."""
+        return self.instance is None and self.parent is not None and not self.is_chain
+
+
+Unit = Group | int  # a layer is its position in the graph
+
+
+class Step(NamedTuple):
+    """The turn of a part, by the way to it."""
+
+    keys: Keys
+    unit: Unit
+    reads: tuple[int, ...]
+    gives: tuple[int, ...]
+
+
+def find_structure(graph: Graph) -> Group:
+    """The network as a tree of groups, each with its steps."""
+    root, parents = _tree(graph)
+    reads, gives = _crossings(graph, parents)
+    for group in reversed([*groups_in(root)]):
+        group.reads, group.gives = (*reads.get(group, ()),), (*gives.get(group, ()),)
+        if group is not root and group.instance:
+            _put_output_first(graph, group)
+        group.gives = group.gives or (() if group is root else (_last_edge(graph, group),))
+        group.is_chain = group is not root and _is_chain(graph, group)
+        group.steps = _steps(graph, group)
+        inside = {edge for step in group.steps for edge in step.gives}
+        read = (edge for step in group.steps for edge in step.reads)
+        group.reads = (*dict.fromkeys(edge for edge in read if edge not in inside),)
+    root.reads, root.gives = (*range(len(graph.inputs)),), graph.outputs
+    for group in called_groups(root):
+        group.is_called = True
+    return root
+
+
+def called_groups(root: Group) -> Iterator[Group]:
+    """The groups that are called as one unit, each before those inside it."""
+    waiting = [root]
+    while waiting:
+        group = waiting.pop()
+        yield group
+        waiting.extend(unit for unit in reversed(group.called) if isinstance(unit, Group))
+
+
+def groups_in(group: Group) -> Iterator[Group]:
+    """The group and all groups in it, each before those inside it."""
+    waiting = [group]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting.extend(part for part in reversed(found.parts.values()) if isinstance(part, Group))
+
+
+def layers_in(unit: Unit) -> Iterator[tuple[Keys, int]]:
+    """The layers of a unit and the way to each."""
+    waiting: list[tuple[Keys, Unit]] = [((), unit)]
+    while waiting:
+        keys, found = waiting.pop()
+        if isinstance(found, int):
+            yield keys, found
+        else:
+            waiting.extend(((*keys, key), part) for key, part in reversed(found.parts.items()))
+
+
+def _tree(graph: Graph) -> tuple[Group, list[Group]]:
+    """The groups, and for each layer the one that it is in."""
+    root = Group()
+    parents = []
+    for position, node in enumerate(graph.nodes):
+        *containers, own = node.name.split(".")
+        group = root
+        for depth, key in enumerate(containers, start=1):
+            part = group.parts.get(key)
+            if not isinstance(part, Group):
+                name = ".".join(containers[:depth])
+                instance = next((instance for instance in node.instances if instance.name == name), None)
+                part = group.parts[key] = Group(key, group, instance)
+            group = part
+        group.parts[own] = position
+        parents.append(group)
+    return root, parents
+
+
+def _crossings(graph: Graph, parents: list[Group]) -> tuple[dict[Group, dict[int, None]], dict[Group, dict[int, None]]]:
+    """For each group the edges into it, and those out of it."""
+    reads: dict[Group, dict[int, None]] = {}
+    gives: dict[Group, dict[int, None]] = {}
+    inputs = len(graph.inputs)
+
+    def leave(edge: int, inner: Group | None, around: set[Group]) -> None:
+        while inner is not None and inner not in around:
+            gives.setdefault(inner, {})[edge] = None
+            inner = inner.parent
+
+    for position, node in enumerate(graph.nodes):
+        around = set(_ancestors(parents[position]))
+        for edge in node.sources:
+            source = parents[edge - inputs] if edge >= inputs else None
+            leave(edge, source, around)
+            sources = set(_ancestors(source))
+            for group in around - sources:
+                reads.setdefault(group, {})[edge] = None
+    for edge in graph.outputs:
+        leave(edge, parents[edge - inputs] if edge >= inputs else None, set())
+    return reads, gives
+
+
+def _ancestors(group: Group | None) -> Iterator[Group]:
+    while group is not None:
+        yield group
+        group = group.parent
+
+
+def _put_output_first(graph: Graph, group: Group) -> None:
+    """What a block gives comes before what is read of its inside, which is in the order of the layers."""
+    assert group.instance
+    output = graph.block_outputs.get(group.instance.name)
+    inputs = len(graph.inputs)
+    group.gives = (*sorted(group.gives, key=lambda edge: (graph.nodes[edge - inputs].name != output, edge)),)
+
+
+def _last_edge(graph: Graph, group: Group) -> int:
+    """What a group gives that nobody reads."""
+    return len(graph.inputs) + max(position for _, position in layers_in(group))
+
+
+def _step(graph: Graph, keys: Keys, unit: Unit) -> Step:
+    if isinstance(unit, int):
+        return Step(keys, unit, graph.nodes[unit].sources, (len(graph.inputs) + unit,))
+    return Step(keys, unit, unit.reads, unit.gives)
+
+
+def _is_chain(graph: Graph, group: Group) -> bool:
+    """Whether the parts are numbered from 0, each reads the one before alone, and only the last is read outside."""
+    if any(key != str(number) for number, key in enumerate(group.parts)):
+        return False
+    if any(isinstance(part, Group) and part.is_open for part in group.parts.values()):
+        return False
+    steps = [_step(graph, (key,), part) for key, part in group.parts.items()]
+    if any(len(step.reads) != 1 or len(step.gives) != 1 for step in steps):
+        return False
+    linked = all(step.reads == before.gives for before, step in pairwise(steps))
+    return linked and group.gives == steps[-1].gives
+
+
+def _steps(graph: Graph, group: Group) -> tuple[Step, ...]:
+    """The parts in an order in which each comes after what it reads; groups that allow none are opened."""
+    steps = [_step(graph, (key,), part) for key, part in group.parts.items()]
+    while True:
+        opened = {number for number, step in enumerate(steps) if isinstance(step.unit, Group) and step.unit.is_open}
+        if not opened:
+            order, stuck = _order(steps)
+            if not stuck:
+                return tuple(steps[number] for number in order)
+            opened = {number for number in stuck if isinstance(steps[number].unit, Group)}
+        steps = _opened(graph, steps, opened)
+
+
+def _opened(graph: Graph, steps: list[Step], numbers: set[int]) -> list[Step]:
+    """The steps with the parts of some groups in their place."""
+    found: list[Step] = []
+    for number, step in enumerate(steps):
+        if number in numbers and isinstance(step.unit, Group):
+            found.extend(_step(graph, (*step.keys, key), part) for key, part in step.unit.parts.items())
+        else:
+            found.append(step)
+    return found
+
+
+def _order(steps: list[Step]) -> tuple[list[int], set[int]]:
+    """The steps in order, and those that would have to run both before and after others."""
+    givers = {edge: number for number, step in enumerate(steps) for edge in step.gives}
+    sources = [{givers[edge] for edge in step.reads if edge in givers} for step in steps]
+    readers: list[set[int]] = [set() for _ in steps]
+    for number, found in enumerate(sources):
+        for source in found:
+            readers[source].add(number)
+    first = [_first(step) for step in steps]
+    order = _sorted(sources, readers, first)
+    # What only comes after a circle is left over as well; it is in order seen from the end.
+    stuck = set(range(len(steps))) - set(order)
+    return order, stuck and stuck - set(_sorted(readers, sources, first))
+
+
+def _first(step: Step) -> int:
+    """Steps that may run in any order keep the order of the network."""
+    return min(step.gives)
+
+
+def _sorted(sources: list[set[int]], readers: list[set[int]], first: list[int]) -> list[int]:
+    waiting = [len(found) for found in sources]
+    ready = [(first[number], number) for number, count in enumerate(waiting) if not count]
+    heapify(ready)
+    order = []
+    while ready:
+        _, number = heappop(ready)
+        order.append(number)
+        for reader in readers[number]:
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                heappush(ready, (first[reader], reader))
+    return order

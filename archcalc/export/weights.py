@@ -1,0 +1,80 @@
+"""Which modules are frozen or have another dtype."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from archcalc.export.structure import Group, Keys, Unit, groups_in
+from archcalc.layers.base import FLOATING
+from archcalc.report.network import Network
+
+MIXED = "mixed"
+
+
+class State(NamedTuple):
+    """What all weights of a unit have in common; MIXED if nothing, None without weights."""
+
+    frozen: bool | str | None = None
+    dtype: str | None = None
+
+    def together(self, other: "State") -> "State":
+        """The state of two units as one."""
+        frozen = _common(self.frozen, other.frozen)
+        return State(frozen, _common(self.dtype, other.dtype))
+
+
+def _common(one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return other if one is None else one
+    return one if one == other else MIXED
+
+
+class Weights:
+    """The states of all units, and the tensors of every layer."""
+
+    def __init__(self, network: Network, root: Group) -> None:
+        self._network = network
+        nodes = network.graph.nodes
+        self.layers = [self._state(position) for position in range(len(nodes))]
+        self.groups: dict[Group, State] = {}
+        for group in reversed([*groups_in(root)]):
+            state = State()
+            for part in group.parts.values():
+                state = state.together(self.state(part))
+            self.groups[group] = state
+
+    def state(self, unit: Unit) -> State:
+        """The state of a unit."""
+        return self.layers[unit] if isinstance(unit, int) else self.groups[unit]
+
+    def tensors(self, position: int) -> tuple[str, ...]:
+        """The names of a layer's parameters and buffers."""
+        inputs, _ = self._network.analysed.tensors_at(position)
+        layer = self._network.graph.nodes[position].layer
+        return *layer.parameters(inputs), *layer.buffers(inputs)
+
+    def _state(self, position: int) -> State:
+        nodes = self._network.graph.nodes
+        owner = nodes[position].owner
+        position = position if owner is None else owner
+        inputs, output = self._network.analysed.tensors_at(position)
+        parameters, buffers = (getattr(nodes[position].layer, kind)(inputs) for kind in ("parameters", "buffers"))
+        frozen = not nodes[position].trainable if parameters else None
+        floating = output.dtype if output.dtype in FLOATING else "float32"
+        return State(frozen, floating if parameters or buffers else None)
+
+    def marks(self, keys: Keys, unit: Unit) -> Iterator[tuple[Keys, str]]:
+        """The calls that set the state of a unit, and of the parts of copies in a row where theirs differ."""
+        state = self.state(unit)
+        if state.frozen is True:
+            yield keys, "requires_grad_(False)"
+        if state.dtype not in (None, MIXED, "float32"):
+            yield keys, f"to(torch.{state.dtype})"
+        if isinstance(unit, Group) and unit.instance is None:
+            for key, part in unit.parts.items():
+                for inner, mark in self.marks((*keys, key), part):
+                    if _still_to_say(state, mark):
+                        yield inner, mark
+
+
+def _still_to_say(state: State, mark: str) -> bool:
+    return state.frozen == MIXED if mark.startswith("requires") else state.dtype == MIXED

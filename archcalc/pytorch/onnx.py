@@ -1,0 +1,80 @@
+"""The network as an ONNX graph, by PyTorch's own exporter."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from archcalc.errors import UsageError, quoted
+from archcalc.pytorch.build import BuiltNetwork, build
+from archcalc.pytorch.device import random_inputs
+from archcalc.report.network import Network
+
+MAX_BYTES = 2**31 - 1  # of a protocol buffer
+
+
+def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
+    """An ONNX model of the network at inference; without a module that is built already, with random weights.
+
+    Inputs and outputs have the names of the spec, and the batch is open wherever PyTorch can keep it so. Raises
+    UsageError without the packages that it takes, and for a network that an ONNX file cannot hold.
+    """
+    _check_packages()
+    built = (built or build(network)).eval()
+    size = sum(tensor.numel() * tensor.element_size() for tensor in built.state_dict().values())
+    if size > MAX_BYTES:
+        raise UsageError(f"weights of {size / 2**30:.1f} GiB are more than the 2 GiB that an ONNX file holds")
+    # An adjacency with known nonzeros is one matrix for all samples; ONNX has no sparse ones.
+    inputs = random_inputs(network, 2, "cpu")
+    shared = [values.is_sparse for values in inputs]
+    with _quietly():
+        program = _export(network, built, tuple(values.to_dense() for values in inputs), shared)
+    model: bytes = program.model_proto.SerializeToString()
+    return model
+
+
+def _check_packages() -> None:
+    for package in ("onnx", "onnxscript"):
+        try:
+            __import__(package)
+        except ModuleNotFoundError as error:
+            if error.name != package:
+                raise
+            message = f"this needs {package}, which is not installed: pip install 'archcalc[onnx]'"
+            raise UsageError(message) from None
+
+
+def _export(network: Network, built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], shared: list[bool]) -> Any:
+    names = network.analysed.names
+    options = {
+        "dynamo": True,
+        "verbose": False,
+        "input_names": [*network.graph.inputs],
+        "output_names": [names[edge] for edge in network.graph.outputs],
+    }
+    batch = tuple(None if one else {0: "batch"} for one in shared)
+    try:
+        return torch.onnx.export(built, inputs, dynamic_shapes=(batch,), **options)
+    except torch.onnx.OnnxExporterError:
+        try:
+            return torch.onnx.export(built, inputs, **options)
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UsageError(f"PyTorch cannot export {quoted(network.name)} to ONNX: {reason}") from None
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what the exporter says of itself."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
