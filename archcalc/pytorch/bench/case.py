@@ -33,6 +33,13 @@ class Case:
         self.count, self.warm_up = 1, WarmUp(0, 0.0, stable=False)
         self.layers: LayerTimes | None = None
         self.status, self.problem = "measured", ""
+        self.alone = False  # not measured in turns with the others
+
+    def by_itself(self) -> "Case":
+        """The same anew, to be measured after the others."""
+        case = Case(self.spec, self.network, self.dtype, self.options, self.device)
+        case.alone = True
+        return case
 
     def attempt(self, action: Callable[[], None]) -> bool:
         """Do something; where PyTorch cannot, note why and let go of everything."""
@@ -56,8 +63,7 @@ class Case:
         return self.attempt(lambda: self._prepare(goal))
 
     def _prepare(self, goal: Goal) -> None:
-        with torch.inference_mode(mode=False):
-            self.workload = prepare(self.network, self.dtype, self.options, self.device)
+        self.workload = prepare(self.network, self.dtype, self.options, self.device)
         self.count, self.warm_up = sampling.warm_up(lambda count: sum(self._sample(count)), goal)
 
     def _sample(self, count: int) -> Sample:
@@ -119,6 +125,8 @@ class Case:
 
 def _ratio(case: Case, first: Case) -> Distribution | None:
     """The time of each sample against that of the other case in the same round."""
+    if case is first or case.alone or first.alone or first.problem:
+        return None
     pairs = zip(case.samples, first.samples, strict=False)  # Ctrl-C may leave one sample more
     ratios = [sum(one) / sum(other) for one, other in pairs]
-    return describe(ratios) if case is not first and not first.problem and len(ratios) >= FEWEST else None
+    return describe(ratios) if len(ratios) >= FEWEST else None

@@ -1,5 +1,6 @@
 """What can be chosen, and what makes no sense."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -65,5 +66,5 @@ def _check_values(options: Options) -> None:
             raise UsageError(f"{quoted(dtype)} is no floating-point dtype; {did_you_mean(dtype, FLOATING)}")
     if options.mode not in MODES:
         raise UsageError(f"no mode is called {quoted(options.mode)}; {did_you_mean(options.mode, MODES)}")
-    if not options.seconds > 0:
-        raise UsageError(f"seconds must be more than 0, and are {options.seconds}")
+    if not 0 < options.seconds < math.inf:
+        raise UsageError(f"seconds must be a number above 0, and are {options.seconds}")

@@ -84,6 +84,7 @@ class _Run:
         self.networks, self.options, self.device = networks, options, device
         self.progress = progress or (lambda _done, _all: None)
         self.goal = Goal(options.seconds)
+        self.batches = [*dict.fromkeys(options.batches)]
         self.rows: list[Row] = []
 
     def run(self) -> Benchmark:
@@ -94,7 +95,7 @@ class _Run:
         # Read right behind the work that the peak was, so that a GPU's clocks are those of work.
         self.environment = describe_environment(self.device, load)
         try:
-            for number, batch in enumerate(self.options.batches):
+            for number, batch in enumerate(self.batches):
                 self._batch(number, batch)
         except KeyboardInterrupt:
             raise Interrupted(self._result()) from None
@@ -123,14 +124,14 @@ class _Run:
         ]
 
         def progress(share: float) -> None:
-            self.progress(round(STEPS * (number + share) / len(self.options.batches)), STEPS)
+            self.progress(round(STEPS * (number + share) / len(self.batches)), STEPS)
 
         try:
             self._measure(cases, progress)
-            # What had no room beside the others may have it alone.
-            for case in [case for case in cases if case.status == OUT_OF_MEMORY] if len(cases) > 1 else []:
-                cases[cases.index(case)] = alone = Case(case.spec, case.network, case.dtype, self.options, self.device)
-                self._measure([alone], progress)
+            for place, case in enumerate(cases):
+                if case.status == OUT_OF_MEMORY and len(cases) > 1:  # it may have room where the others are not
+                    cases[place] = case.by_itself()
+                    self._measure([cases[place]], progress)
         finally:
             self.rows += self._finished(cases)
 

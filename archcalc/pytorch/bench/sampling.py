@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import NamedTuple, Protocol
 
 from archcalc.report.benchmark import FEWEST, WarmUp, describe
@@ -25,8 +26,8 @@ class Goal(NamedTuple):
 
     @property
     def sample_seconds(self) -> float:
-        """How long a sample should take: long enough for any clock, and for no more than `most` of them."""
-        return max(1e-3, self.seconds / self.most)
+        """How long a sample should take: long enough for any clock, and so that `most` of them fill the time."""
+        return min(max(1e-3, self.seconds / self.most), 0.1)
 
 
 CALIBRATION = 3  # samples that find out how many calls fit into one
@@ -44,7 +45,7 @@ def warm_up(take: Callable[[int], float], goal: Goal, now: Now = time.perf_count
         count = wanted
         seconds = min(take(count) for _ in range(CALIBRATION))  # the first calls are slow
         calls += CALIBRATION * count
-        wanted = min(10 * count, max(count, round(goal.sample_seconds / max(seconds, 1e-9))))
+        wanted = min(10 * count, max(count, ceil(goal.sample_seconds / max(seconds, 1e-9))))
     taken, stable = list[float](), False
     while (passed := now() - start) < goal.seconds / 2 and not (stable and passed >= goal.seconds / 20):
         taken.append(take(count))

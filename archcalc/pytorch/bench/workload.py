@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import torch
@@ -32,15 +33,16 @@ def check_trainable(network: Network) -> None:
 
 
 def prepare(network: Network, dtype: str, options: Options, device: torch.device) -> Workload:
-    """The network with random weights and inputs, run twice. Errors are those of PyTorch, or OutOfMemoryError."""
+    """The network with random weights and inputs, after a first call. Raises OutOfMemoryError and PyTorch's errors."""
     if device.type == "cpu":
         _look_ahead(network, dtype, options.training)
     before = torch.cuda.memory_allocated() if device.type == "cuda" else 0
-    module = build(network, device, dtype).train(options.training)
-    inputs = random_inputs(network, network.batch, device, dtype)
-    if options.channels_last:
-        module, inputs = _channels_last(module, inputs)
-    model: Any = torch.compile(module) if options.compile else module
+    with torch.inference_mode(mode=False):  # parameters are ordinary tensors, whatever they are used for
+        module = build(network, device, dtype).train(options.training)
+        inputs = random_inputs(network, network.batch, device, dtype)
+        if options.channels_last:
+            module, inputs = _channels_last(module, inputs)
+    model: Any = _compiled(module) if options.compile else module
     steps = _training_steps(model, inputs) if options.training else {"forward": lambda: model(*inputs)}
     first = _timed(steps, device)  # finds algorithms, and compiles
     if options.cuda_graph:
@@ -62,6 +64,17 @@ def _channels_last(
     form = torch.channels_last
     changed = (values.contiguous(memory_format=form) if values.dim() == 4 else values for values in inputs)
     return module.to(memory_format=form), tuple(changed)
+
+
+def _compiled(module: BuiltNetwork) -> Any:
+    """What torch.compile makes of it, for the sizes that it is called with.
+
+    PyTorch keeps a few compiled forms of a function and looks through them in every call: each network gets a function
+    of its own.
+    """
+    code = type(module).forward.__code__.replace()
+    module.forward = MethodType(FunctionType(code, type(module).forward.__globals__), module)  # type: ignore[method-assign]
+    return torch.compile(module, dynamic=False)
 
 
 def _training_steps(model: Any, inputs: tuple[torch.Tensor, ...]) -> dict[str, Step]:

@@ -1,0 +1,386 @@
+"""Networks timed on the CPU, for as short as it goes; and everything that can go wrong."""
+
+import functools
+import gc
+import json
+import math
+from typing import Any
+
+import pytest
+import torch
+
+import archcalc
+from archcalc.errors import UsageError
+from archcalc.pytorch.bench import Interrupted, Options, bench, memory, run, sampling, workload
+from archcalc.pytorch.bench import case as cases
+from archcalc.pytorch.bench.environment import session
+from archcalc.report.benchmark import FEWEST, Benchmark, MatrixPeak, Peak
+
+DENSE = """
+name = "dense"
+inputs.x = [64]
+layers = [
+  { name = "fc1", type = "linear", out_features = 32 }, { type = "relu" },
+  { name = "fc2", type = "linear", out_features = 8 },
+]
+"""
+NORMED = 'name = "normed"\ninputs.x = [8]\nlayers = [{ type = "batch_norm" }]'
+SHORT = Options(seconds=0.05)
+
+
+@pytest.fixture(autouse=True)
+def _quick_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peak takes a second, and one test measures it."""
+    found = Peak(dict.fromkeys(("float32", "bfloat16", "float64"), MatrixPeak(1e9, 512)), 1e9, 2**20)
+    monkeypatch.setattr(run, "measure_peak", lambda *_: found)
+
+
+def dense(**options: Any) -> archcalc.Network:
+    return archcalc.loads(DENSE, **options)
+
+
+def rows(*specs: str, **options: Any) -> list[dict[str, Any]]:
+    """The rows of a benchmark as JSON has them."""
+    networks = [archcalc.loads(spec, training=options.get("mode") == "training") for spec in specs]
+    found: list[dict[str, Any]] = json.loads(json.dumps(bench(networks, SHORT._replace(**options)).to_dict()))["rows"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def found() -> Benchmark:
+    patch = pytest.MonkeyPatch()
+    with patch.context() as patched:
+        peak = Peak({"float32": MatrixPeak(1e9, 512)}, 1e9, 2**20)
+        patched.setattr(run, "measure_peak", lambda *_: peak)
+        return bench([dense(), "lenet5"], SHORT._replace(batches=(1, 8), layers=True))
+
+
+# --- what a benchmark says ------------------------------------------------------------------------------------------
+
+
+def test_there_is_a_row_for_every_spec_and_batch(found: Benchmark) -> None:
+    assert [(row.spec, row.batch) for row in found.rows] == [("dense", 1), ("lenet5", 1), ("dense", 8), ("lenet5", 8)]
+    assert {row.status for row in found.rows} == {"measured"}
+
+
+def test_quantiles_are_positive_and_in_order(found: Benchmark) -> None:
+    for row in found.to_dict()["rows"]:
+        times = row["seconds"]
+        assert 0 < min(times["values"]) <= times["q1"] <= times["median"] <= times["q3"] <= max(times["values"]) < 1
+        assert times["q1"] <= times["ci_high"]
+        assert times["ci_low"] <= times["median"] <= times["ci_high"]
+        assert times["samples"] == len(times["values"]) >= FEWEST
+        assert row["goal_reached"] == (row["precision"] <= found.method.precision)
+
+
+def test_rates_follow_from_the_median(found: Benchmark) -> None:
+    for row, spec in zip(found.to_dict()["rows"], [dense(), archcalc.load("lenet5")] * 2, strict=True):
+        median = row["seconds"]["median"]
+        assert row["flops"] == spec.totals.flops * row["batch"]
+        assert row["flops_per_second"] == row["flops"] / median
+        assert row["inputs_per_second"] == row["batch"] / median
+        assert row["bytes_per_second"] == row["bytes_moved"] / median
+        assert row["intensity"] == row["flops"] / row["bytes_moved"]
+        assert row["share_of_peak_flops"] == row["flops_per_second"] / 1e9
+        assert row["share_of_peak_copy"] == row["bytes_per_second"] / 1e9
+
+
+def test_specs_are_compared_pair_by_pair(found: Benchmark) -> None:
+    assert found.ratios_to == "dense"
+    for first, second in zip(found.rows[::2], found.rows[1::2], strict=True):
+        assert first.ratio is None
+        assert first.measurement is not None
+        assert second.measurement is not None
+        pairs = zip(second.measurement.seconds.values, first.measurement.seconds.values, strict=True)
+        assert second.ratio is not None
+        assert second.ratio.values == pytest.approx([one / other for one, other in pairs])
+        assert second.ratio.median > 1
+
+
+def test_layers_are_timed_and_their_sum_is_near_the_whole(found: Benchmark) -> None:
+    row = found.to_dict()["rows"][1]
+    layers = row["layers"]["layers"]
+    assert [layer["name"] for layer in layers] == [layer.name for layer in archcalc.load("lenet5").layers]
+    assert sum(layer["flops"] for layer in layers) == row["flops"]
+    assert sum(layer["bytes_moved"] for layer in layers) == row["bytes_moved"]
+    by_call = zip(*(layer["seconds"]["values"] for layer in layers), strict=True)
+    assert row["layers"]["sum"]["values"] == pytest.approx([*map(sum, by_call)])
+    assert 0.2 < row["layers"]["sum"]["median"] / row["seconds"]["median"] < 5
+
+
+def test_the_environment_says_what_was_measured_on(found: Benchmark) -> None:
+    environment = found.environment
+    assert environment.device == "cpu"
+    assert environment.device_name.strip()
+    assert environment.threads == torch.get_num_threads()
+    assert environment.versions["torch"] == torch.__version__
+    assert environment.clocks == {}
+    assert environment.settings["cpu_capability"]
+
+
+def test_the_parts_of_training_add_up() -> None:
+    (row,) = rows(DENSE, mode="training", batches=(4,))
+    parts = [phase["values"] for phase in row["phases"].values()]
+    assert [*row["phases"]] == ["forward", "backward", "step"]
+    assert row["seconds"]["values"] == pytest.approx([sum(values) for values in zip(*parts, strict=True)])
+    assert sum(phase["median"] for phase in row["phases"].values()) == pytest.approx(row["seconds"]["median"], rel=0.5)
+    forward, behind_input = 2 * 4 * (64 * 32 + 32 * 8), 2 * 4 * 32 * 8
+    assert row["flops"] == forward + forward + behind_input
+
+
+def test_weights_stay_as_they_are_in_training() -> None:
+    network = dense(training=True, batch=4)
+    made = workload.prepare(network, "float32", Options(mode="training"), torch.device("cpu"))
+    before = [parameter.clone() for parameter in made.module.parameters()]
+    for step in made.steps.values():
+        step()
+    for parameter, old in zip(made.module.parameters(), before, strict=True):
+        torch.testing.assert_close(parameter, old)
+        assert parameter.grad is None
+
+
+def test_an_unknown_count_makes_a_lower_bound() -> None:
+    graph = """
+    name = "graph"
+    inputs = { x = [4, 3], a = [4, 4] }
+    layers = [{ name = "g", type = "gcn_conv", inputs = ["x", "a"], out_features = 2 }]
+    """
+    (row,) = rows(graph)
+    assert row["flops"] == 0
+    assert "number of nonzeros" in row["flops_lower_bound"]
+
+
+def test_a_spec_may_be_compared_with_itself() -> None:
+    result = bench([dense(), dense(), "lenet5"], SHORT)
+    assert [row.spec for row in result.rows] == ["dense", "dense (2)", "lenet5"]
+    ratio = result.rows[1].ratio
+    assert ratio is not None
+    assert 0.5 < ratio.median < 2
+
+
+def test_dtypes_take_turns_and_are_compared_within_themselves() -> None:
+    result = rows(DENSE, DENSE, dtypes=("float32", "float64", "float32"))
+    assert [row["dtype"] for row in result] == ["float32", "float32", "float64", "float64"]
+    assert [row["ratio"] is None for row in result] == [True, False, True, False]
+    assert len({row["seconds"]["samples"] for row in result}) == 1
+    assert result[2]["bytes_moved"] == 2 * result[0]["bytes_moved"]
+
+
+def test_channels_last_reaches_weights_and_inputs() -> None:
+    made = workload.prepare(archcalc.load("mnist_cnn"), "float32", Options(channels_last=True), torch.device("cpu"))
+    weight = made.module.get_submodule("conv2").weight
+    assert isinstance(weight, torch.Tensor)
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+
+def test_compiled_networks_have_a_function_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[Any] = []
+
+    def backend(graph: Any, _inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    # More than the forms of a function that PyTorch keeps, eight; a further one would run without being compiled.
+    result = rows(*[DENSE] * 10, compile=True, seconds=0.01)
+    assert len(graphs) == 10
+    assert all(row["compile_seconds"] > 0 for row in result)
+
+
+def test_settings_are_put_back() -> None:
+    def current() -> tuple[Any, ...]:
+        return (
+            torch.get_num_threads(),
+            torch.backends.cudnn.benchmark,
+            gc.isenabled(),
+            torch.is_inference_mode_enabled(),
+        )
+
+    before = current()
+    with session(Options(threads=1), torch.device("cpu")):
+        assert current()[:3] == (1, True, False)
+    assert current() == before
+    assert bench([dense()], SHORT._replace(threads=1)).environment.threads == 1
+    assert current() == before
+
+
+def test_the_peak_is_measured() -> None:
+    from archcalc.pytorch.bench.clock import find_clock
+    from archcalc.pytorch.bench.peak import measure_peak
+
+    device = torch.device("cpu")
+    peak = measure_peak(("float32",), device, find_clock(device), seconds=0.02)
+    assert 1e8 < (peak.products["float32"].flops_per_second or 0) < 1e15
+    assert 1e8 < (peak.copy_bytes_per_second or 0) < 1e13
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes."),
+    RuntimeError("MPS backend out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:20])
+def test_out_of_memory_is_a_row(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    real = workload.prepare
+
+    def prepare(network: archcalc.Network, *others: Any) -> Any:
+        if network.batch == 64:
+            raise error
+        return real(network, *others)
+
+    monkeypatch.setattr(cases, "prepare", prepare)
+    result = rows(DENSE, batches=(1, 64, 8))
+    assert [(row["batch"], row["status"]) for row in result] == [
+        (1, "measured"),
+        (64, "out of memory"),
+        (8, "measured"),
+    ]
+    assert result[1]["seconds"] is None
+    assert result[1]["problem"] == (str(error).partition("\n")[0] or "MemoryError")
+    assert result[1]["flops"] == 64 * dense().totals.flops
+
+
+def test_memory_that_runs_out_later_is_a_row_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[cases.Case] = []
+    real = cases.Case._sample
+
+    def fail(case: cases.Case, count: int) -> Any:
+        if case.spec == "normed":
+            taken.append(case)
+            if len(taken) % 30 == 0:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(case, count)
+
+    monkeypatch.setattr(cases.Case, "_sample", fail)
+    result = rows(DENSE, NORMED, seconds=0.5)
+    assert [row["status"] for row in result] == ["measured", "out of memory"]
+    assert {case.alone for case in taken} == {False, True}
+    assert all(case.workload is None for case in taken)
+
+
+def test_what_has_no_room_beside_the_others_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, refused = workload.prepare, []
+
+    def prepare(network: archcalc.Network, *others: Any) -> Any:
+        if network.name == "dense" and not refused:
+            refused.append(network)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(network, *others)
+
+    monkeypatch.setattr(cases, "prepare", prepare)
+    result = rows(DENSE, NORMED)
+    assert [row["status"] for row in result] == ["measured", "measured"]
+    assert [row["ratio"] for row in result] == [None, None]  # no turns, no pairs
+
+
+def test_memory_that_is_not_there_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    bytes_needed = 4 * dense().totals.parameters + 4 * 1000 * (64 + 32)
+    monkeypatch.setattr(memory, "available", lambda: bytes_needed)
+    assert [row["status"] for row in rows(DENSE, batches=(1000, 1001))] == ["measured", "out of memory"]
+    assert rows(DENSE, batches=(1001,))[0]["problem"].startswith("needs 0 MiB or more; 0 MiB are free")
+
+
+def test_this_machine_tells_its_memory() -> None:
+    free = memory.available()
+    assert free is None or 2**24 < free < 2**50
+
+
+def test_what_pytorch_refuses_is_a_row() -> None:
+    refused, fine = rows(NORMED, mode="training", batches=(1, 2))
+    assert refused["status"] == "failed"
+    assert refused["problem"].startswith("Expected more than 1 value per channel when training")
+    assert fine["status"] == "measured"
+
+
+def test_ctrl_c_keeps_the_rows_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = sampling.alternate, []
+
+    def alternate(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        real(*arguments)
+
+    monkeypatch.setattr(sampling, "alternate", alternate)
+    with pytest.raises(Interrupted) as caught:
+        bench([dense()], SHORT._replace(batches=(1, 2, 4)))
+    assert [row.batch for row in caught.value.result.rows] == [1]
+    assert isinstance(caught.value, KeyboardInterrupt)
+
+
+def test_ctrl_c_keeps_a_row_with_samples_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, taken = cases.Case.take, []
+
+    def take(case: cases.Case) -> bool:
+        taken.append(case)
+        if len(taken) == 2 * FEWEST + 2:
+            raise KeyboardInterrupt
+        return real(case)
+
+    monkeypatch.setattr(cases.Case, "take", take)
+    with pytest.raises(Interrupted) as caught:
+        bench([dense(), dense()], SHORT._replace(batches=(1, 2)))
+    one, other = caught.value.result.rows
+    assert one.batch == other.batch == 1
+    assert one.measurement is not None
+    assert len(one.measurement.seconds.values) in (FEWEST, FEWEST + 1)
+    assert other.ratio is not None
+    assert len(other.ratio.values) == FEWEST
+
+
+def test_progress_goes_up_to_its_end() -> None:
+    told: list[tuple[int, int]] = []
+    bench([dense()], SHORT._replace(batches=(1, 2)), progress=lambda done, whole: told.append((done, whole)))
+    shares = [done / whole for done, whole in told]
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert shares[-1] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batches": (1, 0)}, "batch must be whole numbers, 1 or more, and is 1, 0"),
+        ({"batches": ()}, "batch must be whole numbers, 1 or more, and is empty"),
+        ({"threads": 0}, "threads must be whole numbers, 1 or more, and is 0"),
+        ({"dtypes": ("float31",)}, '"float31" is no floating-point dtype; did you mean "float16" or "float32"'),
+        ({"dtypes": ("int64",)}, '"int64" is no floating-point dtype'),
+        ({"dtypes": ()}, "no dtype is given"),
+        ({"mode": "train"}, 'no mode is called "train"; did you mean "training"'),
+        ({"seconds": 0}, "seconds must be a number above 0, and are 0"),
+        ({"seconds": math.nan}, "seconds must be a number above 0, and are nan"),
+        ({"seconds": math.inf}, "seconds must be a number above 0, and are inf"),
+        ({"device": "meta"}, 'device "meta" computes nothing'),
+        ({"device": "cuda:99"}, 'device "cuda:99" is not there'),
+        ({"cuda_graph": True}, "--cuda-graph needs a CUDA device, and the device is cpu"),
+        ({"flush_l2": True}, "--flush-l2 needs a CUDA device, and the device is cpu"),
+        ({"layers": True, "compile": True}, "--layers and --compile exclude each other"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        bench([dense()], Options(**options))
+
+
+def test_nothing_to_train() -> None:
+    frozen = 'name = "f"\ninputs.x = [8]\nlayers = [{ type = "linear", out_features = 2, trainable = false }]'
+    with pytest.raises(UsageError, match='"f" has nothing to train: use --mode inference'):
+        bench([archcalc.loads(frozen, training=True)], Options(mode="training"))
+
+
+def test_no_spec() -> None:
+    with pytest.raises(UsageError, match="no spec is given"):
+        bench([])
+
+
+def test_a_loaded_network_takes_no_variables() -> None:
+    with pytest.raises(UsageError, match="loaded already takes no variables or inputs"):
+        bench([dense()], variables={"width": 2})
