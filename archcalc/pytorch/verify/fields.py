@@ -53,16 +53,23 @@ def _other_sizes(analysed: AnalysedGraph, wanted: list[int]) -> Iterator[Analyse
     """The network on larger and larger inputs, on which windows lie as on its own."""
     axes = extents(analysed)
     steps = {size: _step(analysed, size) for size in {extent.size for extent in axes}}
-    largest = max((_largest(analysed, position) for position in wanted), default=0)
-    least = SMALLEST
-    while steps and least <= max(4 * largest, SMALLEST):
+    for least in _extents_to_try(analysed, wanted) if steps else ():
         # At least so many, and at least one.
         sizes = {size: size - (size - max(least, 1)) // step * step for size, step in steps.items()}
         graph = resized(analysed.graph, axes, sizes)
         if max(math.prod(tensor.shape) for tensor in graph.inputs.values()) > MOST_POSITIONS:
             return
         yield AnalysedGraph(graph)
-        least *= 2
+
+
+def _extents_to_try(analysed: AnalysedGraph, wanted: list[int]) -> Iterator[int]:
+    """Sizes for small fields first, then what two neighbours of the largest field should take, and more."""
+    largest = max((_needed(analysed, position) for position in wanted), default=0)
+    size = SMALLEST
+    while size < largest:
+        yield size
+        size += size // 2
+    yield from (largest, 2 * largest, 4 * largest)
 
 
 def _step(analysed: AnalysedGraph, size: int) -> int:
@@ -75,6 +82,8 @@ def _step(analysed: AnalysedGraph, size: int) -> int:
     return step
 
 
-def _largest(analysed: AnalysedGraph, position: int) -> int:
+def _needed(analysed: AnalysedGraph, position: int) -> int:
+    """The positions that units in a row see together, and a little more for padding."""
     field = analysed.receptive_fields.edges[analysed.edge(position)]
-    return max((axis.size or 0 for axis in field.axes), default=0) if isinstance(field, Field) else 0
+    axes = field.axes if isinstance(field, Field) else ()
+    return max(((axis.size or 0) + 4 * axis.advance for axis in axes if axis.advance), default=1)

@@ -2,10 +2,11 @@
 
 Weights are positive constants, biases zero, max pooling sums its window, and activations and normalizations pass their
 input on. With constant weights all channels behind a convolution are equal: then one is calculated and stands for all,
-which makes a gradient through ResNet-50 a matter of milliseconds. Kernel size, stride, padding and all else that says
+and a gradient through ResNet-50 is a matter of milliseconds. Kernel size, stride, padding and all else that says
 where a unit looks are those of PyTorch's own modules.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -18,14 +19,26 @@ from archcalc.pytorch import modules
 
 
 class Signal(NamedTuple):
-    """The values on an edge, for one sample; `alike` is how many equal channels the only one stands for, if it does."""
+    """The values on an edge, for one sample.
+
+    `counts` says how many equal channels each channel of `values` stands for; None if there is nothing to say.
+    """
 
     values: torch.Tensor
-    alike: int | None = None
+    counts: tuple[int, ...] | None = None
 
     def all_channels(self) -> torch.Tensor:
         """The values of every channel."""
-        return self.values if self.alike is None else self.values.expand(1, self.alike, *self.values.shape[2:])
+        if self.counts is None:
+            return self.values
+        return self.values.repeat_interleave(torch.tensor(self.counts), 1)
+
+    def mean_channel(self) -> torch.Tensor:
+        """The mean over all channels."""
+        if self.counts is None:
+            return self.values.mean(1, keepdim=True)
+        shares = torch.tensor(self.counts, dtype=torch.double) / sum(self.counts)
+        return (self.values * shares.reshape(-1, *[1] * (self.values.dim() - 2))).sum(1, keepdim=True)
 
 
 def pass_through(module: nn.Module, inputs: Sequence[Signal]) -> Signal:
@@ -52,29 +65,35 @@ def _make_positive(module: nn.Module) -> None:
 
 def _channels_apart(module: Any, inputs: Sequence[Signal]) -> Signal:
     """A module that treats all channels alike, and each by itself."""
-    kinds = {signal.alike for signal in inputs}
-    if len(kinds) == 1 and len({signal.values.shape for signal in inputs}) == 1:
-        return Signal(module(*(signal.values for signal in inputs)), inputs[0].alike)
+    if len({(signal.counts, signal.values.shape) for signal in inputs}) == 1:
+        return inputs[0]._replace(values=module(*(signal.values for signal in inputs)))
     return Signal(module(*(signal.all_channels() for signal in inputs)))
 
 
 def _convolve(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """A convolution by constant weights: that of the sum of the channels of each group."""
+    """A convolution by constant weights: that of the mean over the channels of each group."""
     (signal,) = inputs
     kernel = torch.full((1, 1, *module.kernel_size), 1 / math.sqrt(math.prod(module.kernel_size)))
-    groups = 1 if signal.alike else module.groups
+    groups, maps = module.groups, module.out_channels
     one = _with_weight(module, kernel.double())
-    if groups == 1:
-        return Signal(one(signal.values.mean(1, keepdim=True)), module.out_channels)
-    grouped = signal.values.unflatten(1, (groups, -1)).mean(2)
+    if groups == 1 or (signal.counts and len(signal.counts) == 1):
+        return Signal(one(signal.mean_channel()), (maps,))
+    grouped = signal.all_channels().unflatten(1, (groups, -1)).mean(2)
     found = one(grouped.transpose(0, 1)).transpose(0, 1)
-    return Signal(found.repeat_interleave(module.out_channels // groups, 1))
+    return Signal(found, (maps // groups,) * groups)
 
 
 def _with_weight(module: Any, weight: torch.Tensor) -> Any:
     """The convolution with another weight, for one channel in one group and without bias."""
     module.weight, module.bias, module.groups = nn.Parameter(weight, requires_grad=False), None, 1
     return module
+
+
+def _concatenate(module: Any, inputs: Sequence[Signal]) -> Signal:
+    counts = [signal.counts for signal in inputs if signal.counts]
+    if module.dim != 1 or len(counts) < len(inputs):
+        return _by_itself(module, inputs)
+    return Signal(torch.cat([signal.values for signal in inputs], 1), tuple(itertools.chain(*counts)))
 
 
 def _sum_windows(module: Any, inputs: Sequence[Signal]) -> Signal:
@@ -150,6 +169,7 @@ _MEASURES: tuple[tuple[Any, Callable[[Any, Sequence[Signal]], Signal]], ...] = (
     ((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), _channels_apart),
     ((nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.Upsample, modules.Add), _channels_apart),
     (modules.Mul, _add),
+    (modules.Cat, _concatenate),
     ((nn.Softmax, nn.LogSoftmax), _average_axis),
     (modules.GraphReadout, _average_nodes),
     (nn.Embedding, _look_up),
