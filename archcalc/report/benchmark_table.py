@@ -61,13 +61,14 @@ def render(benchmark: Benchmark, format_name: str, style: Style | None = None) -
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str | None]], style: Style, words: int = 1) -> list[str]:
-    """Columns side by side, those of words to the left, the others to the right; a row of one text spans them all.
+    """Columns side by side, those of words to the left, the others to the right. A row of one text, or two, runs on.
 
     Columns without any text are left out, and so are the last ones where the width is not enough, with a note.
     """
-    lines = [header, *(row for row in rows if len(row) > 1)]
-    columns = [number for number in range(len(header)) if any(row[number] for row in lines[1:])]
-    widths = {number: max(display_width(row[number] or "–") for row in lines) for number in columns}
+    whole = [row for row in rows if len(row) == len(header)]
+    columns = [number for number in range(len(header)) if not number or any(row[number] for row in whole)]
+    widths = {number: max(display_width(row[number] or "–") for row in (header, *whole)) for number in columns}
+    widths[0] = max([widths[0], *(display_width(row[0] or "") for row in rows if len(row) > 1)])
     left_out: list[str] = []
     while style.width and sum(widths.values()) + 2 * (len(widths) - 1) > style.width and len(widths) > 2:
         left_out.insert(0, header[widths.popitem()[0]])
@@ -75,6 +76,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str | None]], style: S
     def line(row: Sequence[str | None]) -> str:
         if len(row) == 1:
             return style.dim(row[0] or "")
+        if len(row) == 2 != len(header):
+            return f"{_padded(row[0] or '', widths[0], left=True)}  {row[1]}"
         cells = [_padded(row[number] or "–", width, left=number < words) for number, width in widths.items()]
         return "  ".join(cells).rstrip()
 
@@ -151,7 +154,7 @@ def _rows(benchmark: Benchmark, style: Style) -> list[str]:
                 cells = [column.value(benchmark, row, row.measurement) for column in COLUMNS]
                 rows.append([printable(row.spec), *cells])
             else:
-                rows.append([printable(row.spec), row.status, *[None] * (len(COLUMNS) - 1)])
+                rows.append([printable(row.spec), row.status])
     return _table(["Network", *header], rows, style) if rows else ["nothing was measured"]
 
 
@@ -169,7 +172,8 @@ def _title(row: Row) -> str:
 
 
 def _notes(benchmark: Benchmark) -> list[str]:
-    lines = []
+    products = benchmark.peak.products.items()
+    lines = [f"no matrix product in {dtype}: {product.reason}" for dtype, product in products if product.reason]
     for row in benchmark.rows:
         if row.problem:
             lines.append(f"{_title(row)}: {row.status}: {printable(row.problem)}")
