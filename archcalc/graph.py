@@ -38,6 +38,7 @@ class Graph(NamedTuple):
     nodes: list[Node]
     outputs: tuple[int, ...]
     block_outputs: dict[str, str]  # by instance, the layer whose output it gives
+    left_out: set[str]  # entries whose `when` does not hold
 
 
 def connect(document: Document, expansion: Expansion) -> Graph:
@@ -74,6 +75,7 @@ class _Connector:
             self._nodes(order, sources, owners, edges),
             tuple(edges[output] for output in outputs),
             self._block_outputs(),
+            self.expansion.dropped,
         )
 
     def _nodes(
@@ -110,7 +112,7 @@ class _Connector:
         return found
 
     def _not_found(self, source: Source, circular: bool) -> None:
-        if _is_within(source.scope + source.name, self.expansion.broken) or source.path in self.not_found:
+        if is_within(source.scope + source.name, self.expansion.broken) or source.path in self.not_found:
             return  # it has been said
         self.not_found.add(source.path)
         if circular:
@@ -119,7 +121,7 @@ class _Connector:
             message = f"no layer is called {quoted(source.scope + source.name)}"
             remedy = self._remedy(source) or "name a layer, or another instance of the same block"
             self.problems.append(Problem(message, source.path, help=remedy))
-        elif _is_within(source.scope + source.name, self.expansion.dropped):
+        elif is_within(source.scope + source.name, self.expansion.dropped):
             message = f"{quoted(source.name)} is left out here, with the block that it is in"
             self.problems.append(Problem(message, source.path, help="leave out what reads it as well"))
         else:
@@ -142,9 +144,10 @@ class _Connector:
     def _outputs(self) -> list[int]:
         wanted = self.expansion.outputs
         # An output that is left out disappears; without a list the last layer is the output.
-        named = [source for source in wanted if not _is_within(source.name, self.expansion.dropped)]
+        named = [source for source in wanted if not is_within(source.name, self.expansion.dropped)]
         if wanted and not named:
-            self.problems.append(Problem("every output is left out", ("outputs",), help="name one that always exists"))
+            remedy = "name one that always exists" + ("" if self.expansion.variables["training"] else ", or use --training")
+            self.problems.append(Problem("every output is left out", ("outputs",), help=remedy))
         last = [self.expansion.last] if self.expansion.last else []
         found = [self._find(source) for source in (named if wanted else last)]
         return [number for number in found if number is not None]
@@ -169,10 +172,10 @@ class _Connector:
         if layer.weights is None:
             return None
         name = layer.weights.scope + layer.weights.name
-        if _is_within(name, self.expansion.broken):
+        if is_within(name, self.expansion.broken):
             return None
         message = "an input has no weights"
-        if _is_within(name, self.expansion.dropped):
+        if is_within(name, self.expansion.dropped):
             message = f"the weights of {quoted(layer.weights.name)} are left out with it"
         elif (number := self._find(layer.weights)) is None or number >= 0:
             return number
@@ -231,7 +234,7 @@ def _circles(sources: list[list[int]], left: set[int]) -> Iterator[list[int]]:
                 trail[source] = iter(sources[source])
 
 
-def _is_within(name: str, names: set[str]) -> bool:
+def is_within(name: str, names: set[str]) -> bool:
     """Whether the name, or an instance of a block that it is in, is among the names."""
     return bool(names) and (name in names or any(name[: dot.start()] in names for dot in re.finditer(r"\.", name)))
 

@@ -47,3 +47,27 @@ def test_inferred_arguments_are_not_written() -> None:
 def test_capital_letters_are_no_obstacle() -> None:
     with pytest.raises(archcalc.SpecError, match='did you mean "relu"'):
         archcalc.loads('name = "x"\ninputs.i = [3]\nlayers = [{ type = "ReLU" }]')
+
+
+HEADS = """
+name = "heads"
+outputs = ["auxiliary"]
+inputs.x = [4]
+layers = [
+  { name = "logits", type = "linear", out_features = 2 },
+  { name = "auxiliary", type = "head", when = "training" },
+  { name = "never", type = "relu", when = false },
+]
+blocks.head.layers = [{ name = "fc", type = "linear", out_features = 2 }]
+"""
+
+
+def test_what_exists_in_training_alone_says_so() -> None:
+    network = archcalc.loads(HEADS.replace('outputs = ["auxiliary"]\n', ""))
+    for layer in ("auxiliary", "auxiliary.fc"):
+        with pytest.raises(archcalc.UsageError, match=f'layer "{layer}" is left out here; --training keeps what exists'):
+            network.explain(layer)
+    with pytest.raises(archcalc.UsageError, match='layer "never" is left out here; see its when'):
+        archcalc.loads(HEADS, training=True).explain("never")
+    with pytest.raises(archcalc.SpecError, match="name one that always exists, or use --training"):
+        archcalc.loads(HEADS)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.errors import Diagnostic, SpecError, UsageError, did_you_mean, quoted
-from archcalc.graph import Graph
+from archcalc.graph import Graph, is_within
 from archcalc.layers.base import Shape
 from archcalc.report.summary import LayerSummary, Summary, Totals, summarize
 from archcalc.report.table import render
@@ -87,6 +87,9 @@ class Network:
         inside = [name for name in self._positions if name.startswith(f"{layer}.")]
         if inside:
             raise UsageError(f"{quoted(layer)} is a block; name one of its layers, such as {quoted(inside[0])}")
+        if is_within(layer, self.graph.left_out):
+            remedy = "--training keeps what exists in training alone" if not self.graph.variables["training"] else "see its when"
+            raise UsageError(f"layer {quoted(layer)} is left out here; {remedy}")
         raise UsageError(f"no layer is called {quoted(layer)}; {did_you_mean(layer, self._positions)}")
 
     def explain(self, layer: str) -> "Explanation":

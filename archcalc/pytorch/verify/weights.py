@@ -14,10 +14,12 @@ Facts = dict[str, dict[str, Any]]
 
 def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[Comparison]:
     """A row per parameter and buffer of either side, then the totals."""
-    for position, node in enumerate(network.graph.nodes):
+    nodes = network.graph.nodes
+    for position, node in enumerate(nodes):
         inputs, _ = network.analysed.tensors_at(position)
         module = built.get_submodule(node.name)
-        state = "trainable" if node.trainable else "frozen"
+        owner = node if node.owner is None else nodes[node.owner]
+        state = "trainable" if owner.trainable else "frozen"
         said = {name: {"shape": list(shape), "state": state} for name, shape in node.layer.parameters(inputs).items()}
         found = {name: _parameter(tensor) for name, tensor in module.named_parameters()}
         yield from _rows("parameter", node.name, said, found)
