@@ -66,7 +66,7 @@ class Definitions:
         self.root = find_structure(network.graph)
         self.weights = Weights(network, self.root)
         self.shared = find_shared(network.graph, self.root, self.weights)
-        self.names = Names(taken)
+        self.names = Names(taken, separator="")
         self.name = self.names.add(class_name(network.name, "Network"))
         self.calls: dict[Group, Construct] = {}
         self.modules = [
@@ -226,7 +226,7 @@ class Definitions:
 
     def _share(self, definition: Definition) -> None:
         """Of modules that are one, the first is made."""
-        resolver = Resolver(definition.groups, self.weights, self.construct)
+        resolver = Resolver(self.network.graph, definition.groups, self.weights, self.construct)
         definition.sharing = resolver.resolve(definition.shape.shared)
         order = {keys: number for number, keys in enumerate(definition.modules)}
         together: dict[Keys, list[Keys]] = {}

@@ -5,7 +5,8 @@ from typing import Any
 from archcalc.export.definitions import Definition, Definitions
 from archcalc.export.layout import INDENT, WIDTH, Call, Lines, literal
 from archcalc.export.names import Names, is_plain, variable
-from archcalc.export.structure import Group, Keys, Step, Unit
+from archcalc.export.structure import Group, Keys, Step
+from archcalc.layers.base import size_text
 
 TENSOR = "torch.Tensor"
 
@@ -13,11 +14,20 @@ TENSOR = "torch.Tensor"
 def access(group: Group, keys: Keys) -> str:
     """A submodule, as the methods of the class reach it."""
     text, unit = "self", group
+    odd: list[str] = []
     for key in keys:
-        text += f"[{key}]" if unit.is_chain else f".{key}" if is_plain(key) else f".get_submodule({literal(key)})"
+        if not unit.is_chain and not is_plain(key):
+            odd.append(key)
+        else:
+            text += _looked_up(odd) + (f"[{key}]" if unit.is_chain else f".{key}")
+            odd = []
         part = unit.parts[key]
         unit = part if isinstance(part, Group) else Group()
-    return text
+    return text + _looked_up(odd)
+
+
+def _looked_up(keys: list[str]) -> str:
+    return f".get_submodule({literal('.'.join(keys))})" if keys else ""
 
 
 class Forward:
@@ -149,7 +159,7 @@ class Forward:
                 lines = [f"{INDENT * 2}{before}{written}"]
         else:
             lines = self._call(before, step, arguments)
-        return self._commented(lines, step.unit)
+        return self._commented(lines, step)
 
     def _call(self, before: str, step: Step, arguments: list[str]) -> Lines:
         function = access(self._group, step.keys)
@@ -158,14 +168,14 @@ class Forward:
             return found + Call("layer", arguments).lines(before, "", 2)
         return Call(function, arguments).lines(before, "", 2)
 
-    def _commented(self, lines: Lines, unit: Unit) -> Lines:
-        """The line with the shape of its value, if there is one and space for it."""
-        edges = unit.gives if isinstance(unit, Group) else (len(self._graph.inputs) + unit,)
-        tensor = self._tensors[edges[0]]
-        if self._group.parent is not None or len(lines) != 1 or len(edges) != 1 or not tensor or not tensor.shape:
+    def _commented(self, lines: Lines, step: Step) -> Lines:
+        """The line with the shape of its value, where that is another one than before and there is space for it."""
+        tensor, *before = (self._tensors[edge] for edge in (step.gives[0], *step.reads[:1]))
+        if self._group.parent is not None or len(lines) != 1 or len(step.gives) != 1 or tensor is None:
             return lines
-        line = f"{lines[0]}  # {'×'.join(map(str, tensor.shape))}"
-        return [line] if len(line) <= WIDTH else lines
+        line = f"{lines[0]}  # {size_text(tensor.shape)}"
+        changes = not before or before[0] is None or before[0].shape != tensor.shape
+        return [line] if changes and len(line) <= WIDTH else lines
 
     def _return(self) -> Lines:
         names = [self._values[edge] for edge in self._group.gives]

@@ -1,6 +1,5 @@
 """Python source text in lines of at most 88 characters, broken as its common formatters break it."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,6 @@ def literal(value: Any) -> str:
     """A value as Python source."""
     if isinstance(value, str):
         return _quoted(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return f'float("{value}")'
     if isinstance(value, tuple | list):
         return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
     return repr(value)

@@ -143,14 +143,15 @@ def class_name(name: str, otherwise: str) -> str:
 class Names:
     """Names in one scope, each given once."""
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
+    def __init__(self, taken: Iterable[str] = (), separator: str = "_") -> None:
         self._counts = dict.fromkeys(taken, 1)
+        self._separator = separator
 
     def add(self, name: str) -> str:
         """The name, or with a number behind it the first that is not taken."""
         found = name
         while found in self._counts:
             self._counts[name] += 1
-            found = f"{name}_{self._counts[name]}"
+            found = f"{name}{self._separator}{self._counts[name]}"
         self._counts[found] = 1
         return found

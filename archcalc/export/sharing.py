@@ -30,12 +30,19 @@ def find_shared(graph: Graph, root: Group, weights: Weights) -> dict[Group, list
     """What is shared in the innermost use of a block that holds both, or in the network."""
     places = {part: (group, key) for group in groups_in(root) for key, part in _layers(group)}
     found: dict[Group, list[Shared]] = {}
+    first: dict[tuple[Group, int], int] = {}  # in a class, the layer with some weights that others take them from
+    for position in dict.fromkeys(node.owner for node in graph.nodes if node.owner is not None):
+        first.update({(group, position): position for group, _ in _way(*places[position])})
     for position, node in enumerate(graph.nodes):
         if node.owner is not None and weights.tensors(node.owner):
-            user, owner = _way(*places[position]), _way(*places[node.owner])
+            user = _way(*places[position])
+            known = (first[group, node.owner] for group, _ in user[::-1] if (group, node.owner) in first)
+            owner = _way(*places[next(known)])
             group, depth = _innermost(user, owner)
             shared = Shared(tuple(key for _, key in user[depth:]), tuple(key for _, key in owner[depth:]))
             found.setdefault(group, []).append(shared)
+            for around, _ in user:
+                first.setdefault((around, node.owner), position)
     return found
 
 
@@ -64,7 +71,10 @@ def _innermost(user: list[tuple[Group, str]], owner: list[tuple[Group, str]]) ->
 class Resolver:
     """Finds how what is shared in the instances of a class is written."""
 
-    def __init__(self, groups: list[Group], weights: Weights, construct: Callable[[Unit], Construct]) -> None:
+    def __init__(
+        self, graph: Graph, groups: list[Group], weights: Weights, construct: Callable[[Unit], Construct]
+    ) -> None:
+        self._nodes = graph.nodes
         self._groups = groups
         self._weights = weights
         self._construct = construct
@@ -72,14 +82,13 @@ class Resolver:
 
     def resolve(self, shared: tuple[Shared, ...]) -> Sharing:
         """Whole blocks where that is possible, layers and tensors where not."""
-        owners = dict(shared)
         same: dict[Keys, Keys] = {}
         tied = {}
         for user, owner in shared:
             common = _common_end(user, owner)
             ends = (len(user) - cut for cut in range(common, -1, -1))
             pairs = ((user[:end], owner[: end + len(owner) - len(user)]) for end in ends)
-            pair = next((pair for pair in pairs if self._is_same(*pair, owners)), None)
+            pair = next((pair for pair in pairs if self._is_same(*pair)), None)
             if pair:
                 same[pair[0]] = pair[1]
             else:
@@ -88,12 +97,12 @@ class Resolver:
                 tied[user] = owner, self._weights.tensors(position)
         return Sharing(same, tied)
 
-    def _is_same(self, user: Keys, owner: Keys, owners: dict[Keys, Keys]) -> bool:
+    def _is_same(self, user: Keys, owner: Keys) -> bool:
         if (user, owner) not in self._known:
-            self._known[user, owner] = bool(user) and bool(owner) and self._compare(user, owner, owners)
+            self._known[user, owner] = bool(user) and bool(owner) and self._compare(user, owner)
         return self._known[user, owner]
 
-    def _compare(self, user: Keys, owner: Keys, owners: dict[Keys, Keys]) -> bool:
+    def _compare(self, user: Keys, owner: Keys) -> bool:
         """Whether all weights of a unit are those of the other, and both are made alike in all instances."""
         for group in self._groups:
             one, other = unit_at(group, user), unit_at(group, owner)
@@ -101,9 +110,16 @@ class Resolver:
                 return False
             if not equal(self._construct(one), self._construct(other)):
                 return False
-        inside = [(keys, layer) for keys, layer in layers_in(unit_at(self._groups[0], user))]
-        weighty = (keys for keys, layer in inside if self._weights.layers[layer].dtype is not None)
-        return all(owners.get((*user, *keys)) == (*owner, *keys) for keys in weighty)
+            pairs = zip(layers_in(one), layers_in(other), strict=True)
+            weighty = (pair for pair in pairs if self._weights.layers[pair[0][1]].dtype is not None)
+            if any(self._holder(layer) != self._holder(owned) for (_, layer), (_, owned) in weighty):
+                return False
+        return True
+
+    def _holder(self, position: int) -> int:
+        """The layer whose weights a layer has."""
+        owner = self._nodes[position].owner
+        return position if owner is None else owner
 
 
 def unit_at(group: Group, keys: Keys) -> Unit:

@@ -220,5 +220,6 @@ def _part(construct: Construct | None, at: Slot) -> Make | None:
     for number in at:
         if not isinstance(construct, Series) or not isinstance(number, int):
             return None
-        construct = construct.runs[number].construct
+        run = construct.runs[number]
+        construct = run.construct if run.times else None
     return construct if isinstance(construct, Make) else None

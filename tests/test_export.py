@@ -1,0 +1,352 @@
+"""Exported source text: the same weights, the same outputs, and what formatters and linters think of it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from examples import EXAMPLES, Example
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_whole_graphs import specs
+from torch import nn
+
+import archcalc
+from archcalc.errors import UsageError
+from archcalc.export.layout import literal
+from archcalc.export.names import MODULE_ATTRIBUTES
+from archcalc.pytorch.build import build
+from archcalc.pytorch.device import random_inputs
+
+DATA = Path(__file__).parent / "data"
+RESNET = DATA / "resnet50.toml"
+CASES = sorted(DATA.glob("export/*.toml"))  # networks that are hard to write as source text
+moderately = settings(deadline=None, derandomize=True, max_examples=60, database=None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def run(text: str) -> nn.Module:
+    """An instance of the last class of a source text."""
+    names: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(text, "exported", "exec"), names)
+    *_, last = (item for item in names.values() if isinstance(item, type) and item.__module__ == "exported")
+    made: nn.Module = last()
+    return made
+
+
+def described(module: nn.Module) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in module.state_dict(keep_vars=True).items()}
+
+
+def trained(module: nn.Module) -> dict[str, bool]:
+    return {name: tensor.requires_grad for name, tensor in module.state_dict(keep_vars=True).items()}
+
+
+def identical(module: nn.Module) -> set[frozenset[str]]:
+    """The names of tensors that are one."""
+    together: dict[int, set[str]] = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        together.setdefault(id(tensor), set()).add(name)
+    return {frozenset(names) for names in together.values()}
+
+
+def check(network: archcalc.Network) -> str:
+    """The source text of a network, after comparing what it makes with the built module."""
+    text = network.to_source()
+    torch.manual_seed(0)
+    made, built = run(text).eval(), build(network).eval()
+    assert described(made) == described(built)
+    assert trained(made) == trained(built)
+    assert identical(made) == identical(built)
+    made.load_state_dict(built.state_dict())
+    inputs = random_inputs(network, 2, "cpu")
+    torch.testing.assert_close(made(*inputs), built(*inputs), equal_nan=True)
+    return text
+
+
+def one_layer(example: Example) -> archcalc.Network:
+    tensors = {f"input_{number}": tensor for number, tensor in enumerate(example.inputs)}
+    entry = {"type": example.layer.type, "inputs": [*tensors]}
+    entry |= {name: value for name, value in msgspec.to_builtins(example.layer).items() if value is not None}
+    lines = ['name = "one layer"', f"layers = [{toml(entry)}]", "[inputs]"]
+    for name, tensor in tensors.items():
+        more = {} if tensor.nonzeros is None else {"nonzeros": tensor.nonzeros}
+        lines.append(f"{name} = {toml({'shape': tensor.shape, 'dtype': tensor.dtype, **more})}")
+    return archcalc.loads("\n".join(lines))
+
+
+def toml(table: dict[str, Any]) -> str:
+    return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + "}"
+
+
+# --- the same network ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", archcalc.shipped_specs())
+def test_every_shipped_spec(name: str) -> None:
+    network = archcalc.load(name)
+    assert [*run(check(network)).state_dict()] == [*build(network).state_dict()]
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda file: file.stem)
+def test_every_hard_case(file: Path) -> None:
+    check(archcalc.load(file))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+def test_every_layer_type(example: Example) -> None:
+    check(one_layer(example))
+
+
+def test_random_networks() -> None:
+    @moderately
+    @given(specs(st.integers(5, 16)))
+    def test(text: str) -> None:
+        check(archcalc.loads(text))
+
+    test()
+
+
+def test_resnet50() -> None:
+    check(archcalc.load(RESNET, inputs={"image": [3, 32, 32]}))
+
+
+# --- how it reads ----------------------------------------------------------------------------------------------------
+
+
+def ruff(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ruff", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+
+
+def test_formatters_and_linters_have_nothing_to_say(tmp_path: Path) -> None:
+    networks = [archcalc.load(RESNET), *map(archcalc.load, archcalc.shipped_specs()), *map(one_layer, EXAMPLES)]
+    networks += map(archcalc.load, CASES)
+    for number, network in enumerate(networks):
+        (tmp_path / f"model_{number}.py").write_text(network.to_source(), "utf-8")
+    for command in (["check"], ["format", "--diff"]):
+        done = ruff(*command, "--isolated", ".", folder=tmp_path)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet50"])
+def test_golden_texts(name: str, golden: Callable[[Path, str], None]) -> None:
+    network = archcalc.load(RESNET if name == "resnet50" else name)
+    golden(Path("source", f"{name}.txt"), network.to_source())
+
+
+def test_values_that_differ_are_parameters_by_the_names_of_the_spec() -> None:
+    text = archcalc.load(RESNET).to_source()
+    assert "self.expand = ConvBn(width, 4 * width)" in text
+    assert "*(Bottleneck(4 * width, width) for _ in range(count - 1))," in text
+    assert "self.stage2 = Stage(256, 128, 4)" in text
+    assert text.count("\nclass ") == 4
+
+
+def test_every_class_is_there_once() -> None:
+    text = archcalc.load(DATA / "export" / "shared_blocks.toml").to_source()
+    assert [line for line in text.splitlines() if line.startswith("class")] == [
+        "class ConvBn(nn.Module):",
+        "class Trunk(nn.Module):",
+        "class Siamese(nn.Module):",
+    ]
+    assert "self.trunk_right = self.trunk_left" in text
+
+
+def test_what_is_not_used_is_not_copied() -> None:
+    assert "ConnectedConv" not in archcalc.load("lenet5").to_source()
+    assert archcalc.load("lenet5_1998").to_source().count("class ConnectedConv") == 1
+
+
+def test_modules_to_copy_fit_the_width_of_exported_text() -> None:
+    folder = Path(archcalc.__file__).parent / "pytorch"
+    done = ruff("format", "--isolated", "--diff", "modules.py", folder=folder)
+    assert done.returncode == 0, done.stdout
+
+
+# --- what a spec may hold --------------------------------------------------------------------------------------------
+
+MEANINGFUL = [*"'\"\\\n#{}%$\t\0\x85\u2028 ", '"""', "'''", "\\N", "\\x", "${", "f'", "é", "import os", "self", "torch"]
+TEXTS = st.lists(st.sampled_from(MEANINGFUL) | st.characters(codec="utf-8"), min_size=1, max_size=9).map("".join)
+
+
+@given(TEXTS)
+@settings(moderately, max_examples=200)
+def test_any_text_is_data(text: str) -> None:
+    assert eval(literal(text)) == text
+    name = text.replace(".", "") or "x"
+    entry = {"name": name, "type": "linear", "out_features": 4}
+    spec = {
+        "name": text,
+        "source": text,
+        "inputs": {name: [4]},
+        "layers": [entry | {"name": f"1{name}"}, {"name": f"a{name}", "type": name, "trainable": False}],
+        "blocks": {name: {"layers": [entry]}},
+    }
+    try:
+        network = archcalc.loads("\n".join(f"{key} = {inline(value)}" for key, value in spec.items()))
+    except archcalc.SpecError:
+        return  # a name that no spec may have
+    if name not in MODULE_ATTRIBUTES:
+        check(network)
+
+
+def inline(value: Any) -> str:
+    """A value as TOML, every letter escaped."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{inline(key)} = {inline(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(inline, value))}]"
+    return json.dumps(value) if not isinstance(value, str) else f'"{"".join(map(escaped, value))}"'
+
+
+def escaped(letter: str) -> str:
+    return f"\\U{ord(letter):08x}"
+
+
+def test_the_attributes_of_modules_are_known() -> None:
+    assert {*dir(nn.Module())} <= MODULE_ATTRIBUTES
+
+
+@pytest.mark.parametrize("name", ["forward", "training", "_modules", "_steps", "__class__"])
+@pytest.mark.parametrize("layer_type", ["relu", "block"])
+def test_a_name_that_a_module_needs_itself_is_refused_as_build_does(name: str, layer_type: str) -> None:
+    network = archcalc.loads(f"""
+    name = "taken"
+    inputs.x = [4]
+    layers = [{{ name = "{name}", type = "{layer_type}" }}]
+    blocks.block.layers = [{{ name = "inside", type = "relu" }}]
+    """)
+    with pytest.raises(UsageError, match=f'have an attribute "{name}"') as ours:
+        network.to_source()
+    with pytest.raises(UsageError) as theirs:
+        build(network)
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_torch_is_not_imported() -> None:
+    script = "import sys; sys.modules['torch'] = None; import archcalc; archcalc.load('gcn_cora').to_source()"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_heads_of_training() -> None:
+    text = """
+    name = "an auxiliary head"
+    outputs = ["logits", "extra"]
+    inputs.x = [4]
+    layers = [
+      { name = "hidden", type = "linear", out_features = 3 },
+      { name = "extra", type = "linear", out_features = 2, when = "training" },
+      { name = "logits", type = "linear", input = "hidden", out_features = 2 },
+    ]"""
+    assert "extra" not in check(archcalc.loads(text))
+    assert "self.extra = " in check(archcalc.loads(text, training=True))
+
+
+LONG = {
+    "a chain": "layers = [" + "{ type = 'relu' }, " * 30_000 + "]",
+    "blocks": "layers = [{ type = 'b', repeat = 10000 }]\nblocks.b.layers = [{ type = 'linear', out_features = 4 },"
+    " { type = 'add', inputs = ['linear', 'input'] }, { type = 'relu' }]",
+    "copies that differ": "layers = [{ type = 'linear', out_features = '1 + index % 7', repeat = 10000 }]",
+    "shared": "layers = [{ type = 'linear', out_features = 4, name = 'a' },"
+    " { type = 'linear', out_features = 4, weights = 'a', repeat = 10000 }]",
+}
+
+
+@pytest.mark.parametrize("layers", LONG.values(), ids=LONG)
+def test_a_very_long_network_takes_seconds(layers: str) -> None:
+    network = archcalc.loads(f"name = 'long'\ninputs.x = [4]\n{layers}")
+    start = time.perf_counter()
+    compile(network.to_source(), "exported", "exec")
+    assert time.perf_counter() - start < 30
+
+
+def test_a_sum_of_very_many() -> None:
+    inputs = ", ".join(f'"r.{number}"' for number in range(3000))
+    layers = f'[{{ name = "r", type = "relu", repeat = 3000 }}, {{ type = "add", inputs = [{inputs}] }}]'
+    check(archcalc.loads(f'name = "sum"\ninputs.x = [4]\nlayers = {layers}'))
+
+
+# --- random blocks ---------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> str:
+    """Networks of blocks that read each other's insides, share, freeze, repeat and leave out."""
+    lines = ['name = "random"', "inputs.x = [2]", "inputs.y = [2]"]
+    kinds = ["linear", "prelu", "relu"]
+    layers, names, inner = [], ["x", "y"], dict[str, list[str]]()
+    for number in range(draw(st.integers(1, 3))):
+        known = ["first", "second"]
+        inside = [draw(entries(kinds, known, number)) for _ in range(draw(st.integers(1, 4)))]
+        lines += [
+            f'[blocks.b{number}]\ninputs = ["first", "second"]',
+            'parameters = ["n"]',
+            f"layers = {inline(inside)}",
+        ]
+        kinds.append(f"b{number}")
+        inner[f"b{number}"] = known[2:]
+    for _ in range(draw(st.integers(1, 6))):
+        layers.append(draw(entries(kinds, names, 3)))
+        if not layers[-1].get("repeat"):
+            names += [f"{layers[-1]['name']}.{name}" for name in inner.get(layers[-1]["type"], ())]
+    outputs = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3))
+    head = [lines[0], f"outputs = {inline(outputs)}", f"layers = {inline(layers)}"]
+    return "\n".join([*head, *lines[1:]])
+
+
+@st.composite
+def entries(draw: st.DrawFn, kinds: list[str], known: list[str], depth: int) -> dict[str, Any]:
+    kind = draw(st.sampled_from(kinds))
+    name = f"{kind}_{depth}_{len(known)}"
+    entry: dict[str, Any] = {"name": name, "type": kind}
+    entry["inputs"] = [draw(st.sampled_from(known)) for _ in range(1 + kind.startswith("b"))]
+    if draw(st.integers(0, 2)) == 0:
+        entry |= {"name": name, "type": "add", "inputs": [entry["inputs"][0], draw(st.sampled_from(known))]}
+        known.append(name)
+        return entry
+    if kind == "linear":
+        entry |= {"out_features": 2, "bias": draw(st.booleans())}
+    if kind.startswith("b"):
+        entry["n"] = draw(st.integers(0, 3))
+    if draw(st.integers(0, 3)) == 0:
+        entry["repeat"] = draw(st.integers(1, 3))
+    if draw(st.integers(0, 3)) == 0 and depth < 3:
+        entry["when"] = f"n > {draw(st.integers(0, 2))}"
+    if draw(st.integers(0, 4)) == 0:
+        entry["trainable"] = False
+    same = [one for one in known if one.startswith(kind)]
+    if same and draw(st.integers(0, 2)) == 0:
+        entry["weights"] = draw(st.sampled_from(same))
+    known.append(name)
+    return entry
+
+
+def test_random_blocks() -> None:
+    tried: list[int] = []
+
+    @settings(moderately, max_examples=300)
+    @given(blocks())
+    def test(text: str) -> None:
+        try:
+            network = archcalc.loads(text)
+        except archcalc.SpecError:
+            return  # weights that do not fit, say
+        tried.append(len(network.layers))
+        check(network)
+
+    test()
+    assert len(tried) > 100
