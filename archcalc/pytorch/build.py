@@ -26,7 +26,7 @@ def build(
     with find_device(device):
         built = BuiltNetwork(network.graph)
         for position, node in enumerate(network.graph.nodes):
-            _add(built, node.name, _module(network, position, dtype))
+            add_module(built, node.name, _module(network, position, dtype))
     for node in network.graph.nodes:
         if node.owner is not None:
             owner = network.graph.nodes[node.owner]
@@ -97,7 +97,7 @@ def make_module(module: Module) -> nn.Module:
     return made
 
 
-def _add(root: nn.Module, name: str, module: nn.Module) -> None:
+def add_module(root: nn.Module, name: str, module: nn.Module) -> None:
     """Puts a module in its place: `stage2.0.conv` into the module `0` in the module `stage2`."""
     *containers, own = name.split(".")
     parent = root

@@ -3,14 +3,17 @@
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
+from keyword import iskeyword
 from typing import Any
 
 import torch
 
 from archcalc.errors import UsageError, quoted
-from archcalc.pytorch.build import BuiltNetwork, build
+from archcalc.export.names import MODULE_ATTRIBUTES, Names
+from archcalc.pytorch.build import BuiltNetwork, add_module, build
 from archcalc.pytorch.device import random_inputs
 from archcalc.report.network import Network
 
@@ -32,7 +35,7 @@ def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
     inputs = random_inputs(network, 2, "cpu")
     shared = [values.is_sparse for values in inputs]
     with _quietly():
-        program = _export(network, built, tuple(values.to_dense() for values in inputs), shared)
+        program = _export(network, _plain(network, built), tuple(values.to_dense() for values in inputs), shared)
     model: bytes = program.model_proto.SerializeToString()
     return model
 
@@ -48,13 +51,40 @@ def _check_packages() -> None:
             raise UsageError(message) from None
 
 
+def _plain(network: Network, built: BuiltNetwork) -> BuiltNetwork:
+    """The same modules under names that are words: the exporter writes code with names in it, and runs that."""
+    names = _plain_names([node.name for node in network.graph.nodes])
+    nodes = [node._replace(name=names[node.name]) for node in network.graph.nodes]
+    renamed = BuiltNetwork(network.graph._replace(nodes=nodes))
+    for node, plain in zip(network.graph.nodes, nodes, strict=True):
+        add_module(renamed, plain.name, built.get_submodule(node.name))
+    renamed.eval()
+    return renamed
+
+
+def _plain_names(layers: list[str]) -> dict[str, str]:
+    """For each layer, and each module around one, a name made of words."""
+    found = {"": ""}
+    scopes: dict[str, Names] = {}
+    for layer in layers:
+        prefix = ""
+        for key in layer.split("."):
+            name = f"{prefix}.{key}" if prefix else key
+            if name not in found:
+                is_word = re.fullmatch("[A-Za-z0-9_]+", key) and not iskeyword(key)
+                word = scopes.setdefault(prefix, Names(MODULE_ATTRIBUTES)).add(key if is_word else "layer")
+                found[name] = f"{found[prefix]}.{word}" if prefix else word
+            prefix = name
+    return found
+
+
 def _export(network: Network, built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], shared: list[bool]) -> Any:
     names = network.analysed.names
     options = {
         "dynamo": True,
         "verbose": False,
         "input_names": [*network.graph.inputs],
-        "output_names": [names[edge] for edge in network.graph.outputs],
+        "output_names": _unique([names[edge] for edge in network.graph.outputs]),
     }
     batch = tuple(None if one else {0: "batch"} for one in shared)
     try:
@@ -63,8 +93,14 @@ def _export(network: Network, built: BuiltNetwork, inputs: tuple[torch.Tensor, .
         try:
             return torch.onnx.export(built, inputs, **options)
         except torch.onnx.OnnxExporterError as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()[0]
             raise UsageError(f"PyTorch cannot export {quoted(network.name)} to ONNX: {reason}") from None
+
+
+def _unique(names: list[str]) -> list[str]:
+    """The names, an output that is given again with a number behind it."""
+    known = Names()
+    return [known.add(name) for name in names]
 
 
 @contextlib.contextmanager

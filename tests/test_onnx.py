@@ -1,0 +1,91 @@
+"""ONNX files: run by the reference implementation, they give what the built module gives."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx.reference import ReferenceEvaluator
+
+import archcalc
+from archcalc.errors import UsageError
+from archcalc.pytorch.build import build
+from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.onnx import to_onnx
+
+CASES = Path(__file__).parent / "data" / "export"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def compare(network: archcalc.Network, batch: int = 3) -> onnx.ModelProto:
+    """The model of a network, after running both with equal weights, on another batch than it was made with."""
+    torch.manual_seed(0)
+    built = build(network).eval()
+    model = onnx.load_from_string(to_onnx(network, built))
+    inputs = [values.to_dense() for values in random_inputs(network, batch, "cpu")]
+    names = [value.name for value in model.graph.input]
+    found = ReferenceEvaluator(model).run(None, dict(zip(names, (one.numpy() for one in inputs), strict=True)))
+    wanted = built(*inputs)
+    for one, other in zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
+        torch.testing.assert_close(torch.from_numpy(np.asarray(one)), other, rtol=1e-4, atol=1e-4)
+    return model
+
+
+@pytest.mark.parametrize("name", archcalc.shipped_specs())
+def test_every_shipped_spec(name: str) -> None:
+    network = archcalc.load(name)
+    model = compare(network)
+    assert [value.name for value in model.graph.input] == [*network.inputs]
+    assert [value.name for value in model.graph.output] == [*network.outputs]
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "a_layer_inside_a_block_is_read_and_is_an_output",
+        "an_output_that_is_the_only_input",
+        "an_output_twice",
+        "blocks_in_blocks_with_several_inputs",
+        "in_double_precision",
+        "names_that_are_no_identifiers",
+        "several_inputs_and_outputs",
+        "shared_blocks",
+        "shared_layers",
+    ],
+)
+def test_hard_cases(case: str) -> None:
+    compare(archcalc.load(CASES / f"{case}.toml"))
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    to_onnx(archcalc.load("dense_3x3"))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript"])
+def test_a_missing_package_is_named(package: str, tmp_path: Path) -> None:
+    script = f"import sys; sys.modules['{package}'] = None; from archcalc.cli import main; main()"
+    command = [sys.executable, "-c", script, "export", "lenet5", "-o", str(tmp_path / "a.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    message = f"error: this needs {package}, which is not installed: pip install 'archcalc[onnx]'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+def test_what_is_too_large_for_a_file() -> None:
+    text = 'name = "large"\ninputs.x = [1]\nlayers = [{ type = "linear", out_features = 600000000, bias = false }]'
+    with torch.device("meta"):
+        built = build(archcalc.loads(text), device="meta")
+    with pytest.raises(UsageError, match=r"weights of 2.2 GiB are more than the 2 GiB"):
+        to_onnx(archcalc.loads(text), built)
