@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from archcalc.pytorch.verify.forward import observe
 from archcalc.pytorch.verify.weights import compare_weights
 from archcalc.report.verification import Verification
 
+NETWORKS = Path(__file__).parent / "data" / "networks"
 moderately = settings(deadline=None, derandomize=True, max_examples=40, database=None)
 
 
@@ -53,6 +55,13 @@ def test_every_shipped_spec_verifies(name: str) -> None:
     assert found.agrees, described(found)
     uncovered = {row.question for row in found.rows if row.status == "not covered"}
     assert uncovered <= {"FLOPs"}
+
+
+@pytest.mark.parametrize("path", sorted(NETWORKS.glob("*.toml")), ids=lambda path: path.stem)
+def test_networks_of_every_kind_verify_to_the_last_field(path: Path) -> None:
+    found = verify(archcalc.load(path))
+    assert found.agrees, described(found)
+    assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
 
 
 def one_layer(example: Example) -> archcalc.Network:

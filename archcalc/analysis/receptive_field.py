@@ -316,13 +316,14 @@ def _unite_axes(one: AxisField, other: AxisField) -> AxisField | Unknown:
     if one.advance == 0 and other.advance == 0:
         first, last = _union((one.sees(0), other.sees(0)))
         return one._replace(first=(first,), last=(last,))
+    for fixed, moving in ((one, other), (other, one)):
+        # Whoever sees everything sees no more by the other branch.
+        if fixed.advance == 0 and _union((fixed.sees(0), moving.covered())) == fixed.sees(0):
+            return fixed
     if one.axis != other.axis or one.mixed != other.mixed:
         return Unknown("branches meet whose units are laid out differently")
     if one.advance * other.period == other.advance * one.period:
         return _unite_phases(one, other, math.lcm(one.period, other.period))
-    for fixed, moving in ((one, other), (other, one)):
-        if fixed.advance == 0 and _union((fixed.sees(0), moving.covered())) == fixed.sees(0):
-            return fixed
     return Unknown("branches meet of which one moves faster over the input than the other")
 
 

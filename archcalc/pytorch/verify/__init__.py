@@ -25,7 +25,7 @@ def verify(
     """Build the network on a device, run it, and compare layer by layer.
 
     Compared are output shapes, parameters and buffers, operations (2 × MACs with PyTorch's own counter), receptive
-    fields (measured by gradients on the CPU; `fields` names layers, None means all with positions, an empty collection
+    fields (measured by gradients on the CPU; `fields` names layers, None means all that have one, an empty collection
     none) and the smallest input that works. `progress` is told how many layers' fields are measured, and of how many.
 
     Raises UsageError for a device or a layer that is not there.

@@ -24,7 +24,7 @@ MOST_STEP = 2**12  # positions by which an input may have to grow to keep all wi
 def compare_fields(
     network: Network, names: Collection[str] | None, progress: Callable[[int, int], None]
 ) -> Iterator[Comparison]:
-    """A row for every layer of that name; for None, for every layer whose units have positions."""
+    """A row for every layer of that name; for None, for all whose units do not mix positions, as behind a flatten."""
     wanted = _wanted(network, names)
     rows: dict[int, Comparison] = {}
     for analysed in (*_other_sizes(network.analysed, wanted), None):
@@ -41,12 +41,11 @@ def _wanted(network: Network, names: Collection[str] | None) -> list[int]:
     if names is not None:
         return [*dict.fromkeys(network.position(name) for name in names)]
     fields = network.analysed.receptive_fields.edges[len(network.graph.inputs) :]
-    return [position for position, field in enumerate(fields) if field is not None and _is_spatial(field)]
+    return [position for position, field in enumerate(fields) if field is not None and not _is_mixed(field)]
 
 
-def _is_spatial(field: Field | Unknown) -> bool:
-    """Whether every axis of positions of the input has an axis of its own in the output."""
-    return isinstance(field, Unknown) or len({axis.axis for axis in field.axes}) == len(field.axes)
+def _is_mixed(field: Field | Unknown) -> bool:
+    return isinstance(field, Field) and any(axis.mixed for axis in field.axes)
 
 
 def _other_sizes(analysed: AnalysedGraph, wanted: list[int]) -> Iterator[AnalysedGraph]:

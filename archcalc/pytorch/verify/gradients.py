@@ -30,7 +30,9 @@ class Measurable:
         node = self.analysed.graph.nodes[position]
         tensors, _ = self.analysed.tensors_at(position)
         inputs = [self.signals[source] for source in node.sources]
-        return pass_through(make_module(node.layer.module(tensors)), inputs)
+        with torch.device("meta"):  # weights are not needed before it is known which
+            module = make_module(node.layer.module(tensors))
+        return pass_through(module, inputs)
 
     def seen(self, edge: int, field: Field, units: Sequence[int]) -> list[Interval] | None:
         """The first and the last position that a unit sees, along each axis; None if it sees nothing.
@@ -52,7 +54,7 @@ class Measurable:
         if not unit_values.requires_grad or not leaves:
             return None
         gradients = torch.autograd.grad(unit_values, leaves, retain_graph=True, materialize_grads=True)
-        return _hull([self._positions(leaf, gradient) for leaf, gradient in zip(leaves, gradients, strict=True)])
+        return _union([self._intervals(leaf, gradient) for leaf, gradient in zip(leaves, gradients, strict=True)])
 
     def _leaves(self, field: Field) -> list[torch.Tensor]:
         """The inputs with positions like those of the field."""
@@ -63,20 +65,25 @@ class Measurable:
             if values.requires_grad and isinstance(own := fields[edge], Field) and own.shape == field.shape
         ]
 
-    def _positions(self, leaf: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-        """Where the gradient is not zero, a row for each such position."""
+    def _intervals(self, leaf: torch.Tensor, gradient: torch.Tensor) -> list[Interval] | None:
+        """From where to where the gradient is not zero, along each axis of positions."""
         edge = next(edge for edge, values in enumerate(self.inputs) if values is leaf)
         own = self.analysed.receptive_fields.edges[edge]
-        kept = {axis.axis + 1 for axis in own.axes} if isinstance(own, Field) else set()
-        others = [axis for axis in range(gradient.dim()) if axis not in kept]
-        return gradient.ne(0).sum(others).nonzero()
+        seen, found = gradient.ne(0), []
+        for axis in own.axes if isinstance(own, Field) else ():
+            others = [other for other in range(gradient.dim()) if other != axis.axis + 1]
+            positions = seen.sum(others).nonzero()
+            if not len(positions):
+                return None
+            found.append((int(positions[0]), int(positions[-1])))
+        return found
 
 
-def _hull(positions: list[torch.Tensor]) -> list[Interval] | None:
-    together = torch.cat(positions)
-    if not len(together):
+def _union(found: list[list[Interval] | None]) -> list[Interval] | None:
+    seen = [intervals for intervals in found if intervals]
+    if not seen:
         return None
-    return [(int(axis.min()), int(axis.max())) for axis in together.T]
+    return [(min(first for first, _ in axis), max(last for _, last in axis)) for axis in zip(*seen, strict=True)]
 
 
 def _positive(shape: Sequence[int]) -> torch.Tensor:

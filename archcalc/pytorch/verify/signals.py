@@ -42,7 +42,7 @@ class Signal(NamedTuple):
 
 
 def pass_through(module: nn.Module, inputs: Sequence[Signal]) -> Signal:
-    """What a module makes of its inputs, made measurable. The module is changed, and not to be used again."""
+    """What a module on the meta device makes of its inputs, made measurable; the module is changed."""
     for kinds, measure in _MEASURES:
         if isinstance(module, kinds):
             return measure(module, inputs)
@@ -52,11 +52,14 @@ def pass_through(module: nn.Module, inputs: Sequence[Signal]) -> Signal:
 
 
 def _by_itself(module: nn.Module, inputs: Sequence[Signal]) -> Signal:
+    module = module.to_empty(device="cpu").double().eval()
     _make_positive(module)
-    return Signal(module.double().eval()(*(signal.all_channels() for signal in inputs)))
+    return Signal(module(*(signal.all_channels() for signal in inputs)))
 
 
 def _make_positive(module: nn.Module) -> None:
+    for buffer in module.buffers():
+        buffer.fill_(1)
     for name, parameter in module.named_parameters():
         shape = parameter.shape
         scale = 1.0 if len(shape) < 2 else 1 / (shape[1] * math.sqrt(shape[2:].numel()))
@@ -139,6 +142,12 @@ def _average_adaptively(module: Any, inputs: Sequence[Signal]) -> Signal:
     return _channels_apart(getattr(nn, f"AdaptiveAvgPool{axes}")(module.output_size), inputs)
 
 
+def _connect_all(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """A dense layer of constant weights: the mean over its features, for each of its units."""
+    values = inputs[0].all_channels().mean(-1, keepdim=True)
+    return Signal(values.expand(*values.shape[:-1], module.out_features))
+
+
 def _add(module: Any, inputs: Sequence[Signal]) -> Signal:
     """For a product: where one factor is zero, it hides that it reads the other."""
     return _channels_apart(modules.Add(module.rank), inputs)
@@ -173,6 +182,7 @@ _MEASURES: tuple[tuple[Any, Callable[[Any, Sequence[Signal]], Signal]], ...] = (
     ((nn.Softmax, nn.LogSoftmax), _average_axis),
     (modules.GraphReadout, _average_nodes),
     (nn.Embedding, _look_up),
+    (nn.Linear, _connect_all),
 )
 _PASSED_ON = {
     f"torch.nn.modules.{name}" for name in ("activation", "batchnorm", "instancenorm", "normalization", "dropout")
