@@ -21,7 +21,7 @@ from archcalc.export.construct import (
 from archcalc.export.names import Names, class_name
 from archcalc.export.parameters import Parameter, Parameters
 from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
-from archcalc.export.structure import Group, Keys, Step, Unit, called_groups, find_structure
+from archcalc.export.structure import Group, Keys, Step, Unit, called_groups, find_structure, groups_in, is_numbered
 from archcalc.export.weights import MIXED, Weights
 from archcalc.report.network import Network
 
@@ -73,6 +73,10 @@ class Definitions:
             node.layer.module(network.analysed.tensors_at(position)[0])
             for position, node in enumerate(network.graph.nodes)
         ]
+        for group in groups_in(self.root):
+            group.is_list = (
+                not group.is_called and is_numbered(group) and all(map(self._is_module, group.parts.values()))
+            )
         self.classes = [definition for groups in self._blocks() for definition in self._define(groups)]
 
     def _blocks(self) -> Iterator[list[Group]]:
@@ -100,6 +104,9 @@ class Definitions:
             definition = Definition(name, shape, alike)
             self._fill(definition)
             yield definition
+
+    def _is_module(self, unit: Unit) -> bool:
+        return unit.is_called if isinstance(unit, Group) else self.modules[unit].expression is None
 
     # what uses of a block have in common
 
@@ -241,8 +248,13 @@ class Definitions:
     def _constructs(self, group: Group) -> Iterator[tuple[Keys, Construct]]:
         if group.is_chain:
             yield (), self.calls[group]
-        else:
-            yield from ((step.keys, self.construct(step.unit)) for step in group.steps)
+            return
+        for step in group.steps:
+            owner = unit_at(group, step.keys[:-1])
+            if not isinstance(owner, Group) or not owner.is_list:
+                yield step.keys, self.construct(step.unit)
+            elif step.keys[-1] == "0":
+                yield step.keys[:-1], self._series(owner, "nn.ModuleList")
 
     def _expressions(self, definition: Definition) -> dict[Keys, str]:
         """The expressions that are the same in all instances, and short enough to be read."""

@@ -1,10 +1,12 @@
 """The `forward` of a class: names for the tensors, and a line for every step."""
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from archcalc.export.definitions import Definition, Definitions
 from archcalc.export.layout import INDENT, WIDTH, Call, Lines, literal
 from archcalc.export.names import Names, is_plain, variable
+from archcalc.export.sharing import unit_at
 from archcalc.export.structure import Group, Keys, Step
 from archcalc.layers.base import size_text
 
@@ -16,10 +18,11 @@ def access(group: Group, keys: Keys) -> str:
     text, unit = "self", group
     odd: list[str] = []
     for key in keys:
-        if not unit.is_chain and not is_plain(key):
+        numbered = unit.is_chain or unit.is_list
+        if not numbered and not is_plain(key):
             odd.append(key)
         else:
-            text += _looked_up(odd) + (f"[{key}]" if unit.is_chain else f".{key}")
+            text += _looked_up(odd) + (f"[{key}]" if numbered else f".{key}")
             odd = []
         part = unit.parts[key]
         unit = part if isinstance(part, Group) else Group()
@@ -28,6 +31,13 @@ def access(group: Group, keys: Keys) -> str:
 
 def _looked_up(keys: list[str]) -> str:
     return f".get_submodule({literal('.'.join(keys))})" if keys else ""
+
+
+class Loop(NamedTuple):
+    """Steps that call the modules of a list in a row; at `places` they read what the one before gives."""
+
+    steps: list[Step]
+    places: set[int]
 
 
 class Forward:
@@ -55,11 +65,51 @@ class Forward:
         annotation = TENSOR if len(outputs) == 1 else shown
         parameters = ["self", *(f"{name}: {TENSOR}" for name in self._inputs)]
         found = Call("def forward", parameters).lines("", f" -> {annotation}:", 1)
-        for number, step in enumerate(self._steps):
-            found += self._step(number, step)
+        number = 0
+        while number < len(self._steps):
+            if loop := self._find_loop(number):
+                found += self._loop(number, loop)
+                number += len(loop.steps)
+            else:
+                found += self._step(number, self._steps[number])
+                number += 1
         if not self._returns_last():
             found += self._return()
         return found
+
+    def _find_loop(self, number: int) -> "Loop | None":
+        """The steps from there on that call all modules of a list, each with what the one before gives."""
+        keys = self._steps[number].keys
+        owner = unit_at(self._group, keys[:-1])
+        if not isinstance(owner, Group) or not owner.is_list or keys[-1] != "0" or len(owner.parts) < 2:
+            return None
+        steps = self._steps[number : number + len(owner.parts)]
+        if [step.keys for step in steps] != [(*keys[:-1], key) for key in owner.parts]:
+            return None
+        places = {place for place, edge in enumerate(steps[1].reads) if edge in steps[0].gives}
+        follows = all(self._follows(*pair, places) for pair in pairwise(steps))
+        single = all(self._readers.get(step.gives[0]) == (number + at,) for at, step in enumerate(steps[:-1], start=1))
+        return Loop(steps, places) if follows and single else None
+
+    def _follows(self, before: Step, step: Step, places: set[int]) -> bool:
+        """Whether a step reads the same as the one before, but for places where it reads what that gives."""
+        if len(before.gives) != 1 or len(step.gives) != 1 or len(before.reads) != len(step.reads):
+            return False
+        pairs = enumerate(zip(before.reads, step.reads, strict=True))
+        return all(new == before.gives[0] if place in places else new == old for place, (old, new) in pairs)
+
+    def _loop(self, number: int, loop: "Loop") -> Lines:
+        first, last = loop.steps[0], loop.steps[-1]
+        (start,) = {first.reads[place] for place in loop.places}
+        before = self._values[start]
+        self._values.update(dict.fromkeys((step.gives[0] for step in loop.steps), self._passing))
+        target = self._target(number + len(loop.steps) - 1, last, last.gives[0])
+        target = self._passing if target == "_" else target
+        found = [f"{INDENT * 2}{target} = {before}"] if target != before else []
+        arguments = [target if place in loop.places else self._values[edge] for place, edge in enumerate(first.reads)]
+        found.append(f"{INDENT * 2}for layer in {access(self._group, first.keys[:-1])}:")
+        self._values[last.gives[0]] = target
+        return found + Call("layer", arguments).lines(f"{target} = ", "", 3)
 
     def _needed(self) -> list[Step]:
         """The steps but for expressions whose value nobody reads."""
@@ -111,7 +161,18 @@ class Forward:
 
     def _returns_last(self) -> bool:
         """Whether the last step's value is all there is to return."""
-        return bool(self._steps) and self._steps[-1].gives == self._group.gives and len(self._group.gives) == 1
+        looped = bool(self._steps) and self._ends_in_loop()
+        return (
+            bool(self._steps)
+            and not looped
+            and self._steps[-1].gives == self._group.gives
+            and len(self._group.gives) == 1
+        )
+
+    def _ends_in_loop(self) -> bool:
+        owner = unit_at(self._group, self._steps[-1].keys[:-1])
+        start = len(self._steps) - len(owner.parts) if isinstance(owner, Group) else 0
+        return start >= 0 and self._find_loop(start) is not None
 
     def _step(self, number: int, step: Step) -> Lines:
         arguments = [self._values[edge] for edge in step.reads]

@@ -32,13 +32,15 @@ class Call:
     A comma at the end keeps formatters from joining the lines of one that was broken.
     """
 
-    def __init__(self, function: str, items: Sequence["Item"]) -> None:
+    def __init__(self, function: str, items: Sequence["Item"], brackets: str = "()") -> None:
         self.function = function
         self.items = items
+        self.before, self.after = brackets[0], brackets[1]
 
     def __str__(self) -> str:
-        comma = "," if len(self.items) == 1 and self.function[-1:] in ("", "=") else ""
-        return f"{self.function}({', '.join(map(str, self.items))}{comma})"
+        is_tuple = self.function[-1:] in ("", "=") and self.before == "("
+        comma = "," if len(self.items) == 1 and is_tuple else ""
+        return f"{self.function}{self.before}{', '.join(map(str, self.items))}{comma}{self.after}"
 
     @property
     def is_flat(self) -> bool:
@@ -53,18 +55,21 @@ class Call:
         inner = [INDENT * (depth + 1) + ", ".join(map(str, self.items))]
         if len(inner[0]) > WIDTH or not self.is_flat:
             inner = [line for item in self.items for line in item_lines(item, ",", depth + 1)]
-        return [f"{INDENT * depth}{before}{self.function}(", *inner, f"{INDENT * depth}){after}"]
+        margin = INDENT * depth
+        return [f"{margin}{before}{self.function}{self.before}", *inner, f"{margin}{self.after}{after}"]
 
 
 class Repeat:
-    """The same item several times, as arguments: `*(Block(64) for _ in range(3))`."""
+    """The same item several times, as arguments, `*(Block(64) for _ in range(3))`, or as a list."""
 
-    def __init__(self, item: "Item", count: str) -> None:
+    def __init__(self, item: "Item", count: str, is_list: bool = False) -> None:
         self.item = item
+        self.count = count
         self.loop = f"for _ in range({count})"
+        self.before, self.after = ("[", "]") if is_list else ("*(", ")")
 
     def __str__(self) -> str:
-        return f"*({self.item} {self.loop})"
+        return f"{self.before}{self.item} {self.loop}{self.after}"
 
     def lines(self, before: str, after: str, depth: int) -> Lines:
         """The copies between two texts; what fits into one line must be there."""
@@ -73,11 +78,8 @@ class Repeat:
             return [line]
         inner = f"{INDENT * (depth + 1)}{self.item} {self.loop}"
         apart = [*item_lines(self.item, "", depth + 1), f"{INDENT * (depth + 1)}{self.loop}"]
-        return [
-            f"{INDENT * depth}{before}*(",
-            *([inner] if len(inner) <= WIDTH else apart),
-            f"{INDENT * depth}){after}",
-        ]
+        lines = [inner] if len(inner) <= WIDTH else apart
+        return [f"{INDENT * depth}{before}{self.before}", *lines, f"{INDENT * depth}{self.after}{after}"]
 
 
 Item = str | Call | Repeat

@@ -144,7 +144,7 @@ class _ClassWriter:
     def _assign(self, keys: Keys, made: Item, depth: int) -> Lines:
         owner = access(self._group, keys[:-1])
         parent = unit_at(self._group, keys[:-1])
-        if isinstance(parent, Group) and parent.is_chain:
+        if isinstance(parent, Group) and (parent.is_chain or parent.is_list):
             return [f"{INDENT * depth}{owner}[{keys[-1]}] = {made}"]
         if not is_plain(keys[-1]):
             return Call(f"{owner}.add_module", [literal(keys[-1]), made]).lines("", "", depth)
@@ -162,7 +162,7 @@ class _ClassWriter:
             for number, run in enumerate(construct.runs):
                 item = self._written(keys, run.construct, (*at, number), all_of_them)
                 items += self._copies(item, keys, (*at, number, COUNT), run.times)
-            return Call(construct.name, items)
+            return Call(construct.name, _listed(items) if construct.name == "nn.ModuleList" else items)
         self.used.add(construct.name)
         given = [one for whole in all_of_them if (one := _part(whole, at))]
         names = dict.fromkeys(name for one in given for name in one.options)
@@ -213,6 +213,13 @@ class _ClassWriter:
         if len(text) <= SHORT:
             return [], text
         return Call("self.get_submodule", [literal(".".join(keys))]).lines(f"{name} = ", "", 2), name
+
+
+def _listed(items: list[Item]) -> list[Item]:
+    """The items as one list; copies alone as a comprehension."""
+    if len(items) == 1 and isinstance(items[0], Repeat):
+        return [Repeat(items[0].item, items[0].count, is_list=True)]
+    return [Call("", items, "[]")]
 
 
 def _part(construct: Construct | None, at: Slot) -> Make | None:

@@ -30,6 +30,7 @@ class Group:
     steps: tuple["Step", ...] = ()
     is_chain: bool = False  # its parts are numbered, and each reads the one before
     is_called: bool = False
+    is_list: bool = False  # its parts are numbered, and called one by one
 
     @property
     def has_class(self) -> bool:
@@ -178,7 +179,7 @@ def _step(graph: Graph, keys: Keys, unit: Unit) -> Step:
 
 def _is_chain(graph: Graph, group: Group) -> bool:
     """Whether the parts are numbered from 0, each reads the one before alone, and only the last is read outside."""
-    if any(key != str(number) for number, key in enumerate(group.parts)):
+    if not is_numbered(group):
         return False
     if any(isinstance(part, Group) and part.is_open for part in group.parts.values()):
         return False
@@ -187,6 +188,11 @@ def _is_chain(graph: Graph, group: Group) -> bool:
         return False
     linked = all(step.reads == before.gives for before, step in pairwise(steps))
     return linked and group.gives == steps[-1].gives
+
+
+def is_numbered(group: Group) -> bool:
+    """Whether the names of the parts are 0, 1, …, as in containers of PyTorch."""
+    return all(key == str(number) for number, key in enumerate(group.parts))
 
 
 def _steps(graph: Graph, group: Group) -> tuple[Step, ...]:
