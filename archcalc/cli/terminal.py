@@ -37,7 +37,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _done, _all: None
         return
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+    with click.progressbar(length=1, label=label, width=30, file=sys.stderr) as bar:
 
         def show(done: int, whole: int) -> None:
             bar.length = whole

@@ -35,7 +35,7 @@ def command(spec: str, device: str, fields: str | None, differences: bool, forma
     loaded = archcalc.load(spec, **network)
     from archcalc.pytorch.verify import verify
 
-    with progress_bar("measuring receptive fields") as progress:
+    with progress_bar("receptive fields") as progress:
         verification = verify(loaded, device, _names(fields, device), progress)
     if format_name == "json":
         click.echo(json.dumps(verification.to_dict(), indent=2, ensure_ascii=False))

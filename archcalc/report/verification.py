@@ -97,7 +97,7 @@ def _table(question: str, rows: list[Comparison], style: Style) -> Iterator[str]
     if style.width:
         # Layers' names give way; numbers keep their width.
         spare = style.width - sum(widths[1:]) - 2 * (len(widths) - 1)
-        widths[0] = min(widths[0], max(spare, 10))
+        widths[0] = min(widths[0], max(spare, display_width(question)))
     yield style.bold(_line(header, widths))
     for number, line in enumerate(cells):
         repeated = number and rows[number - 1].note == rows[number].note

@@ -113,7 +113,7 @@ def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparis
 
 def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[Comparison]:
     """A row per layer with MACs on either side, their total, and the kinds that PyTorch's counter does not see."""
-    totals = [0.0, 0.0]
+    totals, total = [0.0, 0.0], "total"
     for position, node in enumerate(network.graph.nodes):
         inputs, output = network.analysed.tensors_at(position)
         said, note = _flops(node.layer, inputs, output.shape)
@@ -122,11 +122,12 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
             continue
         if unseen := getattr(built.get_submodule(node.name), "not_counted", None):
             yield Comparison("FLOPs", node.name, said, None, "not covered", unseen)
+            total = "total of the others"
             continue
         found = None if seen is None else _whole(seen.flops)
         totals = [totals[0] + (said or 0), totals[1] + (found or 0)]
         yield compare("FLOPs", node.name, said, found, note)
-    yield compare("FLOPs", "total", _whole(totals[0]), _whole(totals[1]))
+    yield compare("FLOPs", total, _whole(totals[0]), _whole(totals[1]))
     yield from _other_operations(network)
 
 
