@@ -152,7 +152,10 @@ class Work(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """The times of one case. `phases` are parts of each call, which add up to it; empty where there is one alone."""
+    """The times of one case. `phases` are parts of each call, which add up to it; empty where there is one alone.
+
+    `cpus_of_others`: how many CPUs other programs kept busy meanwhile; `crowded` if that left too few.
+    """
 
     seconds: Distribution
     phases: dict[str, Distribution]
@@ -162,6 +165,8 @@ class Measurement(NamedTuple):
     compile_seconds: float | None = None
     peak_memory: int | None = None
     layers: LayerTimes | None = None
+    cpus_of_others: float | None = None
+    crowded: bool = False
 
 
 class Row(NamedTuple):
@@ -265,6 +270,8 @@ def _measurement(found: Measurement | None) -> dict[str, Any]:
         "warm_up": found.warm_up._asdict(),
         "compile_seconds": found.compile_seconds,
         "peak_memory_bytes": found.peak_memory,
+        "cpus_of_others": found.cpus_of_others,
+        "crowded": found.crowded,
         "layers": _layers(found.layers),
     }
 

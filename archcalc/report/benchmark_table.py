@@ -106,7 +106,8 @@ def _head(benchmark: Benchmark, style: Style) -> list[str]:
     environment, method, peak = benchmark.environment, benchmark.method, benchmark.peak
     load = environment.settings.get("load_average")
     busy = [f"load {load:.2g} at the start"] if load is not None else []
-    threads = [f"{environment.threads} threads", *busy] if environment.device == "cpu" else []
+    count = f"{environment.threads} thread{'s' * (environment.threads > 1)}"
+    threads = [count, *busy] if environment.device == "cpu" else []
     versions = [f"{name} {version}" for name, version in environment.versions.items()]
     clocks = [f"{name.replace('_', ' ')} clock {clock:.0f} MHz" for name, clock in environment.clocks.items()]
     products = [
@@ -180,6 +181,11 @@ def _notes(benchmark: Benchmark) -> list[str]:
         if row.work.lower_bound:
             lines.append(f"≥ {_title(row)}: {printable(row.work.lower_bound)}")
         if found := row.measurement:
+            if found.crowded:
+                taken = digits(found.cpus_of_others or 0)
+                lines.append(
+                    f"! batch {row.batch}: other programs kept {taken} CPUs busy meanwhile: times are too long"
+                )
             if not found.reached:
                 lines.append(f"~ {_title(row)}: the interval is within ±{percent(found.seconds.precision)} only")
             if not found.warm_up.stable:
@@ -190,7 +196,7 @@ def _notes(benchmark: Benchmark) -> list[str]:
                 lines.append(
                     f"  {_title(row)}: compiled in {digits(found.compile_seconds)} s, which is not in the times"
                 )
-    return lines
+    return [*dict.fromkeys(lines)]
 
 
 def _phases(benchmark: Benchmark, style: Style) -> list[str]:

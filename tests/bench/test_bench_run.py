@@ -4,6 +4,8 @@ import functools
 import gc
 import json
 import math
+import os
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 import archcalc
 from archcalc.errors import UsageError
-from archcalc.pytorch.bench import Interrupted, Options, bench, memory, run, sampling, workload
+from archcalc.pytorch.bench import Interrupted, Options, bench, contention, memory, run, sampling, workload
 from archcalc.pytorch.bench import case as cases
 from archcalc.pytorch.bench.environment import session
 from archcalc.report.benchmark import FEWEST, Benchmark, MatrixPeak, Peak
@@ -213,6 +215,35 @@ def test_the_peak_is_measured() -> None:
     peak = measure_peak(("float32",), device, find_clock(device), seconds=0.02)
     assert 1e8 < (peak.products["float32"].flops_per_second or 0) < 1e15
     assert 1e8 < (peak.copy_bytes_per_second or 0) < 1e13
+
+
+def test_other_programs_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = iter([(100.0, 10.0, 50.0), (118.0, 16.0, 54.0)])
+    monkeypatch.setattr(contention, "_times", lambda: next(read))
+    # In 4 seconds, 18 of CPU time, 6 of them our own.
+    assert contention.Contention().cpus_of_others() == (18 - 6) / 4
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    crowded = {
+        (others, threads): contention.is_crowded(others, threads) for others in (0.1, 3, None) for threads in (1, 4)
+    }
+    assert [key for key, value in crowded.items() if value] == [(3, 4)]
+
+
+def test_what_cannot_be_told_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contention, "_times", lambda: None)
+    (row,) = rows(DENSE)
+    assert (row["cpus_of_others"], row["crowded"]) == (None, False)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="Linux tells it")
+def test_this_program_is_no_other() -> None:
+    watched = contention.Contention()
+    end = time.perf_counter() + 0.3
+    while time.perf_counter() < end:
+        pass
+    others = watched.cpus_of_others()
+    assert others is not None
+    assert others <= (os.cpu_count() or 1) - 0.5
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------

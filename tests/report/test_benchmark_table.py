@@ -41,7 +41,7 @@ def benchmark() -> Benchmark:
     layers = LayerTimes((LayerTime("a", "conv2d", spread(3e-4), 10**9, 3 * 2**20),), spread(3e-4))
     phases = {"forward": spread(4e-4), "backward": spread(7e-4), "step": spread(1e-4)}
     fast = Measurement(spread(1.2e-3), phases, 3, WarmUp(30, 0.1, stable=True), True, 12.5, 5 * 2**30, layers)
-    slow = Measurement(spread(0.9), {}, 1, WarmUp(8, 2.5, stable=False), False)
+    slow = Measurement(spread(0.9), {}, 1, WarmUp(8, 2.5, stable=False), False, cpus_of_others=1.25, crowded=True)
     label = ("net", "Network", "image")
     rows = (
         Row(*label, 8, "float32", "measured", Work(6 * 10**9, 20 * 2**20), fast),

@@ -9,6 +9,7 @@ from archcalc.analysis.traffic import count_traffic
 from archcalc.analysis.training import count_training
 from archcalc.pytorch.bench import memory, sampling
 from archcalc.pytorch.bench.clock import find_clock, sample
+from archcalc.pytorch.bench.contention import is_crowded
 from archcalc.pytorch.bench.layers import time_layers
 from archcalc.pytorch.bench.options import Options
 from archcalc.pytorch.bench.sampling import Goal, Sample
@@ -32,6 +33,7 @@ class Case:
         self.workload: Workload | None = None
         self.count, self.warm_up = 1, WarmUp(0, 0.0, stable=False)
         self.layers: LayerTimes | None = None
+        self.others: float | None = None  # CPUs that other programs kept busy
         self.status, self.problem = "measured", ""
         self.alone = False  # not measured in turns with the others
 
@@ -73,8 +75,9 @@ class Case:
 
     def _flush(self) -> None:
         """Overwrite the GPU's cache with something else, twice its size."""
-        size = 2 * torch.cuda.get_device_properties(self.device).L2_cache_size
-        torch.empty(size, dtype=torch.int8, device=self.device).zero_()
+        # Older versions of PyTorch do not tell it; few caches hold more than this.
+        size = getattr(torch.cuda.get_device_properties(self.device), "L2_cache_size", 2**27)
+        torch.empty(2 * size, dtype=torch.int8, device=self.device).zero_()
 
     def take(self) -> bool:
         """Take a sample; False if that fails."""
@@ -120,6 +123,8 @@ class Case:
             self.workload.compile_seconds,
             self.workload.peak_memory,
             self.layers,
+            self.others,
+            is_crowded(self.others, torch.get_num_threads()),
         )
 
 

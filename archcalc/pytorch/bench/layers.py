@@ -10,10 +10,10 @@ from archcalc.layers.base import Unknown
 from archcalc.pytorch.bench.clock import Clock
 from archcalc.pytorch.bench.workload import Workload
 from archcalc.pytorch.build import BuiltNetwork
-from archcalc.report.benchmark import LayerTime, LayerTimes, describe
+from archcalc.report.benchmark import FEWEST, LayerTime, LayerTimes, describe
 from archcalc.report.network import Network
 
-LEAST, MOST = 20, 200  # calls
+LEAST, MOST = FEWEST, 200  # calls
 
 
 def time_layers(network: Network, workload: Workload, dtype: str, clock: Clock, seconds: float) -> LayerTimes:

@@ -8,9 +8,10 @@ import torch
 
 import archcalc
 from archcalc.errors import UsageError
-from archcalc.pytorch.bench import sampling
+from archcalc.pytorch.bench import memory, sampling
 from archcalc.pytorch.bench.case import OUT_OF_MEMORY, Case
 from archcalc.pytorch.bench.clock import find_clock
+from archcalc.pytorch.bench.contention import Contention
 from archcalc.pytorch.bench.environment import describe_environment, load_average, session
 from archcalc.pytorch.bench.options import Options, check
 from archcalc.pytorch.bench.peak import measure_peak
@@ -138,8 +139,11 @@ class _Run:
     def _measure(self, cases: Sequence[Case], progress: Callable[[float], None]) -> None:
         progress(0)
         ready = [case for case in cases if case.prepare(self.goal)]
+        contention = Contention()
         if ready:
             sampling.alternate(ready, self.goal, progress)
+        for case in ready:
+            case.others = contention.cpus_of_others() if self.device.type == "cpu" else None
         for case in ready:
             if self.options.layers and not case.problem:
                 case.time_layers(self.goal.seconds)
@@ -151,4 +155,5 @@ class _Run:
                 first = next(other for other in cases if other.dtype == case.dtype)
                 yield case.row(self.goal, first)
         for case in cases:
-            case.release()
+            case.workload = None
+        memory.free(self.device)
