@@ -21,6 +21,7 @@ import archcalc
 from archcalc.errors import UsageError
 from archcalc.export.layout import literal
 from archcalc.export.names import MODULE_ATTRIBUTES
+from archcalc.export.source import growing
 from archcalc.pytorch.build import build
 from archcalc.pytorch.device import random_inputs
 
@@ -164,6 +165,26 @@ def test_every_class_is_there_once() -> None:
         "class Siamese(nn.Module):",
     ]
     assert "self.trunk_right = self.trunk_left" in text
+
+
+def test_copies_whose_arguments_grow_are_a_loop() -> None:
+    text = archcalc.load(DATA / "export" / "copies_that_grow.toml").to_source()
+    assert "*(DenseLayer(in_channels + 32 * index) for index in range(count))," in text
+    assert "self.dense3 = DenseBlock(256, 24)" in text
+
+
+@pytest.mark.parametrize("start", ["0", "5", "width", "2 * width", "width - 1", "4 if wide else 3"])
+@pytest.mark.parametrize("step", ["0", "1", "3", "-1", "-2", "width", "width // 2", "width - 1"])
+def test_growing_values(start: str, step: str) -> None:
+    for index in range(4):
+        names = {"width": 7, "wide": False, "index": index}
+        assert eval(growing(start, step), names) == eval(start, names) + eval(step, names) * index
+
+
+def test_copies_called_one_by_one_are_a_loop() -> None:
+    text = archcalc.load(DATA / "export" / "copies_with_two_inputs.toml").to_source()
+    assert "self.step = nn.ModuleList([Update() for _ in range(3)])" in text
+    assert "for layer in self.step:\n            x = layer(x, skip)" in text
 
 
 def test_what_is_not_used_is_not_copied() -> None:

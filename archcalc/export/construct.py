@@ -16,6 +16,8 @@ class Absent:
 
 ABSENT = Absent()
 COUNT = "repeat"
+STEP = "step"
+LISTED = 2  # copies that are written out
 
 
 class Make(NamedTuple):
@@ -28,10 +30,11 @@ class Make(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The same construct several times."""
+    """The same construct several times; each time the arguments in `steps` are larger by that."""
 
     construct: "Construct"
     times: int
+    steps: tuple[tuple[str, int], ...] = ()
 
 
 class Series(NamedTuple):
@@ -103,7 +106,26 @@ def in_series(name: str, constructs: list[Construct]) -> Series:
             runs[-1] = runs[-1]._replace(times=runs[-1].times + 1)
         else:
             runs.append(Run(construct, 1))
-    return Series(name, tuple(runs))
+    growing = _growing(constructs) if len(runs) == len(constructs) > LISTED else None
+    return Series(name, (growing,) if growing else tuple(runs))
+
+
+def _growing(constructs: list[Construct]) -> Run | None:
+    """Calls of one class as a single run, if their arguments grow by the same step from each to the next."""
+    first, calls = constructs[0], [one for one in constructs if isinstance(one, Make)]
+    if not isinstance(first, Make) or len(calls) < len(constructs) or any(form(one) != form(first) for one in calls):
+        return None
+    steps: dict[str, int] = {}
+    for name in dict.fromkeys(str(name) for call in calls for (name,) in slots(call)):
+        values = [value_at(call, (name,)) for call in calls]
+        if any(repr(value) != repr(values[0]) for value in values):
+            if any(type(value) is not int for value in values):
+                return None
+            steps[name] = values[1] - values[0]
+            if values != [values[0] + steps[name] * index for index in range(len(values))]:
+                return None
+    written = {name: value_at(first, (name,)) for name in steps if name not in first.arguments}
+    return Run(first._replace(options=first.options | written), len(calls), tuple(steps.items()))
 
 
 def equal(one: Construct, other: Construct) -> bool:
@@ -114,7 +136,7 @@ def equal(one: Construct, other: Construct) -> bool:
 def form(construct: Construct) -> tuple[Any, ...]:
     """What constructs must have in common to be written by one text with some other values."""
     if isinstance(construct, Series):
-        return construct.name, *(form(run.construct) for run in construct.runs)
+        return construct.name, *((form(run.construct), *(name for name, _ in run.steps)) for run in construct.runs)
     open_options = sorted(option for option in construct.options if option not in construct.defaults)
     return construct.name, (*construct.arguments,), (*open_options,)
 
@@ -125,6 +147,7 @@ def slots(construct: Construct) -> Iterator[Slot]:
         for number, run in enumerate(construct.runs):
             yield number, COUNT
             yield from ((number, *slot) for slot in slots(run.construct))
+            yield from ((number, name, STEP) for name, _ in run.steps)
     else:
         yield from ((name,) for name in (*construct.arguments, *construct.options))
 
@@ -139,6 +162,8 @@ def value_at(construct: Construct | None, slot: Slot) -> Any:
         run = construct.runs[number]
         if rest == [COUNT]:
             return run.times
+        if rest[-1] == STEP and len(rest) == 2:
+            return dict(run.steps)[str(rest[0])]
         return value_at(run.construct, tuple(rest)) if run.times else ABSENT
     (name,) = slot
     for values in (construct.arguments, construct.options, construct.defaults):

@@ -25,6 +25,7 @@ from archcalc.export.structure import Group, Keys, Step, Unit, called_groups, fi
 from archcalc.export.weights import MIXED, Weights
 from archcalc.report.network import Network
 
+INPUTS = (("in_channels",), ("in_features",))  # the best names for what a block is given
 MAX_COMPARED = 20  # classes of a block, in search of one that differs in missing modules only
 MAX_OPERANDS = 70  # letters of an expression; a longer one is a module
 
@@ -136,7 +137,12 @@ class Definitions:
             series = self.calls[group]
             assert isinstance(series, Series)
             kinds = {form(run.construct) for run in series.runs}
-            if len(kinds) == 1 and (len(series.runs) == 1 or (len(series.runs) == 2 and series.runs[0].times == 1)):
+            growing = any(run.steps for run in series.runs)
+            if (
+                len(kinds) == 1
+                and not growing
+                and (len(series.runs) == 1 or (len(series.runs) == 2 and series.runs[0].times == 1))
+            ):
                 rows.setdefault(kinds.pop(), []).append(group)
         for alike in rows.values():
             if any(len(_runs(self.calls[group])) == 2 for group in alike):
@@ -278,7 +284,7 @@ class Definitions:
         for (keys, slot), values in differing.items():
             if text := parameters.written(self._written(definition, keys, slot), values):
                 texts[keys, slot] = text
-        for (keys, slot), values in differing.items():
+        for (keys, slot), values in sorted(differing.items(), key=lambda item: item[0][1][-1:] not in INPUTS):
             if (keys, slot) not in texts:
                 name = str(slot[-1]) if slot else f"with_{keys[-1]}"
                 count = parameters.count(values) if name == COUNT else None

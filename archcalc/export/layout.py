@@ -62,10 +62,9 @@ class Call:
 class Repeat:
     """The same item several times, as arguments, `*(Block(64) for _ in range(3))`, or as a list."""
 
-    def __init__(self, item: "Item", count: str, is_list: bool = False) -> None:
+    def __init__(self, item: "Item", loop: str, is_list: bool = False) -> None:
         self.item = item
-        self.count = count
-        self.loop = f"for _ in range({count})"
+        self.loop = loop
         self.before, self.after = ("[", "]") if is_list else ("*(", ")")
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ MAX_NAME = 40
 MAX_LOCAL = 20
 
 # What generated code itself uses, and the letters that linters call ambiguous.
-TAKEN = {"self", "torch", "nn", "functional", "super", "len", "range", "float", "layer", "l", "O", "I"}
+TAKEN = {"self", "torch", "nn", "functional", "super", "len", "range", "float", "layer", "index", "l", "O", "I"}
 
 # The attributes of every nn.Module, which no layer may have as its name.
 MODULE_ATTRIBUTES = (

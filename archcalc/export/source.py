@@ -4,10 +4,11 @@ Nothing here imports PyTorch, and nothing of a spec's text becomes code: names a
 literals, and expressions are made of their syntax tree.
 """
 
+import re
 from collections.abc import Iterator
 
 from archcalc.errors import printable
-from archcalc.export.construct import ABSENT, COUNT, Construct, Make, Series, Slot, value_at
+from archcalc.export.construct import ABSENT, COUNT, LISTED, STEP, Construct, Make, Run, Series, Slot, value_at
 from archcalc.export.copied import ModuleSource
 from archcalc.export.definitions import Definition, Definitions
 from archcalc.export.forward import Forward, access
@@ -19,7 +20,6 @@ from archcalc.layers.base import size_text
 from archcalc.report.network import Network
 
 OWN_ATTRIBUTES = {"_inputs", "_outputs", "_steps"}  # of the module that `archcalc.build` makes
-LISTED = 2  # copies that are written out
 SHORT = 30  # letters of a submodule that is written where it is needed
 
 
@@ -161,10 +161,11 @@ class _ClassWriter:
             items: list[Item] = []
             for number, run in enumerate(construct.runs):
                 item = self._written(keys, run.construct, (*at, number), all_of_them)
-                items += self._copies(item, keys, (*at, number, COUNT), run.times)
+                items += self._copies(item, keys, (*at, number, COUNT), run)
             return Call(construct.name, _listed(items) if construct.name == "nn.ModuleList" else items)
         self.used.add(construct.name)
-        given = [one for whole in all_of_them if (one := _part(whole, at))]
+        parts = (_part(whole, at) for whole in all_of_them)
+        given = [part for part in parts if isinstance(part, Make)]
         names = dict.fromkeys(name for one in given for name in one.options)
         order = {name: number for number, name in enumerate(construct.defaults)}
         options = sorted(names, key=lambda name: order.get(name, len(order)))
@@ -172,18 +173,29 @@ class _ClassWriter:
         items += [self._value(keys, (*at, name), name, all_of_them) for name in options]
         return Call(construct.name, items)
 
-    def _copies(self, item: Item, keys: Keys, slot: Slot, count: int) -> list[Item]:
+    def _copies(self, item: Item, keys: Keys, slot: Slot, run: Run) -> list[Item]:
         text = self._definition.texts.get((keys, slot))
-        if text is None and count <= LISTED:
-            return [item] * count
-        return [Repeat(item, text or str(count))]
+        if text is None and run.times <= LISTED:
+            return [item] * run.times
+        return [Repeat(item, f"for {'index' if run.steps else '_'} in range({text or run.times})")]
 
     def _value(self, keys: Keys, slot: Slot, option: str, all_of_them: list[Construct | None]) -> Item:
         text = self._definition.texts.get((keys, slot))
-        if text is not None:
-            return f"{option}={text}" if option else text
         values = (value_at(construct, slot) for construct in all_of_them)
-        return value_text(next(value for value in values if value is not ABSENT), option)
+        value = next(value for value in values if value is not ABSENT)
+        if step := self._step(keys, slot, all_of_them):
+            text = growing(text or literal(value), step)
+        if text is None:
+            return value_text(value, option)
+        return f"{option}={text}" if option else text
+
+    def _step(self, keys: Keys, slot: Slot, all_of_them: list[Construct | None]) -> str | None:
+        """By how much a value grows from one copy to the next."""
+        series = _part(next(filter(None, all_of_them)), slot[:-2]) if len(slot) > 1 else None
+        if not isinstance(series, Series) or not isinstance(slot[-2], int):
+            return None
+        step = dict(series.runs[slot[-2]].steps).get(str(slot[-1]))
+        return None if step is None else self._definition.texts.get((keys, (*slot, STEP)), str(step))
 
     # weights
 
@@ -218,15 +230,24 @@ class _ClassWriter:
 def _listed(items: list[Item]) -> list[Item]:
     """The items as one list; copies alone as a comprehension."""
     if len(items) == 1 and isinstance(items[0], Repeat):
-        return [Repeat(items[0].item, items[0].count, is_list=True)]
+        return [Repeat(items[0].item, items[0].loop, is_list=True)]
     return [Call("", items, "[]")]
 
 
-def _part(construct: Construct | None, at: Slot) -> Make | None:
+def growing(start: str, step: str) -> str:
+    """An expression for a value that grows with `index`."""
+    first, factor = (text if re.fullmatch(r"\w+( (\*|//) \w+)*", text) else f"({text})" for text in (start, step))
+    if step.startswith("-"):
+        return f"{first} - {step[1:]} * index" if step != "-1" else f"{first} - index"
+    grown = "index" if step == "1" else f"{factor} * index"
+    return grown if start == "0" else f"{first} + {grown}"
+
+
+def _part(construct: Construct | None, at: Slot) -> Construct | None:
     """The construct that stands at a place in another."""
     for number in at:
         if not isinstance(construct, Series) or not isinstance(number, int):
             return None
         run = construct.runs[number]
         construct = run.construct if run.times else None
-    return construct if isinstance(construct, Make) else None
+    return construct

@@ -140,7 +140,8 @@ class LayerNorm(Normalization):
 
     def module(self, inputs: Tensors) -> Module:
         options = self.changed("eps", "elementwise_affine", "bias")
-        return torch_module("nn.LayerNorm", self._normalized(inputs), **options)
+        shape = self._normalized(inputs)
+        return torch_module("nn.LayerNorm", shape if len(shape) > 1 else shape[0], **options)
 
 
 class GroupNorm(Normalization):
