@@ -146,7 +146,8 @@ class _Connector:
         # An output that is left out disappears; without a list the last layer is the output.
         named = [source for source in wanted if not is_within(source.name, self.expansion.dropped)]
         if wanted and not named:
-            remedy = "name one that always exists" + ("" if self.expansion.variables["training"] else ", or use --training")
+            hint = "" if self.expansion.variables["training"] else ", or use --training"
+            remedy = f"name one that always exists{hint}"
             self.problems.append(Problem("every output is left out", ("outputs",), help=remedy))
         last = [self.expansion.last] if self.expansion.last else []
         found = [self._find(source) for source in (named if wanted else last)]

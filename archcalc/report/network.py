@@ -88,7 +88,8 @@ class Network:
         if inside:
             raise UsageError(f"{quoted(layer)} is a block; name one of its layers, such as {quoted(inside[0])}")
         if is_within(layer, self.graph.left_out):
-            remedy = "--training keeps what exists in training alone" if not self.graph.variables["training"] else "see its when"
+            hint = "--training keeps what exists in training alone"
+            remedy = "see its when" if self.graph.variables["training"] else hint
             raise UsageError(f"layer {quoted(layer)} is left out here; {remedy}")
         raise UsageError(f"no layer is called {quoted(layer)}; {did_you_mean(layer, self._positions)}")
 
