@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from archcalc.pytorch.bench.clock import EventClock, sample
 from archcalc.pytorch.bench.sampling import CALIBRATION, WINDOW, Goal, alternate, reached, warm_up
-from archcalc.report.benchmark import FEWEST, describe
+from archcalc.report.benchmark import FEWEST, WarmUp, describe
 
 # --- statistics -----------------------------------------------------------------------------------------------------
 
@@ -99,11 +99,16 @@ def test_a_twentieth_of_the_time_is_taken_in_any_case() -> None:
     assert warm.seconds == pytest.approx(0.5, rel=0.03)
 
 
+def test_a_call_longer_than_all_of_the_time_is_made_once() -> None:
+    machine = Machine(lambda _: 60.0)
+    assert warm_up(machine.take, Goal(seconds=5), machine.now) == (1, WarmUp(1, 60.0, stable=False))
+
+
 @pytest.mark.parametrize(
     ("call", "seconds", "calls"), [(1e-5, 1, 100), (1e-5, 5, 500), (4e-4, 1, 3), (0.2, 5, 1), (1e-4, 200, 1000)]
 )
 def test_a_sample_is_long_enough_for_a_clock(call: float, seconds: float, calls: int) -> None:
-    machine = Machine(lambda number: call if number else 1.0)  # the very first call is slow
+    machine = Machine(lambda number: call if number else 0.5)  # the very first call is slow
     count, _ = warm_up(machine.take, Goal(seconds), machine.now)
     assert count == pytest.approx(calls, rel=0.01)
 

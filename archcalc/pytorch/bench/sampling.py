@@ -42,9 +42,12 @@ def warm_up(take: Callable[[int], float], goal: Goal, now: Now = time.perf_count
     """
     start, calls, count, wanted = now(), 0, 0, 1
     while wanted > count:
-        count = wanted
-        seconds = min(take(count) for _ in range(CALIBRATION))  # the first calls are slow
-        calls += CALIBRATION * count
+        count, tries = wanted, list[float]()
+        # The first calls are slow, and where a call is longer than all of the time, one will do.
+        while not tries or (len(tries) < CALIBRATION and now() - start < goal.seconds):
+            tries.append(take(count))
+        seconds = min(tries)
+        calls += len(tries) * count
         wanted = min(10 * count, max(count, ceil(goal.sample_seconds / max(seconds, 1e-9))))
     taken, stable = list[float](), False
     while (passed := now() - start) < goal.seconds / 2 and not (stable and passed >= goal.seconds / 20):
