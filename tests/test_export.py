@@ -181,6 +181,17 @@ def test_growing_values(start: str, step: str) -> None:
         assert eval(growing(start, step), names) == eval(start, names) + eval(step, names) * index
 
 
+def test_growing_values_are_short() -> None:
+    assert growing("0", "2") == "2 * index"
+    assert growing("width", "1") == "width + index"
+
+
+def test_modules_that_may_be_missing_are_identities() -> None:
+    text = archcalc.load(DATA / "export" / "blocks_with_and_without_a_part.toml").to_source()
+    assert "self.side = ConvBn(in_channels, channels) if project else nn.Identity()" in text
+    assert "self.pool = nn.MaxPool2d(3, stride=1, padding=1) if pool else nn.Identity()" in text
+
+
 def test_copies_called_one_by_one_are_a_loop() -> None:
     text = archcalc.load(DATA / "export" / "copies_with_two_inputs.toml").to_source()
     assert "self.step = nn.ModuleList([Update() for _ in range(3)])" in text
