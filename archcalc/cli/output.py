@@ -4,7 +4,7 @@ import os
 import stat
 from contextlib import suppress
 
-from archcalc.errors import UsageError, quoted
+from archcalc.errors import UsageError, printable
 
 
 def write_file(path: str, content: str | bytes, force: bool = False) -> None:
@@ -14,6 +14,7 @@ def write_file(path: str, content: str | bytes, force: bool = False) -> None:
     written. A device or a pipe is written to and stays what it is.
     """
     data = content.encode() if isinstance(content, str) else content
+    shown = f'"{printable(path)}"'  # whole, since the end says which file it is
     try:
         mode = _mode(path)
         if mode is not None and not stat.S_ISREG(mode):
@@ -23,15 +24,15 @@ def write_file(path: str, content: str | bytes, force: bool = False) -> None:
         refuse_existing(path, force)
         _replace(os.path.realpath(path), data, mode)
     except OSError as error:
-        raise UsageError(f"cannot write {quoted(path)}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"cannot write {shown}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:  # a name with a null byte
-        raise UsageError(f"cannot write {quoted(path)}: {error}") from None
+        raise UsageError(f"cannot write {shown}: {error}") from None
 
 
 def refuse_existing(path: str, force: bool) -> None:
     """Raises UsageError where there is a file already, unless `force` allows to replace it; to ask before long work."""
     if not force and os.path.isfile(path):
-        raise UsageError(f"{quoted(path)} is there already: --force replaces it")
+        raise UsageError(f"{shown} is there already: --force replaces it")
 
 
 def _mode(path: str) -> int | None:
