@@ -14,7 +14,6 @@ def write_file(path: str, content: str | bytes, force: bool = False) -> None:
     written. A device or a pipe is written to and stays what it is.
     """
     data = content.encode() if isinstance(content, str) else content
-    shown = f'"{printable(path)}"'  # whole, since the end says which file it is
     try:
         mode = _mode(path)
         if mode is not None and not stat.S_ISREG(mode):
@@ -24,15 +23,15 @@ def write_file(path: str, content: str | bytes, force: bool = False) -> None:
         refuse_existing(path, force)
         _replace(os.path.realpath(path), data, mode)
     except OSError as error:
-        raise UsageError(f"cannot write {shown}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"cannot write {_shown(path)}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:  # a name with a null byte
-        raise UsageError(f"cannot write {shown}: {error}") from None
+        raise UsageError(f"cannot write {_shown(path)}: {error}") from None
 
 
 def refuse_existing(path: str, force: bool) -> None:
     """Raises UsageError where there is a file already, unless `force` allows to replace it; to ask before long work."""
     if not force and os.path.isfile(path):
-        raise UsageError(f"{shown} is there already: --force replaces it")
+        raise UsageError(f"{_shown(path)} is there already: --force replaces it")
 
 
 def _mode(path: str) -> int | None:
@@ -56,3 +55,8 @@ def _replace(path: str, data: bytes, mode: int | None) -> None:
         with suppress(FileNotFoundError):
             os.remove(temporary)
         raise
+
+
+def _shown(path: str) -> str:
+    """The whole path: its end says which file it is."""
+    return f'"{printable(path)}"'
