@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
+from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.export.construct import (
     ABSENT,
     COUNT,
@@ -23,7 +24,6 @@ from archcalc.export.parameters import Parameter, Parameters
 from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
 from archcalc.export.structure import Group, Keys, Step, Unit, called_groups, find_structure, groups_in, is_numbered
 from archcalc.export.weights import MIXED, Weights
-from archcalc.report.network import Network
 
 INPUTS = (("in_channels",), ("in_features",))  # the best names for what a block is given
 MAX_COMPARED = 20  # classes of a block, in search of one that differs in missing modules only
@@ -62,17 +62,17 @@ class Definition:
 class Definitions:
     """All classes of a network, each after those that it uses; the network's own is the last."""
 
-    def __init__(self, network: Network, taken: set[str]) -> None:
-        self.network = network
-        self.root = find_structure(network.graph)
-        self.weights = Weights(network, self.root)
-        self.shared = find_shared(network.graph, self.root, self.weights)
+    def __init__(self, analysed: AnalysedGraph, taken: set[str]) -> None:
+        self.analysed = analysed
+        graph = analysed.graph
+        self.root = find_structure(graph)
+        self.weights = Weights(analysed, self.root)
+        self.shared = find_shared(graph, self.root, self.weights)
         self.names = Names(taken, separator="")
-        self.name = self.names.add(class_name(network.name, "Network"))
+        self.name = self.names.add(class_name(graph.name, "Network"))
         self.calls: dict[Group, Construct] = {}
         self.modules = [
-            node.layer.module(network.analysed.tensors_at(position)[0])
-            for position, node in enumerate(network.graph.nodes)
+            node.layer.module(analysed.tensors_at(position)[0]) for position, node in enumerate(graph.nodes)
         ]
         for group in groups_in(self.root):
             group.is_list = (
@@ -216,7 +216,7 @@ class Definitions:
     def construct(self, unit: Unit) -> Construct:
         """How a unit is made."""
         if isinstance(unit, int):
-            return make_layer(self.network.graph.nodes[unit].layer, self.modules[unit])
+            return make_layer(self.analysed.graph.nodes[unit].layer, self.modules[unit])
         if unit not in self.calls:
             self.calls[unit] = self._series(unit, "nn.Sequential")
         return self.calls[unit]
@@ -239,7 +239,7 @@ class Definitions:
 
     def _share(self, definition: Definition) -> None:
         """Of modules that are one, the first is made."""
-        resolver = Resolver(self.network.graph, definition.groups, self.weights, self.construct)
+        resolver = Resolver(self.analysed.graph, definition.groups, self.weights, self.construct)
         definition.sharing = resolver.resolve(definition.shape.shared)
         order = {keys: number for number, keys in enumerate(definition.modules)}
         together: dict[Keys, list[Keys]] = {}
@@ -293,7 +293,7 @@ class Definitions:
 
     def _parameters(self, definition: Definition) -> Parameters:
         instances = [group.instance for group in definition.groups if group.instance]
-        block = self.network.graph.document.data["blocks"][instances[0].block]
+        block = self.analysed.graph.document.data["blocks"][instances[0].block]
         return Parameters([instance.arguments for instance in instances], block.get("defaults", {}))
 
     def _written(self, definition: Definition, keys: Keys, slot: Slot) -> Any:
@@ -308,8 +308,8 @@ class Definitions:
         unit = unit_at(group, keys)
         while isinstance(unit, Group) and (unit.instance is None or unit is group):
             unit = next(iter(unit.parts.values()))
-        path = self.network.graph.nodes[unit].path if isinstance(unit, int) else unit.instance.path  # type: ignore[union-attr]
-        found: Any = self.network.graph.document.data
+        path = self.analysed.graph.nodes[unit].path if isinstance(unit, int) else unit.instance.path  # type: ignore[union-attr]
+        found: Any = self.analysed.graph.document.data
         for key in path:
             found = found[key]
         return found if isinstance(found, dict) else {}

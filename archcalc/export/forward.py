@@ -44,8 +44,8 @@ class Forward:
     """Writes the `forward` of one class."""
 
     def __init__(self, definitions: Definitions, definition: Definition) -> None:
-        self._graph = definitions.network.graph
-        self._tensors = definitions.network.analysed.tensors
+        self._graph = definitions.analysed.graph
+        self._tensors = definitions.analysed.tensors
         self._definitions = definitions
         self._definition = definition
         self._group = group = definition.group

@@ -7,6 +7,7 @@ literals, and expressions are made of their syntax tree.
 import re
 from collections.abc import Iterator
 
+from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.errors import printable
 from archcalc.export.construct import ABSENT, COUNT, LISTED, STEP, Construct, Make, Run, Series, Slot, value_at
 from archcalc.export.copied import ModuleSource
@@ -16,21 +17,21 @@ from archcalc.export.layout import INDENT, WIDTH, Call, Item, Lines, Repeat, doc
 from archcalc.export.names import MODULE_ATTRIBUTES, TAKEN, is_plain, name_error
 from archcalc.export.sharing import unit_at
 from archcalc.export.structure import Group, Keys, groups_in, layers_in
+from archcalc.graph import Graph
 from archcalc.layers.base import size_text
-from archcalc.report.network import Network
 
 OWN_ATTRIBUTES = {"_inputs", "_outputs", "_steps"}  # of the module that `archcalc.build` makes
 SHORT = 30  # letters of a submodule that is written where it is needed
 
 
-def to_source(network: Network) -> str:
+def to_source(analysed: AnalysedGraph) -> str:
     """The text of a module that defines the network as a class, and needs nothing but PyTorch.
 
     Its state_dict has the keys of the module that `archcalc.build` makes, and its weights fit. Raises UsageError for a
     layer whose name a PyTorch module needs itself.
     """
     custom = ModuleSource()
-    definitions = Definitions(network, {*TAKEN, *custom.names})
+    definitions = Definitions(analysed, {*TAKEN, *custom.names})
     _check_names(definitions.root)
     writers = [_ClassWriter(definitions, definition) for definition in definitions.classes]
     classes = ["\n".join(writer.lines()) for writer in writers]
@@ -40,7 +41,7 @@ def to_source(network: Network) -> str:
     imports = [*standard, *([""] if standard else []), "import torch"]
     text = "\n\n\n".join([*copied.definitions, *classes])
     imports += (["from torch import nn"] if "nn." in text else []) + functional
-    return "\n".join([*_header(network), "", *imports, "", "", text, ""])
+    return "\n".join([*_header(analysed.graph), "", *imports, "", "", text, ""])
 
 
 def _check_names(root: Group) -> None:
@@ -59,10 +60,10 @@ def _first_name(group: Group, key: str, part: Group | int) -> str:
     return ".".join(keys)
 
 
-def _header(network: Network) -> Lines:
-    lines = [f"{printable(network.name)}."]
-    if network.source:
-        lines += ["", printable(network.source)]
+def _header(graph: Graph) -> Lines:
+    lines = [f"{printable(graph.name)}."]
+    if graph.source:
+        lines += ["", printable(graph.source)]
     return docstring("\n".join(lines), 0)
 
 
@@ -93,11 +94,10 @@ class _ClassWriter:
         if instance:
             count = len(self._definition.groups)
             return f"Block {printable(instance.block)}, used {count} time{'s' * (count > 1)}."
-        network = self._definitions.network
-        tensors = network.analysed.tensors
-        inputs = (f"{printable(name)} N×{size_text(tensor.shape)}" for name, tensor in network.graph.inputs.items())
-        outputs = (f"N×{size_text(tensor.shape)}" for edge in network.graph.outputs if (tensor := tensors[edge]))
-        return f"{printable(network.name)}: {', '.join(inputs)} → {', '.join(outputs)}."
+        graph, tensors = self._definitions.analysed.graph, self._definitions.analysed.tensors
+        inputs = (f"{printable(name)} N×{size_text(tensor.shape)}" for name, tensor in graph.inputs.items())
+        outputs = (f"N×{size_text(tensor.shape)}" for edge in graph.outputs if (tensor := tensors[edge]))
+        return f"{printable(graph.name)}: {', '.join(inputs)} → {', '.join(outputs)}."
 
     # the constructor
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.export.structure import Group, Keys, Unit, groups_in
 from archcalc.layers.base import FLOATING
-from archcalc.report.network import Network
 
 MIXED = "mixed"
 
@@ -31,9 +31,9 @@ def _common(one: Any, other: Any) -> Any:
 class Weights:
     """The states of all units, and the tensors of every layer."""
 
-    def __init__(self, network: Network, root: Group) -> None:
-        self._network = network
-        nodes = network.graph.nodes
+    def __init__(self, analysed: AnalysedGraph, root: Group) -> None:
+        self._analysed = analysed
+        nodes = analysed.graph.nodes
         self.layers = [self._state(position) for position in range(len(nodes))]
         self.groups: dict[Group, State] = {}
         for group in reversed([*groups_in(root)]):
@@ -48,15 +48,15 @@ class Weights:
 
     def tensors(self, position: int) -> tuple[str, ...]:
         """The names of a layer's parameters and buffers."""
-        inputs, _ = self._network.analysed.tensors_at(position)
-        layer = self._network.graph.nodes[position].layer
+        inputs, _ = self._analysed.tensors_at(position)
+        layer = self._analysed.graph.nodes[position].layer
         return *layer.parameters(inputs), *layer.buffers(inputs)
 
     def _state(self, position: int) -> State:
-        nodes = self._network.graph.nodes
+        nodes = self._analysed.graph.nodes
         owner = nodes[position].owner
         position = position if owner is None else owner
-        inputs, output = self._network.analysed.tensors_at(position)
+        inputs, output = self._analysed.tensors_at(position)
         parameters, buffers = (getattr(nodes[position].layer, kind)(inputs) for kind in ("parameters", "buffers"))
         frozen = not nodes[position].trainable if parameters else None
         floating = output.dtype if output.dtype in FLOATING else "float32"

@@ -117,7 +117,7 @@ class Network:
         """
         from archcalc.export.source import to_source
 
-        return to_source(self)
+        return to_source(self.analysed)
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"
