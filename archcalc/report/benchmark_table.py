@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from archcalc.errors import printable
 from archcalc.report.benchmark import Benchmark, Distribution, LayerTime, Measurement, Row
-from archcalc.report.table import Style, display_width
+from archcalc.report.table import Style, display_width, padded
 from archcalc.report.units import digits, engineering, engineering_range, mebibytes, percent
 
 FORMATS = ("table", "json", "csv")
@@ -77,18 +77,13 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str | None]], style: S
         if len(row) == 1:
             return style.dim(row[0] or "")
         if len(row) == 2 != len(header):
-            return f"{_padded(row[0] or '', widths[0], left=True)}  {row[1]}"
-        cells = [_padded(row[number] or "–", width, left=number < words) for number, width in widths.items()]
+            return f"{padded(row[0] or '', widths[0], left=True)}  {row[1]}"
+        cells = [padded(row[number] or "–", width, left=number < words) for number, width in widths.items()]
         return "  ".join(cells).rstrip()
 
     rule = style.dim("─" * (sum(widths.values()) + 2 * (len(widths) - 1)))
     note = [style.dim(f"(no room for: {', '.join(left_out)})")] if left_out else []
     return [style.bold(line(header)), rule, *map(line, rows), *note]
-
-
-def _padded(text: str, width: int, left: bool) -> str:
-    space = " " * (width - display_width(text))
-    return text + space if left else space + text
 
 
 def _optional(value: Any, form: Callable[[Any], str]) -> str | None:

@@ -104,10 +104,7 @@ def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, 
     numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
 
     def line(texts: Iterable[tuple[str, str]]) -> str:
-        padded = (
-            text.rjust(widths[name]) if name in numeric else _left(shortened(text, widths[name]), widths[name])
-            for name, text in texts
-        )
+        padded = (padded(shortened(text, widths[name]), widths[name], left=name not in numeric) for name, text in texts)
         return "  ".join(padded).rstrip()
 
     rule = [style.dim("─" * (sum(widths.values()) + 2 * (len(columns) - 1)))] if rules else []
@@ -148,8 +145,10 @@ def shortened(text: str, width: int) -> str:
     return shorter
 
 
-def _left(text: str, width: int) -> str:
-    return text + " " * (width - display_width(text))
+def padded(text: str, width: int, left: bool = True) -> str:
+    """A text as wide as its column, at the left or the right of it."""
+    space = " " * (width - display_width(text))
+    return text + space if left else space + text
 
 
 def display_width(text: str) -> int:

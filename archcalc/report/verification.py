@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from archcalc.errors import printable, quoted
-from archcalc.report.table import Style, display_width, shortened
+from archcalc.report.table import Style, display_width, padded, shortened
 
 Status = Literal["equal", "differs", "not covered"]
 
@@ -107,8 +107,7 @@ def _table(question: str, rows: list[Comparison], style: Style) -> Iterator[str]
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    padded = (cell + " " * (width - display_width(cell)) for cell, width in zip(cells, widths, strict=True))
-    return "  ".join(padded).rstrip()
+    return "  ".join(map(padded, cells, widths)).rstrip()
 
 
 def _mark(row: Comparison) -> str:
