@@ -104,8 +104,10 @@ def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, 
     numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
 
     def line(texts: Iterable[tuple[str, str]]) -> str:
-        padded = (padded(shortened(text, widths[name]), widths[name], left=name not in numeric) for name, text in texts)
-        return "  ".join(padded).rstrip()
+        in_place = (
+            padded(shortened(text, widths[name]), widths[name], left=name not in numeric) for name, text in texts
+        )
+        return "  ".join(in_place).rstrip()
 
     rule = [style.dim("─" * (sum(widths.values()) + 2 * (len(columns) - 1)))] if rules else []
     header = style.bold(line((name, COLUMNS[name].header) for name in columns))
