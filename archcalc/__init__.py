@@ -95,6 +95,9 @@ def build(
     spec, each with the batch in front, and returns a tensor, or a tuple where there are several outputs. `device` may
     be `"meta"`, where a network of any size takes no memory; `dtype` replaces that of the floating-point parameters.
 
+    PyTorch's `torch.export` writes names of submodules into code that it runs: of a spec that you do not trust, export
+    the source text instead, which does not.
+
     Raises what `load` raises, and UsageError without PyTorch, for a device that is not there, and for a layer whose
     name a PyTorch module needs itself.
     """
