@@ -299,3 +299,16 @@ def test_a_large_network_is_verified_without_memory() -> None:
     layers = [{ name = "a", type = "linear", out_features = 1000000000, bias = false }]
     """)
     assert verify(network, "meta").agrees
+    with pytest.raises(
+        archcalc.UsageError, match='"large" does not fit into the memory of cpu; --device meta takes none'
+    ):
+        verify(network)
+
+
+def test_memory_that_runs_out_on_the_way_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", refuse)
+    with pytest.raises(archcalc.UsageError, match="does not fit into the memory of cpu"):
+        verify(archcalc.load("lenet5"))

@@ -7,7 +7,8 @@ import torch
 from archcalc.analysis.operations import total
 from archcalc.analysis.traffic import count_traffic
 from archcalc.analysis.training import count_training
-from archcalc.pytorch.bench import memory, sampling
+from archcalc.pytorch import memory
+from archcalc.pytorch.bench import sampling
 from archcalc.pytorch.bench.clock import find_clock, sample
 from archcalc.pytorch.bench.contention import is_crowded
 from archcalc.pytorch.bench.layers import time_layers

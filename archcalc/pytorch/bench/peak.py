@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from archcalc.pytorch.bench import memory
+from archcalc.pytorch import memory
 from archcalc.pytorch.bench.clock import Clock, Step, sample
 from archcalc.report.benchmark import MatrixPeak, Peak
 

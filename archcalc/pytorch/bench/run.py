@@ -8,7 +8,8 @@ import torch
 
 import archcalc
 from archcalc.errors import UsageError
-from archcalc.pytorch.bench import memory, sampling
+from archcalc.pytorch import memory
+from archcalc.pytorch.bench import sampling
 from archcalc.pytorch.bench.case import OUT_OF_MEMORY, Case
 from archcalc.pytorch.bench.clock import find_clock
 from archcalc.pytorch.bench.contention import Contention

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from archcalc.errors import UsageError, quoted
-from archcalc.pytorch.bench import memory
+from archcalc.pytorch import memory
 from archcalc.pytorch.bench.clock import Step, find_clock
 from archcalc.pytorch.bench.options import Options
 from archcalc.pytorch.build import BuiltNetwork, build
@@ -35,7 +35,7 @@ def check_trainable(network: Network) -> None:
 def prepare(network: Network, dtype: str, options: Options, device: torch.device) -> Workload:
     """The network with random weights and inputs, after a first call. Raises OutOfMemoryError and PyTorch's errors."""
     if device.type == "cpu":
-        _look_ahead(network, dtype, options.training)
+        memory.look_ahead(network, dtype, options.training)
     before = torch.cuda.memory_allocated() if device.type == "cuda" else 0
     with torch.inference_mode(mode=False):  # parameters are ordinary tensors, whatever they are used for
         module = build(network, device, dtype).train(options.training)
@@ -49,13 +49,6 @@ def prepare(network: Network, dtype: str, options: Options, device: torch.device
         steps = {"replay": _recorded(steps)}
     peak = _peak_memory(steps, before) if device.type == "cuda" else None
     return Workload(module, lambda: module(*inputs), steps, first if options.compile else None, peak)
-
-
-def _look_ahead(network: Network, dtype: str, training: bool) -> None:
-    """Systems promise more memory than there is, and end the program that uses it."""
-    needed, available = memory.needed(network, dtype, training), memory.available()
-    if available is not None and needed > available:
-        raise memory.OutOfMemoryError(f"needs {needed / 2**20:,.0f} MiB or more; {available / 2**20:,.0f} MiB are free")
 
 
 def _channels_last(

@@ -5,6 +5,8 @@ from itertools import chain
 
 import torch
 
+from archcalc.errors import UsageError, quoted
+from archcalc.pytorch import memory
 from archcalc.pytorch.build import build
 from archcalc.pytorch.device import find_device
 from archcalc.pytorch.verify.compiler import compiler_left_out
@@ -43,13 +45,21 @@ def _verify(
     fields: Collection[str] | None,
     progress: Callable[[int, int], None],
 ) -> Verification:
-    built = build(network, device)
-    observed = observe(network, built, device)
-    rows: Iterator[Comparison] = chain(
-        compare_shapes(network, observed),
-        compare_weights(network, built),
-        compare_operations(network, built, observed),
-        compare_fields(network, fields, progress),
-        compare_smallest(network),
-    )
-    return Verification(network.name, str(device), torch.__version__, tuple(rows), observed.failure)
+    try:
+        if device.type == "cpu":
+            memory.look_ahead(network)
+        built = build(network, device)
+        observed = observe(network, built, device)
+        rows: Iterator[Comparison] = chain(
+            compare_shapes(network, observed),
+            compare_weights(network, built),
+            compare_operations(network, built, observed),
+            compare_fields(network, fields, progress),
+            compare_smallest(network),
+        )
+        return Verification(network.name, str(device), torch.__version__, tuple(rows), observed.failure)
+    except (RuntimeError, MemoryError, memory.OutOfMemoryError) as error:
+        if not memory.is_out_of_memory(error):
+            raise
+        message = f"{quoted(network.name)} does not fit into the memory of {device}; --device meta takes none"
+        raise UsageError(message) from None

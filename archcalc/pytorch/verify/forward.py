@@ -13,6 +13,7 @@ from torch.utils.flop_counter import flop_registry
 from archcalc.layers.base import Layer, Tensors, Unknown, elements
 from archcalc.pytorch.build import BuiltNetwork
 from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.memory import is_out_of_memory
 from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
 
@@ -93,6 +94,8 @@ def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCou
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
             built.eval()(*inputs)
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        if is_out_of_memory(error):
+            raise
         return str(error).partition("\n")[0]
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)

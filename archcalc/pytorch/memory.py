@@ -29,7 +29,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in TEXTS)
 
 
-def needed(network: Network, dtype: str, training: bool) -> int:
+def look_ahead(network: Network, dtype: str | None = None, training: bool = False) -> None:
+    """Systems promise a CPU more memory than there is, and end what uses it: raises OutOfMemoryError before that."""
+    wanted, free_bytes = needed(network, dtype, training), available()
+    if free_bytes is not None and wanted > free_bytes:
+        raise OutOfMemoryError(f"needs {wanted / 2**20:,.0f} MiB or more; {free_bytes / 2**20:,.0f} MiB are free")
+
+
+def needed(network: Network, dtype: str | None, training: bool) -> int:
     """Bytes that a call takes at least: the parameters, and the inputs and output of the largest layer."""
     rows = count_traffic(network.analysed, dtype)
     parameters = value_bytes("float32", dtype) * network.totals.parameters
