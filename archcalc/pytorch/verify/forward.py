@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from archcalc.layers.base import Layer, Tensors, Unknown, elements
+from archcalc.layers.base import Unknown, elements
 from archcalc.pytorch.build import BuiltNetwork
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory
@@ -53,6 +53,7 @@ class Observation(NamedTuple):
     """What happened, by layer; `failure` is what PyTorch raised, and at which layer."""
 
     layers: dict[str, Observed]
+    flops: float  # of the whole network, for one sample
     failure: str | None
 
 
@@ -82,7 +83,7 @@ def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Obse
             stack.callback(module.register_forward_pre_hook(enter(node.name)).remove)
             stack.callback(module.register_forward_hook(leave(node.name)).remove)
         failure = _run(built, random_inputs(network, BATCH, device), counter)
-    return Observation(found, failure and f"{failure} (at layer {running[0]})")
+    return Observation(found, counter.total / BATCH, failure and f"{failure} (at layer {running[0]})")
 
 
 def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCounter) -> str | None:
@@ -104,43 +105,47 @@ def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCou
 
 def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparison]:
     """A row per layer: its output's shape, and its dtype where that is not float32."""
-    for position, node in enumerate(network.graph.nodes):
+    for position, row in enumerate(network.layers):
         _, output = network.analysed.tensors_at(position)
-        seen = observed.layers.get(node.name)
-        said: dict[str, Any] = {"shape": list(output.shape)}
+        seen = observed.layers.get(row.name)
+        said: dict[str, Any] = {"shape": list(row.output_shape)}
         found: dict[str, Any] | None = seen and {"shape": seen.shape}
         if output.dtype != "float32" or (seen and seen.dtype != "float32"):
             said["dtype"], found = output.dtype, seen and {"shape": seen.shape, "dtype": seen.dtype}
-        yield compare("output shape", node.name, said, found)
+        yield compare("output shape", row.name, said, found)
 
 
 def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[Comparison]:
     """A row per layer with MACs on either side, their total, and the kinds that PyTorch's counter does not see."""
-    totals, total = [0.0, 0.0], "total"
-    for position, node in enumerate(network.graph.nodes):
-        inputs, output = network.analysed.tensors_at(position)
-        said, note = _flops(node.layer, inputs, output.shape)
-        seen = observed.layers.get(node.name)
+    # Two for each MAC of one sample, as the summary says them; what PyTorch counts otherwise is put in or left out.
+    total = 2 * network.totals.macs // network.batch
+    for position, row in enumerate(network.layers):
+        said, more, note = _flops(network, position)
+        seen = observed.layers.get(row.name)
         if not said and not (seen and seen.flops):
             continue
-        if unseen := getattr(built.get_submodule(node.name), "not_counted", None):
-            yield Comparison("FLOPs", node.name, said, None, "not covered", unseen)
-            total = "total of the others"
-            continue
-        found = None if seen is None else _whole(seen.flops)
-        totals = [totals[0] + (said or 0), totals[1] + (found or 0)]
-        yield compare("FLOPs", node.name, said, found, note)
-    yield compare("FLOPs", total, _whole(totals[0]), _whole(totals[1]))
+        total += more
+        if unseen := getattr(built.get_submodule(row.name), "not_counted", None):
+            total -= said or 0
+            yield Comparison("FLOPs", row.name, said, None, "not covered", unseen)
+        else:
+            yield compare("FLOPs", row.name, said, None if seen is None else _whole(seen.flops), note)
+    yield compare("FLOPs", "total counted", total, _whole(observed.flops))
     yield from _other_operations(network)
 
 
-def _flops(layer: Layer, inputs: Tensors, output: tuple[int, ...]) -> tuple[int | None, str]:
-    """Two for each MAC of one sample, and a note; None if they are not known."""
+def _flops(network: Network, position: int) -> tuple[int | None, int, str]:
+    """Those of a layer, how many of them are in no sum of archcalc's, and why; None if they are not known."""
+    row, layer = network.layers[position], network.graph.nodes[position].layer
+    inputs, output = network.analysed.tensors_at(position)
     # PyTorch counts a sparse matrix as a full one.
     full = tuple(tensor._replace(nonzeros=elements(tensor.shape)) for tensor in inputs)
-    macs, counted = (layer.operations(tensors, output).get("macs", 0) for tensors in (inputs, full))
-    note = "" if counted == macs else "with every entry of the adjacency, as PyTorch counts it"
-    return (None, counted.reason) if isinstance(counted, Unknown) else (2 * counted, note)
+    macs, counted = (layer.operations(tensors, output.shape).get("macs", 0) for tensors in (inputs, full))
+    if isinstance(counted, Unknown):
+        return None, 0, counted.reason
+    more = 2 * counted if isinstance(macs, Unknown) else 2 * (counted - macs)
+    note = "with every entry of the adjacency, as PyTorch counts it" if more else ""
+    return 2 * (row.macs or 0) // network.batch + more, more, note
 
 
 def _whole(number: float) -> float:

@@ -26,6 +26,14 @@ def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[Compariso
         said = {name: {"shape": list(shape)} for name, shape in node.layer.buffers(inputs).items()}
         found = {name: {"shape": list(tensor.shape)} for name, tensor in module.named_buffers()}
         yield from _rows("buffer", node.name, said, found)
+        row = network.layers[position]
+        # What is another layer's is counted there.
+        own = node.owner is None
+        counts = _count(module.parameters()) * own, _count(module.buffers()) * own
+        if row.parameters or counts[0]:
+            yield compare("parameter", f"{node.name}: count", row.parameters, counts[0])
+        if row.buffers or counts[1]:
+            yield compare("buffer", f"{node.name}: count", row.buffers, counts[1])
     yield from _totals(network, built)
 
 
