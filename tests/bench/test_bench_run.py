@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import torch
 
 import archcalc
 from archcalc.errors import UsageError
-from archcalc.pytorch.bench import Interrupted, Options, bench, contention, memory, run, sampling, workload
+from archcalc.pytorch import memory
+from archcalc.pytorch.bench import Interrupted, Options, bench, contention, run, sampling, workload
 from archcalc.pytorch.bench import case as cases
 from archcalc.pytorch.bench.environment import session
 from archcalc.report.benchmark import FEWEST, Benchmark, MatrixPeak, Peak
@@ -304,12 +306,17 @@ def test_memory_that_runs_out_later_is_a_row_too(monkeypatch: pytest.MonkeyPatch
 
 def test_what_has_no_room_beside_the_others_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     real, refused = workload.prepare, []
+    made: list[weakref.ref[Any]] = []
 
     def prepare(network: archcalc.Network, *others: Any) -> Any:
         if network.name == "dense" and not refused:
             refused.append(network)
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(network, *others)
+        if network.name == "dense":
+            assert [reference() for reference in made] == [None]  # the other network is gone
+        found = real(network, *others)
+        made.append(weakref.ref(found.module))
+        return found
 
     monkeypatch.setattr(cases, "prepare", prepare)
     result = rows(DENSE, NORMED)

@@ -32,6 +32,9 @@ class Case:
         self.clock = find_clock(device)
         self.samples: list[Sample] = []
         self.workload: Workload | None = None
+        self.phases: tuple[str, ...] = ()
+        self.compile_seconds: float | None = None
+        self.peak_memory: int | None = None
         self.count, self.warm_up = 1, WarmUp(0, 0.0, stable=False)
         self.layers: LayerTimes | None = None
         self.others: float | None = None  # CPUs that other programs kept busy
@@ -66,7 +69,9 @@ class Case:
         return self.attempt(lambda: self._prepare(goal))
 
     def _prepare(self, goal: Goal) -> None:
-        self.workload = prepare(self.network, self.dtype, self.options, self.device)
+        made = self.workload = prepare(self.network, self.dtype, self.options, self.device)
+        # Kept here, since the workload is gone when the row is made.
+        self.phases, self.compile_seconds, self.peak_memory = (*made.steps,), made.compile_seconds, made.peak_memory
         self.count, self.warm_up = sampling.warm_up(lambda count: sum(self._sample(count)), goal)
 
     def _sample(self, count: int) -> Sample:
@@ -112,17 +117,16 @@ class Case:
         return Work(2 * macs.known, moved, macs.unknown)
 
     def _measurement(self, goal: Goal) -> Measurement:
-        assert self.workload is not None
-        phases = zip(self.workload.steps, zip(*self.samples, strict=True), strict=True)
-        several = len(self.workload.steps) > 1
+        phases = zip(self.phases, zip(*self.samples, strict=True), strict=True)
+        several = len(self.phases) > 1
         return Measurement(
             describe([*map(sum, self.samples)]),
             {name: describe(values) for name, values in phases} if several else {},
             self.count,
             self.warm_up,
             sampling.reached(self.samples, goal),
-            self.workload.compile_seconds,
-            self.workload.peak_memory,
+            self.compile_seconds,
+            self.peak_memory,
             self.layers,
             self.others,
             is_crowded(self.others, torch.get_num_threads()),

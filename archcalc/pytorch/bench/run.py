@@ -138,7 +138,16 @@ class _Run:
             self.rows += self._finished(cases)
 
     def _measure(self, cases: Sequence[Case], progress: Callable[[float], None]) -> None:
+        """Measure cases in turns; their memory is free afterwards."""
         progress(0)
+        try:
+            self._take_turns(cases, progress)
+        finally:
+            for case in cases:
+                case.workload = None
+            memory.free(self.device)
+
+    def _take_turns(self, cases: Sequence[Case], progress: Callable[[float], None]) -> None:
         ready = [case for case in cases if case.prepare(self.goal)]
         contention = Contention()
         if ready:
@@ -155,6 +164,3 @@ class _Run:
             if case.problem or len(case.samples) >= FEWEST:
                 first = next(other for other in cases if other.dtype == case.dtype)
                 yield case.row(self.goal, first)
-        for case in cases:
-            case.workload = None
-        memory.free(self.device)
