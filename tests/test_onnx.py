@@ -33,6 +33,7 @@ def compare(network: archcalc.Network, batch: int = 3) -> onnx.ModelProto:
     torch.manual_seed(0)
     built = build(network).eval()
     model = onnx.load_from_string(to_onnx(network, built))
+    onnx.checker.check_model(model, full_check=True)
     inputs = [values.to_dense() for values in random_inputs(network, batch, "cpu")]
     names = [value.name for value in model.graph.input]
     found = ReferenceEvaluator(model).run(None, dict(zip(names, (one.numpy() for one in inputs), strict=True)))
@@ -67,6 +68,27 @@ def test_every_shipped_spec(name: str) -> None:
 )
 def test_hard_cases(case: str) -> None:
     compare(archcalc.load(CASES / f"{case}.toml"))
+
+
+def test_names_that_the_exporter_gives_itself() -> None:
+    model = compare(
+        archcalc.loads("""
+        name = "named as the exporter names values"
+        inputs = { x = [4], relu = [4] }
+        outputs = ["linear", "x", "x", "sum", "layer.weight"]
+        layers = [
+          { name = "a b", type = "linear", out_features = 4, input = "x" },
+          { name = "b", type = "relu" },
+          { name = "sum", type = "add", inputs = ["relu", "b"] },
+          { name = "linear", type = "linear", out_features = 4 },
+          { name = "layer", type = "block" },
+        ]
+        [blocks.block]
+        layers = [{ name = "weight", type = "tanh" }]
+        """)
+    )
+    assert [value.name for value in model.graph.input] == ["x", "relu"]
+    assert [value.name for value in model.graph.output] == ["linear", "x_2", "x_3", "sum", "layer.weight"]
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

@@ -36,6 +36,7 @@ def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
     shared = [values.is_sparse for values in inputs]
     with _quietly():
         program = _export(network, _plain(network, built), tuple(values.to_dense() for values in inputs), shared)
+    _name_values(program.model.graph, network)
     model: bytes = program.model_proto.SerializeToString()
     return model
 
@@ -79,13 +80,7 @@ def _plain_names(layers: list[str]) -> dict[str, str]:
 
 
 def _export(network: Network, built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], shared: list[bool]) -> Any:
-    names = network.analysed.names
-    options = {
-        "dynamo": True,
-        "verbose": False,
-        "input_names": [*network.graph.inputs],
-        "output_names": _unique([names[edge] for edge in network.graph.outputs]),
-    }
+    options = {"dynamo": True, "verbose": False}
     batch = tuple(None if one else {0: "batch"} for one in shared)
     try:
         return torch.onnx.export(built, inputs, dynamic_shapes=(batch,), **options)
@@ -97,10 +92,17 @@ def _export(network: Network, built: BuiltNetwork, inputs: tuple[torch.Tensor, .
             raise UsageError(f"PyTorch cannot export {quoted(network.name)} to ONNX: {reason}") from None
 
 
-def _unique(names: list[str]) -> list[str]:
-    """The names, an output that is given again with a number behind it."""
-    known = Names()
-    return [known.add(name) for name in names]
+def _name_values(graph: Any, network: Network) -> None:
+    """Gives every value a name of its own: the spec's to inputs and outputs, which the exporter would give twice."""
+    edges = network.analysed.names
+    wanted = [*network.graph.inputs, *(edges[edge] for edge in network.graph.outputs)]
+    names = Names()
+    for value, name in zip([*graph.inputs, *graph.outputs], wanted, strict=True):
+        value.name = names.add(name)
+    inner = [*graph.initializers.values(), *(value for node in graph for value in node.outputs)]
+    for value in inner:
+        if not value.is_graph_output():
+            value.name = names.add(value.name)
 
 
 @contextlib.contextmanager
