@@ -154,6 +154,7 @@ class Work(NamedTuple):
 class Measurement(NamedTuple):
     """The times of one case. `phases` are parts of each call, which add up to it; empty where there is one alone.
 
+    `layers_problem` says why layers could not be timed.
     `cpus_of_others`: how many CPUs other programs kept busy meanwhile; `crowded` if that left too few.
     """
 
@@ -165,6 +166,7 @@ class Measurement(NamedTuple):
     compile_seconds: float | None = None
     peak_memory: int | None = None
     layers: LayerTimes | None = None
+    layers_problem: str | None = None
     cpus_of_others: float | None = None
     crowded: bool = False
 
@@ -273,6 +275,7 @@ def _measurement(found: Measurement | None) -> dict[str, Any]:
         "cpus_of_others": found.cpus_of_others,
         "crowded": found.crowded,
         "layers": _layers(found.layers),
+        "layers_problem": found.layers_problem,
     }
 
 

@@ -176,6 +176,8 @@ def _notes(benchmark: Benchmark) -> list[str]:
         if row.work.lower_bound:
             lines.append(f"≥ {_title(row)}: {printable(row.work.lower_bound)}")
         if found := row.measurement:
+            if found.layers_problem:
+                lines.append(f"  {_title(row)}: no times of layers: {printable(found.layers_problem)}")
             if found.crowded:
                 taken = digits(found.cpus_of_others or 0)
                 lines.append(

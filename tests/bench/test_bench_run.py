@@ -19,6 +19,7 @@ from archcalc.pytorch.bench import Interrupted, Options, bench, contention, run,
 from archcalc.pytorch.bench import case as cases
 from archcalc.pytorch.bench.environment import session
 from archcalc.report.benchmark import FEWEST, Benchmark, MatrixPeak, Peak
+from archcalc.report.benchmark_table import render
 
 DENSE = """
 name = "dense"
@@ -322,6 +323,19 @@ def test_what_has_no_room_beside_the_others_runs_alone(monkeypatch: pytest.Monke
     result = rows(DENSE, NORMED)
     assert [row["status"] for row in result] == ["measured", "measured"]
     assert [row["ratio"] for row in result] == [None, None]  # no turns, no pairs
+
+
+def test_layers_that_cannot_be_timed_leave_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(cases, "time_layers", fail)
+    result = bench([dense()], SHORT._replace(layers=True))
+    (row,) = result.to_dict()["rows"]
+    assert (row["status"], row["problem"], row["layers"]) == ("measured", None, None)
+    assert row["seconds"]["median"] > 0
+    assert row["layers_problem"] == "CUDA out of memory"
+    assert "dense, batch 1, float32: no times of layers: CUDA out of memory" in render(result, "table")
 
 
 def test_memory_that_is_not_there_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from archcalc.pytorch.bench.workload import Workload, prepare
 from archcalc.report.benchmark import FEWEST, Distribution, LayerTimes, Measurement, Row, WarmUp, Work, describe
 from archcalc.report.network import Network
 
+MEASURED = "measured"
 OUT_OF_MEMORY = "out of memory"
 FAILED = "failed"
 # What PyTorch raises where a layer, a dtype or a device cannot do something.
@@ -37,8 +38,9 @@ class Case:
         self.peak_memory: int | None = None
         self.count, self.warm_up = 1, WarmUp(0, 0.0, stable=False)
         self.layers: LayerTimes | None = None
+        self.layers_problem = ""
         self.others: float | None = None  # CPUs that other programs kept busy
-        self.status, self.problem = "measured", ""
+        self.status, self.problem = MEASURED, ""
         self.alone = False  # not measured in turns with the others
 
     def by_itself(self) -> "Case":
@@ -49,15 +51,20 @@ class Case:
 
     def attempt(self, action: Callable[[], None]) -> bool:
         """Do something; where PyTorch cannot, note why and let go of everything."""
+        self.status, self.problem = self._try(action)
+        if self.problem:
+            self.release()
+        return not self.problem
+
+    def _try(self, action: Callable[[], None]) -> tuple[str, str]:
+        """What became of it, and why it failed; the error itself would hold on to tensors."""
         try:
             with torch.inference_mode(not self.options.training):
                 action()
         except FAILURES as error:
-            self.status = OUT_OF_MEMORY if memory.is_out_of_memory(error) else FAILED
-            self.problem = str(error).strip().partition("\n")[0] or type(error).__name__
-        if self.problem:  # outside of the handler, whose error holds on to tensors
-            self.release()
-        return not self.problem
+            status = OUT_OF_MEMORY if memory.is_out_of_memory(error) else FAILED
+            return status, str(error).strip().partition("\n")[0] or type(error).__name__
+        return MEASURED, ""
 
     def release(self) -> None:
         """Give its memory back."""
@@ -90,8 +97,8 @@ class Case:
         return self.attempt(lambda: self.samples.append(self._sample(self.count)))
 
     def time_layers(self, seconds: float) -> None:
-        """Time the layers, too."""
-        self.attempt(lambda: self._time_layers(seconds))
+        """Time the layers, too; where that fails, the times of the whole stay."""
+        _, self.layers_problem = self._try(lambda: self._time_layers(seconds))
 
     def _time_layers(self, seconds: float) -> None:
         assert self.workload is not None
@@ -128,6 +135,7 @@ class Case:
             self.compile_seconds,
             self.peak_memory,
             self.layers,
+            self.layers_problem or None,
             self.others,
             is_crowded(self.others, torch.get_num_threads()),
         )
