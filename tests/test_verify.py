@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import archcalc
 from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window
-from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape
+from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape, Tensors
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.pooling import AvgPool2d
 from archcalc.pytorch.build import build
@@ -312,3 +312,51 @@ def test_memory_that_runs_out_on_the_way_is_no_difference(monkeypatch: pytest.Mo
     monkeypatch.setattr(torch.nn.Conv2d, "forward", refuse)
     with pytest.raises(archcalc.UsageError, match="does not fit into the memory of cpu"):
         verify(archcalc.load("lenet5"))
+
+
+PADDED = """
+name = "padded"
+inputs.image = [1, 64, 64]
+layers = [
+  { name = "a", type = "conv2d", out_channels = 2, kernel_size = 3, padding = 1 },
+  { name = "b", type = "conv2d", out_channels = 2, kernel_size = 3, padding = 1, stride = 2 },
+]
+"""
+EVERYTHING = {
+    "all alike": lambda size, _window: Window(size, 0),
+    "a huge window": lambda size, window: window._replace(kernel=size, before=size // 2, after=size // 2),
+    "a window as wide as the rest": lambda _size, window: window._replace(kernel=window.kernel + 20, before=11),
+}
+
+
+@pytest.mark.parametrize("claim", EVERYTHING)
+def test_padding_is_no_excuse_for_a_field_that_is_too_large(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Conv2d.reads
+
+    def reads(self: Conv2d, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        ((channels, *spatial),) = original(self, inputs)
+        sizes = inputs[0].shape[1:]
+        pairs = zip(spatial, sizes, strict=True)
+        return ((channels, *(read._replace(window=EVERYTHING[claim](size, read.window)) for read, size in pairs)),)
+
+    monkeypatch.setattr(Conv2d, "reads", reads)
+    found = verify(archcalc.loads(PADDED))
+    assert [(row.question[:5], row.layer) for row in found.differences] == [("field", "a"), ("field", "b")]
+
+
+def test_a_row_of_the_summary_that_is_wrong_is_caught() -> None:
+    for changes in ({"macs": 7}, {"parameters": 3}, {"buffers": 1}, {"output_shape": (1, 2, 3)}):
+        network = archcalc.load("lenet5")
+        rows = (network.layers[0]._replace(**changes), *network.layers[1:])
+        network.summary = network.summary._replace(layers=rows)
+        assert {row.layer for row in verify(network, "meta", ()).differences} <= {"C1", "C1: count"}
+        assert not verify(network, "meta", ()).agrees
+
+
+@pytest.mark.parametrize("total", ["parameters", "trainable_parameters", "buffers", "macs"])
+def test_a_total_of_the_summary_that_is_wrong_is_caught(total: str) -> None:
+    network = archcalc.load("lenet5")
+    totals = network.totals._replace(**{total: getattr(network.totals, total) + 1})
+    network.summary = network.summary._replace(totals=totals)
+    (row,) = verify(network, "meta", ()).differences
+    assert row.layer.startswith("total")

@@ -1,8 +1,10 @@
 """What units of the measurable network see of its inputs: where the gradient is not zero."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
+from torch import nn
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import Field
@@ -22,26 +24,30 @@ class Measurable:
             for edge, tensor in enumerate(analysed.graph.inputs.values())
         ]
         self.signals: dict[int, Signal] = {edge: Signal(values) for edge, values in enumerate(self.inputs)}
+        self.holes: set[int] = set()  # edges behind a layer some of whose units may see nothing
         self.known: dict[tuple[int, str, tuple[int, ...]], list[Interval] | None] = {}
         for edge in _ancestors(analysed, edges):
             self.signals[edge] = self._pass(edge - len(self.inputs))
 
     def _pass(self, position: int) -> Signal:
+        """Runs a layer."""
         node = self.analysed.graph.nodes[position]
         tensors, _ = self.analysed.tensors_at(position)
         inputs = [self.signals[source] for source in node.sources]
         with torch.device("meta"):  # weights are not needed before it is known which
             module = make_module(node.layer.module(tensors))
+        if _leaves_holes(module) or any(source in self.holes for source in node.sources):
+            self.holes.add(position + len(self.inputs))
         return pass_through(module, inputs)
 
-    def seen(self, edge: int, field: Field, units: Sequence[int]) -> list[Interval] | None:
+    def seen(self, edge: int, field: Field, units: Sequence[int] | None) -> list[Interval] | None:
         """The first and the last position that a unit sees, along each axis; None if it sees nothing.
 
-        `units` has its place for each axis of the field.
+        `units` has its place for each axis of the field; None is for all units together.
         """
         values = self.signals[edge].values
         places: list[int | slice] = [slice(None)] * (values.dim() - 1)
-        for axis, unit in zip(field.axes, units, strict=True):
+        for axis, unit in zip(field.axes, units, strict=True) if units else ():
             places[axis.axis] = unit
         # Layers that pass their input on have the very same values.
         key = (id(values), str(places), field.shape)
@@ -77,6 +83,14 @@ class Measurable:
                 return None
             found.append((int(positions[0]), int(positions[-1])))
         return found
+
+
+def _leaves_holes(module: nn.Module) -> bool:
+    """Whether a transposed convolution leaves units between those that its kernel fills."""
+    if not isinstance(module, nn.modules.conv._ConvTransposeNd):
+        return False
+    axes = zip(module.kernel_size, module.stride, module.dilation, strict=True)
+    return any(kernel < stride or math.gcd(dilation, stride) > 1 for kernel, stride, dilation in axes)
 
 
 def _union(found: list[list[Interval] | None]) -> list[Interval] | None:

@@ -46,9 +46,9 @@ class Stage:
         for position in positions:
             field = self._field(position)
             if measurable and (found := units[position]) and isinstance(field, Field):
-                seen = [measurable.seen(self.analysed.edge(position), field, places) for places in found.places]
+                measured = Measured(measurable, self.analysed.edge(position), field, found.places)
                 compared = self._compare_facts if found.complete else self._compare_units
-                yield position, compared(position, field, found.places, seen)
+                yield position, compared(position, measured)
             elif self.last:
                 yield position, self._uncovered(position, field)
 
@@ -79,40 +79,34 @@ class Stage:
 
     def _is_free(self, position: int, field: Field, places: Places) -> bool:
         """Whether nothing between a unit and the input is padding."""
-        border = self.borders[self.analysed.edge(position)]
+        ends = self.borders[self.analysed.edge(position)]
         for number, (axis, unit, size) in enumerate(zip(field.axes, places, field.shape, strict=True)):
             first, last = axis.sees(unit)
-            before, behind = border.ends.get((field.shape, number), (-1, size)) if axis.advance else (-1, size)
+            before, behind = ends.get((field.shape, number), (-1, size)) if axis.advance else (-1, size)
             if first <= last and (first <= before or last >= behind):
                 return False
         return True
 
-    def _compare_facts(
-        self, position: int, field: Field, places: list[Places], seen: list[list[Interval] | None]
-    ) -> Comparison:
+    def _compare_facts(self, position: int, measured: "Measured") -> Comparison:
         """Size, jump and centre of a layer whose units see no padding."""
-        said, found = _facts(field), _measured(field, places, seen)
-        if said != found and self._has_holes(position) and all(map(_is_within, [field] * len(seen), places, seen)):
+        said, found = _facts(measured.field), _measured(measured)
+        if said != found and all(map(measured.is_behind_holes, range(len(measured.places)))):
             return self._row(position, said, found, BEHIND_HOLES)
         return compare(QUESTION, self._name(position), said, found)
 
-    def _compare_units(
-        self, position: int, field: Field, places: list[Places], seen: list[list[Interval] | None]
-    ) -> Comparison:
+    def _compare_units(self, position: int, measured: "Measured") -> Comparison:
         """What each of some units sees; behind padding, or where there are holes, it may be less than is said."""
-        bounds = []
-        for unit, intervals in zip(places, seen, strict=True):
-            said, found = _clipped(field, unit), None if intervals is None else {"seen": list(map(list, intervals))}
-            holes, free = self._has_holes(position), self._is_free(position, field, unit)
-            if said != found and (holes or not free) and _is_within(field, unit, intervals):
-                bounds.append(self._row(position, said, found, BEHIND_HOLES if holes else BEHIND_PADDING))
-            elif said != found:
-                return compare(QUESTION, self._name(position), said, found, CLIPPED)
-        said = _clipped(field, places[0])
-        return bounds[0] if bounds else compare(QUESTION, self._name(position), said, said, CLIPPED)
+        rows = [self._compare_unit(position, measured, number) for number in range(len(measured.places))]
+        return min(rows, key=lambda row: ("differs", "not covered", "equal").index(row.status))
 
-    def _has_holes(self, position: int) -> bool:
-        return self.borders[self.analysed.edge(position) + 1].holes
+    def _compare_unit(self, position: int, measured: "Measured", number: int) -> Comparison:
+        said, seen = _clipped(measured.field, measured.places[number]), measured.seen[number]
+        found = None if seen is None else {"seen": list(map(list, seen))}
+        if said != found and measured.is_behind_holes(number):
+            return self._row(position, said, found, BEHIND_HOLES)
+        if said != found and measured.is_cut_off(number):
+            return self._row(position, said, found, BEHIND_PADDING)
+        return compare(QUESTION, self._name(position), said, found, CLIPPED)
 
     def _name(self, position: int) -> str:
         return self.analysed.graph.nodes[position].name
@@ -126,33 +120,47 @@ class Stage:
         return self._row(position, None, None, field.reason if field else "the input has no positions")
 
 
-class Border(NamedTuple):
-    """What lies before some edge.
+class Measured:
+    """What units of a layer see, in PyTorch, and what may make that less than is said."""
 
-    `ends`: by the shape of the input and an axis, where what padding sees begins at one end, and ends at the other.
-    `holes`: whether some units see nothing.
-    """
+    def __init__(self, measurable: Measurable, edge: int, field: Field, places: list[Places]) -> None:
+        self.measurable, self.edge, self.field, self.places = measurable, edge, field, places
+        self.seen = [measurable.seen(edge, field, unit) for unit in places]
 
-    ends: dict[tuple[Places, int], tuple[float, float]]
-    holes: bool
+    def is_behind_holes(self, number: int) -> bool:
+        """Whether a unit sees no more than is said, behind a transposed convolution."""
+        return self.edge in self.measurable.holes and _is_within(self.field, self.places[number], self.seen[number])
+
+    def is_cut_off(self, number: int) -> bool:
+        """Whether a unit sees less than is said only where no unit of its layer sees anything."""
+        seen, said = self.seen[number], _clipped(self.field, self.places[number])
+        covered = self.measurable.seen(self.edge, self.field, None)
+        if seen is None or said is None or covered is None:
+            return False
+        return all(
+            (first == own[0] or own[0] == most[0] > first) and (last == own[1] or own[1] == most[1] < last)
+            for (first, last), own, most in zip(said["seen"], seen, covered, strict=True)
+        )
 
 
-def find_borders(analysed: AnalysedGraph) -> list[Border]:
-    """For every edge what lies before it, and one for what lies behind the last."""
-    ends: dict[tuple[Places, int], tuple[float, float]] = {}
-    holes, found = False, []
+Ends = dict[tuple[Places, int], tuple[float, float]]
+
+
+def find_borders(analysed: AnalysedGraph) -> list[Ends]:
+    """For every edge, by the shape of the input and an axis, where what padding before it begins and ends to see."""
+    ends: Ends = {}
+    found = []
     for field in analysed.receptive_fields.edges:
-        found.append(Border(dict(ends), holes))
+        found.append(dict(ends))
         if not isinstance(field, Field):
             continue
         for number, axis in enumerate(field.axes):
             key = (field.shape, number)
-            holes = holes or any(first > last for first, last in zip(axis.first, axis.last, strict=True))
             if axis.advance and not axis.mixed:
                 before, behind = _seen_by_padding(axis)
                 known = ends.get(key, (before, behind))
                 ends[key] = max(known[0], before), min(known[1], behind)
-    return [*found, Border(ends, holes)]
+    return found
 
 
 def _seen_by_padding(axis: AxisField) -> tuple[float, float]:
@@ -195,16 +203,17 @@ def _facts(field: Field) -> Facts:
     return {"size": sizes, "jump": [exact(*axis.jump_ratio) for axis in field.axes], "center": centers}
 
 
-def _measured(field: Field, places: list[Places], seen: list[list[Interval] | None]) -> Facts:
+def _measured(measured: Measured) -> Facts:
     """The same, from what units in a row see."""
+    field, seen = measured.field, measured.seen
     if not all(seen):
         return {"size": [None for _ in field.axes]}
     intervals = (
         [found[number] for found in seen[: axis.period + 1] if found] for number, axis in enumerate(field.axes)
     )
-    columns = zip(field.axes, places[0], intervals, strict=True)
-    measured = zip(*(_measure_axis(*column) for column in columns), strict=True)
-    return dict(zip(("size", "jump", "center"), map(list, measured), strict=True))
+    columns = zip(field.axes, measured.places[0], intervals, strict=True)
+    axes = zip(*(_measure_axis(*column) for column in columns), strict=True)
+    return dict(zip(("size", "jump", "center"), map(list, axes), strict=True))
 
 
 def _measure_axis(axis: AxisField, unit: int, intervals: list[Interval]) -> tuple[Any, Any, Any]:
