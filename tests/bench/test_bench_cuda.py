@@ -63,6 +63,12 @@ def test_a_graph_computes_what_the_network_does(mode: str) -> None:
     assert row["phases"] == {}
 
 
+def test_a_graph_needs_the_memory_of_its_calls() -> None:
+    (eager,) = rows("mnist_cnn", batches=(256,))
+    (graph,) = rows("mnist_cnn", batches=(256,), cuda_graph=True)
+    assert graph["peak_memory_bytes"] == pytest.approx(eager["peak_memory_bytes"], rel=0.1)
+
+
 def test_a_graph_is_faster_where_launching_takes_the_time() -> None:
     (eager,) = rows("lenet5")
     (graph,) = rows("lenet5", cuda_graph=True)

@@ -180,6 +180,24 @@ def test_channels_last_reaches_weights_and_inputs() -> None:
     assert not weight.is_contiguous()
 
 
+def test_memory_is_measured_before_a_graph_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    real = {name: getattr(workload, name) for name in ("build", "random_inputs")}
+    on_cpu = {
+        "build": lambda network, _device, dtype: real["build"](network, "cpu", dtype),
+        "random_inputs": lambda network, batch, _device, dtype: real["random_inputs"](network, batch, "cpu", dtype),
+        "_timed": lambda *_: 0.0,
+        "_peak_memory": lambda steps, _before: log.extend(steps) or 1,
+        "_recorded": lambda _steps: log.append("recorded"),
+    }
+    for name, function in on_cpu.items():
+        monkeypatch.setattr(workload, name, function)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 0)
+    made = workload.prepare(dense(), "float32", Options(cuda_graph=True), torch.device("cuda"))
+    assert log == ["forward", "recorded"]
+    assert ([*made.steps], made.peak_memory) == (["replay"], 1)
+
+
 def test_compiled_networks_have_a_function_each(monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[Any] = []
 

@@ -23,7 +23,7 @@ class Workload(NamedTuple):
     forward: Step
     steps: dict[str, Step]
     compile_seconds: float | None
-    peak_memory: int | None  # bytes of the allocator on CUDA, in one call, weights and inputs included
+    peak_memory: int | None  # bytes of the allocator on CUDA, in one call not recorded, weights and inputs included
 
 
 def check_trainable(network: Network) -> None:
@@ -45,9 +45,9 @@ def prepare(network: Network, dtype: str, options: Options, device: torch.device
     model: Any = _compiled(module) if options.compile else module
     steps = _training_steps(model, inputs) if options.training else {"forward": lambda: model(*inputs)}
     first = _timed(steps, device)  # finds algorithms, and compiles
+    peak = _peak_memory(steps, before) if device.type == "cuda" else None  # a replay asks the allocator for nothing
     if options.cuda_graph:
         steps = {"replay": _recorded(steps)}
-    peak = _peak_memory(steps, before) if device.type == "cuda" else None
     return Workload(module, lambda: module(*inputs), steps, first if options.compile else None, peak)
 
 
