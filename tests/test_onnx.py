@@ -105,9 +105,38 @@ def test_a_missing_package_is_named(package: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
-def test_what_is_too_large_for_a_file() -> None:
-    text = 'name = "large"\ninputs.x = [1]\nlayers = [{ type = "linear", out_features = 600000000, bias = false }]'
-    with torch.device("meta"):
-        built = build(archcalc.loads(text), device="meta")
-    with pytest.raises(UsageError, match=r"weights of 2.2 GiB are more than the 2 GiB"):
-        to_onnx(archcalc.loads(text), built)
+def spec(x: str, layer: str) -> archcalc.Network:
+    return archcalc.loads(f'name = "large"\ninputs.x = {x}\nlayers = [{{ {layer} }}]')
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"), [((1, 600_000_000), r"2\.2 GiB"), ((1_000_000, 100_000_000), r"372529\.0 GiB")]
+)
+def test_what_is_too_large_for_a_file(sizes: tuple[int, int], said: str) -> None:
+    features, out_features = sizes
+    network = spec(f"[{features}]", f'type = "linear", out_features = {out_features}, bias = false')
+    for built in (None, build(network, "meta")):
+        with pytest.raises(UsageError, match=f"weights of {said} are more than the 2 GiB"):
+            to_onnx(network, built)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        spec("[1, 4000000, 4000000]", 'type = "relu"'),
+        spec("{ shape = [1000000, 1000000], nonzeros = 900000000000 }", 'type = "relu"'),
+    ],
+    ids=["input", "nonzeros"],
+)
+def test_what_is_too_large_for_the_memory(network: archcalc.Network) -> None:
+    with pytest.raises(UsageError, match='"large" does not fit into memory, where it is exported to ONNX'):
+        to_onnx(network)
+
+
+def test_memory_that_runs_out_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    with pytest.raises(UsageError, match='"large" does not fit into memory'):
+        to_onnx(spec("[1]", 'type = "relu"'))

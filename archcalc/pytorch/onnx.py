@@ -13,6 +13,7 @@ import torch
 
 from archcalc.errors import UsageError, quoted
 from archcalc.export.names import MODULE_ATTRIBUTES, Names
+from archcalc.pytorch import memory
 from archcalc.pytorch.build import BuiltNetwork, add_module, build
 from archcalc.pytorch.device import random_inputs
 from archcalc.report.network import Network
@@ -24,13 +25,20 @@ def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
     """An ONNX model of the network at inference; without a module that is built already, with random weights.
 
     Inputs and outputs have the names of the spec, and the batch is open wherever PyTorch can keep it so. Raises
-    UsageError without the packages that it takes, and for a network that an ONNX file cannot hold.
+    UsageError without the packages that it takes, and for a network that an ONNX file or the memory cannot hold.
     """
     _check_packages()
-    built = (built or build(network)).eval()
-    size = sum(tensor.numel() * tensor.element_size() for tensor in built.state_dict().values())
-    if size > MAX_BYTES:
-        raise UsageError(f"weights of {size / 2**30:.1f} GiB are more than the 2 GiB that an ONNX file holds")
+    _check_size(built or build(network, "meta"))
+    try:
+        memory.look_ahead(network)
+        return _to_onnx(network, (built or build(network)).eval())
+    except (RuntimeError, MemoryError, memory.OutOfMemoryError) as error:
+        if not memory.is_out_of_memory(error):
+            raise
+        raise UsageError(f"{quoted(network.name)} does not fit into memory, where it is exported to ONNX") from None
+
+
+def _to_onnx(network: Network, built: BuiltNetwork) -> bytes:
     # An adjacency with known nonzeros is one matrix for all samples; ONNX has no sparse ones.
     inputs = random_inputs(network, 2, "cpu")
     shared = [values.is_sparse for values in inputs]
@@ -39,6 +47,12 @@ def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
     _name_values(program.model.graph, network)
     model: bytes = program.model_proto.SerializeToString()
     return model
+
+
+def _check_size(built: BuiltNetwork) -> None:
+    size = sum(tensor.numel() * tensor.element_size() for tensor in (*built.parameters(), *built.buffers()))
+    if size > MAX_BYTES:
+        raise UsageError(f"weights of {size / 2**30:.1f} GiB are more than the 2 GiB that an ONNX file holds")
 
 
 def _check_packages() -> None:
