@@ -29,6 +29,15 @@ layers = [
   { name = "fc2", type = "linear", out_features = 8 },
 ]
 """
+MIXED = """
+name = "mixed"
+inputs = { x = [2, 4, 4], y = [2, 4, 4, 4] }
+outputs = ["conv1", "conv2"]
+layers = [
+  { name = "conv1", type = "conv2d", out_channels = 3, kernel_size = 2, input = "x" },
+  { name = "conv2", type = "conv3d", out_channels = 3, kernel_size = 2, input = "y" },
+]
+"""
 NORMED = 'name = "normed"\ninputs.x = [8]\nlayers = [{ type = "batch_norm" }]'
 # Two threads would wait for each other, and so for whatever else the machine does.
 SHORT = Options(seconds=0.05, threads=1)
@@ -173,11 +182,15 @@ def test_dtypes_take_turns_and_are_compared_within_themselves() -> None:
 
 
 def test_channels_last_reaches_weights_and_inputs() -> None:
-    made = workload.prepare(archcalc.load("mnist_cnn"), "float32", Options(channels_last=True), torch.device("cpu"))
-    weight = made.module.get_submodule("conv2").weight
-    assert isinstance(weight, torch.Tensor)
-    assert weight.is_contiguous(memory_format=torch.channels_last)
-    assert not weight.is_contiguous()
+    chosen, device = Options(channels_last=True), torch.device("cpu")
+    for network, form in (
+        (archcalc.load("mnist_cnn"), torch.channels_last),
+        (archcalc.loads(MIXED), torch.channels_last_3d),
+    ):
+        weight = workload.prepare(network, "float32", chosen, device).module.get_submodule("conv2").weight
+        assert isinstance(weight, torch.Tensor)
+        assert weight.is_contiguous(memory_format=form)
+        assert not weight.is_contiguous()
 
 
 def test_memory_is_measured_before_a_graph_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

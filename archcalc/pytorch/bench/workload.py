@@ -15,6 +15,8 @@ from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
 from archcalc.report.network import Network
 
+FORMS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of axes
+
 
 class Workload(NamedTuple):
     """What to time. `steps` are the phases of one call, `forward` the first of them, of the module as it was built."""
@@ -41,7 +43,7 @@ def prepare(network: Network, dtype: str, options: Options, device: torch.device
         module = build(network, device, dtype).train(options.training)
         inputs = random_inputs(network, network.batch, device, dtype)
         if options.channels_last:
-            module, inputs = _channels_last(module, inputs)
+            inputs = _channels_last(module, inputs)
     model: Any = _compiled(module) if options.compile else module
     steps = _training_steps(model, inputs) if options.training else {"forward": lambda: model(*inputs)}
     first = _timed(steps, device)  # finds algorithms, and compiles
@@ -51,12 +53,16 @@ def prepare(network: Network, dtype: str, options: Options, device: torch.device
     return Workload(module, lambda: module(*inputs), steps, first if options.compile else None, peak)
 
 
-def _channels_last(
-    module: BuiltNetwork, inputs: tuple[torch.Tensor, ...]
-) -> tuple[BuiltNetwork, tuple[torch.Tensor, ...]]:
-    form = torch.channels_last
-    changed = (values.contiguous(memory_format=form) if values.dim() == 4 else values for values in inputs)
-    return module.to(memory_format=form), tuple(changed)
+def _channels_last(module: BuiltNetwork, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Changes the weights in place; `Module.to` would give those of all layers one form, which few have."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = _with_channels_last(tensor.data)
+    return tuple(map(_with_channels_last, inputs))
+
+
+def _with_channels_last(values: torch.Tensor) -> torch.Tensor:
+    form = FORMS.get(values.dim())
+    return values if form is None else values.contiguous(memory_format=form)
 
 
 def _compiled(module: BuiltNetwork) -> Any:
