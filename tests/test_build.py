@@ -268,3 +268,14 @@ def test_every_shipped_spec_can_be_compiled_in_one_piece(name: str) -> None:
     built, values = built_with_inputs(name)
     compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(*values), built(*values))
+
+
+@pytest.mark.parametrize("size", [10**23, 2**61])
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_sizes_beyond_any_tensor(size: int, device: str) -> None:
+    network = chain(f'name = "fc", type = "linear", out_features = "{size}"')
+    with pytest.raises(UsageError, match=f'weight of layer "fc", {size}×4, is larger than any tensor of PyTorch'):
+        build(network, device)
+    network = chain('name = "a", type = "relu"', inputs=f"x = [{size}]")
+    with pytest.raises(UsageError, match=f'input "x", 2×{size}, is larger than any tensor of PyTorch'):
+        random_inputs(network, 2, device)

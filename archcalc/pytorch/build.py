@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from archcalc.errors import quoted
 from archcalc.export.names import name_error
 from archcalc.graph import Graph
 from archcalc.layers.base import Module
 from archcalc.pytorch import modules
-from archcalc.pytorch.device import find_device, find_dtype
+from archcalc.pytorch.device import check_size, find_device, find_dtype
 from archcalc.report.network import Network
 
 
@@ -21,7 +22,7 @@ def build(
     It takes the inputs in the order of the spec, each with the batch in front, and returns one tensor, or a tuple
     where the network has several outputs. On the device `meta` weights take no memory. Floating-point parameters have
     the given dtype, or without one the dtype of what their layer gives out. Raises UsageError for a device or dtype
-    that is not there, and for a layer that has the name of a module's own attribute.
+    that is not there, for a layer that has the name of a module's own attribute, and for one too large for any tensor.
     """
     with find_device(device):
         built = BuiltNetwork(network.graph)
@@ -85,8 +86,11 @@ def _steps(graph: Graph) -> tuple[Step, ...]:
 
 def _module(network: Network, position: int, dtype: str | torch.dtype | None) -> nn.Module:
     inputs, output = network.analysed.tensors_at(position)
-    module = make_module(network.graph.nodes[position].layer.module(inputs))
-    wanted = find_dtype(dtype or output.dtype)
+    node, wanted = network.graph.nodes[position], find_dtype(dtype or output.dtype)
+    made = torch.promote_types(wanted, torch.get_default_dtype())  # PyTorch makes modules in the default dtype first
+    for name, shape in (node.layer.parameters(inputs) | node.layer.buffers(inputs)).items():
+        check_size(f"{name} of layer {quoted(node.name)}", shape, made)
+    module = make_module(node.layer.module(inputs))
     return module.to(wanted) if wanted.is_floating_point else module
 
 

@@ -2,11 +2,13 @@
 
 import torch
 
+from archcalc.arithmetic import product
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.layers.base import FLOATING, INTEGER, Tensor
+from archcalc.layers.base import FLOATING, INTEGER, Shape, Tensor, size_text
 from archcalc.report.network import Network
 
 DEVICES = ("cpu", "cuda", "mps", "meta")
+MAX_BYTES = 2**63 - 1  # of a tensor, on meta, too
 
 
 def find_device(name: str | torch.device) -> torch.device:
@@ -41,6 +43,12 @@ def find_dtype(name: str | torch.dtype) -> torch.dtype:
     return dtype
 
 
+def check_size(what: str, shape: Shape, dtype: torch.dtype) -> None:
+    """Raises UsageError for a tensor that PyTorch cannot even address; `what` says whose it is."""
+    if product(shape) * dtype.itemsize > MAX_BYTES:
+        raise UsageError(f"{what}, {size_text(shape)}, is larger than any tensor of PyTorch")
+
+
 def random_inputs(
     network: Network, batch: int, device: str | torch.device, dtype: str | torch.dtype | None = None
 ) -> tuple[torch.Tensor, ...]:
@@ -48,8 +56,12 @@ def random_inputs(
 
     Floating-point values are uniform from 0 to 1, in `dtype` if one is given; integers are 0, which every embedding
     has. An input whose nonzeros are known is one sparse matrix for all samples; only on `meta` it is not sparse.
+    Raises UsageError for an input that no tensor can hold.
     """
     place = find_device(device)
+    for name, tensor in network.graph.inputs.items():
+        samples = (batch,) if tensor.nonzeros is None else ()
+        check_size(f"input {quoted(name)}", (*samples, *tensor.shape), find_dtype(dtype or tensor.dtype))
     return tuple(_random(tensor, batch, place, dtype) for tensor in network.graph.inputs.values())
 
 
