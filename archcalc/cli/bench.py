@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from archcalc.cli.options import value_options
-from archcalc.cli.output import refuse_existing, write_file
+from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import progress_bar, terminal_style
 from archcalc.errors import UsageError
 from archcalc.report.benchmark import Benchmark
@@ -86,14 +86,21 @@ def command(
     from archcalc.pytorch.bench import Interrupted, Options, bench
 
     if output:
-        refuse_existing(output, force)
+        check_writable(output, force)
     if specs.count("-") > 1:
         raise UsageError("standard input can be read only once")
     chosen = Options(**options)
 
     def write(result: Benchmark) -> None:
         text = render(result, format_name, Style() if output else terminal_style())
-        write_file(output, text + "\n", force) if output else click.echo(text)
+        if not output:
+            click.echo(text)
+            return
+        try:
+            write_file(output, text + "\n", force)
+        except UsageError:
+            click.echo(text)  # long work is not lost for a full disk
+            raise
 
     try:
         with progress_bar("measuring") as progress:

@@ -6,7 +6,7 @@ import click
 
 import archcalc
 from archcalc.cli.options import network_options
-from archcalc.cli.output import refuse_existing, write_file
+from archcalc.cli.output import check_writable, write_file
 from archcalc.errors import UsageError
 
 
@@ -28,7 +28,7 @@ def command(spec: str, form: str | None, output: str | None, force: bool, **netw
     ONNX is made by PyTorch's own exporter; it needs pip install 'archcalc[onnx]'.
     """
     if output is not None:
-        refuse_existing(output, force)
+        check_writable(output, force)
     if form == "onnx" or (form is None and output is not None and output.endswith(".onnx")):
         if output is None:
             raise UsageError("ONNX is binary: name a file, as in -o model.onnx")

@@ -1,8 +1,12 @@
 """Files that commands write."""
 
+import errno
 import os
+import secrets
 import stat
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from archcalc.errors import UsageError, printable
 
@@ -14,24 +18,43 @@ def write_file(path: str, content: str | bytes, force: bool = False) -> None:
     written. A device or a pipe is written to and stays what it is.
     """
     data = content.encode() if isinstance(content, str) else content
-    try:
+    with _explained(path):
         mode = _mode(path)
-        if mode is not None and not stat.S_ISREG(mode):
-            with open(path, "wb") as stream:  # a folder says here that it is one
-                stream.write(data)
+        if mode is None or stat.S_ISREG(mode):
+            _refuse_existing(mode, force)
+            _replace(os.path.realpath(path), data, mode, force)
             return
-        refuse_existing(path, force)
-        _replace(os.path.realpath(path), data, mode)
+        with open(path, "wb") as stream:  # a folder says here that it is one
+            stream.write(data)
+
+
+def check_writable(path: str, force: bool) -> None:
+    """Raises what `write_file` would, as far as that is known before long work."""
+    with _explained(path):
+        mode = _mode(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if mode is None or stat.S_ISREG(mode):
+            _refuse_existing(mode, force)
+            with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
+                pass
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise UsageError(f"{_shown(path)} is there already: --force replaces it") from None
     except OSError as error:
         raise UsageError(f"cannot write {_shown(path)}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:  # a name with a null byte
         raise UsageError(f"cannot write {_shown(path)}: {error}") from None
 
 
-def refuse_existing(path: str, force: bool) -> None:
-    """Raises UsageError where there is a file already, unless `force` allows to replace it; to ask before long work."""
-    if not force and os.path.isfile(path):
-        raise UsageError(f"{_shown(path)} is there already: --force replaces it")
+def _refuse_existing(mode: int | None, force: bool) -> None:
+    if mode is not None and not force:
+        raise FileExistsError
 
 
 def _mode(path: str) -> int | None:
@@ -42,19 +65,32 @@ def _mode(path: str) -> int | None:
         return None
 
 
-def _replace(path: str, data: bytes, mode: int | None) -> None:
+def _replace(path: str, data: bytes, mode: int | None, force: bool) -> None:
     """Put a complete file in the place of what is there; its permissions stay."""
-    temporary = os.path.join(os.path.dirname(path), f".archcalc-{os.getpid()}.tmp")
+    temporary = os.path.join(os.path.dirname(path), f".archcalc-{secrets.token_hex(8)}.tmp")
+    stream = open(temporary, "xb")  # noqa: SIM115  # outside of `try`: a file of another is not removed
     try:
-        with open(temporary, "xb") as stream:
+        with stream:
             stream.write(data)
         if mode is not None:
             os.chmod(temporary, stat.S_IMODE(mode))
-        os.replace(temporary, path)
-    except BaseException:
+        _rename(temporary, path, force)
+    finally:
         with suppress(FileNotFoundError):
             os.remove(temporary)
-        raise
+
+
+def _rename(temporary: str, path: str, force: bool) -> None:
+    """Without `force`, FileExistsError for a file that has appeared meanwhile, where the file system has links."""
+    if not force:
+        try:
+            os.link(temporary, path)
+            return
+        except FileExistsError:
+            raise
+        except OSError:
+            pass  # no links here
+    os.replace(temporary, path)
 
 
 def _shown(path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from archcalc.cli import bench as command
 from archcalc.cli import cli
 from archcalc.errors import ArchcalcError, UsageError
 from archcalc.pytorch.bench import run
@@ -67,6 +68,24 @@ def test_a_file_is_written_and_not_replaced(tmp_path: Path) -> None:
     assert file.read_text("utf-8") == written
     assert bench("lenet5", "-o", str(file), "--force").exit_code == 0
     assert "Quartiles" in file.read_text("utf-8")
+
+
+def test_a_file_that_cannot_be_written_is_told_before_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "measure_peak", lambda *_: pytest.fail("measured"))
+    with pytest.raises(UsageError, match=r"cannot write .*no such file or directory"):
+        bench("lenet5", "-o", str(tmp_path / "missing" / "bench.json"))
+
+
+def test_a_result_that_cannot_be_written_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise UsageError("no space left on device")
+
+    monkeypatch.setattr(command, "write_file", full)
+    done = CliRunner().invoke(cli, ["bench", *QUICK, "lenet5", "-o", "bench.csv", "--format", "csv"])
+    assert isinstance(done.exception, UsageError)
+    assert done.output.splitlines()[1].startswith("lenet5,1,float32,")
 
 
 @pytest.mark.parametrize(

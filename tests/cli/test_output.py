@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archcalc.cli.output import write_file
+from archcalc.cli.output import check_writable, write_file
 from archcalc.errors import UsageError
 
 
@@ -49,7 +49,51 @@ def test_a_place_where_nothing_can_be_written(tmp_path: Path, path: str, reason:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=f"cannot write .*{reason}"):
         write_file(f"{tmp_path}/{path}", "text", force=True)
+    with pytest.raises(UsageError, match=f"cannot write .*{reason}"):
+        check_writable(f"{tmp_path}/{path}", force=True)
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_asking_leaves_nothing(tmp_path: Path) -> None:
+    check_writable(str(tmp_path / "a"), force=False)
+    check_writable("/dev/null", force=False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_appears_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(source: str, target: str) -> None:
+        Path(target).write_text("theirs")
+        real(source, target)
+
+    real = os.link
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(UsageError, match="is there already"):
+        write_file(str(tmp_path / "a"), "mine")
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "theirs"
+
+
+def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(source: str, target: str) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    write_file(str(tmp_path / "a"), "mine")
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_leftovers_of_others_are_no_matter(tmp_path: Path) -> None:
+    left = f".archcalc-{os.getpid()}.tmp"
+    (tmp_path / left).write_text("theirs")
+    write_file(str(tmp_path / "a"), "mine")
+    assert sorted(os.listdir(tmp_path)) == [left, "a"]
+
+
+def test_a_new_file_is_for_those_whom_the_umask_allows(tmp_path: Path) -> None:
+    (tmp_path / "usual").write_text("")
+    write_file(str(tmp_path / "a"), "mine")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 def test_nothing_is_left_of_a_file_that_cannot_be_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
