@@ -20,8 +20,8 @@ from torch import nn
 import archcalc
 from archcalc.errors import UsageError
 from archcalc.export.layout import literal
-from archcalc.export.names import MODULE_ATTRIBUTES
 from archcalc.export.source import growing
+from archcalc.module_names import MODULE_ATTRIBUTES
 from archcalc.pytorch.build import build
 from archcalc.pytorch.device import random_inputs
 

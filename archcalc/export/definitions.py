@@ -19,11 +19,12 @@ from archcalc.export.construct import (
     slots,
     value_at,
 )
-from archcalc.export.names import Names, class_name
+from archcalc.export.names import class_name
 from archcalc.export.parameters import Parameter, Parameters
 from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
 from archcalc.export.structure import Group, Keys, Step, Unit, called_groups, find_structure, groups_in, is_numbered
 from archcalc.export.weights import MIXED, Weights
+from archcalc.module_names import Names
 
 INPUTS = (("in_channels",), ("in_features",))  # the best names for what a block is given
 MAX_COMPARED = 20  # classes of a block, in search of one that differs in missing modules only

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from archcalc.export.definitions import Definition, Definitions
 from archcalc.export.layout import INDENT, WIDTH, Call, Lines, literal
-from archcalc.export.names import Names, is_plain, variable
+from archcalc.export.names import is_plain, variable
 from archcalc.export.sharing import unit_at
 from archcalc.export.structure import Group, Keys, Step
 from archcalc.layers.base import size_text
+from archcalc.module_names import Names
 
 TENSOR = "torch.Tensor"
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from archcalc.export.construct import ABSENT
 from archcalc.export.layout import literal
-from archcalc.export.names import Names, is_plain, variable
+from archcalc.export.names import is_plain, variable
+from archcalc.module_names import Names
 from archcalc.spec.expressions import ExpressionError, evaluate
 
 MAX_FACTOR = 16

@@ -14,11 +14,12 @@ from archcalc.export.copied import ModuleSource
 from archcalc.export.definitions import Definition, Definitions
 from archcalc.export.forward import Forward, access
 from archcalc.export.layout import INDENT, WIDTH, Call, Item, Lines, Repeat, docstring, literal, value_text
-from archcalc.export.names import MODULE_ATTRIBUTES, TAKEN, is_plain, name_error
+from archcalc.export.names import TAKEN, is_plain
 from archcalc.export.sharing import unit_at
 from archcalc.export.structure import Group, Keys, groups_in, layers_in
 from archcalc.graph import Graph
 from archcalc.layers.base import size_text
+from archcalc.module_names import MODULE_ATTRIBUTES, name_error
 
 OWN_ATTRIBUTES = {"_inputs", "_outputs", "_steps"}  # of the module that `archcalc.build` makes
 SHORT = 30  # letters of a submodule that is written where it is needed

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from archcalc.errors import quoted
-from archcalc.export.names import name_error
 from archcalc.graph import Graph
 from archcalc.layers.base import Module
+from archcalc.module_names import name_error
 from archcalc.pytorch import modules
 from archcalc.pytorch.device import check_size, find_device, find_dtype
 from archcalc.report.network import Network

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from archcalc.errors import UsageError, quoted
-from archcalc.export.names import MODULE_ATTRIBUTES, Names
+from archcalc.module_names import MODULE_ATTRIBUTES, Names
 from archcalc.pytorch import memory
 from archcalc.pytorch.build import BuiltNetwork, add_module, build
 from archcalc.pytorch.device import random_inputs

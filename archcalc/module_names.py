@@ -1,0 +1,126 @@
+"""Names of submodules: what PyTorch's modules have as attributes already, and names that are each given once."""
+
+from collections.abc import Iterable
+
+from archcalc.errors import UsageError, quoted
+
+# The attributes of every nn.Module, which no layer may have as its name.
+MODULE_ATTRIBUTES = (
+    frozenset(
+        [
+            "T_destination",
+            "add_module",
+            "apply",
+            "bfloat16",
+            "buffers",
+            "call_super_init",
+            "children",
+            "compile",
+            "cpu",
+            "cuda",
+            "double",
+            "dump_patches",
+            "eval",
+            "extra_repr",
+            "float",
+            "forward",
+            "get_buffer",
+            "get_extra_state",
+            "get_parameter",
+            "get_submodule",
+            "half",
+            "ipu",
+            "load_state_dict",
+            "modules",
+            "mtia",
+            "named_buffers",
+            "named_children",
+            "named_modules",
+            "named_parameters",
+            "parameters",
+            "register_backward_hook",
+            "register_buffer",
+            "register_forward_hook",
+            "register_forward_pre_hook",
+            "register_full_backward_hook",
+            "register_full_backward_pre_hook",
+            "register_load_state_dict_post_hook",
+            "register_load_state_dict_pre_hook",
+            "register_module",
+            "register_parameter",
+            "register_state_dict_post_hook",
+            "register_state_dict_pre_hook",
+            "requires_grad_",
+            "set_extra_state",
+            "set_submodule",
+            "share_memory",
+            "state_dict",
+            "to",
+            "to_empty",
+            "train",
+            "training",
+            "type",
+            "xpu",
+            "zero_grad",
+            "_apply",
+            "_backward_hooks",
+            "_backward_pre_hooks",
+            "_buffers",
+            "_call_impl",
+            "_compiled_call_impl",
+            "_forward_hooks",
+            "_forward_hooks_always_called",
+            "_forward_hooks_with_kwargs",
+            "_forward_pre_hooks",
+            "_forward_pre_hooks_with_kwargs",
+            "_get_backward_hooks",
+            "_get_backward_pre_hooks",
+            "_get_name",
+            "_is_full_backward_hook",
+            "_load_from_state_dict",
+            "_load_state_dict_post_hooks",
+            "_load_state_dict_pre_hooks",
+            "_maybe_warn_non_full_backward_hook",
+            "_modules",
+            "_named_members",
+            "_non_persistent_buffers_set",
+            "_parameters",
+            "_register_load_state_dict_pre_hook",
+            "_register_state_dict_hook",
+            "_replicate_for_data_parallel",
+            "_save_to_state_dict",
+            "_slow_forward",
+            "_state_dict_hooks",
+            "_state_dict_pre_hooks",
+            "_version",
+            "_wrapped_call_impl",
+        ]
+    )
+    | frozenset(dir(object))
+    | {"__annotations__", "__call__", "__dict__", "__getattr__", "__module__", "__setstate__", "__weakref__"}
+)
+
+
+def name_error(layer: str, key: str) -> UsageError:
+    """The error for a layer with the name of a module's own attribute."""
+    return UsageError(
+        f"layer {quoted(layer)} cannot be built: PyTorch modules have an attribute {quoted(key)} of their own;"
+        " rename the layer"
+    )
+
+
+class Names:
+    """Names in one scope, each given once."""
+
+    def __init__(self, taken: Iterable[str] = (), separator: str = "_") -> None:
+        self._counts = dict.fromkeys(taken, 1)
+        self._separator = separator
+
+    def add(self, name: str) -> str:
+        """The name, or with a number behind it the first that is not taken."""
+        found = name
+        while found in self._counts:
+            self._counts[name] += 1
+            found = f"{name}{self._separator}{self._counts[name]}"
+        self._counts[found] = 1
+        return found
