@@ -56,27 +56,36 @@ class ConnectedConv(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        self.targets = [target for target, row in enumerate(connections) for _ in row]
-        self.sources = [source for row in connections for source in row]
+        targets = [target for target, row in enumerate(connections) for _ in row]
+        sources = [source for row in connections for source in row]
+        self.table = sources, targets
+        self.places = torch.tensor(self.table)
         self.maps, self.ends = len(connections), tuple(ends)
-        self.options = {**options, "padding": padding, "groups": len(self.sources)}
+        self.options = {**options, "padding": padding, "groups": len(sources)}
         self.convolve = getattr(functional, f"conv{len(kernel_size)}d")
         bound = 1 / math.sqrt(math.prod(kernel_size) * max(map(len, connections)))
-        weight = torch.empty(len(self.sources), *kernel_size)
+        weight = torch.empty(len(sources), *kernel_size)
         self.weight = nn.Parameter(weight.uniform_(-bound, bound))
         shift = torch.empty(self.maps).uniform_(-bound, bound)
         self.bias = nn.Parameter(shift) if bias else None
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Convolves every link, adds up."""
-        read = functional.pad(values, self.ends)[:, self.sources]
+        sources, targets = self.find_places(values.device)
+        read = functional.pad(values, self.ends).index_select(1, sources)
         links = self.convolve(read, self.weight.unsqueeze(1), **self.options)
-        targets = torch.tensor(self.targets, device=links.device)
         found = links.new_zeros(len(links), self.maps, *links.shape[2:])
         found = found.index_add(1, targets, links)
         if self.bias is None:
             return found
         return found + self.bias.reshape(-1, *[1] * (links.dim() - 2))
+
+    def find_places(self, device: torch.device) -> Any:
+        """The table on a device, kept: a GPU would wait for it in every call."""
+        if self.places.device != device:
+            with torch.inference_mode(mode=False):  # training may follow
+                self.places = torch.tensor(self.table, device=device)
+        return self.places.unbind()
 
 
 def without_late_windows(

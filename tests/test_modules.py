@@ -1,0 +1,34 @@
+"""How modules of archcalc's own compute, where the result alone does not show it."""
+
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import archcalc
+from archcalc.pytorch.build import build
+from archcalc.pytorch.device import random_inputs
+
+
+class Operations(TorchDispatchMode):
+    """The names of what PyTorch does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
+        self.names.add(function.overloadpacket.__name__)
+        return function(*arguments, **(options or {}))
+
+
+def test_a_connection_table_is_on_the_device_before_a_call() -> None:
+    network = archcalc.load("lenet5_1998")
+    expected, built = build(network), build(network, "meta")
+    built.load_state_dict(expected.state_dict(), assign=True)
+    values = random_inputs(network, 2, "cpu")
+    torch.testing.assert_close(built(*values), expected(*values))  # on another device than it was made on
+    with Operations() as seen:
+        built(*values)
+    assert {"index_select", "index_add"} <= seen.names
+    assert not {"index", "lift_fresh", "_to_copy", "copy_"} & seen.names
