@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -64,6 +65,53 @@ def test_full_stops_in_names_make_nested_modules() -> None:
     assert keys[-2:] == ["head.weight", "head.bias"]
     assert isinstance(built.get_submodule("stage.1.bn"), nn.BatchNorm2d)
     assert built(torch.zeros(2, 3, 8, 8)).shape == (2, 2, 8, 8)
+
+
+def test_a_block_runs_by_itself_and_its_hooks_do() -> None:
+    built = archcalc.build(Path(__file__).parent / "data" / "resnet50.toml", inputs={"image": [3, 64, 64]}).eval()
+    seen: dict[str, tuple[int, ...]] = {}
+    for name, module in built.named_modules():
+        module.register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: tuple(output.shape)}))
+    built(torch.rand(1, 3, 64, 64))
+    assert {*seen} == {name for name, _ in built.named_modules()}
+    assert seen["stage2"] == seen["stage2.3"] == seen["stage2.3.add"] == (1, 512, 8, 8)
+    values = torch.rand(1, 256, 16, 16)
+    assert isinstance(built.stage2, nn.Sequential)
+    torch.testing.assert_close(built.stage2(values), built.stage2[1:](built.stage2[0](values)))
+
+
+OPEN = """
+name = "a block that something outside runs in between of"
+inputs.x = [4]
+outputs = ["outside", "pair"]
+layers = [
+  { name = "pair", type = "pair", inputs = ["x", "outside"] },
+  { name = "outside", type = "linear", input = "pair.first", out_features = 4 },
+]
+[blocks.pair]
+inputs = ["a", "b"]
+layers = [
+  { name = "first", type = "linear", input = "a", out_features = 4 },
+  { type = "add", inputs = ["first", "b"] },
+]
+"""
+
+
+def test_a_block_that_cannot_run_in_one_go_holds_its_layers() -> None:
+    built = archcalc.build(archcalc.loads(OPEN))
+    values = torch.rand(2, 4)
+    outside, pair = built(values)
+    torch.testing.assert_close(outside, built.outside(built.pair.first(values)))
+    torch.testing.assert_close(pair, built.pair.first(values) + outside)
+
+
+def test_inputs_may_be_given_by_name() -> None:
+    built = build(chain('type = "add", inputs = ["x", "y"]', inputs="x = [4], y = [4]"))
+    one, other = torch.rand(2, 2, 4)
+    assert torch.equal(built(one, other), built(y=other, x=one))
+    assert torch.equal(built(one, other), built(one, y=other))
+    with pytest.raises(TypeError, match="takes x, y; it got 1 inputs, z"):
+        built(one, z=other)
 
 
 def test_submodules_can_be_replaced() -> None:
@@ -265,6 +313,7 @@ def test_every_shipped_spec_can_be_exported_as_a_graph(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_spec_can_be_compiled_in_one_piece(name: str) -> None:
+    torch.compiler.reset()  # it keeps but a few compiled forms of a function
     built, values = built_with_inputs(name)
     compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(*values), built(*values))

@@ -22,9 +22,9 @@ from archcalc.export.construct import (
 from archcalc.export.names import class_name
 from archcalc.export.parameters import Parameter, Parameters
 from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
-from archcalc.export.structure import Group, Keys, Step, Unit, called_groups, find_structure, groups_in, is_numbered
 from archcalc.export.weights import MIXED, Weights
 from archcalc.module_names import Names
+from archcalc.structure import Group, Keys, Step, Unit, called_groups, find_structure, groups_in, is_numbered
 
 INPUTS = (("in_channels",), ("in_features",))  # the best names for what a block is given
 MAX_COMPARED = 20  # classes of a block, in search of one that differs in missing modules only

@@ -7,9 +7,9 @@ from archcalc.export.definitions import Definition, Definitions
 from archcalc.export.layout import INDENT, WIDTH, Call, Lines, literal
 from archcalc.export.names import is_plain, variable
 from archcalc.export.sharing import unit_at
-from archcalc.export.structure import Group, Keys, Step
 from archcalc.layers.base import size_text
 from archcalc.module_names import Names
+from archcalc.structure import Group, Keys, Step
 
 TENSOR = "torch.Tensor"
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from archcalc.export.construct import Construct, equal
-from archcalc.export.structure import Group, Keys, Unit, groups_in, layers_in
 from archcalc.export.weights import Weights
 from archcalc.graph import Graph
+from archcalc.structure import Group, Keys, Unit, groups_in, layers_in
 
 
 class Shared(NamedTuple):

@@ -16,12 +16,12 @@ from archcalc.export.forward import Forward, access
 from archcalc.export.layout import INDENT, WIDTH, Call, Item, Lines, Repeat, docstring, literal, value_text
 from archcalc.export.names import TAKEN, is_plain
 from archcalc.export.sharing import unit_at
-from archcalc.export.structure import Group, Keys, groups_in, layers_in
 from archcalc.graph import Graph
 from archcalc.layers.base import size_text
 from archcalc.module_names import MODULE_ATTRIBUTES, name_error
+from archcalc.structure import Group, Keys, groups_in, layers_in
 
-OWN_ATTRIBUTES = {"_inputs", "_outputs", "_steps"}  # of the module that `archcalc.build` makes
+OWN_ATTRIBUTES = {"_inputs", "_outputs", "_steps", "_names"}  # of the modules that `archcalc.build` makes
 SHORT = 30  # letters of a submodule that is written where it is needed
 
 
@@ -48,17 +48,13 @@ def to_source(analysed: AnalysedGraph) -> str:
 def _check_names(root: Group) -> None:
     for group in groups_in(root):
         for key, part in group.parts.items():
-            if key in MODULE_ATTRIBUTES or (group is root and key in OWN_ATTRIBUTES):
+            if key in MODULE_ATTRIBUTES or key in OWN_ATTRIBUTES:
                 raise name_error(_first_name(group, key, part), key)
 
 
 def _first_name(group: Group, key: str, part: Group | int) -> str:
     inner, _ = next(layers_in(part))
-    keys = [key, *inner]
-    while group.parent is not None:
-        keys.insert(0, group.key)
-        group = group.parent
-    return ".".join(keys)
+    return ".".join((*group.path, key, *inner))
 
 
 def _header(graph: Graph) -> Lines:

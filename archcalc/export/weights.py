@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.export.structure import Group, Keys, Unit, groups_in
 from archcalc.layers.base import FLOATING
+from archcalc.structure import Group, Keys, Unit, groups_in
 
 MIXED = "mixed"
 

@@ -12,6 +12,7 @@ from archcalc.module_names import name_error
 from archcalc.pytorch import modules
 from archcalc.pytorch.device import check_size, find_device, find_dtype
 from archcalc.report.network import Network
+from archcalc.structure import Group, find_structure, groups_in, layers_in
 
 
 def build(
@@ -37,50 +38,83 @@ def build(
     return built
 
 
-class Step(NamedTuple):
-    """A layer's turn in the forward pass. Edges are those of the graph; `spent` are not read by any later step."""
+class Turn(NamedTuple):
+    """The turn of a submodule in the forward pass. Edges are those of the graph; `spent` are not read any more."""
 
     keys: tuple[str, ...]
-    sources: tuple[int, ...]
+    reads: tuple[int, ...]
+    gives: tuple[int, ...]
     spent: tuple[int, ...]
 
 
-class BuiltNetwork(nn.Module):
-    """Runs the layers of a graph in their order."""
+class Block(nn.Module):
+    """Runs the parts of a block, or of the network, in their order."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__()
-        self._inputs = tuple(graph.inputs)
-        self._outputs = graph.outputs
-        self._steps = _steps(graph)
+        self._inputs = group.reads
+        self._outputs = group.gives
+        self._steps = _turns(group)
 
     def forward(self, *inputs: torch.Tensor) -> Any:
-        """The outputs for a batch."""
-        if len(inputs) != len(self._inputs):
-            raise TypeError(f"the network takes {', '.join(self._inputs)}; it got {len(inputs)} inputs")
-        values: list[torch.Tensor | None] = [*inputs]
-        for step in self._steps:
+        """The outputs for a batch: one tensor, or a tuple."""
+        values = dict(zip(self._inputs, inputs, strict=True))
+        for turn in self._steps:
             # Replaced submodules are found, and torch.compile can follow.
             module: Any = self
-            for key in step.keys:
+            for key in turn.keys:
                 module = module._modules[key]
-            values.append(module(*(values[edge] for edge in step.sources)))
-            for edge in step.spent:
-                values[edge] = None  # its memory may be used again
+            found = module(*(values[edge] for edge in turn.reads))
+            values.update(zip(turn.gives, found if len(turn.gives) > 1 else (found,), strict=True))
+            for edge in turn.spent:
+                del values[edge]  # its memory may be used again
         outputs = tuple(values[edge] for edge in self._outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _steps(graph: Graph) -> tuple[Step, ...]:
-    last_read = {edge: node for node, found in enumerate(graph.nodes) for edge in found.sources}
+class BuiltNetwork(Block):
+    """A network, with an empty module for every block and for the copies of every repeated entry.
+
+    Copies in a row are a Sequential. A block that cannot run in one go, since something outside has to run in between,
+    only holds its layers.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        root = find_structure(graph)
+        super().__init__(root)
+        self._names = tuple(graph.inputs)
+        for group in groups_in(root):
+            for key, part in group.parts.items():
+                if isinstance(part, Group):
+                    layer = (*part.path, *next(layers_in(part))[0])
+                    _add_child(self.get_submodule(".".join(group.path)), key, _container(part), ".".join(layer))
+
+    def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
+        """The outputs for a batch: one tensor, or a tuple. Inputs are in the order of the spec, or by name."""
+        given = (*inputs, *(named[name] for name in self._names[len(inputs) :] if name in named))
+        if len(given) != len(self._names) or len(given) != len(inputs) + len(named):
+            got = ", ".join([f"{len(inputs)} inputs", *named])
+            raise TypeError(f"the network takes {', '.join(self._names)}; it got {got}")
+        return Block.forward(self, *given)
+
+
+def _container(group: Group) -> nn.Module:
+    if group.is_chain:
+        return nn.Sequential()
+    return Block(group) if group.is_called else nn.Module()
+
+
+def _turns(group: Group) -> tuple[Turn, ...]:
+    last_read = {edge: number for number, step in enumerate(group.steps) for edge in step.reads}
+    for number, step in enumerate(group.steps):
+        for edge in step.gives:
+            last_read.setdefault(edge, number)
     spent: dict[int, list[int]] = {}
-    outputs = set(graph.outputs)
-    for edge, node in last_read.items():
-        if edge not in outputs:
-            spent.setdefault(node, []).append(edge)
+    for edge, number in last_read.items():
+        if edge not in group.gives:
+            spent.setdefault(number, []).append(edge)
     return tuple(
-        Step(tuple(node.name.split(".")), node.sources, tuple(spent.get(number, ())))
-        for number, node in enumerate(graph.nodes)
+        Turn(step.keys, step.reads, step.gives, tuple(spent.get(number, ()))) for number, step in enumerate(group.steps)
     )
 
 
@@ -104,12 +138,7 @@ def make_module(module: Module) -> nn.Module:
 def add_module(root: nn.Module, name: str, module: nn.Module) -> None:
     """Puts a module in its place: `stage2.0.conv` into the module `0` in the module `stage2`."""
     *containers, own = name.split(".")
-    parent = root
-    for key in containers:
-        if key not in parent._modules:
-            _add_child(parent, key, nn.Module(), name)
-        parent = parent.get_submodule(key)
-    _add_child(parent, own, module, name)
+    _add_child(root.get_submodule(".".join(containers)), own, module, name)
 
 
 def _add_child(parent: nn.Module, key: str, child: nn.Module, name: str) -> None:

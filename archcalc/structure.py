@@ -33,6 +33,15 @@ class Group:
     is_list: bool = False  # its parts are numbered, and called one by one
 
     @property
+    def path(self) -> Keys:
+        """The way to it from the network."""
+        keys, group = list[str](), self
+        while group.parent is not None:
+            keys.append(group.key)
+            group = group.parent
+        return tuple(reversed(keys))
+
+    @property
     def has_class(self) -> bool:
         """Whether it is a class of its own: a use of a block that is called, or the network."""
         return self.is_called and (self.instance is not None or self.parent is None)
