@@ -53,7 +53,7 @@ def render(benchmark: Benchmark, format_name: str, style: Style | None = None) -
     style = style or Style()
     parts = [_head(benchmark, style), _rows(benchmark, style), _notes(benchmark)]
     parts += [_phases(benchmark, style), _ratios(benchmark, style)]
-    parts += [_layers(row, style) for row in benchmark.rows]
+    parts += [_layers(row, benchmark.environment.device, style) for row in benchmark.rows]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -234,7 +234,7 @@ def _ratios(benchmark: Benchmark, style: Style) -> list[str]:
     return _table(header, rows, style) if rows else []
 
 
-def _layers(row: Row, style: Style) -> list[str]:
+def _layers(row: Row, device: str, style: Style) -> list[str]:
     found = row.measurement
     if found is None or found.layers is None:
         return []
@@ -249,7 +249,8 @@ def _layers(row: Row, style: Style) -> list[str]:
     gap = (total.median - whole.median) / whole.median
     note = f"The sum is {percent(abs(gap))} {'above' if gap > 0 else 'below'} the forward pass, timed without hooks:"
     explained = "hooks and their marks take time, and so do Python and launches between layers."
-    return [style.bold(_title(row)), *_table(header, rows, style, words=2), note, explained]
+    waits = ["A GPU waits for launches: the time of a small layer is that of its launch."] if device != "cpu" else []
+    return [style.bold(_title(row)), *_table(header, rows, style, words=2), note, explained, *waits]
 
 
 def _layer(layer: LayerTime, total: float) -> list[str | None]:
