@@ -47,7 +47,7 @@ def command(spec: str, device: str, fields: str | None, differences: bool, forma
 
 def _names(fields: str | None, device: str) -> list[str] | None:
     """The layers named, or None for all."""
-    chosen = fields or ("none" if device == "meta" else "all")
+    chosen = ("none" if device == "meta" else "all") if fields is None else fields
     if chosen == "all":
         return None
     return [] if chosen == "none" else [name.strip() for name in chosen.split(",")]

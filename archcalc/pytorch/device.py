@@ -19,6 +19,8 @@ def find_device(name: str | torch.device) -> torch.device:
         device = None
     if device is None or device.type not in DEVICES:
         raise UsageError(f"no device is called {quoted(str(name))}; {did_you_mean(str(name), DEVICES)}")
+    if device.type in ("cpu", "meta", "mps") and device.index:
+        raise UsageError(f"device {quoted(str(device))} is not there: there is one {device.type}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"device {quoted(str(device))} is not there: {_cuda_state()}")
     if device.type == "mps" and not torch.backends.mps.is_available():
@@ -30,7 +32,8 @@ def _cuda_state() -> str:
     if torch.version.cuda is None:
         return f"PyTorch {torch.__version__} is built without CUDA"
     count = torch.cuda.device_count()
-    return f"PyTorch {torch.__version__} finds {count or 'no'} CUDA device{'s' * (count != 1)}; use --device cpu"
+    found = f"{count or 'no'} CUDA device{'s' * (count != 1)}"
+    return f"PyTorch {torch.__version__} finds {found}; the device cpu is always there"
 
 
 def find_dtype(name: str | torch.dtype) -> torch.dtype:

@@ -96,6 +96,7 @@ def test_a_result_that_cannot_be_written_is_printed(monkeypatch: pytest.MonkeyPa
         ("--batch", ""),
         ("--mode", "both"),
         ("--threads", "0"),
+        ("--threads", "100000"),
         ("--seconds", "0"),
         ("--dtype", "int8"),
         ("--dtype", "float32,"),

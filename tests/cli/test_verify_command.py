@@ -52,7 +52,7 @@ def test_a_difference_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 1
     assert "S2.weight        2×2 · trainable  –        DIFFERS" in result.output.splitlines()
     assert "equal" not in result.output.partition("output shape")[0]
-    assert result.output.splitlines()[-1] == '4 differences; the first: parameter of "S2.weight"'
+    assert result.output.splitlines()[-1] == '6 differences; the first: parameter of "S2.weight"'
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,9 @@ def test_a_difference_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["--device", "gpu"], 'no device is called "gpu"; did you mean "cpu"'),
         (["--device", "cuda:64"], 'device "cuda:64" is not there'),
+        (["--device", "cpu:3"], 'device "cpu:3" is not there: there is one cpu'),
         (["--fields", "S3"], 'no layer is called "S3"'),
+        (["--fields", ""], 'no layer is called ""'),
     ],
 )
 def test_what_is_not_there(arguments: list[str], message: str) -> None:

@@ -1,6 +1,7 @@
 """What can be chosen, and what makes no sense."""
 
 import math
+import os
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,8 @@ from archcalc.layers.base import FLOATING
 from archcalc.pytorch.device import find_device
 
 MODES = ("inference", "training")
+
+THREADS_PER_CPU = 8  # at most
 
 
 class Options(NamedTuple):
@@ -46,6 +49,9 @@ def check(options: Options) -> torch.device:
     for name in ("cuda_graph", "flush_l2"):
         if getattr(options, name) and device.type != "cuda":
             raise UsageError(f"--{name.replace('_', '-')} needs a CUDA device, and the device is {device}")
+    if (options.threads or 1) > THREADS_PER_CPU * (os.cpu_count() or 1):
+        # The OpenMP library ends the program where the system gives it no more.
+        raise UsageError(f"{options.threads} threads are too many for {os.cpu_count()} CPUs")
     if options.threads is not None and device.type != "cpu":
         raise UsageError(f"--threads is for the device cpu, and the device is {device}")
     for name in ("compile", "cuda_graph"):
