@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archcalc.analysis.shapes import find_misfits
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import FLOATING, INTEGER, Tensor
+from archcalc.pytorch import modules
 from archcalc.pytorch.build import make_module
 
 BATCH = 2
@@ -114,6 +115,15 @@ class TestModules:
         for field in msgspec.structs.fields(example.layer):
             if field.name in theirs and not field.required and field.name not in OTHER_DEFAULTS:
                 assert field.default == theirs[field.name].default, field.name
+
+    @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
+    def test_names_of_arguments_are_those_of_the_constructor(self, example: Example) -> None:
+        made = example.layer.module(example.inputs)
+        kind, _, name = made.name.rpartition(".")
+        theirs = inspect.signature(getattr(nn if kind else modules, name)).parameters.values()
+        positional = [one.name for one in theirs if one.kind is not inspect.Parameter.VAR_POSITIONAL]
+        if len(positional) == len(theirs):  # else it hands them on to a class of torch.nn
+            assert [*made.arguments] == positional[: len(made.arguments)]
 
     def test_every_layer_type_has_an_example(self) -> None:
         assert {example.layer.type for example in EXAMPLES} == set(LAYER_TYPES)

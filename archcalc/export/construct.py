@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from msgspec import NODEFAULT
-
 from archcalc.layers.base import Layer, Module
 
 Slot = tuple[str | int, ...]  # where a value stands in a construct
@@ -46,51 +44,15 @@ class Series(NamedTuple):
 
 Construct = Make | Series
 
-# What PyTorch calls the arguments that are given by position.
-_ARGUMENTS = {
-    "Conv": ("in_channels", "out_channels", "kernel_size"),
-    "PaddedConv": ("in_channels", "out_channels", "kernel_size"),
-    "Linear": ("in_features", "out_features"),
-    "Embedding": ("num_embeddings", "embedding_dim"),
-    "BatchNorm": ("num_features",),
-    "InstanceNorm": ("num_features",),
-    "GroupNorm": ("num_groups", "num_channels"),
-    "LayerNorm": ("normalized_shape",),
-    "LocalResponseNorm": ("size",),
-    "MaxPool": ("kernel_size",),
-    "AvgPool": ("kernel_size",),
-    "PaddedMaxPool": ("kernel_size",),
-    "PaddedAvgPool": ("kernel_size",),
-    "Adaptive": ("output_size",),
-    "ZeroPad": ("padding",),
-    "PixelShuffle": ("upscale_factor",),
-    "ChannelShuffle": ("groups",),
-    "ConnectedConv": ("connections", "kernel_size"),
-    "Subsample": ("channels", "kernel_size"),
-    "Rbf": ("features", "out_features"),
-    "GcnConv": ("features", "out_features"),
-    "Attention": ("features", "num_heads"),
-    "Reshape": ("shape",),
-    "Permute": ("dims",),
-    "Slice": ("dim", "start", "stop"),
-    "Chunk": ("chunks", "index", "dim"),
-}
-
 
 def make_layer(layer: Layer, module: Module) -> Make:
     """The call that makes a layer's module."""
-    short = module.name.removeprefix("nn.")
-    longest = max((start for start in _ARGUMENTS if short.startswith(start)), key=len, default="")
-    names = (*_ARGUMENTS.get(longest, ()), *(f"argument_{number}" for number in range(len(module.arguments))))
-    arguments = dict(zip(names, module.arguments, strict=False))
-    return Make(module.name, arguments, module.options, _defaults(layer, module))
+    return Make(module.name, module.arguments, module.options, _defaults(layer, module))
 
 
 def _defaults(layer: Layer, module: Module) -> dict[str, Any]:
     """What the module takes for options that are not given: the field's default, where option and field are one."""
-    fields = zip(layer.__struct_fields__[::-1], layer.__struct_defaults__[::-1], strict=False)
-    found = {field: default for field, default in [*fields][::-1] if default is not NODEFAULT}
-    found = {field: default for field, default in found.items() if _is_field(layer, module, field, default)}
+    found = {field: value for field, value in layer.defaults().items() if _is_field(layer, module, field, value)}
     return found | ({"padding": 0} if "padding" in layer.__struct_fields__ and "ends" not in module.options else {})
 
 

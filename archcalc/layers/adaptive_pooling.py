@@ -58,7 +58,7 @@ class AdaptivePooling(Layer):
         return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(spatial, start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module(f"nn.{self.torch_name}{self.dimensions}d", self.output_size)
+        return torch_module(f"nn.{self.torch_name}{self.dimensions}d", {"output_size": self.output_size})
 
 
 def adaptive_window(size: int, output: int) -> Window | PhasedWindow | UnknownWindow:

@@ -125,7 +125,8 @@ class MultiHeadAttention(Layer):
     def module(self, inputs: Tensors) -> Module:
         features, *sources = (shape[-1] for shape in self._sources(inputs))
         sizes = dict(zip(("kdim", "vdim"), sources, strict=True)) if sources != [features] * 2 else {}
-        return torch_module("Attention", features, self.num_heads, **sizes, **self.changed("bias", "dropout"))
+        arguments = {"features": features, "num_heads": self.num_heads}
+        return torch_module("Attention", arguments, **sizes, **self.changed("bias", "dropout"))
 
 
 def same_size(one: Any, other: Any) -> bool:

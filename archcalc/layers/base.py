@@ -113,19 +113,22 @@ class Read(NamedTuple):
 class Module(NamedTuple):
     """The PyTorch module that does what a layer does, by the call that makes it.
 
-    `name` is a class of torch.nn, such as `nn.Conv2d`, or else one of `archcalc.pytorch.modules`. `expression` does the
-    same without a module, in Python on the inputs `{0}`, `{1}` …, where a person would write it so.
+    `name` is a class of torch.nn, such as `nn.Conv2d`, or else one of `archcalc.pytorch.modules`. `arguments` are given
+    by position, and have their names only to tell what they are. `expression` does the same without a module, in
+    Python on the inputs `{0}`, `{1}` …, where a person would write it so.
     """
 
     name: str
-    arguments: tuple[Any, ...]
+    arguments: dict[str, Any]
     options: dict[str, Any]
     expression: str | None = None
 
 
-def torch_module(name: str, *arguments: Any, expression: str | None = None, **options: Any) -> Module:
+def torch_module(
+    name: str, arguments: dict[str, Any] | None = None, expression: str | None = None, **options: Any
+) -> Module:
     """A module by its class and what its constructor takes."""
-    return Module(name, arguments, options, expression)
+    return Module(name, arguments or {}, options, expression)
 
 
 class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -198,9 +201,14 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
 
     def changed(self, *fields: str) -> dict[str, Any]:
         """Those of the fields whose value is not their default, which is PyTorch's too."""
-        defaults = dict(zip(self.__struct_fields__[::-1], self.__struct_defaults__[::-1], strict=False))
-        values = {field: getattr(self, field) for field in fields}
+        defaults, values = self.defaults(), {field: getattr(self, field) for field in fields}
         return {field: value for field, value in values.items() if value != defaults.get(field, NODEFAULT)}
+
+    def defaults(self) -> dict[str, Any]:
+        """The default of every field that has one."""
+        count = len(self.__struct_defaults__)  # of the last fields; NODEFAULT among them where a field has none
+        pairs = zip(self.__struct_fields__[-count:], self.__struct_defaults__, strict=True) if count else ()
+        return {field: default for field, default in pairs if default is not NODEFAULT}
 
 
 class Elementwise(Layer):

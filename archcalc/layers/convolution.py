@@ -88,14 +88,15 @@ class Convolution(SlidingLayer):
         return whole(inputs[0].shape[0])
 
     def module(self, inputs: Tensors) -> Module:
-        channels, *sizes = inputs[0].shape
-        windows = self.spatial_windows(tuple(sizes))
+        channels, *spatial = inputs[0].shape
+        windows = self.spatial_windows(tuple(spatial))
         options = self.changed("stride") | torch_padding(windows) | self.changed("dilation", "groups", "bias")
         if self.connections is not None:
             kernel = per_axis(self.kernel_size, self.dimensions)
-            return torch_module("ConnectedConv", self.connections, kernel, **options)
+            return torch_module("ConnectedConv", {"connections": self.connections, "kernel_size": kernel}, **options)
         name = f"PaddedConv{self.dimensions}d" if "ends" in options else f"nn.Conv{self.dimensions}d"
-        return torch_module(name, channels, self.out_channels, self.kernel_size, **options)
+        sizes = {"in_channels": channels, "out_channels": self.out_channels, "kernel_size": self.kernel_size}
+        return torch_module(name, sizes, **options)
 
 
 class Conv1d(Convolution):

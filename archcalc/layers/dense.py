@@ -67,7 +67,8 @@ class Linear(Layer):
         return (read_features(inputs[0].shape),)
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.Linear", inputs[0].shape[-1], self.out_features, **self.changed("bias"))
+        sizes = {"in_features": inputs[0].shape[-1], "out_features": self.out_features}
+        return torch_module("nn.Linear", sizes, **self.changed("bias"))
 
 
 class Rbf(Layer):
@@ -107,7 +108,7 @@ class Rbf(Layer):
         return (read_features(inputs[0].shape),)
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("Rbf", inputs[0].shape[-1], self.out_features)
+        return torch_module("Rbf", {"features": inputs[0].shape[-1], "out_features": self.out_features})
 
 
 class Embedding(Layer):
@@ -144,7 +145,8 @@ class Embedding(Layer):
         return links
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.Embedding", self.num_embeddings, self.embedding_dim, **self.changed("padding_idx"))
+        sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
+        return torch_module("nn.Embedding", sizes, **self.changed("padding_idx"))
 
 
 def needs_features(shape: Shape) -> Iterator[Misfit]:

@@ -96,7 +96,8 @@ class GcnConv(Layer):
         return ((Read(ONE_HOP, 0, hop=True), Read(whole(features), 1)), ())
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("GcnConv", inputs[0].shape[1], self.out_features, **self.changed("bias"))
+        sizes = {"features": inputs[0].shape[1], "out_features": self.out_features}
+        return torch_module("GcnConv", sizes, **self.changed("bias"))
 
 
 class GraphReadout(Layer):
@@ -128,4 +129,4 @@ class GraphReadout(Layer):
 
     def module(self, inputs: Tensors) -> Module:
         function = "amax" if self.reduction == "max" else self.reduction
-        return torch_module("GraphReadout", self.reduction, expression=f"{{0}}.{function}(1)")
+        return torch_module("GraphReadout", {"reduction": self.reduction}, expression=f"{{0}}.{function}(1)")

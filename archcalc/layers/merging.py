@@ -93,7 +93,7 @@ def elementwise(name: str, operator: str, inputs: Tensors) -> Module:
     """The module of a broadcasting operation. Ranks that differ need one: PyTorch would align the batch, too."""
     ranks = {len(tensor.shape) for tensor in inputs}
     expression = f" {operator} ".join(f"{{{number}}}" for number in range(len(inputs)))
-    return torch_module(name, max(ranks), expression=expression if len(ranks) == 1 else None)
+    return torch_module(name, {"rank": max(ranks)}, expression=expression if len(ranks) == 1 else None)
 
 
 class Add(Broadcasting):
@@ -158,7 +158,7 @@ class Cat(Merging):
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
         listed = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
-        return torch_module("Cat", dim, expression=f"torch.cat(({listed}), {dim})")
+        return torch_module("Cat", {"dim": dim}, expression=f"torch.cat(({listed}), {dim})")
 
 
 def _without(shape: Shape, dim: int, rank: int) -> tuple[int | Shape, Shape]:

@@ -101,7 +101,7 @@ class BatchNorm(Normalization):
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape
         options = self.changed("eps", "momentum", "affine", "track_running_stats")
-        return torch_module(f"nn.BatchNorm{max(len(positions), 1)}d", channels, **options)
+        return torch_module(f"nn.BatchNorm{max(len(positions), 1)}d", {"num_features": channels}, **options)
 
 
 class LayerNorm(Normalization):
@@ -141,7 +141,8 @@ class LayerNorm(Normalization):
     def module(self, inputs: Tensors) -> Module:
         options = self.changed("eps", "elementwise_affine", "bias")
         shape = self._normalized(inputs)
-        return torch_module("nn.LayerNorm", shape if len(shape) > 1 else shape[0], **options)
+        arguments = {"normalized_shape": shape if len(shape) > 1 else shape[0]}
+        return torch_module("nn.LayerNorm", arguments, **options)
 
 
 class GroupNorm(Normalization):
@@ -171,7 +172,8 @@ class GroupNorm(Normalization):
         return affine_links(self.parameters(inputs), output)
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.GroupNorm", self.num_groups, inputs[0].shape[0], **self.changed("eps", "affine"))
+        arguments = {"num_groups": self.num_groups, "num_channels": inputs[0].shape[0]}
+        return torch_module("nn.GroupNorm", arguments, **self.changed("eps", "affine"))
 
 
 class InstanceNorm(Normalization):
@@ -210,7 +212,7 @@ class InstanceNorm(Normalization):
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape
         options = self.changed("eps", "momentum", "affine", "track_running_stats")
-        return torch_module(f"nn.InstanceNorm{len(positions)}d", channels, **options)
+        return torch_module(f"nn.InstanceNorm{len(positions)}d", {"num_features": channels}, **options)
 
 
 class LocalResponseNorm(Normalization):
@@ -238,7 +240,7 @@ class LocalResponseNorm(Normalization):
         }
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.LocalResponseNorm", self.size, **self.changed("alpha", "beta", "k"))
+        return torch_module("nn.LocalResponseNorm", {"size": self.size}, **self.changed("alpha", "beta", "k"))
 
 
 def affine_links(parameters: dict[str, Shape], output: Shape) -> Count:

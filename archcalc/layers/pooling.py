@@ -69,10 +69,11 @@ class CeilPooling(Pooling):
         """The module; PyTorch's own pads both ends of an axis alike, and by half of the kernel at most."""
         _, *sizes = inputs[0].shape
         windows = self.spatial_windows(tuple(sizes))
+        kernel = {"kernel_size": self.kernel_size}
         if all(window.before == window.after and 2 * window.before <= window.kernel for window in windows):
-            return torch_module(f"nn.{name}{self.dimensions}d", self.kernel_size, **options, **torch_padding(windows))
+            return torch_module(f"nn.{name}{self.dimensions}d", kernel, **options, **torch_padding(windows))
         ends = last_axis_first([(window.before, window.after) for window in windows])
-        return torch_module(f"Padded{name}{self.dimensions}d", self.kernel_size, **options, ends=ends)
+        return torch_module(f"Padded{name}{self.dimensions}d", kernel, **options, ends=ends)
 
     def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
         too_large = [*self._padding_misfits(sizes)]
@@ -216,4 +217,5 @@ class Subsample(Pooling):
         return links
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("Subsample", inputs[0].shape[0], self.kernel_size, **self.changed("stride"))
+        sizes = {"channels": inputs[0].shape[0], "kernel_size": self.kernel_size}
+        return torch_module("Subsample", sizes, **self.changed("stride"))

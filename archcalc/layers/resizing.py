@@ -64,7 +64,7 @@ class ZeroPad(Shaping):
 
     def module(self, inputs: Tensors) -> Module:
         pairs = self.pairs(len(inputs[0].shape))
-        return torch_module(f"nn.ZeroPad{len(pairs)}d", last_axis_first(pairs))
+        return torch_module(f"nn.ZeroPad{len(pairs)}d", {"padding": last_axis_first(pairs)})
 
 
 class Upsample(Shaping):
@@ -192,4 +192,4 @@ class PixelShuffle(Shaping):
         return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.PixelShuffle", self.upscale_factor)
+        return torch_module("nn.PixelShuffle", {"upscale_factor": self.upscale_factor})

@@ -83,11 +83,11 @@ class Flatten(Shaping):
     def module(self, inputs: Tensors) -> Module:
         rank = len(inputs[0].shape)
         if not rank:
-            return torch_module("nn.Unflatten", 0, (-1, 1))
+            return torch_module("nn.Unflatten", {"dim": 0, "unflattened_size": (-1, 1)})
         start, end = self._range(rank)
         ends = {} if end == rank else {"end_dim": end}
         starts = {"start_dim": start + 1} if start else {}
-        return Module("nn.Flatten", (), starts | ends)
+        return Module("nn.Flatten", {}, starts | ends)
 
 
 class Reshape(Shaping):
@@ -118,7 +118,7 @@ class Reshape(Shaping):
 
     def module(self, inputs: Tensors) -> Module:
         listed = ", ".join(map(str, self.shape))
-        return torch_module("Reshape", self.shape, expression=f"{{0}}.reshape(len({{0}}), {listed})")
+        return torch_module("Reshape", {"shape": self.shape}, expression=f"{{0}}.reshape(len({{0}}), {listed})")
 
 
 def is_open(size: Any) -> bool:
@@ -185,7 +185,7 @@ class Permute(Shaping):
 
     def module(self, inputs: Tensors) -> Module:
         order = (0, *(axis + 1 for axis in self._order()))
-        return torch_module("Permute", order, expression=f"{{0}}.permute{order}")
+        return torch_module("Permute", {"dims": order}, expression=f"{{0}}.permute{order}")
 
 
 class ChannelShuffle(Elementwise):
@@ -202,7 +202,7 @@ class ChannelShuffle(Elementwise):
         yield from divides("groups", self.groups, inputs[0].shape[0], "channels")
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.ChannelShuffle", self.groups)
+        return torch_module("nn.ChannelShuffle", {"groups": self.groups})
 
 
 class Slice(Shaping):
@@ -242,7 +242,7 @@ class Slice(Shaping):
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
         bounds = f"{self.start or ''}:{'' if self.stop is None else self.stop}"
         expression = f"{{0}}[{':, ' * dim}{bounds}]"
-        return torch_module("Slice", dim, self.start, self.stop, expression=expression)
+        return torch_module("Slice", {"dim": dim, "start": self.start, "stop": self.stop}, expression)
 
 
 def clamped(position: int, size: Any) -> Any:
@@ -283,7 +283,7 @@ class Chunk(Shaping):
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
         expression = f"{{0}}.chunk({self.chunks}, {dim})[{self.index}]"
-        return torch_module("Chunk", self.chunks, self.index, dim, expression=expression)
+        return torch_module("Chunk", {"chunks": self.chunks, "index": self.index, "dim": dim}, expression)
 
 
 def moved(rank: int, dim: int, start: int) -> tuple[Read, ...]:

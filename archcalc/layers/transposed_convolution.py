@@ -110,9 +110,10 @@ class TransposedConvolution(Layer):
         return ((channels, *(Read(gathered(window), axis) for axis, window in enumerate(self._windows(), start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
-        arguments = inputs[0].shape[0], self.out_channels, self.kernel_size
+        channels = inputs[0].shape[0]
+        sizes = {"in_channels": channels, "out_channels": self.out_channels, "kernel_size": self.kernel_size}
         options = self.changed("stride", "padding", "output_padding", "groups", "bias", "dilation")
-        return torch_module(f"nn.ConvTranspose{self.dimensions}d", *arguments, **options)
+        return torch_module(f"nn.ConvTranspose{self.dimensions}d", sizes, **options)
 
 
 @lru_cache

@@ -131,7 +131,7 @@ def _module(network: Network, position: int, dtype: str | torch.dtype | None) ->
 def make_module(module: Module) -> nn.Module:
     """The module that a layer says does the same."""
     kind, _, name = module.name.rpartition(".")
-    made: nn.Module = getattr(nn if kind == "nn" else modules, name)(*module.arguments, **module.options)
+    made: nn.Module = getattr(nn if kind == "nn" else modules, name)(*module.arguments.values(), **module.options)
     return made
 
 
