@@ -96,7 +96,6 @@ def test_a_result_that_cannot_be_written_is_printed(monkeypatch: pytest.MonkeyPa
         ("--batch", ""),
         ("--mode", "both"),
         ("--threads", "0"),
-        ("--threads", "100000"),
         ("--seconds", "0"),
         ("--dtype", "int8"),
         ("--dtype", "float32,"),
@@ -113,6 +112,11 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
             bench("lenet5", *arguments)
     else:
         assert bench("lenet5", *arguments).exit_code == 2
+
+
+def test_more_threads_than_the_system_can_give_are_refused() -> None:
+    with pytest.raises(UsageError, match="100000 threads are too many"):
+        bench("lenet5", "--threads", "100000")
 
 
 def test_without_pytorch_a_message_says_how_to_get_it() -> None:
