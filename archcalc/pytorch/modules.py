@@ -177,8 +177,6 @@ class Subsample(nn.Module):
 class Rbf(nn.Module):
     """B × … × features to B × … × out_features: squared distances to fixed vectors of −1 and 1."""
 
-    not_counted = "PyTorch's counter sees no squares of differences"
-
     weight: torch.Tensor
 
     def __init__(self, features: int, out_features: int) -> None:
