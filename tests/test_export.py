@@ -382,3 +382,8 @@ def test_random_blocks() -> None:
 
     test()
     assert len(tried) > 100
+
+
+def test_what_one_copy_alone_has_still_depends_on_its_parameters() -> None:
+    text = archcalc.load(DATA / "export" / "one_projection.toml").to_source()
+    assert "self.short = nn.Conv2d(8, channels, 1, stride=stride)" in text

@@ -280,9 +280,11 @@ class Definitions:
     def _parametrize(self, definition: Definition) -> None:
         """Find an expression for every value that is not the same in all instances."""
         parameters = self._parameters(definition)
-        differing = {place: values for place, values in _places(definition) if _differ(values)}
+        places = [*_places(definition)]
+        differing = {place: values for place, values in places if _differ(values)}
         texts = definition.texts
-        for (keys, slot), values in differing.items():
+        # What only some instances have may be the same in these by accident.
+        for (keys, slot), values in [*differing.items(), *(found for found in places if ABSENT in found[1])]:
             if text := parameters.written(self._written(definition, keys, slot), values):
                 texts[keys, slot] = text
         for (keys, slot), values in sorted(differing.items(), key=lambda item: item[0][1][-1:] not in INPUTS):
