@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import nn
 
 from archcalc.analysis.shapes import infer_shapes
 from archcalc.graph import Graph
-from archcalc.layers.base import INTEGER, Module, Tensor
+from archcalc.layers.base import INTEGER, Layer, Tensor
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.device import find_dtype
 from archcalc.pytorch.verify.resizing import extents, resized
@@ -54,28 +53,30 @@ class Runner:
     """Runs a graph on the meta device by PyTorch's own shapes; a layer's module is made for what really arrives."""
 
     def __init__(self) -> None:
-        self.made: dict[int, tuple[Module, nn.Module]] = {}
+        # Layers that are alike, on inputs that are alike, need not run again.
+        self.known: dict[str, torch.Tensor] = {}
 
     def runs(self, graph: Graph) -> bool:
         """Whether every layer takes its inputs, and leaves something over."""
         values = [_empty(tensor) for tensor in graph.inputs.values()]
         try:
             with torch.no_grad(), torch.device("meta"):
-                for position, node in enumerate(graph.nodes):
+                for node in graph.nodes:
                     inputs = [values[edge] for edge in node.sources]
-                    tensors = tuple(_described(value) for value in inputs)
-                    values.append(self._module(position, node.layer.module(tensors))(*inputs))
+                    values.append(self._run(node.layer, inputs))
                     if 0 in values[-1].shape:
                         return False
         except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, AssertionError):
             return False
         return True
 
-    def _module(self, position: int, wanted: Module) -> nn.Module:
-        known = self.made.get(position)
-        if known is None or known[0] != wanted:
-            known = self.made[position] = (wanted, make_module(wanted).eval())
-        return known[1]
+    def _run(self, layer: Layer, inputs: list[torch.Tensor]) -> torch.Tensor:
+        tensors = tuple(_described(value) for value in inputs)
+        module = layer.module(tensors)
+        key = repr((module, tensors))
+        if key not in self.known:
+            self.known[key] = make_module(module).eval()(*inputs)
+        return self.known[key]
 
 
 def _empty(tensor: Tensor) -> torch.Tensor:
