@@ -24,6 +24,11 @@ def _batches(context: click.Context, option: click.Parameter, text: str) -> tupl
     return tuple(map(int, sizes))
 
 
+def _format_of(file: str) -> str:
+    ending = file.lower().rpartition(".")[2]
+    return ending if ending in FORMATS else "table"
+
+
 @click.command("bench", short_help="Time networks on a device, and compare them.")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda (or cuda:1), or mps.")
@@ -60,12 +65,17 @@ def _batches(context: click.Context, option: click.Parameter, text: str) -> tupl
     help="How long to measure a row at most, after its warm-up; six samples are taken in any case.",
 )
 @value_options
-@click.option("--format", "format_name", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="[default: what the name of FILE ends in, .json or .csv, else table]",
+)
 @click.option("-o", "--output", metavar="FILE", help="Write to a file.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(
     specs: tuple[str, ...],
-    format_name: str,
+    format_name: str | None,
     output: str | None,
     force: bool,
     variables: dict[str, Any],
@@ -92,7 +102,7 @@ def command(
     chosen = Options(**options)
 
     def write(result: Benchmark) -> None:
-        text = render(result, format_name, Style() if output else terminal_style())
+        text = render(result, format_name or _format_of(output or ""), Style() if output else terminal_style())
         if not output:
             click.echo(text)
             return

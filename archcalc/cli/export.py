@@ -29,7 +29,7 @@ def command(spec: str, form: str | None, output: str | None, force: bool, **netw
     """
     if output is not None:
         check_writable(output, force)
-    if form == "onnx" or (form is None and output is not None and output.endswith(".onnx")):
+    if form == "onnx" or (form is None and output is not None and output.lower().endswith(".onnx")):
         if output is None:
             raise UsageError("ONNX is binary: name a file, as in -o model.onnx")
         from archcalc.pytorch.onnx import to_onnx

@@ -66,7 +66,7 @@ def test_a_file_is_written_and_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is there already: --force replaces it"):
         bench("lenet5", "-o", str(file))
     assert file.read_text("utf-8") == written
-    assert bench("lenet5", "-o", str(file), "--force").exit_code == 0
+    assert bench("lenet5", "-o", str(file), "--force", "--format", "table").exit_code == 0
     assert "Quartiles" in file.read_text("utf-8")
 
 
@@ -158,3 +158,11 @@ main()
     assert done.returncode == 130
     assert [line.split(",")[:2] for line in done.stdout.splitlines()[1:]] == [["lenet5", "2"]]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.json", "{"), ("a.CSV", "spec,"), ("a.txt", "")])
+def test_the_name_of_the_file_chooses_the_format(name: str, start: str, tmp_path: Path) -> None:
+    bench("dense_3x3", "-o", str(tmp_path / name))
+    text = (tmp_path / name).read_text("utf-8")
+    assert text.startswith(start)
+    assert (start == "") == ("peak measured here" in text)

@@ -35,7 +35,7 @@ def test_source_is_written_to_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "model.py").read_text("utf-8") == archcalc.load("lenet5").to_source()
 
 
-@pytest.mark.parametrize("more", [["-o", "model.onnx"], ["-o", "model", "--to", "onnx"]])
+@pytest.mark.parametrize("more", [["-o", "model.onnx"], ["-o", "model.ONNX"], ["-o", "model", "--to", "onnx"]])
 def test_onnx_by_the_name_of_the_file_or_by_option(
     more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
