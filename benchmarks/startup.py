@@ -1,4 +1,4 @@
-"""How long `archcalc summary` takes, as ratios that hold on any machine.
+"""How long `archcalc summary` and `archcalc verify` take, as ratios that hold on any machine.
 
     .venv/bin/python benchmarks/startup.py
 
@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-LENET = str(Path(__file__).parent.parent / "specs" / "lenet5.toml")
-SUMMARY = [str(Path(sys.executable).parent / "archcalc"), "summary", LENET]
+PROJECT = Path(__file__).parent.parent
+ARCHCALC = str(Path(sys.executable).parent / "archcalc")
+SUMMARY = [ARCHCALC, "summary", str(PROJECT / "specs" / "lenet5.toml")]
+VERIFY = [ARCHCALC, "verify", str(PROJECT / "tests" / "data" / "resnet50.toml"), "--device", "meta"]
 PEERS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "import click, msgspec, tomllib": [sys.executable, "-c", "import click, msgspec, tomllib"],
@@ -75,6 +77,15 @@ def compare_length(runs: int) -> None:
     print(f"{'100,000 layers / 10,000 layers':<52} {median:8.2f}  (quartiles {low:.2f} to {high:.2f})")
 
 
+def compare_verification(runs: int) -> None:
+    if not works(VERIFY):
+        print("verify of ResNet-50 on meta: PyTorch is not installed, left out")
+        return
+    more = [seconds(VERIFY) - seconds(PEERS["import torch"]) for _ in range(runs)]
+    low, median, high = statistics.quantiles(more, n=4)
+    print(f"{'verify of ResNet-50 on meta - import torch':<52} {median:8.2f}  (quartiles {low:.2f} to {high:.2f}) s")
+
+
 def peak_memory() -> None:
     seconds(SUMMARY)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -85,4 +96,5 @@ if __name__ == "__main__":
     # First, since the largest child so far is what the operating system reports.
     peak_memory()
     compare_start(runs=21)
+    compare_verification(runs=11)
     compare_length(runs=3)

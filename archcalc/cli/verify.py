@@ -34,8 +34,9 @@ def command(spec: str, device: str, fields: str | None, differences: bool, forma
     """
     loaded = archcalc.load(spec, **network)
     from archcalc.pytorch.verify import verify
+    from archcalc.pytorch.verify.compiler import compiler_left_out
 
-    with progress_bar("receptive fields") as progress:
+    with compiler_left_out(), progress_bar("receptive fields") as progress:
         verification = verify(loaded, device, _names(fields, device), progress)
     if format_name == "json":
         click.echo(json.dumps(verification.to_dict(), indent=2, ensure_ascii=False))

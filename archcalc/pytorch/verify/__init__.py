@@ -9,7 +9,6 @@ from archcalc.errors import UsageError, quoted
 from archcalc.pytorch import memory
 from archcalc.pytorch.build import build
 from archcalc.pytorch.device import find_device
-from archcalc.pytorch.verify.compiler import compiler_left_out
 from archcalc.pytorch.verify.fields import compare_fields
 from archcalc.pytorch.verify.forward import compare_operations, compare_shapes, observe
 from archcalc.pytorch.verify.sizes import compare_smallest
@@ -32,24 +31,12 @@ def verify(
 
     Raises UsageError for a device or a layer that is not there.
     """
+    chosen = find_device(device)
     try:
-        with compiler_left_out():
-            return _verify(network, find_device(device), fields, progress)
-    except ImportError:  # of a part of the compiler that has no stand-in
-        return _verify(network, find_device(device), fields, progress)
-
-
-def _verify(
-    network: Network,
-    device: torch.device,
-    fields: Collection[str] | None,
-    progress: Callable[[int, int], None],
-) -> Verification:
-    try:
-        if device.type == "cpu":
+        if chosen.type == "cpu":
             memory.look_ahead(network)
-        built = build(network, device)
-        observed = observe(network, built, device)
+        built = build(network, chosen)
+        observed = observe(network, built, chosen)
         rows: Iterator[Comparison] = chain(
             compare_shapes(network, observed),
             compare_weights(network, built),
@@ -57,9 +44,9 @@ def _verify(
             compare_fields(network, fields, progress),
             compare_smallest(network),
         )
-        return Verification(network.name, str(device), torch.__version__, tuple(rows), observed.failure)
+        return Verification(network.name, str(chosen), torch.__version__, tuple(rows), observed.failure)
     except (RuntimeError, MemoryError, memory.OutOfMemoryError) as error:
         if not memory.is_out_of_memory(error):
             raise
-        message = f"{quoted(network.name)} does not fit into the memory of {device}; --device meta takes none"
+        message = f"{quoted(network.name)} does not fit into the memory of {chosen}; --device meta takes none"
         raise UsageError(message) from None
