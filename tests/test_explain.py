@@ -33,10 +33,10 @@ def test_equals_the_summary(name: str, batch: int) -> None:
 
 
 def sum_of(values: dict[tuple[str, str], object], title: str) -> object:
-    """The number of a section: what its parts come to together, or its only part."""
+    """The number of a section: what its parts come to together, or its only part, behind what that is made of."""
     found = {label: value for (section, label), value in values.items() if section == title}
     assert found.get("textbook form", found.get("together")) == found.get("together")
-    return found.get("together", next(iter(found.values()), 0))
+    return found.get("together", next(reversed(found.values()), 0))
 
 
 def check_field(values: dict[tuple[str, str], object], row: LayerSummary) -> None:
