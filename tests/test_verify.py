@@ -47,12 +47,25 @@ def described(found: Verification) -> str:
 # --- what is right agrees --------------------------------------------------------------------------------------------
 
 
+# Where every field would take a minute or more (of hundreds of layers, in three dimensions, behind upsamplings), those
+# at the ends of stages are measured, which are made of all others.
+CHOSEN_FIELDS = {
+    "densenet121": ["relu0", "transition1.pool", "transition2.pool", "denseblock3.11.cat", "avgpool"],
+    "r3d_18": ["stem.bn", "layer1.1.relu_2", "layer2.1.relu_2", "layer4.1.relu_2", "avgpool"],
+    "resnet152": ["stem.maxpool", "layer1.2.relu_3", "layer2.7.relu_3", "layer4.2.relu_3", "head.avgpool"],
+    "unet": ["down1.relu_2", "bottom.relu_2", "up4.enlarged", "up4.both", "up3.convs.relu_2"],
+}
+# Its first convolution never reads the last row and column, which the average of all units, whose fields reach over the
+# border, is said to see.
+UNCOVERED_FIELDS = {"squeezenet1_1": {"avgpool", "flatten"}}
+
+
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec_verifies(name: str) -> None:
-    found = verify(archcalc.load(name))
+    found = verify(archcalc.load(name), fields=CHOSEN_FIELDS.get(name))
     assert found.agrees, described(found)
-    uncovered = {row.question for row in found.rows if row.status == "not covered"}
-    assert uncovered <= {"FLOPs"}
+    uncovered = {row.layer for row in found.rows if row.status == "not covered" and row.question != "FLOPs"}
+    assert uncovered == UNCOVERED_FIELDS.get(name, set())
 
 
 @pytest.mark.parametrize("path", sorted(NETWORKS.glob("*.toml")), ids=lambda path: path.stem)
