@@ -315,7 +315,6 @@ def test_every_shipped_spec_can_be_exported_as_a_graph(name: str) -> None:
 def test_every_shipped_spec_can_be_compiled_in_one_piece(name: str) -> None:
     torch.compiler.reset()  # it keeps but a few compiled forms of a function
     built, values = built_with_inputs(name)
-    torch.compiler.reset()  # or else a limit of compiled variants of one function is reached
     compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(*values), built(*values))
 

@@ -22,6 +22,8 @@ class AnalysedGraph:
         self.batch = batch
         shapes = infer_shapes(graph)
         self.tensors: list[Tensor | None] = shapes.edges
+        self.twins = shapes.twins
+        self._parameters: dict[tuple[int, bool, bool], Parameters] = {}
         self._inputs = [self._read(node) for node in graph.nodes]
         self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, self._inputs)]
 
@@ -58,20 +60,28 @@ class AnalysedGraph:
     @cached_property
     def receptive_fields(self) -> ReceptiveFields:
         """The receptive field of every edge."""
-        return fold_receptive_fields(self.graph, self.tensors)
+        return fold_receptive_fields(self.graph, self.tensors, self.twins)
 
     @cached_property
     def parameters(self) -> tuple[Parameters, ...]:
         """The parameters of every node that fits."""
-        nodes = self.graph.nodes[: self.fitting]
-        return tuple(count_parameters(node, self.tensors_at(position)[0]) for position, node in enumerate(nodes))
+        return tuple(map(self._count_parameters, range(self.fitting)))
+
+    def _count_parameters(self, position: int) -> Parameters:
+        node, twin = self.graph.nodes[position], self.twins[position]
+        key = (twin, node.owner is None, node.trainable)
+        if key not in self._parameters:
+            self._parameters[key] = count_parameters(node, self.tensors_at(position)[0])
+        return self._parameters[key]
 
     @cached_property
     def operations(self) -> tuple[Operations, ...]:
         """The operations of every node that fits, for the whole batch."""
-        nodes = self.graph.nodes[: self.fitting]
-        tensors = map(self.tensors_at, range(self.fitting))
-        return tuple(
-            count_operations(node, inputs, output.shape, self.batch)
-            for node, (inputs, output) in zip(nodes, tensors, strict=True)
-        )
+        found: list[Operations] = []
+        for position, twin in enumerate(self.twins[: self.fitting]):
+            if twin < position:
+                found.append(found[twin])
+            else:
+                inputs, output = self.tensors_at(position)
+                found.append(count_operations(self.graph.nodes[position], inputs, output.shape, self.batch))
+        return tuple(found)

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from archcalc.arithmetic import POINT, Window, field_size, field_start
 from archcalc.errors import quoted
 from archcalc.graph import Graph
-from archcalc.layers.base import INTEGER, MAX_PHASES, Layer, PhasedWindow, Read, Shape, Tensor, Unknown, UnknownWindow
+from archcalc.layers.base import (
+    INTEGER,
+    MAX_PHASES,
+    Layer,
+    PhasedWindow,
+    Read,
+    Shape,
+    Tensor,
+    Unknown,
+    UnknownWindow,
+    pointwise,
+)
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -105,24 +116,43 @@ class ReceptiveFields(NamedTuple):
     misaligned: dict[int, tuple[AxisField, ...]]  # by edge: branches that meet with different centres
 
 
-def fold_receptive_fields(graph: Graph, tensors: list[Tensor | None]) -> ReceptiveFields:
-    """The receptive field of every edge whose shape is known."""
+def fold_receptive_fields(graph: Graph, tensors: list[Tensor | None], twins: list[int]) -> ReceptiveFields:
+    """The receptive field of every edge whose shape is known; nodes with a twin read as it does."""
     channel_axes = _channel_axes(graph, tensors)
     edges: list[Field | Unknown | None] = [
         _input_field(name, tensor, channel_axes[edge]) for edge, (name, tensor) in enumerate(graph.inputs.items())
     ]
     misaligned: dict[int, tuple[AxisField, ...]] = {}
-    for number, node in enumerate(graph.nodes, start=len(graph.inputs)):
+    readings: dict[int, Reading] = {}
+    for position, node in enumerate(graph.nodes):
+        number = len(graph.inputs) + position
         inputs = tuple(tensor for source in node.sources if (tensor := tensors[source]) is not None)
         output = tensors[number]
         if output is None or len(inputs) < len(node.sources):
             edges.append(Unknown("the shape is not known"))
             continue
-        behind = _behind_layer([edges[source] for source in node.sources], node.layer.reads(inputs), output.shape)
+        reading = readings.get(twins[position]) or readings.setdefault(position, _reading(node.layer, inputs, output))
+        if reading.changes_nothing:
+            edges.append(edges[node.sources[0]])
+            continue
+        behind = _behind_layer([edges[source] for source in node.sources], reading.reads, output.shape)
         edges.append(_meet(behind))
         if len(behind) > 1 and (apart := _misaligned(behind)):
             misaligned[number] = apart
     return ReceptiveFields(edges, misaligned)
+
+
+class Reading(NamedTuple):
+    """How a layer reads its inputs; `changes_nothing` if each unit sees what the unit of its only input does."""
+
+    reads: tuple[tuple[Read, ...], ...]
+    changes_nothing: bool
+
+
+def _reading(layer: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Reading:
+    reads = layer.reads(inputs)
+    alike = len(reads) == 1 and inputs[0].shape == output.shape and reads[0] == pointwise(len(output.shape))
+    return Reading(reads, alike)
 
 
 def _input_field(name: str, tensor: Tensor, channel_axis: int | None) -> Field | None:

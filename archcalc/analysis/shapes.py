@@ -13,20 +13,31 @@ MAX_BITS = 512  # of the number of values on an edge
 
 
 class Shapes(NamedTuple):
-    """The tensor on every edge, None behind a layer that does not fit, and the problems."""
+    """The tensor on every edge, None behind a layer that does not fit, and the problems.
+
+    `twins`: for every node the first one of the same layer and inputs, whose local facts are its own, too.
+    """
 
     edges: list[Tensor | None]
     problems: list[Problem]
+    twins: list[int]
 
 
 def infer_shapes(graph: Graph) -> Shapes:
     """The tensor on every edge of the graph, without the batch."""
     edges: list[Tensor | None] = [*graph.inputs.values()]
     problems: list[Problem] = []
-    for node in graph.nodes:
+    seen: dict[tuple[int, Tensors], int] = {}
+    twins: list[int] = []
+    for position, node in enumerate(graph.nodes):
         inputs = tuple(tensor for source in node.sources if (tensor := edges[source]) is not None)
+        # Copies of an entry share the object of their layer.
+        twin = seen.setdefault((id(node.layer), inputs), position)
+        twins.append(twin)
         if len(inputs) < len(node.sources):
             edges.append(None)
+        elif twin < position and (known := edges[len(graph.inputs) + twin]):
+            edges.append(known)
         elif misfits := [*find_misfits(node.layer, inputs)]:
             problems.extend(_problem(node, inputs, misfit) for misfit in misfits)
             edges.append(None)
@@ -35,7 +46,7 @@ def infer_shapes(graph: Graph) -> Shapes:
             too_large = _beyond_limits(node, output)
             problems.extend(too_large)
             edges.append(None if too_large else output)
-    return Shapes(edges, problems)
+    return Shapes(edges, problems, twins)
 
 
 def _beyond_limits(node: Node, output: Tensor) -> list[Problem]:

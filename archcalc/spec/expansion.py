@@ -128,6 +128,9 @@ class _Expander:
         self.broken: set[str] = set()
         self.names: set[str] = set()  # of all entries used
         self.expanded = 0
+        # By template and the values that it depends on; most copies of an entry are equal.
+        self.layers_made: dict[object, Layer] = {}
+        self.arguments_made: dict[object, Variables] = {}
 
     def run(self, settings: Variables, shapes: Mapping[str, list[Any]]) -> Expansion:
         try:
@@ -316,21 +319,33 @@ class _Expander:
 
     def _arguments(self, block: BlockTemplate, template: Template, variables: Variables) -> Variables:
         """The variables inside a block: the spec's own, what this use gives, and the defaults of the rest."""
+        key = _dependencies(template, variables)
+        if key in self.arguments_made:
+            return self.arguments_made[key]
+        problems = len(self.problems)
         given = self.evaluate.fields(template.fields, variables, template.path)
         inside = {**self.variables, **dict.fromkeys(block.block.parameters, UNFIT), **given}
         for name, value in block.block.defaults.items():
             if name not in given:
                 inside[name] = self.evaluate.value(value, inside, ("blocks", block.name, "defaults", name))
+        if key and len(self.problems) == problems:
+            self.arguments_made[key] = inside
         return inside
 
     def _layer(self, template: Template, layer_type: type[Layer], variables: Variables) -> Layer | None:
+        key = _dependencies(template, variables)
+        if key in self.layers_made:
+            return self.layers_made[key]
         known = {name: value for name, value in template.fields.items() if name in layer_type.__struct_fields__}
         fields = self.evaluate.fields(known, variables, template.path, words_of(layer_type))
         try:
-            return msgspec.convert(fields, layer_type)
+            layer = msgspec.convert(fields, layer_type)
         except msgspec.ValidationError:
             self.problems.extend(find_problems(template.fields | fields, layer_type, template.path, ENTRY_KEYS))
             return None
+        if key:
+            self.layers_made[key] = layer
+        return layer
 
     def _truth(self, value: Any, use: Use, path: Path) -> bool:
         return bool(self.evaluate.value(value, use.variables, path))
@@ -359,3 +374,12 @@ class _Expander:
         message = f"{what} expands to more than {MAX_LAYERS:,} layers"
         self.problems.append(Problem(message, path, help="repeat fewer times"))
         raise TooLargeError
+
+
+def _dependencies(template: Template, variables: Variables) -> object:
+    """A key for what a template becomes; None where a list is among the values that it depends on."""
+    values = [variables.get(name) for name in template.variables]
+    if any(isinstance(value, list) for value in values):
+        return None
+    # True is another value than 1, and 1.0 than either.
+    return (id(template), *values, *map(type, values))

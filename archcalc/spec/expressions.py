@@ -117,6 +117,16 @@ def _parse(text: str) -> ast.expr:
         raise ExpressionError("not an expression", _HELP) from None
 
 
+@lru_cache(maxsize=4096)
+def names_in(text: str) -> frozenset[str]:
+    """The variables that the value of an expression may depend on; none for what is not an expression."""
+    try:
+        tree = _parse(text)
+    except (ExpressionError, RecursionError):
+        return frozenset((text,))
+    return frozenset((text, *(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))))
+
+
 def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C901, PLR0911
     # A case for each kind of syntax that is arithmetic; whatever is not listed here is refused.
     match node:

@@ -1,6 +1,6 @@
 """Entries and blocks as they are written: checked once, however often they are used."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,7 +9,7 @@ from archcalc.errors import Path, Problem, did_you_mean, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.evaluation import words_of
-from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS
+from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, names_in
 from archcalc.spec.schema import ENTRY_KEYS, Block, Entry, convert, find_problems, is_meant, unknown_keys
 
 MAX_DEPTH = 50  # of blocks in blocks
@@ -24,6 +24,7 @@ class Template(NamedTuple):
     path: Path
     layer_type: type[Layer] | None  # or a block
     constant: Layer | None  # the layer itself, where nothing has to be evaluated
+    variables: tuple[str, ...] = ()  # that its fields may depend on
 
 
 class BlockTemplate(NamedTuple):
@@ -111,8 +112,9 @@ class TemplateReader:
         layer_type = LAYER_TYPES.get(entry.type)
         if layer_type is None:
             self._check_block_use(entry.type, fields, path)
-            return Template(entry, name, fields, path, None, None)
-        return Template(entry, name, fields, path, layer_type, self._constant(fields, layer_type, path))
+            return Template(entry, name, fields, path, None, None, _variables(fields.values()))
+        constant = self._constant(fields, layer_type, path)
+        return Template(entry, name, fields, path, layer_type, constant, _variables(fields.values()))
 
     def _constant(self, fields: dict[str, Any], layer_type: type[Layer], path: Path) -> Layer | None:
         """The layer, if nothing has to be evaluated for it."""
@@ -142,6 +144,18 @@ class TemplateReader:
                 if parameter not in arguments and parameter not in defaults and not is_meant(parameter, unknown):
                     message = f"block {quoted(name)} needs {quoted(parameter)}"
                     self.problems.append(Problem(message, path, help=f"add {parameter} = …"))
+
+
+def _variables(values: Iterable[Any]) -> tuple[str, ...]:
+    found = set[str]()
+    waiting = [*values]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            found |= names_in(value)
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return tuple(sorted(found))
 
 
 def _has_expression(fields: Any, layer_type: type[Layer]) -> bool:
