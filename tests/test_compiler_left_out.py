@@ -25,7 +25,7 @@ def run(script: str) -> None:
 def test_every_layer_type_behaves_as_with_it() -> None:
     run("""
 from test_verify import EXAMPLES, one_layer
-networks = [*map(archcalc.load, archcalc.shipped_specs()), *map(one_layer, EXAMPLES)]
+networks = [archcalc.load("m5"), *map(one_layer, EXAMPLES)]
 with compiler_left_out():
     without = [verify(network, "meta", ()) for network in networks]
 assert not imported()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from references import reference_table
 
 import archcalc
 from archcalc.analysis.lint import RULES
@@ -56,7 +57,8 @@ def rule_list() -> str:
 def current() -> str:
     """The README with everything that the program prints made anew."""
     text = re.sub(r"```console\n\$ ([^\n]*)\n.*?```", with_output, TEXT, flags=re.DOTALL)
-    for marker, table in (("layers", layer_list()), ("rules", rule_list())):
+    tables = {"layers": layer_list(), "rules": rule_list(), "references": reference_table()}
+    for marker, table in tables.items():
         text = re.sub(rf"<!-- {marker} -->\n(\|.*\n)*", lambda _, m=marker, t=table: f"<!-- {m} -->\n{t}\n", text)
     return text
 

@@ -26,9 +26,8 @@ def build(
     that is not there, for a layer that has the name of a module's own attribute, and for one too large for any tensor.
     """
     with find_device(device):
-        built = BuiltNetwork(network.graph)
-        for position, node in enumerate(network.graph.nodes):
-            add_module(built, node.name, _module(network, position, dtype))
+        layers = [_module(network, position, dtype) for position in range(len(network.graph.nodes))]
+    built = BuiltNetwork(network.graph, layers)
     for node in network.graph.nodes:
         if node.owner is not None:
             owner = network.graph.nodes[node.owner]
@@ -73,21 +72,22 @@ class Block(nn.Module):
 
 
 class BuiltNetwork(Block):
-    """A network, with an empty module for every block and for the copies of every repeated entry.
+    """A network of the modules of its layers, with one for every block and for the copies of every repeated entry.
 
     Copies in a row are a Sequential. A block that cannot run in one go, since something outside has to run in between,
-    only holds its layers.
+    only holds its layers. Weights are in the order of the spec.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, layers: list[nn.Module]) -> None:
         root = find_structure(graph)
         super().__init__(root)
         self._names = tuple(graph.inputs)
         for group in groups_in(root):
+            parent = self.get_submodule(".".join(group.path))
             for key, part in group.parts.items():
-                if isinstance(part, Group):
-                    layer = (*part.path, *next(layers_in(part))[0])
-                    _add_child(self.get_submodule(".".join(group.path)), key, _container(part), ".".join(layer))
+                if hasattr(parent, key):
+                    raise name_error(".".join((*group.path, key, *next(layers_in(part))[0])), key)
+                parent.add_module(key, _container(part) if isinstance(part, Group) else layers[part])
 
     def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
         """The outputs for a batch: one tensor, or a tuple. Inputs are in the order of the spec, or by name."""
@@ -133,18 +133,6 @@ def make_module(module: Module) -> nn.Module:
     kind, _, name = module.name.rpartition(".")
     made: nn.Module = getattr(nn if kind == "nn" else modules, name)(*module.arguments.values(), **module.options)
     return made
-
-
-def add_module(root: nn.Module, name: str, module: nn.Module) -> None:
-    """Puts a module in its place: `stage2.0.conv` into the module `0` in the module `stage2`."""
-    *containers, own = name.split(".")
-    _add_child(root.get_submodule(".".join(containers)), own, module, name)
-
-
-def _add_child(parent: nn.Module, key: str, child: nn.Module, name: str) -> None:
-    if hasattr(parent, key):
-        raise name_error(name, key)
-    parent.add_module(key, child)
 
 
 def _share(owner: nn.Module, user: nn.Module) -> None:

@@ -10,11 +10,12 @@ from keyword import iskeyword
 from typing import Any
 
 import torch
+from msgspec import structs
 
 from archcalc.errors import UsageError, quoted
 from archcalc.module_names import MODULE_ATTRIBUTES, Names
 from archcalc.pytorch import memory
-from archcalc.pytorch.build import BuiltNetwork, add_module, build
+from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
 from archcalc.report.network import Network
 
@@ -69,10 +70,9 @@ def _check_packages() -> None:
 def _plain(network: Network, built: BuiltNetwork) -> BuiltNetwork:
     """The same modules under names that are words: the exporter writes code with names in it, and runs that."""
     names = _plain_names([node.name for node in network.graph.nodes])
-    nodes = [node._replace(name=names[node.name]) for node in network.graph.nodes]
-    renamed = BuiltNetwork(network.graph._replace(nodes=nodes))
-    for node, plain in zip(network.graph.nodes, nodes, strict=True):
-        add_module(renamed, plain.name, built.get_submodule(node.name))
+    nodes = [structs.replace(node, name=names[node.name]) for node in network.graph.nodes]
+    layers = [built.get_submodule(node.name) for node in network.graph.nodes]
+    renamed = BuiltNetwork(network.graph._replace(nodes=nodes), layers)
     renamed.eval()
     return renamed
 
