@@ -141,6 +141,7 @@ def test_help_does_without_pytorch() -> None:
 def test_ctrl_c_prints_the_rows_so_far() -> None:
     script = f"""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which the background of a shell ignores
 from archcalc.cli import main
 from archcalc.pytorch.bench import run, sampling
 from archcalc.report.benchmark import MatrixPeak, Peak
