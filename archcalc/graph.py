@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from archcalc.errors import Path, Problem, did_you_mean, quoted
 from archcalc.layers.base import Layer, Tensor
 from archcalc.spec.document import Document
@@ -15,7 +17,7 @@ from archcalc.spec.schema import InputTable
 MAX_COMPARED = 200_000  # names, in search of what unknown ones may mean
 
 
-class Node(NamedTuple):
+class Node(Struct, frozen=True, gc=False):
     """A layer in its place. `sources` are edges by number, as in `Graph`."""
 
     name: str
@@ -58,10 +60,11 @@ class _Connector:
 
     def connect(self) -> Graph:
         layers = self.expansion.layers
-        sources = [[self._find(source) for source in layer.sources] for layer in layers]
+        found = [[self._find(source) for source in layer.sources] for layer in layers]
+        sources = [[number for number in numbers if number is not None] for numbers in found]
         owners = self._owners()
         outputs = self._outputs()
-        order = self._order([[s for s in found if s is not None] for found in sources])
+        order = self._order(sources)
         if self.problems:
             raise self.document.error(self.problems)
         edges = {-1 - i: i for i in range(len(self.expansion.inputs))}
@@ -79,14 +82,14 @@ class _Connector:
         )
 
     def _nodes(
-        self, order: list[int], sources: list[list[int | None]], owners: list[int | None], edges: dict[int, int]
+        self, order: list[int], sources: list[list[int]], owners: list[int | None], edges: dict[int, int]
     ) -> list[Node]:
         """The layers in order, with edges and owners by their numbers there."""
         positions = {number: position for position, number in enumerate(order)}
         nodes = []
         for number in order:
             layer, owner = self.expansion.layers[number], owners[number]
-            read = tuple(edges[source] for source in sources[number] if source is not None)
+            read = tuple([edges[source] for source in sources[number]])
             owned = None if owner is None else positions[owner]
             nodes.append(Node(layer.name, layer.layer, read, layer.path, layer.instances, owned, layer.trainable))
         return nodes
@@ -99,7 +102,10 @@ class _Connector:
 
     def _find(self, source: Source) -> int | None:
         """The number behind a name, through all names that stand for another."""
-        name, seen = source.scope + source.name, dict[str, None]()
+        name = source.scope + source.name
+        if name in self.numbers:
+            return self.numbers[name]
+        seen = dict[str, None]()
         while name not in self.numbers:
             if name in seen or name not in self.expansion.aliases:
                 self._not_found(source, name in seen)
@@ -156,6 +162,8 @@ class _Connector:
     def _owners(self) -> list[int | None]:
         """For each layer the one whose weights it uses, at the end of any chain."""
         layers = self.expansion.layers
+        if all(layer.weights is None for layer in layers):
+            return [None] * len(layers)
         nearest = [self._lender(layer) for layer in layers]
         owners: dict[int, int] = {}
         for start in range(len(layers)):
@@ -185,6 +193,8 @@ class _Connector:
 
     def _order(self, sources: list[list[int]]) -> list[int]:
         """The order of the spec, but for layers that read what comes later."""
+        if all(source < number for number, found in enumerate(sources) for source in found):
+            return [*range(len(sources))]
         waiting = [sum(source >= 0 for source in found) for found in sources]
         readers: defaultdict[int, list[int]] = defaultdict(list)
         for number, found in enumerate(sources):

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from archcalc.analysis.facts import facts_of
+
 GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _forget_facts() -> None:
+    """A test may change what a layer type says."""
+    facts_of.cache_clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from archcalc.analysis.shapes import find_misfits
+from archcalc.analysis.facts import find_misfits
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import FLOATING, INTEGER, Tensor
 from archcalc.pytorch import modules

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archcalc.analysis.explain import trace_inputs, trace_layer
-from archcalc.analysis.shapes import find_misfits
+from archcalc.analysis.facts import find_misfits
 from archcalc.arithmetic import product
 from archcalc.layers.base import Layer, Tensor, Unknown
 from archcalc.tracing import Traced, untraced

@@ -69,7 +69,7 @@ def test_every_node_knows_where_it_is_written_and_in_which_blocks() -> None:
     nodes = graph('{ name = "x", type = "outer" }', blocks).nodes
     assert [node.name for node in nodes] == ["x.relu", "x.inner.tanh"]
     assert [node.path for node in nodes] == [("blocks", "outer", "layers", 0), ("blocks", "inner", "layers", 0)]
-    assert [[instance[:2] for instance in node.instances] for node in nodes] == [
+    assert [[(instance.name, instance.block) for instance in node.instances] for node in nodes] == [
         [("x", "outer")],
         [("x", "outer"), ("x.inner", "inner")],
     ]

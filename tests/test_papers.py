@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 import archcalc
 from archcalc.report.summary import LayerSummary
@@ -26,7 +27,7 @@ def block(network: archcalc.Network, *names: str) -> LayerSummary:
     found = [row for row in network.folded(1).layers if row.name in names]
     assert len(found) == len(names)
     macs = sum(row.macs or 0 for row in found)
-    return found[-1]._replace(parameters=sum(row.parameters for row in found), macs=macs)
+    return structs.replace(found[-1], parameters=sum(row.parameters for row in found), macs=macs)
 
 
 # --- AlexNet ---------------------------------------------------------------------------------------------------------

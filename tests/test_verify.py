@@ -15,6 +15,7 @@ from test_whole_graphs import specs
 from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
+from archcalc.analysis.facts import facts_of
 from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window
 from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape, Tensors
@@ -177,7 +178,9 @@ def caught(example: Example, mutation: Mutation, question: str, **options: Any) 
     network = one_layer(example)
     with pytest.MonkeyPatch.context() as patch:
         mutation(patch, type(example.layer))
+        facts_of.cache_clear()
         found = verify(one_layer(example), **options)
+    facts_of.cache_clear()
     assert not found.agrees
     assert question in {row.question.partition(":")[0] for row in found.differences}, described(found)
     assert verify(network, **options).agrees
@@ -238,7 +241,7 @@ def test_a_wrong_window_is_caught(example: Example, change: str) -> None:
 def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
     network = archcalc.load("mnist_cnn")
     nodes = network.graph.nodes
-    nodes[0] = nodes[0]._replace(trainable=False)
+    nodes[0] = msgspec.structs.replace(nodes[0], trainable=False)
     found = {row.layer: row for row in compare_weights(network, build(archcalc.load("mnist_cnn")))}
     assert (found["conv1.weight"].said["state"], found["conv1.weight"].found["state"]) == ("frozen", "trainable")
     assert [name for name, row in found.items() if row.status == "differs"] == [
@@ -344,7 +347,7 @@ def test_padding_is_no_excuse_for_a_field_that_is_too_large(claim: str, monkeypa
 def test_a_row_of_the_summary_that_is_wrong_is_caught() -> None:
     for changes in ({"macs": 7}, {"parameters": 3}, {"buffers": 1}, {"output_shape": (1, 2, 3)}):
         network = archcalc.load("lenet5")
-        rows = (network.layers[0]._replace(**changes), *network.layers[1:])
+        rows = (msgspec.structs.replace(network.layers[0], **changes), *network.layers[1:])
         network.summary = network.summary._replace(layers=rows)
         assert {row.layer for row in verify(network, "meta", ()).differences} <= {"C1", "C1: count"}
         assert not verify(network, "meta", ()).agrees

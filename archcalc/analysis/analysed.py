@@ -1,7 +1,9 @@
 """A graph with the answers to all questions; each analysis runs when it is first asked for."""
 
+from collections.abc import Iterator
 from functools import cached_property
 
+from archcalc.analysis.facts import LayerFacts
 from archcalc.analysis.operations import Operations, count_operations
 from archcalc.analysis.parameters import Parameters, check_sharing, count_parameters
 from archcalc.analysis.receptive_field import ReceptiveFields, fold_receptive_fields
@@ -22,14 +24,8 @@ class AnalysedGraph:
         self.batch = batch
         shapes = infer_shapes(graph)
         self.tensors: list[Tensor | None] = shapes.edges
-        self.twins = shapes.twins
-        self._parameters: dict[tuple[int, bool, bool], Parameters] = {}
-        self._inputs = [self._read(node) for node in graph.nodes]
-        self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, self._inputs)]
-
-    def _read(self, node: Node) -> Tensors | None:
-        known = tuple(tensor for source in node.sources if (tensor := self.tensors[source]) is not None)
-        return known if len(known) == len(node.sources) else None
+        self._shapes = shapes
+        self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, shapes.facts)]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -42,7 +38,8 @@ class AnalysedGraph:
 
     def inputs_of(self, position: int) -> Tensors | None:
         """What a node reads; None if the shape of some input is not known."""
-        return self._inputs[position]
+        facts = self._shapes.facts[position]
+        return facts.inputs if facts else None
 
     def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
         """What a node reads and what it gives, in a network whose layers all fit."""
@@ -60,28 +57,19 @@ class AnalysedGraph:
     @cached_property
     def receptive_fields(self) -> ReceptiveFields:
         """The receptive field of every edge."""
-        return fold_receptive_fields(self.graph, self.tensors, self.twins)
+        return fold_receptive_fields(self.graph, self._shapes)
 
     @cached_property
     def parameters(self) -> tuple[Parameters, ...]:
         """The parameters of every node that fits."""
-        return tuple(map(self._count_parameters, range(self.fitting)))
-
-    def _count_parameters(self, position: int) -> Parameters:
-        node, twin = self.graph.nodes[position], self.twins[position]
-        key = (twin, node.owner is None, node.trainable)
-        if key not in self._parameters:
-            self._parameters[key] = count_parameters(node, self.tensors_at(position)[0])
-        return self._parameters[key]
+        return tuple([count_parameters(node, facts) for node, facts in self._known()])
 
     @cached_property
     def operations(self) -> tuple[Operations, ...]:
         """The operations of every node that fits, for the whole batch."""
-        found: list[Operations] = []
-        for position, twin in enumerate(self.twins[: self.fitting]):
-            if twin < position:
-                found.append(found[twin])
-            else:
-                inputs, output = self.tensors_at(position)
-                found.append(count_operations(self.graph.nodes[position], inputs, output.shape, self.batch))
-        return tuple(found)
+        return tuple([count_operations(facts, self.batch) for _, facts in self._known()])
+
+    def _known(self) -> Iterator[tuple[Node, LayerFacts]]:
+        for node, facts in zip(self.graph.nodes[: self.fitting], self._shapes.facts, strict=False):
+            assert facts is not None  # or else it would not fit
+            yield node, facts

@@ -7,11 +7,13 @@ have MACs, as in torchvision's tables and PyTorch's own counter (which counts tw
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from archcalc.graph import Node
-from archcalc.layers.base import Count, Tensors, Unknown
+from msgspec import Struct
+
+from archcalc.analysis.facts import LayerFacts
+from archcalc.layers.base import Count, Unknown
 
 
-class Operations(NamedTuple):
+class Operations(Struct, frozen=True, gc=False):
     """What one layer computes for a whole batch, by kind; `connections` are those of the network, not of a batch."""
 
     by_kind: dict[str, Count]
@@ -23,13 +25,12 @@ class Operations(NamedTuple):
         return self.by_kind.get("macs", 0)
 
 
-def count_operations(node: Node, inputs: Tensors, output: tuple[int, ...], batch: int) -> Operations:
+def count_operations(facts: LayerFacts, batch: int) -> Operations:
     """The operations of one layer in one inference pass over a batch."""
-    by_kind = {
-        kind: count if isinstance(count, Unknown) else batch * count
-        for kind, count in node.layer.operations(inputs, output).items()
-    }
-    return Operations(by_kind, node.layer.count_connections(inputs, output))
+    if batch == 1:
+        return Operations(facts.operations, facts.connections)
+    by_kind = {kind: count if isinstance(count, Unknown) else batch * count for kind, count in facts.operations.items()}
+    return Operations(by_kind, facts.connections)
 
 
 class Total(NamedTuple):

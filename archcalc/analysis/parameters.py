@@ -1,14 +1,14 @@
 """How many parameters and buffers every layer has, shared ones counted once."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
-from archcalc.arithmetic import product
+from archcalc.analysis.facts import LayerFacts
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import Shape, Tensors, size_text
+from archcalc.layers.base import Shape, size_text
 
 
-class Parameters(NamedTuple):
+class Parameters(Struct, frozen=True, gc=False):
     """What one layer adds to the network; `shapes` are those of its own parameters, by name."""
 
     shapes: dict[str, Shape]
@@ -18,24 +18,22 @@ class Parameters(NamedTuple):
     buffers: int
 
 
-def count_parameters(node: Node, inputs: Tensors) -> Parameters:
+def count_parameters(node: Node, facts: LayerFacts) -> Parameters:
     """The parameters and buffers of one layer; none where it uses another's."""
     if node.owner is not None:
         return Parameters({}, {}, 0, 0, 0)
-    shapes, buffers = node.layer.parameters(inputs), node.layer.buffers(inputs)
-    count = sum(map(product, shapes.values()))
-    return Parameters(shapes, buffers, count, count if node.trainable else 0, sum(map(product, buffers.values())))
+    trainable = facts.parameter_count if node.trainable else 0
+    return Parameters(facts.parameters, facts.buffers, facts.parameter_count, trainable, facts.buffer_count)
 
 
-def check_sharing(graph: Graph, inputs: list[Tensors | None]) -> list[Problem]:
+def check_sharing(graph: Graph, facts: list[LayerFacts | None]) -> list[Problem]:
     """A layer can use only weights that fit it: those with the same names and shapes as its own."""
     problems = []
-    for node, own in zip(graph.nodes, inputs, strict=True):
-        if node.owner is None or own is None or (other := inputs[node.owner]) is None:
+    for node, own in zip(graph.nodes, facts, strict=True):
+        if node.owner is None or own is None or (other := facts[node.owner]) is None:
             continue
         owner = graph.nodes[node.owner]
-        wanted = node.layer.parameters(own) | node.layer.buffers(own)
-        offered = owner.layer.parameters(other) | owner.layer.buffers(other)
+        wanted, offered = own.parameters | own.buffers, other.parameters | other.buffers
         if wanted != offered:
             message = f"layer {quoted(node.name)} cannot use the weights of {quoted(owner.name)}"
             reason = f"{node.layer.type} {_text(wanted)}, but {owner.layer.type} {_text(offered)}"

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from archcalc.analysis.shapes import Shapes
 from archcalc.arithmetic import POINT, Window, field_size, field_start
 from archcalc.errors import quoted
 from archcalc.graph import Graph
@@ -22,7 +23,6 @@ from archcalc.layers.base import (
     Tensor,
     Unknown,
     UnknownWindow,
-    pointwise,
 )
 
 if TYPE_CHECKING:
@@ -116,43 +116,27 @@ class ReceptiveFields(NamedTuple):
     misaligned: dict[int, tuple[AxisField, ...]]  # by edge: branches that meet with different centres
 
 
-def fold_receptive_fields(graph: Graph, tensors: list[Tensor | None], twins: list[int]) -> ReceptiveFields:
-    """The receptive field of every edge whose shape is known; nodes with a twin read as it does."""
+def fold_receptive_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
+    """The receptive field of every edge whose shape is known."""
+    tensors, first = shapes.edges, len(graph.inputs)
     channel_axes = _channel_axes(graph, tensors)
     edges: list[Field | Unknown | None] = [
         _input_field(name, tensor, channel_axes[edge]) for edge, (name, tensor) in enumerate(graph.inputs.items())
     ]
     misaligned: dict[int, tuple[AxisField, ...]] = {}
-    readings: dict[int, Reading] = {}
-    for position, node in enumerate(graph.nodes):
-        number = len(graph.inputs) + position
-        inputs = tuple(tensor for source in node.sources if (tensor := tensors[source]) is not None)
-        output = tensors[number]
-        if output is None or len(inputs) < len(node.sources):
+    for position, (node, facts) in enumerate(zip(graph.nodes, shapes.facts, strict=True)):
+        output = tensors[first + position]
+        if facts is None or output is None:
             edges.append(Unknown("the shape is not known"))
             continue
-        reading = readings.get(twins[position]) or readings.setdefault(position, _reading(node.layer, inputs, output))
-        if reading.changes_nothing:
+        if facts.keeps_positions:
             edges.append(edges[node.sources[0]])
             continue
-        behind = _behind_layer([edges[source] for source in node.sources], reading.reads, output.shape)
+        behind = _behind_layer([edges[source] for source in node.sources], facts.reads, output.shape)
         edges.append(_meet(behind))
         if len(behind) > 1 and (apart := _misaligned(behind)):
-            misaligned[number] = apart
+            misaligned[first + position] = apart
     return ReceptiveFields(edges, misaligned)
-
-
-class Reading(NamedTuple):
-    """How a layer reads its inputs; `changes_nothing` if each unit sees what the unit of its only input does."""
-
-    reads: tuple[tuple[Read, ...], ...]
-    changes_nothing: bool
-
-
-def _reading(layer: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Reading:
-    reads = layer.reads(inputs)
-    alike = len(reads) == 1 and inputs[0].shape == output.shape and reads[0] == pointwise(len(output.shape))
-    return Reading(reads, alike)
 
 
 def _input_field(name: str, tensor: Tensor, channel_axis: int | None) -> Field | None:
@@ -214,18 +198,24 @@ def _behind_layer(
 
 
 def _through(field: Field, reads: tuple[Read, ...], output: Shape) -> Field | Unknown:
-    axes = []
+    axes: list[AxisField] = []
     for before in field.axes:
         read = reads[before.axis]
         after = _read_axis(before, read, output[read.axis] if output else 1)
         if isinstance(after, Unknown):
             return after
         axes.append(after)
-    return field._replace(axes=tuple(axes))
+    return Field(field.source, field.shape, tuple(axes))
 
 
 def _read_axis(field: AxisField, read: Read, extent: int) -> AxisField | Unknown:
     window = read.window
+    if (
+        window == POINT
+        and (read.axis, extent) == (field.axis, field.extent)
+        and not (read.mixed or field.mixed or read.hop)
+    ):
+        return field
     if field.advance == 0:
         # All units see the same, so whichever are read, nothing is added.
         return field._replace(axis=read.axis, extent=extent, mixed=False)
@@ -360,7 +350,7 @@ def _unite_axes(one: AxisField, other: AxisField) -> AxisField | Unknown:
 def _unite_phases(one: AxisField, other: AxisField, period: int) -> AxisField | Unknown:
     if period > MAX_PHASES:
         return Unknown(f"the union of branches has more than {MAX_PHASES} phases")
-    firsts, lasts = zip(*(_union((one.sees(unit), other.sees(unit))) for unit in range(period)), strict=True)
+    firsts, lasts = zip(*[_union((one.sees(unit), other.sees(unit))) for unit in range(period)], strict=True)
     advance = one.advance * period // one.period
     return one._replace(first=firsts, last=lasts, advance=advance, hops=one.hops or other.hops)
 

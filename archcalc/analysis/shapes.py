@@ -1,52 +1,42 @@
 """Which shape every edge has, and what does not fit."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
+from archcalc.analysis.facts import LayerFacts, facts_of
 from archcalc.arithmetic import product
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import AXIS_NAMES, Layer, Misfit, Tensor, Tensors, size_text
+from archcalc.layers.base import Misfit, Tensor, Tensors, size_text
 
 MAX_AXES = 64  # PyTorch's limit
 MAX_BITS = 512  # of the number of values on an edge
 
 
 class Shapes(NamedTuple):
-    """The tensor on every edge, None behind a layer that does not fit, and the problems.
-
-    `twins`: for every node the first one of the same layer and inputs, whose local facts are its own, too.
-    """
+    """The tensor on every edge and the facts of every node, None behind a layer that does not fit, and the problems."""
 
     edges: list[Tensor | None]
+    facts: list[LayerFacts | None]
     problems: list[Problem]
-    twins: list[int]
 
 
 def infer_shapes(graph: Graph) -> Shapes:
     """The tensor on every edge of the graph, without the batch."""
-    edges: list[Tensor | None] = [*graph.inputs.values()]
-    problems: list[Problem] = []
-    seen: dict[tuple[int, Tensors], int] = {}
-    twins: list[int] = []
-    for position, node in enumerate(graph.nodes):
-        inputs = tuple(tensor for source in node.sources if (tensor := edges[source]) is not None)
-        # Copies of an entry share the object of their layer.
-        twin = seen.setdefault((id(node.layer), inputs), position)
-        twins.append(twin)
-        if len(inputs) < len(node.sources):
-            edges.append(None)
-        elif twin < position and (known := edges[len(graph.inputs) + twin]):
-            edges.append(known)
-        elif misfits := [*find_misfits(node.layer, inputs)]:
-            problems.extend(_problem(node, inputs, misfit) for misfit in misfits)
-            edges.append(None)
-        else:
-            output = Tensor(node.layer.output_shape(inputs), node.layer.output_dtype(inputs))
-            too_large = _beyond_limits(node, output)
-            problems.extend(too_large)
-            edges.append(None if too_large else output)
-    return Shapes(edges, problems, twins)
+    shapes = Shapes([*graph.inputs.values()], [], [])
+    for node in graph.nodes:
+        inputs = tuple([tensor for source in node.sources if (tensor := shapes.edges[source]) is not None])
+        facts = facts_of(node.layer, inputs) if len(inputs) == len(node.sources) else None
+        problems = _problems(node, facts) if facts else []
+        shapes.facts.append(facts)
+        shapes.edges.append(facts.output if facts and not problems else None)
+        shapes.problems.extend(problems)
+    return shapes
+
+
+def _problems(node: Node, facts: LayerFacts) -> list[Problem]:
+    if facts.misfits:
+        return [_problem(node, facts.inputs, misfit) for misfit in facts.misfits]
+    return _beyond_limits(node, facts.output)
 
 
 def _beyond_limits(node: Node, output: Tensor) -> list[Problem]:
@@ -58,34 +48,6 @@ def _beyond_limits(node: Node, output: Tensor) -> list[Problem]:
     else:
         return []
     return [Problem(f"layer {quoted(node.name)} gives {what}", node.path, help="use smaller sizes, or fewer layers")]
-
-
-def find_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
-    """Why a layer cannot take these inputs: their number, dtypes and ranks, then what its type asks for."""
-    found = [*_general_misfits(layer, inputs)]
-    yield from found or layer.check(inputs)
-
-
-def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
-    least, most = layer.input_counts
-    if not least <= len(inputs) <= (most or len(inputs)):
-        wanted = "input" if most == 1 else f"inputs ({', '.join(layer.input_names)}{', …' if most is None else ''})"
-        count = f"{least} or more" if most is None else str(least) if most == least else f"{least} to {most}"
-        remedy = "list them in inputs = […]" if len(inputs) < least else "leave out the others"
-        yield Misfit(f"{layer.type} takes {count} {wanted}, not {len(inputs)}", help=remedy)
-        return
-    for tensor in inputs:
-        if tensor.dtype not in layer.takes:
-            remedy = (
-                f'an input says its dtype so: {{ shape = […], dtype = "{layer.takes[0]}" }}; the default is float32'
-            )
-            yield Misfit(f"{layer.type} takes {' or '.join(layer.takes)}, not {tensor.dtype}", help=remedy)
-    rank = len(inputs[0].shape)
-    if layer.ranks and rank not in layer.ranks:
-        shapes = [" × ".join(AXIS_NAMES[wanted]) for wanted in layer.ranks]
-        wanted = " or ".join(shapes) if layer.channel_axis == 0 else "tokens × features"
-        remedy = "change the axes before with flatten, reshape or permute; shapes never include the batch"
-        yield Misfit(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)
 
 
 def _problem(node: Node, inputs: Tensors, misfit: Misfit) -> Problem:

@@ -88,14 +88,14 @@ class Definitions:
         for group in called_groups(self.root):
             if not group.has_class:
                 continue
-            block = group.instance and group.instance.block
+            block = group.instance.block if group.instance else None
             groups.setdefault(block, []).append(group)
             inner.setdefault(block, set())
             around = group.parent
             while around is not None and not around.has_class:
                 around = around.parent
             if around is not None:
-                inner.setdefault(around.instance and around.instance.block, set()).add(block)
+                inner.setdefault(around.instance.block if around.instance else None, set()).add(block)
         yield from (groups[block] for block in TopologicalSorter(inner).static_order())
 
     def _define(self, groups: list[Group]) -> Iterator[Definition]:

@@ -6,9 +6,10 @@ has to hold for them is said in `check`, which runs on ints alone.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from msgspec import NODEFAULT, Meta, Struct
+from msgspec import NODEFAULT, Meta, Struct, structs
 
 from archcalc.arithmetic import POINT, Window, product
 
@@ -199,6 +200,10 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         """The PyTorch module that does the same."""
         raise NotImplementedError(self.type)
 
+    def __hash__(self) -> int:
+        """No field changes once the layer is made."""
+        return hash((self.type, *structs.astuple(self)))
+
     def changed(self, *fields: str) -> dict[str, Any]:
         """Those of the fields whose value is not their default, which is PyTorch's too."""
         defaults, values = self.defaults(), {field: getattr(self, field) for field in fields}
@@ -218,6 +223,7 @@ class Elementwise(Layer):
         return (pointwise(len(inputs[0].shape)),)
 
 
+@cache
 def pointwise(rank: int) -> tuple[Read, ...]:
     """Each output unit reads the position that it has itself."""
     return tuple(Read(POINT, axis) for axis in range(rank))

@@ -27,15 +27,15 @@ class SlidingLayer(Layer):
         """The window along each spatial axis."""
         geometry = self.geometry()
         padding = geometry.pop("padding")
-        kernel, stride, dilation = (
-            per_axis(geometry[field], self.dimensions) for field in ("kernel_size", "stride", "dilation")
-        )
-        axes = zip(sizes, kernel, stride, dilation, strict=True)
+        kernel = per_axis(geometry["kernel_size"], self.dimensions)
+        stride = per_axis(geometry["stride"], self.dimensions)
+        dilation = per_axis(geometry["dilation"], self.dimensions)
+        axes = [*zip(sizes, kernel, stride, dilation, strict=True)]
         if isinstance(padding, str) and padding == "same":  # an array would compare each of its values
-            return tuple(same_window(n, f, s, d) for n, f, s, d in axes)
+            return tuple([same_window(n, f, s, d) for n, f, s, d in axes])
         pads = per_axis(0 if isinstance(padding, str) else padding, self.dimensions)
-        ends = (pad if isinstance(pad, tuple) else (pad, pad) for pad in pads)
-        return tuple(Window(f, s, before, after, d) for (_, f, s, d), (before, after) in zip(axes, ends, strict=True))
+        ends = [pad if isinstance(pad, tuple) else (pad, pad) for pad in pads]
+        return tuple([Window(f, s, before, after, d) for (_, f, s, d), (before, after) in zip(axes, ends, strict=True)])
 
     def spatial_output(self, sizes: Shape) -> Shape:
         """The output's spatial sizes."""
@@ -53,11 +53,10 @@ class SlidingLayer(Layer):
 
     def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
         """At least one window fits on every axis."""
-        outputs = self.spatial_output(sizes)
-        for window, size, count in zip(self.spatial_windows(sizes), sizes, outputs, strict=True):
-            if count < 1:
-                yield self._does_not_fit(window, size)
-                return
+        counts = self.spatial_output(sizes)
+        axis = next((axis for axis, count in enumerate(counts) if count < 1), None)
+        if axis is not None:
+            yield self._does_not_fit(self.spatial_windows(sizes)[axis], sizes[axis])
 
     def _does_not_fit(self, window: Window, size: int) -> Misfit:
         formula = self.traced_count(window, size)

@@ -1,19 +1,23 @@
 """The summary of a network as values: a row per layer, and totals."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct, structs
+
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.operations import Total, total
+from archcalc.analysis.operations import Operations, Total, total
+from archcalc.analysis.parameters import Parameters
 from archcalc.analysis.receptive_field import AxisField, Field
-from archcalc.graph import Graph
-from archcalc.layers.base import Count, Shape, Unknown
+from archcalc.graph import Graph, Node
+from archcalc.layers.base import Count, Shape, Tensor, Unknown
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 
-class ReceptiveField(NamedTuple):
+class ReceptiveField(Struct, frozen=True, gc=False):
     """What a unit of a layer sees of the network's input, per axis of positions.
 
     `size` is that of the unit that sees most (None where none sees anything), `jump` the distance between neighbouring
@@ -62,7 +66,7 @@ def exact(numerator: int, denominator: int) -> int | float | str:
     return top / bottom if bottom & (bottom - 1) == 0 and abs(top) < 2**53 else f"{top}/{bottom}"
 
 
-class LayerSummary(NamedTuple):
+class LayerSummary(Struct, frozen=True, gc=False):
     """One row: a layer, or a block that stands for the layers in it.
 
     `output_shape` is without the batch; operations are for the whole batch. None means unknown, and `unknown` says why.
@@ -169,8 +173,10 @@ class Summary(NamedTuple):
 
 def summarize(analysed: AnalysedGraph) -> Summary:
     """The rows of a network up to the first layer whose shape is not known, and their totals."""
-    graph, names = analysed.graph, analysed.names
-    rows = tuple(_summarize_layer(analysed, position, names) for position in range(analysed.fitting))
+    graph, names, first = analysed.graph, analysed.names, len(analysed.graph.inputs)
+    fields = analysed.receptive_fields.edges[first:]
+    facts = zip(graph.nodes, analysed.tensors[first:], analysed.parameters, analysed.operations, fields, strict=False)
+    rows = tuple([_summarize_layer(names, *found) for found in facts])
     return Summary(
         graph.name,
         graph.source,
@@ -183,19 +189,21 @@ def summarize(analysed: AnalysedGraph) -> Summary:
     )
 
 
-def _summarize_layer(analysed: AnalysedGraph, position: int, names: tuple[str, ...]) -> LayerSummary:
-    node, output = analysed.graph.nodes[position], analysed.tensors_at(position)[1]
-    parameters, operations = analysed.parameters[position], analysed.operations[position]
-    field = analysed.receptive_fields.edges[analysed.edge(position)]
-    reasons = {kind: count.reason for kind, count in operations.by_kind.items() if isinstance(count, Unknown)}
-    for what, value in (("connections", operations.connections), ("receptive_field", field)):
-        if isinstance(value, Unknown):
-            reasons[what] = value.reason
+def _summarize_layer(
+    names: tuple[str, ...],
+    node: Node,
+    output: Tensor | None,
+    parameters: Parameters,
+    operations: Operations,
+    field: Field | Unknown | None,
+) -> LayerSummary:
+    numbers = {**operations.by_kind, "connections": operations.connections, "receptive_field": field}
+    reasons = _reasons(numbers) if Unknown in map(type, numbers.values()) else {}
     return LayerSummary(
         node.name,
         node.layer.type,
-        tuple(names[source] for source in node.sources),
-        output.shape,
+        tuple([names[source] for source in node.sources]),
+        output.shape if output else (),
         parameters.total,
         parameters.trainable,
         parameters.buffers,
@@ -207,17 +215,21 @@ def _summarize_layer(analysed: AnalysedGraph, position: int, names: tuple[str, .
     )
 
 
+def _reasons(numbers: Mapping[str, object]) -> dict[str, str]:
+    return {what: number.reason for what, number in numbers.items() if isinstance(number, Unknown)}
+
+
 def _known(count: Count) -> int | None:
     return None if isinstance(count, Unknown) else count
 
 
 def _add_up(rows: tuple[LayerSummary, ...]) -> Totals:
     """The totals of all rows."""
-    sums = {what: total((row.name, _count(row, what)) for row in rows) for what in ("macs", "connections")}
+    sums = {what: _total(rows, what) for what in ("macs", "connections")}
     return Totals(
-        sum(row.parameters for row in rows),
-        sum(row.trainable_parameters for row in rows),
-        sum(row.buffers for row in rows),
+        sum([row.parameters for row in rows]),
+        sum([row.trainable_parameters for row in rows]),
+        sum([row.buffers for row in rows]),
         sums["macs"].known,
         sums["connections"].known,
         _lower_bounds(sums),
@@ -227,6 +239,11 @@ def _add_up(rows: tuple[LayerSummary, ...]) -> Totals:
 def _lower_bounds(sums: dict[str, Total]) -> dict[str, str]:
     bounds = {what: found.unknown for what, found in sums.items() if found.unknown}
     return bounds | ({"flops": bounds["macs"]} if "macs" in bounds else {})
+
+
+def _total(rows: tuple[LayerSummary, ...], what: str) -> Total:
+    counts = [getattr(row, what) for row in rows]
+    return total((row.name, _count(row, what)) for row in rows) if None in counts else Total(sum(counts))
 
 
 def _count(row: LayerSummary, what: str) -> Count:
@@ -252,7 +269,9 @@ def _fold(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[Lay
         # A block gives what the layer gives that its name stands for.
         last = next((row for row in group if row.name == graph.block_outputs.get(name)), group[-1])
         alone = len(group) == 1 and last.name == name
-        folded.append(last._replace(inputs=inputs) if alone else _add_rows(name, types[name], inputs, group, last))
+        folded.append(
+            structs.replace(last, inputs=inputs) if alone else _add_rows(name, types[name], inputs, group, last)
+        )
     return tuple(folded)
 
 

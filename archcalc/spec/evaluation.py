@@ -29,7 +29,10 @@ class Evaluator:
         self, fields: dict[str, Any], variables: Variables, path: Path, words: frozenset[str] = frozenset()
     ) -> dict[str, Any]:
         """The values of a table, by key."""
-        return {key: self.value(value, variables, (*path, key), words) for key, value in fields.items()}
+        return {
+            key: self.value(value, variables, (*path, key), words) if isinstance(value, (str, list)) else value
+            for key, value in fields.items()
+        }
 
     def value(self, value: Any, variables: Variables, path: Path, words: frozenset[str] = frozenset()) -> Any:
         """The value with its expressions evaluated, UNFIT if one cannot be; whole floats become integers."""
@@ -40,7 +43,7 @@ class Evaluator:
             return value
         try:
             result = evaluate(value, variables)
-            size = count_values(result) if isinstance(result, list) else 0
+            size = count_values(result) if isinstance(result, list) else None
         except ExpressionError as error:
             name = next(part for part in reversed(path) if isinstance(part, str))
             # A word that is no variable may be meant as one of the words that stand for themselves.
@@ -48,7 +51,8 @@ class Evaluator:
             remedy = did_you_mean(value, words) if meant else error.help
             self.problems.append(Problem(f"{name} = {quoted(value)}: {error}", path, help=remedy))
             return UNFIT
-        self._measure(size, path)
+        if size is not None:
+            self._measure(size, path)
         return _whole(result)
 
     def _measure(self, size: int, path: Path) -> None:

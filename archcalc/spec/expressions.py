@@ -92,7 +92,15 @@ _HELP = f"expressions are arithmetic on numbers and variables, with {', '.join(F
 def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
     """The value of an expression; UNFIT if it needs a variable that is. Raises ExpressionError."""
     try:
-        value: Value = _checked(variables[text] if text in variables else _evaluate(_parse(text), variables))
+        if text in variables:
+            known = variables[text]
+            return _checked(known) if isinstance(known, list) else known
+        names = names_in(text)
+        values = [variables[name] for name in names if name in variables]
+        kinds = [*map(type, values)]
+        if len(values) == len(names) and list not in kinds and dict not in kinds:
+            return _remembered(text, names, *values)
+        value: Value = _checked(_evaluate(_parse(text), variables))
     except _UnfitVariableError:
         return UNFIT
     except OverflowError:
@@ -118,13 +126,21 @@ def _parse(text: str) -> ast.expr:
 
 
 @lru_cache(maxsize=4096)
-def names_in(text: str) -> frozenset[str]:
+def names_in(text: str) -> tuple[str, ...]:
     """The variables that the value of an expression may depend on; none for what is not an expression."""
     try:
-        tree = _parse(text)
+        names = {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)}
     except (ExpressionError, RecursionError):
-        return frozenset((text,))
-    return frozenset((text, *(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))))
+        return ()
+    return tuple(sorted(names - FUNCTIONS.keys() - WORDS.keys() - TRUTHS.keys()))
+
+
+# Typed, since True is another value than 1, and 1.0 than either.
+@lru_cache(maxsize=4096, typed=True)
+def _remembered(text: str, names: tuple[str, ...], *values: Value) -> Value:
+    """The value of an expression for these values of its variables; copies of a block ask again and again."""
+    value: Value = _checked(_evaluate(_parse(text), dict(zip(names, values, strict=True))))
+    return value
 
 
 def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C901, PLR0911

@@ -25,6 +25,7 @@ class Template(NamedTuple):
     layer_type: type[Layer] | None  # or a block
     constant: Layer | None  # the layer itself, where nothing has to be evaluated
     variables: tuple[str, ...] = ()  # that its fields may depend on
+    reads: tuple[tuple[str, Path], ...] | None = None  # its inputs where it names them, and where it does
 
 
 class BlockTemplate(NamedTuple):
@@ -112,9 +113,10 @@ class TemplateReader:
         layer_type = LAYER_TYPES.get(entry.type)
         if layer_type is None:
             self._check_block_use(entry.type, fields, path)
-            return Template(entry, name, fields, path, None, None, _variables(fields.values()))
+            return Template(entry, name, fields, path, None, None, _variables(fields.values()), _reads(entry, path))
         constant = self._constant(fields, layer_type, path)
-        return Template(entry, name, fields, path, layer_type, constant, _variables(fields.values()))
+        variables = _variables(fields.values())
+        return Template(entry, name, fields, path, layer_type, constant, variables, _reads(entry, path))
 
     def _constant(self, fields: dict[str, Any], layer_type: type[Layer], path: Path) -> Layer | None:
         """The layer, if nothing has to be evaluated for it."""
@@ -146,13 +148,19 @@ class TemplateReader:
                     self.problems.append(Problem(message, path, help=f"add {parameter} = …"))
 
 
+def _reads(entry: Entry, path: Path) -> tuple[tuple[str, Path], ...] | None:
+    if entry.inputs is not None:
+        return tuple((name, (*path, "inputs", i)) for i, name in enumerate(entry.inputs))
+    return None if entry.input is None else ((entry.input, (*path, "input")),)
+
+
 def _variables(values: Iterable[Any]) -> tuple[str, ...]:
     found = set[str]()
     waiting = [*values]
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            found |= names_in(value)
+            found.update(names_in(value))
         elif isinstance(value, list):
             waiting.extend(value)
     return tuple(sorted(found))

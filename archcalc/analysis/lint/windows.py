@@ -8,8 +8,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.facts import find_misfits
 from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
-from archcalc.analysis.shapes import find_misfits
 from archcalc.arithmetic import Window, ceil_divide, product
 from archcalc.errors import Path
 from archcalc.graph import Node

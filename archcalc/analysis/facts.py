@@ -1,0 +1,100 @@
+"""What layers say of themselves for the tensors that they read."""
+
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+
+from archcalc.arithmetic import product
+from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Tensor, Tensors, pointwise
+
+
+class LayerFacts:
+    """A layer with what it reads; each answer is found once, when it is first asked for."""
+
+    def __init__(self, layer: Layer, inputs: Tensors) -> None:
+        self.layer = layer
+        self.inputs = inputs
+
+    @cached_property
+    def misfits(self) -> tuple[Misfit, ...]:
+        """Why the layer cannot take its inputs. If there are any, nothing else can be asked."""
+        return tuple(find_misfits(self.layer, self.inputs))
+
+    @cached_property
+    def output(self) -> Tensor:
+        """What it gives."""
+        return Tensor(self.layer.output_shape(self.inputs), self.layer.output_dtype(self.inputs))
+
+    @cached_property
+    def reads(self) -> tuple[tuple[Read, ...], ...]:
+        """How it reads the axes of every input."""
+        return self.layer.reads(self.inputs)
+
+    @cached_property
+    def keeps_positions(self) -> bool:
+        """Whether each unit reads the unit in its own place of the only input, and nothing else."""
+        alike = len(self.inputs) == 1 and self.inputs[0].shape == self.output.shape
+        return alike and self.reads[0] == pointwise(len(self.output.shape))
+
+    @cached_property
+    def parameters(self) -> dict[str, Shape]:
+        """The shapes of its parameters, by name."""
+        return self.layer.parameters(self.inputs)
+
+    @cached_property
+    def buffers(self) -> dict[str, Shape]:
+        """The shapes of its buffers, by name."""
+        return self.layer.buffers(self.inputs)
+
+    @cached_property
+    def parameter_count(self) -> int:
+        """How many values its parameters have."""
+        return sum(map(product, self.parameters.values()))
+
+    @cached_property
+    def buffer_count(self) -> int:
+        """How many values its buffers have."""
+        return sum(map(product, self.buffers.values()))
+
+    @cached_property
+    def operations(self) -> dict[str, Count]:
+        """Operations for one sample, by kind."""
+        return self.layer.operations(self.inputs, self.output.shape)
+
+    @cached_property
+    def connections(self) -> Count:
+        """Weighted links, and one for each bias."""
+        return self.layer.count_connections(self.inputs, self.output.shape)
+
+
+@lru_cache(maxsize=4096)
+def facts_of(layer: Layer, inputs: Tensors) -> LayerFacts:
+    """The facts of a layer. Networks are made of layers that are alike, and a change leaves most as they were."""
+    return LayerFacts(layer, inputs)
+
+
+def find_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
+    """Why a layer cannot take these inputs: their number, dtypes and ranks, then what its type asks for."""
+    found = [*_general_misfits(layer, inputs)]
+    yield from found or layer.check(inputs)
+
+
+def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
+    least, most = layer.input_counts
+    if not least <= len(inputs) <= (most or len(inputs)):
+        wanted = "input" if most == 1 else f"inputs ({', '.join(layer.input_names)}{', …' if most is None else ''})"
+        count = f"{least} or more" if most is None else str(least) if most == least else f"{least} to {most}"
+        remedy = "list them in inputs = […]" if len(inputs) < least else "leave out the others"
+        yield Misfit(f"{layer.type} takes {count} {wanted}, not {len(inputs)}", help=remedy)
+        return
+    for tensor in inputs:
+        if tensor.dtype not in layer.takes:
+            remedy = (
+                f'an input says its dtype so: {{ shape = […], dtype = "{layer.takes[0]}" }}; the default is float32'
+            )
+            yield Misfit(f"{layer.type} takes {' or '.join(layer.takes)}, not {tensor.dtype}", help=remedy)
+    rank = len(inputs[0].shape)
+    if layer.ranks and rank not in layer.ranks:
+        shapes = [" × ".join(AXIS_NAMES[wanted]) for wanted in layer.ranks]
+        wanted = " or ".join(shapes) if layer.channel_axis == 0 else "tokens × features"
+        remedy = "change the axes before with flatten, reshape or permute; shapes never include the batch"
+        yield Misfit(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)

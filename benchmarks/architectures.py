@@ -1,0 +1,116 @@
+"""How long archcalc and its peers take for textbook architectures, measured in one run.
+
+    python benchmarks/architectures.py
+
+in an environment of its own with archcalc, torch, torchvision, torchinfo and fvcore; a peer that is not installed is
+left out, and said to be. A cold run is a process from start to end, as a user types it. A warm run is a call in a
+process that has made it before: for archcalc `load` and all analyses, for its peers the count of a network that
+torchvision has built already, on the meta device, where it takes no memory.
+"""
+
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from startup import ARCHCALC, PROJECT, ratio, seconds, works
+
+NETWORKS = ("resnet50", "resnet152", "inception_v3")
+INPUTS = {"inception_v3": (1, 3, 299, 299)}
+BUILD = """
+import time, torch, torchvision
+options = {{"init_weights": False}} if "{name}" == "inception_v3" else {{}}
+with torch.device("meta"):
+    model = torchvision.models.{name}(**options).eval()
+image = torch.empty({shape}, device="meta")
+"""
+
+
+class Peer(NamedTuple):
+    """What a user would type otherwise: imports, and the call that counts."""
+
+    name: str
+    imports: str
+    call: str
+
+
+PEERS = (
+    Peer("torchinfo", "import torchinfo", 'torchinfo.summary(model, input_data=image, verbose=0, device="meta")'),
+    Peer(
+        "fvcore",
+        "import logging; logging.disable(); from fvcore.nn import FlopCountAnalysis",
+        "FlopCountAnalysis(model, image).total()",
+    ),
+    Peer(
+        "FlopCounterMode",
+        "from torch.utils.flop_counter import FlopCounterMode",
+        "with FlopCounterMode(display=False) as counter, torch.no_grad(): model(image)",
+    ),
+)
+WARM = """
+times = []
+for _ in range({runs}):
+    start = time.perf_counter()
+    {call}
+    times.append(time.perf_counter() - start)
+print(sorted(times)[len(times) // 2])
+"""
+
+
+def script(peer: Peer, name: str) -> str:
+    shape = INPUTS.get(name, (1, 3, 224, 224))
+    return f"{peer.imports}{BUILD.format(name=name, shape=shape)}"
+
+
+def warm(program: str, call: str, runs: int) -> float:
+    """The median of a call's seconds in one process, the first of which warm it up."""
+    text = program + WARM.format(call=call, runs=runs)
+    done = subprocess.run([sys.executable, "-c", text], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def compare(name: str) -> None:
+    """A line for each tool: cold, cold in multiples of archcalc, warm."""
+    own = [ARCHCALC, "summary", str(PROJECT / "specs" / f"{name}.toml")]
+    load = f'network = archcalc.load("{name}"); network.layers'
+    print(f"{name:<14} {'archcalc':<16} {median(lambda: seconds(own)):7.2f} s {'':>9} {ms(warm(IMPORT, load, 201))}")
+    for peer in PEERS:
+        cold = [sys.executable, "-c", f"{script(peer, name)}\n{peer.call}"]
+        if not works(cold):
+            print(f"{name:<14} {peer.name:<16} not installed, left out")
+            continue
+        _, times, _ = ratio(lambda cold=cold: seconds(cold), lambda: seconds(own), runs=5)
+        taken = ms(warm(script(peer, name), peer.call, 11))
+        print(f"{name:<14} {peer.name:<16} {median(lambda cold=cold: seconds(cold)):7.2f} s {times:7.0f} × {taken}")
+
+
+IMPORT = "import time, archcalc\n"
+
+
+def median(run: Callable[[], float]) -> float:
+    return statistics.median(run() for _ in range(5))
+
+
+def ms(taken: float) -> str:
+    return f"{1000 * taken:9.1f} ms"
+
+
+def compare_with_lenet(names: list[str]) -> None:
+    """The summary of every shipped spec in multiples of LeNet-5's; the largest is printed."""
+    folder = PROJECT / "specs"
+    lenet = [ARCHCALC, "summary", str(folder / "lenet5.toml")]
+    found = {}
+    for name in names:
+        own = [ARCHCALC, "summary", str(folder / f"{name}.toml")]
+        _, found[name], _ = ratio(lambda own=own: seconds(own), lambda: seconds(lenet), runs=7)
+    slowest = max(found, key=found.__getitem__)
+    print(f"summary / that of LeNet-5: {found[slowest]:.2f} for {slowest}, which takes longest of {len(found)} specs")
+
+
+if __name__ == "__main__":
+    compare_with_lenet([path.stem for path in sorted(Path(PROJECT / "specs").glob("*.toml"))])
+    print(f"{'':<31} {'cold':>9} {'/archcalc':>9} {'warm':>12}")
+    for network in NETWORKS:
+        compare(network)
