@@ -65,9 +65,11 @@ def references() -> Iterator[Reference]:
     lenet, alexnet, googlenet = (PUBLISHED[name] for name in ("lenet5_1998", "alexnet_2012", "googlenet_2014"))
     yield Reference("lenet5_1998", "the paper, layer by layer", lenet["trainable_parameters"], None)
     yield Reference("alexnet_2012", "the paper, layer by layer", alexnet["parameters"], alexnet["macs"])
-    yield Reference("googlenet_2014", "the paper, Table 1", googlenet["parameters_without_aux"], None)
+    yield Reference(
+        "googlenet_2014", "the paper, by the numbers of maps in Table 1", googlenet["parameters_without_aux"], None
+    )
     small, large = Printed(str(REDUCED["params_k"]), " K", 1024), Printed(str(REDUCED["ops_m"]), " M", 1e6)
-    yield Reference("inception_with_1x1", "GoogLeNet's Table 1, inception (3a)", small, large)
+    yield Reference("inception_with_1x1", "GoogLeNet's Table 1, inception (3a); K is 1024", small, large)
     kernels = 1 * 1 * 64 + 3 * 3 * 128 + 5 * 5 * 32
     reads = 192 * kernels
     yield Reference("inception_without_1x1", "its kernels, by hand", reads + 64 + 128 + 32, reads * 28 * 28)

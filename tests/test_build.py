@@ -68,7 +68,7 @@ def test_full_stops_in_names_make_nested_modules() -> None:
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "densenet121", "unet", "googlenet", "mobilenet_v2"])
-def test_weights_are_in_the_order_of_the_spec(name: str) -> None:
+def test_weights_are_in_the_order_of_the_layers(name: str) -> None:
     network = archcalc.load(name)
     layers = dict.fromkeys(key.rpartition(".")[0] for key in build(network, "meta").state_dict())
     assert [*layers] == [row.name for row in network.layers if row.parameters or row.buffers]

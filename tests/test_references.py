@@ -1,4 +1,4 @@
-"""Every shipped spec has a reference that we did not write, and agrees with it."""
+"""Every shipped spec has a reference that does not use archcalc's formulas, and agrees with it."""
 
 import pytest
 from references import Printed, Reference, references

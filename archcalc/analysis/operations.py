@@ -4,7 +4,7 @@ One MAC is one multiplication and one addition; a FLOP is either. Only convoluti
 have MACs, as in torchvision's tables and PyTorch's own counter (which counts two FLOPs for each).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from archcalc.layers.base import Count, Unknown
 class Operations(Struct, frozen=True, gc=False):
     """What one layer computes for a whole batch, by kind; `connections` are those of the network, not of a batch."""
 
-    by_kind: dict[str, Count]
+    by_kind: Mapping[str, Count]
     connections: Count
 
     @property

@@ -1,5 +1,7 @@
 """How many parameters and buffers every layer has, shared ones counted once."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from archcalc.analysis.facts import LayerFacts
@@ -11,8 +13,8 @@ from archcalc.layers.base import Shape, size_text
 class Parameters(Struct, frozen=True, gc=False):
     """What one layer adds to the network; `shapes` are those of its own parameters, by name."""
 
-    shapes: dict[str, Shape]
-    buffer_shapes: dict[str, Shape]
+    shapes: Mapping[str, Shape]
+    buffer_shapes: Mapping[str, Shape]
     total: int
     trainable: int
     buffers: int

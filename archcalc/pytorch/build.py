@@ -75,7 +75,7 @@ class BuiltNetwork(Block):
     """A network of the modules of its layers, with one for every block and for the copies of every repeated entry.
 
     Copies in a row are a Sequential. A block that cannot run in one go, since something outside has to run in between,
-    only holds its layers. Weights are in the order of the spec.
+    only holds its layers. Weights are in the order of the layers, those of a block together.
     """
 
     def __init__(self, graph: Graph, layers: list[nn.Module]) -> None:

@@ -175,8 +175,8 @@ def summarize(analysed: AnalysedGraph) -> Summary:
     """The rows of a network up to the first layer whose shape is not known, and their totals."""
     graph, names, first = analysed.graph, analysed.names, len(analysed.graph.inputs)
     fields = analysed.receptive_fields.edges[first:]
-    facts = zip(graph.nodes, analysed.tensors[first:], analysed.parameters, analysed.operations, fields, strict=False)
-    rows = tuple([_summarize_layer(names, *found) for found in facts])
+    columns = graph.nodes, analysed.tensors[first:], analysed.parameters, analysed.operations, fields
+    rows = tuple([_summarize_layer(names, *found) for found in zip(*columns, strict=False)])
     return Summary(
         graph.name,
         graph.source,
@@ -198,12 +198,13 @@ def _summarize_layer(
     field: Field | Unknown | None,
 ) -> LayerSummary:
     numbers = {**operations.by_kind, "connections": operations.connections, "receptive_field": field}
+    assert output is not None  # the columns of parameters and operations end before
     reasons = _reasons(numbers) if Unknown in map(type, numbers.values()) else {}
     return LayerSummary(
         node.name,
         node.layer.type,
         tuple([names[source] for source in node.sources]),
-        output.shape if output else (),
+        output.shape,
         parameters.total,
         parameters.trainable,
         parameters.buffers,
@@ -243,6 +244,7 @@ def _lower_bounds(sums: dict[str, Total]) -> dict[str, str]:
 
 def _total(rows: tuple[LayerSummary, ...], what: str) -> Total:
     counts = [getattr(row, what) for row in rows]
+    # Reasons are looked for only where there are any.
     return total((row.name, _count(row, what)) for row in rows) if None in counts else Total(sum(counts))
 
 

@@ -14,7 +14,7 @@ from archcalc.errors import Path, Problem, did_you_mean, quoted
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables, words_of
-from archcalc.spec.expressions import UNFIT, Value
+from archcalc.spec.expressions import UNFIT, Unfit, Value
 from archcalc.spec.schema import ENTRY_KEYS, InputTable, Spec, convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.templates import BROKEN, BlockTemplate, Template, TemplateReader, blocks_end
 
@@ -176,6 +176,9 @@ class _Expander:
             path: Path = ("variables", name)
             self.read.check_name(name, path, "variable")
             known[name] = self.evaluate.value(settings.get(name, value), known, path)
+            if isinstance(value, bool) and not isinstance(known[name], bool | Unfit):
+                message = f"variable {quoted(name)} is true or false, and cannot be {shown(known[name])}"
+                self.problems.append(Problem(message, path, help=f"write {name} = true, or {name} = false"))
         return known
 
     def _inputs(self, shapes: Mapping[str, list[Any]], variables: Variables) -> list[ExpandedInput]:
@@ -320,14 +323,13 @@ class _Expander:
         key = _dependencies(template, variables)
         if key in self.arguments_made:
             return self.arguments_made[key]
-        problems = len(self.problems)
         given = self.evaluate.fields(template.fields, variables, template.path)
         inside = {**self.variables, **dict.fromkeys(block.block.parameters, UNFIT), **given}
         for name, value in block.block.defaults.items():
             if name not in given:
                 inside[name] = self.evaluate.value(value, inside, ("blocks", block.name, "defaults", name))
         made = inside, {name: inside[name] for name in (*block.block.parameters, *block.block.defaults)}
-        if key and len(self.problems) == problems:
+        if key:
             self.arguments_made[key] = made
         return made
 

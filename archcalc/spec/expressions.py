@@ -64,6 +64,8 @@ class ExpressionError(Exception):
 
 def round_to(number: float, divisor: int) -> int:
     """The nearest multiple of `divisor` that is not more than 10 % below `number` (MobileNet's channel rounding)."""
+    if number <= 0:
+        raise ExpressionError(f"round_to takes numbers greater than 0, not {number}", _HELP)
     nearest = max(divisor, int(number + divisor / 2) // divisor * divisor)
     return nearest + divisor if nearest < 0.9 * number else nearest
 
@@ -93,14 +95,14 @@ def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
     """The value of an expression; UNFIT if it needs a variable that is. Raises ExpressionError."""
     try:
         if text in variables:
-            known = variables[text]
-            return _checked(known) if isinstance(known, list) else known
+            value: Value = _checked(variables[text])
+            return value
         names = names_in(text)
         values = [variables[name] for name in names if name in variables]
         kinds = [*map(type, values)]
         if len(values) == len(names) and list not in kinds and dict not in kinds:
             return _remembered(text, names, *values)
-        value: Value = _checked(_evaluate(_parse(text), variables))
+        value = _checked(_evaluate(_parse(text), variables))
     except _UnfitVariableError:
         return UNFIT
     except OverflowError:

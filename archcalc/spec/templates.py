@@ -160,7 +160,7 @@ def _variables(values: Iterable[Any]) -> tuple[str, ...]:
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            found.update(names_in(value))
+            found.update((value, *names_in(value)))  # a name that is no word of expressions is found as it is written
         elif isinstance(value, list):
             waiting.extend(value)
     return tuple(sorted(found))

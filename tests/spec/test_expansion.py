@@ -678,3 +678,56 @@ def test_what_is_wrong_with_a_layer_says_nothing_about_its_readers() -> None:
         "error: name = 5: expected text, got a whole number",
         'error: repeat = "y": no variable is called "y"',
     ]
+
+
+# --- copies that are alike share what they become --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["width", "lambda", "µ", "ϵ"])
+def test_a_parameter_may_have_any_name(name: str) -> None:
+    block = f"""
+    [blocks.b]
+    parameters = ["{name}"]
+    layers = [{{ type = "conv2d", out_channels = "{name}", kernel_size = 1 }}]
+    """
+    uses = ", ".join(f'{{ type = "b", {name!r} = {channels} }}' for channels in (4, 8, 4))
+    assert [shape[0] for shape in shapes(load(uses, block)).values()] == [4, 8, 4]
+
+
+BIASED = """
+[blocks.b]
+parameters = ["p"]
+layers = [{ type = "conv2d", out_channels = 2, kernel_size = 1, bias = "p" }]
+"""
+
+
+@pytest.mark.parametrize("values", [("true", "1"), ("1", "true"), ("true", "1.0"), ("false", "0")])
+def test_true_is_not_one(values: tuple[str, str]) -> None:
+    uses = ", ".join(f'{{ type = "b", p = {value} }}' for value in values)
+    assert "bias = 0: expected true or false" in refusal(uses, BIASED) or "bias = 1" in refusal(uses, BIASED)
+    uses = ", ".join(f'{{ type = "b", p = "{value} and true" }}' for value in ("true", "1"))
+    assert load(uses, BIASED).totals.parameters == 2 * 4 + 2 * 3
+
+
+def test_one_use_that_is_wrong_spoils_no_other() -> None:
+    assert refusal('{ type = "b", p = "q" }, { type = "b", p = true }', BIASED).count("error: ") == 1
+    assert load('{ type = "b", p = true }, { type = "b", p = false }', BIASED).totals.parameters == 2 * 4 + 2 * 2
+
+
+def test_lists_that_differ_give_layers_that_do() -> None:
+    block = """
+    [blocks.b]
+    parameters = ["k"]
+    layers = [{ type = "conv2d", out_channels = 2, kernel_size = "k" }]
+    """
+    found = shapes(load('{ type = "b", k = [3, 1] }, { type = "b", k = [1, 3] }, { type = "b", k = [3, 1] }', block))
+    assert [*found.values()] == [(2, 30, 32), (2, 30, 30), (2, 28, 30)]
+
+
+def test_a_truth_stays_one() -> None:
+    head = f"{IMAGE}variables.wide = false"
+    layers = '{ type = "conv2d", out_channels = "8 if wide else 4", kernel_size = 1 }'
+    assert shapes(load(layers, head=head, variables={"wide": True})) == {"conv2d": (8, 32, 32)}
+    for value in (2, 1, "no"):
+        with pytest.raises(archcalc.SpecError, match="wide"):
+            load(layers, head=head, variables={"wide": value})

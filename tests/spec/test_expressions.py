@@ -222,6 +222,8 @@ REFUSED = [
     ("1.0 / zero", "division by zero"),
     ("0 ** -1", "cannot be raised to a negative power|zero to a negative power"),
     ("round_to(5, 0)", "division or modulo by zero"),
+    ("round_to(0, 8)", "round_to takes numbers greater than 0, not 0"),
+    ("round_to(-3.5, 8)", "round_to takes numbers greater than 0, not -3.5"),
     ("sqrt(-1)", "math domain error|nonnegative"),
     ("(-8) ** 0.5", "is no finite number"),
     ("1e999", "inf is no finite number"),
@@ -286,6 +288,12 @@ def test_lists_of_lists_do_not_explode() -> None:
     variables: dict[str, Value] = {"a": [[1] * 100] * 60}
     with pytest.raises(ExpressionError, match="a list of more than 10,000 values"):
         evaluate("[a, a]", variables)
+
+
+def test_a_value_that_is_remembered_has_its_own_type() -> None:
+    for value in (1, True, 1.0, 1, True):
+        found = evaluate("p or 0", {"p": value})
+        assert (found, type(found)) == (value, type(value))
 
 
 def test_a_variable_is_checked_like_any_number() -> None:

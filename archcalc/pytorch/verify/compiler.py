@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +23,7 @@ def compiler_left_out() -> Iterator[None]:
         marked.append(function)
         return function
 
+    # `from … import …` asks for a path, as if for submodules, of which it has none.
     symbols = StandIn("torch.fx.experimental.symbolic_shapes", __path__=[])
     symbols.offer({name: _for_numbers(symbols, name, answer) for name, answer in ABOUT_NUMBERS.items()})
     algebra = StandIn("sympy", Basic=type("Basic", (), {}))  # of which no tensor is one
@@ -40,6 +42,7 @@ class StandIn(ModuleType):
 
     def __init__(self, name: str, **names: Any) -> None:
         super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None)  # what looks for the module finds that it is there
         self._offered: dict[str, Any] = {}
         self.offer(names)
         sys.modules.setdefault(name, self)
@@ -49,7 +52,8 @@ class StandIn(ModuleType):
         vars(self).update(names)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name != "__path__":
+        # Tools that look through all modules ask for the others.
+        if name.startswith("__") and name not in ("__path__", "__version__"):
             raise AttributeError(name)
         return self.original(name)
 
@@ -67,8 +71,9 @@ class StandIn(ModuleType):
 
 
 def _for_numbers(symbols: StandIn, name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
-    def ask(*sizes: Any) -> Any:
-        return answer(*sizes) if _are_numbers(sizes) else symbols.original(name)(*sizes)
+    def ask(*sizes: Any, **options: Any) -> Any:
+        plain = not options and _are_numbers(sizes)
+        return answer(*sizes) if plain else symbols.original(name)(*sizes, **options)
 
     return ask
 
