@@ -5,7 +5,7 @@
 in an environment of its own with archcalc, torch, torchvision, torchinfo and fvcore; a peer that is not installed is
 left out, and said to be. A cold run is a process from start to end, as a user types it. A warm run is a call in a
 process that has made it before: for archcalc `load` and all analyses, for its peers the count of a network that
-torchvision has built already, on the meta device, where it takes no memory.
+torchvision has built already, on the meta device, where it takes no memory (fvcore traces, and cannot do so there).
 """
 
 import statistics
@@ -22,9 +22,9 @@ INPUTS = {"inception_v3": (1, 3, 299, 299)}
 BUILD = """
 import time, torch, torchvision
 options = {{"init_weights": False}} if "{name}" == "inception_v3" else {{}}
-with torch.device("meta"):
+with torch.device("{device}"):
     model = torchvision.models.{name}(**options).eval()
-image = torch.empty({shape}, device="meta")
+image = torch.zeros({shape}, device="{device}")
 """
 
 
@@ -34,6 +34,7 @@ class Peer(NamedTuple):
     name: str
     imports: str
     call: str
+    device: str = "meta"
 
 
 PEERS = (
@@ -42,6 +43,7 @@ PEERS = (
         "fvcore",
         "import logging; logging.disable(); from fvcore.nn import FlopCountAnalysis",
         "FlopCountAnalysis(model, image).total()",
+        "cpu",
     ),
     Peer(
         "FlopCounterMode",
@@ -61,7 +63,7 @@ print(sorted(times)[len(times) // 2])
 
 def script(peer: Peer, name: str) -> str:
     shape = INPUTS.get(name, (1, 3, 224, 224))
-    return f"{peer.imports}{BUILD.format(name=name, shape=shape)}"
+    return f"{peer.imports}{BUILD.format(name=name, shape=shape, device=peer.device)}"
 
 
 def warm(program: str, call: str, runs: int) -> float:
@@ -79,7 +81,7 @@ def compare(name: str) -> None:
     for peer in PEERS:
         cold = [sys.executable, "-c", f"{script(peer, name)}\n{peer.call}"]
         if not works(cold):
-            print(f"{name:<14} {peer.name:<16} not installed, left out")
+            print(f"{name:<14} {peer.name:<16} does not run here, left out")
             continue
         _, times, _ = ratio(lambda cold=cold: seconds(cold), lambda: seconds(own), runs=5)
         taken = ms(warm(script(peer, name), peer.call, 11))

@@ -44,7 +44,7 @@ def compare(network: archcalc.Network, batch: int = 3) -> onnx.ModelProto:
 
 
 # The reference implementation is NumPy, and the exporter takes half a minute for a hundred layers: what is made of the
-# layers of smaller specs is left out, as is googlenet_2014, which takes no image below 193×193, and minutes for that. It
+# layers of smaller specs is left out, as is googlenet_2014, which takes no image below 193×193, and minutes for one. It
 # cannot run googlenet: in onnx 1.23 it lets max pooling with ceil_mode, stride 1 and padding give more than ONNX's
 # own shape inference says.
 LARGE = {"resnet34", "resnet50", "resnet101", "resnet152", "resnet50_feature_extraction", "vgg13", "vgg16", "vgg19"}
