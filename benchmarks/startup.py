@@ -19,7 +19,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parent.parent
 ARCHCALC = str(Path(sys.executable).parent / "archcalc")
 SUMMARY = [ARCHCALC, "summary", str(PROJECT / "specs" / "lenet5.toml")]
-VERIFY = [ARCHCALC, "verify", str(PROJECT / "tests" / "data" / "resnet50.toml"), "--device", "meta"]
+VERIFY = [ARCHCALC, "verify", str(PROJECT / "specs" / "resnet50.toml"), "--device", "meta"]
 PEERS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "import click, msgspec, tomllib": [sys.executable, "-c", "import click, msgspec, tomllib"],

@@ -1,6 +1,6 @@
 """What all tests share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,18 @@ GOLDEN = Path(__file__).parent / "golden"
 def _forget_facts() -> None:
     """A test may change what a layer type says."""
     facts_of.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tests run beside each other, where more threads get in each other's way; and random numbers are the same."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,7 +4,6 @@ The table is that of TensorFlow's receptive field library for TF-Slim's networks
 """
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,7 @@ TABLE = [*csv.DictReader((DATA / "receptive_fields.csv").read_text("utf-8").spli
 NETWORKS = sorted({row["cnn"] for row in TABLE})
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def load(cnn: str) -> archcalc.Network:

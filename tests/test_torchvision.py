@@ -3,7 +3,7 @@
 Modules are compared in the order of torchvision's `state_dict`, so a spec says its layers in that order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -81,12 +81,7 @@ CASES = [
 each_case = pytest.mark.parametrize("case", CASES, ids=repr)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def reference(case: Case) -> nn.Module:

@@ -1,7 +1,7 @@
 """`verify` agrees with every spec that is right, and catches every fact that is broken."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,7 @@ NETWORKS = Path(__file__).parent / "data" / "networks"
 moderately = settings(deadline=None, derandomize=True, max_examples=40, database=None)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def described(found: Verification) -> str:

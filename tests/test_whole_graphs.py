@@ -1,7 +1,6 @@
 """Random networks with branches, built in PyTorch: shapes, totals, and receptive fields measured by gradients."""
 
 import json
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -27,13 +26,7 @@ Entry = dict[str, Any]
 Interval = tuple[int, int]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- random networks -------------------------------------------------------------------------------------------------

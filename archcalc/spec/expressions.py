@@ -65,7 +65,7 @@ class ExpressionError(Exception):
 def round_to(number: float, divisor: int) -> int:
     """The nearest multiple of `divisor` that is not more than 10 % below `number` (MobileNet's channel rounding)."""
     if number <= 0:
-        raise ExpressionError(f"round_to takes numbers greater than 0, not {number}", _HELP)
+        raise ExpressionError(f"round_to takes numbers greater than 0, not {number}", "multiply by a factor above 0")
     nearest = max(divisor, int(number + divisor / 2) // divisor * divisor)
     return nearest + divisor if nearest < 0.9 * number else nearest
 
