@@ -37,7 +37,7 @@ FINDINGS: dict[str, dict[str, str]] = {
         'W101 2 positions are never read at the end of 122: layer "stage4.pool"': "the same",
     },
     "mnist_cnn": {'P202 a dense layer holds 62.5 % of all parameters: layer "fc"': "the tutorials' network is so"},
-    "mobilenet_v1": {'R401 1 convolution with kernels larger than 1 see nothing new: layer "conv_dw_13.conv"': DEEP},
+    "mobilenet_v1": {'R401 1 convolution with a kernel larger than 1 sees nothing new: layer "conv_dw_13.conv"': DEEP},
     "mobilenet_v2": {"R401 5 convolutions with kernels larger than 1 see nothing new": DEEP},
     "r3d_18": {
         "R401 3 convolutions with kernels larger than 1 see nothing new": DEEP,

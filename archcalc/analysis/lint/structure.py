@@ -55,7 +55,8 @@ def _find_unproductive(network: AnalysedGraph) -> Iterator[Finding]:
             found.append((step.node, field))
     if found:
         (first, field), (_, last) = found[0], found[-1]
-        message = f"{counted(len(found), 'convolution')} with kernels larger than 1 see nothing new"
+        do = "with a kernel larger than 1 sees" if len(found) == 1 else "with kernels larger than 1 see"
+        message = f"{counted(len(found), 'convolution')} {do} nothing new"
         reason = f"what {quoted(first.name)} reads sees {_sizes(field)} already, more than {size_text(field.shape)}"
         remedy = f"use an input of {_sizes(last)} or more, or fewer layers"
         yield Finding(tuple(node.name for node, _ in found), message, first.path, reason, remedy)
