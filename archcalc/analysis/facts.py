@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 from archcalc.arithmetic import product
-from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Tensor, Tensors, pointwise
+from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Tensor, Tensors, Unknown, pointwise
+
+MAX_AXES = 64  # PyTorch's limit
+MAX_BITS = 512  # of the number of values on an edge
 
 
 class LayerFacts:
@@ -23,6 +26,19 @@ class LayerFacts:
     def output(self) -> Tensor:
         """What it gives."""
         return Tensor(self.layer.output_shape(self.inputs), self.layer.output_dtype(self.inputs))
+
+    @cached_property
+    def beyond_limits(self) -> str | None:
+        """What is too much of the output: a chain of layers must not grow beyond what can be calculated and printed."""
+        shape = self.output.shape
+        if len(shape) > MAX_AXES:
+            return f"{len(shape)} axes, more than the {MAX_AXES} that a tensor can have"
+        return f"more than 2^{MAX_BITS} values" if product(shape).bit_length() > MAX_BITS else None
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether the layer can take what it reads, and gives what can be calculated with."""
+        return not self.misfits and self.beyond_limits is None
 
     @cached_property
     def reads(self) -> tuple[tuple[Read, ...], ...]:
@@ -64,6 +80,12 @@ class LayerFacts:
     def connections(self) -> Count:
         """Weighted links, and one for each bias."""
         return self.layer.count_connections(self.inputs, self.output.shape)
+
+    @cached_property
+    def unknown(self) -> dict[str, str]:
+        """Why a kind of operations, or the connections, cannot be derived."""
+        counts = {**self.operations, "connections": self.connections}
+        return {what: count.reason for what, count in counts.items() if isinstance(count, Unknown)}
 
 
 @lru_cache(maxsize=4096)

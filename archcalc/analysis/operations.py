@@ -14,10 +14,14 @@ from archcalc.layers.base import Count, Unknown
 
 
 class Operations(Struct, frozen=True, gc=False):
-    """What one layer computes for a whole batch, by kind; `connections` are those of the network, not of a batch."""
+    """What one layer computes for a whole batch, by kind; `connections` are those of the network, not of a batch.
+
+    `unknown` gives the reason for each of these numbers that cannot be derived.
+    """
 
     by_kind: Mapping[str, Count]
     connections: Count
+    unknown: Mapping[str, str]
 
     @property
     def macs(self) -> Count:
@@ -28,9 +32,9 @@ class Operations(Struct, frozen=True, gc=False):
 def count_operations(facts: LayerFacts, batch: int) -> Operations:
     """The operations of one layer in one inference pass over a batch."""
     if batch == 1:
-        return Operations(facts.operations, facts.connections)
+        return Operations(facts.operations, facts.connections, facts.unknown)
     by_kind = {kind: count if isinstance(count, Unknown) else batch * count for kind, count in facts.operations.items()}
-    return Operations(by_kind, facts.connections)
+    return Operations(by_kind, facts.connections, facts.unknown)
 
 
 class Total(NamedTuple):

@@ -7,6 +7,7 @@ the unit's phase, and the largest is reported. Where branches meet it is the uni
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.analysis.shapes import Shapes
@@ -187,6 +188,8 @@ def _behind_layer(
     ]
 
 
+# Networks repeat themselves, and so do these questions.
+@lru_cache(maxsize=4096)
 def _through(field: Field, reads: tuple[Read, ...], output: Shape) -> Field | Unknown:
     axes: list[AxisField] = []
     for before in field.axes:
@@ -308,6 +311,7 @@ def _meet(fields: list[Field | Unknown]) -> Field | Unknown | None:
     return field
 
 
+@lru_cache(maxsize=4096)
 def _unite(one: Field, other: Field) -> Field | Unknown:
     if one.shape != other.shape:
         return Unknown(f"inputs {quoted(one.source)} and {quoted(other.source)} of different sizes meet")

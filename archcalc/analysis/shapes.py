@@ -3,13 +3,9 @@
 from typing import NamedTuple
 
 from archcalc.analysis.facts import LayerFacts, facts_of
-from archcalc.arithmetic import product
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Misfit, Tensor, Tensors, size_text
-
-MAX_AXES = 64  # PyTorch's limit
-MAX_BITS = 512  # of the number of values on an edge
 
 
 class Shapes(NamedTuple):
@@ -23,31 +19,23 @@ class Shapes(NamedTuple):
 def infer_shapes(graph: Graph) -> Shapes:
     """The tensor on every edge of the graph, without the batch."""
     shapes = Shapes([*graph.inputs.values()], [], [])
+    edges = shapes.edges
     for node in graph.nodes:
-        inputs = tuple([tensor for source in node.sources if (tensor := shapes.edges[source]) is not None])
+        inputs = tuple([tensor for source in node.sources if (tensor := edges[source]) is not None])
         facts = facts_of(node.layer, inputs) if len(inputs) == len(node.sources) else None
-        problems = _problems(node, facts) if facts else []
+        fits = facts is not None and facts.fits
         shapes.facts.append(facts)
-        shapes.edges.append(facts.output if facts and not problems else None)
-        shapes.problems.extend(problems)
+        edges.append(facts.output if facts and fits else None)
+        if facts and not fits:
+            shapes.problems.extend(_problems(node, facts))
     return shapes
 
 
 def _problems(node: Node, facts: LayerFacts) -> list[Problem]:
     if facts.misfits:
         return [_problem(node, facts.inputs, misfit) for misfit in facts.misfits]
-    return _beyond_limits(node, facts.output)
-
-
-def _beyond_limits(node: Node, output: Tensor) -> list[Problem]:
-    """A chain of layers must not grow its sizes beyond what can be calculated and printed."""
-    if len(output.shape) > MAX_AXES:
-        what = f"{len(output.shape)} axes, more than the {MAX_AXES} that a tensor can have"
-    elif product(output.shape).bit_length() > MAX_BITS:
-        what = f"more than 2^{MAX_BITS} values"
-    else:
-        return []
-    return [Problem(f"layer {quoted(node.name)} gives {what}", node.path, help="use smaller sizes, or fewer layers")]
+    message = f"layer {quoted(node.name)} gives {facts.beyond_limits}"
+    return [Problem(message, node.path, help="use smaller sizes, or fewer layers")]
 
 
 def _problem(node: Node, inputs: Tensors, misfit: Misfit) -> Problem:

@@ -1,7 +1,6 @@
 """The summary of a network as values: a row per layer, and totals."""
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -197,9 +196,10 @@ def _summarize_layer(
     operations: Operations,
     field: Field | Unknown | None,
 ) -> LayerSummary:
-    numbers = {**operations.by_kind, "connections": operations.connections, "receptive_field": field}
     assert output is not None  # the columns of parameters and operations end before
-    reasons = _reasons(numbers) if Unknown in map(type, numbers.values()) else {}
+    unknown = {**operations.unknown}
+    if isinstance(field, Unknown):
+        unknown["receptive_field"] = field.reason
     return LayerSummary(
         node.name,
         node.layer.type,
@@ -212,12 +212,8 @@ def _summarize_layer(
         {kind: _known(count) for kind, count in operations.by_kind.items()},
         _known(operations.connections),
         ReceptiveField(field.axes) if isinstance(field, Field) else None,
-        reasons,
+        unknown,
     )
-
-
-def _reasons(numbers: Mapping[str, object]) -> dict[str, str]:
-    return {what: number.reason for what, number in numbers.items() if isinstance(number, Unknown)}
 
 
 def _known(count: Count) -> int | None:

@@ -5,11 +5,13 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from archcalc.errors import Diagnostic, Place, Problem, SpecError, did_you_mean, quoted
 
 MAX_BYTES = 64 * 2**20
+MAX_REMEMBERED = 100_000  # characters of a text whose data is kept
 
 
 class Document(NamedTuple):
@@ -72,11 +74,17 @@ def read(path_or_name: str) -> Document:
 def parse(text: str, source: str = "<string>") -> Document:
     """Parse the text of a spec. Raises SpecError with the line if it is not TOML."""
     try:
-        return Document(source, text, tomllib.loads(text))
+        return Document(source, text, (_remembered if len(text) <= MAX_REMEMBERED else tomllib.loads)(text))
     except RecursionError:
         raise _unreadable(source, "arrays or tables are nested too deeply") from None
     except ValueError as error:
         raise _broken_toml(source, text, str(error)) from None
+
+
+@lru_cache(maxsize=64)
+def _remembered(text: str) -> dict[str, Any]:
+    """The data of a text, which nobody changes: whoever tries variables or inputs loads the same text again."""
+    return tomllib.loads(text)
 
 
 def _find(path_or_name: str) -> str:

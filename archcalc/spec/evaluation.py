@@ -41,6 +41,8 @@ class Evaluator:
             return UNFIT if UNFIT in items else items
         if not isinstance(value, str) or value in words:
             return value
+        if type(known := variables.get(value)) in (int, bool):
+            return known  # as it is already; most expressions are the name of a variable
         try:
             result = evaluate(value, variables)
             size = count_values(result) if isinstance(result, list) else None

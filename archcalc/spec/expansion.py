@@ -265,7 +265,8 @@ class _Expander:
             return
         trained = entry.trainable is True or self._truth(entry.trainable, use, (*template.path, "trainable"))
         self.names.add(use.name)
-        weights, trainable = self._weights(template, scope, use), scope.trainable and trained
+        lends = entry.weights is not None or scope.weights is not None
+        weights, trainable = self._weights(template, scope, use) if lends else None, scope.trainable and trained
         if template.layer_type is None:
             self._expand_block(template, scope, use, weights, trainable)
         elif layer := template.constant or self._layer(template, template.layer_type, use.variables):

@@ -3,12 +3,14 @@
 import io
 import os
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
+import archcalc
 from archcalc.errors import Problem, SpecError
-from archcalc.spec.document import MAX_BYTES, Document, parse, read, shipped_specs
+from archcalc.spec.document import MAX_BYTES, MAX_REMEMBERED, Document, parse, read, shipped_specs
 
 SPEC = 'name = "x"\n'
 
@@ -156,3 +158,17 @@ def test_problems_come_once_and_in_the_order_of_the_file() -> None:
     found = document.diagnostics([late, early, whole, late, early])
     assert [diagnostic.message for diagnostic in found] == ["whole", "early", "late"]
     assert [diagnostic.place.line for diagnostic in found] == [None, 1, 3]
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_what_is_remembered_of_a_text_stays_as_it_was(name: str) -> None:
+    document = read(name)
+    before = deepcopy(document.data)
+    archcalc.load(name, training=True).folded(1)
+    assert read(name).data is document.data  # one more load of a text does not parse it
+    assert document.data == before
+
+
+def test_a_long_text_is_not_remembered() -> None:
+    text = f'name = "{"x" * MAX_REMEMBERED}"'
+    assert parse(text).data is not parse(text).data
