@@ -12,6 +12,7 @@ from archcalc.report.table import render
 
 if TYPE_CHECKING:
     from archcalc.analysis.explain import Explanation
+    from archcalc.analysis.input_range import SizeRange
 
 
 class ShapeError(SpecError):
@@ -104,6 +105,12 @@ class Network:
         from archcalc.analysis.lint import lint
 
         return lint(self.analysed)
+
+    def input_ranges(self) -> "tuple[SizeRange, ...]":
+        """Which sizes of its inputs the network takes, reads without loss, and can use."""
+        from archcalc.analysis.input_range import find_ranges
+
+        return find_ranges(self.analysed)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
