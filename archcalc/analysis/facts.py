@@ -77,6 +77,11 @@ class LayerFacts:
         return self.layer.operations(self.inputs, self.output.shape)
 
     @cached_property
+    def biases(self) -> Count:
+        """Additions of biases for one sample."""
+        return self.layer.bias_additions(self.inputs, self.output.shape)
+
+    @cached_property
     def connections(self) -> Count:
         """Weighted links, and one for each bias."""
         return self.layer.count_connections(self.inputs, self.output.shape)

@@ -172,6 +172,10 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         """Elementary operations of one inference pass for one sample, by kind."""
         return {}
 
+    def bias_additions(self, inputs: Tensors, output: Shape) -> Count:
+        """Those of the additions that add a bias, for one sample. By default one for each value, if there is a bias."""
+        return elements(output) if "bias" in self.parameters(inputs) else 0
+
     def products(self, inputs: Tensors, output: Shape) -> tuple[Product, ...]:
         """The MACs of one sample as products. By default of the first input with the weights; runs on ints alone."""
         macs = self.operations(inputs, output).get("macs", 0)

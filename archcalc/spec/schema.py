@@ -61,6 +61,7 @@ class Entry(Struct):
     when: bool | Expression = True
     weights: str | None = None
     trainable: bool | Expression = True
+    functional: bool | Expression = False
 
 
 ENTRY_KEYS = Entry.__struct_fields__
