@@ -13,6 +13,7 @@ from archcalc.report.table import render
 if TYPE_CHECKING:
     from archcalc.analysis.counting import Reading
     from archcalc.analysis.explain import Explanation
+    from archcalc.report.reconciliation import Reconciliation
 
 
 class ShapeError(SpecError):
@@ -124,6 +125,19 @@ class Network:
         from archcalc.analysis.counting import find_convention, read_as
 
         return read_as(self.analysed, find_convention(convention).activations)
+
+    def reconcile(self, target: str | None = None) -> "Reconciliation":
+        """The network by every counting convention, plain MACs first.
+
+        `target` is a figure such as `"4.1e9"`, of which the conventions are found that round to it. Raises UsageError
+        for a figure that cannot be read.
+        """
+        from archcalc.analysis.conventions import CONVENTIONS
+        from archcalc.report.figure import read_figure
+        from archcalc.report.reconciliation import Reconciliation
+
+        figure = None if target is None else read_figure(target)
+        return Reconciliation(self.summary, {name: self.count(name) for name in CONVENTIONS}, figure)
 
     def check(self) -> list[Diagnostic]:
         """What is odd about the network; every finding has a code, a place, a reason and a remedy."""

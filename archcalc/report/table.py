@@ -88,7 +88,7 @@ def render(
     if format_name in _TABULATE:
         return _tabulate(summary, columns, format_name)
     style = style or Style()
-    lines = [*_head(summary, style), "", *_aligned(summary, columns, format_name == "table", style)]
+    lines = [*head(summary, style), "", *_aligned(summary, columns, format_name == "table", style)]
     lines += ["", *_foot(summary, style)] if summary.complete else []
     return "\n".join(lines)
 
@@ -96,7 +96,8 @@ def render(
 # for a terminal or a pipe
 
 
-def _head(summary: Summary, style: Style) -> list[str]:
+def head(summary: Summary, style: Style) -> list[str]:
+    """What a network is, and its inputs."""
     inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in summary.inputs.items())
     source = [style.dim(shortened(printable(summary.source), style.width or 10**6))] if summary.source else []
     return [style.bold(printable(summary.name)), *source, f"input {inputs} · batch {summary.batch}"]
@@ -202,11 +203,12 @@ def _counted(summary: Summary) -> list[tuple[str, str, str]]:
     if counting is None:
         return [flops]
     count, activations = counting.operations, counting.activations
-    lines = [flops] if counting.convention.name in ("macs", "flops") else [(count.title, _total_text(count), "")]
-    return [*lines, (activations.title, _total_text(activations), "")]
+    lines = [flops] if counting.convention.name in ("macs", "flops") else [(count.title, total_text(count), "")]
+    return [*lines, (activations.title, total_text(activations), "")]
 
 
-def _total_text(reading: "Reading") -> str:
+def total_text(reading: "Reading") -> str:
+    """A total, and whether it is a lower bound."""
     return _bound(reading.total, reading.unknown is not None)
 
 
@@ -317,20 +319,23 @@ def _total_row(summary: Summary, columns: Sequence[str]) -> list[str]:
     own = [name for name in _COUNTS if name not in BY_CONVENTION]
     values = {name: _bound(getattr(totals, name), name in totals.lower_bounds) for name in own}
     if counting := summary.counting:
-        values |= {name: _total_text(found) for name, found in counting.readings.items()}
+        values |= {name: total_text(found) for name, found in counting.readings.items()}
     return [values.get(name, "Total" if name == columns[0] else "") for name in columns]
 
 
 def _csv(rows: Sequence[LayerSummary], columns: Sequence[str]) -> str:
+    return csv_text(columns, ([_plain(COLUMNS[name].value(row)) for name in columns] for row in rows))
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as comma-separated values, without the last line's end."""
     import csv
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        values = (COLUMNS[name].value(row) for name in columns)
-        writer.writerow(map(_plain, values))
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue().rstrip("\n")
 
 
