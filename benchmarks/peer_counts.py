@@ -48,6 +48,17 @@ class Attention(nn.Module):
         return self.attention(x, x, x, need_weights=False)[0]  # type: ignore[no-any-return]
 
 
+class Lookup(nn.Module):
+    """An embedding; a tool may give it any numbers, of which none is to be out of range."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(50, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.table(torch.zeros_like(x).long())  # type: ignore[no-any-return]
+
+
 class SqueezeAndExcite(nn.Module):
     """Maps times what a convolution makes of their means."""
 
@@ -65,6 +76,7 @@ class Layer(NamedTuple):
     entry: str
     shape: tuple[int, ...]
     module: Callable[[], nn.Module]
+    dtype: str = "float32"
 
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -169,6 +181,7 @@ LAYERS: list[Layer] = [
         MAPS,
         SqueezeAndExcite,
     ),
+    Layer('type = "embedding", num_embeddings = 50, embedding_dim = 8', (12,), Lookup, "int64"),
     Layer('type = "dropout"', MAPS, nn.Dropout),
     Layer('type = "flatten"', MAPS, nn.Flatten),
     Layer('type = "zero_pad", padding = 1', MAPS, lambda: nn.ZeroPad2d(1)),
@@ -267,6 +280,7 @@ def main() -> None:
         {
             "layers": f"[{{ {layer.entry} }}]",
             "shape": list(layer.shape),
+            "dtype": layer.dtype,
             "counts": count(lambda layer=layer: nn.Sequential(layer.module()), layer.shape),  # type: ignore[misc]
         }
         for layer in LAYERS

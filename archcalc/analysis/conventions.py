@@ -86,13 +86,15 @@ TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 TRANSPOSED_AS_ORDINARY = Departure("takes a transposed convolution for an ordinary one", TRANSPOSED)
 NO_ATTENTION = Departure("passes over attention", ("attention",))
 NO_ATTENTION_SCORES = Departure("passes over the scores and the weighted sum of fused attention", ("attention",))
+CALLS_INSIDE = "counts what functions called inside of the layer do as well"
 NO_DERIVED_CLASSES = Departure("passes over classes derived from nn.Conv3d, such as torchvision's in R3D", ("conv3d",))
 
 FVCORE_ACTIVATIONS = Activations(
     "fvcore activations",
     "values",
-    "The outputs of convolutions and dense layers.",
-    (Term("outputs of convolutions and dense layers", "outputs", ("convolution", "linear")),),
+    "The outputs of convolutions, dense layers and matrix products.",
+    (Term("outputs of products", "product_outputs"),),
+    (NO_ATTENTION_SCORES,),
 )
 TORCHINFO_ACTIVATIONS = Activations(
     "torchinfo bytes",
@@ -223,9 +225,7 @@ _ALL = (
         "ptflops 0.7.5, backend pytorch",
         (
             NO_DERIVED_CLASSES,
-            Departure(
-                "counts what functions called inside of the layer do as well", ("attention", "local_response_norm")
-            ),
+            Departure(CALLS_INSIDE, ("attention", "local_response_norm")),
         ),
     ),
     Convention(
@@ -265,7 +265,7 @@ _ALL = (
                 functional=False,
             ),
         ),
-        "thop 0.1.1.post2209072238",
+        "thop 0.1.1-2209072238",
         (TRANSPOSED_AS_ORDINARY, NO_ATTENTION, NO_DERIVED_CLASSES),
     ),
     Convention(
@@ -298,9 +298,7 @@ _ALL = (
                 ("upsample",),
                 {"scale_factor": None},
             ),
-            Departure(
-                "counts what functions called inside of a local response norm do as well", ("local_response_norm",)
-            ),
+            Departure(CALLS_INSIDE, ("local_response_norm",)),
             NO_ATTENTION_SCORES,
         ),
     ),
@@ -319,7 +317,7 @@ _ALL = (
             Term("bilinear upsampling, 4 per value", "outputs", ("upsample",), 4, {"mode": "bilinear"}),
         ),
         "torchprofile 0.1.0",
-        (TRANSPOSED_AS_ORDINARY,),
+        (TRANSPOSED_AS_ORDINARY, Departure("counts four products of sizes in attention", ("attention",))),
     ),
     Convention(
         "connections",

@@ -137,6 +137,7 @@ QUANTITIES: dict[str, Callable[[LayerFacts, int], Count]] = {
     "inputs": lambda facts, batch: batch * int(elements(facts.inputs[0].shape)),
     "outputs": _outputs,
     "new_outputs": lambda facts, batch: 0 if facts.layer.is_view else _outputs(facts, batch),
+    "product_outputs": lambda facts, batch: _times(batch, facts.product_outputs),
     "scaled_outputs": lambda facts, batch: _outputs(facts, batch) if "weight" in facts.parameters else 0,
     "bytes_of_parametrized": lambda facts, batch: tensor_bytes(facts.output, None, batch) if facts.parameters else 0,
 }

@@ -99,6 +99,12 @@ class MultiHeadAttention(Layer):
         (queries, features), (keys, _), _ = self._sources(inputs)
         return (2 * queries + 2 * keys) * features if self.bias else 0
 
+    def product_outputs(self, inputs: Tensors, output: Shape) -> Count:
+        (queries, features), (keys, _), _ = self._sources(inputs)
+        projected, scores = (2 * queries + 2 * keys) * features, queries * keys * self.num_heads
+        values: Count = projected + scores + queries * features
+        return values
+
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         (queries, features), (keys, _), _ = self._sources(inputs)
         scores = queries * keys * self.num_heads
