@@ -113,9 +113,9 @@ TORCHINFO_ACTIVATIONS = Activations(
 FVCORE = Convention(
     "fvcore",
     "MACs",
-    "MACs; 2 for each value of a batch norm, 5 of any other norm (1 and 4 without a scale); 1 for each value that "
-    "adaptive_avg_pool2d reads; 1 for each value of a nearest and 4 of a bilinear upsampling of maps. fvcore calls "
-    "them FLOPs.",
+    "MACs; 2 for each value of a batch norm with running statistics, 5 of any other norm (1 and 4 without a scale); 1 "
+    "for each value that adaptive_avg_pool2d reads; 1 for each value of a nearest and 4 of a bilinear upsampling of "
+    "maps. fvcore calls them FLOPs.",
     (
         MACS,
         Term("batch norm, 2 per value", "outputs", ("batch_norm",)),
@@ -194,7 +194,7 @@ _ALL = (
         TORCHINFO_ACTIVATIONS,
     ),
     FVCORE,
-    FVCORE._replace(name="timm", source=f"timm, which runs {FVCORE.source}"),
+    FVCORE._replace(name="timm", sentence="As fvcore, which timm runs.", source=f"timm, with {FVCORE.source}"),
     Convention(
         "ptflops",
         "MACs",
@@ -206,19 +206,19 @@ _ALL = (
             Term("biases", "biases", ("convolution", "linear", "attention")),
             Term("norms, 2 per value", "outputs", ("batch_norm", *OTHER_NORMS)),
             Term("norms, 2 per value", "scaled_outputs", ("batch_norm", "group_norm", "instance_norm")),
-            Term("activations, functions", "outputs", ("relu", "prelu", "elu", "gelu", "silu")),
-            Term("activations, functions", "outputs", ("relu6",), functional=True),
+            Term("activations, as functions", "outputs", ("relu", "prelu", "elu", "gelu", "silu")),
+            Term("activations, as functions", "outputs", ("relu6",), functional=True),
             Term(
-                "activations, modules",
+                "activations, as modules",
                 "outputs",
                 ("relu", "prelu", "elu", "gelu", "leaky_relu", "relu6"),
                 functional=False,
             ),
-            Term("pooling, functions", "inputs", POOLING),
-            Term("pooling, modules", "inputs", POOLING, functional=False),
+            Term("pooling, as functions", "inputs", POOLING),
+            Term("pooling, as modules", "inputs", POOLING, functional=False),
             Term("softmax, 1 per value", "outputs", ("softmax",)),
-            Term("upsampling, functions", "outputs", ("upsample",)),
-            Term("upsampling, modules", "outputs", ("upsample",), functional=False),
+            Term("upsampling, as functions", "outputs", ("upsample",)),
+            Term("upsampling, as modules", "outputs", ("upsample",), functional=False),
             Term("scaling of queries", "multiplications", ("attention",)),
             Term("softmax, 1 per value", "exponentials", ("attention",)),
         ),
@@ -271,9 +271,9 @@ _ALL = (
     Convention(
         "calflops",
         "FLOPs",
-        "2 for each MAC; biases of convolutions, not of dense layers; 2 for each value of a batch norm, 5 of any other "
-        "norm (1 and 4 without a scale); 1 for each value of an activation (ReLU6 as a function alone) or softmax, and "
-        "for each that a pooling or an upsampling reads.",
+        "2 for each MAC; biases of convolutions, not of dense layers; 2 for each value of a batch norm with running "
+        "statistics, 5 of any other norm (1 and 4 without a scale); 1 for each value of an activation (ReLU6 as a "
+        "function alone) or softmax, and for each that a pooling or an upsampling reads.",
         (
             MACS,
             MACS_AGAIN,

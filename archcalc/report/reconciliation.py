@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counting import Reading, TermTotal
 from archcalc.errors import printable
 from archcalc.report.figure import Figure
@@ -53,10 +54,10 @@ class Reconciliation(NamedTuple):
 
 
 def _plain(name: str, reading: Reading) -> dict[str, Any]:
-    convention = reading.convention
+    convention = CONVENTIONS[name]
     return {
         "name": name,
-        "source": getattr(convention, "source", None),
+        "source": convention.source,
         "counts": convention.sentence,
         "unit": reading.unit,
         "total": reading.total,
@@ -125,12 +126,8 @@ def _table(found: Reconciliation, rules: bool, style: Style) -> list[str]:
 
     rule = [style.dim("─" * (labels + numbers + notes + 4))] if rules else []
     header, *body = lines
-    shown = [_emphasis(line, style)(text(line)) for line in body]
+    shown = [(style.dim if line.is_term else style.bold if line.is_match else str)(text(line)) for line in body]
     return [style.bold(text(header)), *rule, *shown, *rule]
-
-
-def _emphasis(line: _Line, style: Style) -> Any:
-    return style.dim if line.is_term else style.bold if line.is_match else str
 
 
 def _markdown(found: Reconciliation) -> Iterator[str]:
