@@ -4,13 +4,13 @@ Both are sums of the same numbers, so that terms and layers add up to one total 
 convention or a layer by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.conventions import CONVENTIONS, Activations, Convention, Departure, Term
 from archcalc.analysis.facts import LayerFacts
-from archcalc.analysis.operations import total
+from archcalc.analysis.operations import Total, total
 from archcalc.analysis.traffic import tensor_bytes
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Node
@@ -62,24 +62,42 @@ def find_convention(name: str) -> Convention:
 def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Reading:
     """Read a convention off a network."""
     nodes = [*analysed.known()]
-    columns = [[_count(term, node, facts, analysed.batch) for node, facts in nodes] for term in convention.terms]
-    layers = tuple(map(_sum, zip(*columns, strict=True)))
-    names = [node.name for node, _ in nodes]
-    by_label: dict[str, list[tuple[str, Count]]] = {}
-    for term, column in zip(convention.terms, columns, strict=True):
-        by_label.setdefault(term.label, []).extend(zip(names, column, strict=True))
-    terms = tuple(TermTotal(label, *total(counts)) for label, counts in by_label.items())
-    missing = total(zip(names, layers, strict=True)).unknown
-    wrong = [found for found in convention.departures if any(_applies(found, *known) for known in nodes)]
-    departures = tuple(found.mistake for found in wrong)
-    return Reading(convention, layers, terms, sum(term.value for term in terms), missing, departures)
+    # Most layers are like others, with which they share their facts.
+    kinds = {(facts, node.functional): node for node, facts in nodes}
+    rows = {kind: _row(convention, node, kind[0], analysed.batch) for kind, node in kinds.items()}
+    table = [rows[facts, node.functional] for node, facts in nodes]
+    names, labels = [node.name for node, _ in nodes], _labels(convention)
+    columns = ([row[number] for row in table] for number in range(len(labels)))
+    terms = tuple(TermTotal(label, *_total(names, column)) for label, column in zip(labels, columns, strict=True))
+    layers = tuple(map(_sum, table))
+    wrong = tuple(
+        departure.mistake
+        for departure in convention.departures
+        if any(_applies(departure, node, facts) for (facts, _), node in kinds.items())
+    )
+    return Reading(convention, layers, terms, sum(term.value for term in terms), _total(names, layers).unknown, wrong)
+
+
+def _labels(convention: Convention | Activations) -> tuple[str, ...]:
+    """What the terms are called; those of one name are shown as one."""
+    return tuple(dict.fromkeys(term.label for term in convention.terms))
+
+
+def _row(convention: Convention | Activations, node: Node, facts: LayerFacts, batch: int) -> tuple[Count, ...]:
+    """What a layer adds to the terms of each label."""
+    found = [(term.label, _count(term, node, facts, batch)) for term in convention.terms]
+    return tuple(_sum(count for own, count in found if own == label) for label in _labels(convention))
+
+
+def _total(names: list[str], counts: Sequence[Count]) -> Total:
+    # Reasons are looked for only where there are any.
+    if Unknown in map(type, counts):
+        return total(zip(names, counts, strict=True))
+    return Total(sum(count for count in counts if isinstance(count, int)))
 
 
 def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
-    if not _applies(term, node, facts):
-        return 0
-    count = QUANTITIES[term.quantity](facts, batch)
-    return count if isinstance(count, Unknown) else term.factor * count
+    return _times(term.factor, QUANTITIES[term.quantity](facts, batch)) if _applies(term, node, facts) else 0
 
 
 def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
@@ -92,7 +110,7 @@ def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
     )
 
 
-def _sum(counts: tuple[Count, ...]) -> Count:
+def _sum(counts: Iterable[Count]) -> Count:
     """The sum, or why it is not known."""
     known = 0
     for count in counts:
@@ -112,7 +130,7 @@ def _kind(kind: str) -> Callable[[LayerFacts, int], Count]:
 
 
 def _other_operations(facts: LayerFacts, batch: int) -> Count:
-    return _times(batch, _sum(tuple(count for kind, count in facts.operations.items() if kind != "macs")))
+    return _times(batch, _sum(count for kind, count in facts.operations.items() if kind != "macs"))
 
 
 def _outputs(facts: LayerFacts, batch: int) -> Count:

@@ -21,7 +21,7 @@ from archcalc.report.table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, FORMA
 @click.option(
     "--columns",
     metavar="NAMES",
-    help=f"Comma-separated, from: {', '.join(COLUMNS)}.  [default: {','.join(DEFAULT_COLUMNS)}; with --counting, "
+    help=f"Comma-separated, from: {', '.join(COLUMNS)}.  [default: {', '.join(DEFAULT_COLUMNS)}; with --counting, "
     "count in place of macs]",
 )
 @click.option(

@@ -313,6 +313,13 @@ def test_a_convention_that_does_not_exist() -> None:
         load("lenet5").count("z")
 
 
+def test_a_network_of_which_nothing_fits_counts_nothing() -> None:
+    with pytest.raises(archcalc.ShapeError) as caught:
+        single('type = "conv2d", out_channels = 4, kernel_size = 9')
+    assert caught.value.network.count("ptflops").total == 0
+    assert caught.value.network.count("ptflops").layers == ()
+
+
 # --- the declarations ------------------------------------------------------------------------------------------------
 
 
