@@ -63,9 +63,9 @@ def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Re
     """Read a convention off a network."""
     nodes = [*analysed.known()]
     # Most layers are like others, with which they share their facts.
-    kinds = {(facts, node.functional): node for node, facts in nodes}
-    rows = {kind: _row(convention, node, kind[0], analysed.batch) for kind, node in kinds.items()}
-    table = [rows[facts, node.functional] for node, facts in nodes]
+    kinds = {_kind(*known): known for known in nodes}
+    rows = {kind: _row(convention, *known, analysed.batch) for kind, known in kinds.items()}
+    table = [rows[_kind(*known)] for known in nodes]
     names, labels = [node.name for node, _ in nodes], _labels(convention)
     columns = ([row[number] for row in table] for number in range(len(labels)))
     terms = tuple(TermTotal(label, *_total(names, column)) for label, column in zip(labels, columns, strict=True))
@@ -73,9 +73,17 @@ def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Re
     wrong = tuple(
         departure.mistake
         for departure in convention.departures
-        if any(_applies(departure, node, facts) for (facts, _), node in kinds.items())
+        if any(
+            _applies(departure, *known) and (known[0].owner is not None or not departure.shared)
+            for known in kinds.values()
+        )
     )
     return Reading(convention, layers, terms, sum(term.value for term in terms), _total(names, layers).unknown, wrong)
+
+
+def _kind(node: Node, facts: LayerFacts) -> tuple[LayerFacts, bool, bool]:
+    """All that a count depends on."""
+    return facts, node.functional, node.owner is not None
 
 
 def _labels(convention: Convention | Activations) -> tuple[str, ...]:
@@ -124,7 +132,7 @@ def _times(factor: int, count: Count) -> Count:
     return count if isinstance(count, Unknown) else factor * count
 
 
-def _kind(kind: str) -> Callable[[LayerFacts, int], Count]:
+def _of_kind(kind: str) -> Callable[[LayerFacts, int], Count]:
     """Operations of one kind."""
     return lambda facts, batch: _times(batch, facts.operations.get(kind, 0))
 
@@ -144,7 +152,7 @@ def _unweighted(facts: LayerFacts, _batch: int) -> Count:
 
 # What terms are made of: counts of one layer for the batch, of what layers say of themselves for a sample.
 QUANTITIES: dict[str, Callable[[LayerFacts, int], Count]] = {
-    **{kind: _kind(kind) for kind in ("macs", "multiplications", "divisions", "comparisons", "exponentials")},
+    **{kind: _of_kind(kind) for kind in ("macs", "multiplications", "divisions", "comparisons", "exponentials")},
     "macs_of_further_samples": lambda facts, batch: _times(batch - 1, facts.operations.get("macs", 0)),
     "other_operations": _other_operations,
     "biases": lambda facts, batch: _times(batch, facts.biases),

@@ -99,6 +99,9 @@ MISTAKES = {
     '"linear", out_features = 7 }] [5, 20]': {
         "torchinfo": "counts a dense layer over tokens as if there were one token"
     },
+    'weights = "a"': dict.fromkeys(
+        ("ptflops", "thop", "calflops"), "counts a shared module again for each other module that has it"
+    ),
     "size = [12, 7]": {"calflops": "counts the positions of a single map, where an upsampling says its size"},
     "local_response_norm": {
         "ptflops": "counts what functions called inside of the layer do as well",
