@@ -70,15 +70,10 @@ def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Re
     columns = ([row[number] for row in table] for number in range(len(labels)))
     terms = tuple(TermTotal(label, *_total(names, column)) for label, column in zip(labels, columns, strict=True))
     layers = tuple(map(_sum, table))
-    wrong = tuple(
-        departure.mistake
-        for departure in convention.departures
-        if any(
-            _applies(departure, *known) and (known[0].owner is not None or not departure.shared)
-            for known in kinds.values()
-        )
-    )
-    return Reading(convention, layers, terms, sum(term.value for term in terms), _total(names, layers).unknown, wrong)
+    wrong = [found for found in convention.departures if any(_is_mistaken(found, *known) for known in kinds.values())]
+    mistakes = tuple(departure.mistake for departure in wrong)
+    missing = _total(names, layers).unknown
+    return Reading(convention, layers, terms, sum(term.value for term in terms), missing, mistakes)
 
 
 def _kind(node: Node, facts: LayerFacts) -> tuple[LayerFacts, bool, bool]:
@@ -106,6 +101,10 @@ def _total(names: list[str], counts: Sequence[Count]) -> Total:
 
 def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
     return _times(term.factor, QUANTITIES[term.quantity](facts, batch)) if _applies(term, node, facts) else 0
+
+
+def _is_mistaken(departure: Departure, node: Node, facts: LayerFacts) -> bool:
+    return _applies(departure, node, facts) and (node.owner is not None or not departure.shared)
 
 
 def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:

@@ -58,5 +58,5 @@ def command(
 def _columns(names: str | None, counting: str | None) -> tuple[str, ...]:
     """The columns asked for, or the usual ones."""
     if names is None:
-        return tuple("count" if name == "macs" and counting else name for name in DEFAULT_COLUMNS)
+        return tuple("count" if name == "macs" and counting is not None else name for name in DEFAULT_COLUMNS)
     return check_columns([name.strip() for name in names.split(",")])
