@@ -14,6 +14,7 @@ from archcalc.errors import ArchcalcError
 COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
     "explain": "Show how every number of a layer came about.",
+    "formula": "Give parameters, MACs and shapes in closed form.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
     "check": "Validate specs and point out what is odd about them.",
     "verify": "Compare every number with what PyTorch does.",

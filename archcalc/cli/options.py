@@ -12,32 +12,45 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def network_options(command: F) -> F:
     """SPEC, and everything that changes which network it means."""
-    training = click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')
-    return value_options(training(command))
+    return value_options(training_option(command))
 
 
 def value_options(command: F) -> F:
     """Other values for what a spec says, whether it is for training or not."""
-    for option in (
-        click.option(
-            "--input",
-            "inputs",
-            multiple=True,
-            metavar="NAME=SIZES",
-            callback=_parse_inputs,
-            help="Another input shape: image=3x224x224.",
-        ),
-        click.option(
-            "--set",
-            "variables",
-            multiple=True,
-            metavar="NAME=VALUE",
-            callback=_parse_settings,
-            help="Another value of a variable: width=0.5.",
-        ),
-    ):
-        command = option(command)
-    return command
+    return settings_option(inputs_option(command))
+
+
+def training_option(command: F) -> F:
+    """Whether the network is for training."""
+    return click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')(
+        command
+    )
+
+
+def settings_option(command: F) -> F:
+    """Other values of variables."""
+    option = click.option(
+        "--set",
+        "variables",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_parse_settings,
+        help="Another value of a variable: width=0.5.",
+    )
+    return option(command)
+
+
+def inputs_option(command: F, words: bool = False) -> F:
+    """Other input shapes; with `words`, a size may be one, and is then a symbol."""
+    option = click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="NAME=SIZES",
+        callback=_parse_symbolic_inputs if words else _parse_inputs,
+        help="Sizes of an input as symbols: image=3xHxW." if words else "Another input shape: image=3x224x224.",
+    )
+    return option(command)
 
 
 def _split(text: str, form: str) -> tuple[str, str]:
@@ -62,8 +75,28 @@ def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tupl
     shapes = {}
     for text in texts:
         name, value = _split(text, "NAME=SIZES")
-        sizes = value.lower().replace("×", "x").split("x")
-        if not all(size.strip().isdecimal() and len(size) <= 75 and int(size) > 0 for size in sizes):
+        sizes = _sizes(value)
+        if not all(type(size) is int and size > 0 for size in sizes):
             raise click.BadParameter(f"{value!r} is no shape; write sizes of 1 or more as 3x224x224, without the batch")
-        shapes[name] = [int(size) for size in sizes]
+        shapes[name] = sizes
     return shapes
+
+
+def _parse_symbolic_inputs(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, list[Any]]:
+    shapes = {}
+    for text in texts:
+        name, value = _split(text, "NAME=SIZES")
+        sizes = _sizes(value)
+        if not all(size.isidentifier() if isinstance(size, str) else size > 0 for size in sizes):
+            message = "write sizes, and letters for symbols, as 3xHxW, without the batch"
+            raise click.BadParameter(f"{value!r} is no shape; {message}")
+        shapes[name] = sizes
+    return shapes
+
+
+def _sizes(value: str) -> list[Any]:
+    """The parts of a shape such as 3×224x224: numbers, and what are none as text."""
+    parts = [part.strip() for part in value.replace("X", "x").replace("×", "x").split("x")]
+    return [int(part) if part.isdecimal() and len(part) <= 75 else part for part in parts]

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from archcalc.errors import MAX_NESTING, Path, Problem, did_you_mean, quoted
 from archcalc.spec.expressions import MAX_BITS, UNFIT
+from archcalc.tracing import Number
 
 Expression = Annotated[str, Meta(description="an expression: arithmetic on numbers and variables")]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^.]+$")]
@@ -71,8 +72,50 @@ def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> 
     try:
         return msgspec.convert(data, struct)
     except msgspec.ValidationError:
+        if converted := convert_numbers(data, struct):
+            return converted
         problems.extend(find_problems(data, struct, path))
         return None
+
+
+def convert_numbers(data: Any, struct: type[S]) -> S | None:
+    """`data` with numbers in it that know more than their values, as a structure that holds them as they are.
+
+    Their values are what is checked. None if these do not fit, or if there are no such numbers.
+    """
+    if not isinstance(data, dict) or not _holds_number(data):
+        return None
+    try:
+        checked = msgspec.convert(_values(data), struct)
+    except msgspec.ValidationError:
+        return None
+    fields = {name: getattr(checked, name) for name in struct.__struct_fields__}
+    # Direct construction does not validate, which is what lets other numbers in.
+    return struct(**{name: _restored(value, data.get(name)) for name, value in fields.items()})
+
+
+def _holds_number(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_holds_number, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, Number)
+
+
+def _values(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _values(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [*map(_values, data)]
+    value = data.value if isinstance(data, Number) else data
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _restored(checked: Any, written: Any) -> Any:
+    """A checked value with the numbers of the one that was written in their places."""
+    if isinstance(written, Number):
+        return written
+    if not isinstance(written, list) or not isinstance(checked, list | tuple):
+        return checked
+    return type(checked)(_restored(*pair) for pair in zip(checked, written, strict=True))
 
 
 def convert_rest(data: dict[str, Any], struct: type[S]) -> S:
@@ -109,7 +152,7 @@ def _unfit_values(data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _unfit(value: Any) -> str | None:
-    if isinstance(value, bool | str):
+    if isinstance(value, bool | str | Number):
         return None
     if isinstance(value, int):
         bits = value.bit_length()
