@@ -69,13 +69,20 @@ class Formula(NamedTuple):
             expression = expression.xreplace({name: definition})
         return expression
 
+    def numbers(self, values: Mapping[str, Any] | None = None) -> dict[Any, Any]:
+        """Symbols and definitions in numbers, to be put into expressions and conditions by SymPy's `xreplace`.
+
+        `values` are those of symbols by name; the others have those of the spec.
+        """
+        given = {} if values is None else values
+        found = {symbol: expression_of(given.get(symbol.name, own)) for symbol, own in self.values.items()}
+        for name, definition in self.definitions.items():
+            found[name] = definition.xreplace(found)
+        return found
+
     def value(self, expression: Any, values: Mapping[str, Any] | None = None) -> Any:
         """An expression of this formula, or a condition, for values of the symbols by name; by default the spec's."""
-        given = {} if values is None else values
-        numbers = {symbol: expression_of(given.get(symbol.name, own)) for symbol, own in self.values.items()}
-        for name, definition in self.definitions.items():
-            numbers[name] = definition.xreplace(numbers)
-        return expression.xreplace(numbers)
+        return expression.xreplace(self.numbers(values))
 
 
 class SymbolicLayer(NamedTuple):
@@ -90,9 +97,9 @@ class SymbolicLayer(NamedTuple):
 def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batch: Any) -> Formula:
     """The closed forms of a graph in whose layers and inputs there are symbols."""
     edges = [_named_sizes(tensor, None, algebra) for tensor in graph.inputs.values()]
-    layers = [*_layers(graph, edges, algebra)]
+    layers = [*_layers(graph, edges, batch, algebra)]
     known = [layer.macs for layer in layers if not isinstance(layer.macs, Unknown)]
-    macs = sympy.Add(*map(expression_of, known)) * expression_of(batch)
+    macs = sympy.Add(*map(expression_of, known))
     names = [*graph.inputs, *(node.name for node in graph.nodes)]
     publish = Publisher(algebra, {number.expression for number in symbols.values()})
     return Formula(
@@ -111,7 +118,7 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
     )
 
 
-def _layers(graph: Graph, edges: list[Tensor], algebra: Algebra) -> Iterator[SymbolicLayer]:
+def _layers(graph: Graph, edges: list[Tensor], batch: Any, algebra: Algebra) -> Iterator[SymbolicLayer]:
     """The layers in order; what each gives is added to the edges."""
     found: dict[tuple[Layer, Tensors], LayerFacts] = {}
     for node in graph.nodes:
@@ -122,7 +129,9 @@ def _layers(graph: Graph, edges: list[Tensor], algebra: Algebra) -> Iterator[Sym
             facts.output = _named_sizes(facts.output, layer, algebra)  # operations are counted with the names
         facts = found[key]
         edges.append(facts.output)
-        yield SymbolicLayer(node, facts.output, count_parameters(node, facts).total, count_operations(facts, 1).macs)
+        macs = count_operations(facts, 1).macs
+        whole = macs if isinstance(macs, Unknown) else batch * macs
+        yield SymbolicLayer(node, facts.output, count_parameters(node, facts).total, whole)
 
 
 def _named_fields(layer: Layer, algebra: Algebra) -> Layer:
@@ -162,6 +171,7 @@ class Publisher:
         self.names: dict[Any, Any] = {}
         self.definitions: dict[Any, Any] = {}
         self._taken = {symbol.name for symbol in taken}
+        self._published: dict[Any, Any] = {}
         for name in algebra.definitions:
             if name not in algebra.inline:
                 self._define(name)
@@ -182,7 +192,9 @@ class Publisher:
         if isinstance(number, Unknown):
             return number
         expression = number if isinstance(number, sympy.Basic) else expression_of(number)
-        return readable(self._final(expression))
+        if expression not in self._published:
+            self._published[expression] = readable(self._final(expression))
+        return self._published[expression]
 
     def shape(self, sizes: Shape) -> Shape:
         """Sizes in their final form."""

@@ -19,15 +19,27 @@ OPPOSITES: dict[Any, Any] = {
 
 def is_certain(relation: Any, difference: Any) -> bool:
     """Whether a relation of the difference to 0 is the same for all values of its symbols."""
-    if difference.is_Rational:
+    if difference.is_Rational or difference.is_positive or difference.is_negative:
         return True
     below, above = least(difference), least(-difference)
-    positive, negative = below is not None and below > 0, above is not None and above > 0
     if relation in (operator.eq, operator.ne):
-        return positive or negative
+        return _exceeds_zero(below) or _exceeds_zero(above)
     if relation in (operator.lt, operator.ge):
-        return negative or (below is not None and below >= 0)
-    return positive or (above is not None and above >= 0)
+        return _exceeds_zero(above) or _reaches_zero(below)
+    return _exceeds_zero(below) or _reaches_zero(above)
+
+
+def is_never_negative(difference: Any) -> bool:
+    """Whether an expression is 0 or more for all values of its symbols, as far as can be seen."""
+    return _reaches_zero(least(difference))
+
+
+def _exceeds_zero(bound: Any) -> bool:
+    return bound is not None and bool(bound > 0)
+
+
+def _reaches_zero(bound: Any) -> bool:
+    return bound is not None and bool(bound >= 0)
 
 
 def condition(relation: Any, difference: Any, sides: tuple[Any, Any]) -> Any:
@@ -69,7 +81,7 @@ def _real_bound(number: Any, strict: bool) -> Any:
     if len(terms) != 1:
         return kinds[0](number - constant, -constant, evaluate=False)
     ((term, coefficient),) = terms.items()
-    return kinds[coefficient < 0](term, -constant / coefficient, evaluate=False)
+    return kinds[bool(coefficient < 0)](term, -constant / coefficient, evaluate=False)
 
 
 def strongest(conditions: list[Any]) -> list[Any]:

@@ -59,4 +59,4 @@ class round(WholeFunction):  # noqa: N801, A001  # its name in specs
         (number,) = arguments
         below: int = math.floor(number)
         rest = 2 * (number - below)
-        return below + int(rest > 1 or (rest == 1 and below % 2 == 1))
+        return below + int(bool(rest > 1) or (rest == 1 and below % 2 == 1))

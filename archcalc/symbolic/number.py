@@ -10,12 +10,13 @@ from functools import reduce
 from typing import Any
 
 import sympy
+from sympy.core.sorting import default_sort_key
 
 from archcalc.arithmetic import maximum, minimum
 from archcalc.errors import UsageError
 from archcalc.symbolic import functions
-from archcalc.symbolic.conditions import OPPOSITES, condition, is_certain
-from archcalc.symbolic.floors import count_terms, expanded, floor, floor_divide, least
+from archcalc.symbolic.conditions import OPPOSITES, condition, is_certain, is_never_negative
+from archcalc.symbolic.floors import count_terms, expanded, floor_divide
 from archcalc.tracing import Number
 
 MAX_OPERATIONS = 400_000  # of one closed form
@@ -93,9 +94,10 @@ class Algebra:
         return name
 
     def resolved(self, expression: Any) -> Any:
-        """The expression multiplied out, with the definitions of the names in it."""
+        """The expression multiplied out, with the definitions of the names in it; as it is where that were too much."""
         full = expanded(expression.xreplace(self.definitions))
-        return full if full.count_ops() <= MAX_SIZE and count_terms(full) <= MAX_SIZE else expression
+        too_much = full.count_ops() > MAX_SIZE or count_terms(full) > MAX_SIZE or has_nested_floors(full)
+        return expression if too_much else full
 
     def decide(self, relation: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
         """What the values say; a condition of the closed form, unless all values of the symbols say the same."""
@@ -113,13 +115,19 @@ class Algebra:
 
     def floor(self, expression: Any) -> Any:
         """⌊expression⌋."""
-        return floor(self.resolved(expression))
+        return self.floor_divide(expression, sympy.S.One)
 
     def floor_divide(self, dividend: Any, divisor: Any) -> Any:
-        """⌊dividend / divisor⌋."""
+        """⌊dividend / divisor⌋; a floor in it that does not merge gets a name, so that floors never nest."""
         if divisor == 1 and dividend.is_integer:
             return dividend
-        return floor_divide(self.resolved(dividend), self.resolved(divisor))
+        sides = self.resolved(dividend), self.resolved(divisor)
+        found = floor_divide(*sides)
+        return floor_divide(*map(self._without_floors, sides)) if has_nested_floors(found) else found
+
+    def _without_floors(self, expression: Any) -> Any:
+        floors = sorted(expression.atoms(sympy.floor), key=default_sort_key)
+        return expression.xreplace({part: self._name(part, "n", False) for part in floors})
 
     def ceil_divide(self, dividend: Any, divisor: Any) -> Any:
         """⌈dividend / divisor⌉ by a floor, so that both are found equal where they are."""
@@ -137,11 +145,16 @@ class Algebra:
         return reduce(lambda one, other: self._chosen(one, other, sympy.Min, False), expressions)
 
     def _chosen(self, one: Any, other: Any, function: Any, larger: bool) -> Any:
-        difference = self.resolved(one - other)
-        if is_certain(operator.ge, difference) or is_certain(operator.le, difference):
-            never_smaller = (bound := least(difference)) is not None and bound >= 0
-            return one if never_smaller == larger else other
+        if is_never_negative(self.resolved(one - other)):
+            return one if larger else other
+        if is_never_negative(self.resolved(other - one)):
+            return other if larger else one
         return function(one, other)
+
+
+def has_nested_floors(expression: Any) -> bool:
+    """Whether there is a floor in a floor."""
+    return any(part.args[0].has(sympy.floor) for part in expression.atoms(sympy.floor))
 
 
 def is_monomial(expression: Any) -> bool:
@@ -315,7 +328,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def _truncated(algebra: Algebra, number: Any) -> Any:
-    if number.is_nonnegative or is_certain(operator.ge, algebra.resolved(number)):
+    if number.is_nonnegative or is_never_negative(algebra.resolved(number)):
         return algebra.floor(number)
     return sympy.sign(number) * sympy.floor(abs(number))
 
