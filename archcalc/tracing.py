@@ -27,6 +27,10 @@ class Number:
         """The same number as an intermediate result called `symbol`; or `plain`, if that is what it equals."""
         return self
 
+    def whole(self) -> "Number":
+        """The same number in a place where it can only be a whole one."""
+        return self
+
     def __index__(self) -> int:
         """The value, where only a plain number will do."""
         raise TypeError(f"{self} is no plain number")

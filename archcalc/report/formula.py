@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from archcalc.analysis.formula import Formula, LayerFormula
-from archcalc.errors import printable
+from archcalc.errors import UsageError, did_you_mean, printable, quoted
+from archcalc.graph import is_within
 from archcalc.layers.base import Shape, Unknown
 from archcalc.report.mathematics import write
-from archcalc.report.table import Style, display_width, escaped, padded
+from archcalc.report.table import Style, display_width, escaped, padded, shortened
 from archcalc.tracing import plain
 
 FORMATS = ("plain", "markdown", "latex", "json")
@@ -18,12 +19,22 @@ HEADERS = ("Layer", "Type", "Output", "Parameters", "MACs")
 
 def render(formula: Formula, format_name: str, layers: Sequence[str] | None = None, style: Style | None = None) -> str:
     """The formula in one of FORMATS: the network's, or those of `layers` by name."""
-    rows = None if layers is None else [row for row in formula.layers if row.name in {*layers}]
+    rows = None if layers is None else _chosen(formula, layers)
     if format_name == "json":
         import json
 
         return json.dumps(to_dict(formula, rows), indent=2, ensure_ascii=False)
     return {"plain": _plain, "markdown": _markdown, "latex": _latex}[format_name](formula, rows, style or Style())
+
+
+def _chosen(formula: Formula, names: Sequence[str]) -> list[LayerFormula]:
+    """The rows of layers, and of all layers in blocks, by name. Raises UsageError for a name that is neither."""
+    layers = [row.name for row in formula.layers]
+    for name in names:
+        if not any(layer == name or layer.startswith(f"{name}.") for layer in layers):
+            raise UsageError(f"no layer is called {quoted(name)}; {did_you_mean(name, layers)}")
+    wanted = {*names}
+    return [row for row in formula.layers if is_within(row.name, wanted)]
 
 
 def to_dict(formula: Formula, rows: Sequence[LayerFormula] | None) -> dict[str, Any]:
@@ -64,7 +75,7 @@ def _texts(shape: Shape) -> list[str]:
 def _plain(formula: Formula, rows: Sequence[LayerFormula] | None, style: Style) -> str:
     width = style.width or WIDTH
     inputs = ", ".join(f"{printable(name)} {shape_text(shape)}" for name, shape in formula.inputs.items())
-    source = [style.dim(printable(formula.source))] if formula.source else []
+    source = [style.dim(shortened(printable(formula.source), style.width or 10**6))] if formula.source else []
     lines = [style.bold(printable(formula.name)), *source, f"input {inputs} · batch {write(formula.batch)}", ""]
     if rows is None:
         lines += [f"output      {text}" for text in _outputs(formula)]
@@ -72,9 +83,10 @@ def _plain(formula: Formula, rows: Sequence[LayerFormula] | None, style: Style) 
         lines += _wrapped("MACs        ", _bound(formula) + write(formula.macs), width)
         lines += [f"? {printable(formula.missing)}"] if formula.missing else []
     else:
-        lines += _table(rows, style)
+        lines += _rows(rows, style)
     definitions = [f"{write(name)} = {write(meaning)}" for name, meaning in used_definitions(formula, rows)]
-    lines += ["", "where", *_grid(definitions, width)] if definitions else []
+    letters = {text[0] for text in definitions}  # H and W, whose names come in pairs, stay together
+    lines += ["", "where", *_grid(definitions, width, len(letters))] if definitions else []
     lines += ["", "holds where", *_grid([*map(write, formula.conditions)], width)] if formula.conditions else []
     return "\n".join([*lines, "", *_at_own_values(formula, width)] if rows is None else lines)
 
@@ -117,10 +129,11 @@ def _pieces(text: str, depth: int) -> list[str]:
     return [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
 
 
-def _grid(texts: Sequence[str], width: int) -> list[str]:
-    """Short texts side by side, in columns."""
+def _grid(texts: Sequence[str], width: int, together: int = 1) -> list[str]:
+    """Short texts side by side, in columns; where there is room, `together` of them always share a row."""
     widest = max(map(display_width, texts))
     columns = max(1, (width - 2 + 3) // (widest + 3))
+    columns -= columns % together if columns > together else 0
     rows = [texts[start : start + columns] for start in range(0, len(texts), columns)]
     return ["  " + "   ".join(padded(text, widest) for text in row).rstrip() for row in rows]
 
@@ -151,14 +164,25 @@ def _cells(row: LayerFormula) -> tuple[str, ...]:
     return printable(row.name), row.type, shape_text(row.output_shape), write(row.parameters), macs
 
 
-def _table(rows: Sequence[LayerFormula], style: Style) -> list[str]:
+def _rows(rows: Sequence[LayerFormula], style: Style) -> list[str]:
+    """A table, or a paragraph for each layer where that is wider than the terminal."""
     cells = [_cells(row) for row in rows]
     widths = [max(map(display_width, column)) for column in zip(HEADERS, *cells, strict=True)]
+    if style.width and sum(widths) + 2 * (len(widths) - 1) > style.width:
+        return [line for row in cells for line in _paragraph(row, style)][:-1]
 
     def line(texts: Sequence[str]) -> str:
         return "  ".join(padded(text, width) for text, width in zip(texts, widths, strict=True)).rstrip()
 
     return [style.bold(line(HEADERS)), *map(line, cells)]
+
+
+def _paragraph(cells: tuple[str, ...], style: Style) -> list[str]:
+    name, kind, shape, parameters, macs = cells
+    width = style.width or WIDTH
+    counts = [("parameters", parameters), ("MACs", macs)]
+    lines = [part for label, text in counts if text != "0" for part in _wrapped(f"  {label:<10}  ", text, width)]
+    return [f"{style.bold(name)}  {kind}  {shape}", *lines, ""]
 
 
 # for pages and papers

@@ -112,7 +112,7 @@ def _values(data: Any) -> Any:
 def _restored(checked: Any, written: Any) -> Any:
     """A checked value with the numbers of the one that was written in their places."""
     if isinstance(written, Number):
-        return written
+        return written.whole() if type(checked) is int else written
     if not isinstance(written, list) or not isinstance(checked, list | tuple):
         return checked
     return type(checked)(_restored(*pair) for pair in zip(checked, written, strict=True))

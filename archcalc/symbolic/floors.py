@@ -25,7 +25,8 @@ def count_terms(expression: Any) -> int:
     if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
         terms, power = count_terms(expression.base), int(expression.exp)
         return 1 if terms == 1 else math.comb(terms + power - 1, power) if power <= MAX_TERMS else MAX_TERMS + 1
-    return 1
+    # What is in a floor is multiplied out as well.
+    return max(map(count_terms, expression.args), default=1)
 
 
 def floor_divide(dividend: Any, divisor: Any) -> Any:

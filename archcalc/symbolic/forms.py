@@ -10,7 +10,8 @@ from archcalc.symbolic.floors import count_terms, denominator, sum_of, terms_of
 
 MAX_TERMS = 60  # of an expression that is tried in other forms
 MAX_FACTORED = 20  # terms, and
-MAX_VARIABLES = 4  # symbols, of an expression that is factored
+MAX_VARIABLES = 4  # symbols, and
+MAX_POWER = 8  # of an expression that is factored
 
 
 def readable(expression: Any) -> Any:
@@ -19,9 +20,15 @@ def readable(expression: Any) -> Any:
         return expression
     multiplied = sympy.expand(expression)
     forms = [expression, multiplied, *_collected(multiplied), sympy.factor_terms(multiplied)]
-    if len(multiplied.args) <= MAX_FACTORED and len(multiplied.free_symbols) <= MAX_VARIABLES:
+    if _can_be_factored(multiplied):
         forms.append(sympy.factor(multiplied))
     return min(forms, key=lambda form: form.count_ops())  # the first of equally short ones
+
+
+def _can_be_factored(multiplied: Any) -> bool:
+    """Whether factors are found at once."""
+    few = len(multiplied.args) <= MAX_FACTORED and len(multiplied.free_symbols) <= MAX_VARIABLES
+    return few and all(power.exp.is_Integer and power.exp <= MAX_POWER for power in multiplied.atoms(sympy.Pow))
 
 
 def _collected(multiplied: Any) -> Iterator[Any]:

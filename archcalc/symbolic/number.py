@@ -19,7 +19,7 @@ from archcalc.symbolic.conditions import OPPOSITES, condition, is_certain, is_ne
 from archcalc.symbolic.floors import count_terms, expanded, floor_divide
 from archcalc.tracing import Number
 
-MAX_OPERATIONS = 400_000  # of one closed form
+MAX_TERMS = 100_000  # handled on the way to one closed form; DenseNet-121 in four symbols takes 4,000
 MAX_CONDITIONS = 1_000
 MAX_SIZE = 150  # signs of an expression that is carried on; a larger one gets a name
 MAX_INLINE = 10  # signs of a definition without floors that is written in place of its name
@@ -39,7 +39,8 @@ class Algebra:
         self.conditions: dict[Any, None] = {}
         self._names: dict[Any, Any] = {}
         self._cores: dict[Any, Any] = {}  # what named sums are without their constants, by the names
-        self._operations = 0
+        self._whole: dict[Any, Any] = {}
+        self._terms = 0
 
     def symbol(self, name: str, value: Any) -> "Symbolic":
         """A number that a symbol stands for: whole or real as its value is, and of the same sign."""
@@ -48,12 +49,15 @@ class Algebra:
 
     def number(self, value: Any, expression: Any) -> Any:
         """A number with a value and an expression; just the value where that is all the expression says."""
-        self._operations += 1
-        if self._operations > MAX_OPERATIONS:
-            raise UsageError(f"the closed form takes more than {MAX_OPERATIONS:,} operations: use fewer symbols")
+        self._spend(1)
         if expression.is_Rational:
             return value
         return Symbolic(self, value, expression)
+
+    def _spend(self, terms: int) -> None:
+        self._terms += terms
+        if self._terms > MAX_TERMS:
+            raise UsageError("the closed form has too many terms on the way there: use fewer symbols")
 
     def shortened(self, number: Any, letter: str, positive: bool = False) -> Any:
         """The number under a name, if it is more than a product of symbols; positive, if it is a size."""
@@ -93,9 +97,19 @@ class Algebra:
         self.definitions[name] = full
         return name
 
+    def taken_as_whole(self, number: "Symbolic") -> "Symbolic":
+        """A number like 32·alpha where it has to be a whole one: floors of it are gone, and it is written as it is."""
+        full = self.resolved(number.expression)
+        if full not in self._whole:
+            name = self._whole[full] = sympy.Dummy("n", integer=True)
+            self.definitions[name] = full
+            self.inline[name] = full.xreplace(self.inline)
+        return Symbolic(self, int(number.value), self._whole[full])
+
     def resolved(self, expression: Any) -> Any:
         """The expression multiplied out, with the definitions of the names in it; as it is where that were too much."""
         full = expanded(expression.xreplace(self.definitions))
+        self._spend(full.count_ops())
         too_much = full.count_ops() > MAX_SIZE or count_terms(full) > MAX_SIZE or has_nested_floors(full)
         return expression if too_much else full
 
@@ -193,6 +207,9 @@ class Symbolic(Number):
         self.algebra = algebra
         self.value = value
         self.expression = expression
+
+    def whole(self) -> Any:
+        return self if self.expression.is_integer else self.algebra.taken_as_whole(self)
 
     def apply(self, function: Any, form: str, operands: tuple[Any, ...]) -> Any:
         value = function(*map(value_of, operands))

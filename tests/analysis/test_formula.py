@@ -131,10 +131,11 @@ variables.depth = 2
 variables.flag = true
 variables.list = [1, 2]
 variables.kernel = 3
+variables.maps = "round_to(32 * alpha, 8)"
 inputs.image = [3, 32, 32]
 outputs = ["head"]
 layers = [
-  { name = "conv", type = "conv2d", out_channels = "round_to(32 * alpha, 8)", kernel_size = "kernel", padding = "kernel // 2" },
+  { name = "conv", type = "conv2d", out_channels = "maps", kernel_size = "kernel", padding = "kernel // 2" },
   { name = "deep", type = "conv2d", out_channels = 8, kernel_size = 1, repeat = "depth" },
   { name = "thin", type = "conv2d", out_channels = 4, kernel_size = 1, when = "alpha > 0.5" },
   { type = "adaptive_avg_pool2d", output_size = 1 }, { type = "flatten" },
@@ -153,6 +154,7 @@ def wide(tmp_path: Any) -> str:
 def test_decisions_are_said(wide: str) -> None:
     formula = archcalc.formula(wide, ["alpha"])
     assert [*map(str, formula.conditions)] == ["alpha > 1/2"]
+    assert str(formula.definitions[formula.layers[0].output_shape[0]]) == "round_to(32*alpha, 8)"
     thin = archcalc.formula(wide, ["alpha"], variables={"alpha": 0.5})
     assert [*map(str, thin.conditions)] == ["alpha <= 1/2"]
     assert len(thin.layers) == len(formula.layers) - 1
@@ -164,11 +166,30 @@ def test_a_kernel_may_be_a_symbol(wide: str) -> None:
         agree(formula, archcalc.load(wide, variables={"kernel": kernel}), {"kernel": kernel})
 
 
+def test_what_can_only_be_whole_has_no_floors(tmp_path: Any) -> None:
+    path = tmp_path / "thin.toml"
+    path.write_text(
+        'name = "thin"\nvariables.alpha = 1.0\ninputs.x = [3, 8, 8]\n'
+        'layers = [{ type = "conv2d", out_channels = "32 * alpha", kernel_size = 3, bias = false },'
+        '{ type = "conv2d", out_channels = 4, kernel_size = 1, bias = false },'
+        '{ type = "chunk", chunks = 2, index = 0 }, { type = "upsample", scale_factor = "2 * alpha" }]'
+    )
+    formula = archcalc.formula(str(path), ["alpha"])
+    assert str(formula.parameters) == "992*alpha"  # (3·9 + 4)·32·alpha
+    assert [*map(str, formula.outputs["upsample"])] == ["2", "H_1", "H_1"]
+    assert [*map(str, formula.definitions.values())] == ["floor(12*alpha)"]
+    for alpha in (0.25, 0.5, 1.5, 2.0):
+        agree(formula, archcalc.load(str(path), variables={"alpha": alpha}), {"alpha": alpha})
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"symbols": ["aplha"]}, 'no variable is called "aplha"; did you mean "alpha"?'),
-        ({"symbols": ["Q"]}, r'no variable is called "Q"; a symbol is a variable of the spec \(alpha, depth, kernel\)'),
+        (
+            {"symbols": ["Q"]},
+            r'called "Q"; a symbol is a variable of the spec \(alpha, depth, kernel, maps\), or sizes',
+        ),
         ({"symbols": ["training"]}, 'no variable is called "training"'),
         ({"symbols": ["flag"]}, 'variable "flag" is true or false, which no symbol can stand for; --set'),
         ({"symbols": ["list"]}, 'variable "list" is a list, which no symbol'),
@@ -225,11 +246,10 @@ def test_weights_used_twice_are_counted_once(tmp_path: Any) -> None:
 STRANGERS = {
     # Each variable squares the one above, all of them 1.
     "powers": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "v{n - 1} * v{n - 1}"' for n in range(1, 60)]),
-    "sums": "\n".join(
-        ["variables.v0 = 1"] + [f'variables.v{n} = "(v{n - 1} + v0) ** 2 // 4"' for n in range(1, 120)]
-    ),
+    "sums": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "(v{n - 1} + v0) ** 2 // 4"' for n in range(1, 120)]),
+    # Powers of sums that would have more terms than anything can hold.
     "products": "variables.v0 = 1\nvariables.w = 1\n"
-    + 'variables.v59 = "(v0 + w) ** 200 // (v0 + w) ** 200 * (v0 + w + 1) ** 50 // 3 ** 50"',
+    'variables.v59 = "(v0 + w) ** 200 // (v0 + w) ** 200 * (v0 + w + 1) ** 50 // 3 ** 50"',
 }
 
 
