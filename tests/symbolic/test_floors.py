@@ -36,9 +36,9 @@ def quotients(draw: st.DrawFn) -> tuple[int, int, int, Any]:
     made = [Both(height, H), Both(width, W)]
     for _ in range(draw(st.integers(1, 6))):
         one, other = draw(st.sampled_from(made)), draw(st.sampled_from(made))
-        factor, constant, divisor = draw(small), draw(small), draw(st.integers(1, 9))
-        number = one.number + factor * other.number + constant
-        expression = expanded(one.expression + factor * other.expression + constant)
+        first, second, constant, divisor = draw(small), draw(small), draw(small), draw(st.integers(1, 9))
+        number = first * one.number + second * other.number + constant
+        expression = expanded(first * one.expression + second * other.expression + constant)
         made.append(Both(number // divisor, floor_divide(expression, sympy.Integer(divisor))))
     return height, width, made[-1].number, made[-1].expression
 
@@ -57,6 +57,22 @@ def test_bounds(found: tuple[int, int, int, Any]) -> None:
     _, _, number, expression = found
     for bound, value in ((least(expression), number), (least(-expression), -number)):
         assert bound is None or bound <= value
+
+
+@pytest.mark.parametrize("divisor", [2, 3, 4, 6])
+@pytest.mark.parametrize("beside", range(-3, 8))
+def test_the_bound_of_two_floors_is_met(beside: int, divisor: int) -> None:
+    """⌊(H + k)/n⌋ − ⌊H/n⌋ is never below its bound, and comes down to it."""
+    difference = expanded(floor((H + beside) / divisor) - floor(H / divisor))
+    assert least(difference) == min((n + beside) // divisor - n // divisor for n in range(1, 50))
+
+
+@pytest.mark.parametrize("divisor", [2, 4, 6, 12])
+@pytest.mark.parametrize("factor", [2, 3, 4, -2, -6])
+def test_common_factors(factor: int, divisor: int) -> None:
+    for constant in range(-5, 6):
+        form = floor((factor * H + constant) / divisor)
+        assert [form.subs(H, n) for n in range(1, 14)] == [(factor * n + constant) // divisor for n in range(1, 14)]
 
 
 @thoroughly
