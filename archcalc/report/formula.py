@@ -11,14 +11,13 @@ from archcalc.report.mathematics import write
 from archcalc.report.table import Style, display_width, escaped, padded, shortened
 from archcalc.tracing import plain
 
-FORMATS = ("plain", "markdown", "latex", "json")
 WIDTH = 80  # of a line, where the terminal does not say
 
 HEADERS = ("Layer", "Type", "Output", "Parameters", "MACs")
 
 
 def render(formula: Formula, format_name: str, layers: Sequence[str] | None = None, style: Style | None = None) -> str:
-    """The formula in one of FORMATS: the network's, or those of `layers` by name."""
+    """The formula as plain, markdown, latex or json: the network's, or those of `layers` and blocks by name."""
     rows = None if layers is None else _chosen(formula, layers)
     if format_name == "json":
         import json

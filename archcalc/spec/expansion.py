@@ -15,17 +15,7 @@ from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables, words_of
 from archcalc.spec.expressions import UNFIT, Unfit, Value
-from archcalc.spec.schema import (
-    ENTRY_KEYS,
-    InputTable,
-    Spec,
-    convert,
-    convert_numbers,
-    convert_rest,
-    find_problems,
-    fitting,
-    shown,
-)
+from archcalc.spec.schema import ENTRY_KEYS, InputTable, Spec, convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.templates import BROKEN, BlockTemplate, Template, TemplateReader, blocks_end
 from archcalc.tracing import Number
 
@@ -354,6 +344,8 @@ class _Expander:
         try:
             layer = msgspec.convert(fields, layer_type)
         except msgspec.ValidationError:
+            from archcalc.spec.numbers import convert_numbers
+
             if (found := convert_numbers(fields, layer_type)) is None:
                 self.problems.extend(find_problems(template.fields | fields, layer_type, template.path, ENTRY_KEYS))
                 return None

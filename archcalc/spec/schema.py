@@ -72,50 +72,12 @@ def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> 
     try:
         return msgspec.convert(data, struct)
     except msgspec.ValidationError:
+        from archcalc.spec.numbers import convert_numbers
+
         if converted := convert_numbers(data, struct):
             return converted
         problems.extend(find_problems(data, struct, path))
         return None
-
-
-def convert_numbers(data: Any, struct: type[S]) -> S | None:
-    """`data` with numbers in it that know more than their values, as a structure that holds them as they are.
-
-    Their values are what is checked. None if these do not fit, or if there are no such numbers.
-    """
-    if not isinstance(data, dict) or not _holds_number(data):
-        return None
-    try:
-        checked = msgspec.convert(_values(data), struct)
-    except msgspec.ValidationError:
-        return None
-    fields = {name: getattr(checked, name) for name in struct.__struct_fields__}
-    # Direct construction does not validate, which is what lets other numbers in.
-    return struct(**{name: _restored(value, data.get(name)) for name, value in fields.items()})
-
-
-def _holds_number(value: Any) -> bool:
-    if isinstance(value, dict | list):
-        return any(map(_holds_number, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, Number)
-
-
-def _values(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _values(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [*map(_values, data)]
-    value = data.value if isinstance(data, Number) else data
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _restored(checked: Any, written: Any) -> Any:
-    """A checked value with the numbers of the one that was written in their places."""
-    if isinstance(written, Number):
-        return written.whole() if type(checked) is int else written
-    if not isinstance(written, list) or not isinstance(checked, list | tuple):
-        return checked
-    return type(checked)(_restored(*pair) for pair in zip(checked, written, strict=True))
 
 
 def convert_rest(data: dict[str, Any], struct: type[S]) -> S:

@@ -1,4 +1,7 @@
-"""Numbers with a SymPy expression, for closed forms. Besides `analysis/formula.py` the only place with SymPy on top."""
+"""Numbers with a SymPy expression, for closed forms.
+
+Besides `analysis/formula.py` and `report/mathematics.py` the only place that imports SymPy at the top.
+"""
 
 from archcalc.errors import UsageError
 

@@ -29,8 +29,9 @@ MAX_POWER = 256
 class Algebra:
     """What the numbers of one closed form have in common.
 
-    Attributes: `definitions`, by the symbol that stands for an intermediate result, in the order in which they were
-    made, and whose name is how the names of readers begin; `inline`, those to be written in place; `conditions`.
+    Attributes: `definitions` of the symbols that stand for intermediate results, in the order in which they were made
+    (a symbol's own name is only the letter that its final one begins with); `inline`, what is written in the place of
+    some of them; `conditions`.
     """
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class Algebra:
         self.inline: dict[Any, Any] = {}
         self.conditions: dict[Any, None] = {}
         self._names: dict[Any, Any] = {}
-        self._cores: dict[Any, Any] = {}  # what named sums are without their constants, by the names
+        self._cores: dict[Any, Any] = {}  # sums without their constants, as named sums are with them
         self._whole: dict[Any, Any] = {}
         self._terms = 0
 
@@ -109,14 +110,17 @@ class Algebra:
     def resolved(self, expression: Any) -> Any:
         """The expression multiplied out, with the definitions of the names in it; as it is where that were too much."""
         full = expanded(expression.xreplace(self.definitions))
-        self._spend(full.count_ops())
-        too_much = full.count_ops() > MAX_SIZE or count_terms(full) > MAX_SIZE or has_nested_floors(full)
+        size = full.count_ops()
+        self._spend(size)
+        too_much = size > MAX_SIZE or count_terms(full) > MAX_SIZE or has_nested_floors(full)
         return expression if too_much else full
 
     def decide(self, relation: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
         """What the values say; a condition of the closed form, unless all values of the symbols say the same."""
         truth = relation(value_of(left), value_of(right))
         sides = expression_of(left), expression_of(right)
+        if sides[0] == sides[1]:
+            return truth
         difference = self.resolved(sides[0] - sides[1])
         if not is_certain(relation, difference):
             self._keep(condition(relation if truth else OPPOSITES[relation], difference, sides))
