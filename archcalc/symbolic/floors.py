@@ -88,6 +88,7 @@ def _real_floor(terms: Terms) -> Any:
 
 def least(expression: Any) -> Any:
     """A number that the expression, multiplied out, is never below; None where none is found."""
+    whole = expression.is_integer
     bound = sympy.Integer(0)
     for _ in range(MAX_NESTING):
         terms = terms_of(expression)
@@ -106,7 +107,7 @@ def least(expression: Any) -> Any:
             return None
         elif term.is_integer and term.is_positive:
             bound += coefficient
-    return bound
+    return sympy.ceiling(bound) if whole else bound
 
 
 def _cancel(floors: Terms) -> Any:

@@ -139,6 +139,9 @@ class Algebra:
         """⌊dividend / divisor⌋; a floor in it that does not merge gets a name, so that floors never nest."""
         if divisor == 1 and dividend.is_integer:
             return dividend
+        if dividend.is_Mul and is_monomial(dividend) and len(dividend.free_symbols) > 1:
+            # A product of sizes is not multiplied out: nothing in it would merge.
+            return floor_divide(dividend, self.resolved(divisor))
         sides = self.resolved(dividend), self.resolved(divisor)
         found = floor_divide(*sides)
         return floor_divide(*map(self._without_floors, sides)) if has_nested_floors(found) else found

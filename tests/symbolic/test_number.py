@@ -146,6 +146,7 @@ def test_decisions_are_conditions(text: str, truth: Any, condition: str) -> None
         "(H + 1) // 2 >= H // 2",
         "ceil(H / 2) * 2 >= H",
         "alpha > 0",
+        "H - H // 2 >= 1",
         "H and True",
     ],
 )
