@@ -5,13 +5,14 @@ decides about the structure (`repeat`, `when`, comparisons), and each decision i
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import sympy
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.facts import LayerFacts
-from archcalc.analysis.operations import count_operations
+from archcalc.analysis.operations import count_operations, total
 from archcalc.analysis.parameters import count_parameters
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph, Node, connect
@@ -99,7 +100,7 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
     edges = [_named_sizes(tensor, None, algebra) for tensor in graph.inputs.values()]
     layers = [*_layers(graph, edges, batch, algebra)]
     known = [layer.macs for layer in layers if not isinstance(layer.macs, Unknown)]
-    macs = sympy.Add(*map(expression_of, known))
+    unknown = ((layer.node.name, layer.macs) for layer in layers if isinstance(layer.macs, Unknown))
     names = [*graph.inputs, *(node.name for node in graph.nodes)]
     publish = Publisher(algebra, {number.expression for number in symbols.values()})
     return Formula(
@@ -110,8 +111,8 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
         {name: publish.shape(tensor.shape) for name, tensor in zip(graph.inputs, edges, strict=False)},
         {names[edge]: publish.shape(edges[edge].shape) for edge in graph.outputs},
         publish(sympy.Add(*(expression_of(layer.parameters) for layer in layers))),
-        publish(macs),
-        _missing(layers),
+        publish(sympy.Add(*map(expression_of, known))),
+        total(unknown).unknown,
         tuple(publish.layer(layer) for layer in layers),
         publish.definitions,
         tuple(map(publish.condition, strongest([*algebra.conditions]))),
@@ -158,11 +159,6 @@ def _named_sizes(tensor: Tensor, layer: Layer | None, algebra: Algebra) -> Tenso
     return Tensor(shape, tensor.dtype, tensor.nonzeros)
 
 
-def _missing(layers: list[SymbolicLayer]) -> str | None:
-    reasons = {layer.macs.reason: layer.node.name for layer in layers if isinstance(layer.macs, Unknown)}
-    return "; ".join(f"{name}: {reason}" for reason, name in reasons.items()) or None
-
-
 class Publisher:
     """Gives intermediate results their names, and puts expressions into their final form."""
 
@@ -171,18 +167,16 @@ class Publisher:
         self.names: dict[Any, Any] = {}
         self.definitions: dict[Any, Any] = {}
         self._taken = {symbol.name for symbol in taken}
+        self._numbers: dict[str, Iterator[int]] = {}
         self._published: dict[Any, Any] = {}
         for name in algebra.definitions:
             if name not in algebra.inline:
                 self._define(name)
 
     def _define(self, name: Any) -> None:
-        letter = name.name
-        count = 1
-        while f"{letter}_{count}" in self._taken:
-            count += 1
-        self._taken.add(f"{letter}_{count}")
-        self.names[name] = sympy.Symbol(f"{letter}_{count}", **name.assumptions0)
+        numbers = self._numbers.setdefault(name.name, count(1))
+        final = next(final for number in numbers if (final := f"{name.name}_{number}") not in self._taken)
+        self.names[name] = sympy.Symbol(final, **name.assumptions0)
         self.definitions[self.names[name]] = tidy(self._final(self.algebra.definitions[name]))
 
     def _final(self, expression: Any) -> Any:

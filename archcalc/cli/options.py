@@ -22,9 +22,8 @@ def value_options(command: F) -> F:
 
 def training_option(command: F) -> F:
     """Whether the network is for training."""
-    return click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')(
-        command
-    )
+    option = click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')
+    return option(command)
 
 
 def settings_option(command: F) -> F:
@@ -72,31 +71,28 @@ def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tu
 
 
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:
-    shapes = {}
-    for text in texts:
-        name, value = _split(text, "NAME=SIZES")
-        sizes = _sizes(value)
-        if not all(type(size) is int and size > 0 for size in sizes):
-            raise click.BadParameter(f"{value!r} is no shape; write sizes of 1 or more as 3x224x224, without the batch")
-        shapes[name] = sizes
-    return shapes
+    return _shapes(texts, words=False)
 
 
 def _parse_symbolic_inputs(
     _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
-) -> dict[str, list[Any]]:
+) -> dict[str, list[int | str]]:
+    return _shapes(texts, words=True)
+
+
+def _shapes(texts: tuple[str, ...], words: bool) -> dict[str, list[Any]]:
     shapes = {}
     for text in texts:
         name, value = _split(text, "NAME=SIZES")
         sizes = _sizes(value)
-        if not all(size.isidentifier() if isinstance(size, str) else size > 0 for size in sizes):
-            message = "write sizes, and letters for symbols, as 3xHxW, without the batch"
-            raise click.BadParameter(f"{value!r} is no shape; {message}")
+        if not all(size > 0 if isinstance(size, int) else words and size.isidentifier() for size in sizes):
+            form = "sizes, and letters for symbols, as 3xHxW" if words else "sizes of 1 or more as 3x224x224"
+            raise click.BadParameter(f"{value!r} is no shape; write {form}, without the batch")
         shapes[name] = sizes
     return shapes
 
 
 def _sizes(value: str) -> list[Any]:
-    """The parts of a shape such as 3×224x224: numbers, and what are none as text."""
+    """The parts of a shape such as 3×224x224: numbers, and as text what is none."""
     parts = [part.strip() for part in value.replace("X", "x").replace("×", "x").split("x")]
     return [int(part) if part.isdecimal() and len(part) <= 75 else part for part in parts]

@@ -232,6 +232,19 @@ def test_a_total_without_unknown_macs_says_so(tmp_path: Any) -> None:
     assert formula.missing == "one: the adjacency input does not say its number of nonzeros"
 
 
+def test_names_of_intermediate_results_are_not_those_of_symbols(tmp_path: Any) -> None:
+    path = tmp_path / "names.toml"
+    path.write_text(
+        'name = "names"\nvariables.L_1 = 40\ninputs.x = [3, "L_1"]\nlayers = ['
+        '{ type = "max_pool1d", kernel_size = 2 }, { type = "conv1d", out_channels = 5, kernel_size = 4, stride = 3 }]'
+    )
+    formula = archcalc.formula(str(path), ["L_1"])
+    assert {str(name): str(meaning) for name, meaning in formula.definitions.items()} == {
+        "L_2": "floor(L_1/2)",
+        "L_3": "floor(L_1/6 - 1/3)",  # (⌊L/2⌋ − 4)/3 + 1 = (⌊L/2⌋ − 1)/3, rounded down
+    }
+
+
 def test_weights_used_twice_are_counted_once(tmp_path: Any) -> None:
     path = tmp_path / "shared.toml"
     path.write_text(
