@@ -11,7 +11,7 @@
 61706
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from archcalc.spec.expansion import expand
 if TYPE_CHECKING:
     import torch
 
+    from archcalc.analysis.formula import Formula
     from archcalc.pytorch.build import BuiltNetwork
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ __all__ = [
     "Totals",
     "UsageError",
     "build",
+    "formula",
     "load",
     "loads",
     "shipped_specs",
@@ -110,6 +112,37 @@ def build(
     return build_network(spec, device, dtype)
 
 
+def formula(
+    path_or_name: str | PathLike[str],
+    symbols: Iterable[str] = (),
+    *,
+    variables: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Sequence[int | str]] | None = None,
+    training: bool = False,
+    batch: int | str = 1,
+) -> "Formula":
+    """The closed forms of parameters, MACs and shapes, as SymPy expressions; needs SymPy.
+
+    `symbols` are variables of the spec. A size of an input, and the batch, may be a symbol too: a word in the place of
+    a number, as in `inputs={"image": (3, "H", "W")}`. The rest is what `load` takes. Symbols are whole numbers, or
+    real ones where the spec gives a decimal. The spec's own values of them decide what they have to (`when`,
+    comparisons), and the formula's `conditions` say so; whether layers fit is checked for these values alone.
+
+    Raises what `load` raises, and UsageError without SymPy, for a name that is no number of the spec, and for a closed
+    form that is too large.
+    """
+    import archcalc.symbolic  # noqa: F401  # says what to install
+    from archcalc.analysis.formula import find_formula
+
+    if isinstance(symbols, str):
+        raise UsageError(f"symbols must be names, as in [{symbols!r}], and is {symbols!r}")
+    if not isinstance(batch, str) and (type(batch) is not int or batch < 1):
+        raise UsageError(f"batch must be a whole number, 1 or more, or a name, and is {batch!r}")
+    settings = _mapping("variables", variables)
+    shapes = {name: _sizes(name, shape, words=True) for name, shape in _mapping("inputs", inputs).items()}
+    return find_formula(read(fspath(path_or_name)), symbols, settings, shapes, training, batch)
+
+
 def _analyse(
     document: Document,
     variables: Mapping[str, Any] | None,
@@ -119,14 +152,20 @@ def _analyse(
 ) -> Network:
     if type(batch) is not int or batch < 1:
         raise UsageError(f"batch must be a whole number, 1 or more, and is {batch!r}")
-    for name, value in (("variables", variables), ("inputs", inputs)):
-        if not isinstance(value, Mapping | None):
-            raise UsageError(f"{name} must be a mapping from names, and is {value!r}")
-    shapes = {name: _sizes(name, shape) for name, shape in (inputs or {}).items()}
-    return Network(connect(document, expand(document, variables or {}, shapes, training)), batch)
+    settings = _mapping("variables", variables)
+    shapes = {name: _sizes(name, shape) for name, shape in _mapping("inputs", inputs).items()}
+    return Network(connect(document, expand(document, settings, shapes, training)), batch)
 
 
-def _sizes(name: str, shape: Sequence[int]) -> list[int]:
-    if isinstance(shape, str) or not all(type(size) is int and size > 0 for size in shape):
-        raise UsageError(f"the shape of input {name!r} must be whole numbers, 1 or more, and is {shape!r}")
+def _mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping | None):
+        raise UsageError(f"{name} must be a mapping from names, and is {value!r}")
+    return value or {}
+
+
+def _sizes(name: str, shape: Sequence[Any], words: bool = False) -> list[Any]:
+    sizes = [size for size in shape if not (words and isinstance(size, str))]
+    if isinstance(shape, str) or not all(type(size) is int and size > 0 for size in sizes):
+        also = ", or names" if words else ""
+        raise UsageError(f"the shape of input {name!r} must be whole numbers, 1 or more{also}, and is {shape!r}")
     return list(shape)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from archcalc.tracing import Traced, call
+from archcalc.tracing import Number, call
 
 
 def product(factors: Iterable[Any]) -> Any:
@@ -25,19 +25,19 @@ def named(symbol: str, number: Any, plain: Any = None) -> Any:
 
     Where it equals `plain`, the operand that it adjusts, there was nothing to adjust, and that stands in its place.
     """
-    return number.named(symbol, plain) if isinstance(number, Traced) else number
+    return number.named(symbol, plain) if isinstance(number, Number) else number
 
 
 def ceil_divide(dividend: Any, divisor: Any) -> Any:
     """⌈dividend / divisor⌉."""
-    if isinstance(dividend, Traced) or isinstance(divisor, Traced):
+    if isinstance(dividend, Number) or isinstance(divisor, Number):
         return call(ceil_divide, "⌈⌉", dividend, divisor)
     return -(-dividend // divisor)
 
 
 def floor(number: Any) -> Any:
     """⌊number⌋, for a number that was multiplied by a fraction."""
-    if isinstance(number, Traced):
+    if isinstance(number, Number):
         return call(floor, "⌊⌋", number)
     if isinstance(number, float):
         return math.floor(number)
@@ -47,21 +47,21 @@ def floor(number: Any) -> Any:
 
 def minimum(a: Any, b: Any) -> Any:
     """min(a, b) in a form that arrays and symbols can run."""
-    if isinstance(a, Traced) or isinstance(b, Traced):
+    if isinstance(a, Number) or isinstance(b, Number):
         return call(minimum, "min", a, b)
     return (a + b - abs(a - b)) // 2
 
 
 def maximum(a: Any, b: Any) -> Any:
     """max(a, b) in a form that arrays and symbols can run."""
-    if isinstance(a, Traced) or isinstance(b, Traced):
+    if isinstance(a, Number) or isinstance(b, Number):
         return call(maximum, "max", a, b)
     return (a + b + abs(a - b)) // 2
 
 
 def greatest_common_divisor(a: Any, b: Any) -> Any:
     """gcd(a, b); for symbols an expression that waits for its values."""
-    if isinstance(a, Traced) or isinstance(b, Traced):
+    if isinstance(a, Number) or isinstance(b, Number):
         return call(greatest_common_divisor, "gcd", a, b)
     if isinstance(a, int) and isinstance(b, int):
         return math.gcd(a, b)

@@ -16,7 +16,31 @@ def plain(value: Any) -> str:
     return str(value).replace("-", "−")
 
 
-class Traced:
+class Number:
+    """A number that knows more of itself than its value; formulas hand it what has no operator. Abstract."""
+
+    __slots__ = ()
+
+    value: Any
+
+    def named(self, symbol: str, plain: Any = None) -> "Number":
+        """The same number as an intermediate result called `symbol`; or `plain`, if that is what it equals."""
+        return self
+
+    def whole(self) -> "Number":
+        """The same number in a place where it can only be a whole one."""
+        return self
+
+    def __index__(self) -> int:
+        """The value, where only a plain number will do."""
+        raise TypeError(f"{self} is no plain number")
+
+    def apply(self, function: Any, form: str, operands: tuple[Any, ...]) -> Any:
+        """What `function` makes of the operands, this number among them; `form` is how it is written: `min`, `⌈⌉`."""
+        raise NotImplementedError(form)
+
+
+class Traced(Number):
     """A number with its derivation: `value`, and the operation and operands that made it.
 
     A leaf has a `symbol` (the `F` of a kernel size) for the general form of the formula. A named intermediate
@@ -32,10 +56,12 @@ class Traced:
         self.operands = operands
 
     def named(self, symbol: str, plain: Any = None) -> "Traced":
-        """The same number as an intermediate result called `symbol`; or `plain`, if that is what it equals."""
         if isinstance(plain, Traced) and plain.value == self.value:
             return plain
         return Traced(self.value, symbol, "name", (self,))
+
+    def apply(self, function: Any, form: str, operands: tuple[Any, ...]) -> "Traced":
+        return Traced(function(*map(untraced, operands)), "", form, _flat(form, operands))
 
     def substituted(self) -> str:
         """The derivation with the values put in: `⌊(32 + 2·0 − 5)/1⌋ + 1`."""
@@ -105,9 +131,9 @@ def untraced(number: Any) -> Any:
     return number.value if isinstance(number, Traced) else number
 
 
-def call(function: Any, form: str, *operands: Any) -> Traced:
-    """Apply `function` to the values, and remember it in the written form `form` (`min(…)`, `⌈…⌉`)."""
-    return Traced(function(*map(untraced, operands)), "", form, _flat(form, operands))
+def call(function: Any, form: str, *operands: Any) -> Any:
+    """What `function` makes of numbers that know more than their values, one at least; `form` is how it is written."""
+    return next(operand for operand in operands if isinstance(operand, Number)).apply(function, form, operands)
 
 
 def _apply(left: Any, operation: str, right: Any) -> Traced:

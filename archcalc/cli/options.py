@@ -12,32 +12,44 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def network_options(command: F) -> F:
     """SPEC, and everything that changes which network it means."""
-    training = click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')
-    return value_options(training(command))
+    return value_options(training_option(command))
 
 
 def value_options(command: F) -> F:
     """Other values for what a spec says, whether it is for training or not."""
-    for option in (
-        click.option(
-            "--input",
-            "inputs",
-            multiple=True,
-            metavar="NAME=SIZES",
-            callback=_parse_inputs,
-            help="Another input shape: image=3x224x224.",
-        ),
-        click.option(
-            "--set",
-            "variables",
-            multiple=True,
-            metavar="NAME=VALUE",
-            callback=_parse_settings,
-            help="Another value of a variable: width=0.5.",
-        ),
-    ):
-        command = option(command)
-    return command
+    return settings_option(inputs_option(command))
+
+
+def training_option(command: F) -> F:
+    """Whether the network is for training."""
+    option = click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')
+    return option(command)
+
+
+def settings_option(command: F) -> F:
+    """Other values of variables."""
+    option = click.option(
+        "--set",
+        "variables",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_parse_settings,
+        help="Another value of a variable: width=0.5.",
+    )
+    return option(command)
+
+
+def inputs_option(command: F, words: bool = False) -> F:
+    """Other input shapes; with `words`, a size may be one, and is then a symbol."""
+    option = click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="NAME=SIZES",
+        callback=_parse_symbolic_inputs if words else _parse_inputs,
+        help="Sizes of an input as symbols: image=3xHxW." if words else "Another input shape: image=3x224x224.",
+    )
+    return option(command)
 
 
 def counting_option(command: F) -> F:
@@ -69,11 +81,28 @@ def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tu
 
 
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:
+    return _shapes(texts, words=False)
+
+
+def _parse_symbolic_inputs(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, list[int | str]]:
+    return _shapes(texts, words=True)
+
+
+def _shapes(texts: tuple[str, ...], words: bool) -> dict[str, list[Any]]:
     shapes = {}
     for text in texts:
         name, value = _split(text, "NAME=SIZES")
-        sizes = value.lower().replace("×", "x").split("x")
-        if not all(size.strip().isdecimal() and len(size) <= 75 and int(size) > 0 for size in sizes):
-            raise click.BadParameter(f"{value!r} is no shape; write sizes of 1 or more as 3x224x224, without the batch")
-        shapes[name] = [int(size) for size in sizes]
+        sizes = _sizes(value)
+        if not all(size > 0 if isinstance(size, int) else words and size.isidentifier() for size in sizes):
+            form = "sizes, and letters for symbols, as 3xHxW" if words else "sizes of 1 or more as 3x224x224"
+            raise click.BadParameter(f"{value!r} is no shape; write {form}, without the batch")
+        shapes[name] = sizes
     return shapes
+
+
+def _sizes(value: str) -> list[Any]:
+    """The parts of a shape such as 3×224x224: numbers, and as text what is none."""
+    parts = [part.strip() for part in value.replace("X", "x").replace("×", "x").split("x")]
+    return [int(part) if part.isdecimal() and len(part) <= 75 else part for part in parts]

@@ -136,9 +136,9 @@ class Upsample(Shaping):
 def scaled(size: Any, scale: Any) -> Any:
     """⌊size · scale⌋, the product rounded as PyTorch rounds it; a whole factor stays exact."""
     factor = untraced(scale)
-    if not isinstance(factor, float):
-        return size * scale
-    return size * int(factor) if factor.is_integer() else floor(size * scale)
+    if isinstance(factor, float) and factor.is_integer():
+        return size * int(factor)
+    return size * scale if isinstance(factor, int) else floor(size * scale)
 
 
 def interpolated(size: int, output: int, mode: str, align_corners: bool) -> PhasedWindow | UnknownWindow:

@@ -17,6 +17,7 @@ from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables, words_
 from archcalc.spec.expressions import UNFIT, Unfit, Value
 from archcalc.spec.schema import ENTRY_KEYS, InputTable, Spec, convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.templates import BROKEN, BlockTemplate, Template, TemplateReader, blocks_end
+from archcalc.tracing import Number
 
 MAX_LAYERS = 200_000  # entries a spec may expand to
 
@@ -347,8 +348,12 @@ class _Expander:
         try:
             layer = msgspec.convert(fields, layer_type)
         except msgspec.ValidationError:
-            self.problems.extend(find_problems(template.fields | fields, layer_type, template.path, ENTRY_KEYS))
-            return None
+            from archcalc.spec.numbers import convert_numbers
+
+            if (found := convert_numbers(fields, layer_type)) is None:
+                self.problems.extend(find_problems(template.fields | fields, layer_type, template.path, ENTRY_KEYS))
+                return None
+            layer = found
         if key:
             self.layers_made[key] = layer
         return layer
@@ -365,7 +370,11 @@ class _Expander:
         if type(count) is not int or count < 0:
             self.broken.add(scope.prefix + template.name)
             message = f"repeat = {shown(template.entry.repeat)} gives {shown(count)}, which is no number of copies"
-            self.problems.append(Problem(message, path, help="use a whole number, 0 or more"))
+            remedy = "use a whole number, 0 or more"
+            if isinstance(count, Number):
+                message = f"repeat = {shown(template.entry.repeat)} depends on a symbol, {shown(count)}"
+                remedy = "a formula has as many layers as it has: leave that one a number"
+            self.problems.append(Problem(message, path, help=remedy))
             return 0
         if count > MAX_LAYERS:
             self._too_large(path, f"repeat = {shown(count)}")

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from archcalc.errors import closest, did_you_mean, quoted
+from archcalc.tracing import Number, call
 
 Value = Any  # bool, int, float, a word, or a list of these
 
@@ -167,7 +168,7 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C
         case ast.IfExp(test=test, body=body, orelse=otherwise):
             return _evaluate(body if _evaluate(test, variables) else otherwise, variables)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
-            return _checked(FUNCTIONS[name](*(_number(_evaluate(argument, variables)) for argument in arguments)))
+            return _checked(_call(name, [_number(_evaluate(argument, variables)) for argument in arguments]))
         case ast.List(elts=items):
             return _checked([_evaluate(item, variables) for item in items])
         case ast.Subscript(value=value, slice=index):
@@ -229,14 +230,24 @@ def _compare(node: ast.Compare, variables: Mapping[str, Value]) -> bool:
     return True
 
 
+def _call(name: str, arguments: list[Any]) -> Any:
+    function = FUNCTIONS[name]
+    if any(isinstance(argument, Number) for argument in arguments):
+        return call(function, name, *arguments)
+    return function(*arguments)
+
+
 def _item(value: Any, index: Any) -> Any:
-    if not isinstance(value, list) or type(index) is not int:
+    if not isinstance(value, list) or (type(index) is not int and not isinstance(index, Number)):
         raise ExpressionError("only a list has values to choose from, by a whole number", _HELP)
     return value[index]
 
 
+_NUMBERS = (int, float, Number)
+
+
 def _number(value: Any) -> Any:
-    if not isinstance(value, int | float):
+    if not isinstance(value, _NUMBERS):
         shown = quoted(value) if isinstance(value, str) else str(value)
         raise ExpressionError(f"{shown} is no number to calculate with", _HELP)
     return value

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from archcalc.errors import MAX_NESTING, Path, Problem, did_you_mean, quoted
 from archcalc.spec.expressions import MAX_BITS, UNFIT
+from archcalc.tracing import Number
 
 Expression = Annotated[str, Meta(description="an expression: arithmetic on numbers and variables")]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^.]+$")]
@@ -72,6 +73,10 @@ def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> 
     try:
         return msgspec.convert(data, struct)
     except msgspec.ValidationError:
+        from archcalc.spec.numbers import convert_numbers
+
+        if converted := convert_numbers(data, struct):
+            return converted
         problems.extend(find_problems(data, struct, path))
         return None
 
@@ -110,7 +115,7 @@ def _unfit_values(data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _unfit(value: Any) -> str | None:
-    if isinstance(value, bool | str):
+    if isinstance(value, bool | str | Number):
         return None
     if isinstance(value, int):
         bits = value.bit_length()

@@ -1,0 +1,247 @@
+"""Closed forms of parameters, MACs and shapes: the formulas of layers, run on numbers that have SymPy expressions.
+
+The spec is expanded a second time, with symbols in the place of some of its numbers. What these numbers are still
+decides about the structure (`repeat`, `when`, comparisons), and each decision is a condition of the closed form.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+import sympy
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.operations import count_operations, total
+from archcalc.analysis.parameters import count_parameters
+from archcalc.errors import UsageError, quoted
+from archcalc.graph import Graph, Node, connect
+from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, Unknown
+from archcalc.spec.document import Document
+from archcalc.spec.expansion import expand
+from archcalc.symbolic.conditions import strongest
+from archcalc.symbolic.forms import readable, tidy
+from archcalc.symbolic.number import Algebra, Symbolic, expression_of
+from archcalc.symbolic.placing import place
+
+# What the names of intermediate results begin with, by the field or the axis that they are for.
+FIELD_LETTERS = {"out_channels": "C", "out_features": "F", "groups": "G", "padding": "P", "kernel_size": "K"}
+AXIS_LETTERS = {"channels": "C", "features": "F", "length": "L", "depth": "D", "height": "H", "width": "W"}
+
+
+class LayerFormula(NamedTuple):
+    """The closed forms of one layer, as SymPy expressions. A layer that uses another's weights has 0 parameters."""
+
+    name: str
+    type: str
+    output_shape: Shape
+    parameters: Any
+    macs: Any  # an expression, or Unknown
+
+
+class Formula(NamedTuple):
+    """The closed forms of a network, as SymPy expressions in `symbols` and in the names of `definitions`.
+
+    They equal what `load` gives wherever the network fits together and `conditions` hold. `values` are those of the
+    symbols in the spec, `macs` are for the whole `batch`, and a lower bound where `missing` says what they lack.
+    """
+
+    name: str
+    source: str | None
+    values: dict[Any, Any]
+    batch: Any
+    inputs: dict[str, Shape]
+    outputs: dict[str, Shape]
+    parameters: Any
+    macs: Any
+    missing: str | None
+    layers: tuple[LayerFormula, ...]
+    definitions: dict[Any, Any]
+    conditions: tuple[Any, ...]
+
+    @property
+    def symbols(self) -> tuple[Any, ...]:
+        """The symbols, without those that stand for intermediate results."""
+        return tuple(self.values)
+
+    def substituted(self, expression: Any) -> Any:
+        """An expression of this formula with the definitions put in, so that only `symbols` are left."""
+        for name, definition in reversed(self.definitions.items()):
+            expression = expression.xreplace({name: definition})
+        return expression
+
+    def numbers(self, values: Mapping[str, Any] | None = None) -> dict[Any, Any]:
+        """Symbols and definitions in numbers, to be put into expressions and conditions by SymPy's `xreplace`.
+
+        `values` are those of symbols by name; the others have those of the spec.
+        """
+        given = {} if values is None else values
+        found = {symbol: expression_of(given.get(symbol.name, own)) for symbol, own in self.values.items()}
+        for name, definition in self.definitions.items():
+            found[name] = definition.xreplace(found)
+        return found
+
+    def value(self, expression: Any, values: Mapping[str, Any] | None = None) -> Any:
+        """An expression of this formula, or a condition, for values of the symbols by name; by default the spec's."""
+        return expression.xreplace(self.numbers(values))
+
+
+class SymbolicLayer(NamedTuple):
+    """A layer's numbers as its formulas give them."""
+
+    node: Node
+    output: Tensor
+    parameters: Any
+    macs: Any
+
+
+def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batch: Any) -> Formula:
+    """The closed forms of a graph in whose layers and inputs there are symbols."""
+    edges = [_named_sizes(tensor, None, algebra) for tensor in graph.inputs.values()]
+    layers = [*_layers(graph, edges, batch, algebra)]
+    known = [layer.macs for layer in layers if not isinstance(layer.macs, Unknown)]
+    unknown = ((layer.node.name, layer.macs) for layer in layers if isinstance(layer.macs, Unknown))
+    names = [*graph.inputs, *(node.name for node in graph.nodes)]
+    publish = Publisher(algebra, {number.expression for number in symbols.values()})
+    return Formula(
+        graph.name,
+        graph.source,
+        {number.expression: number.value for number in symbols.values()},
+        publish(batch),
+        {name: publish.shape(tensor.shape) for name, tensor in zip(graph.inputs, edges, strict=False)},
+        {names[edge]: publish.shape(edges[edge].shape) for edge in graph.outputs},
+        publish(sympy.Add(*(expression_of(layer.parameters) for layer in layers))),
+        publish(sympy.Add(*map(expression_of, known))),
+        total(unknown).unknown,
+        tuple(publish.layer(layer) for layer in layers),
+        publish.definitions,
+        tuple(map(publish.condition, strongest([*algebra.conditions]))),
+    )
+
+
+def _layers(graph: Graph, edges: list[Tensor], batch: Any, algebra: Algebra) -> Iterator[SymbolicLayer]:
+    """The layers in order; what each gives is added to the edges."""
+    found: dict[tuple[Layer, Tensors], LayerFacts] = {}
+    for node in graph.nodes:
+        layer = _named_fields(node.layer, algebra)
+        key = layer, tuple(edges[source] for source in node.sources)
+        if key not in found:
+            facts = found[key] = LayerFacts(*key)
+            facts.output = _named_sizes(facts.output, layer, algebra)  # operations are counted with the names
+        facts = found[key]
+        edges.append(facts.output)
+        macs = count_operations(facts, 1).macs
+        whole = macs if isinstance(macs, Unknown) else batch * macs
+        yield SymbolicLayer(node, facts.output, count_parameters(node, facts).total, whole)
+
+
+def _named_fields(layer: Layer, algebra: Algebra) -> Layer:
+    """The layer with names for numbers that are more than a product of symbols."""
+
+    def named(value: Any, letter: str) -> Any:
+        return tuple(named(item, letter) for item in value) if isinstance(value, tuple) else shortened(value, letter)
+
+    shortened = algebra.shortened
+    fields = {field: getattr(layer, field) for field in layer.__struct_fields__}
+    return type(layer)(**{field: named(value, FIELD_LETTERS.get(field, "n")) for field, value in fields.items()})
+
+
+def _named_sizes(tensor: Tensor, layer: Layer | None, algebra: Algebra) -> Tensor:
+    """The tensor with names for sizes that are more than a product of symbols."""
+    rank = len(tensor.shape)
+    axes = AXIS_NAMES.get(rank, ("",) * rank)
+    if layer is not None and layer.channel_axis == -1 and rank == 2:
+        axes = ("tokens", "features")
+    letters = (AXIS_LETTERS.get(axis, axis[:1].upper() or "n") for axis in axes)
+    shape = tuple(
+        algebra.shortened(size, letter, positive=True) for size, letter in zip(tensor.shape, letters, strict=True)
+    )
+    return Tensor(shape, tensor.dtype, tensor.nonzeros)
+
+
+class Publisher:
+    """Gives intermediate results their names, and puts expressions into their final form."""
+
+    def __init__(self, algebra: Algebra, taken: set[Any]) -> None:
+        self.algebra = algebra
+        self.names: dict[Any, Any] = {}
+        self.definitions: dict[Any, Any] = {}
+        self._taken = {symbol.name for symbol in taken}
+        self._numbers: dict[str, Iterator[int]] = {}
+        self._published: dict[Any, Any] = {}
+        for name in algebra.definitions:
+            if name not in algebra.inline:
+                self._define(name)
+
+    def _define(self, name: Any) -> None:
+        numbers = self._numbers.setdefault(name.name, count(1))
+        final = next(final for number in numbers if (final := f"{name.name}_{number}") not in self._taken)
+        self.names[name] = sympy.Symbol(final, **name.assumptions0)
+        self.definitions[self.names[name]] = tidy(self._final(self.algebra.definitions[name]))
+
+    def _final(self, expression: Any) -> Any:
+        return expression.xreplace(self.algebra.inline).xreplace(self.names)
+
+    def __call__(self, number: Any) -> Any:
+        if isinstance(number, Unknown):
+            return number
+        expression = number if isinstance(number, sympy.Basic) else expression_of(number)
+        if expression not in self._published:
+            self._published[expression] = readable(self._final(expression))
+        return self._published[expression]
+
+    def shape(self, sizes: Shape) -> Shape:
+        """Sizes in their final form."""
+        return tuple(map(self, sizes))
+
+    def layer(self, layer: SymbolicLayer) -> LayerFormula:
+        """A layer's numbers in their final form."""
+        shape = self.shape(layer.output.shape)
+        return LayerFormula(layer.node.name, layer.node.layer.type, shape, self(layer.parameters), self(layer.macs))
+
+    def condition(self, relation: Any) -> Any:
+        """A condition in its final form."""
+        return type(relation)(*(tidy(self(side)) for side in relation.args), evaluate=False)
+
+
+def find_formula(
+    document: Document,
+    names: Iterable[str],
+    variables: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[int | str]],
+    training: bool,
+    batch: int | str,
+) -> Formula:
+    """The closed forms of a spec, with symbols in the place of some of its numbers."""
+    algebra = Algebra()
+    placed = place(document, names, variables, inputs, training, algebra)
+    # As numbers first: whatever is wrong with the spec is said here.
+    analysed = AnalysedGraph(connect(document, expand(document, placed.variables, placed.inputs, training)))
+    if analysed.problems:
+        raise document.error(analysed.problems)
+    symbolic = expand(document, placed.symbolic_variables, placed.symbolic_inputs, training)
+    symbols = placed.symbols
+    if isinstance(batch, str):
+        symbols = {**symbols, batch: _batch(batch, symbols, analysed.graph, algebra)}
+    formula = derive(connect(document, symbolic), algebra, symbols, symbols.get(str(batch), batch))
+    _check(formula, analysed)
+    return formula
+
+
+def _batch(name: str, symbols: Mapping[str, Symbolic], graph: Graph, algebra: Algebra) -> Symbolic:
+    if not name.isidentifier() or name in symbols or name in graph.variables:
+        raise UsageError(f"{quoted(name)} cannot stand for the batch; use a letter that means nothing else, such as N")
+    return algebra.symbol(name, 1)
+
+
+def _check(formula: Formula, analysed: AnalysedGraph) -> None:
+    """The closed forms must give the summary's numbers where the summary is made."""
+    macs = sum(row.macs for row in analysed.operations if not isinstance(row.macs, Unknown))
+    expected = [sum(row.total for row in analysed.parameters), macs * formula.value(formula.batch)]
+    found = [formula.value(formula.parameters), formula.value(formula.macs)]
+    for name, shape in formula.outputs.items():
+        expected.extend(analysed.tensors[analysed.names.index(name)].shape)  # type: ignore[union-attr]  # all fit
+        found.extend(map(formula.value, shape))
+    if found != expected:
+        message = "the closed form is not what the summary counts, since decimals are rounded on the way to that"
+        raise UsageError(f"{message}; give the symbols other values, or leave one out")

@@ -1,0 +1,14 @@
+"""Numbers with a SymPy expression, for closed forms.
+
+Besides `analysis/formula.py` and `report/mathematics.py` the only place that imports SymPy at the top.
+"""
+
+from archcalc.errors import UsageError
+
+try:
+    import sympy  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "sympy":
+        raise
+    message = "this needs SymPy, which is not installed: pip install 'archcalc[formula]'"
+    raise UsageError(message) from None

@@ -1,0 +1,131 @@
+"""Quotients rounded down, in one form for equal ones, and bounds of expressions with them."""
+
+import math
+from typing import Any
+
+import sympy
+
+MAX_TERMS = 400  # of an expression multiplied out
+MAX_NESTING = 6  # of floors that are looked into for a bound
+
+Terms = dict[Any, Any]  # term → its coefficient
+
+
+def expanded(expression: Any) -> Any:
+    """The expression multiplied out, unless that has more than MAX_TERMS terms."""
+    return sympy.expand(expression) if count_terms(expression) <= MAX_TERMS else expression
+
+
+def count_terms(expression: Any) -> int:
+    """How many terms an expression has at most when it is multiplied out."""
+    if expression.is_Add:
+        return sum(map(count_terms, expression.args))
+    if expression.is_Mul:
+        return math.prod(map(count_terms, expression.args))
+    if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
+        terms, power = count_terms(expression.base), int(expression.exp)
+        return 1 if terms == 1 else math.comb(terms + power - 1, power) if power <= MAX_TERMS else MAX_TERMS + 1
+    # What is in a floor is multiplied out as well.
+    return max(map(count_terms, expression.args), default=1)
+
+
+def floor_divide(dividend: Any, divisor: Any) -> Any:
+    """⌊dividend / divisor⌋ for expressions multiplied out."""
+    return floor(expanded(dividend / divisor))
+
+
+def floor(number: Any) -> Any:
+    """⌊number⌋: what is whole stands outside, and a floor within is merged: ⌊(⌊H/2⌋ + 3)/4⌋ = ⌊(H + 6)/8⌋."""
+    terms = terms_of(number)
+    if not all(term.is_integer for term in terms):
+        return _real_floor(terms)
+    common = denominator(terms)
+    return _whole_floor({term: int(coefficient * common) for term, coefficient in terms.items()}, common)
+
+
+def terms_of(number: Any) -> Terms:
+    """The terms of a sum with rational coefficients; the constant is that of 1."""
+    return {term: sympy.Rational(coefficient) for term, coefficient in number.as_coefficients_dict().items()}
+
+
+def denominator(terms: Terms) -> int:
+    """The least common denominator of the coefficients."""
+    return math.lcm(*(int(coefficient.q) for coefficient in terms.values()))
+
+
+def sum_of(terms: Terms) -> Any:
+    """The sum with these terms."""
+    return sympy.Add(*(coefficient * term for term, coefficient in terms.items()))
+
+
+def _whole_floor(terms: Terms, divisor: int) -> Any:
+    """⌊Σ terms / divisor⌋ for whole terms with whole coefficients."""
+    constant = terms.pop(sympy.S.One, 0)
+    outside = {term: c // divisor for term, c in terms.items() if c % divisor == 0}
+    inside = {term: c for term, c in terms.items() if c % divisor}
+    outside[sympy.S.One], constant = divmod(constant, divisor)
+    common = math.gcd(divisor, *inside.values())
+    inside = {term: c // common for term, c in inside.items()}
+    constant, divisor = constant // common, divisor // common
+    if not inside:
+        return sum_of(outside)
+    within = next((term for term, c in inside.items() if c == 1 and isinstance(term, sympy.floor)), None)
+    if within is not None:
+        del inside[within]
+        return sum_of(outside) + floor(expanded((within.args[0] + sum_of(inside) + constant) / divisor))
+    return sum_of(outside) + sympy.floor((sum_of(inside) + constant) / divisor, evaluate=False)
+
+
+def _real_floor(terms: Terms) -> Any:
+    """⌊Σ terms⌋ where not all terms are whole numbers."""
+    outside = {term: c for term, c in terms.items() if term.is_integer and c.is_integer}
+    inside = {term: c for term, c in terms.items() if term not in outside}
+    if sympy.S.One in inside:
+        outside[sympy.S.One] = sympy.Integer(math.floor(inside[sympy.S.One]))
+        inside[sympy.S.One] -= outside[sympy.S.One]
+    return sum_of(outside) + sympy.floor(sum_of(inside), evaluate=False)
+
+
+def least(expression: Any) -> Any:
+    """A number that the expression, multiplied out, is never below; None where none is found."""
+    whole = expression.is_integer
+    bound = sympy.Integer(0)
+    for _ in range(MAX_NESTING):
+        terms = terms_of(expression)
+        floors = {term: c for term, c in terms.items() if isinstance(term, sympy.floor)}
+        if not floors:
+            break
+        rest = {term: c for term, c in terms.items() if term not in floors}
+        bound += _cancel(floors)
+        # ⌊y⌋ is y less a fraction: 0 at least, and less than 1.
+        bound -= sum(c * _largest_fraction(term.args[0]) for term, c in floors.items() if c > 0)
+        expression = expanded(sum_of(rest) + sum(c * term.args[0] for term, c in floors.items()))
+    for term, coefficient in terms_of(expression).items():
+        if term == 1:
+            bound += coefficient
+        elif coefficient < 0 or not term.is_nonnegative:
+            return None
+        elif term.is_integer and term.is_positive:
+            bound += coefficient
+    return sympy.ceiling(bound) if whole else bound
+
+
+def _cancel(floors: Terms) -> Any:
+    """Take pairs of floors with opposite signs out, where ⌊y⌋ − ⌊x⌋ ≥ ⌊y − x⌋ bounds them; returns that bound."""
+    bound = sympy.Integer(0)
+    for minus in [term for term, c in floors.items() if c < 0]:
+        for plus in [term for term, c in floors.items() if c > 0]:
+            difference = expanded(plus.args[0] - minus.args[0])
+            if difference.is_Rational and floors[plus] >= -floors[minus]:
+                bound -= floors[minus] * math.floor(difference)
+                floors[plus] += floors.pop(minus)
+                break
+    return bound
+
+
+def _largest_fraction(number: Any) -> Any:
+    """How much ⌊number⌋ can be below the number."""
+    terms = terms_of(number)
+    if not all(term.is_integer for term in terms):
+        return sympy.Integer(1)
+    return 1 - sympy.Rational(1, denominator(terms))

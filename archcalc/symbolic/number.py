@@ -1,0 +1,387 @@
+"""Numbers that have a value and a SymPy expression: the value decides, the expression becomes the closed form.
+
+Where a value decides something (a `when`, a comparison, an axis), the expression alone would not; the decision is kept
+as a condition for the closed form, unless it is the same for all values of the symbols.
+"""
+
+import operator
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import sympy
+from sympy.core.sorting import default_sort_key
+
+from archcalc.arithmetic import maximum, minimum
+from archcalc.errors import UsageError
+from archcalc.symbolic import functions
+from archcalc.symbolic.conditions import OPPOSITES, condition, is_certain, is_never_negative
+from archcalc.symbolic.floors import count_terms, expanded, floor_divide
+from archcalc.tracing import Number
+
+MAX_TERMS = 100_000  # handled on the way to one closed form; DenseNet-121 in four symbols takes 4,000
+MAX_CONDITIONS = 1_000
+MAX_SIZE = 150  # signs of an expression that is carried on; a larger one gets a name
+MAX_INLINE = 10  # signs of a definition without floors that is written in place of its name
+MAX_POWER = 256
+
+
+class Algebra:
+    """What the numbers of one closed form have in common.
+
+    Attributes: `definitions` of the symbols that stand for intermediate results, in the order in which they were made
+    (a symbol's own name is only the letter that its final one begins with); `inline`, what is written in the place of
+    some of them; `conditions`.
+    """
+
+    def __init__(self) -> None:
+        self.definitions: dict[Any, Any] = {}
+        self.inline: dict[Any, Any] = {}
+        self.conditions: dict[Any, None] = {}
+        self._names: dict[Any, Any] = {}
+        self._cores: dict[Any, Any] = {}  # sums without their constants, as named sums are with them
+        self._whole: dict[Any, Any] = {}
+        self._terms = 0
+
+    def symbol(self, name: str, value: Any) -> "Symbolic":
+        """A number that a symbol stands for: whole or real as its value is, and of the same sign."""
+        signs = {"positive": True} if value > 0 else {"nonnegative": True} if value == 0 else {}
+        return Symbolic(self, value, sympy.Symbol(name, real=True, integer=isinstance(value, int) or None, **signs))
+
+    def number(self, value: Any, expression: Any) -> Any:
+        """A number with a value and an expression; just the value where that is all the expression says."""
+        self._spend(1)
+        if expression.is_Rational:
+            return value
+        return Symbolic(self, value, expression)
+
+    def _spend(self, terms: int) -> None:
+        self._terms += terms
+        if self._terms > MAX_TERMS:
+            raise UsageError("the closed form has too many terms on the way there: use fewer symbols")
+
+    def shortened(self, number: Any, letter: str, positive: bool = False) -> Any:
+        """The number under a name, if it is more than a product of symbols; positive, if it is a size."""
+        if not isinstance(number, Symbolic):
+            return number
+        return self.number(number.value, self._name(number.expression, letter, positive))
+
+    def _name(self, expression: Any, letter: str, positive: bool) -> Any:
+        if is_monomial(expression):
+            return expression
+        full = self.resolved(expression)
+        if is_monomial(full):
+            return full
+        if full not in self._names:
+            self._names[full] = self._define(full, letter, positive)
+        return self._names[full]
+
+    def _define(self, full: Any, letter: str, positive: bool) -> Any:
+        """A name for an expression; what is short, or close to another one, is written in the name's place."""
+        written = full.xreplace(self.inline)
+        if not (is_polynomial(written) and written.count_ops() <= MAX_INLINE):
+            constant = full.as_coefficients_dict().get(sympy.S.One, sympy.S.Zero)
+            factor, core = (full - constant).primitive()
+            if core not in self._cores:
+                name = self._new(full if factor == 1 else core, letter, positive and factor == 1)
+                self._cores[core] = name - constant if factor == 1 else name
+            written = constant + factor * self._cores[core]
+            if is_monomial(written):
+                return written
+        name = self._new(full, letter, positive)
+        self.inline[name] = written
+        return name
+
+    def _new(self, full: Any, letter: str, positive: bool) -> Any:
+        signs = {"positive": True} if positive or full.is_positive else {}
+        name = sympy.Dummy(letter, integer=full.is_integer or None, real=True, **signs)
+        self.definitions[name] = full
+        return name
+
+    def taken_as_whole(self, number: "Symbolic") -> "Symbolic":
+        """A number like 32·alpha where it has to be a whole one: floors of it are gone, and it is written as it is."""
+        full = self.resolved(number.expression)
+        if full not in self._whole:
+            name = self._whole[full] = sympy.Dummy("n", integer=True)
+            self.definitions[name] = full
+            self.inline[name] = full.xreplace(self.inline)
+        return Symbolic(self, int(number.value), self._whole[full])
+
+    def resolved(self, expression: Any) -> Any:
+        """The expression multiplied out, with the definitions of the names in it; as it is where that were too much."""
+        full = expanded(expression.xreplace(self.definitions))
+        size = full.count_ops()
+        self._spend(size)
+        too_much = size > MAX_SIZE or count_terms(full) > MAX_SIZE or has_nested_floors(full)
+        return expression if too_much else full
+
+    def decide(self, relation: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
+        """What the values say; a condition of the closed form, unless all values of the symbols say the same."""
+        truth = relation(value_of(left), value_of(right))
+        sides = expression_of(left), expression_of(right)
+        if sides[0] == sides[1]:
+            return truth
+        difference = self.resolved(sides[0] - sides[1])
+        if not is_certain(relation, difference):
+            self._keep(condition(relation if truth else OPPOSITES[relation], difference, sides))
+        return truth
+
+    def _keep(self, found: Any) -> None:
+        self.conditions[found] = None
+        if len(self.conditions) > MAX_CONDITIONS:
+            raise UsageError(f"the closed form holds under more than {MAX_CONDITIONS:,} conditions: use fewer symbols")
+
+    def floor(self, expression: Any) -> Any:
+        """⌊expression⌋."""
+        return self.floor_divide(expression, sympy.S.One)
+
+    def floor_divide(self, dividend: Any, divisor: Any) -> Any:
+        """⌊dividend / divisor⌋; a floor in it that does not merge gets a name, so that floors never nest."""
+        if divisor == 1 and dividend.is_integer:
+            return dividend
+        if dividend.is_Mul and is_monomial(dividend) and len(dividend.free_symbols) > 1:
+            # A product of sizes is not multiplied out: nothing in it would merge.
+            return floor_divide(dividend, self.resolved(divisor))
+        sides = self.resolved(dividend), self.resolved(divisor)
+        found = floor_divide(*sides)
+        return floor_divide(*map(self._without_floors, sides)) if has_nested_floors(found) else found
+
+    def _without_floors(self, expression: Any) -> Any:
+        floors = sorted(expression.atoms(sympy.floor), key=default_sort_key)
+        return expression.xreplace({part: self._name(part, "n", False) for part in floors})
+
+    def ceil_divide(self, dividend: Any, divisor: Any) -> Any:
+        """⌈dividend / divisor⌉ by a floor, so that both are found equal where they are."""
+        whole = dividend.is_integer and divisor.is_integer and divisor.is_positive
+        if whole:
+            return self.floor_divide(dividend + divisor - 1, divisor)
+        return -self.floor_divide(-dividend, divisor)
+
+    def largest(self, *expressions: Any) -> Any:
+        """The largest, found where one can be seen to be it."""
+        return reduce(lambda one, other: self._chosen(one, other, sympy.Max, True), expressions)
+
+    def smallest(self, *expressions: Any) -> Any:
+        """The smallest."""
+        return reduce(lambda one, other: self._chosen(one, other, sympy.Min, False), expressions)
+
+    def _chosen(self, one: Any, other: Any, function: Any, larger: bool) -> Any:
+        if is_never_negative(self.resolved(one - other)):
+            return one if larger else other
+        if is_never_negative(self.resolved(other - one)):
+            return other if larger else one
+        return function(one, other)
+
+
+def has_nested_floors(expression: Any) -> bool:
+    """Whether there is a floor in a floor."""
+    return any(part.args[0].has(sympy.floor) for part in expression.atoms(sympy.floor))
+
+
+def is_monomial(expression: Any) -> bool:
+    """Whether it is a whole number times a product of symbols."""
+    coefficient, factors = expression.as_coeff_mul()
+    return bool(coefficient.is_Integer) and all(factor.as_base_exp()[0].is_Symbol for factor in factors)
+
+
+def is_polynomial(expression: Any) -> bool:
+    """Whether it is made of whole numbers and symbols by sums, products and powers."""
+    if expression.is_Symbol or expression.is_Integer:
+        return True
+    if expression.is_Pow:
+        return bool(expression.exp.is_Integer and expression.exp > 0) and is_polynomial(expression.base)
+    return bool(expression.is_Add or expression.is_Mul) and all(map(is_polynomial, expression.args))
+
+
+def value_of(number: Any) -> Any:
+    """The value of a number of any kind."""
+    return number.value if isinstance(number, Symbolic) else number
+
+
+def expression_of(number: Any) -> Any:
+    """The expression of a number of any kind; a decimal is the fraction that is written."""
+    if isinstance(number, Symbolic):
+        return number.expression
+    return sympy.Integer(number) if isinstance(number, int) else sympy.Rational(str(number))
+
+
+class Symbolic(Number):
+    """A number with a value and an expression."""
+
+    __slots__ = ("algebra", "expression", "value")
+
+    def __init__(self, algebra: Algebra, value: Any, expression: Any) -> None:
+        self.algebra = algebra
+        self.value = value
+        self.expression = expression
+
+    def whole(self) -> Any:
+        return self if self.expression.is_integer else self.algebra.taken_as_whole(self)
+
+    def apply(self, function: Any, form: str, operands: tuple[Any, ...]) -> Any:
+        value = function(*map(value_of, operands))
+        if function in (minimum, maximum) and value_of(operands[0]) != value_of(operands[1]):
+            return self._clamped(operands, value)
+        return self.algebra.number(value, _FORMS[form](self.algebra, *map(expression_of, operands)))
+
+    def _clamped(self, operands: tuple[Any, ...], value: Any) -> Any:
+        """The one of two numbers that a layer takes; the closed form holds for as long as it is that one."""
+        chosen, other = operands if value_of(operands[0]) == value else reversed(operands)
+        self.algebra.decide(operator.le if value < value_of(other) else operator.ge, chosen, other)
+        return chosen
+
+    def _combined(self, function: Any, left: Any, right: Any, exact: Any = None) -> Any:
+        if not isinstance(left, _KINDS) or not isinstance(right, _KINDS):
+            return NotImplemented
+        value = function(value_of(left), value_of(right))
+        sides = (self._carried(side) for side in (left, right))
+        return self.algebra.number(value, (exact or function)(*sides))
+
+    def _carried(self, side: Any) -> Any:
+        """The expression of an operand, under a name if it has grown large."""
+        expression = expression_of(side)
+        if not isinstance(side, Symbolic) or expression.is_Symbol or expression.count_ops() <= MAX_SIZE:
+            return expression
+        return expression_of(self.algebra.shortened(side, "n"))
+
+    def __add__(self, other: Any) -> Any:
+        return self._combined(operator.add, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._combined(operator.add, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._combined(operator.sub, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._combined(operator.sub, other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._combined(operator.mul, self, other, _multiply)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._combined(operator.mul, other, self, _multiply)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._combined(operator.truediv, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._combined(operator.truediv, other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self._combined(operator.floordiv, self, other, self.algebra.floor_divide)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._combined(operator.floordiv, other, self, self.algebra.floor_divide)
+
+    def _modulo(self, dividend: Any, divisor: Any) -> Any:
+        return dividend - divisor * self.algebra.floor_divide(dividend, divisor)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._combined(operator.mod, self, other, self._modulo)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._combined(operator.mod, other, self, self._modulo)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._combined(operator.pow, self, other, _power)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._combined(operator.pow, other, self, _power)
+
+    def __neg__(self) -> Any:
+        return -1 * self
+
+    def __abs__(self) -> Any:
+        return self.apply(abs, "abs", (self,))
+
+    def _decided(self, relation: Any, other: Any) -> Any:
+        return self.algebra.decide(relation, self, other) if isinstance(other, _KINDS) else NotImplemented
+
+    def __eq__(self, other: object) -> Any:
+        return self._decided(operator.eq, other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._decided(operator.ne, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._decided(operator.lt, other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._decided(operator.le, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._decided(operator.gt, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._decided(operator.ge, other)
+
+    def __bool__(self) -> bool:
+        return self.algebra.decide(operator.ne, self, 0)
+
+    def __index__(self) -> int:
+        """The value, where only a plain number will do, as for an axis; the closed form then holds for that one."""
+        if not isinstance(self.value, int):
+            raise TypeError(f"{self.value} is no whole number")
+        self.algebra.decide(operator.eq, self, self.value)
+        return self.value
+
+    def __hash__(self) -> int:
+        """Alike for equal expressions of one algebra: the same number from another has other conditions to note."""
+        return hash((id(self.algebra), self.expression))
+
+    def __repr__(self) -> str:
+        return str(self.expression)
+
+
+_KINDS = (int, float, Symbolic)
+
+
+def _multiply(one: Any, other: Any) -> Any:
+    product = one * other
+    powers = (factor.as_base_exp()[1] for factor in sympy.Mul.make_args(product))
+    if any(power.is_Rational and abs(power) > MAX_POWER for power in powers):
+        raise UsageError(f"a number in the closed form is raised to a power above {MAX_POWER}")
+    return product
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if exponent.is_Rational and abs(exponent) > MAX_POWER:
+        raise UsageError(f"a number in the closed form is raised to a power above {MAX_POWER}")
+    return base**exponent
+
+
+def _truncated(algebra: Algebra, number: Any) -> Any:
+    if number.is_nonnegative or is_never_negative(algebra.resolved(number)):
+        return algebra.floor(number)
+    return sympy.sign(number) * sympy.floor(abs(number))
+
+
+def _rounded(_algebra: Algebra, number: Any, *digits: Any) -> Any:
+    if digits:
+        raise UsageError("round with a number of digits has no closed form: leave that number out of the symbols")
+    return number if number.is_integer else functions.round(number)
+
+
+def _rounded_to(algebra: Algebra, number: Any, divisor: Any) -> Any:
+    return functions.round_to(algebra.resolved(number), algebra.resolved(divisor))
+
+
+def _common_divisor(algebra: Algebra, one: Any, other: Any) -> Any:
+    return one if algebra.resolved(one - other) == 0 else functions.gcd(one, other)
+
+
+_FORMS: dict[str, Callable[..., Any]] = {
+    "⌊⌋": Algebra.floor,
+    "⌈⌉": Algebra.ceil_divide,
+    "abs": lambda _algebra, number: sympy.Abs(number),
+    "ceil": lambda algebra, number: -algebra.floor(-number),
+    "floor": Algebra.floor,
+    "gcd": _common_divisor,
+    "int": _truncated,
+    "max": Algebra.largest,
+    "min": Algebra.smallest,
+    "round": _rounded,
+    "round_to": _rounded_to,
+    "sqrt": lambda _algebra, number: sympy.sqrt(number),
+}

@@ -1,0 +1,103 @@
+"""Which numbers of a spec are symbols: variables, and sizes of inputs that are given as letters."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.graph import Graph, connect
+from archcalc.spec.document import Document
+from archcalc.spec.expansion import expand
+from archcalc.symbolic.number import Algebra, Symbolic
+
+
+class Placed(NamedTuple):
+    """Variables and shapes of inputs as numbers, for the summary, and the same with symbols, for the closed form."""
+
+    symbols: dict[str, Symbolic]
+    variables: dict[str, Any]
+    inputs: dict[str, list[Any]]
+    symbolic_variables: dict[str, Any]
+    symbolic_inputs: dict[str, list[Any]]
+
+
+def place(
+    document: Document,
+    names: Iterable[str],
+    variables: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[Any]],
+    training: bool,
+    algebra: Algebra,
+) -> Placed:
+    """Put symbols in the place of variables by name, and of sizes that are words.
+
+    A size that bears the name of a variable is that variable. Raises UsageError for what cannot be a symbol.
+    """
+    numeric = {name: [*shape] for name, shape in inputs.items() if not any(map(_is_word, shape))}
+    graph = connect(document, expand(document, variables, numeric, training))
+    values = {name: _variable(name, graph) for name in dict.fromkeys(names) if name not in _words(inputs)}
+    for name, shape in inputs.items():
+        values.update(_sizes(name, shape, graph, values))
+    if not values:
+        raise UsageError(f"a formula is in symbols, and none is named: {_possible(graph)}")
+    symbols = {name: algebra.symbol(name, value) for name, value in values.items()}
+    chosen = {name: symbol for name, symbol in symbols.items() if name in _variables(graph)}
+    return Placed(
+        symbols,
+        dict(variables),
+        {name: [values.get(size, size) for size in shape] for name, shape in inputs.items()},  # a number is no name
+        {**variables, **chosen},
+        {name: [symbols.get(size, size) for size in shape] for name, shape in inputs.items()},
+    )
+
+
+def _is_word(size: Any) -> bool:
+    return isinstance(size, str)
+
+
+def _words(inputs: Mapping[str, Sequence[int | str]]) -> set[Any]:
+    return {size for shape in inputs.values() for size in shape if _is_word(size)}
+
+
+def _variables(graph: Graph) -> dict[str, Any]:
+    return {name: value for name, value in graph.variables.items() if name != "training"}
+
+
+def _possible(graph: Graph) -> str:
+    """What can be a symbol, in the words of the command line."""
+    numbers = [name for name, value in _variables(graph).items() if type(value) in (int, float)]
+    letters = {1: ("N",), 2: ("C", "L"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
+    ways = [f"a variable of the spec ({', '.join(numbers)})"] if numbers else []
+    for name, tensor in list(graph.inputs.items())[:1]:
+        shape = letters.get(len(tensor.shape), tuple(map(str, tensor.shape)))
+        ways.append(f"sizes of an input (--input {name}={'x'.join(shape)})")
+    return ", or ".join(ways)
+
+
+def _variable(name: str, graph: Graph) -> int | float:
+    known = _variables(graph)
+    if name not in known:
+        remedy = did_you_mean(name, known)
+        if remedy is None or remedy.startswith("known"):
+            remedy = f"a symbol is {_possible(graph)}"
+        raise UsageError(f"no variable is called {quoted(name)}; {remedy}")
+    value = known[name]
+    if type(value) not in (int, float):
+        kind = "true or false" if isinstance(value, bool) else "a list" if isinstance(value, list) else "a word"
+        raise UsageError(f"variable {quoted(name)} is {kind}, which no symbol can stand for; --set gives it a value")
+    written = graph.document.data["variables"][name]
+    return float(value) if isinstance(written, float) else value
+
+
+def _sizes(name: str, shape: Sequence[int | str], graph: Graph, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the words in a shape: a variable's, or what the spec's own input has there."""
+    own = graph.inputs[name].shape if name in graph.inputs else (1,) * len(shape)
+    if len(own) != len(shape) and any(map(_is_word, shape)):
+        message = f"input {quoted(name)} has {len(own)} axes, and is given {len(shape)}"
+        raise UsageError(f"{message}: letters stand for the sizes of the spec's own input")
+    found: dict[str, Any] = {}
+    for word, size in zip(shape, own, strict=False):
+        if isinstance(word, str) and word not in known and word not in found:
+            if not word.isidentifier():
+                raise UsageError(f"{quoted(word)} cannot be the name of a size; use letters, as in 3xHxW")
+            found[word] = _variable(word, graph) if word in _variables(graph) else size
+    return found
