@@ -40,7 +40,8 @@ def value_options(command: F) -> F:
     return command
 
 
-def _split(text: str, form: str) -> tuple[str, str]:
+def split_setting(text: str, form: str) -> tuple[str, str]:
+    """The name and the value of `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
         raise click.BadParameter(f"{text!r} is not of the form {form}")
@@ -50,7 +51,7 @@ def _split(text: str, form: str) -> tuple[str, str]:
 def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, Value]:
     settings = {}
     for text in texts:
-        name, value = _split(text, "NAME=VALUE")
+        name, value = split_setting(text, "NAME=VALUE")
         try:
             settings[name] = evaluate(value, {})
         except ExpressionError as error:
@@ -61,7 +62,7 @@ def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tu
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:
     shapes = {}
     for text in texts:
-        name, value = _split(text, "NAME=SIZES")
+        name, value = split_setting(text, "NAME=SIZES")
         sizes = value.lower().replace("×", "x").split("x")
         if not all(size.strip().isdecimal() and len(size) <= 75 and int(size) > 0 for size in sizes):
             raise click.BadParameter(f"{value!r} is no shape; write sizes of 1 or more as 3x224x224, without the batch")

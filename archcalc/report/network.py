@@ -1,5 +1,6 @@
 """The result object: everything archcalc knows about one network."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,18 @@ class Network:
         from archcalc.analysis.lint import lint
 
         return lint(self.analysed)
+
+    def check_budget(
+        self, maximum: Mapping[str, int | str] | None = None, minimum: Mapping[str, int | str] | None = None
+    ) -> list[Diagnostic]:
+        """What breaks the spec's budget, with the layer that costs most; nothing if the network keeps to it.
+
+        `maximum` and `minimum` are further limits, which replace the spec's: `{"parameters": "25.6M"}`. Raises
+        UsageError for a quantity or an amount that makes no sense.
+        """
+        from archcalc.report.budget import check_budget, limits_of
+
+        return check_budget(self, [*limits_of("max", maximum or {}), *limits_of("min", minimum or {})])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""

@@ -1,4 +1,4 @@
-"""Measured numbers as text, with three digits that count."""
+"""Measured numbers as text, with three digits that count, and shares of whole numbers."""
 
 from math import floor, log10
 
@@ -42,3 +42,9 @@ def mebibytes(count: int) -> str:
 def percent(share: float) -> str:
     """A share as a percentage."""
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
+def exact_percent(part: int, whole: int) -> str:
+    """A share of a whole number as a percentage with one digit behind the point, whatever the size of the numbers."""
+    tenths = (2_000 * part + whole) // (2 * whole)
+    return f"{tenths // 10:,}.{tenths % 10} %" if tenths or not part else "< 0.1 %"

@@ -1,0 +1,152 @@
+"""What networks are compared by and held to: every quantity declared once, with how it is read off a network.
+
+On the way to `summary` nothing of this is imported, unless the spec has a budget.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from archcalc.analysis.operations import Total
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.layers.base import Unknown, elements
+
+if TYPE_CHECKING:
+    from archcalc.report.network import Network
+    from archcalc.report.summary import ReceptiveField
+
+Bound = Literal["max", "min"]
+LayerValues = list[int | None]  # one for each layer of a network, None where it is unknown
+
+
+class Reading(NamedTuple):
+    """What a network has of a quantity: a sum, of which something may be missing, or why it is unknown.
+
+    `sizes` are those of a receptive field, of which the sum is the smallest; `layer` is the one they belong to.
+    """
+
+    total: Total | Unknown
+    sizes: tuple[int | None, ...] = ()
+    layer: str | None = None
+
+
+class Unit(NamedTuple):
+    """What a quantity is counted in, and the suffixes that an amount of it may have."""
+
+    name: str
+    suffixes: Mapping[str, int]
+    example: str
+
+
+COUNT = Unit("", MappingProxyType({"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}), "25.6M")
+SIZE = Unit("", MappingProxyType({"": 1}), "224")
+BYTES = Unit(
+    "bytes",
+    MappingProxyType(
+        {"": 1, "B": 1}
+        | {f"{prefix}B": 1000**power for power, prefix in enumerate("kMGT", start=1)}
+        | {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", start=1)}
+    ),
+    "120MiB",
+)
+
+
+class Quantity(NamedTuple):
+    """Something that a network has more or less of.
+
+    `layers` gives what each layer adds to the whole, for a quantity that is a sum over layers.
+    """
+
+    title: str
+    unit: Unit
+    read: "Callable[[Network], Reading]"
+    layers: "Callable[[Network], LayerValues] | None" = None
+
+
+def _summed(title: str, attribute: str) -> Quantity:
+    """A quantity that the rows and the totals of the summary have."""
+
+    def read(network: "Network") -> Reading:
+        totals = network.totals
+        return Reading(Total(getattr(totals, attribute), totals.lower_bounds.get(attribute)))
+
+    return Quantity(title, COUNT, read, lambda network: [getattr(row, attribute) for row in network.layers])
+
+
+def _activations(network: "Network") -> LayerValues:
+    return [network.batch * elements(row.output_shape) for row in network.layers]
+
+
+def _field(network: "Network") -> Reading:
+    """That of the last layer whose units are laid out along an axis; of the last of all, where none is.
+
+    What comes behind, such as a global average, sees the whole map in any network.
+    """
+    last: Reading | None = None
+    for row in reversed(network.layers):
+        if "receptive_field" in row.unknown:
+            return Reading(Unknown(f"{row.name}: {row.unknown['receptive_field']}"), layer=row.name)
+        if row.receptive_field:
+            reading = Reading(_smallest(row.receptive_field), row.receptive_field.size, row.name)
+            if any(axis.extent > 1 and not axis.mixed for axis in row.receptive_field.axes):
+                return reading
+            last = last or reading
+    return last or Reading(Unknown("no layer has positions of the input to see"))
+
+
+def _smallest(field: "ReceptiveField") -> Total:
+    return Total(min(size or 0 for size in field.size))
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "parameters": _summed("Parameters", "parameters"),
+    "trainable_parameters": _summed("Trainable", "trainable_parameters"),
+    "buffers": _summed("Buffers", "buffers"),
+    "macs": _summed("MACs", "macs"),
+    "flops": _summed("FLOPs", "flops"),
+    "connections": _summed("Connections", "connections"),
+    "activations": Quantity(
+        "Activations", COUNT, lambda network: Reading(Total(sum(filter(None, _activations(network))))), _activations
+    ),
+    "receptive_field": Quantity("Field", SIZE, _field),
+    "layers": Quantity("Layers", COUNT, lambda network: Reading(Total(len(network.layers)))),
+}
+SUMS = tuple(name for name, quantity in QUANTITIES.items() if quantity.layers)
+
+
+def quantity_name(word: str, known: Sequence[str] = tuple(QUANTITIES)) -> str:
+    """The name of a quantity, which the command line may write with dashes. Raises UsageError if there is none."""
+    name = word.replace("-", "_")
+    if name not in known:
+        raise UsageError(f"no quantity is called {quoted(word)}; {did_you_mean(name, known)}")
+    return name
+
+
+# Thousands as the summary prints them, or none; no exponent is so large that its power would take long.
+_AMOUNT = re.compile(r"(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)\s*(?P<suffix>[A-Za-z]*)")
+MAX_LETTERS = 80  # of an amount
+
+
+def whole_amount(text: str, unit: Unit, bound: Bound) -> int:
+    """The amount that a text such as `25.6M` or `120MiB` says, exactly.
+
+    What is counted is whole: of an amount that is not, the largest whole number below it is the same maximum, and the
+    smallest above it the same minimum. Raises UsageError for text that is no amount.
+    """
+    found = _AMOUNT.fullmatch(text.strip()) if len(text) <= MAX_LETTERS and text.isascii() else None
+    if not found:
+        raise UsageError(f"{quoted(text)} is no amount; write it as {unit.example}")
+    suffix = found["suffix"]
+    if suffix not in unit.suffixes:
+        known = ", ".join(filter(None, unit.suffixes)) or "none"
+        raise UsageError(f"{quoted(text)} has the unit {quoted(suffix)}; known here: {known}")
+    from fractions import Fraction
+
+    amount = Fraction(found["number"].replace(",", "")) * unit.suffixes[suffix]
+    return amount.__floor__() if bound == "max" else amount.__ceil__()
+
+
+def amount_text(value: int, unit: Unit) -> str:
+    """A value with all its digits, and the name of its unit."""
+    return f"{value:,} {unit.name}".rstrip()
