@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from archcalc.pytorch.build import BuiltNetwork
+    from archcalc.report.comparison import Comparison
 
 __version__ = "0.1.0"
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Totals",
     "UsageError",
     "build",
+    "compare",
     "load",
     "loads",
     "shipped_specs",
@@ -108,6 +110,20 @@ def build(
     elif variables or inputs or training:
         raise UsageError("a network that is loaded already takes no variables, inputs or training: give them to load")
     return build_network(spec, device, dtype)
+
+
+def compare(networks: Sequence[Network] | Mapping[str, Network], *, depth: int | None = None) -> "Comparison":
+    """Networks side by side: totals, layers where these match, and how far each network is from the first.
+
+    A mapping gives the networks labels; without, they are labelled by their names. `depth` folds blocks as
+    `Network.folded` does. Layers are beside each other where their names are the same, and between those where their
+    types are.
+
+    Raises UsageError for fewer than two networks.
+    """
+    from archcalc.report.comparison import compare as compare_networks
+
+    return compare_networks(networks, depth)
 
 
 def _analyse(

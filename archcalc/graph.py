@@ -31,6 +31,10 @@ class Node(Struct, frozen=True, gc=False):
     owner: int | None  # the node whose weights it uses
     trainable: bool
 
+    def closed(self, depth: int) -> Instance | None:
+        """The block that stands for this layer where blocks are closed at a depth; 1 is that of the outermost."""
+        return self.instances[depth - 1] if len(self.instances) >= depth else None
+
 
 class Graph(NamedTuple):
     """A network. Edges are numbered: the inputs first, then the outputs of the nodes, in order."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archcalc.analysis.operations import Total
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.layers.base import Unknown, elements
+from archcalc.layers.base import Unknown, elements, size_text
 
 if TYPE_CHECKING:
     from archcalc.report.network import Network
@@ -28,6 +28,7 @@ class Reading(NamedTuple):
 
     total: Total | Unknown
     sizes: tuple[int | None, ...] = ()
+    unit: str = ""  # `hops` where sizes are not in pixels
     layer: str | None = None
 
 
@@ -88,15 +89,21 @@ def _field(network: "Network") -> Reading:
         if "receptive_field" in row.unknown:
             return Reading(Unknown(f"{row.name}: {row.unknown['receptive_field']}"), layer=row.name)
         if row.receptive_field:
-            reading = Reading(_smallest(row.receptive_field), row.receptive_field.size, row.name)
-            if any(axis.extent > 1 and not axis.mixed for axis in row.receptive_field.axes):
+            reading = _field_reading(row.name, row.receptive_field)
+            if any(axis.extent > 1 and axis.advance and not axis.mixed for axis in row.receptive_field.axes):
                 return reading
             last = last or reading
     return last or Reading(Unknown("no layer has positions of the input to see"))
 
 
-def _smallest(field: "ReceptiveField") -> Total:
-    return Total(min(size or 0 for size in field.size))
+def _field_reading(layer: str, field: "ReceptiveField") -> Reading:
+    smallest = Total(min(size or 0 for size in field.size))
+    return Reading(smallest, field.size, "hops" if field.unit == "hops" else "", layer)
+
+
+def sizes_text(reading: Reading) -> str:
+    """The sizes of a field as archcalc writes them: `32×32`, `2 hops`."""
+    return f"{size_text(tuple('–' if size is None else size for size in reading.sizes))} {reading.unit}".rstrip()
 
 
 QUANTITIES: dict[str, Quantity] = {

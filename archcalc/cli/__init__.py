@@ -15,6 +15,7 @@ COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
     "explain": "Show how every number of a layer came about.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
+    "compare": "Set networks side by side: totals, layers and differences.",
     "check": "Validate specs and point out what is odd about them.",
     "verify": "Compare every number with what PyTorch does.",
     "bench": "Time networks on a device, and compare them.",

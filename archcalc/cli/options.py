@@ -52,19 +52,29 @@ def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tu
     settings = {}
     for text in texts:
         name, value = split_setting(text, "NAME=VALUE")
-        try:
-            settings[name] = evaluate(value, {})
-        except ExpressionError as error:
-            raise click.BadParameter(f"{name}: {error}") from None
+        settings[name] = parse_value(name, value)
     return settings
+
+
+def parse_value(name: str, text: str) -> Value:
+    """The value that a variable is given."""
+    try:
+        return evaluate(text, {})
+    except ExpressionError as error:
+        raise click.BadParameter(f"{name}: {error}") from None
 
 
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:
     shapes = {}
     for text in texts:
         name, value = split_setting(text, "NAME=SIZES")
-        sizes = value.lower().replace("×", "x").split("x")
-        if not all(size.strip().isdecimal() and len(size) <= 75 and int(size) > 0 for size in sizes):
-            raise click.BadParameter(f"{value!r} is no shape; write sizes of 1 or more as 3x224x224, without the batch")
-        shapes[name] = [int(size) for size in sizes]
+        shapes[name] = parse_shape(value)
     return shapes
+
+
+def parse_shape(text: str) -> list[int]:
+    """The shape that an input is given."""
+    sizes = text.lower().replace("×", "x").split("x")
+    if not all(size.strip().isdecimal() and len(size) <= 75 and int(size) > 0 for size in sizes):
+        raise click.BadParameter(f"{text!r} is no shape; write sizes of 1 or more as 3x224x224, without the batch")
+    return [int(size) for size in sizes]

@@ -4,8 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archcalc.errors import Diagnostic, Place, Problem, UsageError, quoted
-from archcalc.layers.base import Unknown, size_text
-from archcalc.quantities import QUANTITIES, Bound, Quantity, Reading, amount_text, quantity_name, whole_amount
+from archcalc.layers.base import Unknown
+from archcalc.quantities import (
+    QUANTITIES,
+    Bound,
+    Quantity,
+    Reading,
+    amount_text,
+    quantity_name,
+    sizes_text,
+    whole_amount,
+)
 from archcalc.report.units import exact_percent
 from archcalc.spec.budget import Limit
 
@@ -68,8 +77,7 @@ def _breaches(network: "Network", limit: Limit) -> Iterator[Diagnostic]:
 def _most(network: "Network", quantity: Quantity, reading: Reading) -> str | None:
     """The layer that costs most, or the one that the quantity is that of."""
     if reading.layer is not None:
-        sizes = size_text(tuple("–" if size is None else size for size in reading.sizes))
-        return f"{sizes} at layer {quoted(reading.layer)}"
+        return f"{sizes_text(reading)} at layer {quoted(reading.layer)}"
     if not quantity.layers or isinstance(reading.total, Unknown) or not reading.total.known:
         return None
     values = [value or 0 for value in quantity.layers(network)]

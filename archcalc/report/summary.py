@@ -255,7 +255,7 @@ def _fold(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[Lay
     types: dict[str, str] = {}
     shown: dict[str, str] = {}  # the row that stands for a layer
     for row, node in zip(rows, graph.nodes, strict=False):
-        closed = node.instances[depth - 1] if len(node.instances) >= depth else None
+        closed = node.closed(depth)
         name = closed.name if closed else row.name
         groups.setdefault(name, []).append(row)
         shown[row.name] = name

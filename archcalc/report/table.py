@@ -245,7 +245,7 @@ def _operations_text(operations: dict[str, int | None]) -> str:
 def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str:
     from tabulate import tabulate
 
-    body = [[_escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
+    body = [[escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
     table = tabulate(
         [*body, _total_row(summary, columns)],
         headers=[COLUMNS[name].header for name in columns],
@@ -253,11 +253,12 @@ def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str
         disable_numparse=True,
         colalign=["right" if name in _COUNTS else "left" for name in columns],
     )
-    reasons = [_NOTES[format_name](_escaped(reason, format_name)) for reason in _reasons(summary)]
+    reasons = [_NOTES[format_name](escaped(reason, format_name)) for reason in _reasons(summary)]
     return "\n".join([str(table), *reasons])
 
 
-def _escaped(text: str, format_name: str) -> str:
+def escaped(text: str, format_name: str) -> str:
+    """A text without what would be markup in a format."""
     # tabulate escapes HTML and LaTeX, but not Markdown.
     if format_name != "markdown":
         return text

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from archcalc.report.table import Style, display_width, fit, padded, shortened
+from archcalc.report.table import Style, display_width, escaped, fit, padded, shortened
 
 
 def text_table(
@@ -36,3 +36,18 @@ def text_table(
     rule = style.dim("─" * (sum(widths.values()) + 2 * (len(widths) - 1)))
     note = [style.dim(f"(no room for: {', '.join(header[number] for number in removed)})")] if removed else []
     return [style.bold(line(header)), rule, *map(line, rows), *note]
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str | None]], words: int = 1) -> str:
+    """The same for a page in Markdown, with what would be markup in a text escaped."""
+    from tabulate import tabulate
+
+    body = [[escaped(cell or "", "markdown") for cell in row] for row in rows]
+    table = tabulate(
+        body,
+        headers=[escaped(name, "markdown") for name in header],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["left" if number < words else "right" for number in range(len(header))],
+    )
+    return str(table)
