@@ -41,13 +41,24 @@ def parse_specs(
 def parse_spec(text: str) -> SpecWithSettings:
     """A spec and its settings; a file whose name has a colon in it is a file."""
     # A colon of the path, as in C:\\net.toml, has no name and equals sign behind it.
-    found = re.search(r":(?=[^:=/\\]*=)", text) or re.search(r":[^:=/\\]*$", text)
-    if not found or os.path.exists(text):
+    colons = [found.start() for found in re.finditer(r":(?=[^:=/\\]*(=|$))", text)]
+    if not colons or os.path.exists(text):
         return SpecWithSettings(text, {}, "")
-    spec, settings = text[: found.start()], text[found.start() + 1 :]
-    # A comma inside of a value, as in sizes=[1, 2], has no name and equals sign behind it.
-    parts = re.split(r",(?=[^,=()\[\]]*=(?!=))", settings)
-    return SpecWithSettings(spec, dict(split_setting(part, FORM) for part in parts), settings)
+    colon = next((colon for colon in reversed(colons) if os.path.exists(text[:colon])), colons[0])
+    spec, settings = text[:colon], text[colon + 1 :]
+    return SpecWithSettings(spec, dict(split_setting(part, FORM) for part in _parts(settings)), settings)
+
+
+def _parts(settings: str) -> list[str]:
+    """What stands between commas, but for those in brackets: `sizes=[1, 2],depth=max(3, 4)`."""
+    parts, depth = [""], 0
+    for letter in settings:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def load_specs(

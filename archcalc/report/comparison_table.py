@@ -1,13 +1,13 @@
 """Networks side by side as text: for a terminal, a pipe, a page or a program."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from archcalc.errors import printable
 from archcalc.layers.base import Unknown, size_text
 from archcalc.quantities import QUANTITIES, Reading, sizes_text
 from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
-from archcalc.report.table import Style, display_width, padded, shortened
+from archcalc.report.table import Style, display_width, escaped, padded, shortened
 from archcalc.report.text_table import markdown_table, text_table
 from archcalc.report.units import exact_percent
 
@@ -39,8 +39,7 @@ def render(
     style = style or Style()
     labels = [printable(label) for label in comparison.labels]
     if format_name == "markdown":
-        tables = _tables(comparison, labels, quantity, only_differences)
-        return "\n\n".join("\n".join([markdown_table(header, rows), *notes]) for header, rows, notes in tables)
+        return "\n\n".join(_markdown(_tables(comparison, labels, quantity, only_differences)))
     letters = _letters(labels, comparison, quantity, only_differences, style)
     parts = ["\n".join(_head(comparison, labels, letters, style))]
     for header, rows, notes in _tables(comparison, letters or labels, quantity, only_differences):
@@ -48,12 +47,20 @@ def render(
     return "\n\n".join(parts)
 
 
+def _markdown(tables: Iterable[_Table]) -> Iterator[str]:
+    """Each table and its notes; with an empty line between, or else a note would be a row."""
+    for header, rows, notes in tables:
+        yield markdown_table(header, rows)
+        yield from (escaped(note, "markdown") for note in notes)
+
+
 def _letters(
     labels: Sequence[str], comparison: Comparison, quantity: str, only_differences: bool, style: Style
 ) -> list[str] | None:
-    """A letter for each column, where there is no room for labels."""
+    """A letter for each column, where there is no room for labels even beside short names of layers."""
     tables = _tables(comparison, labels, quantity, only_differences)
-    lines = (line for header, rows, _ in tables for line in text_table(header, rows, Style()))
+    nameless = ((header, [["", *row[1:]] for row in rows]) for header, rows, _ in tables)
+    lines = (line for header, rows in nameless for line in text_table(header, rows, Style()))
     if not style.width or max(map(display_width, lines)) <= style.width:
         return None
     return [chr(ord("A") + number) if number < 26 else f"{number + 1}" for number in range(len(labels))]
@@ -86,11 +93,9 @@ def _layer_rows(comparison: Comparison, quantity: str, only_differences: bool) -
     """Rows of the layers that have some of the quantity, and how many are not shown."""
     having = [row for row in comparison.layers if any(value != 0 for value in row.sums[quantity])]
     shown = [row for row in having if not (only_differences and _is_equal(row, quantity))]
-    left_out = {
-        f"without {QUANTITIES[quantity].title}": len(comparison.layers) - len(having),
-        "that are equal": len(having) - len(shown),
-    }
-    notes = [f"{_counted(count, 'layer')} {which}" for which, count in left_out.items() if count]
+    none, equal = len(comparison.layers) - len(having), len(having) - len(shown)
+    notes = [f"{none:,} {'layers have' if none > 1 else 'layer has'} none"] if none else []
+    notes += [f"{equal:,} {'layers are' if equal > 1 else 'layer is'} equal"] if equal else []
     return [_layer_row(row, quantity) for row in shown], notes
 
 
@@ -169,10 +174,10 @@ def _difference(first: int | None, other: int | None) -> tuple[str, str]:
     if first == other:
         return "equal", " "
     absolute = f"{'+' if other > first else '−'}{abs(other - first):,}"
-    return absolute, _relative(first, other) if first else " "
+    return absolute, relative_text(first, other) if first else " "
 
 
-def _relative(first: int, other: int) -> str:
+def relative_text(first: int, other: int) -> str:
     """A change in percent, or how many times as much from twice on."""
     if other >= 2 * first:
         return f"×{_ratio(other, first)}"
@@ -186,7 +191,3 @@ def _ratio(dividend: int, divisor: int) -> str:
         if scaled < 1000:
             return f"{scaled // 10**places}.{scaled % 10**places:0{places}}"
     return f"{(2 * dividend + divisor) // (2 * divisor):,}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count > 1)}"

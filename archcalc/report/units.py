@@ -45,6 +45,17 @@ def percent(share: float) -> str:
 
 
 def exact_percent(part: int, whole: int) -> str:
-    """A share of a whole number as a percentage with one digit behind the point, whatever the size of the numbers."""
-    tenths = (2_000 * part + whole) // (2 * whole)
-    return f"{tenths // 10:,}.{tenths % 10} %" if tenths or not part else "< 0.1 %"
+    """A share of a whole number as a percentage, whatever the size of the numbers.
+
+    It has one digit behind the point, or where that would be 0.0 as many as it takes to see more than that.
+    """
+    tenths, millionths = (_rounded(100 * 10**places * part, whole) for places in (1, 6))
+    if tenths or not millionths:
+        return f"{tenths // 10:,}.{tenths % 10} %"
+    places = 8 - len(str(millionths))
+    return f"0.{_rounded(100 * 10**places * part, whole):0{places}} %"
+
+
+def _rounded(dividend: int, divisor: int) -> int:
+    """A quotient of natural numbers, rounded to a whole number; halves go up."""
+    return (2 * dividend + divisor) // (2 * divisor)
