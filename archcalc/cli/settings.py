@@ -69,7 +69,7 @@ def load_specs(
     batch: int,
 ) -> dict[str, Network]:
     """The networks by their labels; what is given beside the specs is for all of them. Reads every spec once."""
-    documents = {item.spec: read(item.spec) for item in specs}
+    documents = {spec: read(spec) for spec in dict.fromkeys(item.spec for item in specs)}
     networks = []
     for item in specs:
         document = documents[item.spec]
