@@ -60,23 +60,26 @@ class Quantity(NamedTuple):
     """
 
     title: str
+    summary: str
     unit: Unit
     read: "Callable[[Network], Reading]"
     layers: "Callable[[Network], LayerValues] | None" = None
 
 
-def _summed(title: str, attribute: str) -> Quantity:
+def _summed(title: str, summary: str, attribute: str) -> Quantity:
     """A quantity that the rows and the totals of the summary have."""
 
     def read(network: "Network") -> Reading:
         totals = network.totals
         return Reading(Total(getattr(totals, attribute), totals.lower_bounds.get(attribute)))
 
-    return Quantity(title, COUNT, read, lambda network: [getattr(row, attribute) for row in network.layers])
+    return Quantity(title, summary, COUNT, read, lambda network: [getattr(row, attribute) for row in network.layers])
 
 
 def _activations(network: "Network") -> LayerValues:
-    return [network.batch * elements(row.output_shape) for row in network.layers]
+    """The values of all outputs, but for those that are views of an input."""
+    layers = zip(network.layers, network.graph.nodes, strict=True)
+    return [0 if node.layer.is_view else network.batch * elements(row.output_shape) for row, node in layers]
 
 
 def _field(network: "Network") -> Reading:
@@ -107,17 +110,27 @@ def sizes_text(reading: Reading) -> str:
 
 
 QUANTITIES: dict[str, Quantity] = {
-    "parameters": _summed("Parameters", "parameters"),
-    "trainable_parameters": _summed("Trainable", "trainable_parameters"),
-    "buffers": _summed("Buffers", "buffers"),
-    "macs": _summed("MACs", "macs"),
-    "flops": _summed("FLOPs", "flops"),
-    "connections": _summed("Connections", "connections"),
+    "parameters": _summed("Parameters", "Parameters, shared ones once.", "parameters"),
+    "trainable_parameters": _summed("Trainable", "Those of them that are trained.", "trainable_parameters"),
+    "buffers": _summed("Buffers", "Values of buffers, such as the statistics of batch normalizations.", "buffers"),
+    "macs": _summed("MACs", "Multiplications with an addition, for the whole batch.", "macs"),
+    "flops": _summed("FLOPs", "Two for each MAC.", "flops"),
+    "connections": _summed("Connections", "Weighted links of all units, and one for each bias.", "connections"),
     "activations": Quantity(
-        "Activations", COUNT, lambda network: Reading(Total(sum(filter(None, _activations(network))))), _activations
+        "Activations",
+        "The values of all outputs, but for those that are views of an input.",
+        COUNT,
+        lambda network: Reading(Total(sum(filter(None, _activations(network))))),
+        _activations,
     ),
-    "receptive_field": Quantity("Field", SIZE, _field),
-    "layers": Quantity("Layers", COUNT, lambda network: Reading(Total(len(network.layers)))),
+    "receptive_field": Quantity(
+        "Field",
+        "That of the last layer whose units lie side by side, along its shortest axis; what comes behind sees the "
+        "whole map in any network.",
+        SIZE,
+        _field,
+    ),
+    "layers": Quantity("Layers", "Layers of any type.", COUNT, lambda network: Reading(Total(len(network.layers)))),
 }
 SUMS = tuple(name for name, quantity in QUANTITIES.items() if quantity.layers)
 

@@ -14,6 +14,7 @@ import archcalc
 from archcalc.analysis.lint import RULES
 from archcalc.cli import COMMANDS
 from archcalc.layers import LAYER_TYPES
+from archcalc.quantities import QUANTITIES, Quantity
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -54,10 +55,24 @@ def rule_list() -> str:
     return "\n".join(["| code | name | what it finds |", "|---|---|---|", *rows])
 
 
+def quantity_list() -> str:
+    rows = (f"| {name.replace('_', '-')} | {found.summary} | {_units(found)} |" for name, found in QUANTITIES.items())
+    return "\n".join(["| quantity | what it is | units |", "|---|---|---|", *rows])
+
+
+def _units(quantity: Quantity) -> str:
+    return ", ".join(filter(None, quantity.unit.suffixes)) or "none"
+
+
 def current() -> str:
     """The README with everything that the program prints made anew."""
     text = re.sub(r"```console\n\$ ([^\n]*)\n.*?```", with_output, TEXT, flags=re.DOTALL)
-    tables = {"layers": layer_list(), "rules": rule_list(), "references": reference_table()}
+    tables = {
+        "layers": layer_list(),
+        "rules": rule_list(),
+        "references": reference_table(),
+        "quantities": quantity_list(),
+    }
     for marker, table in tables.items():
         text = re.sub(rf"<!-- {marker} -->\n(\|.*\n)*", lambda _, m=marker, t=table: f"<!-- {m} -->\n{t}\n", text)
     return text

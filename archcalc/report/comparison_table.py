@@ -43,7 +43,8 @@ def render(
     letters = _letters(labels, comparison, quantity, only_differences, style)
     parts = ["\n".join(_head(comparison, labels, letters, style))]
     for header, rows, notes in _tables(comparison, letters or labels, quantity, only_differences):
-        parts.append("\n".join([*text_table(header, rows, style, narrowed=(0,)), *map(style.dim, notes)]))
+        table = text_table(header, rows, style, narrowed=(0,), rule=format_name == "table")
+        parts.append("\n".join([*table, *map(style.dim, notes)]))
     return "\n\n".join(parts)
 
 

@@ -11,11 +11,12 @@ def text_table(
     style: Style,
     words: int = 1,
     narrowed: Collection[int] = (),
+    rule: bool = True,
 ) -> list[str]:
     """Columns side by side, those of words to the left, the others to the right. A row of one text, or two, runs on.
 
     Columns without any text are left out, and so are the last ones where the width is not enough, with a note;
-    `narrowed` columns of words are made shorter before that.
+    `narrowed` columns of words are made shorter before that. Under the header is a `rule`, unless it is not wanted.
     """
     whole = [row for row in rows if len(row) == len(header)]
     columns = [number for number in range(len(header)) if not number or any(row[number] for row in whole)]
@@ -33,9 +34,9 @@ def text_table(
         ]
         return "  ".join(cells).rstrip()
 
-    rule = style.dim("─" * (sum(widths.values()) + 2 * (len(widths) - 1)))
+    rules = [style.dim("─" * (sum(widths.values()) + 2 * (len(widths) - 1)))] if rule else []
     note = [style.dim(f"(no room for: {', '.join(header[number] for number in removed)})")] if removed else []
-    return [style.bold(line(header)), rule, *map(line, rows), *note]
+    return [style.bold(line(header)), *rules, *map(line, rows), *note]
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str | None]], words: int = 1) -> str:

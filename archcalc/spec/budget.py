@@ -12,7 +12,14 @@ from archcalc.spec.schema import convert, shown
 
 # A number, or one with a unit: "25.6M".
 Amount = Annotated[float, Meta(ge=0)] | str
-Limits = msgspec.defstruct("Limits", [(name, Amount | None, None) for name in QUANTITIES], forbid_unknown_fields=True)
+Limits = msgspec.defstruct(
+    "Limits",
+    [
+        (name, Annotated[Amount | None, Meta(description=quantity.summary)], None)
+        for name, quantity in QUANTITIES.items()
+    ],
+    forbid_unknown_fields=True,
+)
 
 
 class Budget(Struct, forbid_unknown_fields=True):
