@@ -104,7 +104,7 @@ def _run() -> int:
 
 
 def _described(error: ArchcalcError) -> str:
-    text = str(error)
+    text = "\n\n".join([str(error), *getattr(error, "__notes__", ())])
     return text if text.startswith("error") else f"error: {text}"
 
 

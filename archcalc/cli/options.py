@@ -1,11 +1,15 @@
 """Arguments that several commands share."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
+from archcalc.errors import SpecError, printable
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
+from archcalc.spec.schema import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,7 +21,8 @@ def network_options(command: F) -> F:
 
 
 def value_options(command: F) -> F:
-    """Other values for what a spec says, whether it is for training or not."""
+    """Other values for what a spec says, whether it is for training or not. An error of the spec names them."""
+    command = _naming_values(command)
     for option in (
         click.option(
             "--input",
@@ -38,6 +43,28 @@ def value_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def _naming_values(command: F) -> F:
+    @wraps(command)
+    def run(*arguments: Any, variables: dict[str, Value], inputs: dict[str, list[int]], **options: Any) -> Any:
+        given = [f"--set {name}={shown(value)}" for name, value in variables.items()]
+        given += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
+        with naming(", ".join(given)):
+            return command(*arguments, variables=variables, inputs=inputs, **options)
+
+    return cast("F", run)
+
+
+@contextmanager
+def naming(settings: str) -> Iterator[None]:
+    """An error of a spec says which settings it was read with, if there are any."""
+    try:
+        yield
+    except SpecError as error:
+        if settings:
+            error.add_note(f"note: this is with {printable(settings)}")
+        raise
 
 
 def split_setting(text: str, form: str) -> tuple[str, str]:
@@ -61,7 +88,8 @@ def parse_value(name: str, text: str) -> Value:
     try:
         return evaluate(text, {})
     except ExpressionError as error:
-        raise click.BadParameter(f"{name}: {error}") from None
+        remedy = "; write true or false, a number, or a list of these" if text.isidentifier() else ""
+        raise click.BadParameter(f"{name}: {error}{remedy}") from None
 
 
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from archcalc.cli.options import parse_shape, parse_value, split_setting
+from archcalc.cli.options import naming, parse_shape, parse_value, split_setting
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import connect
 from archcalc.report.comparison import distinct
@@ -74,8 +74,9 @@ def load_specs(
     for item in specs:
         document = documents[item.spec]
         own, shapes = _divided(item, document)
-        expansion = expand(document, {**variables, **own}, {**inputs, **shapes}, training)
-        networks.append(Network(connect(document, expansion), batch))
+        with naming(item.text):
+            expansion = expand(document, {**variables, **own}, {**inputs, **shapes}, training)
+            networks.append(Network(connect(document, expansion), batch))
     return dict(zip(labels_of(specs), networks, strict=True))
 
 
