@@ -31,6 +31,16 @@ class Reading(NamedTuple):
     unit: str = ""  # `hops` where sizes are not in pixels
     layer: str | None = None
 
+    @property
+    def missing(self) -> str | None:
+        """Why it is unknown, or what is missing from it."""
+        return self.total.reason if isinstance(self.total, Unknown) else self.total.unknown
+
+    @property
+    def certain(self) -> int | None:
+        """The whole sum; None where something is missing from it."""
+        return None if isinstance(self.total, Unknown) or self.total.unknown else self.total.known
+
 
 class Unit(NamedTuple):
     """What a quantity is counted in, and the suffixes that an amount of it may have."""
@@ -82,6 +92,9 @@ def _activations(network: "Network") -> LayerValues:
     return [0 if node.layer.is_view else network.batch * elements(row.output_shape) for row, node in layers]
 
 
+NO_FIELD = Unknown("no layer has positions of the input to see")
+
+
 def _field(network: "Network") -> Reading:
     """That of the last layer whose units are laid out along an axis; of the last of all, where none is.
 
@@ -96,7 +109,7 @@ def _field(network: "Network") -> Reading:
             if any(axis.extent > 1 and axis.advance and not axis.mixed for axis in row.receptive_field.axes):
                 return reading
             last = last or reading
-    return last or Reading(Unknown("no layer has positions of the input to see"))
+    return last or Reading(NO_FIELD)
 
 
 def _field_reading(layer: str, field: "ReceptiveField") -> Reading:

@@ -49,14 +49,13 @@ class ComparedTotal(NamedTuple):
     @property
     def reasons(self) -> tuple[str | None, ...]:
         """Why each is unknown, or a lower bound; None where it is neither."""
-        totals = (reading.total for reading in self.readings)
-        return tuple(total.reason if isinstance(total, Unknown) else total.unknown for total in totals)
+        return tuple(reading.missing for reading in self.readings)
 
     @property
     def differences(self) -> tuple[Difference, ...]:
         """Of every network but the first."""
-        certain = [None if why else value for value, why in zip(self.values, self.reasons, strict=True)]
-        return tuple(difference(certain[0], value) for value in certain[1:])
+        first, *others = self.readings
+        return tuple(difference(first.certain, other.certain) for other in others)
 
     def to_dict(self) -> dict[str, Any]:
         """The total as JSON has it."""

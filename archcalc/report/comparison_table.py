@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from archcalc.errors import printable
 from archcalc.layers.base import Unknown, size_text
-from archcalc.quantities import QUANTITIES, Reading, sizes_text
+from archcalc.quantities import NO_FIELD, QUANTITIES, Reading, sizes_text
 from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
 from archcalc.report.table import Style, display_width, escaped, padded, shortened
 from archcalc.report.text_table import markdown_table, text_table
@@ -130,12 +130,15 @@ def _total_rows(comparison: Comparison) -> tuple[Rows, list[str]]:
         if _is_told(comparison, total):
             rows += _rows_of(total)
             told = zip(comparison.labels, total.reasons, strict=True)
-            notes |= dict.fromkeys(f"? {printable(label)}: {printable(why)}" for label, why in told if why)
+            known = {None, NO_FIELD.reason}
+            notes |= {f"? {printable(label)}: {printable(why or '')}": None for label, why in told if why not in known}
     return rows, [*notes]
 
 
 def _is_told(comparison: Comparison, total: ComparedTotal) -> bool:
-    """Buffers are only told where there are any, and trainable parameters where some are not."""
+    """Buffers and fields are only told where there are any, and trainable parameters where some are not."""
+    if total.quantity == "receptive_field":
+        return any(reading.total != NO_FIELD for reading in total.readings)
     if total.quantity == "trainable_parameters":
         return total.values != comparison.totals["parameters"].values
     return total.quantity != "buffers" or any(total.values)
@@ -145,19 +148,26 @@ def _rows_of(total: ComparedTotal) -> Rows:
     """The values of two networks with their difference; under those of more, the differences from the first."""
     title = QUANTITIES[total.quantity].title
     texts = [_reading(reading) for reading in total.readings]
-    certain = [None if why else value for value, why in zip(total.values, total.reasons, strict=True)]
-    differences = [_difference(certain[0], value) for value in certain[1:]]
+    first, *others = total.readings
+    differences = [_total_difference(first, other) for other in others]
     if len(differences) == 1:
         return [[title, *texts, *differences[0]]]
     absolute, relative = ([" ", " ", *column] for column in zip(*differences, strict=True))
     return [[title, *texts], absolute, *([relative] if any(map(str.strip, relative)) else [])]
 
 
+def _total_difference(first: Reading, other: Reading) -> tuple[str, str]:
+    """As far as both are known, and not lower bounds."""
+    if NO_FIELD in (first.total, other.total):
+        return ABSENT, " "
+    return _difference(first.certain, other.certain)
+
+
 def _reading(reading: Reading) -> str:
     if reading.sizes:
         return sizes_text(reading)
     if isinstance(reading.total, Unknown):
-        return "?"
+        return ABSENT if reading.total == NO_FIELD else "?"
     return f"{'≥ ' if reading.total.unknown else ''}{reading.total.known:,}"
 
 

@@ -35,7 +35,8 @@ def text_table(
         return "  ".join(cells).rstrip()
 
     rules = [style.dim("─" * (sum(widths.values()) + 2 * (len(widths) - 1)))] if rule else []
-    note = [style.dim(f"(no room for: {', '.join(header[number] for number in removed)})")] if removed else []
+    missing = ", ".join(header[number] for number in removed if header[number].strip())
+    note = [style.dim(f"(no room for: {missing})")] if missing else []
     return [style.bold(line(header)), *rules, *map(line, rows), *note]
 
 

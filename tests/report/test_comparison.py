@@ -147,6 +147,14 @@ def test_unknown_is_no_difference() -> None:
     assert "? unknown: conv: " in text
 
 
+def test_a_network_without_positions_has_no_field() -> None:
+    dense = archcalc.loads('name = "x"\ninputs.i = [4]\nlayers = [{ type = "linear", out_features = 2 }]')
+    text = render(archcalc.compare({"dense": dense, "lenet5": archcalc.load("lenet5")}), "plain")
+    assert [line.split() for line in text.splitlines() if line.startswith("Field")] == [["Field", "–", "16×16", "–"]]
+    assert "?" not in text.split("Field")[0]
+    assert "Field" not in render(archcalc.compare([dense, dense]), "plain")
+
+
 # words and shapes
 
 
