@@ -12,6 +12,7 @@ from archcalc.report.table import render
 
 if TYPE_CHECKING:
     from archcalc.analysis.explain import Explanation
+    from archcalc.analysis.memory import Memory
 
 
 class ShapeError(SpecError):
@@ -104,6 +105,30 @@ class Network:
         from archcalc.analysis.lint import lint
 
         return lint(self.analysed)
+
+    def memory(self, dtype: str | None = None, training: bool = False, optimizer: str | None = None) -> "Memory":
+        """The bytes that a pass over the batch takes, layer by layer, and where it takes most.
+
+        Inference, or with `training` a forward and a backward pass; then `optimizer` adds the state of "sgd",
+        "momentum", "adam" or "adamw". `dtype` takes the place of that of all floating-point values. Raises UsageError
+        for options that make no sense.
+        """
+        from archcalc.analysis.memory import measure_memory
+
+        return measure_memory(self.analysed, dtype, training, optimizer)
+
+    def largest_batch(
+        self, limit_bytes: int, dtype: str | None = None, training: bool = False, optimizer: str | None = None
+    ) -> int:
+        """The largest batch whose peak is at most `limit_bytes`; 0 if not even one sample fits.
+
+        The options are those of `memory`.
+        """
+        from archcalc.analysis.memory import largest_batch, measure_memory
+
+        return largest_batch(
+            limit_bytes, lambda batch: measure_memory(self.analysed, dtype, training, optimizer, batch).peak
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
