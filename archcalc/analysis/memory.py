@@ -310,6 +310,9 @@ class _Layer:
         targets = [self._target(step, source, count) for source in step.reads]
         if not any(targets):
             return None
+        unasked = [
+            source for source, target in zip(step.reads, targets, strict=True) if not target and source in step.makes
+        ]
         kept = [storage if number == RESULT else self._read(number).storage for number in step.keeps]
         if step.multiplies:
             pairs = zip(step.reads[:2], (targets[1], targets[0]), strict=True)
@@ -320,7 +323,9 @@ class _Layer:
         run.kept.update(kept)
         found = tuple(target for target in targets if target)
         makers = [run.operations[target.key].thing for target in found if isinstance(target.key, int)]
-        at_once = sum(map(self._bytes, step.backward))
+        made = [size if target.added_up else target.bytes for target in found]
+        made += [size if step.broadcasts else self._read_bytes(source) for source in unasked]
+        at_once = max(sum(map(self._bytes, step.backward)), sum(made))
         thing = self.ledger.make(0, [*kept, *makers])
         operation = _Operation(thing, step, self.position, size, at_once, found)
         run.operations.append(operation)
@@ -334,8 +339,12 @@ class _Layer:
             return None if value.maker is None else _Target(value.maker, value.bytes, added_up)
         if not self.trained or source not in self.parameters:
             return None
-        size = self._bytes(Piece(self.parameters[source], per_sample=False))
-        return _Target((self.owner, source), size, step.broadcasts)
+        return _Target((self.owner, source), self._read_bytes(source), step.broadcasts)
+
+    def _read_bytes(self, source: int | str) -> int:
+        if isinstance(source, int):
+            return self._read(source).bytes
+        return self._bytes(Piece(self.parameters[source], per_sample=False))
 
     def _read(self, number: int) -> _Value:
         value = self.values[number]

@@ -96,7 +96,7 @@ class Prelu(Activation):
         return links
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step((0, "weight"), keeps=self.keeps, broadcasts=True),)
+        return (Step((0, "weight"), keeps=self.keeps, broadcasts=True, makes=(0, "weight")),)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.PReLU", **self.changed("num_parameters"))

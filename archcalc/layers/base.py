@@ -102,6 +102,7 @@ class Step(NamedTuple):
     `passes`: the gradient is handed on as it is, or a view of it. Else each gradient is a tensor of its own.
     `multiplies`: it keeps each of its first two factors if the other one needs a gradient.
     `broadcasts`: gradients are as large as the result first, and then added up.
+    `makes`: of what it reads, that whose gradient is made even if nobody asks for it.
     `regroups`: it puts samples side by side; for a single one it is a view that passes the gradient on.
     `backward`: what its backward pass has at once at most, the gradients among it, where that is more than these.
     """
@@ -116,6 +117,7 @@ class Step(NamedTuple):
     passes: bool = False
     multiplies: bool = False
     broadcasts: bool = False
+    makes: tuple[int | str, ...] = ()
     regroups: bool = False
     backward: tuple[Piece, ...] = ()
 

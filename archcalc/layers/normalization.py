@@ -108,7 +108,8 @@ class BatchNorm(Normalization):
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         # At inference the CPU makes no statistics, and the device `meta` does all the same.
-        return (self.standardize(inputs, Piece(inputs[0].shape[:1], per_sample=False, wide=True)),)
+        channel = Piece(inputs[0].shape[:1], per_sample=False, wide=True)
+        return (self.standardize(inputs, channel)._replace(makes=(0,)),)
 
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape
@@ -236,7 +237,7 @@ class InstanceNorm(Normalization):
         places = tuple(range(1, 1 + len(repeated)))
         kept = tuple(place for place, name in zip(places, repeated, strict=True) if name != "bias")
         steps = [Step((name,), channel) for name in repeated]
-        steps.append(Step((0, *places), keeps=(0, *kept), beside=(channel._replace(wide=True),) * 2))
+        steps.append(Step((0, *places), keeps=(0, *kept), beside=(channel._replace(wide=True),) * 2, makes=(0,)))
         if training:
             statistics = [place for place, name in zip(places, repeated, strict=True) if name in running]
             steps += [Step((place,), channel._replace(per_sample=False), holds=places) for place in statistics]
