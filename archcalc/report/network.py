@@ -13,6 +13,7 @@ from archcalc.report.table import render
 if TYPE_CHECKING:
     from archcalc.analysis.explain import Explanation
     from archcalc.analysis.memory import Memory
+    from archcalc.analysis.input_range import SizeRange
 
 
 class ShapeError(SpecError):
@@ -129,6 +130,12 @@ class Network:
         return largest_batch(
             limit_bytes, lambda batch: measure_memory(self.analysed, dtype, training, optimizer, batch).peak
         )
+
+    def input_ranges(self) -> "tuple[SizeRange, ...]":
+        """Which sizes of its inputs the network takes, reads without loss, and can use."""
+        from archcalc.analysis.input_range import find_ranges
+
+        return find_ranges(self.analysed)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""

@@ -1,7 +1,7 @@
 """The summary as text: for a terminal, a pipe, a paper, a page or a program."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
@@ -17,6 +17,7 @@ _NOTES: dict[str, Callable[[str], str]] = {
     "latex": lambda reason: f"% {reason}",
     "html": lambda reason: f"<p>{_html(reason)}</p>",
 }
+K = TypeVar("K", int, str)  # a column's name or number
 _NARROWEST = 10  # letters that a shortened name keeps
 
 
@@ -99,7 +100,7 @@ def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, 
     """Columns side by side, numbers to the right; a line under the header where rules are wanted."""
     cells = {name: [_text(COLUMNS[name], row) for row in rows] for name in columns}
     widths = {name: max(map(display_width, (COLUMNS[name].header, *cells[name]))) for name in columns}
-    left_out = _fit(widths, style.width) if style.width else []
+    left_out = fit(widths, style.width, _SHORTENED) if style.width else []
     columns = [name for name in columns if name in widths]
     numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
 
@@ -117,14 +118,16 @@ def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, 
     return [header, *rule, *body, *rule, *note]
 
 
-def _fit(widths: dict[str, int], available: int) -> list[str]:
+def fit(widths: dict[K, int], available: int, words: Collection[K]) -> list[K]:
     """Narrow the columns of words, the widest first, until all fit; numbers keep their width.
 
     Where that is not enough, columns are taken out, the last first, and returned.
     """
-    left_out: list[str] = []
+    left_out: list[K] = []
     while (excess := sum(widths.values()) + 2 * (len(widths) - 1) - available) > 0:
-        wide = sorted((width, name) for name, width in widths.items() if name in _SHORTENED and width > _NARROWEST)
+        wide: list[tuple[int, K]] = sorted(
+            (width, name) for name, width in widths.items() if name in words and width > _NARROWEST
+        )
         if wide:
             next_width = max([_NARROWEST, *(width - 1 for width, _ in wide[:-1])])
             width, widest = wide[-1]
@@ -242,7 +245,7 @@ def _operations_text(operations: dict[str, int | None]) -> str:
 def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str:
     from tabulate import tabulate
 
-    body = [[_escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
+    body = [[escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
     table = tabulate(
         [*body, _total_row(summary, columns)],
         headers=[COLUMNS[name].header for name in columns],
@@ -250,11 +253,12 @@ def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str
         disable_numparse=True,
         colalign=["right" if name in _COUNTS else "left" for name in columns],
     )
-    reasons = [_NOTES[format_name](_escaped(reason, format_name)) for reason in _reasons(summary)]
+    reasons = [_NOTES[format_name](escaped(reason, format_name)) for reason in _reasons(summary)]
     return "\n".join([str(table), *reasons])
 
 
-def _escaped(text: str, format_name: str) -> str:
+def escaped(text: str, format_name: str) -> str:
+    """A text without what would be markup in a format."""
     # tabulate escapes HTML and LaTeX, but not Markdown.
     if format_name != "markdown":
         return text
