@@ -115,6 +115,11 @@ class Window(NamedTuple):
         # Padding wider than the input can hold all windows.
         return minimum(unreached, size)
 
+    def dropped(self, size: Any, count: Any) -> Any:
+        """Unread positions at the end, beyond as many as are left out between any two windows."""
+        between = maximum(self.stride - self.effective, 0) * minimum(count - 1, 1)
+        return maximum(self.unread(size, count) - between, 0)
+
     @property
     def skipped(self) -> Any:
         """How many of every S positions no window reads: taps meet S/gcd(D, S) of them, each once."""

@@ -16,7 +16,8 @@ from archcalc.layers.base import Tensor, Tensors
 class AnalysedGraph:
     """A graph and what is known of it.
 
-    Attributes: `graph`, `batch`, `tensors` (one for each edge; None behind a layer that does not fit) and `problems`.
+    Attributes: `graph`, `batch`, `tensors` (one for each edge; None behind a layer that does not fit), `shapes` and
+    `problems`.
     """
 
     def __init__(self, graph: Graph, batch: int = 1) -> None:
@@ -24,7 +25,7 @@ class AnalysedGraph:
         self.batch = batch
         shapes = infer_shapes(graph)
         self.tensors: list[Tensor | None] = shapes.edges
-        self._shapes = shapes
+        self.shapes = shapes
         self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, shapes.facts)]
 
     @cached_property
@@ -38,7 +39,7 @@ class AnalysedGraph:
 
     def inputs_of(self, position: int) -> Tensors | None:
         """What a node reads; None if the shape of some input is not known."""
-        facts = self._shapes.facts[position]
+        facts = self.shapes.facts[position]
         return facts.inputs if facts else None
 
     def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
@@ -57,7 +58,7 @@ class AnalysedGraph:
     @cached_property
     def receptive_fields(self) -> ReceptiveFields:
         """The receptive field of every edge."""
-        return fold_receptive_fields(self.graph, self._shapes)
+        return fold_receptive_fields(self.graph, self.shapes)
 
     @cached_property
     def parameters(self) -> tuple[Parameters, ...]:
@@ -70,6 +71,6 @@ class AnalysedGraph:
         return tuple([count_operations(facts, self.batch) for _, facts in self._known()])
 
     def _known(self) -> Iterator[tuple[Node, LayerFacts]]:
-        for node, facts in zip(self.graph.nodes[: self.fitting], self._shapes.facts, strict=False):
+        for node, facts in zip(self.graph.nodes[: self.fitting], self.shapes.facts, strict=False):
             assert facts is not None  # or else it would not fit
             yield node, facts

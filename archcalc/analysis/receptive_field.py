@@ -6,7 +6,7 @@ the unit's phase, and the largest is reported. Where branches meet it is the uni
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -107,8 +107,20 @@ class ReceptiveFields(NamedTuple):
     misaligned: dict[int, tuple[AxisField, ...]]  # by edge: branches that meet with different centres
 
 
+Meet = Callable[[list[Field | Unknown]], Field | Unknown | None]  # what a unit sees through all inputs of a layer
+
+
 def fold_receptive_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
     """The receptive field of every edge whose shape is known."""
+    return _fold(graph, shapes, _meet)
+
+
+def fold_shortest_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
+    """The same along the path that widens it least: where branches meet, the smallest of their fields."""
+    return _fold(graph, shapes, _narrowest)
+
+
+def _fold(graph: Graph, shapes: Shapes, meet: Meet) -> ReceptiveFields:
     tensors, first = shapes.edges, len(graph.inputs)
     channel_axes = _channel_axes(graph, tensors)
     edges: list[Field | Unknown | None] = [
@@ -124,7 +136,7 @@ def fold_receptive_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
             edges.append(edges[node.sources[0]])
             continue
         behind = _behind_layer([edges[source] for source in node.sources], facts.reads, output.shape)
-        edges.append(_meet(behind))
+        edges.append(meet(behind))
         if len(behind) > 1 and (apart := _misaligned(behind)):
             misaligned[first + position] = apart
     return ReceptiveFields(edges, misaligned)
@@ -309,6 +321,16 @@ def _meet(fields: list[Field | Unknown]) -> Field | Unknown | None:
             return other
         field = _unite(field, other)
     return field
+
+
+def _narrowest(fields: list[Field | Unknown]) -> Field | Unknown | None:
+    """On every axis, the smallest of the fields of all inputs of a layer."""
+    found = _meet(fields)
+    if not isinstance(found, Field):
+        return found
+    known = [field for field in fields if isinstance(field, Field)]
+    axes = (min(choices, key=lambda axis: axis.size or 0) for choices in zip(*(f.axes for f in known), strict=True))
+    return found._replace(axes=tuple(axes))
 
 
 @lru_cache(maxsize=4096)

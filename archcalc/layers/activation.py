@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from archcalc.arithmetic import whole
 from archcalc.layers.base import (
     FLOATING,
+    RESULT,
     Count,
     Elementwise,
     Misfit,
     Module,
+    Piece,
     Positive,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     dim_misfit,
     elements,
@@ -28,6 +32,7 @@ class Activation(Elementwise):
     """A function of each value. Abstract."""
 
     family: ClassVar[str] = "activation"
+    keeps: ClassVar[tuple[int, ...]] = (0,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
     costs: ClassVar[dict[str, int]]  # operations for each value, by kind
 
@@ -40,6 +45,7 @@ class Relu(Activation):
     """max(0, x)."""
 
     type: ClassVar[str] = "relu"
+    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"comparisons": 1}
 
     def module(self, inputs: Tensors) -> Module:
@@ -89,6 +95,9 @@ class Prelu(Activation):
         links: Count = elements(output)
         return links
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (Step((0, "weight"), keeps=self.keeps, broadcasts=True, makes=(0, "weight")),)
+
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.PReLU", **self.changed("num_parameters"))
 
@@ -136,6 +145,7 @@ class Sigmoid(Activation):
     """1/(1 + e⁻ˣ)."""
 
     type: ClassVar[str] = "sigmoid"
+    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"exponentials": 1, "additions": 1, "divisions": 1}
 
     def module(self, inputs: Tensors) -> Module:
@@ -166,6 +176,7 @@ class Tanh(Activation):
     """tanh x, counted as an operation of its own."""
 
     type: ClassVar[str] = "tanh"
+    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"tanh": 1}
 
     def module(self, inputs: Tensors) -> Module:
@@ -200,6 +211,7 @@ class SoftmaxLayer(Elementwise):
 
     family: ClassVar[str] = "activation"
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
 
     dim: int = -1
 
@@ -272,6 +284,13 @@ class Dropout(Elementwise):
     def check(self, inputs: Tensors) -> "Iterator[Misfit]":
         if not 0 <= self.p <= 1:
             yield Misfit(f"p {self.p} is no probability", "p", help="use a number from 0 to 1")
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        if not training or self.p == 0:
+            return (Step(is_view=True, passes=True),)
+        # The noise is as large as the values; with p = 1 it is a single zero. CUDA keeps a bool for each value instead.
+        noise = Piece((), per_sample=False) if self.p == 1 else Piece(inputs[0].shape)
+        return (Step(beside=(noise,)),)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.Dropout", **self.changed("p"))

@@ -13,8 +13,11 @@ from archcalc.layers.base import (
     Module,
     PerAxis,
     PhasedWindow,
+    Piece,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     UnknownWindow,
     axis_misfit,
@@ -84,6 +87,10 @@ class AdaptiveAveragePooling(AdaptivePooling):
         units = elements(output)
         return {"additions": self.positions_read(inputs) - units, "divisions": units}
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        # PyTorch takes the mean of all positions where there is one window, and keeps nothing for it.
+        return (Step(keeps=() if product(self.output_shape(inputs)[1:]) == 1 else (0,)),)
+
 
 class AdaptiveMaxPooling(AdaptivePooling):
     """The largest value of each window: a comparison for all but one of its positions. Abstract."""
@@ -92,6 +99,9 @@ class AdaptiveMaxPooling(AdaptivePooling):
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"comparisons": self.positions_read(inputs) - elements(output)}
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (Step(keeps=(0,), beside=(Piece(self.output_shape(inputs), "int64"),)),)
 
 
 class AdaptiveAvgPool1d(AdaptiveAveragePooling):

@@ -12,9 +12,12 @@ from archcalc.layers.base import (
     Misfit,
     Module,
     Natural,
+    Piece,
     Positive,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     UnknownWindow,
     dim_misfit,
@@ -238,6 +241,9 @@ class Slice(Shaping):
         start, _ = self._bounds(inputs[0].shape[self.dim])
         return (moved(len(inputs[0].shape), self.dim, start),)
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (Step(is_view=True),)
+
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
         bounds = f"{self.start or ''}:{'' if self.stop is None else self.stop}"
@@ -279,6 +285,12 @@ class Chunk(Shaping):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         step = ceil_divide(inputs[0].shape[self.dim], self.chunks)
         return (moved(len(inputs[0].shape), self.dim, self.index * step),)
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        # The gradients of the other parts are zeros, which are made to be joined with that of this one.
+        shape, axis = list(inputs[0].shape), resolve_axis(self.dim, len(inputs[0].shape))
+        shape[axis] -= self.output_shape(inputs)[axis]
+        return (Step(is_view=True, backward=(Piece(tuple(shape)), Piece(inputs[0].shape))),)
 
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1

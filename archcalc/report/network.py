@@ -13,6 +13,8 @@ from archcalc.report.table import render
 
 if TYPE_CHECKING:
     from archcalc.analysis.explain import Explanation
+    from archcalc.analysis.input_range import SizeRange
+    from archcalc.analysis.memory import Memory
 
 
 class ShapeError(SpecError):
@@ -117,6 +119,36 @@ class Network:
         from archcalc.report.budget import check_budget, limits_of
 
         return check_budget(self, [*limits_of("max", maximum or {}), *limits_of("min", minimum or {})])
+
+    def memory(self, dtype: str | None = None, training: bool = False, optimizer: str | None = None) -> "Memory":
+        """The bytes that a pass over the batch takes, layer by layer, and where it takes most.
+
+        Inference, or with `training` a forward and a backward pass; then `optimizer` adds the state of "sgd",
+        "momentum", "adam" or "adamw". `dtype` takes the place of that of all floating-point values. Raises UsageError
+        for options that make no sense.
+        """
+        from archcalc.analysis.memory import measure_memory
+
+        return measure_memory(self.analysed, dtype, training, optimizer)
+
+    def largest_batch(
+        self, limit_bytes: int, dtype: str | None = None, training: bool = False, optimizer: str | None = None
+    ) -> int:
+        """The largest batch whose peak is at most `limit_bytes`; 0 if not even one sample fits.
+
+        The options are those of `memory`.
+        """
+        from archcalc.analysis.memory import largest_batch, measure_memory
+
+        return largest_batch(
+            limit_bytes, lambda batch: measure_memory(self.analysed, dtype, training, optimizer, batch).peak
+        )
+
+    def input_ranges(self) -> "tuple[SizeRange, ...]":
+        """Which sizes of its inputs the network takes, reads without loss, and can use."""
+        from archcalc.analysis.input_range import find_ranges
+
+        return find_ranges(self.analysed)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""

@@ -75,11 +75,9 @@ def _find_dropped(network: AnalysedGraph) -> Iterator[Finding]:
     """A stride drops positions at the end of the input that no window reads."""
     for sliding in _windows(network):
         window, size = sliding.window, sliding.size
-        unread = window.unread(size, sliding.units)
-        # As much as that is missing between any two windows, and is another check's.
-        usual = max(window.stride - window.effective, 0) if sliding.units > 1 else 0
-        if unread <= usual:
+        if not window.dropped(size, sliding.units):
             continue
+        unread = window.unread(size, sliding.units)
         verb = "is" if unread == 1 else "are"
         shape = size_text(sliding.step.inputs[0].shape[1:])
         message = f"{counted(unread, sliding.unit)}{sliding.where} {verb} never read at the end of {shape}"

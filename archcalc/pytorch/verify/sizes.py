@@ -1,19 +1,18 @@
 """The smallest input on which every layer works, searched for on both sides without a look at the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 
+from archcalc.analysis.input_range import find_smallest
+from archcalc.analysis.resizing import described, extents, resized
 from archcalc.analysis.shapes import infer_shapes
 from archcalc.graph import Graph
 from archcalc.layers.base import INTEGER, Layer, Tensor
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.device import find_dtype
-from archcalc.pytorch.verify.resizing import extents, resized
 from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
-
-TRIED = 512  # sizes, one after the other; from there on, a size that works is taken to mean that larger ones do
 
 
 def compare_smallest(network: Network) -> Iterator[Comparison]:
@@ -22,31 +21,13 @@ def compare_smallest(network: Network) -> Iterator[Comparison]:
     runner = Runner()
     for size in dict.fromkeys(extent.size for extent in axes):
         changed = [extent for extent in axes if extent.size == size]
-        sources = ", ".join(f"{name} " + _shown(graph, name, size) for name in dict.fromkeys(e.source for e in changed))
 
         def at(value: int, changed: list = changed, size: int = size) -> Graph:  # type: ignore[type-arg]
             return resized(graph, changed, {size: value})
 
-        said = _smallest(lambda value: not infer_shapes(at(value)).problems, size)
-        found = _smallest(lambda value: runner.runs(at(value)), size)
-        yield compare("smallest input", sources, said, found)
-
-
-def _shown(graph: Graph, name: str, size: int) -> str:
-    return "×".join("n" if other == size else str(other) for other in graph.inputs[name].shape)
-
-
-def _smallest(works: Callable[[int], bool], largest: int) -> int | None:
-    for size in range(1, min(TRIED, largest) + 1):
-        if works(size):
-            return size
-    if largest <= TRIED or not works(largest):
-        return None
-    low, high = TRIED, largest  # one that does not work, and one that does
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if works(middle) else (middle, high)
-    return high
+        said = find_smallest(lambda value: not infer_shapes(at(value)).problems, size)
+        found = find_smallest(lambda value: runner.runs(at(value)), size)
+        yield compare("smallest input", described(graph, changed), said, found)
 
 
 class Runner:

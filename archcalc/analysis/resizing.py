@@ -5,6 +5,7 @@ from typing import NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import Field
 from archcalc.graph import Graph
+from archcalc.layers.base import size_text
 
 
 class Extent(NamedTuple):
@@ -26,6 +27,16 @@ def extents(analysed: AnalysedGraph) -> list[Extent]:
         if edge in steers:
             found += [Extent(name, axis, size) for axis, size in enumerate(tensor.shape)]
     return [*dict.fromkeys(found)]
+
+
+def described(graph: Graph, axes: list[Extent]) -> str:
+    """The inputs that change, with n for the sizes that do: `image 3×n×n`."""
+    found = []
+    for name in dict.fromkeys(extent.source for extent in axes):
+        changing = {extent.axis for extent in axes if extent.source == name}
+        sizes = ("n" if axis in changing else size for axis, size in enumerate(graph.inputs[name].shape))
+        found.append(f"{name} {size_text(tuple(sizes))}")
+    return ", ".join(found)
 
 
 def steering(analysed: AnalysedGraph) -> set[int]:

@@ -1,0 +1,32 @@
+"""`archcalc range`."""
+
+import json
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.analysis.input_range import find_ranges
+from archcalc.cli.options import network_options
+from archcalc.cli.terminal import progress_bar, terminal_style
+from archcalc.report.input_range import ranges_to_dict, render_ranges
+
+
+@click.command("range", short_help="Say which sizes of an input work, lose nothing, and are of use.")
+@click.argument("spec")
+@network_options
+@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def command(spec: str, format_name: str, **network: Any) -> None:
+    """Say which sizes n of SPEC's input work, at which no stride drops a pixel, and which the network can use.
+
+    Below the smallest useful size, some convolution sees nothing new: what it reads sees the whole input already, even
+    along the path that widens the receptive field least. Above the largest, no unit sees the whole input before a layer
+    that reads the whole map. Axes of one size change together.
+    """
+    loaded = archcalc.load(spec, **network)
+    with progress_bar("input sizes") as progress:
+        ranges = find_ranges(loaded.analysed, progress)
+    if format_name == "json":
+        click.echo(json.dumps(ranges_to_dict(loaded, ranges), indent=2, ensure_ascii=False))
+    else:
+        click.echo(render_ranges(loaded, ranges, terminal_style()))

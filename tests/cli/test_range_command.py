@@ -1,0 +1,46 @@
+"""`archcalc range`."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+import archcalc
+from archcalc.cli import cli
+
+
+def output(*arguments: str) -> str:
+    return CliRunner().invoke(cli, ["range", *arguments], catch_exceptions=False).output
+
+
+def test_words() -> None:
+    assert output("alexnet_2012").splitlines()[3:] == [
+        "sizes n of image 3×n×n",
+        "works          from 67 on",
+        "drops nothing  where n mod 32 is 3, from 67 on",
+        "               227 is one of them",
+        "useful         131 to 195",
+        "               below 131 conv5 sees nothing new, even by the shortest path",
+        "               above 195 no unit sees all of it; pool5 sees most",
+    ]
+
+
+def test_another_input_is_another_own_size() -> None:
+    assert "224 is none; the nearest: 195 and 227" in output("alexnet_2012", "--input", "image=3x224x224")
+
+
+def test_nothing_to_say() -> None:
+    text = 'name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]'
+    found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False)
+    assert "no axis of an input has positions" in found.output
+
+
+@pytest.mark.parametrize("name", archcalc.shipped_specs())
+def test_every_shipped_spec(name: str) -> None:
+    found = json.loads(output(name, "--format", "json"))
+    assert found["name"] == archcalc.load(name).name
+    for row in found["ranges"]:
+        assert 1 <= row["smallest"] <= row["size"]
+        assert (row["exact"] is None) == ("exact" in row["unknown"])
+        if row["productive"]:
+            assert row["productive"]["size"] <= row["covered"]["size"]
