@@ -23,7 +23,8 @@ LayerValues = list[int | None]  # one for each layer of a network, None where it
 class Reading(NamedTuple):
     """What a network has of a quantity: a sum, of which something may be missing, or why it is unknown.
 
-    `sizes` are those of a receptive field, of which the sum is the smallest; `layer` is the one they belong to.
+    `sizes` are those of a receptive field, of which the sum is the smallest. `layer` is the one that a quantity is read
+    at which is no sum over layers.
     """
 
     total: Total | Unknown
@@ -112,6 +113,11 @@ def _field(network: "Network") -> Reading:
     return last or Reading(NO_FIELD)
 
 
+def _peak_memory(network: "Network") -> Reading:
+    memory = network.memory()
+    return Reading(Total(memory.peak, memory.lower_bound), layer=memory.peak_layer)
+
+
 def _field_reading(layer: str, field: "ReceptiveField") -> Reading:
     smallest = Total(min(size or 0 for size in field.size))
     return Reading(smallest, field.size, "hops" if field.unit == "hops" else "", layer)
@@ -135,6 +141,13 @@ QUANTITIES: dict[str, Quantity] = {
         COUNT,
         lambda network: Reading(Total(sum(filter(None, _activations(network))))),
         _activations,
+    ),
+    "peak_memory": Quantity(
+        "Peak bytes",
+        "Bytes alive at once at most in one pass of inference over the batch: weights, buffers and activations, as "
+        "`network.memory()` counts them.",
+        BYTES,
+        _peak_memory,
     ),
     "receptive_field": Quantity(
         "Field",

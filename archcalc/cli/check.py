@@ -33,6 +33,9 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
 )
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @network_options
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once, of which a budget is."
+)
 @click.option("--select", "selected", metavar="CODES", help="Only these rules: W101, all of W, or a rule's name.")
 @click.option("--ignore", "ignored", metavar="CODES", help="Not these rules.")
 @click.option(

@@ -77,7 +77,7 @@ def _breaches(network: "Network", limit: Limit) -> Iterator[Diagnostic]:
 def _most(network: "Network", quantity: Quantity, reading: Reading) -> str | None:
     """The layer that costs most, or the one that the quantity is that of."""
     if reading.layer is not None:
-        return f"{sizes_text(reading)} at layer {quoted(reading.layer)}"
+        return f"{sizes_text(reading) if reading.sizes else 'the peak is'} at layer {quoted(reading.layer)}"
     if not quantity.layers or isinstance(reading.total, Unknown) or not reading.total.known:
         return None
     values = [value or 0 for value in quantity.layers(network)]

@@ -62,6 +62,7 @@ class ComparedTotal(NamedTuple):
         found: dict[str, Any] = {"values": list(self.values), "differences": _plain(self.differences)}
         if any(reading.sizes for reading in self.readings):
             found |= {"sizes": [list(reading.sizes) for reading in self.readings]}
+        if any(reading.layer for reading in self.readings):
             found |= {"layers": [reading.layer for reading in self.readings]}
         return found | {"unknown": list(self.reasons)}
 

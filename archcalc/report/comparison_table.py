@@ -12,7 +12,16 @@ from archcalc.report.text_table import markdown_table, text_table
 from archcalc.report.units import exact_percent
 
 FORMATS = ("table", "plain", "markdown", "json")
-TOTALS = ("parameters", "trainable_parameters", "buffers", "macs", "activations", "receptive_field", "layers")
+TOTALS = (
+    "parameters",
+    "trainable_parameters",
+    "buffers",
+    "macs",
+    "activations",
+    "peak_memory",
+    "receptive_field",
+    "layers",
+)
 ABSENT = "–"
 
 Rows = list[list[str | None]]

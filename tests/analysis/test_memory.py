@@ -52,12 +52,7 @@ def alone(example: Example, batch: int, before: str, trainable: bool = True) -> 
     fields = msgspec.to_builtins(example.layer)
     options = [f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None]
     entries.append(
-        ", ".join(
-            [
-                f'name = "layer", type = "{example.layer.type}", inputs = {json.dumps(names)}, trainable = {json.dumps(trainable)}',
-                *options,
-            ]
-        )
+        ", ".join([f'name = "layer", type = "{example.layer.type}", inputs = {json.dumps(names)}, trainable = {json.dumps(trainable)}', *options])
     )
     return spec(*entries, inputs=", ".join(inputs), batch=batch)
 

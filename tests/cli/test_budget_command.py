@@ -26,6 +26,9 @@ def invoke(*arguments: str, text: str | None = None) -> Result:
     ("arguments", "code"),
     [
         (["--max", "parameters=25.6M", "--max", "macs=4.2G", "--min", "receptive-field=224"], 0),
+        (["--max", "peak-memory=120MiB"], 0),
+        (["--max", "peak-memory=100MiB"], 1),
+        (["--max", "peak-memory=120MiB", "--batch", "8"], 1),
         (["--max", "parameters=25557032"], 0),
         (["--max", "parameters=25557031"], 1),
         (["--min", "receptive-field=427"], 0),

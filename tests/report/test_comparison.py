@@ -119,6 +119,7 @@ def test_the_batch_multiplies_operations_and_activations() -> None:
     comparison = archcalc.compare({"one": archcalc.load("lenet5"), "many": archcalc.load("lenet5", batch=7)})
     ratios = {name: total.differences[0].ratio for name, total in comparison.totals.items()}
     assert {name for name, ratio in ratios.items() if ratio == 7} == {"macs", "flops", "activations"}
+    assert comparison.totals["peak_memory"].differences[0].absolute == 6 * 4 * (32 * 32 + 2 * 6 * 28 * 28)
     assert "LeNet-5 · image 1×32×32 · batch 7" in render(comparison, "plain")
 
 
