@@ -14,6 +14,7 @@ from archcalc.errors import ArchcalcError
 COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
     "explain": "Show how every number of a layer came about.",
+    "reconcile": "Show why tools count differently, and which of them a figure comes from.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
     "compare": "Set networks side by side: totals, layers and differences.",
     "check": "Validate specs and point out what is odd about them.",

@@ -67,6 +67,16 @@ def naming(settings: str) -> Iterator[None]:
         raise
 
 
+def counting_option(command: F) -> F:
+    """The convention by which operations are counted."""
+    return click.option(
+        "--counting",
+        metavar="NAME",
+        help="Count as a convention does: macs, flops, all, connections, or a tool's, such as fvcore or ptflops; "
+        "archcalc reconcile shows them all.",
+    )(command)
+
+
 def split_setting(text: str, form: str) -> tuple[str, str]:
     """The name and the value of `NAME=VALUE`."""
     name, equals, value = text.partition("=")
