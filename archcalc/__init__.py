@@ -112,18 +112,20 @@ def build(
     return build_network(spec, device, dtype)
 
 
-def compare(networks: Sequence[Network] | Mapping[str, Network], *, depth: int | None = None) -> "Comparison":
+def compare(
+    networks: Sequence[Network] | Mapping[str, Network], *, depth: int | None = None, counting: str | None = None
+) -> "Comparison":
     """Networks side by side: totals, layers where these match, and how far each network is from the first.
 
     A mapping gives the networks labels; without, they are labelled by their names. `depth` folds blocks as
     `Network.folded` does. Layers are beside each other where their names are the same, and between those where their
-    types are.
+    types are. `counting` adds a quantity `count`: operations as a convention such as `"fvcore"` has them.
 
-    Raises UsageError for fewer than two networks.
+    Raises UsageError for fewer than two networks, and for a convention that does not exist.
     """
     from archcalc.report.comparison import compare as compare_networks
 
-    return compare_networks(networks, depth)
+    return compare_networks(networks, depth, counting)
 
 
 def _analyse(

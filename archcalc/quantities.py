@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archcalc.analysis.operations import Total
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.layers.base import Unknown, elements, size_text
+from archcalc.layers.base import Unknown, size_text
 
 if TYPE_CHECKING:
+    from archcalc.analysis.counting import Reading
     from archcalc.report.network import Network
     from archcalc.report.summary import ReceptiveField
 
@@ -20,7 +21,7 @@ Bound = Literal["max", "min"]
 LayerValues = list[int | None]  # one for each layer of a network, None where it is unknown
 
 
-class Reading(NamedTuple):
+class Measured(NamedTuple):
     """What a network has of a quantity: a sum, of which something may be missing, or why it is unknown.
 
     `sizes` are those of a receptive field, of which the sum is the smallest. `layer` is the one that a quantity is read
@@ -73,57 +74,72 @@ class Quantity(NamedTuple):
     title: str
     summary: str
     unit: Unit
-    read: "Callable[[Network], Reading]"
+    read: "Callable[[Network], Measured]"
     layers: "Callable[[Network], LayerValues] | None" = None
 
 
 def _summed(title: str, summary: str, attribute: str) -> Quantity:
     """A quantity that the rows and the totals of the summary have."""
 
-    def read(network: "Network") -> Reading:
+    def read(network: "Network") -> Measured:
         totals = network.totals
-        return Reading(Total(getattr(totals, attribute), totals.lower_bounds.get(attribute)))
+        return Measured(Total(getattr(totals, attribute), totals.lower_bounds.get(attribute)))
 
     return Quantity(title, summary, COUNT, read, lambda network: [getattr(row, attribute) for row in network.layers])
 
 
-def _activations(network: "Network") -> LayerValues:
-    """The values of all outputs, but for those that are views of an input."""
-    layers = zip(network.layers, network.graph.nodes, strict=True)
-    return [0 if node.layer.is_view else network.batch * elements(row.output_shape) for row, node in layers]
+def _counted(title: str, summary: str, count: "Callable[[Network], Reading]") -> Quantity:
+    """A quantity that a counting convention has."""
+
+    def read(network: "Network") -> Measured:
+        found = count(network)
+        return Measured(Total(found.total, found.unknown))
+
+    def layers(network: "Network") -> LayerValues:
+        return [None if isinstance(value, Unknown) else value for value in count(network).layers]
+
+    return Quantity(title, summary, COUNT, read, layers)
+
+
+def by_convention(name: str) -> Quantity:
+    """The operations as a counting convention has them. Raises UsageError if there is none of that name."""
+    from archcalc.analysis.counting import find_convention
+
+    found = find_convention(name)
+    return _counted(found.title, found.sentence, lambda network: network.count(name))
 
 
 NO_FIELD = Unknown("no layer has positions of the input to see")
 
 
-def _field(network: "Network") -> Reading:
+def _field(network: "Network") -> Measured:
     """That of the last layer whose units are laid out along an axis; of the last of all, where none is.
 
     What comes behind, such as a global average, sees the whole map in any network.
     """
-    last: Reading | None = None
+    last: Measured | None = None
     for row in reversed(network.layers):
         if "receptive_field" in row.unknown:
-            return Reading(Unknown(f"{row.name}: {row.unknown['receptive_field']}"), layer=row.name)
+            return Measured(Unknown(f"{row.name}: {row.unknown['receptive_field']}"), layer=row.name)
         if row.receptive_field:
             reading = _field_reading(row.name, row.receptive_field)
             if any(axis.extent > 1 and axis.advance and not axis.mixed for axis in row.receptive_field.axes):
                 return reading
             last = last or reading
-    return last or Reading(NO_FIELD)
+    return last or Measured(NO_FIELD)
 
 
-def _peak_memory(network: "Network") -> Reading:
+def _peak_memory(network: "Network") -> Measured:
     memory = network.memory()
-    return Reading(Total(memory.peak, memory.lower_bound), layer=memory.peak_layer)
+    return Measured(Total(memory.peak, memory.lower_bound), layer=memory.peak_layer)
 
 
-def _field_reading(layer: str, field: "ReceptiveField") -> Reading:
+def _field_reading(layer: str, field: "ReceptiveField") -> Measured:
     smallest = Total(min(size or 0 for size in field.size))
-    return Reading(smallest, field.size, "hops" if field.unit == "hops" else "", layer)
+    return Measured(smallest, field.size, "hops" if field.unit == "hops" else "", layer)
 
 
-def sizes_text(reading: Reading) -> str:
+def sizes_text(reading: Measured) -> str:
     """The sizes of a field as archcalc writes them: `32×32`, `2 hops`."""
     return f"{size_text(tuple('–' if size is None else size for size in reading.sizes))} {reading.unit}".rstrip()
 
@@ -135,12 +151,10 @@ QUANTITIES: dict[str, Quantity] = {
     "macs": _summed("MACs", "Multiplications with an addition, for the whole batch.", "macs"),
     "flops": _summed("FLOPs", "Two for each MAC.", "flops"),
     "connections": _summed("Connections", "Weighted links of all units, and one for each bias.", "connections"),
-    "activations": Quantity(
+    "activations": _counted(
         "Activations",
         "The values of all outputs, but for those that are views of an input.",
-        COUNT,
-        lambda network: Reading(Total(sum(filter(None, _activations(network))))),
-        _activations,
+        lambda network: network.count_activations(),
     ),
     "peak_memory": Quantity(
         "Peak bytes",
@@ -156,7 +170,7 @@ QUANTITIES: dict[str, Quantity] = {
         SIZE,
         _field,
     ),
-    "layers": Quantity("Layers", "Layers of any type.", COUNT, lambda network: Reading(Total(len(network.layers)))),
+    "layers": Quantity("Layers", "Layers of any type.", COUNT, lambda network: Measured(Total(len(network.layers)))),
 }
 SUMS = tuple(name for name, quantity in QUANTITIES.items() if quantity.layers)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from archcalc.cli.options import network_options
+from archcalc.cli.options import counting_option, network_options
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.errors import UsageError
@@ -13,11 +13,14 @@ from archcalc.report.comparison import compare
 from archcalc.report.comparison_table import FORMATS, render
 
 
-def _quantity(_context: click.Context, _option: click.Parameter, word: str) -> str:
+def _quantity(word: str | None, counting: str | None) -> str:
+    """The quantity of every layer; that of the convention, if one is chosen."""
+    if word is None:
+        return "macs" if counting is None else "count"
     try:
-        return quantity_name(word, SUMS)
+        return quantity_name(word, SUMS if counting is None else (*SUMS, "count"))
     except UsageError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(str(error), param_hint="--quantity") from None
 
 
 @click.command("compare", short_help="Set networks side by side: totals, layers and differences.")
@@ -27,13 +30,12 @@ def _quantity(_context: click.Context, _option: click.Parameter, word: str) -> s
     "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once; multiplies operations."
 )
 @click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@counting_option
 @click.option(
     "--quantity",
-    default="macs",
-    show_default=True,
     metavar="NAME",
-    callback=_quantity,
-    help=f"Which one of every layer to show: {', '.join(name.replace('_', '-') for name in SUMS)}.",
+    help=f"Which one of every layer to show: {', '.join(name.replace('_', '-') for name in SUMS)}; with --counting, "
+    "count.  [default: macs; with --counting, count]",
 )
 @click.option("--differences", is_flag=True, help="Show only the layers that differ.")
 @click.option(
@@ -42,10 +44,10 @@ def _quantity(_context: click.Context, _option: click.Parameter, word: str) -> s
 def command(
     specs: tuple[SpecWithSettings, ...],
     depth: int | None,
-    quantity: str,
+    quantity: str | None,
     differences: bool,
     format_name: str | None,
-    **network: Any,
+    **options: Any,
 ) -> None:
     """Set networks side by side: their layers, their totals, and how far each is from the first.
 
@@ -57,5 +59,7 @@ def command(
     are from the first network: absolute, and in percent, or from twice as much on as a multiple.
     """
     chosen = format_name or ("table" if output_is_terminal() else "plain")
-    networks = load_specs(specs, **network)
-    click.echo(render(compare(networks, depth), chosen, quantity, differences, terminal_style()))
+    counting = options.pop("counting")
+    shown = _quantity(quantity, counting)
+    comparison = compare(load_specs(specs, **options), depth, counting)
+    click.echo(render(comparison, chosen, shown, differences, terminal_style()))

@@ -8,8 +8,8 @@ from archcalc.layers.base import Unknown
 from archcalc.quantities import (
     QUANTITIES,
     Bound,
+    Measured,
     Quantity,
-    Reading,
     amount_text,
     quantity_name,
     sizes_text,
@@ -74,7 +74,7 @@ def _breaches(network: "Network", limit: Limit) -> Iterator[Diagnostic]:
         yield _diagnostic(network, limit, code, message, _most(network, quantity, reading))
 
 
-def _most(network: "Network", quantity: Quantity, reading: Reading) -> str | None:
+def _most(network: "Network", quantity: Quantity, reading: Measured) -> str | None:
     """The layer that costs most, or the one that the quantity is that of."""
     if reading.layer is not None:
         return f"{sizes_text(reading) if reading.sizes else 'the peak is'} at layer {quoted(reading.layer)}"

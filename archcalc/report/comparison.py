@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError
 from archcalc.layers.base import Unknown
-from archcalc.quantities import QUANTITIES, SUMS, Reading
+from archcalc.quantities import QUANTITIES, Measured, Quantity, by_convention
 from archcalc.report.alignment import Key, align
 from archcalc.report.network import Network
 from archcalc.report.summary import LayerSummary, Summary, exact
 
+Sums = dict[str, int | None]  # by the name of a layer, or of a closed block; None where it is unknown
 Values = tuple[int | None, ...]  # one for each network; None where it is unknown
 
 
@@ -37,8 +38,8 @@ def difference(first: int | None, other: int | None) -> Difference:
 class ComparedTotal(NamedTuple):
     """One quantity of each network as a whole."""
 
-    quantity: str
-    readings: tuple[Reading, ...]
+    title: str
+    readings: tuple[Measured, ...]
 
     @property
     def values(self) -> Values:
@@ -93,12 +94,16 @@ class ComparedLayer(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Networks side by side. `labels` are short names for them, `networks` their summaries."""
+    """Networks side by side. `labels` are short names for them, `networks` their summaries.
+
+    `counting` is the convention by which there is a quantity `count`, if one was chosen.
+    """
 
     labels: tuple[str, ...]
     networks: tuple[Summary, ...]
     totals: dict[str, ComparedTotal]
     layers: tuple[ComparedLayer, ...]
+    counting: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
@@ -109,6 +114,7 @@ class Comparison(NamedTuple):
             "networks": [{"label": label, **{key: head[key] for key in keys}} for label, head in labelled],
             "totals": {name: total.to_dict() for name, total in self.totals.items()},
             "layers": [row.to_dict() for row in self.layers],
+            **({"counting": self.counting} if self.counting else {}),
         }
 
     def __str__(self) -> str:
@@ -121,23 +127,28 @@ def _plain(differences: Iterable[Difference]) -> list[dict[str, Any]]:
     return [found.to_dict() for found in differences]
 
 
-def compare(networks: Sequence[Network] | Mapping[str, Network], depth: int | None = None) -> Comparison:
+def compare(
+    networks: Sequence[Network] | Mapping[str, Network], depth: int | None = None, counting: str | None = None
+) -> Comparison:
     """Networks side by side, each set against the first; a mapping gives them labels. `depth` folds blocks.
 
     Layers are beside each other where their names are the same, and between those where their types are, in an order
-    that keeps that of every network. Raises UsageError for fewer than two networks.
+    that keeps that of every network. `counting` adds a quantity `count`: operations as that convention has them. Raises
+    UsageError for fewer than two networks, and for a convention that does not exist.
     """
     if not isinstance(networks, Mapping):
         networks = dict(zip(distinct([network.name for network in networks]), networks, strict=True))
     if len(networks) < 2:
         raise UsageError(f"a comparison takes two networks or more, and gets {len(networks)}")
     every = tuple(networks.values())
+    quantities = QUANTITIES | ({"count": by_convention(counting)} if counting is not None else {})
     totals = {
-        name: ComparedTotal(name, tuple(quantity.read(network) for network in every))
-        for name, quantity in QUANTITIES.items()
+        name: ComparedTotal(quantity.title, tuple(quantity.read(network) for network in every))
+        for name, quantity in quantities.items()
     }
     summaries = tuple(network.folded(depth) for network in every)
-    return Comparison(tuple(networks), summaries, totals, tuple(_layers(every, summaries, depth)))
+    sums = [_sums(network, quantities, depth) for network in every]
+    return Comparison(tuple(networks), summaries, totals, tuple(_layers(summaries, sums)), counting)
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
@@ -149,12 +160,11 @@ def distinct(labels: Sequence[str]) -> list[str]:
     return [*found]
 
 
-def _layers(networks: Sequence[Network], summaries: Sequence[Summary], depth: int | None) -> Iterable[ComparedLayer]:
-    sums = [{name: _sums(network, name, depth) for name in SUMS} for network in networks]
+def _layers(summaries: Sequence[Summary], sums: Sequence[dict[str, Sums]]) -> Iterable[ComparedLayer]:
     for row in _aligned([summary.layers for summary in summaries]):
         values = {
             name: tuple(0 if layer is None else own[name][layer.name] for layer, own in zip(row, sums, strict=True))
-            for name in SUMS
+            for name in sums[0]
         }
         yield ComparedLayer(tuple(row), values)
 
@@ -179,12 +189,19 @@ def _key(layer: LayerSummary) -> Key:
     return Key(layer.name, layer.type)
 
 
-def _sums(network: Network, quantity: str, depth: int | None) -> dict[str, int | None]:
-    """What each layer, or the layers of each block that stands for them, adds to the whole."""
-    of_layers = QUANTITIES[quantity].layers
-    assert of_layers  # or else it is no sum
-    found: dict[str, int | None] = {}
-    for node, value in zip(network.graph.nodes, of_layers(network), strict=True):
+def _sums(network: Network, quantities: Mapping[str, Quantity], depth: int | None) -> dict[str, Sums]:
+    """What every layer adds to those of the quantities that are sums over layers."""
+    return {
+        name: _folded(network, quantity.layers(network), depth)
+        for name, quantity in quantities.items()
+        if quantity.layers
+    }
+
+
+def _folded(network: Network, values: Iterable[int | None], depth: int | None) -> Sums:
+    """The values of layers by name, with those in a closed block added up."""
+    found: Sums = {}
+    for node, value in zip(network.graph.nodes, values, strict=True):
         closed = None if depth is None else node.closed(depth)
         name = closed.name if closed else node.name
         known = found.get(name, 0)

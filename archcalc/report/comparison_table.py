@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from archcalc.errors import printable
 from archcalc.layers.base import Unknown, size_text
-from archcalc.quantities import NO_FIELD, QUANTITIES, Reading, sizes_text
+from archcalc.quantities import NO_FIELD, Measured, sizes_text
 from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
 from archcalc.report.table import Style, display_width, escaped, padded, shortened
 from archcalc.report.text_table import markdown_table, text_table
@@ -17,6 +17,7 @@ TOTALS = (
     "trainable_parameters",
     "buffers",
     "macs",
+    "count",
     "activations",
     "peak_memory",
     "receptive_field",
@@ -92,7 +93,7 @@ def _tables(comparison: Comparison, labels: Sequence[str], quantity: str, only_d
     pair = ["Difference", " "] if len(labels) == 2 else []
     rows, notes = _layer_rows(comparison, quantity, only_differences)
     if rows or notes:
-        yield _Table([QUANTITIES[quantity].title, *labels, *pair], rows, notes)
+        yield _Table([comparison.totals[quantity].title, *labels, *pair], rows, notes)
     yield _Table(["Total", *labels, *pair], *_total_rows(comparison))
 
 
@@ -135,8 +136,8 @@ def _total_rows(comparison: Comparison) -> tuple[Rows, list[str]]:
     rows: Rows = []
     notes: dict[str, None] = {}
     for name in TOTALS:
-        total = comparison.totals[name]
-        if _is_told(comparison, total):
+        total = comparison.totals.get(name)
+        if total and _is_told(comparison, name, total):
             rows += _rows_of(total)
             told = zip(comparison.labels, total.reasons, strict=True)
             known = {None, NO_FIELD.reason}
@@ -144,35 +145,34 @@ def _total_rows(comparison: Comparison) -> tuple[Rows, list[str]]:
     return rows, [*notes]
 
 
-def _is_told(comparison: Comparison, total: ComparedTotal) -> bool:
+def _is_told(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
     """Buffers and fields are only told where there are any, and trainable parameters where some are not."""
-    if total.quantity == "receptive_field":
+    if name == "receptive_field":
         return any(reading.total != NO_FIELD for reading in total.readings)
-    if total.quantity == "trainable_parameters":
+    if name == "trainable_parameters":
         return total.values != comparison.totals["parameters"].values
-    return total.quantity != "buffers" or any(total.values)
+    return name != "buffers" or any(total.values)
 
 
 def _rows_of(total: ComparedTotal) -> Rows:
     """The values of two networks with their difference; under those of more, the differences from the first."""
-    title = QUANTITIES[total.quantity].title
     texts = [_reading(reading) for reading in total.readings]
     first, *others = total.readings
     differences = [_total_difference(first, other) for other in others]
     if len(differences) == 1:
-        return [[title, *texts, *differences[0]]]
+        return [[total.title, *texts, *differences[0]]]
     absolute, relative = ([" ", " ", *column] for column in zip(*differences, strict=True))
-    return [[title, *texts], absolute, *([relative] if any(map(str.strip, relative)) else [])]
+    return [[total.title, *texts], absolute, *([relative] if any(map(str.strip, relative)) else [])]
 
 
-def _total_difference(first: Reading, other: Reading) -> tuple[str, str]:
+def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
     """As far as both are known, and not lower bounds."""
     if NO_FIELD in (first.total, other.total):
         return ABSENT, " "
     return _difference(first.certain, other.certain)
 
 
-def _reading(reading: Reading) -> str:
+def _reading(reading: Measured) -> str:
     if reading.sizes:
         return sizes_text(reading)
     if isinstance(reading.total, Unknown):

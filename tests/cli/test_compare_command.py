@@ -162,6 +162,17 @@ def test_only_differences() -> None:
     ]
 
 
+def test_counting() -> None:
+    arguments = ("resnet18", "resnet50", "--depth", "1", "--counting", "fvcore")
+    assert "fvcore MACs" in invoke(*arguments).output.splitlines()[3]
+    assert invoke(*arguments, "--quantity", "parameters").output.splitlines()[3].startswith("Parameters")
+    assert invoke(*arguments, "--quantity", "count").output == invoke(*arguments).output
+    assert 'no quantity is called "count"' in refusal("lenet5", "vgg11", "--quantity", "count")
+    assert 'no counting convention is called "thob"; did you mean "thop"?' in refusal(
+        "lenet5", "vgg11", "--counting", "thob"
+    )
+
+
 @pytest.mark.parametrize("quantity", ["parameters", "trainable-parameters", "trainable_parameters", "activations"])
 def test_another_quantity(quantity: str) -> None:
     output = invoke("lenet5", "lenet5_1998", "--quantity", quantity)

@@ -106,6 +106,24 @@ def test_every_layer_of_every_network_is_there(depth: int | None) -> None:
         assert tuple(found) == archcalc.load(name).folded(depth).layers
 
 
+def test_another_convention_adds_a_count() -> None:
+    """The numbers of fvcore itself, from the data that conventions are tested with."""
+    names = ("resnet18", "resnet50")
+    networks = {name: archcalc.load(name) for name in names}
+    comparison = archcalc.compare(networks, depth=1, counting="fvcore")
+    assert comparison.totals["count"].values == tuple(found.count("fvcore").total for found in networks.values())
+    assert comparison.totals["count"].values[1] == 4_111_512_576
+    for column in (0, 1):
+        added = sum(row.sums["count"][column] or 0 for row in comparison.layers)
+        assert added == comparison.totals["count"].values[column]
+    text = render(comparison, "plain", "count")
+    assert text.splitlines()[3].split() == ["fvcore", "MACs", *names, "Difference"]
+    assert comparison.to_dict()["counting"] == "fvcore"
+    assert "count" in comparison.to_dict()["layers"][0]
+    with pytest.raises(archcalc.UsageError, match='no counting convention is called "fvcor"; did you mean "fvcore"'):
+        archcalc.compare(networks, counting="fvcor")
+
+
 def test_a_network_equals_itself() -> None:
     comparison = archcalc.compare([archcalc.load("resnet18"), archcalc.load("resnet18")])
     assert comparison.labels == ("ResNet-18", "ResNet-18 (2)")
