@@ -8,7 +8,7 @@ import click
 
 import archcalc
 from archcalc.analysis.lint import RULES, select
-from archcalc.cli.options import network_options, split_setting
+from archcalc.cli.options import batch_option, network_options, split_setting
 from archcalc.errors import SHOWN, Diagnostic, SpecError, UsageError
 from archcalc.quantities import QUANTITIES, Bound
 from archcalc.report.budget import check_budget, limits_of
@@ -33,9 +33,7 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
 )
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @network_options
-@click.option(
-    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once, of which a budget is."
-)
+@batch_option
 @click.option("--select", "selected", metavar="CODES", help="Only these rules: W101, all of W, or a rule's name.")
 @click.option("--ignore", "ignored", metavar="CODES", help="Not these rules.")
 @click.option(

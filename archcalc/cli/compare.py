@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from archcalc.cli.options import counting_option, network_options
+from archcalc.cli.options import batch_option, counting_option, depth_option, network_options
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.errors import UsageError
@@ -26,10 +26,8 @@ def _quantity(word: str | None, counting: str | None) -> str:
 @click.command("compare", short_help="Set networks side by side: totals, layers and differences.")
 @click.argument("specs", metavar="SPEC SPEC...", nargs=-1, required=True, callback=parse_specs)
 @network_options
-@click.option(
-    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once; multiplies operations."
-)
-@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@batch_option
+@depth_option
 @counting_option
 @click.option(
     "--quantity",

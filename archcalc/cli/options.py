@@ -67,6 +67,20 @@ def naming(settings: str) -> Iterator[None]:
         raise
 
 
+def batch_option(command: F) -> F:
+    """How many samples operations are for."""
+    size = click.IntRange(min=1)
+    return click.option(
+        "--batch", type=size, default=1, show_default=True, help="Samples at once; multiplies operations."
+    )(command)
+
+
+def depth_option(command: F) -> F:
+    """How far blocks stay open."""
+    about = "Fold blocks below this depth; 1 shows the top level alone."
+    return click.option("--depth", type=click.IntRange(min=1), help=about)(command)
+
+
 def counting_option(command: F) -> F:
     """The convention by which operations are counted."""
     return click.option(

@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 import torch
 import torchvision
+from test_budget import UNKNOWN
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -142,14 +143,6 @@ def test_the_batch_multiplies_operations_and_activations() -> None:
 
 
 # unknown
-
-UNKNOWN = """
-name = "sparse"
-inputs.features = [5, 4]
-inputs.adjacency = [5, 5]
-layers = [{ name = "conv", type = "gcn_conv", inputs = ["features", "adjacency"], out_features = 2 },
-          { name = "dense", type = "linear", out_features = 3 }]
-"""
 
 
 def test_unknown_is_no_difference() -> None:
