@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from archcalc.analysis.operations import Total
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.layers.base import Unknown, size_text
 
@@ -22,26 +21,22 @@ LayerValues = list[int | None]  # one for each layer of a network, None where it
 
 
 class Measured(NamedTuple):
-    """What a network has of a quantity: a sum, of which something may be missing, or why it is unknown.
+    """What a network has of a quantity: as much as is known of it, or None.
 
-    `sizes` are those of a receptive field, of which the sum is the smallest. `layer` is the one that a quantity is read
-    at which is no sum over layers.
+    `missing` says what is missing where that is a lower bound, or why it is None. `sizes` are those of a receptive
+    field, of which the smallest is `known`. `layer` is the one at which a quantity is read that is no sum over layers.
     """
 
-    total: Total | Unknown
+    known: int | None
+    missing: str | None = None
     sizes: tuple[int | None, ...] = ()
     unit: str = ""  # `hops` where sizes are not in pixels
     layer: str | None = None
 
     @property
-    def missing(self) -> str | None:
-        """Why it is unknown, or what is missing from it."""
-        return self.total.reason if isinstance(self.total, Unknown) else self.total.unknown
-
-    @property
     def certain(self) -> int | None:
-        """The whole sum; None where something is missing from it."""
-        return None if isinstance(self.total, Unknown) or self.total.unknown else self.total.known
+        """What is known where nothing is missing from it, else None."""
+        return None if self.missing else self.known
 
 
 class Unit(NamedTuple):
@@ -83,7 +78,7 @@ def _summed(title: str, summary: str, attribute: str) -> Quantity:
 
     def read(network: "Network") -> Measured:
         totals = network.totals
-        return Measured(Total(getattr(totals, attribute), totals.lower_bounds.get(attribute)))
+        return Measured(getattr(totals, attribute), totals.lower_bounds.get(attribute))
 
     return Quantity(title, summary, COUNT, read, lambda network: [getattr(row, attribute) for row in network.layers])
 
@@ -93,7 +88,7 @@ def _counted(title: str, summary: str, count: "Callable[[Network], Reading]") ->
 
     def read(network: "Network") -> Measured:
         found = count(network)
-        return Measured(Total(found.total, found.unknown))
+        return Measured(found.total, found.unknown)
 
     def layers(network: "Network") -> LayerValues:
         return [None if isinstance(value, Unknown) else value for value in count(network).layers]
@@ -109,7 +104,7 @@ def by_convention(name: str) -> Quantity:
     return _counted(found.title, found.sentence, lambda network: network.count(name))
 
 
-NO_FIELD = Unknown("no layer has positions of the input to see")
+NO_FIELD = Measured(None, "no layer has positions of the input to see")
 
 
 def _field(network: "Network") -> Measured:
@@ -120,23 +115,23 @@ def _field(network: "Network") -> Measured:
     last: Measured | None = None
     for row in reversed(network.layers):
         if "receptive_field" in row.unknown:
-            return Measured(Unknown(f"{row.name}: {row.unknown['receptive_field']}"), layer=row.name)
+            return Measured(None, f"{row.name}: {row.unknown['receptive_field']}", layer=row.name)
         if row.receptive_field:
             reading = _field_reading(row.name, row.receptive_field)
             if any(axis.extent > 1 and axis.advance and not axis.mixed for axis in row.receptive_field.axes):
                 return reading
             last = last or reading
-    return last or Measured(NO_FIELD)
+    return last or NO_FIELD
+
+
+def _field_reading(layer: str, field: "ReceptiveField") -> Measured:
+    smallest = min(size or 0 for size in field.size)
+    return Measured(smallest, None, field.size, "hops" if field.unit == "hops" else "", layer)
 
 
 def _peak_memory(network: "Network") -> Measured:
     memory = network.memory()
-    return Measured(Total(memory.peak, memory.lower_bound), layer=memory.peak_layer)
-
-
-def _field_reading(layer: str, field: "ReceptiveField") -> Measured:
-    smallest = Total(min(size or 0 for size in field.size))
-    return Measured(smallest, field.size, "hops" if field.unit == "hops" else "", layer)
+    return Measured(memory.peak, memory.lower_bound, layer=memory.peak_layer)
 
 
 def sizes_text(reading: Measured) -> str:
@@ -170,7 +165,7 @@ QUANTITIES: dict[str, Quantity] = {
         SIZE,
         _field,
     ),
-    "layers": Quantity("Layers", "Layers of any type.", COUNT, lambda network: Measured(Total(len(network.layers)))),
+    "layers": Quantity("Layers", "Layers of any type.", COUNT, lambda network: Measured(len(network.layers))),
 }
 SUMS = tuple(name for name, quantity in QUANTITIES.items() if quantity.layers)
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archcalc.errors import Diagnostic, Place, Problem, UsageError, quoted
-from archcalc.layers.base import Unknown
 from archcalc.quantities import (
     QUANTITIES,
     Bound,
@@ -55,11 +54,11 @@ def _breaches(network: "Network", limit: Limit) -> Iterator[Diagnostic]:
     reading = quantity.read(network)
     more_or_less, most_or_least = WORDS[limit.bound]
     bound = f"the {most_or_least} of {amount_text(limit.amount, quantity.unit)}"
-    if isinstance(reading.total, Unknown):
+    value, missing = reading.known, reading.missing
+    if value is None:
         message = f"{limit.quantity}: unknown, and maybe on either side of {bound}"
-        yield _diagnostic(network, limit, UNDECIDED, message, reading.total.reason)
+        yield _diagnostic(network, limit, UNDECIDED, message, missing)
         return
-    value, missing = reading.total
     excess = value - limit.amount if limit.bound == "max" else limit.amount - value
     said = amount_text(value, quantity.unit)
     if missing and (limit.bound == "min") == (excess > 0):
@@ -78,12 +77,12 @@ def _most(network: "Network", quantity: Quantity, reading: Measured) -> str | No
     """The layer that costs most, or the one that the quantity is that of."""
     if reading.layer is not None:
         return f"{sizes_text(reading) if reading.sizes else 'the peak is'} at layer {quoted(reading.layer)}"
-    if not quantity.layers or isinstance(reading.total, Unknown) or not reading.total.known:
+    if not quantity.layers or not reading.known:
         return None
     values = [value or 0 for value in quantity.layers(network)]
     most = max(values)
     name = network.layers[values.index(most)].name
-    return f"most is in layer {quoted(name)}: {most:,} ({exact_percent(most, reading.total.known)})"
+    return f"most is in layer {quoted(name)}: {most:,} ({exact_percent(most, reading.known)})"
 
 
 def _diagnostic(network: "Network", limit: Limit, code: str, message: str, reason: str | None) -> Diagnostic:

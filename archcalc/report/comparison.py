@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError
-from archcalc.layers.base import Unknown
 from archcalc.quantities import QUANTITIES, Measured, Quantity, by_convention
 from archcalc.report.alignment import Key, align
 from archcalc.report.network import Network
@@ -44,8 +43,7 @@ class ComparedTotal(NamedTuple):
     @property
     def values(self) -> Values:
         """What is known of each."""
-        totals = (reading.total for reading in self.readings)
-        return tuple(None if isinstance(total, Unknown) else total.known for total in totals)
+        return tuple(reading.known for reading in self.readings)
 
     @property
     def reasons(self) -> tuple[str | None, ...]:
@@ -54,9 +52,10 @@ class ComparedTotal(NamedTuple):
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Of every network but the first."""
+        """Of every network but the first; hops are not set against pixels."""
         first, *others = self.readings
-        return tuple(difference(first.certain, other.certain) for other in others)
+        comparable = (other.certain if other.unit == first.unit else None for other in others)
+        return tuple(difference(first.certain, value) for value in comparable)
 
     def to_dict(self) -> dict[str, Any]:
         """The total as JSON has it."""
@@ -137,10 +136,14 @@ def compare(
     UsageError for fewer than two networks, and for a convention that does not exist.
     """
     if not isinstance(networks, Mapping):
-        networks = dict(zip(distinct([network.name for network in networks]), networks, strict=True))
+        names = [getattr(network, "name", "") for network in networks]
+        networks = dict(zip(distinct(names), networks, strict=True))
     if len(networks) < 2:
         raise UsageError(f"a comparison takes two networks or more, and gets {len(networks)}")
     every = tuple(networks.values())
+    for network in every:
+        if not isinstance(network, Network):
+            raise UsageError(f"a comparison takes networks, not {type(network).__name__}: load them first")
     quantities = QUANTITIES | ({"count": by_convention(counting)} if counting is not None else {})
     totals = {
         name: ComparedTotal(quantity.title, tuple(quantity.read(network) for network in every))

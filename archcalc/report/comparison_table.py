@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from archcalc.errors import printable
-from archcalc.layers.base import Unknown, size_text
+from archcalc.layers.base import size_text
 from archcalc.quantities import NO_FIELD, Measured, sizes_text
 from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
 from archcalc.report.table import Style, display_width, escaped, padded, shortened
@@ -140,7 +140,7 @@ def _total_rows(comparison: Comparison) -> tuple[Rows, list[str]]:
         if total and _is_told(comparison, name, total):
             rows += _rows_of(total)
             told = zip(comparison.labels, total.reasons, strict=True)
-            known = {None, NO_FIELD.reason}
+            known = {None, NO_FIELD.missing}
             notes |= {f"? {printable(label)}: {printable(why or '')}": None for label, why in told if why not in known}
     return rows, [*notes]
 
@@ -148,7 +148,7 @@ def _total_rows(comparison: Comparison) -> tuple[Rows, list[str]]:
 def _is_told(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
     """Buffers and fields are only told where there are any, and trainable parameters where some are not."""
     if name == "receptive_field":
-        return any(reading.total != NO_FIELD for reading in total.readings)
+        return any(reading != NO_FIELD for reading in total.readings)
     if name == "trainable_parameters":
         return total.values != comparison.totals["parameters"].values
     return name != "buffers" or any(total.values)
@@ -166,8 +166,8 @@ def _rows_of(total: ComparedTotal) -> Rows:
 
 
 def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
-    """As far as both are known, and not lower bounds."""
-    if NO_FIELD in (first.total, other.total):
+    """As far as both are known, and not lower bounds, nor in different units."""
+    if NO_FIELD in (first, other) or first.unit != other.unit:
         return ABSENT, " "
     return _difference(first.certain, other.certain)
 
@@ -175,9 +175,9 @@ def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
 def _reading(reading: Measured) -> str:
     if reading.sizes:
         return sizes_text(reading)
-    if isinstance(reading.total, Unknown):
-        return ABSENT if reading.total == NO_FIELD else "?"
-    return f"{'≥ ' if reading.total.unknown else ''}{reading.total.known:,}"
+    if reading.known is None:
+        return ABSENT if reading == NO_FIELD else "?"
+    return f"{'≥ ' if reading.missing else ''}{reading.known:,}"
 
 
 # texts

@@ -203,6 +203,17 @@ def test_labels_are_told_apart() -> None:
     assert distinct(["a", "a (2)", "a"]) == ["a", "a (2)", "a (3)"]
 
 
+def test_hops_are_not_set_against_pixels() -> None:
+    comparison = load("gcn_cora", "lenet5")
+    assert comparison.totals["receptive_field"].differences == (Difference(None, None),)
+    assert lines(comparison, "Field") == [["Field", "2", "hops", "16×16", "–"]]
+
+
+def test_a_name_is_no_network() -> None:
+    with pytest.raises(archcalc.UsageError, match="takes networks, not str: load them first"):
+        archcalc.compare(["lenet5", "vgg11"])  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_one_network_is_no_comparison(count: int) -> None:
     with pytest.raises(archcalc.UsageError, match=f"two networks or more, and gets {count}"):
