@@ -70,6 +70,19 @@ class SqueezeAndExcite(nn.Module):
         return x * self.excite(self.squeeze(x))
 
 
+class Shared(nn.Module):
+    """A convolution that is used twice, under the name of one module, or of two modules that both have it."""
+
+    def __init__(self, parents: int) -> None:
+        super().__init__()
+        conv = nn.Conv2d(6, 6, 3)
+        self.first = nn.Sequential(conv)
+        self.second = self.first if parents == 1 else nn.Sequential(conv)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x))  # type: ignore[no-any-return]
+
+
 class Layer(NamedTuple):
     """An entry of a spec (or several), the shape of its input `x` without the batch, and the same in PyTorch."""
 
@@ -180,6 +193,15 @@ LAYERS: list[Layer] = [
         '{ name = "c", type = "conv2d", out_channels = 6, kernel_size = 1 }, { type = "mul", inputs = ["x", "c"]',
         MAPS,
         SqueezeAndExcite,
+    ),
+    *(
+        Layer(
+            'name = "a", type = "conv2d", out_channels = 6, kernel_size = 3 }, '
+            '{ type = "conv2d", out_channels = 6, kernel_size = 3, weights = "a"',
+            MAPS,
+            partial(Shared, parents),
+        )
+        for parents in (1, 2)
     ),
     Layer('type = "embedding", num_embeddings = 50, embedding_dim = 8', (12,), Lookup, "int64"),
     Layer('type = "dropout"', MAPS, nn.Dropout),

@@ -27,13 +27,17 @@ class Term(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """Where archcalc keeps to the truth: `mistake` is the tool's, with layers that are selected as by a term."""
+    """Where archcalc keeps to the truth: `mistake` is the tool's, with layers that are selected as by a term.
+
+    `shared` asks for layers that use the weights of another.
+    """
 
     mistake: str
     of: tuple[str, ...] = ()
     where: Mapping[str, Any] = {}
     rank: int | None = None
     functional: bool | None = None
+    shared: bool = False
 
 
 class Activations(NamedTuple):
@@ -87,6 +91,7 @@ TRANSPOSED_AS_ORDINARY = Departure("takes a transposed convolution for an ordina
 NO_ATTENTION = Departure("passes over attention", ("attention",))
 NO_ATTENTION_SCORES = Departure("passes over the scores and the weighted sum of fused attention", ("attention",))
 CALLS_INSIDE = "counts what functions called inside of the layer do as well"
+SHARED_TWICE = Departure("counts a shared module again for each other module that has it", shared=True)
 NO_DERIVED_CLASSES = Departure("passes over classes derived from nn.Conv3d, such as torchvision's in R3D", ("conv3d",))
 
 FVCORE_ACTIVATIONS = Activations(
@@ -224,6 +229,7 @@ _ALL = (
         ),
         "ptflops 0.7.5, backend pytorch",
         (
+            SHARED_TWICE,
             NO_DERIVED_CLASSES,
             Departure(CALLS_INSIDE, ("attention", "local_response_norm")),
         ),
@@ -266,7 +272,7 @@ _ALL = (
             ),
         ),
         "thop 0.1.1-2209072238",
-        (TRANSPOSED_AS_ORDINARY, NO_ATTENTION, NO_DERIVED_CLASSES),
+        (TRANSPOSED_AS_ORDINARY, SHARED_TWICE, NO_ATTENTION, NO_DERIVED_CLASSES),
     ),
     Convention(
         "calflops",
@@ -298,6 +304,7 @@ _ALL = (
                 ("upsample",),
                 {"scale_factor": None},
             ),
+            SHARED_TWICE,
             Departure(CALLS_INSIDE, ("local_response_norm",)),
             NO_ATTENTION_SCORES,
         ),

@@ -4,13 +4,13 @@ Both are sums of the same numbers, so that terms and layers add up to one total 
 convention or a layer by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.conventions import CONVENTIONS, Activations, Convention, Departure, Term
 from archcalc.analysis.facts import LayerFacts
-from archcalc.analysis.operations import total
+from archcalc.analysis.operations import Total, total
 from archcalc.analysis.traffic import tensor_bytes
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Node
@@ -62,24 +62,49 @@ def find_convention(name: str) -> Convention:
 def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Reading:
     """Read a convention off a network."""
     nodes = [*analysed.known()]
-    columns = [[_count(term, node, facts, analysed.batch) for node, facts in nodes] for term in convention.terms]
-    layers = tuple(map(_sum, zip(*columns, strict=True)))
-    names = [node.name for node, _ in nodes]
-    by_label: dict[str, list[tuple[str, Count]]] = {}
-    for term, column in zip(convention.terms, columns, strict=True):
-        by_label.setdefault(term.label, []).extend(zip(names, column, strict=True))
-    terms = tuple(TermTotal(label, *total(counts)) for label, counts in by_label.items())
-    missing = total(zip(names, layers, strict=True)).unknown
-    wrong = [found for found in convention.departures if any(_applies(found, *known) for known in nodes)]
-    departures = tuple(found.mistake for found in wrong)
-    return Reading(convention, layers, terms, sum(term.value for term in terms), missing, departures)
+    # Most layers are like others, with which they share their facts.
+    kinds = {_kind(*known): known for known in nodes}
+    rows = {kind: _row(convention, *known, analysed.batch) for kind, known in kinds.items()}
+    table = [rows[_kind(*known)] for known in nodes]
+    names, labels = [node.name for node, _ in nodes], _labels(convention)
+    columns = ([row[number] for row in table] for number in range(len(labels)))
+    terms = tuple(TermTotal(label, *_total(names, column)) for label, column in zip(labels, columns, strict=True))
+    layers = tuple(map(_sum, table))
+    wrong = [found for found in convention.departures if any(_is_mistaken(found, *known) for known in kinds.values())]
+    mistakes = tuple(departure.mistake for departure in wrong)
+    missing = _total(names, layers).unknown
+    return Reading(convention, layers, terms, sum(term.value for term in terms), missing, mistakes)
+
+
+def _kind(node: Node, facts: LayerFacts) -> tuple[LayerFacts, bool, bool]:
+    """All that a count depends on."""
+    return facts, node.functional, node.owner is not None
+
+
+def _labels(convention: Convention | Activations) -> tuple[str, ...]:
+    """What the terms are called; those of one name are shown as one."""
+    return tuple(dict.fromkeys(term.label for term in convention.terms))
+
+
+def _row(convention: Convention | Activations, node: Node, facts: LayerFacts, batch: int) -> tuple[Count, ...]:
+    """What a layer adds to the terms of each label."""
+    found = [(term.label, _count(term, node, facts, batch)) for term in convention.terms]
+    return tuple(_sum(count for own, count in found if own == label) for label in _labels(convention))
+
+
+def _total(names: list[str], counts: Sequence[Count]) -> Total:
+    # Reasons are looked for only where there are any.
+    if Unknown in map(type, counts):
+        return total(zip(names, counts, strict=True))
+    return Total(sum(count for count in counts if isinstance(count, int)))
 
 
 def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
-    if not _applies(term, node, facts):
-        return 0
-    count = QUANTITIES[term.quantity](facts, batch)
-    return count if isinstance(count, Unknown) else term.factor * count
+    return _times(term.factor, QUANTITIES[term.quantity](facts, batch)) if _applies(term, node, facts) else 0
+
+
+def _is_mistaken(departure: Departure, node: Node, facts: LayerFacts) -> bool:
+    return _applies(departure, node, facts) and (node.owner is not None or not departure.shared)
 
 
 def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
@@ -92,7 +117,7 @@ def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
     )
 
 
-def _sum(counts: tuple[Count, ...]) -> Count:
+def _sum(counts: Iterable[Count]) -> Count:
     """The sum, or why it is not known."""
     known = 0
     for count in counts:
@@ -106,13 +131,13 @@ def _times(factor: int, count: Count) -> Count:
     return count if isinstance(count, Unknown) else factor * count
 
 
-def _kind(kind: str) -> Callable[[LayerFacts, int], Count]:
+def _of_kind(kind: str) -> Callable[[LayerFacts, int], Count]:
     """Operations of one kind."""
     return lambda facts, batch: _times(batch, facts.operations.get(kind, 0))
 
 
 def _other_operations(facts: LayerFacts, batch: int) -> Count:
-    return _times(batch, _sum(tuple(count for kind, count in facts.operations.items() if kind != "macs")))
+    return _times(batch, _sum(count for kind, count in facts.operations.items() if kind != "macs"))
 
 
 def _outputs(facts: LayerFacts, batch: int) -> Count:
@@ -126,7 +151,7 @@ def _unweighted(facts: LayerFacts, _batch: int) -> Count:
 
 # What terms are made of: counts of one layer for the batch, of what layers say of themselves for a sample.
 QUANTITIES: dict[str, Callable[[LayerFacts, int], Count]] = {
-    **{kind: _kind(kind) for kind in ("macs", "multiplications", "divisions", "comparisons", "exponentials")},
+    **{kind: _of_kind(kind) for kind in ("macs", "multiplications", "divisions", "comparisons", "exponentials")},
     "macs_of_further_samples": lambda facts, batch: _times(batch - 1, facts.operations.get("macs", 0)),
     "other_operations": _other_operations,
     "biases": lambda facts, batch: _times(batch, facts.biases),

@@ -19,7 +19,7 @@ from archcalc.report.table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, FORMA
 @click.option(
     "--columns",
     metavar="NAMES",
-    help=f"Comma-separated, from: {', '.join(COLUMNS)}.  [default: {','.join(DEFAULT_COLUMNS)}; with --counting, "
+    help=f"Comma-separated, from: {', '.join(COLUMNS)}.  [default: {', '.join(DEFAULT_COLUMNS)}; with --counting, "
     "count in place of macs]",
 )
 @click.option(
@@ -56,5 +56,5 @@ def command(
 def _columns(names: str | None, counting: str | None) -> tuple[str, ...]:
     """The columns asked for, or the usual ones."""
     if names is None:
-        return tuple("count" if name == "macs" and counting else name for name in DEFAULT_COLUMNS)
+        return tuple("count" if name == "macs" and counting is not None else name for name in DEFAULT_COLUMNS)
     return check_columns([name.strip() for name in names.split(",")])

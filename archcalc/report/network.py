@@ -77,13 +77,13 @@ class Network:
         """Sums over all layers."""
         return self.summary.totals
 
-    def folded(self, depth: int | None, counting: str | None = None) -> Summary:
+    def folded(self, depth: int | None = None, counting: str | None = None) -> Summary:
         """The summary with blocks closed below `depth`; as it is for None.
 
         With `counting`, the name of a convention, its rows have a `count` and `activations`.
         """
         summary = self.summary
-        if counting:
+        if counting is not None:
             from archcalc.analysis.counting import find_convention
 
             convention = find_convention(counting)

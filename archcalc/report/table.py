@@ -79,7 +79,9 @@ def render(
     columns: Sequence[str] = DEFAULT_COLUMNS,
     style: Style | None = None,
 ) -> str:
-    """The summary in one of FORMATS."""
+    """The summary in one of FORMATS. Raises UsageError for columns of a convention where none is chosen."""
+    if summary.counting is None and not set(columns).isdisjoint(BY_CONVENTION):
+        raise UsageError(f"{' and '.join(BY_CONVENTION)} need a counting convention: use Network.folded(counting=…)")
     if format_name == "json":
         import json
 

@@ -99,6 +99,9 @@ MISTAKES = {
     '"linear", out_features = 7 }] [5, 20]': {
         "torchinfo": "counts a dense layer over tokens as if there were one token"
     },
+    'weights = "a"': dict.fromkeys(
+        ("ptflops", "thop", "calflops"), "counts a shared module again for each other module that has it"
+    ),
     "size = [12, 7]": {"calflops": "counts the positions of a single map, where an upsampling says its size"},
     "local_response_norm": {
         "ptflops": "counts what functions called inside of the layer do as well",
@@ -311,6 +314,13 @@ def test_a_convention_that_does_not_exist() -> None:
         load("lenet5").count("fvcor")
     with pytest.raises(archcalc.UsageError, match='called "z"; known: "all", "calflops"'):
         load("lenet5").count("z")
+
+
+def test_a_network_of_which_nothing_fits_counts_nothing() -> None:
+    with pytest.raises(archcalc.ShapeError) as caught:
+        single('type = "conv2d", out_channels = 4, kernel_size = 9')
+    assert caught.value.network.count("ptflops").total == 0
+    assert caught.value.network.count("ptflops").layers == ()
 
 
 # --- the declarations ------------------------------------------------------------------------------------------------

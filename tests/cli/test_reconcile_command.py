@@ -17,7 +17,7 @@ from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.cli import cli
 from archcalc.report.figure import read_figure
 from archcalc.report.reconciliation import FORMATS, render_reconciliation
-from archcalc.report.table import Style
+from archcalc.report.table import Style, render
 
 SPECS = sorted(archcalc.shipped_specs())
 UNKNOWN = """
@@ -253,6 +253,14 @@ def test_a_tools_mistake_is_said() -> None:
 def test_a_convention_that_does_not_exist() -> None:
     with pytest.raises(archcalc.UsageError, match='no counting convention is called "fvcor"; did you mean "fvcore"'):
         summary("lenet5", "--counting", "fvcor")
+    with pytest.raises(archcalc.UsageError, match='no counting convention is called ""; known: "all", "calflops"'):
+        summary("lenet5", "--counting", "")
+
+
+def test_columns_of_a_convention_need_one() -> None:
+    with pytest.raises(archcalc.UsageError, match="count and activations need a counting convention"):
+        render(RESNET.summary, "plain", ["name", "count"])
+    assert "fvcore MACs" in render(RESNET.folded(counting="fvcore"), "plain", ["name", "count"])
 
 
 def test_a_shape_error_prints_the_counts_that_fit() -> None:
