@@ -5,6 +5,7 @@ after the last layer that reads it. The modules of blocks would hold their input
 """
 
 import weakref
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +14,9 @@ from torch.utils._pytree import tree_leaves
 
 from archcalc.pytorch.build import build
 from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.verify.forward import BATCH
 from archcalc.report.network import Network
+from archcalc.report.verification import Comparison, compare
 
 
 class StorageTracker(TorchDispatchMode):
@@ -75,13 +78,36 @@ class ObservedMemory(NamedTuple):
     gradients: int
 
 
+def compare_memory(network: Network) -> Iterator[Comparison]:
+    """A row for the peak of inference, and one for that of training."""
+    for which, training in (("inference", False), ("training", True)):
+        said = network.memory(training=training, batch=BATCH)
+        if said.lower_bound:
+            yield Comparison("peak memory", which, said.peak, None, "not covered", said.lower_bound)
+        else:
+            found = observe_memory(network, training=training, batch=BATCH)
+            yield compare("peak memory", which, said.peak, found.peak, f"bytes, for a batch of {BATCH}")
+
+
 def observe_memory(
-    network: Network, dtype: str | None = None, training: bool = False, device: str = "meta"
+    network: Network,
+    dtype: str | None = None,
+    training: bool = False,
+    batch: int | None = None,
 ) -> ObservedMemory:
-    """Run the network once over its batch; weights and buffers count, the state of an optimizer does not."""
+    """Run the network once over a batch, by default its own; of an optimizer nothing counts.
+
+    It runs on the device `meta`, but for one that reads a sparse adjacency, which is full there: that runs on the CPU.
+    """
+    sparse = any(tensor.nonzeros is not None for tensor in network.graph.inputs.values())
+    return watch(network, "cpu" if sparse else "meta", dtype, training, batch)
+
+
+def watch(network: Network, device: str, dtype: str | None, training: bool, batch: int | None) -> ObservedMemory:
+    """The same on a device."""
     built = build(network, device, dtype).train(training)
     tracker = StorageTracker()
-    inputs = random_inputs(network, network.batch, device, dtype)
+    inputs = random_inputs(network, batch or network.batch, device, dtype)
     constants = (value for module in built.modules() for value in vars(module).values())
     for tensor in (*built.parameters(), *built.buffers(), *constants, *inputs):
         if isinstance(tensor, torch.Tensor):
