@@ -32,10 +32,6 @@ class Node(Struct, frozen=True, gc=False):
     trainable: bool
     functional: bool  # the published code calls a function, and has no module for it
 
-    def closed(self, depth: int) -> Instance | None:
-        """The block that stands for this layer where blocks are closed at a depth; 1 is that of the outermost."""
-        return self.instances[depth - 1] if len(self.instances) >= depth else None
-
 
 class Graph(NamedTuple):
     """A network. Edges are numbered: the inputs first, then the outputs of the nodes, in order."""

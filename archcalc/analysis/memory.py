@@ -29,6 +29,9 @@ COUNTED = ("adam", "adamw")  # these keep, for each parameter, a count of its st
 COUNT_BYTES = SIZES["float32"]
 
 
+IN_PLACE_ON_A_VIEW = "it works in place on a view, for which autograd copies gradients"
+
+
 class LayerMemory(NamedTuple):
     """Bytes of one layer, or of a block that stands for the layers in it.
 
@@ -176,6 +179,7 @@ class _Value(NamedTuple):
     maker: "int | None"
     bytes: int  # of its own, whatever its storage has
     elements: int  # of a sample
+    is_view: bool = False
 
 
 class _Target(NamedTuple):
@@ -303,7 +307,9 @@ class _Layer:
         held = [storage] if operation is None else [storage, operation.thing]
         thing = self.ledger.make(0, held)
         self.ledger.release(*held, *beside)
-        return _Value(thing, storage, maker, size, count)
+        if step.in_place and reads[0].is_view and operation:
+            self.run_.unknown[self.run_.graph.nodes[self.position].name] = IN_PLACE_ON_A_VIEW
+        return _Value(thing, storage, maker, size, count, step.is_view)
 
     def _record(self, step: Step, size: int, count: int, storage: Thing, beside: list[Thing]) -> _Operation | None:
         """Keep what the backward pass needs, if there is one."""
@@ -317,7 +323,8 @@ class _Layer:
         if step.multiplies:
             pairs = zip(step.reads[:2], (targets[1], targets[0]), strict=True)
             kept += [self._read(factor).storage for factor, other in pairs if other and isinstance(factor, int)]
-        kept += beside
+        copies = [self.ledger.make(size)] if step.copies else []
+        kept += [*beside, *copies]
         run = self.run_
         run.saved[self.position] += sum(map(self.ledger.size, {*kept} - run.kept))
         run.kept.update(kept)
@@ -327,6 +334,7 @@ class _Layer:
         made += [size if step.broadcasts else self._read_bytes(source) for source in unasked]
         at_once = max(sum(map(self._bytes, step.backward)), sum(made))
         thing = self.ledger.make(0, [*kept, *makers])
+        self.ledger.release(*copies)
         operation = _Operation(thing, step, self.position, size, at_once, found)
         run.operations.append(operation)
         return operation
@@ -366,13 +374,11 @@ class _Backward:
         """The last operation first: everything that reads a result has run before what made it."""
         for operation in self.run_.operations:
             self.ledger.hold(operation.thing)
-        first = self.run_.graph.outputs[-1] - len(self.run_.graph.inputs)
-        self.ledger.highest = self.ledger.live
         for edge in self.run_.graph.outputs:
             value = self.run_.values[edge]
             if value.maker is not None:
                 self._deliver(value.maker, self.ledger.make(value.bytes))
-        self.run_.note(max(first, 0), "backward")
+                self.run_.note(self.run_.operations[value.maker].position, "backward")
         for number in reversed(range(len(self.run_.operations))):
             if number in self.gradients:
                 self._run_operation(self.run_.operations[number], self.gradients.pop(number))

@@ -15,6 +15,7 @@ COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
     "explain": "Show how every number of a layer came about.",
     "reconcile": "Show why tools count differently, and which of them a figure comes from.",
+    "memory": "Say how much memory inference and training take, and which batch fits.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
     "compare": "Set networks side by side: totals, layers and differences.",
     "check": "Validate specs and point out what is odd about them.",

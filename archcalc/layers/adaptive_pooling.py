@@ -25,6 +25,7 @@ from archcalc.layers.base import (
     per_axis,
     torch_module,
 )
+from archcalc.layers.sliding import on_two_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,8 @@ class AdaptiveAveragePooling(AdaptivePooling):
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         # PyTorch takes the mean of all positions where there is one window, and keeps nothing for it.
-        return (Step(keeps=() if product(self.output_shape(inputs)[1:]) == 1 else (0,)),)
+        kept = () if product(self.output_shape(inputs)[1:]) == 1 else (0,)
+        return on_two_axes(Step(keeps=kept), self.dimensions)
 
 
 class AdaptiveMaxPooling(AdaptivePooling):
@@ -101,7 +103,8 @@ class AdaptiveMaxPooling(AdaptivePooling):
         return {"comparisons": self.positions_read(inputs) - elements(output)}
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step(keeps=(0,), beside=(Piece(self.output_shape(inputs), "int64"),)),)
+        indices = Piece(self.output_shape(inputs), "int64")
+        return on_two_axes(Step(keeps=(0,), beside=(indices,)), self.dimensions)
 
 
 class AdaptiveAvgPool1d(AdaptiveAveragePooling):

@@ -99,6 +99,8 @@ class Step(NamedTuple):
     `beside`: further results, which its backward pass needs and nobody else: indices, statistics, noise.
     `holds`: results that a name in PyTorch's code still holds while the step runs.
     `is_view`: the result is a view of the first of what it reads. `in_place`: it takes the place of it.
+    `of_many`: it is one of several views made together, which autograd lets nobody overwrite.
+    `copies`: its backward pass needs a copy of the first of what it reads.
     `passes`: the gradient is handed on as it is, or a view of it. Else each gradient is a tensor of its own.
     `multiplies`: it keeps each of its first two factors if the other one needs a gradient.
     `broadcasts`: gradients are as large as the result first, and then added up.
@@ -114,6 +116,8 @@ class Step(NamedTuple):
     holds: tuple[int, ...] = ()
     is_view: bool = False
     in_place: bool = False
+    of_many: bool = False
+    copies: bool = False
     passes: bool = False
     multiplies: bool = False
     broadcasts: bool = False
@@ -257,6 +261,11 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     def spreads(self, inputs: Tensors) -> dict[int, Window]:
         """The window along each axis of the input that goes from it to several outputs: a transposed convolution's."""
         return {}
+
+    @property
+    def works_in_place(self) -> bool:
+        """Whether its output takes the place of its input."""
+        return False
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         """What PyTorch runs for the layer, by the memory it takes; by default one operation on inputs and parameters.

@@ -20,7 +20,15 @@ from archcalc.layers.base import (
     per_axis,
     torch_module,
 )
-from archcalc.layers.sliding import Padding, SlidingLayer, last_axis_first, padded, torch_padding, trace_window
+from archcalc.layers.sliding import (
+    Padding,
+    SlidingLayer,
+    last_axis_first,
+    on_two_axes,
+    padded,
+    torch_padding,
+    trace_window,
+)
 from archcalc.tracing import Traced
 
 
@@ -40,6 +48,9 @@ class Pooling(SlidingLayer):
 
     def channel_window(self, inputs: Tensors) -> Window:
         return POINT
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return on_two_axes(Step(keeps=self.keeps), self.dimensions)
 
     def positions(self) -> Any:
         """How many positions a window has."""
@@ -133,7 +144,7 @@ class MaxPooling(CeilPooling):
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         windows, output = tuple(self.windows(inputs).values()), self.output_shape(inputs)
         if not self.pads_first(windows):
-            return (Step(keeps=(0,), beside=(Piece(output, "int64"),)),)
+            return on_two_axes(Step(keeps=(0,), beside=(Piece(output, "int64"),)), self.dimensions)
         values = padded(inputs[0].shape, windows)
         pooled = self.pool_padded(values, windows)
         pool = Step((1,), Piece(pooled), keeps=(1,), beside=(Piece(pooled, "int64"),))

@@ -290,7 +290,7 @@ class Chunk(Shaping):
         # The gradients of the other parts are zeros, which are made to be joined with that of this one.
         shape, axis = list(inputs[0].shape), resolve_axis(self.dim, len(inputs[0].shape))
         shape[axis] -= self.output_shape(inputs)[axis]
-        return (Step(is_view=True, backward=(Piece(tuple(shape)), Piece(inputs[0].shape))),)
+        return (Step(is_view=True, of_many=True, backward=(Piece(tuple(shape)), Piece(inputs[0].shape))),)
 
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1

@@ -7,7 +7,7 @@ from archcalc.errors import UsageError
 from archcalc.quantities import QUANTITIES, Measured, Quantity, by_convention
 from archcalc.report.alignment import Key, align
 from archcalc.report.network import Network
-from archcalc.report.summary import LayerSummary, Summary, exact
+from archcalc.report.summary import LayerSummary, Summary, exact, row_of
 
 Sums = dict[str, int | None]  # by the name of a layer, or of a closed block; None where it is unknown
 Values = tuple[int | None, ...]  # one for each network; None where it is unknown
@@ -205,8 +205,7 @@ def _folded(network: Network, values: Iterable[int | None], depth: int | None) -
     """The values of layers by name, with those in a closed block added up."""
     found: Sums = {}
     for node, value in zip(network.graph.nodes, values, strict=True):
-        closed = None if depth is None else node.closed(depth)
-        name = closed.name if closed else node.name
+        name = node.name if depth is None else row_of(node, depth)[0]
         known = found.get(name, 0)
         found[name] = None if known is None or value is None else known + value
     return found

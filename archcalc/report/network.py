@@ -160,8 +160,14 @@ class Network:
 
         return check_budget(self, [*limits_of("max", maximum or {}), *limits_of("min", minimum or {})])
 
-    def memory(self, dtype: str | None = None, training: bool = False, optimizer: str | None = None) -> "Memory":
-        """The bytes that a pass over the batch takes, layer by layer, and where it takes most.
+    def memory(
+        self,
+        dtype: str | None = None,
+        training: bool = False,
+        optimizer: str | None = None,
+        batch: int | None = None,
+    ) -> "Memory":
+        """The bytes that a pass over a batch, by default the network's own, takes: by layer, and where it takes most.
 
         Inference, or with `training` a forward and a backward pass; then `optimizer` adds the state of "sgd",
         "momentum", "adam" or "adamw". `dtype` takes the place of that of all floating-point values. Raises UsageError
@@ -169,7 +175,7 @@ class Network:
         """
         from archcalc.analysis.memory import measure_memory
 
-        return measure_memory(self.analysed, dtype, training, optimizer)
+        return measure_memory(self.analysed, dtype, training, optimizer, batch)
 
     def largest_batch(
         self, limit_bytes: int, dtype: str | None = None, training: bool = False, optimizer: str | None = None
@@ -178,11 +184,9 @@ class Network:
 
         The options are those of `memory`.
         """
-        from archcalc.analysis.memory import largest_batch, measure_memory
+        from archcalc.analysis.memory import largest_batch
 
-        return largest_batch(
-            limit_bytes, lambda batch: measure_memory(self.analysed, dtype, training, optimizer, batch).peak
-        )
+        return largest_batch(limit_bytes, lambda batch: self.memory(dtype, training, optimizer, batch).peak)
 
     def input_ranges(self) -> "tuple[SizeRange, ...]":
         """Which sizes of its inputs the network takes, reads without loss, and can use."""

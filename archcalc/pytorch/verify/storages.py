@@ -5,15 +5,18 @@ after the last layer that reads it. The modules of blocks would hold their input
 """
 
 import weakref
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from archcalc.pytorch.build import build
+from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.verify.forward import BATCH
 from archcalc.report.network import Network
+from archcalc.report.verification import Comparison, compare
 
 
 class StorageTracker(TorchDispatchMode):
@@ -75,45 +78,76 @@ class ObservedMemory(NamedTuple):
     gradients: int
 
 
+def compare_memory(network: Network) -> Iterator[Comparison]:
+    """A row for the peak of inference, and one for that of training."""
+    for which, training in (("inference", False), ("training", True)):
+        said = network.memory(training=training, batch=BATCH)
+        if said.lower_bound:
+            yield Comparison("peak memory", which, said.peak, None, "not covered", said.lower_bound)
+        else:
+            found = observe_memory(network, training=training, batch=BATCH)
+            yield compare("peak memory", which, said.peak, found.peak, f"bytes, for a batch of {BATCH}")
+
+
 def observe_memory(
-    network: Network, dtype: str | None = None, training: bool = False, device: str = "meta"
+    network: Network,
+    dtype: str | None = None,
+    training: bool = False,
+    batch: int | None = None,
 ) -> ObservedMemory:
-    """Run the network once over its batch; weights and buffers count, the state of an optimizer does not."""
+    """Run the network once over a batch, by default its own; of an optimizer nothing counts.
+
+    It runs on the device `meta`, but for one that reads a sparse adjacency, which is full there: that runs on the CPU.
+    """
+    sparse = any(tensor.nonzeros is not None for tensor in network.graph.inputs.values())
+    return watch(network, "cpu" if sparse else "meta", dtype, training, batch)
+
+
+def watch(network: Network, device: str, dtype: str | None, training: bool, batch: int | None) -> ObservedMemory:
+    """The same on a device."""
     built = build(network, device, dtype).train(training)
     tracker = StorageTracker()
-    inputs = random_inputs(network, network.batch, device, dtype)
+    inputs = random_inputs(network, batch or network.batch, device, dtype)
     constants = (value for module in built.modules() for value in vars(module).values())
     for tensor in (*built.parameters(), *built.buffers(), *constants, *inputs):
         if isinstance(tensor, torch.Tensor):
             tracker.follow(tensor)
-    with torch.set_grad_enabled(training), tracker:
-        forward = list[int]()
-        outputs = _run(network, built, inputs, tracker, forward)
-        if training and any(output.requires_grad for output in outputs):
-            loss = _Loss.apply(*outputs)
-            loss.backward(torch.empty_like(loss))
+    with tracker:
+        forward = run(network, built, inputs, training, tracker)
     gradients = sum(p.grad.untyped_storage().nbytes() for p in built.parameters() if p.grad is not None)
     return ObservedMemory(tracker.highest, tuple(forward), gradients)
 
 
-def _run(
+def run(
     network: Network,
-    built: torch.nn.Module,
+    built: BuiltNetwork,
     inputs: tuple[torch.Tensor, ...],
-    tracker: StorageTracker,
-    forward: list[int],
-) -> list[torch.Tensor]:
-    graph = network.graph
-    values = dict(enumerate(inputs))
+    training: bool,
+    tracker: StorageTracker | None = None,
+) -> list[int]:
+    """One layer after the other, then in training the backward pass; returns the most alive in each layer."""
+    with torch.set_grad_enabled(training):
+        outputs, forward = _run_layers(network, built, dict(enumerate(inputs)), tracker or StorageTracker())
+        if trained := [output for output in outputs if output.requires_grad]:
+            loss = _Loss.apply(*trained)
+            loss.backward(torch.empty_like(loss))
+    return forward
+
+
+def _run_layers(
+    network: Network, built: BuiltNetwork, values: dict[int, torch.Tensor], tracker: StorageTracker
+) -> tuple[list[torch.Tensor], list[int]]:
+    """The outputs of the network, and the most alive in each layer. Values are dropped after their last reader."""
+    graph, found = network.graph, list[int]()
     last = {edge: position for position, node in enumerate(graph.nodes) for edge in node.sources}
     highest = 0
     for position, node in enumerate(graph.nodes):
-        tracker.highest, highest = tracker.live, max(highest, tracker.highest)
+        highest, tracker.highest = max(highest, tracker.highest), tracker.live
         edge = network.analysed.edge(position)
         values[edge] = built.get_submodule(node.name)(*[values[source] for source in node.sources])
-        forward.append(tracker.highest)
+        found.append(tracker.highest)
         for source in {*node.sources, edge}:
             if last.get(source, position) == position and source not in graph.outputs:
                 del values[source]
     tracker.highest = max(highest, tracker.highest)
-    return [values[edge] for edge in graph.outputs]
+    return [values[edge] for edge in graph.outputs], found
