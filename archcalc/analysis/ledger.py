@@ -14,6 +14,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.live = self.marked = self.highest = 0
+        self._remains: dict[Thing, list[tuple[Thing, int]]] = {}
         self._sizes: list[int] = []
         self._marks: list[bool] = []
         self._holders: list[int] = []
@@ -33,6 +34,12 @@ class Ledger:
         self.highest = max(self.highest, self.live)
         return len(self._sizes) - 1
 
+    def make_remains(self, size: int, of: Thing) -> Thing:
+        """A new thing that takes memory only once another one, which has it all, is gone."""
+        thing = self.make(0)
+        self._remains.setdefault(of, []).append((thing, size))
+        return thing
+
     def hold(self, thing: Thing) -> Thing:
         """One more holder."""
         self._holders[thing] += 1
@@ -49,6 +56,10 @@ class Ledger:
                 self.marked -= self._sizes[thing] * self._marks[thing]
                 waiting.extend(self._held[thing])
                 self._held[thing] = ()
+                for other, size in self._remains.pop(thing, ()):
+                    if self._holders[other]:
+                        self._sizes[other] = size
+                        self.live += size
 
     def empty(self, thing: Thing) -> None:
         """The thing lets go of what it holds, and stays."""

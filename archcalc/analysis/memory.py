@@ -30,6 +30,8 @@ COUNT_BYTES = SIZES["float32"]
 
 
 IN_PLACE_ON_A_VIEW = "it works in place on a view, for which autograd copies gradients"
+OUT_OF_ORDER = "PyTorch may copy what it reads, which does not lie in order behind a permute, slice or chunk"
+GRADIENT_OUT_OF_ORDER = "PyTorch may copy its gradient, which does not lie in order before a permute or a sum"
 
 
 class LayerMemory(NamedTuple):
@@ -180,6 +182,7 @@ class _Value(NamedTuple):
     bytes: int  # of its own, whatever its storage has
     elements: int  # of a sample
     is_view: bool = False
+    scattered: bool = False
 
 
 class _Target(NamedTuple):
@@ -238,6 +241,10 @@ class _Run:
         if self.training:
             _Backward(self).run()
 
+    def doubt(self, position: int, reason: str) -> None:
+        """Something about a layer cannot be derived."""
+        self.unknown.setdefault(self.graph.nodes[position].name, reason)
+
     def note(self, position: int, which: str) -> None:
         """What was alive at most since the last note belongs to a layer."""
         highest, rows = self.ledger.highest, self.forward if which == "forward" else self.backward
@@ -251,7 +258,7 @@ class _Run:
         inputs, _ = self.analysed.tensors_at(position)
         steps = node.layer.steps(inputs, self.training)
         if isinstance(steps, Unknown):
-            self.unknown[node.name] = steps.reason
+            self.doubt(position, steps.reason)
             steps = (Step((*range(len(inputs)), *node.layer.parameters(inputs))),)
         self.ledger.highest = self.ledger.live
         results = _Layer(self, position, steps).run()
@@ -296,7 +303,13 @@ class _Layer:
         piece = step.gives or Piece(self.output.shape)
         size, count = self._bytes(piece), int(elements(piece.shape))
         reads = [self._read(source) for source in step.reads if isinstance(source, int)]
-        if step.is_view or step.in_place:
+        scattered = any(value.scattered for value in reads)
+        if scattered and step.orders:
+            self.run_.doubt(self.position, OUT_OF_ORDER)
+        if step.is_view and scattered and step.orders:
+            # A view would keep the whole that it is of, a copy would not.
+            storage = self.ledger.make_remains(size, reads[0].storage)
+        elif step.is_view or step.in_place:
             storage = self.ledger.hold(reads[0].storage)
         else:
             storage = self.ledger.make(size)
@@ -308,8 +321,10 @@ class _Layer:
         thing = self.ledger.make(0, held)
         self.ledger.release(*held, *beside)
         if step.in_place and reads[0].is_view and operation:
-            self.run_.unknown[self.run_.graph.nodes[self.position].name] = IN_PLACE_ON_A_VIEW
-        return _Value(thing, storage, maker, size, count, step.is_view)
+            self.run_.doubt(self.position, IN_PLACE_ON_A_VIEW)
+        return _Value(
+            thing, storage, maker, size, count, step.is_view, step.scatters or (scattered and not step.orders)
+        )
 
     def _record(self, step: Step, size: int, count: int, storage: Thing, beside: list[Thing]) -> _Operation | None:
         """Keep what the backward pass needs, if there is one."""
@@ -319,12 +334,19 @@ class _Layer:
         unasked = [
             source for source, target in zip(step.reads, targets, strict=True) if not target and source in step.makes
         ]
-        kept = [storage if number == RESULT else self._read(number).storage for number in step.keeps]
+        numbers = [*step.keeps]
         if step.multiplies:
             pairs = zip(step.reads[:2], (targets[1], targets[0]), strict=True)
-            kept += [self._read(factor).storage for factor, other in pairs if other and isinstance(factor, int)]
+            numbers += [factor for factor, other in pairs if other and isinstance(factor, int)]
         copies = [self.ledger.make(size)] if step.copies else []
-        kept += [*beside, *copies]
+        kept = [*beside, *copies]
+        for number in numbers:
+            value = None if number == RESULT else self._read(number)
+            if value and value.scattered and step.orders:
+                copies.append(self.ledger.make_remains(value.bytes, value.storage))
+                kept.append(copies[-1])
+            else:
+                kept.append(value.storage if value else storage)
         run = self.run_
         run.saved[self.position] += sum(map(self.ledger.size, {*kept} - run.kept))
         run.kept.update(kept)
@@ -369,6 +391,7 @@ class _Backward:
     def __init__(self, run: _Run) -> None:
         self.run_, self.ledger = run, run.ledger
         self.gradients: dict[int | tuple[int, str], Thing] = {}
+        self.scattered: set[int | tuple[int, str]] = set()  # those whose gradient does not lie in order
 
     def run(self) -> None:
         """The last operation first: everything that reads a result has run before what made it."""
@@ -381,9 +404,18 @@ class _Backward:
                 self.run_.note(self.run_.operations[value.maker].position, "backward")
         for number in reversed(range(len(self.run_.operations))):
             if number in self.gradients:
-                self._run_operation(self.run_.operations[number], self.gradients.pop(number))
+                self._run_operation(number, self.run_.operations[number], self.gradients.pop(number))
 
-    def _run_operation(self, operation: _Operation, gradient: Thing) -> None:
+    def _is_scattered(self, number: int, operation: _Operation) -> bool:
+        """Whether the gradients that an operation makes may not lie in order."""
+        step, given = operation.step, number in self.scattered
+        if given and step.orders:
+            self.run_.doubt(operation.position, GRADIENT_OUT_OF_ORDER)
+        if step.scatters or step.expands:
+            return step.passes
+        return given and not step.orders
+
+    def _run_operation(self, number: int, operation: _Operation, gradient: Thing) -> None:
         step, found = operation.step, list[Thing]()
         for target in operation.targets:
             if step.passes:
@@ -393,14 +425,16 @@ class _Backward:
                 found.append(self.ledger.make(size, mark=not isinstance(target.key, int)))
         more = operation.backward_bytes - sum(map(self.ledger.size, found))
         self.ledger.release(self.ledger.make(max(more, 0)))
-        for number, target in enumerate(operation.targets):
+        for place, target in enumerate(operation.targets):
             if target.added_up:
-                whole, found[number] = found[number], self.ledger.make(target.bytes)
+                whole, found[place] = found[place], self.ledger.make(target.bytes)
                 self.ledger.release(whole)
         self.ledger.empty(operation.thing)
         self.ledger.release(gradient)
+        scattered = self._is_scattered(number, operation)
         for target, made in zip(operation.targets, found, strict=True):
             self._deliver(target.key, made)
+            self.scattered.update([target.key] if scattered else [])
         self.run_.note(operation.position, "backward")
 
     def _deliver(self, key: int | tuple[int, str], gradient: Thing) -> None:

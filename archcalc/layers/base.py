@@ -100,6 +100,8 @@ class Step(NamedTuple):
     `holds`: results that a name in PyTorch's code still holds while the step runs.
     `is_view`: the result is a view of the first of what it reads. `in_place`: it takes the place of it.
     `of_many`: it is one of several views made together, which autograd lets nobody overwrite.
+    `scatters`: the values of the view do not lie in order. `expands`: nor do those of the gradient that it hands on.
+    `orders`: PyTorch would copy first what does not lie in order.
     `copies`: its backward pass needs a copy of the first of what it reads.
     `passes`: the gradient is handed on as it is, or a view of it. Else each gradient is a tensor of its own.
     `multiplies`: it keeps each of its first two factors if the other one needs a gradient.
@@ -117,6 +119,9 @@ class Step(NamedTuple):
     is_view: bool = False
     in_place: bool = False
     of_many: bool = False
+    scatters: bool = False
+    expands: bool = False
+    orders: bool = False
     copies: bool = False
     passes: bool = False
     multiplies: bool = False

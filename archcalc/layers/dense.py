@@ -70,10 +70,10 @@ class Linear(Layer):
         return (read_features(inputs[0].shape),)
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        dense = Step((0, *self.parameters(inputs)), multiplies=True)
-        # With a bias, PyTorch multiplies all rows at once, and gives a view of the result.
-        viewed = self.bias and len(inputs[0].shape) > 1
-        return (dense, Step((1,), is_view=True, passes=True)) if viewed else (dense,)
+        # PyTorch multiplies all rows at once, and with a bias gives a view of the result.
+        rows = len(inputs[0].shape) > 1
+        dense = Step((0, *self.parameters(inputs)), multiplies=True, orders=rows)
+        return (dense, Step((1,), is_view=True, passes=True)) if rows and self.bias else (dense,)
 
     def module(self, inputs: Tensors) -> Module:
         sizes = {"in_features": inputs[0].shape[-1], "out_features": self.out_features}

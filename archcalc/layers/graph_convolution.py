@@ -104,7 +104,7 @@ class GcnConv(Layer):
         return ((Read(ONE_HOP, 0, hop=True), Read(whole(features), 1)), ())
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        steps = (Step((0, "weight"), multiplies=True), *self._aggregation_steps(inputs))
+        steps = (Step((0, "weight"), multiplies=True, orders=True), *self._aggregation_steps(inputs))
         return (*steps, Step((len(steps) + 1, "bias"), passes=True, broadcasts=True)) if self.bias else steps
 
     def _aggregation_steps(self, inputs: Tensors) -> tuple[Step, ...]:
@@ -151,7 +151,8 @@ class GraphReadout(Layer):
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         if self.reduction != "max":
-            return (Step(passes=self.reduction == "sum"),)
+            summed = self.reduction == "sum"
+            return (Step(passes=summed, expands=summed),)
         # Where the largest values are, how many they are, the gradient for each of them, and the gradient.
         value, output = Piece(inputs[0].shape), Piece(self.output_shape(inputs))
         found = (value._replace(dtype="bool"), output._replace(dtype="int64"), output, value)

@@ -237,7 +237,9 @@ class InstanceNorm(Normalization):
         places = tuple(range(1, 1 + len(repeated)))
         kept = tuple(place for place, name in zip(places, repeated, strict=True) if name != "bias")
         steps = [Step((name,), channel) for name in repeated]
-        steps.append(Step((0, *places), keeps=(0, *kept), beside=(channel._replace(wide=True),) * 2, makes=(0,)))
+        steps.append(
+            Step((0, *places), keeps=(0, *kept), beside=(channel._replace(wide=True),) * 2, makes=(0,), orders=True)
+        )
         if training:
             statistics = [place for place, name in zip(places, repeated, strict=True) if name in running]
             steps += [Step((place,), channel._replace(per_sample=False), holds=places) for place in statistics]

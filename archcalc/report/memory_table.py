@@ -13,7 +13,7 @@ from archcalc.report.text_table import markdown_table, text_table
 from archcalc.report.units import mebibytes
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
-_MARK = "◀ peak"
+_MARK = "◀"
 
 
 def fold_memory(memory: Memory, graph: Graph, depth: int | None) -> Memory:
@@ -62,13 +62,13 @@ def _head(memory: Memory, graph: Graph, style: Style) -> list[str]:
 
 def _header(memory: Memory) -> list[str]:
     passes = ["Saved", "Forward", "Backward"] if memory.training else ["Live"]
-    return ["Layer", "Type", "Output", *passes, " "]
+    return ["Layer", "Type", "Output", *passes, "Peak"]
 
 
 def _cells(row: LayerMemory, memory: Memory) -> list[str | None]:
     # A block is marked where its most is the peak.
     sizes = [row.saved, row.forward, row.backward] if memory.training else [row.forward]
-    mark = _MARK if row.live == memory.peak else " " * len(_MARK)
+    mark = _MARK if row.live == memory.peak else " "
     return [
         printable(row.name),
         row.type,

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 import torch
 from examples import EXAMPLES, Example
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import archcalc
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS
@@ -150,6 +152,68 @@ BRANCHES = {
 def test_graphs(name: str, training: bool) -> None:
     layers, more = BRANCHES[name]
     check(spec(*layers, inputs="x = [4, 8, 8]", more=more, batch=2), "float32", training)
+
+
+OUT_OF_ORDER = {
+    "read": (['type = "permute", dims = [1, 2, 0]', 'type = "flatten"'], "flatten: PyTorch may copy what it reads"),
+    "kept": (
+        ['type = "slice", stop = 2', 'type = "linear", out_features = 5'],
+        "linear: PyTorch may copy what it reads",
+    ),
+    "a gradient": (
+        ['type = "flatten"', 'type = "graph_readout", reduction = "sum"'],
+        "flatten: PyTorch may copy its gradient",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_ORDER)
+def test_what_may_be_copied_is_a_lower_bound(name: str) -> None:
+    layers, reason = OUT_OF_ORDER[name]
+    layers = [one.replace('"flatten"', '"flatten", start_dim = 1') if name == "a gradient" else one for one in layers]
+    network = spec(CONV, *layers, inputs="x = [4, 8, 8]", batch=2)
+    found = network.memory(training=True)
+    assert (found.lower_bound or "").startswith(reason)
+    assert found.peak <= observe_memory(network, training=True).peak
+
+
+PIECES = [
+    CONV,
+    *(
+        f'type = "{name}"'
+        for name in ("relu", "silu", "prelu", "dropout", "softmax", "batch_norm", "instance_norm", "flatten")
+    ),
+    *(f'type = "graph_readout", reduction = "{name}"' for name in ("sum", "mean", "max")),
+    'type = "permute", dims = [1, 2, 0]',
+    'type = "permute", dims = [1, 0]',
+    'type = "slice", start = 1, stop = 3',
+    'type = "slice", dim = -1, stop = 4',
+    'type = "chunk", chunks = 2, index = 0',
+    'type = "reshape", shape = [4, -1]',
+    'type = "linear", out_features = 8',
+    'type = "linear", out_features = 8, bias = false',
+    'type = "max_pool2d", kernel_size = 2',
+    'type = "avg_pool1d", kernel_size = 2',
+    'type = "upsample", scale_factor = 2',
+    'type = "local_response_norm", size = 3',
+    'type = "rbf", out_features = 5',
+]
+
+
+@settings(deadline=None, derandomize=True, max_examples=400, database=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5), st.integers(1, 3), st.booleans())
+def test_any_chain(layers: list[str], batch: int, training: bool) -> None:
+    """Equal to the byte, or a lower bound that says so."""
+    try:
+        network = spec('type = "prelu"', *layers, inputs="x = [4, 8, 8]", batch=batch)
+        seen = observe_memory(network, training=training)
+    except (archcalc.SpecError, ValueError):  # a layer that does not fit, or one value for each channel in training
+        return
+    said = network.memory(training=training)
+    if said.lower_bound:
+        assert said.peak <= seen.peak
+    else:
+        assert ([row.forward for row in said.layers], said.peak) == ([*seen.forward], seen.peak)
 
 
 def test_attention_is_a_lower_bound() -> None:

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.memory import is_out_of_memory
 from archcalc.pytorch.verify.forward import BATCH
 from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
@@ -84,8 +85,15 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
         said = network.memory(training=training, batch=BATCH)
         if said.lower_bound:
             yield Comparison("peak memory", which, said.peak, None, "not covered", said.lower_bound)
-        else:
+            continue
+        try:
             found = observe_memory(network, training=training, batch=BATCH)
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+            if is_out_of_memory(error):
+                raise
+            refusal = str(error).partition("\n")[0]
+            yield Comparison("peak memory", which, said.peak, None, "not covered", f"PyTorch refused: {refusal}")
+        else:
             yield compare("peak memory", which, said.peak, found.peak, f"bytes, for a batch of {BATCH}")
 
 
