@@ -154,7 +154,7 @@ QUANTITIES: dict[str, Quantity] = {
     "peak_memory": Quantity(
         "Peak bytes",
         "Bytes alive at once at most in one pass of inference over the batch: weights, buffers and activations, as "
-        "`network.memory()` counts them.",
+        "`archcalc memory` counts them.",
         BYTES,
         _peak_memory,
     ),
