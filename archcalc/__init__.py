@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from archcalc.analysis.formula import Formula
     from archcalc.pytorch.build import BuiltNetwork
+    from archcalc.report.comparison import Comparison
 
 __version__ = "0.1.0"
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Totals",
     "UsageError",
     "build",
+    "compare",
     "formula",
     "load",
     "loads",
@@ -141,6 +143,22 @@ def formula(
     settings = _mapping("variables", variables)
     shapes = {name: _sizes(name, shape, words=True) for name, shape in _mapping("inputs", inputs).items()}
     return find_formula(read(fspath(path_or_name)), symbols, settings, shapes, training, batch)
+
+
+def compare(
+    networks: Sequence[Network] | Mapping[str, Network], *, depth: int | None = None, counting: str | None = None
+) -> "Comparison":
+    """Networks side by side: totals, layers where these match, and how far each network is from the first.
+
+    A mapping gives the networks labels; without, they are labelled by their names. `depth` folds blocks as
+    `Network.folded` does. Layers are beside each other where their names are the same, and between those where their
+    types are. `counting` adds a quantity `count`: operations as a convention such as `"fvcore"` has them.
+
+    Raises UsageError for fewer than two networks, and for a convention that does not exist.
+    """
+    from archcalc.report.comparison import compare as compare_networks
+
+    return compare_networks(networks, depth, counting)
 
 
 def _analyse(

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from archcalc.layers.base import Layer, Tensor
 from archcalc.spec.document import Document
 from archcalc.spec.expansion import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.schema import InputTable
+
+if TYPE_CHECKING:
+    from archcalc.spec.budget import Limit
 
 MAX_COMPARED = 200_000  # names, in search of what unknown ones may mean
 
@@ -42,6 +45,7 @@ class Graph(NamedTuple):
     outputs: tuple[int, ...]
     block_outputs: dict[str, str]  # by instance, the layer whose output it gives
     left_out: set[str]  # entries whose `when` does not hold
+    budget: "tuple[Limit, ...]"  # what the spec says that it may have at most, and must have at least
 
 
 def connect(document: Document, expansion: Expansion) -> Graph:
@@ -80,6 +84,7 @@ class _Connector:
             tuple(edges[output] for output in outputs),
             self._block_outputs(),
             self.expansion.dropped,
+            self.expansion.budget,
         )
 
     def _nodes(

@@ -102,6 +102,7 @@ VARIANTS: dict[tuple[str, str, object], dict[str, str]] = {
         "P201 512 bias parameters before batch_norm can have no effect": "the same",
         'P202 a dense layer holds 77.3 % of all parameters: layer "fc6"': DENSE,
     },
+    ("vgg16", "global_average", True): {},
     ("resnet50", "stride_in_first_1x1", True): {
         "R401 5 convolutions with kernels larger than 1 see nothing new": DEEP,
         'W102 1 of every 2 pixels per axis is never read: layers "layer2.0.reduce.conv", '

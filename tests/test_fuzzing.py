@@ -77,6 +77,7 @@ def survives(text: str, **arguments: Any) -> bool:
     assert str(network)
     for row in network.layers[:MOST_LAYERS]:
         assert str(network.explain(row.name))
+    assert {found.severity for found in network.check_budget()} <= {"failure"}
     return True
 
 
@@ -93,6 +94,8 @@ SENSIBLE = st.fixed_dictionaries(
     {"out_channels": st.integers(1, 8), "kernel_size": st.integers(1, 4), "out_features": st.integers(1, 9)},
     optional={"stride": st.integers(1, 3), "padding": st.integers(0, 3), "groups": st.integers(1, 2)},
 )
+QUANTITY_NAMES = st.sampled_from(["parameters", "macs", "peak_memory", "receptive_field", "layers", "x"])
+AMOUNTS = st.sampled_from(["1k", "2.5 MiB", "1e9", "0.5", 10**70]) | VALUES
 NAMES = st.sampled_from(["a", "b", "c", "image", "input", "relu", "a.0", "a.relu", "x"])
 
 
@@ -128,6 +131,10 @@ DOCUMENTS = st.fixed_dictionaries(
         "outputs": st.lists(NAMES, max_size=2) | VALUES,
         "source": VALUES,
         "extra": VALUES,
+        "budget": st.dictionaries(
+            st.sampled_from(["max", "max", "min", "x"]), st.dictionaries(QUANTITY_NAMES, AMOUNTS, max_size=2) | VALUES
+        )
+        | VALUES,
         "blocks": st.dictionaries(
             st.sampled_from(["block", "relu", "other"]),
             st.fixed_dictionaries(

@@ -15,6 +15,7 @@ from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.lint import RULES
 from archcalc.cli import COMMANDS
 from archcalc.layers import LAYER_TYPES
+from archcalc.quantities import QUANTITIES, Quantity
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -55,6 +56,15 @@ def rule_list() -> str:
     return "\n".join(["| code | name | what it finds |", "|---|---|---|", *rows])
 
 
+def quantity_list() -> str:
+    rows = (f"| {name.replace('_', '-')} | {found.summary} | {_units(found)} |" for name, found in QUANTITIES.items())
+    return "\n".join(["| quantity | what it is | units |", "|---|---|---|", *rows])
+
+
+def _units(quantity: Quantity) -> str:
+    return ", ".join(filter(None, quantity.unit.suffixes)) or "none"
+
+
 def convention_list() -> str:
     rows = (f"| `{found.name}` | {found.sentence} | {found.source or 'archcalc'} |" for found in CONVENTIONS.values())
     return "\n".join(["| convention | what it counts | as in |", "|---|---|---|", *rows])
@@ -67,6 +77,7 @@ def current() -> str:
         "layers": layer_list(),
         "rules": rule_list(),
         "references": reference_table(),
+        "quantities": quantity_list(),
         "conventions": convention_list(),
     }
     for marker, table in tables.items():

@@ -17,7 +17,7 @@ from archcalc.analysis.training import GradientFlow, follow_gradients
 from archcalc.arithmetic import product
 from archcalc.layers.base import FLOATING, Shape, Tensor, elements
 
-SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4}
+SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
 INDEX_BYTES = 2 * SIZES["int64"]  # of a nonzero
 
 

@@ -16,7 +16,9 @@ COMMANDS = {
     "explain": "Show how every number of a layer came about.",
     "reconcile": "Show why tools count differently, and which of them a figure comes from.",
     "formula": "Give parameters, MACs and shapes in closed form.",
+    "memory": "Say how much memory inference and training take, and which batch fits.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
+    "compare": "Set networks side by side: totals, layers and differences.",
     "check": "Validate specs and point out what is odd about them.",
     "range": "Say which sizes of an input work, lose nothing, and are of use.",
     "verify": "Compare every number with what PyTorch does.",
@@ -106,7 +108,7 @@ def _run() -> int:
 
 
 def _described(error: ArchcalcError) -> str:
-    text = str(error)
+    text = "\n\n".join([str(error), *getattr(error, "__notes__", ())])
     return text if text.startswith("error") else f"error: {text}"
 
 

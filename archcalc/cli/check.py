@@ -8,43 +8,75 @@ import click
 
 import archcalc
 from archcalc.analysis.lint import RULES, select
-from archcalc.cli.options import network_options
-from archcalc.errors import SHOWN, Diagnostic, SpecError
+from archcalc.cli.options import batch_option, network_options, split_setting
+from archcalc.errors import SHOWN, Diagnostic, SpecError, UsageError
+from archcalc.quantities import QUANTITIES, Bound
+from archcalc.report.budget import check_budget, limits_of
+from archcalc.spec.budget import Limit
 
 RULE_LIST = "\n".join(f"  {rule.code}  {rule.name}" for rule in RULES)
+QUANTITY_LIST = ", ".join(name.replace("_", "-") for name in QUANTITIES)
+
+
+def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> list[Limit]:
+    bound: Bound = "max" if option.name == "maximum" else "min"
+    try:
+        return limits_of(bound, dict(split_setting(text, "NAME=AMOUNT") for text in texts))
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(
-    "check", short_help="Validate specs and point out what is odd about them.", epilog=f"\b\nRules:\n{RULE_LIST}"
+    "check",
+    short_help="Validate specs and point out what is odd about them.",
+    epilog=f"Quantities of --max and --min: {QUANTITY_LIST}.\n\n\b\nRules:\n{RULE_LIST}",
 )
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @network_options
+@batch_option
 @click.option("--select", "selected", metavar="CODES", help="Only these rules: W101, all of W, or a rule's name.")
 @click.option("--ignore", "ignored", metavar="CODES", help="Not these rules.")
 @click.option(
     "--format", "format_name", type=click.Choice(["text", "json", "github"]), default="text", show_default=True
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are findings.")
+@click.option(
+    "--max",
+    "maximum",
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    callback=_limits,
+    help="No more than: parameters=25.6M, macs=4.2G.",
+)
+@click.option(
+    "--min", "minimum", multiple=True, metavar="NAME=AMOUNT", callback=_limits, help="No less: receptive-field=224."
+)
 def command(
     specs: tuple[str, ...], selected: str | None, ignored: str | None, format_name: str, strict: bool, **network: Any
 ) -> None:
     """Validate each SPEC, and point out what is odd about it: each finding with its place, reason and remedy.
 
-    Exit codes: 0 fine, 1 findings with --strict, 2 a spec is wrong.
+    A network must keep to the [budget] of its spec, and to --max and --min, which replace what the spec says of the
+    same quantity.
+
+    Exit codes: 0 fine, 1 findings with --strict or a budget that is not kept, 2 a spec is wrong.
     """
-    found = [diagnostic for spec in specs for diagnostic in _check(spec, network)]
+    limits = network.pop("maximum") + network.pop("minimum")
+    found = [diagnostic for spec in specs for diagnostic in _check(spec, limits, network)]
     errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
-    findings = select([d for d in found if d.severity != "error"], _codes(selected), _codes(ignored))
-    click.echo(_RENDERERS[format_name](errors + findings, len(specs)))
-    if errors or (findings and strict):
+    failures = [diagnostic for diagnostic in found if diagnostic.severity == "failure"]
+    findings = select([d for d in found if d.severity == "warning"], _codes(selected), _codes(ignored))
+    click.echo(_RENDERERS[format_name](errors + failures + findings, len(specs)))
+    if errors or failures or (findings and strict):
         sys.exit(2 if errors else 1)
 
 
-def _check(spec: str, network: dict[str, Any]) -> Iterable[Diagnostic]:
+def _check(spec: str, limits: list[Limit], network: dict[str, Any]) -> Iterable[Diagnostic]:
     try:
-        return archcalc.load(spec, **network).check()
+        loaded = archcalc.load(spec, **network)
     except SpecError as error:
         return error.diagnostics
+    return [*check_budget(loaded, limits), *loaded.check()]
 
 
 def _codes(text: str | None) -> list[str]:
@@ -52,7 +84,7 @@ def _codes(text: str | None) -> list[str]:
 
 
 def _text(found: list[Diagnostic], specs: int) -> str:
-    counts = {"error": 0, "warning": 0} | {d.severity: 0 for d in found}
+    counts = {"error": 0, "failure": 0, "warning": 0} | {d.severity: 0 for d in found}
     for diagnostic in found:
         counts[diagnostic.severity] += 1
     parts = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items() if count]
@@ -90,7 +122,8 @@ def _annotation(diagnostic: Diagnostic) -> str:
     title = f",title={diagnostic.code}" if diagnostic.code else ""
     text = "\n".join(part for part in parts if part)
     file = _escaped(place.source).replace(":", "%3A").replace(",", "%2C")
-    return f"::{diagnostic.severity} file={file}{line}{title}::{_escaped(text)}"
+    level = {"failure": "error"}.get(diagnostic.severity, diagnostic.severity)
+    return f"::{level} file={file}{line}{title}::{_escaped(text)}"
 
 
 def _escaped(text: str) -> str:

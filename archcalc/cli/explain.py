@@ -5,14 +5,14 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import network_options
+from archcalc.cli.options import batch_option, network_options
 
 
 @click.command("explain", short_help="Show how every number of a layer came about.")
 @click.argument("spec")
 @click.argument("layer", required=False)
 @network_options
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once.")
+@batch_option
 def command(spec: str, layer: str | None, batch: int, **network: Any) -> None:
     """Show how the numbers of LAYER in SPEC came about, step by step with the values put in; of every layer without it.
 

@@ -1,11 +1,15 @@
 """Arguments that several commands share."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
+from archcalc.errors import SpecError, printable
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
+from archcalc.spec.schema import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,8 +20,8 @@ def network_options(command: F) -> F:
 
 
 def value_options(command: F) -> F:
-    """Other values for what a spec says, whether it is for training or not."""
-    return settings_option(inputs_option(command))
+    """Other values for what a spec says, whether it is for training or not. An error of the spec names them."""
+    return settings_option(inputs_option(_naming_values(command)))
 
 
 def training_option(command: F) -> F:
@@ -52,6 +56,42 @@ def inputs_option(command: F, words: bool = False) -> F:
     return option(command)
 
 
+def _naming_values(command: F) -> F:
+    @wraps(command)
+    def run(*arguments: Any, variables: dict[str, Value], inputs: dict[str, list[int]], **options: Any) -> Any:
+        given = [f"--set {name}={shown(value)}" for name, value in variables.items()]
+        given += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
+        with naming(", ".join(given)):
+            return command(*arguments, variables=variables, inputs=inputs, **options)
+
+    return cast("F", run)
+
+
+@contextmanager
+def naming(settings: str) -> Iterator[None]:
+    """An error of a spec says which settings it was read with, if there are any."""
+    try:
+        yield
+    except SpecError as error:
+        if settings:
+            error.add_note(f"note: this is with {printable(settings)}")
+        raise
+
+
+def batch_option(command: F) -> F:
+    """How many samples operations are for."""
+    size = click.IntRange(min=1)
+    return click.option(
+        "--batch", type=size, default=1, show_default=True, help="Samples at once; multiplies operations."
+    )(command)
+
+
+def depth_option(command: F) -> F:
+    """How far blocks stay open."""
+    about = "Fold blocks below this depth; 1 shows the top level alone."
+    return click.option("--depth", type=click.IntRange(min=1), help=about)(command)
+
+
 def counting_option(command: F) -> F:
     """The convention by which operations are counted."""
     return click.option(
@@ -62,7 +102,8 @@ def counting_option(command: F) -> F:
     )(command)
 
 
-def _split(text: str, form: str) -> tuple[str, str]:
+def split_setting(text: str, form: str) -> tuple[str, str]:
+    """The name and the value of `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
         raise click.BadParameter(f"{text!r} is not of the form {form}")
@@ -72,12 +113,18 @@ def _split(text: str, form: str) -> tuple[str, str]:
 def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, Value]:
     settings = {}
     for text in texts:
-        name, value = _split(text, "NAME=VALUE")
-        try:
-            settings[name] = evaluate(value, {})
-        except ExpressionError as error:
-            raise click.BadParameter(f"{name}: {error}") from None
+        name, value = split_setting(text, "NAME=VALUE")
+        settings[name] = parse_value(name, value)
     return settings
+
+
+def parse_value(name: str, text: str) -> Value:
+    """The value that a variable is given."""
+    try:
+        return evaluate(text, {})
+    except ExpressionError as error:
+        remedy = "; write true or false, a number, or a list of these" if text.isidentifier() else ""
+        raise click.BadParameter(f"{name}: {error}{remedy}") from None
 
 
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:
@@ -93,13 +140,18 @@ def _parse_symbolic_inputs(
 def _shapes(texts: tuple[str, ...], words: bool) -> dict[str, list[Any]]:
     shapes = {}
     for text in texts:
-        name, value = _split(text, "NAME=SIZES")
-        sizes = _sizes(value)
-        if not all(size > 0 if isinstance(size, int) else words and size.isidentifier() for size in sizes):
-            form = "sizes, and letters for symbols, as 3xHxW" if words else "sizes of 1 or more as 3x224x224"
-            raise click.BadParameter(f"{value!r} is no shape; write {form}, without the batch")
-        shapes[name] = sizes
+        name, value = split_setting(text, "NAME=SIZES")
+        shapes[name] = parse_shape(value, words)
     return shapes
+
+
+def parse_shape(text: str, words: bool = False) -> list[Any]:
+    """The shape that an input is given; with `words`, a size may be one."""
+    sizes = _sizes(text)
+    if not all(size > 0 if isinstance(size, int) else words and size.isidentifier() for size in sizes):
+        form = "sizes, and letters for symbols, as 3xHxW" if words else "sizes of 1 or more as 3x224x224"
+        raise click.BadParameter(f"{text!r} is no shape; write {form}, without the batch")
+    return sizes
 
 
 def _sizes(value: str) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import network_options
+from archcalc.cli.options import batch_option, network_options
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.report.reconciliation import FORMATS, render_reconciliation
 
@@ -14,7 +14,7 @@ from archcalc.report.reconciliation import FORMATS, render_reconciliation
 @click.command("reconcile", short_help="Show why tools count differently, and which of them a figure comes from.")
 @click.argument("spec")
 @network_options
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once.")
+@batch_option
 @click.option(
     "--target",
     metavar="FIGURE",

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import counting_option, network_options
+from archcalc.cli.options import batch_option, counting_option, depth_option, network_options
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.report.table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, FORMATS, check_columns, render
 
@@ -13,10 +13,8 @@ from archcalc.report.table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, FORMA
 @click.command("summary", short_help="Print shapes, parameters, MACs and receptive fields, layer by layer.")
 @click.argument("spec")
 @network_options
-@click.option(
-    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once; multiplies operations."
-)
-@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@batch_option
+@depth_option
 @counting_option
 @click.option(
     "--columns",

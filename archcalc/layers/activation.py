@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from archcalc.arithmetic import whole
 from archcalc.layers.base import (
     FLOATING,
+    RESULT,
     Count,
     Elementwise,
     Misfit,
     Module,
+    Piece,
     Positive,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     dim_misfit,
     elements,
@@ -28,6 +32,7 @@ class Activation(Elementwise):
     """A function of each value. Abstract."""
 
     family: ClassVar[str] = "activation"
+    keeps: ClassVar[tuple[int, ...]] = (0,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
     costs: ClassVar[dict[str, int]]  # operations for each value, by kind
 
@@ -36,36 +41,60 @@ class Activation(Elementwise):
         return {kind: values * count for kind, count in self.costs.items()}
 
 
-class Relu(Activation):
+class InPlaceLayer(Elementwise):
+    """A layer whose output takes the place of its input, if it is told so. Abstract.
+
+    Its backward pass then needs the output, where that is enough, and else a copy of the input.
+    """
+
+    output_is_enough: ClassVar[bool] = False
+
+    inplace: bool = False
+
+    @property
+    def works_in_place(self) -> bool:
+        return self.inplace
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        if not self.inplace:
+            return super().steps(inputs, training)
+        enough = self.output_is_enough
+        return (Step(keeps=(RESULT,) if enough else (), in_place=True, copies=not enough),)
+
+
+class Relu(InPlaceLayer, Activation):
     """max(0, x)."""
 
     type: ClassVar[str] = "relu"
+    output_is_enough: ClassVar[bool] = True
+    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"comparisons": 1}
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.ReLU")
+        return torch_module("nn.ReLU", **self.changed("inplace"))
 
 
-class Relu6(Activation):
+class Relu6(InPlaceLayer, Activation):
     """min(max(0, x), 6)."""
 
     type: ClassVar[str] = "relu6"
     costs: ClassVar[dict[str, int]] = {"comparisons": 2}
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.ReLU6")
+        return torch_module("nn.ReLU6", **self.changed("inplace"))
 
 
-class LeakyRelu(Activation):
+class LeakyRelu(InPlaceLayer, Activation):
     """x where x > 0, else negative_slope·x."""
 
     type: ClassVar[str] = "leaky_relu"
+    output_is_enough: ClassVar[bool] = True
     costs: ClassVar[dict[str, int]] = {"comparisons": 1, "multiplications": 1}
 
     negative_slope: float = 0.01
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.LeakyReLU", **self.changed("negative_slope"))
+        return torch_module("nn.LeakyReLU", **self.changed("negative_slope", "inplace"))
 
 
 class Prelu(Activation):
@@ -89,20 +118,24 @@ class Prelu(Activation):
         links: Count = elements(output)
         return links
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (Step((0, "weight"), keeps=self.keeps, broadcasts=True, makes=(0, "weight")),)
+
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.PReLU", **self.changed("num_parameters"))
 
 
-class Elu(Activation):
+class Elu(InPlaceLayer, Activation):
     """x where x > 0, else alpha·(eˣ − 1)."""
 
     type: ClassVar[str] = "elu"
+    output_is_enough: ClassVar[bool] = True
     costs: ClassVar[dict[str, int]] = {"comparisons": 1, "exponentials": 1, "additions": 1, "multiplications": 1}
 
     alpha: float = 1.0
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.ELU", **self.changed("alpha"))
+        return torch_module("nn.ELU", **self.changed("alpha", "inplace"))
 
 
 class Gelu(Activation):
@@ -122,50 +155,52 @@ class Gelu(Activation):
         return torch_module("nn.GELU", **self.changed("approximate"))
 
 
-class Silu(Activation):
+class Silu(InPlaceLayer, Activation):
     """x/(1 + e⁻ˣ), also called Swish."""
 
     type: ClassVar[str] = "silu"
     costs: ClassVar[dict[str, int]] = {"exponentials": 1, "additions": 1, "divisions": 1}
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.SiLU")
+        return torch_module("nn.SiLU", **self.changed("inplace"))
 
 
 class Sigmoid(Activation):
     """1/(1 + e⁻ˣ)."""
 
     type: ClassVar[str] = "sigmoid"
+    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"exponentials": 1, "additions": 1, "divisions": 1}
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.Sigmoid")
 
 
-class Hardsigmoid(Activation):
+class Hardsigmoid(InPlaceLayer, Activation):
     """min(max(0, x + 3), 6)/6."""
 
     type: ClassVar[str] = "hardsigmoid"
     costs: ClassVar[dict[str, int]] = {"additions": 1, "comparisons": 2, "divisions": 1}
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.Hardsigmoid")
+        return torch_module("nn.Hardsigmoid", **self.changed("inplace"))
 
 
-class Hardswish(Activation):
+class Hardswish(InPlaceLayer, Activation):
     """x·min(max(0, x + 3), 6)/6."""
 
     type: ClassVar[str] = "hardswish"
     costs: ClassVar[dict[str, int]] = {"additions": 1, "comparisons": 2, "divisions": 1, "multiplications": 1}
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.Hardswish")
+        return torch_module("nn.Hardswish", **self.changed("inplace"))
 
 
 class Tanh(Activation):
     """tanh x, counted as an operation of its own."""
 
     type: ClassVar[str] = "tanh"
+    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"tanh": 1}
 
     def module(self, inputs: Tensors) -> Module:
@@ -200,6 +235,7 @@ class SoftmaxLayer(Elementwise):
 
     family: ClassVar[str] = "activation"
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
 
     dim: int = -1
 
@@ -258,7 +294,7 @@ class LogSoftmax(SoftmaxLayer):
         return torch_module("nn.LogSoftmax", dim=resolve_axis(self.dim, len(inputs[0].shape)) + 1)
 
 
-class Dropout(Elementwise):
+class Dropout(InPlaceLayer):
     """Sets a share p of the values to zero in training; does nothing, and costs nothing, at inference."""
 
     type: ClassVar[str] = "dropout"
@@ -273,5 +309,12 @@ class Dropout(Elementwise):
         if not 0 <= self.p <= 1:
             yield Misfit(f"p {self.p} is no probability", "p", help="use a number from 0 to 1")
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        if not training or self.p == 0:
+            return (Step(is_view=True, passes=True),)
+        # The noise is as large as the values; with p = 1 it is a single zero. CUDA keeps a bool for each value instead.
+        noise = Piece((), per_sample=False) if self.p == 1 else Piece(inputs[0].shape)
+        return (Step(beside=(noise,), in_place=self.inplace),)
+
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.Dropout", **self.changed("p"))
+        return torch_module("nn.Dropout", **self.changed("p", "inplace"))

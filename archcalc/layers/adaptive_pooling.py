@@ -13,8 +13,11 @@ from archcalc.layers.base import (
     Module,
     PerAxis,
     PhasedWindow,
+    Piece,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     UnknownWindow,
     axis_misfit,
@@ -22,6 +25,7 @@ from archcalc.layers.base import (
     per_axis,
     torch_module,
 )
+from archcalc.layers.sliding import on_two_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +88,11 @@ class AdaptiveAveragePooling(AdaptivePooling):
         units = elements(output)
         return {"additions": self.positions_read(inputs) - units, "divisions": units}
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        # PyTorch takes the mean of all positions where there is one window, and keeps nothing for it.
+        kept = () if product(self.output_shape(inputs)[1:]) == 1 else (0,)
+        return on_two_axes(Step(keeps=kept), self.dimensions)
+
 
 class AdaptiveMaxPooling(AdaptivePooling):
     """The largest value of each window: a comparison for all but one of its positions. Abstract."""
@@ -92,6 +101,10 @@ class AdaptiveMaxPooling(AdaptivePooling):
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"comparisons": self.positions_read(inputs) - elements(output)}
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        indices = Piece(self.output_shape(inputs), "int64")
+        return on_two_axes(Step(keeps=(0,), beside=(indices,)), self.dimensions)
 
 
 class AdaptiveAvgPool1d(AdaptiveAveragePooling):

@@ -17,7 +17,9 @@ from archcalc.layers.base import (
     Product,
     Read,
     Shape,
+    Steps,
     Tensors,
+    Unknown,
     divides,
     size_text,
     torch_module,
@@ -131,6 +133,9 @@ class MultiHeadAttention(Layer):
         if len(inputs) > 1:
             tokens[0] = Read(POINT, 0)
         return tuple(zip(tokens, features, strict=True))
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return Unknown("PyTorch chooses among kernels for attention, which keep different things")
 
     def module(self, inputs: Tensors) -> Module:
         features, *sources = (shape[-1] for shape in self._sources(inputs))

@@ -75,6 +75,64 @@ class Product(NamedTuple):
     right: Factor
 
 
+RESULT = -1  # in place of the number of what a step reads
+
+
+class Piece(NamedTuple):
+    """Some memory: a shape of values, by default of the dtype of the layer's output and once for each sample.
+
+    `wide` values have at least 32 bits, as PyTorch keeps the statistics of values that have fewer.
+    """
+
+    shape: Shape
+    dtype: str | None = None
+    per_sample: bool = True
+    wide: bool = False
+
+
+class Step(NamedTuple):
+    """One operation of those that PyTorch runs for a layer: the memory that it takes, and keeps for its backward pass.
+
+    `reads`: the layer's inputs by number, then the results of the steps before, and parameters and buffers by name.
+    `gives`: its result, by default the layer's output.
+    `keeps`: what of these its backward pass needs, RESULT for the result.
+    `beside`: further results, which its backward pass needs and nobody else: indices, statistics, noise.
+    `holds`: results that a name in PyTorch's code still holds while the step runs.
+    `is_view`: the result is a view of the first of what it reads. `in_place`: it takes the place of it.
+    `of_many`: it is one of several views made together, which autograd lets nobody overwrite.
+    `scatters`: the values of the view do not lie in order. `expands`: nor do those of the gradient that it hands on.
+    `orders`: PyTorch would copy first what does not lie in order.
+    `copies`: its backward pass needs a copy of the first of what it reads.
+    `passes`: the gradient is handed on as it is, or a view of it. Else each gradient is a tensor of its own.
+    `multiplies`: it keeps each of its first two factors if the other one needs a gradient.
+    `broadcasts`: gradients are as large as the result first, and then added up.
+    `makes`: of what it reads, that whose gradient is made even if nobody asks for it.
+    `regroups`: it puts samples side by side; for a single one it is a view that passes the gradient on.
+    `backward`: what its backward pass has at once at most, the gradients among it, where that is more than these.
+    """
+
+    reads: tuple[int | str, ...] = (0,)
+    gives: Piece | None = None
+    keeps: tuple[int, ...] = ()
+    beside: tuple[Piece, ...] = ()
+    holds: tuple[int, ...] = ()
+    is_view: bool = False
+    in_place: bool = False
+    of_many: bool = False
+    scatters: bool = False
+    expands: bool = False
+    orders: bool = False
+    copies: bool = False
+    passes: bool = False
+    multiplies: bool = False
+    broadcasts: bool = False
+    makes: tuple[int | str, ...] = ()
+    regroups: bool = False
+    backward: tuple[Piece, ...] = ()
+
+
+Steps = tuple[Step, ...] | Unknown
+
 MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not followed
 
 
@@ -147,6 +205,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     acts_in_training: ClassVar[bool] = False  # whatever it is at inference, training computes something
     is_lookup: ClassVar[bool] = False  # reads only those of its weights that it gives out
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
+    keeps: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         """What has to hold before the formulas mean anything, as PyTorch checks it."""
@@ -167,6 +226,10 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     def buffers(self, inputs: Tensors) -> dict[str, Shape]:
         """The shape of each buffer, by PyTorch's name."""
         return {}
+
+    def constants(self, inputs: Tensors) -> tuple[Piece, ...]:
+        """Tensors that PyTorch's module keeps beside its parameters and buffers."""
+        return ()
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         """Elementary operations of one inference pass for one sample, by kind."""
@@ -203,6 +266,20 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     def spreads(self, inputs: Tensors) -> dict[int, Window]:
         """The window along each axis of the input that goes from it to several outputs: a transposed convolution's."""
         return {}
+
+    @property
+    def works_in_place(self) -> bool:
+        """Whether its output takes the place of its input."""
+        return False
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        """What PyTorch runs for the layer, by the memory it takes; by default one operation on inputs and parameters.
+
+        What a kernel takes for itself alone is left out; where devices differ, it is the device `meta` that counts.
+        """
+        if self.is_view:
+            return (Step(is_view=True, passes=True),)
+        return (Step((*range(len(inputs)), *self.parameters(inputs)), keeps=self.keeps),)
 
     def module(self, inputs: Tensors) -> Module:
         """The PyTorch module that does the same."""

@@ -11,8 +11,11 @@ from archcalc.layers.base import (
     Module,
     Natural,
     PerAxis,
+    Piece,
     Positive,
     Shape,
+    Step,
+    Steps,
     Tensors,
     divides,
     elements,
@@ -20,7 +23,7 @@ from archcalc.layers.base import (
     torch_module,
     weighted_links,
 )
-from archcalc.layers.sliding import Padding, SlidingLayer, torch_padding
+from archcalc.layers.sliding import Padding, SlidingLayer, padded, torch_padding
 
 
 class Convolution(SlidingLayer):
@@ -81,11 +84,38 @@ class Convolution(SlidingLayer):
         macs = product((*kernels[:1], *positions, *kernels[1:], *kernel))
         return {"macs": macs, "additions": elements(output)} if self.bias else {"macs": macs}
 
+    def constants(self, inputs: Tensors) -> tuple[Piece, ...]:
+        places = Piece((2, *self._kernels(inputs)), "int64", per_sample=False)
+        return () if self.connections is None else (places,)
+
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return weighted_links(self.operations(inputs, output))
 
     def channel_window(self, inputs: Tensors) -> Window:
         return whole(inputs[0].shape[0])
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        windows = tuple(self.windows(inputs).values())
+        weights = tuple(self.parameters(inputs))
+        if self.connections is not None:
+            return self._connected_steps(padded(inputs[0].shape, windows), inputs)
+        if "ends" not in torch_padding(windows):
+            return (Step((0, *weights), keeps=(0,)),)
+        return (Step(gives=padded(inputs[0].shape, windows)), Step((1, *weights), keeps=(1,)))
+
+    def _connected_steps(self, values: Piece, inputs: Tensors) -> Steps:
+        """As `ConnectedConv`: pad, give every link its map, convolve, make zeros, add links to them, add the bias."""
+        _, *sizes = values.shape
+        links, (_, *positions) = self._kernels(inputs), self.output_shape(inputs)
+        read = Piece((*links, *sizes))
+        steps = (
+            Step(gives=values),
+            Step((1,), read, backward=(values, values)),
+            Step((2, "weight"), Piece((*links, *positions)), keeps=(2,)),
+            Step(()),
+            Step((4, 3), keeps=(3,), holds=(2,)),
+        )
+        return (*steps, Step((5, "bias"), holds=(2, 3), passes=True, broadcasts=True)) if self.bias else steps
 
     def module(self, inputs: Tensors) -> Module:
         channels, *spatial = inputs[0].shape

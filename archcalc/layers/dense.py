@@ -12,9 +12,12 @@ from archcalc.layers.base import (
     Misfit,
     Module,
     Natural,
+    Piece,
     Positive,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     elements,
     pointwise,
@@ -66,6 +69,12 @@ class Linear(Layer):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return (read_features(inputs[0].shape),)
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        # PyTorch multiplies all rows at once, and with a bias gives a view of the result.
+        rows = len(inputs[0].shape) > 1
+        dense = Step((0, *self.parameters(inputs)), multiplies=True, orders=rows)
+        return (dense, Step((1,), is_view=True, passes=True)) if rows and self.bias else (dense,)
+
     def module(self, inputs: Tensors) -> Module:
         sizes = {"in_features": inputs[0].shape[-1], "out_features": self.out_features}
         return torch_module("nn.Linear", sizes, **self.changed("bias"))
@@ -107,6 +116,14 @@ class Rbf(Layer):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return (read_features(inputs[0].shape),)
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        differences = Piece((*self.output_shape(inputs), inputs[0].shape[-1]))
+        return (
+            Step((0, "weight"), differences, passes=True, broadcasts=True),
+            Step((1,), differences, keeps=(1,), backward=(differences,) * 3),
+            Step((2,), passes=True),
+        )
+
     def module(self, inputs: Tensors) -> Module:
         return torch_module("Rbf", {"features": inputs[0].shape[-1], "out_features": self.out_features})
 
@@ -121,6 +138,7 @@ class Embedding(Layer):
     family: ClassVar[str] = "dense"
     takes: ClassVar[tuple[str, ...]] = INTEGER
     is_lookup: ClassVar[bool] = True
+    keeps: ClassVar[tuple[int, ...]] = (0,)
 
     num_embeddings: Positive
     embedding_dim: Positive

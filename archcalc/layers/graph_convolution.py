@@ -7,15 +7,19 @@ from archcalc.arithmetic import POINT, product, whole
 from archcalc.layers.base import (
     FLOATING,
     ONE_HOP,
+    RESULT,
     Count,
     Factor,
     Layer,
     Misfit,
     Module,
+    Piece,
     Positive,
     Product,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     Unknown,
     elements,
@@ -99,6 +103,20 @@ class GcnConv(Layer):
         _, features = inputs[0].shape
         return ((Read(ONE_HOP, 0, hop=True), Read(whole(features), 1)), ())
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        steps = (Step((0, "weight"), multiplies=True, orders=True), *self._aggregation_steps(inputs))
+        return (*steps, Step((len(steps) + 1, "bias"), passes=True, broadcasts=True)) if self.bias else steps
+
+    def _aggregation_steps(self, inputs: Tensors) -> tuple[Step, ...]:
+        """A full adjacency multiplies the features of each sample; a sparse one those of all, put side by side."""
+        nonzeros = inputs[1].nonzeros
+        if nonzeros is None:
+            return (Step((1, 2), multiplies=True),)
+        # The backward pass turns the adjacency round: the value of each nonzero, and its row and column.
+        turned = (Piece((nonzeros,), per_sample=False), Piece((2, nonzeros), "int64", per_sample=False))
+        product = Step((1, 3), holds=(2,), backward=(Piece(self.output_shape(inputs)), *turned))
+        return Step((2,), regroups=True), product, Step((4,), holds=(2, 3), regroups=True)
+
     def module(self, inputs: Tensors) -> Module:
         sizes = {"features": inputs[0].shape[1], "out_features": self.out_features}
         return torch_module("GcnConv", sizes, **self.changed("bias"))
@@ -130,6 +148,15 @@ class GraphReadout(Layer):
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         return ((Read(whole(inputs[0].shape[0]), 0), Read(POINT, 0)),)
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        if self.reduction != "max":
+            summed = self.reduction == "sum"
+            return (Step(passes=summed, expands=summed),)
+        # Where the largest values are, how many they are, the gradient for each of them, and the gradient.
+        value, output = Piece(inputs[0].shape), Piece(self.output_shape(inputs))
+        found = (value._replace(dtype="bool"), output._replace(dtype="int64"), output, value)
+        return (Step(keeps=(0, RESULT), backward=found),)
 
     def module(self, inputs: Tensors) -> Module:
         function = "amax" if self.reduction == "max" else self.reduction

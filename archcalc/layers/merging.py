@@ -9,8 +9,11 @@ from archcalc.layers.base import (
     Layer,
     Misfit,
     Module,
+    Piece,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     UnknownWindow,
     dim_misfit,
@@ -61,11 +64,16 @@ class Broadcasting(Merging):
                 return
 
     def output_shape(self, inputs: Tensors) -> Shape:
-        return tuple(_largest(sizes) for sizes in zip(*_aligned(inputs), strict=True))
+        return broadcast(inputs)
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         output = self.output_shape(inputs)
         return tuple(_spread(tensor.shape, output) for tensor in inputs)
+
+
+def broadcast(inputs: Tensors) -> Shape:
+    """The shape that inputs have together."""
+    return tuple(_largest(sizes) for sizes in zip(*_aligned(inputs), strict=True))
 
 
 def _aligned(inputs: Tensors) -> list[Shape]:
@@ -96,6 +104,15 @@ def elementwise(name: str, operator: str, inputs: Tensors) -> Module:
     return torch_module(name, {"rank": max(ranks)}, expression=expression if len(ranks) == 1 else None)
 
 
+def pairwise(inputs: Tensors, step: Step) -> Steps:
+    """The first two inputs, then each further one with the result so far."""
+    last, steps = 0, []
+    for number in range(1, len(inputs)):
+        steps.append(step._replace(reads=(last, number), gives=Piece(broadcast(inputs[: number + 1]))))
+        last = len(inputs) + number - 1
+    return tuple(steps)
+
+
 class Add(Broadcasting):
     """The sum of its inputs: one addition for each value and each further input."""
 
@@ -103,6 +120,9 @@ class Add(Broadcasting):
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"additions": elements(output) * (len(inputs) - 1)}
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return pairwise(inputs, Step(passes=True, broadcasts=True))
 
     def module(self, inputs: Tensors) -> Module:
         return elementwise("Add", "+", inputs)
@@ -115,6 +135,9 @@ class Mul(Broadcasting):
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"multiplications": elements(output) * (len(inputs) - 1)}
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return pairwise(inputs, Step(multiplies=True, broadcasts=True))
 
     def module(self, inputs: Tensors) -> Module:
         return elementwise("Mul", "*", inputs)
@@ -154,6 +177,9 @@ class Cat(Merging):
             beside[axis] = Read(UnknownWindow("positions of several inputs lie side by side"), axis)
             reads.append(tuple(beside))
         return tuple(reads)
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (Step(tuple(range(len(inputs))), passes=True),)
 
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1

@@ -12,8 +12,11 @@ from archcalc.layers.base import (
     Elementwise,
     Misfit,
     Module,
+    Piece,
     Positive,
     Shape,
+    Step,
+    Steps,
     Tensors,
     divides,
     elements,
@@ -29,6 +32,11 @@ class Normalization(Elementwise):
 
     family: ClassVar[str] = "normalization"
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    keeps: ClassVar[tuple[int, ...]] = (0,)
+
+    def standardize(self, inputs: Tensors, *statistics: Piece) -> Step:
+        """The operation that rescales, and two statistics beside: a mean, and the inverse of a standard deviation."""
+        return Step((0, *self.parameters(inputs)), keeps=self.keeps, beside=statistics * 2)
 
 
 def affine(shape: Shape, wanted: bool, bias: bool = True) -> dict[str, Shape]:
@@ -98,6 +106,11 @@ class BatchNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        # At inference the CPU makes no statistics, and the device `meta` does all the same.
+        channel = Piece(inputs[0].shape[:1], per_sample=False, wide=True)
+        return (self.standardize(inputs, channel)._replace(makes=(0,)),)
+
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape
         options = self.changed("eps", "momentum", "affine", "track_running_stats")
@@ -138,6 +151,10 @@ class LayerNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        shape, normalized = inputs[0].shape, self._normalized(inputs)
+        return (self.standardize(inputs, Piece(shape[: len(shape) - len(normalized)], wide=True)),)
+
     def module(self, inputs: Tensors) -> Module:
         options = self.changed("eps", "elementwise_affine", "bias")
         shape = self._normalized(inputs)
@@ -170,6 +187,9 @@ class GroupNorm(Normalization):
 
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (self.standardize(inputs, Piece((self.num_groups,))),)
 
     def module(self, inputs: Tensors) -> Module:
         arguments = {"num_groups": self.num_groups, "num_channels": inputs[0].shape[0]}
@@ -209,6 +229,22 @@ class InstanceNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        """Batch normalization, with every channel of every sample as a channel, and what belongs to each repeated."""
+        channel = Piece(inputs[0].shape[:1])
+        running = ("running_mean", "running_var") if self.track_running_stats else ()
+        repeated = [*self.parameters(inputs), *running]
+        places = tuple(range(1, 1 + len(repeated)))
+        kept = tuple(place for place, name in zip(places, repeated, strict=True) if name != "bias")
+        steps = [Step((name,), channel) for name in repeated]
+        steps.append(
+            Step((0, *places), keeps=(0, *kept), beside=(channel._replace(wide=True),) * 2, makes=(0,), orders=True)
+        )
+        if training:
+            statistics = [place for place, name in zip(places, repeated, strict=True) if name in running]
+            steps += [Step((place,), channel._replace(per_sample=False), holds=places) for place in statistics]
+        return (*steps, Step((1 + len(repeated),), holds=places, is_view=True, passes=True))
+
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape
         options = self.changed("eps", "momentum", "affine", "track_running_stats")
@@ -238,6 +274,21 @@ class LocalResponseNorm(Normalization):
             "powers": values,
             "divisions": values,
         }
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        """Square, pad, average, times alpha, plus k, to the power of beta, divide."""
+        channels, *sizes = inputs[0].shape
+        value = Piece(inputs[0].shape)
+        around = Piece((channels + self.size // 2 + (self.size - 1) // 2, *sizes))
+        return (
+            Step((0, 0), multiplies=True),
+            Step((1,), around),
+            Step((2,), keeps=(2,)),
+            Step((3,)),
+            Step((4,), holds=(3,), passes=True),
+            Step((5,), holds=(3,), keeps=(5,), backward=(value,) * 3),
+            Step((0, 6), keeps=(0, 6), backward=(value,) * 4),
+        )
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.LocalResponseNorm", {"size": self.size}, **self.changed("alpha", "beta", "k"))

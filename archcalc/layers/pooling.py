@@ -1,6 +1,6 @@
 """Max and average pooling, and LeNet's subsampling."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from archcalc.arithmetic import POINT, Window, product
@@ -10,14 +10,25 @@ from archcalc.layers.base import (
     Misfit,
     Module,
     PerAxis,
+    Piece,
     Positive,
     Shape,
+    Step,
+    Steps,
     Tensors,
     elements,
     per_axis,
     torch_module,
 )
-from archcalc.layers.sliding import Padding, SlidingLayer, last_axis_first, torch_padding, trace_window
+from archcalc.layers.sliding import (
+    Padding,
+    SlidingLayer,
+    last_axis_first,
+    on_two_axes,
+    padded,
+    torch_padding,
+    trace_window,
+)
 from archcalc.tracing import Traced
 
 
@@ -29,6 +40,7 @@ class Pooling(SlidingLayer):
 
     family: ClassVar[str] = "pooling"
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    keeps: ClassVar[tuple[int, ...]] = (0,)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         channels, *sizes = inputs[0].shape
@@ -36,6 +48,9 @@ class Pooling(SlidingLayer):
 
     def channel_window(self, inputs: Tensors) -> Window:
         return POINT
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return on_two_axes(Step(keeps=self.keeps), self.dimensions)
 
     def positions(self) -> Any:
         """How many positions a window has."""
@@ -65,12 +80,31 @@ class CeilPooling(Pooling):
         traced: Traced = trace_window(window).count_ceil(Traced(size, "N"))
         return traced
 
+    def pads_first(self, windows: Sequence[Window]) -> bool:
+        """Whether PyTorch's own padding is not enough: it is alike at both ends, and half of the kernel at most."""
+        return any(window.before != window.after or 2 * window.before > window.kernel for window in windows)
+
+    def pool_padded(self, values: Piece, windows: Sequence[Window]) -> Shape:
+        """What pooling makes of values that are padded already."""
+        channels, *sizes = values.shape
+        bare = [window._replace(before=0, after=0) for window in windows]
+        counts = (w.count_ceil(n) if self.ceil_mode else w.count(n) for w, n in zip(bare, sizes, strict=True))
+        return (channels, *counts)
+
+    def without_late_windows(self, pooled: Shape, output: Shape, first: int) -> tuple[Step, ...]:
+        """A view along one axis after the other, the last one first; result number `first` is cut."""
+        steps = list[Step]()
+        for axis in reversed(range(1, len(output))):
+            pooled = (*pooled[:axis], output[axis], *pooled[axis + 1 :])
+            steps.append(Step((first + len(steps),), Piece(pooled), is_view=True))
+        return tuple(steps)
+
     def pooling_module(self, name: str, inputs: Tensors, options: dict[str, Any]) -> Module:
-        """The module; PyTorch's own pads both ends of an axis alike, and by half of the kernel at most."""
+        """The module."""
         _, *sizes = inputs[0].shape
         windows = self.spatial_windows(tuple(sizes))
         kernel = {"kernel_size": self.kernel_size}
-        if all(window.before == window.after and 2 * window.before <= window.kernel for window in windows):
+        if not self.pads_first(windows):
             return torch_module(f"nn.{name}{self.dimensions}d", kernel, **options, **torch_padding(windows))
         ends = last_axis_first([(window.before, window.after) for window in windows])
         return torch_module(f"Padded{name}{self.dimensions}d", kernel, **options, ends=ends)
@@ -106,6 +140,15 @@ class MaxPooling(CeilPooling):
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"comparisons": elements(output) * (self.positions() - 1)}
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        windows, output = tuple(self.windows(inputs).values()), self.output_shape(inputs)
+        if not self.pads_first(windows):
+            return on_two_axes(Step(keeps=(0,), beside=(Piece(output, "int64"),)), self.dimensions)
+        values = padded(inputs[0].shape, windows)
+        pooled = self.pool_padded(values, windows)
+        pool = Step((1,), Piece(pooled), keeps=(1,), beside=(Piece(pooled, "int64"),))
+        return (Step(gives=values), pool, *self.without_late_windows(pooled, output, 2))
 
     def module(self, inputs: Tensors) -> Module:
         return self.pooling_module("MaxPool", inputs, self.changed("stride", "dilation", "ceil_mode"))
@@ -147,6 +190,25 @@ class AveragePooling(CeilPooling):
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         units = elements(output)
         return {"additions": units * (self.positions() - 1), "divisions": units}
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        windows, output = tuple(self.windows(inputs).values()), self.output_shape(inputs)
+        if not self.pads_first(windows):
+            return super().steps(inputs, training)
+        values = padded(inputs[0].shape, windows)
+        pooled = self.pool_padded(values, windows)
+        one, shares, averaged = (
+            Piece((1, *shape[1:]), per_sample=False) for shape in (inputs[0].shape, values.shape, pooled)
+        )
+        return (
+            Step((), one),
+            Step((1,), shares),
+            Step(gives=values, holds=(1,)),
+            Step((3,), Piece(pooled), keeps=(3,), holds=(1,)),
+            Step((2,), averaged, holds=(1,)),
+            Step((4, 5), Piece(pooled), keeps=(5,), holds=(1, 2)),
+            *self.without_late_windows(pooled, output, 6),
+        )
 
     def module(self, inputs: Tensors) -> Module:
         return self.pooling_module("AvgPool", inputs, self.changed("stride", "ceil_mode", "count_include_pad"))
@@ -215,6 +277,14 @@ class Subsample(Pooling):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         links: Count = elements(output) * (self.positions() + 1)
         return links
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (
+            Step(keeps=(0,)),
+            Step((1,)),
+            Step((2, "weight"), holds=(1,), multiplies=True, broadcasts=True),
+            Step((3, "bias"), holds=(1, 2), passes=True, broadcasts=True),
+        )
 
     def module(self, inputs: Tensors) -> Module:
         sizes = {"channels": inputs[0].shape[0], "kernel_size": self.kernel_size}

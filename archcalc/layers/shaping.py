@@ -12,9 +12,12 @@ from archcalc.layers.base import (
     Misfit,
     Module,
     Natural,
+    Piece,
     Positive,
     Read,
     Shape,
+    Step,
+    Steps,
     Tensors,
     UnknownWindow,
     dim_misfit,
@@ -47,11 +50,19 @@ class Identity(Elementwise):
         return torch_module("nn.Identity")
 
 
-class Flatten(Shaping):
+class Regrouping(Shaping):
+    """A layer that cuts the same values, in the same order, into other axes. Abstract."""
+
+    is_view: ClassVar[bool] = True
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (Step(is_view=True, passes=True, orders=True),)
+
+
+class Flatten(Regrouping):
     """Joins the axes from start_dim to end_dim, counted without the batch."""
 
     type: ClassVar[str] = "flatten"
-    is_view: ClassVar[bool] = True
 
     start_dim: int = 0
     end_dim: int = -1
@@ -90,11 +101,10 @@ class Flatten(Shaping):
         return Module("nn.Flatten", {}, starts | ends)
 
 
-class Reshape(Shaping):
+class Reshape(Regrouping):
     """The same values in another shape (the batch not counted); one size may be -1."""
 
     type: ClassVar[str] = "reshape"
-    is_view: ClassVar[bool] = True
 
     shape: tuple[Dimension, ...]
 
@@ -183,6 +193,9 @@ class Permute(Shaping):
         order = self._order()
         return (tuple(Read(POINT, order.index(axis)) for axis in range(len(order))),)
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (Step(is_view=True, passes=True, scatters=True),)
+
     def module(self, inputs: Tensors) -> Module:
         order = (0, *(axis + 1 for axis in self._order()))
         return torch_module("Permute", {"dims": order}, expression=f"{{0}}.permute{order}")
@@ -238,6 +251,9 @@ class Slice(Shaping):
         start, _ = self._bounds(inputs[0].shape[self.dim])
         return (moved(len(inputs[0].shape), self.dim, start),)
 
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return (Step(is_view=True, scatters=True),)
+
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
         bounds = f"{self.start or ''}:{'' if self.stop is None else self.stop}"
@@ -279,6 +295,14 @@ class Chunk(Shaping):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         step = ceil_divide(inputs[0].shape[self.dim], self.chunks)
         return (moved(len(inputs[0].shape), self.dim, self.index * step),)
+
+    def steps(self, inputs: Tensors, training: bool) -> Steps:
+        # The gradients of the other parts are zeros, which are made to be joined with that of this one.
+        shape, axis = list(inputs[0].shape), resolve_axis(self.dim, len(inputs[0].shape))
+        shape[axis] -= self.output_shape(inputs)[axis]
+        return (
+            Step(is_view=True, of_many=True, scatters=True, backward=(Piece(tuple(shape)), Piece(inputs[0].shape))),
+        )
 
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1

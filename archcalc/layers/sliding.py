@@ -6,7 +6,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from archcalc.arithmetic import Window, same_window
-from archcalc.layers.base import Layer, Misfit, Natural, Read, Shape, Tensors, axis_misfit, per_axis, size_text
+from archcalc.layers.base import (
+    Layer,
+    Misfit,
+    Natural,
+    Piece,
+    Read,
+    Shape,
+    Step,
+    Tensors,
+    axis_misfit,
+    per_axis,
+    size_text,
+)
 from archcalc.tracing import Traced
 
 Pair = Annotated[tuple[Natural, ...], Meta(min_length=2, max_length=2)]  # before and after
@@ -101,6 +113,17 @@ def torch_padding(windows: Sequence[Window]) -> dict[str, Any]:
         return {"ends": last_axis_first([(window.before, window.after) for window in windows])}
     sizes = tuple(window.before for window in windows)
     return {"padding": sizes[0] if len(set(sizes)) == 1 else sizes} if any(sizes) else {}
+
+
+def padded(shape: Shape, windows: Sequence[Window]) -> Piece:
+    """The values with their padding, where it has to be made before the window slides."""
+    channels, *sizes = shape
+    return Piece((channels, *(size + w.before + w.after for size, w in zip(sizes, windows, strict=True))))
+
+
+def on_two_axes(step: Step, dimensions: int) -> tuple[Step, ...]:
+    """PyTorch pools one axis as if it were two, and gives a view of the result."""
+    return (step, Step((1,), is_view=True, passes=True)) if dimensions == 1 else (step,)
 
 
 def last_axis_first(pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:

@@ -40,6 +40,7 @@ class TransposedConvolution(Layer):
     dimensions: ClassVar[int]
     channel_axis: ClassVar[int | None] = 0
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    keeps: ClassVar[tuple[int, ...]] = (0,)
 
     out_channels: Positive
     kernel_size: PerAxis

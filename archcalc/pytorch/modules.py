@@ -316,7 +316,7 @@ def aggregate(adjacency: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     batch, nodes, width = features.shape
     side_by_side = features.transpose(0, 1).reshape(nodes, batch * width)
     found = torch.mm(adjacency, side_by_side)
-    return found.reshape(nodes, batch, width).transpose(0, 1)
+    return found.reshape(nodes, batch, width).transpose(0, 1).contiguous()
 
 
 class GraphReadout(nn.Module):

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from archcalc.errors import printable
 from archcalc.report.benchmark import Benchmark, Distribution, LayerTime, Measurement, Row
-from archcalc.report.table import Style, display_width, padded
+from archcalc.report.table import Style, display_width
+from archcalc.report.text_table import text_table
 from archcalc.report.units import digits, engineering, engineering_range, mebibytes, percent
 
 FORMATS = ("table", "json", "csv")
@@ -55,35 +56,6 @@ def render(benchmark: Benchmark, format_name: str, style: Style | None = None) -
     parts += [_phases(benchmark, style), _ratios(benchmark, style)]
     parts += [_layers(row, benchmark.environment.device, style) for row in benchmark.rows]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
-
-
-# a table
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str | None]], style: Style, words: int = 1) -> list[str]:
-    """Columns side by side, those of words to the left, the others to the right. A row of one text, or two, runs on.
-
-    Columns without any text are left out, and so are the last ones where the width is not enough, with a note.
-    """
-    whole = [row for row in rows if len(row) == len(header)]
-    columns = [number for number in range(len(header)) if not number or any(row[number] for row in whole)]
-    widths = {number: max(display_width(row[number] or "–") for row in (header, *whole)) for number in columns}
-    widths[0] = max([widths[0], *(display_width(row[0] or "") for row in rows if len(row) > 1)])
-    left_out: list[str] = []
-    while style.width and sum(widths.values()) + 2 * (len(widths) - 1) > style.width and len(widths) > 2:
-        left_out.insert(0, header[widths.popitem()[0]])
-
-    def line(row: Sequence[str | None]) -> str:
-        if len(row) == 1:
-            return style.dim(row[0] or "")
-        if len(row) == 2 != len(header):
-            return f"{padded(row[0] or '', widths[0], left=True)}  {row[1]}"
-        cells = [padded(row[number] or "–", width, left=number < words) for number, width in widths.items()]
-        return "  ".join(cells).rstrip()
-
-    rule = style.dim("─" * (sum(widths.values()) + 2 * (len(widths) - 1)))
-    note = [style.dim(f"(no room for: {', '.join(left_out)})")] if left_out else []
-    return [style.bold(line(header)), rule, *map(line, rows), *note]
 
 
 def _optional(value: Any, form: Callable[[Any], str]) -> str | None:
@@ -151,7 +123,7 @@ def _rows(benchmark: Benchmark, style: Style) -> list[str]:
                 rows.append([printable(row.spec), *cells])
             else:
                 rows.append([printable(row.spec), row.status])
-    return _table(["Network", *header], rows, style) if rows else ["nothing was measured"]
+    return text_table(["Network", *header], rows, style) if rows else ["nothing was measured"]
 
 
 def _groups(benchmark: Benchmark) -> Iterator[tuple[str, list[Row]]]:
@@ -205,7 +177,7 @@ def _phases(benchmark: Benchmark, style: Style) -> list[str]:
         for spec, measured in found:
             names = [*measured.phases]
             rows.append([printable(spec), *_shares(measured)])
-    return _table(["Parts of a call", *(name.capitalize() for name in names)], rows, style) if rows else []
+    return text_table(["Parts of a call", *(name.capitalize() for name in names)], rows, style) if rows else []
 
 
 def _shares(found: Measurement) -> Iterator[str]:
@@ -231,7 +203,7 @@ def _ratios(benchmark: Benchmark, style: Style) -> list[str]:
         "Quartiles",
         f"{100 * benchmark.method.confidence:.0f} % interval",
     ]
-    return _table(header, rows, style) if rows else []
+    return text_table(header, rows, style) if rows else []
 
 
 def _layers(row: Row, device: str, style: Style) -> list[str]:
@@ -250,7 +222,7 @@ def _layers(row: Row, device: str, style: Style) -> list[str]:
     note = f"The sum is {percent(abs(gap))} {'above' if gap > 0 else 'below'} the forward pass, timed without hooks:"
     explained = "hooks and their marks take time, and so do Python and launches between layers."
     waits = ["A GPU waits for launches: the time of a small layer is that of its launch."] if device != "cpu" else []
-    return [style.bold(_title(row)), *_table(header, rows, style, words=2), note, explained, *waits]
+    return [style.bold(_title(row)), *text_table(header, rows, style, words=2), note, explained, *waits]
 
 
 def _layer(layer: LayerTime, total: float) -> list[str | None]:

@@ -1,5 +1,6 @@
 """The result object: everything archcalc knows about one network."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from archcalc.analysis.counting import Reading
     from archcalc.analysis.explain import Explanation
     from archcalc.analysis.input_range import SizeRange
+    from archcalc.analysis.memory import Memory
     from archcalc.report.reconciliation import Reconciliation
 
 
@@ -145,6 +147,46 @@ class Network:
         from archcalc.analysis.lint import lint
 
         return lint(self.analysed)
+
+    def check_budget(
+        self, maximum: Mapping[str, int | str] | None = None, minimum: Mapping[str, int | str] | None = None
+    ) -> list[Diagnostic]:
+        """What breaks the spec's budget, with the layer that costs most; nothing if the network keeps to it.
+
+        `maximum` and `minimum` are further limits, which replace the spec's: `{"parameters": "25.6M"}`. Raises
+        UsageError for a quantity or an amount that makes no sense.
+        """
+        from archcalc.report.budget import check_budget, limits_of
+
+        return check_budget(self, [*limits_of("max", maximum or {}), *limits_of("min", minimum or {})])
+
+    def memory(
+        self,
+        dtype: str | None = None,
+        training: bool = False,
+        optimizer: str | None = None,
+        batch: int | None = None,
+    ) -> "Memory":
+        """The bytes that a pass over a batch, by default the network's own, takes: by layer, and where it takes most.
+
+        Inference, or with `training` a forward and a backward pass; then `optimizer` adds the state of "sgd",
+        "momentum", "adam" or "adamw". `dtype` takes the place of that of all floating-point values. Raises UsageError
+        for options that make no sense.
+        """
+        from archcalc.analysis.memory import measure_memory
+
+        return measure_memory(self.analysed, dtype, training, optimizer, batch)
+
+    def largest_batch(
+        self, limit_bytes: int, dtype: str | None = None, training: bool = False, optimizer: str | None = None
+    ) -> int:
+        """The largest batch whose peak is at most `limit_bytes`; 0 if not even one sample fits.
+
+        The options are those of `memory`.
+        """
+        from archcalc.analysis.memory import largest_batch
+
+        return largest_batch(limit_bytes, lambda batch: self.memory(dtype, training, optimizer, batch).peak)
 
     def input_ranges(self) -> "tuple[SizeRange, ...]":
         """Which sizes of its inputs the network takes, reads without loss, and can use."""

@@ -1,7 +1,7 @@
 """The summary as text: for a terminal, a pipe, a paper, a page or a program."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
@@ -20,6 +20,7 @@ _NOTES: dict[str, Callable[[str], str]] = {
     "latex": lambda reason: f"% {reason}",
     "html": lambda reason: f"<p>{_html(reason)}</p>",
 }
+K = TypeVar("K", int, str)  # a column's name or number
 _NARROWEST = 10  # letters that a shortened name keeps
 _WIDEST_TEXT = 100  # letters of a line of running text
 
@@ -118,7 +119,7 @@ def _aligned(summary: Summary, columns: Sequence[str], rules: bool, style: Style
     rows, headers = summary.layers, _headers(summary, columns)
     cells = {name: [_text(COLUMNS[name], row) for row in rows] for name in columns}
     widths = {name: max(map(display_width, (headers[name], *cells[name]))) for name in columns}
-    left_out = _fit(widths, style.width) if style.width else []
+    left_out = fit(widths, style.width, _SHORTENED) if style.width else []
     columns = [name for name in columns if name in widths]
     numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
 
@@ -136,14 +137,16 @@ def _aligned(summary: Summary, columns: Sequence[str], rules: bool, style: Style
     return [header, *rule, *body, *rule, *note]
 
 
-def _fit(widths: dict[str, int], available: int) -> list[str]:
+def fit(widths: dict[K, int], available: int, words: Collection[K]) -> list[K]:
     """Narrow the columns of words, the widest first, until all fit; numbers keep their width.
 
     Where that is not enough, columns are taken out, the last first, and returned.
     """
-    left_out: list[str] = []
+    left_out: list[K] = []
     while (excess := sum(widths.values()) + 2 * (len(widths) - 1) - available) > 0:
-        wide = sorted((width, name) for name, width in widths.items() if name in _SHORTENED and width > _NARROWEST)
+        wide: list[tuple[int, K]] = sorted(
+            (width, name) for name, width in widths.items() if name in words and width > _NARROWEST
+        )
         if wide:
             next_width = max([_NARROWEST, *(width - 1 for width, _ in wide[:-1])])
             width, widest = wide[-1]

@@ -1,4 +1,4 @@
-"""Measured numbers as text, with three digits that count."""
+"""Measured numbers as text, with three digits that count, and shares of whole numbers."""
 
 from math import floor, log10
 
@@ -42,3 +42,20 @@ def mebibytes(count: int) -> str:
 def percent(share: float) -> str:
     """A share as a percentage."""
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
+def exact_percent(part: int, whole: int) -> str:
+    """A share of a whole number as a percentage, whatever the size of the numbers.
+
+    It has one digit behind the point, or where that would be 0.0 as many as it takes to see more than that.
+    """
+    tenths, millionths = (_rounded(100 * 10**places * part, whole) for places in (1, 6))
+    if tenths or not millionths:
+        return f"{tenths // 10:,}.{tenths % 10} %"
+    places = 8 - len(str(millionths))
+    return f"0.{_rounded(100 * 10**places * part, whole):0{places}} %"
+
+
+def _rounded(dividend: int, divisor: int) -> int:
+    """A quotient of natural numbers, rounded to a whole number; halves go up."""
+    return (2 * dividend + divisor) // (2 * divisor)

@@ -5,7 +5,7 @@ still the name of what it comes from; `archcalc.graph` finds it.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +18,9 @@ from archcalc.spec.expressions import UNFIT, Unfit, Value
 from archcalc.spec.schema import ENTRY_KEYS, InputTable, Spec, convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.templates import BROKEN, BlockTemplate, Template, TemplateReader, blocks_end
 from archcalc.tracing import Number
+
+if TYPE_CHECKING:
+    from archcalc.spec.budget import Limit
 
 MAX_LAYERS = 200_000  # entries a spec may expand to
 
@@ -78,6 +81,7 @@ class Expansion(NamedTuple):
     broken: set[str]
     outputs: list[Source]
     last: Source | None
+    budget: "tuple[Limit, ...]"
     problems: list[Problem]
 
 
@@ -163,10 +167,18 @@ class _Expander:
             self.broken,
             outputs,
             Source("", last, ("layers",)) if last else None,
+            self._budget(),
             self.problems,
         )
 
-    # variables and inputs
+    # budget, variables and inputs
+
+    def _budget(self) -> "tuple[Limit, ...]":
+        if not self.spec.budget:
+            return ()
+        from archcalc.spec.budget import read_budget
+
+        return read_budget(self.spec.budget, self.problems)
 
     def _variables(self, settings: Variables) -> Variables:
         for name in settings:

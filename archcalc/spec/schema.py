@@ -49,6 +49,7 @@ class Spec(Struct, forbid_unknown_fields=True):
     variables: Named = {}
     blocks: dict[str, Any] = {}
     outputs: Words | None = None
+    budget: dict[str, Any] = {}
 
 
 class Entry(Struct):
@@ -249,9 +250,11 @@ def shown(value: Any) -> str:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of specs, with each layer type's fields."""
     from archcalc.layers import LAYER_TYPES
+    from archcalc.spec.budget import Budget, Limits
 
     types = [*LAYER_TYPES.values()]
-    _, found = msgspec.json.schema_components([Spec, Block, InputTable, Entry, *types], ref_template="#/$defs/{name}")
+    structs = [Spec, Block, InputTable, Entry, Budget, Limits, *types]
+    _, found = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     components = {name: _without_null(schema) for name, schema in found.items()}
     common = components["Entry"]["properties"]
     layers = {layer.type: _layer_schema(layer.type, components[layer.__name__], common) for layer in types}
@@ -267,11 +270,14 @@ def json_schema() -> dict[str, Any]:
     table = {**components["InputTable"], "properties": _with_expressions(components["InputTable"]["properties"])}
     spec["properties"]["blocks"]["additionalProperties"] = {"$ref": "#/$defs/block"}
     spec["properties"]["inputs"]["additionalProperties"] = {"anyOf": [table["properties"]["shape"], table]}
+    bounds = {bound: {"$ref": "#/$defs/limits"} for bound in ("max", "min")}
+    spec["properties"]["budget"] = {**components["Budget"], "properties": bounds}
+    entry = {"type": "object", "anyOf": [*references, block_use]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **spec,
         "title": "archcalc spec",
-        "$defs": {"block": block, "entry": {"type": "object", "anyOf": [*references, block_use]}, **layers},
+        "$defs": {"block": block, "entry": entry, "limits": components["Limits"], **layers},
     }
 
 

@@ -52,7 +52,7 @@ def test_a_difference_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 1
     assert "S2.weight        2×2 · trainable  –        DIFFERS" in result.output.splitlines()
     assert "equal" not in result.output.partition("output shape")[0]
-    assert result.output.splitlines()[-1] == '6 differences; the first: parameter of "S2.weight"'
+    assert result.output.splitlines()[-1] == '8 differences; the first: parameter of "S2.weight"'
 
 
 @pytest.mark.parametrize(

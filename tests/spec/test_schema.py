@@ -28,6 +28,9 @@ layers = [
   { type = "relu", functional = true },
   { type = "block", width = "2 * size", mode = "same", list = [1, 2] },
 ]
+[budget]
+max = { parameters = "25.6M", macs = 4200000000, peak_memory = "120MiB" }
+min = { receptive_field = 224 }
 [blocks.block]
 parameters = ["width"]
 defaults = { list = [1, 2], mode = "same" }
@@ -59,6 +62,11 @@ def test_a_right_spec_validates() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
+        ('max = { parameters = "25.6M"', 'maximum = { parameters = "25.6M"'),
+        ('parameters = "25.6M"', "params = 3"),
+        ('parameters = "25.6M"', "parameters = true"),
+        ("macs = 4200000000", "macs = -1"),
+        ("{ receptive_field = 224 }", "224"),
         ('name = "x"\n', ""),
         ('name = "x"\n', "name = 3\n"),
         ('source = "somewhere"', "sauce = 3"),

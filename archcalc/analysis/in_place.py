@@ -1,0 +1,92 @@
+"""Layers that work in place: whether anything still needs what they overwrite.
+
+PyTorch lets a layer overwrite what another one reads later, which then reads something else. Where autograd keeps the
+value for a backward pass, it refuses to train. What keeps what the layers say themselves (`Layer.steps`).
+"""
+
+from collections.abc import Iterator
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.training import GradientFlow, follow_gradients
+from archcalc.errors import Problem, quoted
+from archcalc.graph import Node
+from archcalc.layers.base import RESULT, Step, Unknown
+
+
+def check_in_place(analysed: AnalysedGraph) -> list[Problem]:
+    """What a layer must not overwrite, at inference or in training."""
+    found = [*_Follower(analysed, training=False).run(), *_Follower(analysed, training=True).run()]
+    return [*dict.fromkeys(found)]
+
+
+class _Follower:
+    """Goes through the layers in order, and knows which edges share their memory: that of the same number."""
+
+    def __init__(self, analysed: AnalysedGraph, training: bool) -> None:
+        self.analysed, self.graph, self.training = analysed, analysed.graph, training
+        self.flow = follow_gradients(analysed) if training else GradientFlow(*[frozenset[int]()] * 3)
+        self.edges = [*range(len(self.graph.inputs))]  # the memory of each edge
+        self.count = len(self.edges)  # of memories
+        self.kept: dict[int, str] = {}  # by memory, a layer whose backward pass needs it
+        self.last_reads = {edge: position for position, node in enumerate(self.graph.nodes) for edge in node.sources}
+
+    def run(self) -> Iterator[Problem]:
+        """The problems, in the order of the layers."""
+        for position, node in enumerate(self.graph.nodes):
+            inputs, _ = self.analysed.tensors_at(position)
+            steps = node.layer.steps(inputs, self.training)
+            if isinstance(steps, Unknown):
+                steps = (Step(),)
+            memories = self._memories(node, steps)
+            for number, step in enumerate(steps, start=len(node.sources)):
+                if step.in_place:
+                    yield from self._overwritten(position, memories[number])
+            self.edges.append(memories[-1])
+            if self.analysed.edge(position) in self.flow.edges:
+                self._keep(position, steps, memories)
+
+    def _memories(self, node: Node, steps: tuple[Step, ...]) -> list[int]:
+        """The memory of each input and of the result of each step."""
+        memories = [self.edges[source] for source in node.sources]
+        for step in steps:
+            first = step.reads[0] if step.is_view or step.in_place else None
+            self.count += 1
+            memories.append(memories[first] if isinstance(first, int) else self.count)
+        return memories
+
+    def _overwritten(self, position: int, memory: int) -> Iterator[Problem]:
+        node = self.graph.nodes[position]
+        path, remedy = (*node.path, "inplace"), "leave inplace out"
+        message = f"layer {quoted(node.name)} works in place on a value that"
+        for edge, own in enumerate(self.edges):
+            if own != memory:
+                continue
+            if edge in self.graph.outputs:
+                yield Problem(f"{message} is an output of the network", path, help=remedy)
+            if (reader := self.last_reads.get(edge, -1)) > position:
+                name = quoted(self.graph.nodes[reader].name)
+                reason = f"{name} would read what {quoted(node.name)} makes of it"
+                yield Problem(f"{message} layer {name} reads later", path, reason, remedy)
+        if memory in self.kept:
+            reason = "PyTorch refuses to train the network"
+            yield Problem(f"{message} the backward pass of {quoted(self.kept[memory])} needs", path, reason, remedy)
+
+    def _keep(self, position: int, steps: tuple[Step, ...], memories: list[int]) -> None:
+        name, count = self.graph.nodes[position].name, len(self.graph.nodes[position].sources)
+        for number, step in enumerate(steps, start=count):
+            kept = [number if place == RESULT else place for place in step.keeps] + [number] * step.of_many
+            if step.multiplies:
+                first, second = step.reads[:2]
+                kept += [*self._factor(first, second, position), *self._factor(second, first, position)]
+            self.kept.update({memories[place]: name for place in kept})
+
+    def _factor(self, factor: int | str, other: int | str, position: int) -> tuple[int, ...]:
+        """The factor, if it is kept for the gradient of the other one."""
+        if isinstance(factor, str):
+            return ()
+        sources = self.graph.nodes[position].sources
+        if isinstance(other, str):
+            needed = position in self.flow.nodes
+        else:
+            needed = other >= len(sources) or sources[other] in self.flow.edges
+        return (factor,) if needed else ()

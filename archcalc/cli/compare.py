@@ -1,0 +1,63 @@
+"""`archcalc compare`."""
+
+from typing import Any
+
+import click
+
+from archcalc.cli.options import batch_option, counting_option, depth_option, network_options
+from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
+from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.errors import UsageError
+from archcalc.quantities import SUMS, quantity_name
+from archcalc.report.comparison import compare
+from archcalc.report.comparison_table import FORMATS, render
+
+
+def _quantity(word: str | None, counting: str | None) -> str:
+    """The quantity of every layer; that of the convention, if one is chosen."""
+    if word is None:
+        return "macs" if counting is None else "count"
+    try:
+        return quantity_name(word, SUMS if counting is None else (*SUMS, "count"))
+    except UsageError as error:
+        raise click.BadParameter(str(error), param_hint="--quantity") from None
+
+
+@click.command("compare", short_help="Set networks side by side: totals, layers and differences.")
+@click.argument("specs", metavar="SPEC SPEC...", nargs=-1, required=True, callback=parse_specs)
+@network_options
+@batch_option
+@depth_option
+@counting_option
+@click.option(
+    "--quantity",
+    metavar="NAME",
+    help=f"Which one of every layer to show: {', '.join(name.replace('_', '-') for name in SUMS)}; with --counting, "
+    "count.  [default: macs; with --counting, count]",
+)
+@click.option("--differences", is_flag=True, help="Show only the layers that differ.")
+@click.option(
+    "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
+)
+def command(
+    specs: tuple[SpecWithSettings, ...],
+    depth: int | None,
+    quantity: str | None,
+    differences: bool,
+    format_name: str | None,
+    **options: Any,
+) -> None:
+    """Set networks side by side: their layers, their totals, and how far each is from the first.
+
+    A SPEC may have settings of its own behind a colon, variables and input shapes alike, so that one spec is there
+    under several: mobilenet_v1 mobilenet_v1:alpha=0.5,resolution=160. The options --set, --input, --training and
+    --batch are for all.
+
+    Layers are beside each other where their names are the same, and between those where their types are. Differences
+    are from the first network: absolute, and in percent, or from twice as much on as a multiple.
+    """
+    chosen = format_name or ("table" if output_is_terminal() else "plain")
+    counting = options.pop("counting")
+    shown = _quantity(quantity, counting)
+    comparison = compare(load_specs(specs, **options), depth, counting)
+    click.echo(render(comparison, chosen, shown, differences, terminal_style()))

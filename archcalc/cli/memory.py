@@ -1,0 +1,98 @@
+"""`archcalc memory`."""
+
+import json
+import re
+import sys
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.analysis.memory import OPTIMIZERS, check_options
+from archcalc.cli.options import network_options
+from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.errors import UsageError
+from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
+from archcalc.report.network import Network
+from archcalc.report.units import mebibytes
+
+DTYPES = ("float32", "bfloat16", "float16", "int8")
+_UNITS = {"": 1, "b": 1} | {
+    f"{prefix}{ending}": base**power
+    for power, prefix in enumerate("kmgt", start=1)
+    for ending, base in (("b", 1000), ("ib", 1024))
+}
+
+
+def _parse_size(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Bytes of a text such as `8GiB`, rounded down."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,30})(\.[0-9]{1,30})? *([A-Za-z]*)", text.strip())
+    if not found or found[3].lower() not in _UNITS:
+        raise click.BadParameter(f"{text!r} is no size of a memory; write 8GiB, 500MB or a number of bytes")
+    from fractions import Fraction
+
+    return int(Fraction(found[1] + (found[2] or "")) * _UNITS[found[3].lower()])
+
+
+@click.command("memory", short_help="Say how much memory inference and training take, and which batch fits.")
+@click.argument("spec")
+@network_options
+@click.option("--batch", type=click.IntRange(min=1), help="Samples at once.  [default: 1]")
+@click.option("--dtype", type=click.Choice(DTYPES), help="Of weights and activations.  [default: as the spec says]")
+@click.option("--optimizer", type=click.Choice([*OPTIMIZERS]), help="Whose state to count, with --training.")
+@click.option("--fits", metavar="SIZE", callback=_parse_size, help="Say which batch fits into 8GiB, 500MB, bytes.")
+@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@click.option(
+    "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
+)
+def command(  # noqa: PLR0913  # one for each option
+    spec: str,
+    *,
+    batch: int | None,
+    dtype: str | None,
+    optimizer: str | None,
+    fits: int | None,
+    depth: int | None,
+    format_name: str | None,
+    training: bool,
+    **network: Any,
+) -> None:
+    """Say how much memory SPEC takes, layer by layer, and where most of it is alive at once.
+
+    A value lives until the last layer that reads it is done; with --training also until the backward pass of a layer
+    that needs it. Output is what a layer gives (0 for a view), Saved what it keeps for its backward pass; Live, or
+    Forward and Backward, is all that is alive at once at most while it runs, weights, buffers and the optimizer's state
+    among it. Workspaces of kernels and what an allocator rounds up are not counted. With int8, which is for inference,
+    weights and values take a byte each, as if every layer had a kernel for it.
+
+    Exit codes: 0 fine, 1 not even one sample fits, 2 the spec or the command line is wrong.
+    """
+    if fits is not None and batch is not None:
+        raise UsageError("--fits finds the batch: leave --batch out")
+    check_options(dtype, training, optimizer)
+    loaded = archcalc.load(spec, batch=batch or 1, training=training, **network)
+    options = {"dtype": dtype, "training": training, "optimizer": optimizer}
+    if fits is not None:
+        sys.exit(_print_largest(loaded, fits, format_name == "json", options))
+    memory = fold_memory(loaded.memory(**options), loaded.graph, depth)  # type: ignore[arg-type]
+    chosen = format_name or ("table" if output_is_terminal() else "plain")
+    click.echo(render_memory(memory, loaded.graph, chosen, terminal_style()))
+
+
+def _print_largest(network: Network, limit: int, as_json: bool, options: dict[str, Any]) -> int:
+    """The largest batch that fits, and the exit code."""
+    largest = network.largest_batch(limit, **options)
+    more = network.memory(**options, batch=largest + 1).peak
+    found = network.memory(**options, batch=largest).peak if largest else None
+    if as_json:
+        click.echo(
+            json.dumps({"limit": limit, "largest_batch": largest, "peak": found, "peak_of_next": more}, indent=2)
+        )
+    elif found:
+        click.echo(f"batch {largest:,} fits into {mebibytes(limit)}: its peak is {found:,} bytes, {mebibytes(found)}")
+        click.echo(f"one more sample would take {more:,} bytes, {mebibytes(more)}")
+    else:
+        click.echo(f"not even one sample fits into {mebibytes(limit)}: its peak is {more:,} bytes, {mebibytes(more)}")
+    return 0 if largest else 1

@@ -1,0 +1,161 @@
+"""What PyTorch has in memory when a network runs: every storage is followed from its first use until it is gone.
+
+The layers run one after the other in the order of the graph, on the device `meta` if need be, and a value is dropped
+after the last layer that reads it. The modules of blocks would hold their inputs longer, in the frames of Python.
+"""
+
+import weakref
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from archcalc.pytorch.build import BuiltNetwork, build
+from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.memory import is_out_of_memory
+from archcalc.pytorch.verify.forward import BATCH
+from archcalc.report.network import Network
+from archcalc.report.verification import Comparison, compare
+
+
+class StorageTracker(TorchDispatchMode):
+    """Adds up the bytes of all storages that some operation has read or made, and that are still alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.highest = 0
+        self._sizes: dict[int, int] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **kwargs or {})
+        for value in tree_leaves((args, kwargs, output)):
+            if isinstance(value, torch.Tensor):
+                self.follow(value)
+        return output
+
+    def follow(self, tensor: torch.Tensor) -> None:
+        """Count a tensor's storage, if it is new, until it is gone; a sparse one has two, of indices and of values."""
+        if tensor.layout == torch.sparse_coo:
+            self.follow(tensor._indices())
+            self.follow(tensor._values())
+            return
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key not in self._sizes:
+            self._sizes[key] = storage.nbytes()
+            self.live += storage.nbytes()
+            self.highest = max(self.highest, self.live)
+            weakref.finalize(storage, self._forget, key)
+
+    def _forget(self, key: int) -> None:
+        self.live -= self._sizes.pop(key)
+
+
+class _Loss(torch.autograd.Function):
+    """A loss without memory of its own, but for a gradient of each output."""
+
+    @staticmethod
+    def forward(ctx: Any, *outputs: torch.Tensor) -> torch.Tensor:
+        ctx.like = [(output.shape, output.dtype) for output in outputs]
+        ctx.device = outputs[0].device
+        return outputs[0].new_empty(0)
+
+    @staticmethod
+    def backward(ctx: Any, *_gradients: torch.Tensor) -> Any:
+        return tuple(torch.zeros(shape, dtype=dtype, device=ctx.device) for shape, dtype in ctx.like)
+
+
+class ObservedMemory(NamedTuple):
+    """Bytes alive at once at most: in all, and by layer in the forward pass; and gradients of parameters at the end."""
+
+    peak: int
+    forward: tuple[int, ...]
+    gradients: int
+
+
+def compare_memory(network: Network) -> Iterator[Comparison]:
+    """A row for the peak of inference, and one for that of training."""
+    for which, training in (("inference", False), ("training", True)):
+        said = network.memory(training=training, batch=BATCH)
+        if said.lower_bound:
+            yield Comparison("peak memory", which, said.peak, None, "not covered", said.lower_bound)
+            continue
+        try:
+            found = observe_memory(network, training=training, batch=BATCH)
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+            if is_out_of_memory(error):
+                raise
+            refusal = str(error).partition("\n")[0]
+            yield Comparison("peak memory", which, said.peak, None, "not covered", f"PyTorch refused: {refusal}")
+        else:
+            yield compare("peak memory", which, said.peak, found.peak, f"bytes, for a batch of {BATCH}")
+
+
+def observe_memory(
+    network: Network,
+    dtype: str | None = None,
+    training: bool = False,
+    batch: int | None = None,
+) -> ObservedMemory:
+    """Run the network once over a batch, by default its own; of an optimizer nothing counts.
+
+    It runs on the device `meta`, but for one that reads a sparse adjacency, which is full there: that runs on the CPU.
+    """
+    sparse = any(tensor.nonzeros is not None for tensor in network.graph.inputs.values())
+    return watch(network, "cpu" if sparse else "meta", dtype, training, batch)
+
+
+def watch(network: Network, device: str, dtype: str | None, training: bool, batch: int | None) -> ObservedMemory:
+    """The same on a device."""
+    built = build(network, device, dtype).train(training)
+    tracker = StorageTracker()
+    inputs = random_inputs(network, batch or network.batch, device, dtype)
+    constants = (value for module in built.modules() for value in vars(module).values())
+    for tensor in (*built.parameters(), *built.buffers(), *constants, *inputs):
+        if isinstance(tensor, torch.Tensor):
+            tracker.follow(tensor)
+    with tracker:
+        forward = run(network, built, inputs, training, tracker)
+    gradients = sum(p.grad.untyped_storage().nbytes() for p in built.parameters() if p.grad is not None)
+    return ObservedMemory(tracker.highest, tuple(forward), gradients)
+
+
+def run(
+    network: Network,
+    built: BuiltNetwork,
+    inputs: tuple[torch.Tensor, ...],
+    training: bool,
+    tracker: StorageTracker | None = None,
+) -> list[int]:
+    """One layer after the other, then in training the backward pass; returns the most alive in each layer."""
+    with torch.set_grad_enabled(training):
+        outputs, forward = _run_layers(network, built, dict(enumerate(inputs)), tracker or StorageTracker())
+        if trained := [output for output in outputs if output.requires_grad]:
+            loss = _Loss.apply(*trained)
+            loss.backward(torch.empty_like(loss))
+    return forward
+
+
+def _run_layers(
+    network: Network, built: BuiltNetwork, values: dict[int, torch.Tensor], tracker: StorageTracker
+) -> tuple[list[torch.Tensor], list[int]]:
+    """The outputs of the network, and the most alive in each layer. Values are dropped after their last reader."""
+    graph, found = network.graph, list[int]()
+    last = {edge: position for position, node in enumerate(graph.nodes) for edge in node.sources}
+    highest = 0
+    for position, node in enumerate(graph.nodes):
+        highest, tracker.highest = max(highest, tracker.highest), tracker.live
+        edge = network.analysed.edge(position)
+        values[edge] = built.get_submodule(node.name)(*[values[source] for source in node.sources])
+        found.append(tracker.highest)
+        for source in {*node.sources, edge}:
+            if last.get(source, position) == position and source not in graph.outputs:
+                del values[source]
+    tracker.highest = max(highest, tracker.highest)
+    return [values[edge] for edge in graph.outputs], found

@@ -1,0 +1,211 @@
+"""Networks side by side: their totals, their layers where these match, and how far each is from the first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from archcalc.errors import UsageError
+from archcalc.quantities import QUANTITIES, Measured, Quantity, by_convention
+from archcalc.report.alignment import Key, align
+from archcalc.report.network import Network
+from archcalc.report.summary import LayerSummary, Summary, exact, row_of
+
+Sums = dict[str, int | None]  # by the name of a layer, or of a closed block; None where it is unknown
+Values = tuple[int | None, ...]  # one for each network; None where it is unknown
+
+
+class Difference(NamedTuple):
+    """How far a value is from the first network's: `first + absolute`, and `first · ratio`, which is exact.
+
+    None where a value is unknown or a lower bound; the ratio also where the first is 0.
+    """
+
+    absolute: int | None
+    ratio: int | float | str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The difference as JSON has it."""
+        return self._asdict()
+
+
+def difference(first: int | None, other: int | None) -> Difference:
+    """How far a value is from that of the first network."""
+    if first is None or other is None:
+        return Difference(None, None)
+    return Difference(other - first, exact(other, first) if first else None)
+
+
+class ComparedTotal(NamedTuple):
+    """One quantity of each network as a whole."""
+
+    title: str
+    readings: tuple[Measured, ...]
+
+    @property
+    def values(self) -> Values:
+        """What is known of each."""
+        return tuple(reading.known for reading in self.readings)
+
+    @property
+    def reasons(self) -> tuple[str | None, ...]:
+        """Why each is unknown, or a lower bound; None where it is neither."""
+        return tuple(reading.missing for reading in self.readings)
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Of every network but the first; hops are not set against pixels."""
+        first, *others = self.readings
+        comparable = (other.certain if other.unit == first.unit else None for other in others)
+        return tuple(difference(first.certain, value) for value in comparable)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The total as JSON has it."""
+        found: dict[str, Any] = {"values": list(self.values), "differences": _plain(self.differences)}
+        if any(reading.sizes for reading in self.readings):
+            found |= {"sizes": [list(reading.sizes) for reading in self.readings]}
+        if any(reading.layer for reading in self.readings):
+            found |= {"layers": [reading.layer for reading in self.readings]}
+        return found | {"unknown": list(self.reasons)}
+
+
+class ComparedLayer(NamedTuple):
+    """A layer, or a block that stands for the layers in it, in each network; None where it has no counterpart."""
+
+    layers: tuple[LayerSummary | None, ...]
+    sums: dict[str, Values]  # by quantity; 0 in a network that has no such layer
+
+    def differences(self, quantity: str) -> tuple[Difference, ...]:
+        """Of every network but the first."""
+        first, *others = self.sums[quantity]
+        return tuple(difference(first, other) for other in others)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as JSON has it."""
+        quantities = {
+            name: {"values": list(values), "differences": _plain(self.differences(name))}
+            for name, values in self.sums.items()
+        }
+        return {
+            "names": [layer and layer.name for layer in self.layers],
+            "types": [layer and layer.type for layer in self.layers],
+            "output_shapes": [list(layer.output_shape) if layer else None for layer in self.layers],
+            **quantities,
+        }
+
+
+class Comparison(NamedTuple):
+    """Networks side by side. `labels` are short names for them, `networks` their summaries.
+
+    `counting` is the convention by which there is a quantity `count`, if one was chosen.
+    """
+
+    labels: tuple[str, ...]
+    networks: tuple[Summary, ...]
+    totals: dict[str, ComparedTotal]
+    layers: tuple[ComparedLayer, ...]
+    counting: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, as `--format json` prints it."""
+        heads = [summary.to_dict() for summary in self.networks]
+        keys = ("name", "source", "inputs", "outputs", "batch")
+        labelled = zip(self.labels, heads, strict=True)
+        return {
+            "networks": [{"label": label, **{key: head[key] for key in keys}} for label, head in labelled],
+            "totals": {name: total.to_dict() for name, total in self.totals.items()},
+            "layers": [row.to_dict() for row in self.layers],
+            **({"counting": self.counting} if self.counting else {}),
+        }
+
+    def __str__(self) -> str:
+        from archcalc.report.comparison_table import render
+
+        return render(self, "table")
+
+
+def _plain(differences: Iterable[Difference]) -> list[dict[str, Any]]:
+    return [found.to_dict() for found in differences]
+
+
+def compare(
+    networks: Sequence[Network] | Mapping[str, Network], depth: int | None = None, counting: str | None = None
+) -> Comparison:
+    """Networks side by side, each set against the first; a mapping gives them labels. `depth` folds blocks.
+
+    Layers are beside each other where their names are the same, and between those where their types are, in an order
+    that keeps that of every network. `counting` adds a quantity `count`: operations as that convention has them. Raises
+    UsageError for fewer than two networks, and for a convention that does not exist.
+    """
+    if not isinstance(networks, Mapping):
+        names = [getattr(network, "name", "") for network in networks]
+        networks = dict(zip(distinct(names), networks, strict=True))
+    if len(networks) < 2:
+        raise UsageError(f"a comparison takes two networks or more, and gets {len(networks)}")
+    every = tuple(networks.values())
+    for network in every:
+        if not isinstance(network, Network):
+            raise UsageError(f"a comparison takes networks, not {type(network).__name__}: load them first")
+    quantities = QUANTITIES | ({"count": by_convention(counting)} if counting is not None else {})
+    totals = {
+        name: ComparedTotal(quantity.title, tuple(quantity.read(network) for network in every))
+        for name, quantity in quantities.items()
+    }
+    summaries = tuple(network.folded(depth) for network in every)
+    sums = [_sums(network, quantities, depth) for network in every]
+    return Comparison(tuple(networks), summaries, totals, tuple(_layers(summaries, sums)), counting)
+
+
+def distinct(labels: Sequence[str]) -> list[str]:
+    """The labels, each with a number behind it where it is there already."""
+    found: dict[str, None] = {}
+    for label in labels:
+        numbered = (f"{label} ({number})" for number in range(2, len(labels) + 1))
+        found[label if label not in found else next(text for text in numbered if text not in found)] = None
+    return [*found]
+
+
+def _layers(summaries: Sequence[Summary], sums: Sequence[dict[str, Sums]]) -> Iterable[ComparedLayer]:
+    for row in _aligned([summary.layers for summary in summaries]):
+        values = {
+            name: tuple(0 if layer is None else own[name][layer.name] for layer, own in zip(row, sums, strict=True))
+            for name in sums[0]
+        }
+        yield ComparedLayer(tuple(row), values)
+
+
+def _aligned(columns: Sequence[Sequence[LayerSummary]]) -> list[list[LayerSummary | None]]:
+    """The rows of all networks, each network aligned with those before it."""
+    rows: list[list[LayerSummary | None]] = [[layer] for layer in columns[0]]
+    for count, column in enumerate(columns[1:], start=1):
+        known = [next(layer for layer in row if layer) for row in rows]
+        pairs = align([_key(layer) for layer in known], [_key(layer) for layer in column])
+        rows = [
+            [
+                *(rows[left] if left is not None else [None] * count),
+                column[right] if right is not None else None,
+            ]
+            for left, right in pairs
+        ]
+    return rows
+
+
+def _key(layer: LayerSummary) -> Key:
+    return Key(layer.name, layer.type)
+
+
+def _sums(network: Network, quantities: Mapping[str, Quantity], depth: int | None) -> dict[str, Sums]:
+    """What every layer adds to those of the quantities that are sums over layers."""
+    return {
+        name: _folded(network, quantity.layers(network), depth)
+        for name, quantity in quantities.items()
+        if quantity.layers
+    }
+
+
+def _folded(network: Network, values: Iterable[int | None], depth: int | None) -> Sums:
+    """The values of layers by name, with those in a closed block added up."""
+    found: Sums = {}
+    for node, value in zip(network.graph.nodes, values, strict=True):
+        name = node.name if depth is None else row_of(node, depth)[0]
+        known = found.get(name, 0)
+        found[name] = None if known is None or value is None else known + value
+    return found

@@ -1,0 +1,112 @@
+"""Memory as text: for a terminal, a pipe, a page, a spreadsheet or a program."""
+
+import json
+from collections.abc import Sequence
+
+from archcalc.analysis.memory import LayerMemory, Memory
+from archcalc.errors import printable
+from archcalc.graph import Graph
+from archcalc.layers.base import size_text
+from archcalc.report.summary import row_of
+from archcalc.report.table import Style
+from archcalc.report.text_table import markdown_table, text_table
+from archcalc.report.units import mebibytes
+
+FORMATS = ("table", "plain", "markdown", "csv", "json")
+_MARK = "◀"
+
+
+def fold_memory(memory: Memory, graph: Graph, depth: int | None) -> Memory:
+    """The same with a row for every block at `depth`: its last output, all that it keeps, the most alive in it."""
+    if depth is None:
+        return memory
+    groups: dict[tuple[str, str], list[LayerMemory]] = {}
+    for row, node in zip(memory.layers, graph.nodes, strict=True):
+        groups.setdefault(row_of(node, depth), []).append(row)
+    return memory._replace(layers=tuple(_fold(name, kind, rows, graph) for (name, kind), rows in groups.items()))
+
+
+def _fold(name: str, kind: str, rows: Sequence[LayerMemory], graph: Graph) -> LayerMemory:
+    last = next((row for row in rows if row.name == graph.block_outputs.get(name)), rows[-1])
+    backward = [row.backward for row in rows if row.backward is not None]
+    return LayerMemory(
+        name,
+        kind,
+        last.output,
+        sum(row.saved for row in rows),
+        max(row.forward for row in rows),
+        max(backward) if backward else None,
+    )
+
+
+def render_memory(memory: Memory, graph: Graph, format_name: str, style: Style | None = None) -> str:
+    """The memory of a network in one of FORMATS."""
+    if format_name == "json":
+        return json.dumps(memory.to_dict(), indent=2, ensure_ascii=False)
+    if format_name == "csv":
+        return _csv(memory)
+    style = style or Style()
+    header, rows = _header(memory), [_cells(row, memory) for row in memory.layers]
+    if format_name == "markdown":
+        return "\n".join([markdown_table(header, rows, words=2), "", *_foot(memory, Style())])
+    table = text_table(header, rows, style, words=2, narrowed=(0, 1), rule=format_name == "table")
+    return "\n".join([*_head(memory, graph, style), "", *table, "", *_foot(memory, style)])
+
+
+def _head(memory: Memory, graph: Graph, style: Style) -> list[str]:
+    inputs = ", ".join(f"{printable(name)} {size_text(tensor.shape)}" for name, tensor in graph.inputs.items())
+    which = f"training with {memory.optimizer}" if memory.optimizer else "training" if memory.training else "inference"
+    dtype = f" · {memory.dtype}" if memory.dtype else ""
+    return [style.bold(printable(memory.name)), f"input {inputs} · batch {memory.batch}{dtype} · {which}"]
+
+
+def _header(memory: Memory) -> list[str]:
+    passes = ["Saved", "Forward", "Backward"] if memory.training else ["Live"]
+    return ["Layer", "Type", "Output", *passes, "Peak"]
+
+
+def _cells(row: LayerMemory, memory: Memory) -> list[str | None]:
+    # A block is marked where its most is the peak.
+    sizes = [row.saved, row.forward, row.backward] if memory.training else [row.forward]
+    mark = _MARK if row.live == memory.peak else " "
+    return [
+        printable(row.name),
+        row.type,
+        *(None if size is None else mebibytes(size) for size in [row.output, *sizes]),
+        mark,
+    ]
+
+
+def _foot(memory: Memory, style: Style) -> list[str]:
+    """What the peak is made of."""
+    bound = "≥ " if memory.lower_bound else ""
+    parts = [("Weights", memory.weights, ""), ("Buffers", memory.buffers, "")]
+    if memory.training:
+        parts.append(("Gradients", memory.gradients, "of parameters, at the peak"))
+        parts.append(("Optimizer", memory.optimizer_state, f"state of {memory.optimizer or 'no optimizer'}"))
+    values = "values and their gradients" if memory.training else "values"
+    parts.append(("Activations", memory.activations, f"{values}, at the peak"))
+    parts.append(("Peak", memory.peak, f"in layer {printable(memory.peak_layer)}, {memory.peak_pass} pass"))
+    rows = [
+        (label, f"{bound * (label in ('Peak', 'Activations'))}{size:,}", mebibytes(size), note)
+        for label, size, note in parts
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in (1, 2)]
+    lines = [
+        f"{label:<11}  {size:>{widths[0]}} bytes  {short:>{widths[1]}}" + (style.dim(f"  {note}") if note else "")
+        for label, size, short, note in rows
+    ]
+    reasons = [f"≥ {printable(memory.lower_bound)}"] if memory.lower_bound else []
+    return [*lines, style.dim("MiB = 2²⁰ bytes"), *reasons]
+
+
+def _csv(memory: Memory) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*LayerMemory._fields, "live"], lineterminator="\n")
+    writer.writeheader()
+    for row in memory.layers:
+        writer.writerow(row.to_dict() | {"name": printable(row.name)})
+    return text.getvalue().rstrip("\n")

@@ -1,0 +1,153 @@
+"""Layers that work in place: archcalc and PyTorch both refuse to overwrite a value that is needed, or neither does."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from examples import EXAMPLES, Example
+from torch import nn
+
+import archcalc
+from archcalc.layers import LAYER_TYPES
+from archcalc.pytorch.build import make_module
+from archcalc.pytorch.verify.storages import observe_memory
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+IN_PLACE = sorted(name for name, layer in LAYER_TYPES.items() if "inplace" in layer.__struct_fields__)
+
+
+def spec(*layers: str, inputs: str = "x = [6, 8, 8]", more: str = "") -> archcalc.Network:
+    entries = "".join(f"  {{ {layer} }},\n" for layer in layers)
+    return archcalc.loads(f'name = "t"\n{more}\ninputs = {{ {inputs} }}\nlayers = [\n{entries}]', batch=2)
+
+
+def problems(*layers: str, **options: str) -> list[tuple[str, str | None]]:
+    try:
+        spec(*layers, **options)
+    except archcalc.SpecError as error:
+        return [(problem.message, problem.reason) for problem in error.diagnostics]
+    return []
+
+
+CONV = 'type = "conv2d", out_channels = 6, kernel_size = 3, padding = 1'
+READ_LATER = 'layer "act" works in place on a value that layer "sum" reads later'
+
+
+def test_layers_that_have_it_are_those_of_pytorch() -> None:
+    def has_it(layer_type: str) -> bool:
+        example = next(example for example in EXAMPLES if example.layer.type == layer_type)
+        return hasattr(make_module(example.layer.module(example.inputs)), "inplace")
+
+    assert sorted(name for name in LAYER_TYPES if has_it(name)) == IN_PLACE
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("layer_type", IN_PLACE)
+def test_memory_is_what_pytorch_has(layer_type: str, training: bool) -> None:
+    network = spec(
+        CONV,
+        f'type = "{layer_type}", inplace = true',
+        CONV,
+        'type = "batch_norm"',
+        f'type = "{layer_type}", inplace = true',
+    )
+    said, seen = network.memory(training=training), observe_memory(network, training=training)
+    assert [row.forward for row in said.layers] == [*seen.forward]
+    assert said.peak == seen.peak
+    assert said.layers[1].output == 0
+
+
+def test_in_place_saves_an_output() -> None:
+    plain, in_place = (spec(CONV, f'type = "relu"{option}').memory() for option in ("", ", inplace = true"))
+    assert in_place.peak == plain.peak - 4 * 2 * 6 * 8 * 8
+
+
+def test_a_value_that_is_read_later() -> None:
+    found = problems(
+        f'name = "a", {CONV}',
+        'name = "act", type = "relu", inplace = true',
+        'name = "sum", type = "add", inputs = ["act", "a"]',
+    )
+    assert found == [(READ_LATER, '"sum" would read what "act" makes of it')]
+
+
+def test_a_value_that_is_read_later_through_a_view() -> None:
+    found = problems(
+        f'name = "a", {CONV}',
+        'name = "flat", type = "flatten"',
+        'name = "act", type = "relu", inplace = true',
+        'name = "b", type = "flatten", input = "a"',
+        'name = "sum", type = "add", inputs = ["act", "b"]',
+    )
+    assert (
+        'layer "act" works in place on a value that layer "b" reads later',
+        '"b" would read what "act" makes of it',
+    ) in found
+
+
+def test_dropout_shares_its_memory_at_inference_alone() -> None:
+    layers = [f'name = "a", {CONV}', 'type = "dropout"', 'name = "act", type = "relu", inplace = true']
+    assert problems(*layers, 'name = "sum", type = "add", inputs = ["act", "a"]') == [
+        (READ_LATER, '"sum" would read what "act" makes of it')
+    ]
+
+
+def test_an_output_of_the_network() -> None:
+    found = problems(
+        f'name = "a", {CONV}', 'name = "act", type = "relu", inplace = true', more='outputs = ["a", "act"]'
+    )
+    assert found == [('layer "act" works in place on a value that is an output of the network', None)]
+
+
+def test_a_value_that_was_read_before_is_free() -> None:
+    layers = [f'name = "a", {CONV}', 'type = "add", inputs = ["a", "a"]', 'type = "relu", input = "a", inplace = true']
+    assert problems(*layers) == []
+
+
+def test_a_frozen_network_keeps_nothing() -> None:
+    layers = [f"{CONV}, trainable = false", 'type = "tanh"', 'type = "relu", inplace = true']
+    assert problems(*layers) == []
+    assert problems(*(one.replace(", trainable = false", "") for one in layers)) == [
+        (
+            'layer "relu" works in place on a value that the backward pass of "tanh" needs',
+            "PyTorch refuses to train the network",
+        )
+    ]
+
+
+def test_an_error_has_its_place_and_a_remedy() -> None:
+    with pytest.raises(archcalc.SpecError, match=r"backward pass of \"tanh\" needs") as caught:
+        spec(CONV, 'type = "tanh"', 'type = "relu", inplace = true')
+    assert caught.value.diagnostics[0].place.line is not None
+    assert "inplace = true" in caught.value.diagnostics[0].place.text
+    assert caught.value.diagnostics[0].help == "leave inplace out"
+
+
+def trains(example: Example) -> bool:
+    """Whether PyTorch trains the layer of an example with an in-place layer behind it."""
+    module = make_module(example.layer.module(example.inputs))
+    values = [torch.rand(2, *tensor.shape, requires_grad=True) for tensor in example.inputs]
+    try:
+        nn.ReLU(inplace=True)(module(*[value * 1 for value in values])).sum().backward()
+    except RuntimeError as error:
+        assert "inplace operation" in str(error) or "modified inplace" in str(error)  # noqa: PT017
+        return False
+    return True
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if one.inputs[0].dtype == "float32"], ids=repr)
+def test_behind_every_layer(example: Example) -> None:
+    if example.layer.type == "multi_head_attention" or any(tensor.nonzeros is not None for tensor in example.inputs):
+        return  # one is not known, the other is sparse
+    names = [f"y{number}" for number in range(len(example.inputs))]
+    before = [f'name = "{name}", input = "x{number}", type = "prelu"' for number, name in enumerate(names)]
+    inputs = ", ".join(f"x{number} = {[*tensor.shape]}" for number, tensor in enumerate(example.inputs))
+    fields: dict[str, Any] = msgspec.to_builtins(example.layer)
+    options = [f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None]
+    layer = ", ".join([f'name = "layer", type = "{example.layer.type}", inputs = {json.dumps(names)}', *options])
+    assert (problems(*before, layer, 'name = "act", type = "relu", inplace = true', inputs=inputs) == []) == trains(
+        example
+    )

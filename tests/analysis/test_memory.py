@@ -1,0 +1,353 @@
+"""Memory against what a dispatch mode sees of every storage, against the allocator of the CPU, and by hand."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from examples import EXAMPLES, Example
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import archcalc
+from archcalc.analysis.memory import DTYPES, OPTIMIZERS
+from archcalc.errors import UsageError
+from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.verify.storages import observe_memory, run
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def spec(*layers: str, inputs: str, more: str = "", batch: int = 1) -> archcalc.Network:
+    entries = "".join(f"  {{ {layer} }},\n" for layer in layers)
+    return archcalc.loads(f'name = "t"\n{more}\ninputs = {{ {inputs} }}\nlayers = [\n{entries}]', batch=batch)
+
+
+def check(network: archcalc.Network, dtype: str | None, training: bool) -> None:
+    """The two sides agree to the byte, over the whole pass and in every layer."""
+    said, seen = network.memory(dtype, training), observe_memory(network, dtype, training)
+    assert [row.forward for row in said.layers] == [*seen.forward]
+    assert said.peak == seen.peak
+    assert said.lower_bound is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", sorted(archcalc.shipped_specs()))
+def test_shipped_specs(name: str, training: bool, dtype: str) -> None:
+    check(archcalc.load(name, training=training, batch=2 if dtype == "float32" else 3), dtype, training)
+
+
+@pytest.mark.parametrize("name", sorted(archcalc.shipped_specs()))
+def test_shipped_specs_with_a_single_sample(name: str) -> None:
+    check(archcalc.load(name), None, training=False)
+
+
+def alone(example: Example, batch: int, before: str, trainable: bool = True) -> archcalc.Network:
+    """The layer of an example, behind a layer of another type for every input that can have a gradient."""
+    entries, names, inputs = [], [], []
+    for number, tensor in enumerate(example.inputs):
+        nonzeros = "" if tensor.nonzeros is None else f", nonzeros = {tensor.nonzeros}"
+        inputs.append(f'x{number} = {{ shape = {[*tensor.shape]}, dtype = "{tensor.dtype}"{nonzeros} }}')
+        names.append(f"x{number}")
+        if before and tensor.dtype == "float32" and tensor.nonzeros is None:
+            names[-1] = f"y{number}"
+            entries.append(f'name = "y{number}", type = "{before}", input = "x{number}"')
+    fields = msgspec.to_builtins(example.layer)
+    options = [f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None]
+    common = f'name = "layer", type = "{example.layer.type}", inputs = {json.dumps(names)}'
+    entries.append(", ".join([common, f"trainable = {json.dumps(trainable)}", *options]))
+    return spec(*entries, inputs=", ".join(inputs), batch=batch)
+
+
+KNOWN = [example for example in EXAMPLES if example.layer.type != "multi_head_attention"]
+# Batches, dtypes, the layer that gives the inputs a gradient (none without one), and whether the layer is trained.
+SETTINGS = [
+    (2, "float32", "prelu", True),
+    (3, "bfloat16", "prelu", True),
+    (2, "float32", "prelu", False),
+    (2, "float32", "", True),
+]
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("example", KNOWN, ids=repr)
+def test_every_layer(example: Example, training: bool) -> None:
+    for batch, dtype, before, trainable in SETTINGS:
+        check(alone(example, batch, before, trainable), dtype, training)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("example", [example for example in KNOWN if len(example.inputs[0].shape) > 1], ids=repr)
+def test_a_single_sample(example: Example, training: bool) -> None:
+    check(alone(example, 1, "prelu"), "float32", training)
+
+
+# written out by hand
+
+CONV = 'type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1, bias = false'
+MAP, WEIGHT = 4 * 4 * 8 * 8, 4 * 4 * 4 * 9  # bytes of a map, and of the kernels
+
+
+def test_a_chain_has_its_input_and_output_alive() -> None:
+    found = spec(*[CONV] * 3, inputs="x = [4, 8, 8]").memory()
+    # The network's input stays for the caller.
+    assert [row.forward for row in found.layers] == [3 * WEIGHT + count * MAP for count in (2, 3, 3)]
+    assert (found.peak, found.weights, found.activations) == (3 * WEIGHT + 3 * MAP, 3 * WEIGHT, 3 * MAP)
+    assert (found.peak_layer, found.peak_pass) == ("conv2d_2", "forward")
+
+
+def test_a_residual_branch_keeps_its_input_alive() -> None:
+    layers = [f'name = "a", {CONV}', CONV, f'name = "b", {CONV}', 'type = "add", inputs = ["a", "b"]']
+    found = spec(*layers, inputs="x = [4, 8, 8]").memory()
+    # x, a, and two of the branch
+    assert [row.forward - 3 * WEIGHT for row in found.layers] == [2 * MAP, 3 * MAP, 4 * MAP, 4 * MAP]
+
+
+def test_the_parts_of_training() -> None:
+    found = spec(CONV, 'type = "tanh"', inputs="x = [4, 8, 8]").memory(training=True, optimizer="adam")
+    # At the backward pass of the convolution: x, what tanh gave, and the gradient of the convolution's output.
+    assert found.weights == WEIGHT
+    assert found.optimizer_state == 2 * WEIGHT + 4
+    assert [row.saved for row in found.layers] == [MAP, MAP]
+    # The gradient of the output is there, too, when that of what tanh read is made.
+    assert [row.backward for row in found.layers] == [3 * WEIGHT + 4 + 3 * MAP + WEIGHT, 3 * WEIGHT + 4 + 4 * MAP]
+    assert found.peak == 3 * WEIGHT + 4 + 4 * MAP
+
+
+def test_frozen_layers_have_no_gradients_and_shared_weights_are_there_once() -> None:
+    frozen = spec(f"{CONV}, trainable = false", inputs="x = [4, 8, 8]").memory(training=True, optimizer="momentum")
+    assert (frozen.optimizer_state, frozen.gradients, frozen.layers[0].saved) == (0, 0, 0)
+    assert frozen.layers[0].backward is None
+    layers = [f'name = "a", {CONV}', f'name = "b", weights = "a", {CONV}']
+    check(spec(*layers, inputs="x = [4, 8, 8]"), "float32", training=True)
+    assert spec(*layers, inputs="x = [4, 8, 8]").memory().weights == WEIGHT
+
+
+BRANCHES = {
+    "unread": ([f'name = "a", {CONV}', f'name = "b", {CONV}', 'type = "tanh"'], 'outputs = ["a"]'),
+    "two outputs": ([f'name = "a", {CONV}', f'name = "b", {CONV}', 'type = "tanh"'], 'outputs = ["a", "tanh"]'),
+    "an input is an output": ([f'name = "a", {CONV}'], 'outputs = ["x", "a"]'),
+    "read three times": (
+        [
+            f'name = "a", {CONV}',
+            f'name = "b", {CONV}',
+            f'name = "c", input = "a", {CONV}',
+            'type = "add", inputs = ["a", "b", "c"]',
+        ],
+        "",
+    ),
+    "read twice by one": ([f'name = "a", {CONV}', 'type = "mul", inputs = ["a", "a"]'], ""),
+    "frozen between": ([CONV, f"{CONV}, trainable = false", 'type = "tanh"', CONV], ""),
+    "frozen first": ([f"{CONV}, trainable = false", 'type = "tanh"', CONV], ""),
+    "views": ([CONV, 'type = "flatten"', 'type = "identity"', 'type = "linear", out_features = 5'], ""),
+    "dropout": ([CONV, 'type = "dropout"', CONV, 'type = "dropout", p = 0.0', 'type = "dropout", p = 1.0'], ""),
+    "padding": ([CONV, 'type = "max_pool2d", kernel_size = 3, stride = 2, padding = "same"', 'type = "tanh"'], ""),
+}
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", BRANCHES)
+def test_graphs(name: str, training: bool) -> None:
+    layers, more = BRANCHES[name]
+    check(spec(*layers, inputs="x = [4, 8, 8]", more=more, batch=2), "float32", training)
+
+
+OUT_OF_ORDER = {
+    "read": (['type = "permute", dims = [1, 2, 0]', 'type = "flatten"'], "flatten: PyTorch may copy what it reads"),
+    "kept": (
+        ['type = "slice", stop = 2', 'type = "linear", out_features = 5'],
+        "linear: PyTorch may copy what it reads",
+    ),
+    "a gradient": (
+        ['type = "flatten"', 'type = "graph_readout", reduction = "sum"'],
+        "flatten: PyTorch may copy its gradient",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_ORDER)
+def test_what_may_be_copied_is_a_lower_bound(name: str) -> None:
+    layers, reason = OUT_OF_ORDER[name]
+    layers = [one.replace('"flatten"', '"flatten", start_dim = 1') if name == "a gradient" else one for one in layers]
+    network = spec(CONV, *layers, inputs="x = [4, 8, 8]", batch=2)
+    found = network.memory(training=True)
+    assert (found.lower_bound or "").startswith(reason)
+    assert found.peak <= observe_memory(network, training=True).peak
+
+
+PIECES = [
+    CONV,
+    *(
+        f'type = "{name}"'
+        for name in ("relu", "silu", "prelu", "dropout", "softmax", "batch_norm", "instance_norm", "flatten")
+    ),
+    *(f'type = "graph_readout", reduction = "{name}"' for name in ("sum", "mean", "max")),
+    'type = "permute", dims = [1, 2, 0]',
+    'type = "permute", dims = [1, 0]',
+    'type = "slice", start = 1, stop = 3',
+    'type = "slice", dim = -1, stop = 4',
+    'type = "chunk", chunks = 2, index = 0',
+    'type = "reshape", shape = [4, -1]',
+    'type = "linear", out_features = 8',
+    'type = "linear", out_features = 8, bias = false',
+    'type = "max_pool2d", kernel_size = 2',
+    'type = "avg_pool1d", kernel_size = 2',
+    'type = "upsample", scale_factor = 2',
+    'type = "local_response_norm", size = 3',
+    'type = "rbf", out_features = 5',
+]
+
+
+@settings(deadline=None, derandomize=True, max_examples=400, database=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5), st.integers(1, 3), st.booleans())
+def test_any_chain(layers: list[str], batch: int, training: bool) -> None:
+    """Equal to the byte, or a lower bound that says so."""
+    try:
+        network = spec('type = "prelu"', *layers, inputs="x = [4, 8, 8]", batch=batch)
+        seen = observe_memory(network, training=training)
+    except (archcalc.SpecError, ValueError):  # a layer that does not fit, or one value for each channel in training
+        return
+    said = network.memory(training=training)
+    if said.lower_bound:
+        assert said.peak <= seen.peak
+    else:
+        assert ([row.forward for row in said.layers], said.peak) == ([*seen.forward], seen.peak)
+
+
+def test_attention_is_a_lower_bound() -> None:
+    network = spec('type = "multi_head_attention", num_heads = 3', inputs="x = [9, 12]")
+    found = network.memory(training=True)
+    assert found.lower_bound == (
+        "multi_head_attention: PyTorch chooses among kernels for attention, which keep different things"
+    )
+    assert found.peak < observe_memory(network, training=True).peak
+
+
+# what else PyTorch says
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_state_of_optimizers(optimizer: str) -> None:
+    network = archcalc.load("mnist_cnn")
+    built = archcalc.build(network)
+    made = {
+        "sgd": lambda: torch.optim.SGD(built.parameters(), 0.1),
+        "momentum": lambda: torch.optim.SGD(built.parameters(), 0.1, momentum=0.9),
+        "adam": lambda: torch.optim.Adam(built.parameters()),
+        "adamw": lambda: torch.optim.AdamW(built.parameters()),
+    }[optimizer]()
+    built(torch.rand(1, 1, 28, 28)).sum().backward()
+    made.step()
+    kept = [value for state in made.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
+    assert network.memory(training=True, optimizer=optimizer).optimizer_state == sum(value.nbytes for value in kept)
+
+
+def allocated(network: archcalc.Network) -> int:
+    """The most that the CPU's allocator held in a training step, with no dispatch mode, and what was there before."""
+    built = archcalc.build(network).train()
+    values = random_inputs(network, network.batch, "cpu")
+    before = sum(tensor.nbytes for tensor in (*built.parameters(), *built.buffers(), *values))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        run(network, built, values, training=True)
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    live = highest = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        live += event.nbytes()
+        highest = max(highest, live)
+    return before + highest
+
+
+def test_the_allocator_of_the_cpu_holds_as_much() -> None:
+    """In layers whose kernels take nothing for themselves, and where no two gradients are added."""
+    layers = [
+        'type = "linear", out_features = 300',
+        'name = "a", type = "tanh"',
+        'type = "linear", out_features = 200',
+        'type = "sigmoid"',
+        'type = "linear", out_features = 10',
+        'type = "log_softmax"',
+    ]
+    network = spec(*layers, inputs="x = [100]", batch=64)
+    assert network.memory(training=True).peak == allocated(network)
+
+
+def test_the_tracker_of_pytorch_sees_as_much() -> None:
+    """Its own tool for that counts the same storages, in modules that hold nothing longer than the layers do."""
+    from torch.distributed._tools.mem_tracker import MemTracker
+
+    network = archcalc.load("dense_mnist", batch=16)
+    built = archcalc.build(network, device="meta")
+    tracker = MemTracker()
+    values = random_inputs(network, 16, "meta")
+    tracker.track_external(built, *values)
+    with tracker:
+        run(network, built, values, training=True)
+    peak = tracker.get_tracker_snapshot("peak")[torch.device("meta")]["Total"]
+    assert network.memory(training=True).peak == peak
+
+
+# the largest batch
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lenet5", {}),
+        ("resnet18", {"dtype": "bfloat16"}),
+        ("resnet18", {"training": True, "optimizer": "adam"}),
+        ("gcn_classifier", {"training": True}),
+    ],
+)
+def test_one_more_does_not_fit(name: str, options: dict[str, Any]) -> None:
+    network = archcalc.load(name)
+    for limit in (300 * 2**20, 10**9 + 1, 2**33):
+        largest = network.largest_batch(limit, **options)
+        assert largest > 0
+        assert (
+            network.memory(**options, batch=largest).peak <= limit < network.memory(**options, batch=largest + 1).peak
+        )
+        exact = network.memory(**options, batch=largest).peak
+        assert network.largest_batch(exact, **options) == largest
+        assert network.largest_batch(exact - 1, **options) == largest - 1
+
+
+def test_the_peak_never_falls_as_the_batch_grows() -> None:
+    for name in archcalc.shipped_specs():
+        network = archcalc.load(name)
+        peaks = [network.memory(training=True, batch=batch).peak for batch in range(1, 6)]
+        assert peaks == sorted(set(peaks))
+
+
+def test_not_even_one_sample() -> None:
+    network = archcalc.load("lenet5")
+    assert network.largest_batch(network.memory().peak - 1) == 0
+    assert network.largest_batch(network.memory().peak) == 1
+    assert network.largest_batch(0) == 0
+
+
+# options
+
+
+def test_every_dtype() -> None:
+    network = spec(CONV, inputs="x = [4, 8, 8]")
+    sizes = {dtype: network.memory(dtype).peak for dtype in DTYPES}
+    half = (WEIGHT + 2 * MAP) // 2
+    assert sizes == {"float32": 2 * half, "bfloat16": half, "float16": half, "float64": 4 * half, "int8": half // 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float31"}, 'no dtype of a network is called "float31"; did you mean "float16" or "float32"'),
+        ({"training": True, "optimizer": "adams"}, 'no optimizer is called "adams"; did you mean'),
+        ({"optimizer": "adam"}, "an optimizer works in training alone"),
+        ({"training": True, "dtype": "int8"}, "int8 is for inference"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        archcalc.load("lenet5").memory(**options)
+    with pytest.raises(UsageError, match=message):
+        archcalc.load("lenet5").largest_batch(10**9, **options)

@@ -1,0 +1,151 @@
+"""`archcalc memory`: what it prints, its options and exit codes."""
+
+import csv
+import io
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+import archcalc
+from archcalc.cli import cli
+from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
+from archcalc.report.table import Style, display_width
+
+SHARED = """
+name = "t"
+inputs.x = [9, 12]
+layers = [{ type = "multi_head_attention", num_heads = 3 }]
+"""
+
+
+def memory(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(cli, ["memory", *arguments], input=text, catch_exceptions=False)
+
+
+def refused(*arguments: str) -> str:
+    """The message of a command that ends with exit code 2."""
+    result = CliRunner().invoke(cli, ["memory", *arguments])
+    assert result.exit_code != 0
+    return str(result.exception) if isinstance(result.exception, archcalc.ArchcalcError) else result.output
+
+
+def test_a_table_with_its_parts() -> None:
+    lines = memory("lenet5", "--batch", "2").output.splitlines()
+    assert lines[1] == "input image 1×32×32 · batch 2 · inference"
+    assert [line.split() for line in lines if "◀" in line] == [["tanh", "tanh", "0.0359", "MiB", "0.315", "MiB", "◀"]]
+    weights, values = 4 * 61_706, 2 * 4 * (32 * 32 + 2 * 6 * 28 * 28)
+    assert f"Weights      {weights:,} bytes   0.235 MiB" in lines
+    assert f"Activations   {values:,} bytes  0.0796 MiB  values, at the peak" in lines
+    assert f"Peak         {weights + values:,} bytes   0.315 MiB  in layer tanh, forward pass" in lines
+    assert lines[-1] == "MiB = 2²⁰ bytes"
+
+
+def test_training_has_its_own_columns() -> None:
+    lines = memory("mnist_cnn", "--training", "--optimizer", "momentum", "--dtype", "bfloat16").output.splitlines()
+    assert lines[1].endswith("batch 1 · bfloat16 · training with momentum")
+    assert lines[3].split() == ["Layer", "Type", "Output", "Saved", "Forward", "Backward", "Peak"]
+    assert any(line.startswith("Gradients ") for line in lines)
+    assert any(line.startswith("Optimizer ") and line.endswith("state of momentum") for line in lines)
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_every_format(format_name: str) -> None:
+    found = memory("resnet18", "--depth", "1", "--training", "--format", format_name).output
+    assert "layer2" in found
+    assert "layer2.0" not in found.partition("Peak")[0].replace('"peak_layer"', "")[: found.find("Weights")]
+
+
+def test_json_has_the_numbers_of_the_api() -> None:
+    found = json.loads(memory("unet", "--training", "--optimizer", "adam", "--format", "json").output)
+    assert found == json.loads(json.dumps(archcalc.load("unet", training=True).memory(None, True, "adam").to_dict()))
+    parts = ("weights", "buffers", "gradients", "optimizer_state", "activations")
+    assert found["peak"] == sum(found[part] for part in parts)
+    assert found["peak"] == max(row["live"] for row in found["layers"])
+
+
+def test_csv_has_a_row_for_each_layer() -> None:
+    rows = [*csv.DictReader(io.StringIO(memory("lenet5", "--format", "csv").output))]
+    assert [row["name"] for row in rows] == [row.name for row in archcalc.load("lenet5").layers]
+    assert rows[0] == {
+        "name": "C1",
+        "type": "conv2d",
+        "output": str(4 * 6 * 28 * 28),
+        "saved": "0",
+        "forward": str(4 * (61_706 + 1024 + 4704)),
+        "backward": "",
+        "live": str(4 * (61_706 + 1024 + 4704)),
+    }
+
+
+def test_blocks_have_the_most_of_their_layers() -> None:
+    network = archcalc.load("resnet18")
+    whole = network.memory(training=True)
+    folded = fold_memory(whole, network.graph, 1)
+    assert sum(row.saved for row in folded.layers) == sum(row.saved for row in whole.layers)
+    assert max(row.live for row in folded.layers) == whole.peak
+    layer1 = [row for row in whole.layers if row.name.startswith("layer1.")]
+    shown = next(row for row in folded.layers if row.name == "layer1")
+    assert (shown.forward, shown.output) == (max(row.forward for row in layer1), layer1[-1].output)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_terminal_is_wide_enough(width: int) -> None:
+    network = archcalc.load("inception_v3")
+    lines = render_memory(network.memory(training=True), network.graph, "table", Style(width)).splitlines()
+    assert max(map(display_width, lines[2:-8])) <= width
+
+
+def test_a_lower_bound_says_so() -> None:
+    output = memory("-", text=SHARED).output
+    assert "≥ multi_head_attention: PyTorch chooses among kernels for attention" in output
+    assert any(line.startswith("Peak") and "≥ " in line for line in output.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("size", "limit"),
+    [("2MiB", 2 * 2**20), ("2 MB", 2 * 10**6), ("2097152", 2**21), ("2.5MiB", 5 * 2**19), ("2000kb", 2 * 10**6)],
+)
+def test_fits_finds_the_largest_batch(size: str, limit: int) -> None:
+    found = json.loads(memory("lenet5", "--fits", size, "--format", "json").output)
+    assert found["limit"] == limit
+    assert found["largest_batch"] == archcalc.load("lenet5").largest_batch(limit)
+    assert found["peak"] <= limit < found["peak_of_next"]
+    first, second = memory("lenet5", "--fits", size).output.splitlines()
+    assert first.startswith(f"batch {found['largest_batch']} fits into ")
+    assert f"{found['peak_of_next']:,} bytes" in second
+
+
+def test_nothing_fits_is_exit_code_1() -> None:
+    result = memory("resnet18", "--fits", "40MiB")
+    assert result.exit_code == 1
+    assert result.output.startswith("not even one sample fits into 40.0 MiB: its peak is ")
+    result = memory("resnet18", "--fits", "40MiB", "--format", "json")
+    assert (result.exit_code, json.loads(result.output)["largest_batch"], json.loads(result.output)["peak"]) == (
+        1,
+        0,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dtype", "float31"], "'float31' is not one of"),
+        (["--training", "--optimizer", "lion"], "'lion' is not one of"),
+        (["--optimizer", "adam"], "an optimizer works in training alone: ask for training, or leave it out"),
+        (["--training", "--dtype", "int8"], "int8 is for inference"),
+        (["--fits", "8XB"], "'8XB' is no size of a memory; write 8GiB, 500MB or a number of bytes"),
+        (["--fits", "-3"], "is no size of a memory"),
+        (["--fits", "8GiB", "--batch", "3"], "--fits finds the batch: leave --batch out"),
+        (["--batch", "0"], "0 is not in the range"),
+        (["--format", "xml"], "'xml' is not one of"),
+    ],
+)
+def test_flags_that_make_no_sense(arguments: list[str], message: str) -> None:
+    assert message in refused("lenet5", *arguments)
+
+
+def test_int8_takes_a_byte_for_each_value() -> None:
+    plain, small = (archcalc.load("lenet5").memory(dtype).peak for dtype in ("float32", "int8"))
+    assert plain == 4 * small

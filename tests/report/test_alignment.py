@@ -1,0 +1,95 @@
+"""Layers stand beside each other by name, and between names by type."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archcalc.report import alignment
+from archcalc.report.alignment import Key, align
+
+
+def keys(text: str) -> list[Key]:
+    """`a:conv b:relu` as keys; a name alone is its own type."""
+    return [Key(*(word.split(":") * 2)[:2]) for word in text.split()]
+
+
+def shown(left: str, right: str) -> str:
+    """Every pair as `name=name`, with nothing on the side that has no layer."""
+    ours, theirs = keys(left), keys(right)
+    found = align(ours, theirs)
+    return " ".join(f"{'' if i is None else ours[i].name}={'' if j is None else theirs[j].name}" for i, j in found)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "pairs"),
+    [
+        ("a b c", "a b c", "a=a b=b c=c"),
+        ("a b c", "a c", "a=a b= c=c"),
+        ("a c", "a b c", "a=a =b c=c"),
+        ("", "", ""),
+        ("a", "", "a="),
+        # By name though the type is another, before types.
+        ("a:conv b:relu", "b:conv a:relu", "a= b=b =a"),
+        ("x:conv b", "a:conv b", "x=a b=b"),
+        # Between equal names by type, as many as there are.
+        ("in p:conv q:relu r:conv out", "in x:relu y:conv out", "in=in p= q=x r=y out=out"),
+        ("p:conv q:conv", "x:conv", "p=x q="),
+        ("p:conv", "x:relu", "p= =x"),
+        # As many names as the order allows: two of three.
+        ("a b c", "c a b", "=c a=a b=b c="),
+    ],
+)
+def test_pairs(left: str, right: str, pairs: str) -> None:
+    assert shown(left, right) == pairs
+
+
+NAMES = st.lists(st.sampled_from("abcdefgh"), unique=True).map(lambda names: [Key(name, name) for name in names])
+TYPES = st.lists(st.sampled_from("pqr"), max_size=8)
+
+
+def longest_common(left: Sequence[str], right: Sequence[str]) -> int:
+    """By trying every subsequence of the one."""
+
+    def is_in(words: tuple[str, ...]) -> bool:
+        rest = iter(right)
+        return all(word in rest for word in words)
+
+    return next(n for n in range(len(left), -1, -1) if any(map(is_in, combinations(left, n))))
+
+
+@given(NAMES, NAMES)
+def test_every_layer_is_there_once_and_in_order(left: list[Key], right: list[Key]) -> None:
+    pairs = align(left, right)
+    assert [i for i, _ in pairs if i is not None] == [*range(len(left))]
+    assert [j for _, j in pairs if j is not None] == [*range(len(right))]
+    assert all(pair != (None, None) for pair in pairs)
+
+
+@given(NAMES, NAMES)
+def test_as_many_names_as_the_order_allows(left: list[Key], right: list[Key]) -> None:
+    equal = sum(i is not None and j is not None for i, j in align(left, right))
+    assert equal == longest_common([key.name for key in left], [key.name for key in right])
+
+
+@given(TYPES, TYPES)
+def test_as_many_types_as_the_order_allows(left: list[str], right: list[str]) -> None:
+    ours = [Key(f"a{number}", kind) for number, kind in enumerate(left)]
+    theirs = [Key(f"b{number}", kind) for number, kind in enumerate(right)]
+    pairs = [(i, j) for i, j in align(ours, theirs) if i is not None and j is not None]
+    assert all(left[i] == right[j] for i, j in pairs)
+    assert len(pairs) == longest_common(left, right)
+
+
+def test_what_is_too_long_is_paired_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "MAX_CELLS", 5)
+    assert shown("p:conv q:relu r:conv", "x:conv y:conv z:conv") == "p=x q= =y r=z"
+
+
+def test_a_hundred_thousand_layers_take_no_square_of_them() -> None:
+    left = [Key(f"a{number}", "relu") for number in range(100_000)]
+    right = [Key(f"b{number}", "relu") for number in reversed(range(100_000))]
+    assert len(align(left, right)) == 100_000
+    assert len(align(left, left[::-1])) == 199_999
