@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Validate specs and point out what is odd about them.",
     "verify": "Compare every number with what PyTorch does.",
     "bench": "Time networks on a device, and compare them.",
+    "roofline": "Say the least time of every layer on a device, and what bounds it.",
     "layers": "List the layer types and their fields.",
     "specs": "List the architectures that come with archcalc.",
     "schema": "Print the JSON Schema of specs, for completion in editors.",

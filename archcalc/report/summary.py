@@ -249,17 +249,23 @@ def _count(row: LayerSummary, what: str) -> Count:
     return Unknown(row.unknown.get(what, "not known")) if value is None else value
 
 
+def row_of(node: Node, depth: int) -> tuple[str, str]:
+    """Name and type of the row that stands for a layer where blocks are closed below `depth`."""
+    if len(node.instances) < depth:
+        return node.name, node.layer.type
+    closed = node.instances[depth - 1]
+    return closed.name, closed.block
+
+
 def _fold(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:
     """Rows in which every block instance at `depth` stands for the layers in it; depth 1 leaves no block open."""
     groups: dict[str, list[LayerSummary]] = {}
     types: dict[str, str] = {}
     shown: dict[str, str] = {}  # the row that stands for a layer
     for row, node in zip(rows, graph.nodes, strict=False):
-        closed = node.instances[depth - 1] if len(node.instances) >= depth else None
-        name = closed.name if closed else row.name
+        name, types[name] = row_of(node, depth)
         groups.setdefault(name, []).append(row)
         shown[row.name] = name
-        types[name] = closed.block if closed else row.type
     folded = []
     for name, group in groups.items():
         sources = dict.fromkeys(shown.get(source, source) for row in group for source in row.inputs)

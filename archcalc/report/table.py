@@ -96,44 +96,67 @@ def _head(summary: Summary, style: Style) -> list[str]:
 
 
 def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, style: Style) -> list[str]:
-    """Columns side by side, numbers to the right; a line under the header where rules are wanted."""
-    cells = {name: [_text(COLUMNS[name], row) for row in rows] for name in columns}
-    widths = {name: max(map(display_width, (COLUMNS[name].header, *cells[name]))) for name in columns}
-    left_out = _fit(widths, style.width) if style.width else []
-    columns = [name for name in columns if name in widths]
-    numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
+    found = [
+        TextColumn(
+            COLUMNS[name].header,
+            [_text(COLUMNS[name], row) for row in rows],
+            any(isinstance(COLUMNS[name].value(row), int) for row in rows),
+            name in _SHORTENED,
+        )
+        for name in columns
+    ]
+    return aligned(found, rules, style)
 
-    def line(texts: Iterable[tuple[str, str]]) -> str:
+
+class TextColumn(NamedTuple):
+    """A column of texts: numbers stand at its right, and words may be shortened."""
+
+    header: str
+    cells: Sequence[str]
+    numeric: bool = True
+    words: bool = False
+
+
+def aligned(columns: Sequence[TextColumn], rules: bool, style: Style) -> list[str]:
+    """Columns side by side, no wider than the style says; a line under the header where rules are wanted."""
+    widths = {number: max(map(display_width, (column.header, *column.cells))) for number, column in enumerate(columns)}
+    left_out = _fit(widths, columns, style.width) if style.width else []
+
+    def line(texts: Sequence[str]) -> str:
         in_place = (
-            padded(shortened(text, widths[name]), widths[name], left=name not in numeric) for name, text in texts
+            padded(shortened(texts[number], width), width, left=not columns[number].numeric)
+            for number, width in widths.items()
         )
         return "  ".join(in_place).rstrip()
 
-    rule = [style.dim("─" * (sum(widths.values()) + 2 * (len(columns) - 1)))] if rules else []
-    header = style.bold(line((name, COLUMNS[name].header) for name in columns))
-    body = [line((name, cells[name][number]) for name in columns) for number in range(len(rows))]
-    headers = ", ".join(COLUMNS[name].header for name in left_out)
-    note = [style.dim(f"(no room for: {headers})")] if left_out else []
+    rule = [style.dim("─" * (sum(widths.values()) + 2 * (len(widths) - 1)))] if rules else []
+    header = style.bold(line([column.header for column in columns]))
+    body = [line(texts) for texts in zip(*(column.cells for column in columns), strict=True)]
+    note = [style.dim(f"(no room for: {', '.join(left_out)})")] if left_out else []
     return [header, *rule, *body, *rule, *note]
 
 
-def _fit(widths: dict[str, int], available: int) -> list[str]:
+def _fit(widths: dict[int, int], columns: Sequence[TextColumn], available: int) -> list[str]:
     """Narrow the columns of words, the widest first, until all fit; numbers keep their width.
 
-    Where that is not enough, columns are taken out, the last first, and returned.
+    Where that is not enough, columns are taken out, the last first, and their headers returned.
     """
     left_out: list[str] = []
     while (excess := sum(widths.values()) + 2 * (len(widths) - 1) - available) > 0:
-        wide = sorted((width, name) for name, width in widths.items() if name in _SHORTENED and width > _NARROWEST)
+        wide = sorted((width, number) for number, width in widths.items() if _can_shrink(columns[number], width))
         if wide:
             next_width = max([_NARROWEST, *(width - 1 for width, _ in wide[:-1])])
             width, widest = wide[-1]
             widths[widest] = max(width - excess, min(next_width, width - 1))
         elif len(widths) > 1:
-            left_out.insert(0, widths.popitem()[0])
+            left_out.insert(0, columns[widths.popitem()[0]].header)
         else:
             break
     return left_out
+
+
+def _can_shrink(column: TextColumn, width: int) -> bool:
+    return column.words and width > _NARROWEST
 
 
 def shortened(text: str, width: int) -> str:
@@ -240,18 +263,26 @@ def _operations_text(operations: dict[str, int | None]) -> str:
 
 
 def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str:
+    body = [[_text(COLUMNS[name], row) for name in columns] for row in summary.layers]
+    total = _total_row(summary, columns)
+    headers = [COLUMNS[name].header for name in columns]
+    table = tabulated(headers, [*body, total], [name in _COUNTS for name in columns], format_name)
+    reasons = [_NOTES[format_name](_escaped(reason, format_name)) for reason in _reasons(summary)]
+    return "\n".join([table, *reasons])
+
+
+def tabulated(headers: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool], format_name: str) -> str:
+    """A table for Markdown, LaTeX or HTML, numbers at the right; what would be markup in a text is escaped."""
     from tabulate import tabulate
 
-    body = [[_escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
     table = tabulate(
-        [*body, _total_row(summary, columns)],
-        headers=[COLUMNS[name].header for name in columns],
+        [[_escaped(text, format_name) for text in row] for row in rows],
+        headers=headers,
         tablefmt=_TABULATE[format_name],
         disable_numparse=True,
-        colalign=["right" if name in _COUNTS else "left" for name in columns],
+        colalign=["right" if right else "left" for right in numeric],
     )
-    reasons = [_NOTES[format_name](_escaped(reason, format_name)) for reason in _reasons(summary)]
-    return "\n".join([str(table), *reasons])
+    return str(table)
 
 
 def _escaped(text: str, format_name: str) -> str:
@@ -274,15 +305,18 @@ def _total_row(summary: Summary, columns: Sequence[str]) -> list[str]:
 
 
 def _csv(rows: Sequence[LayerSummary], columns: Sequence[str]) -> str:
+    return csv_text(columns, ([_plain(COLUMNS[name].value(row)) for name in columns] for row in rows))
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Comma-separated values, quoted where they must be; nothing for None."""
     import csv
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        values = (COLUMNS[name].value(row) for name in columns)
-        writer.writerow(map(_plain, values))
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue().rstrip("\n")
 
 
