@@ -4,12 +4,13 @@
 """
 
 import os.path
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from archcalc.errors import Problem, UsageError, did_you_mean, quoted
+from archcalc.errors import Problem, UsageError, did_you_mean, printable, quoted
 from archcalc.spec.document import Kind, read_file
 from archcalc.spec.schema import convert, fitting
 
@@ -69,6 +70,19 @@ class Device(Struct, frozen=True):
         if dtype not in known:
             raise UsageError(f"{quoted(self.name)} has no peak for {dtype}; it has {', '.join(known)}")
         return known[dtype]
+
+    def to_toml(self) -> str:
+        """The text of a file that `find_device` reads: this device, its numbers with six digits that count."""
+        found = {name: getattr(self, name) for name in ("name", "source", "note", "bytes_per_second", "memory_bytes")}
+        top: dict[str, str | float] = {name: value for name, value in found.items() if value is not None}
+        return "\n".join([*_lines(top), "", "[operations_per_second]", *_lines(self.peaks.known()), ""])
+
+
+def _lines(values: Mapping[str, str | float]) -> Iterator[str]:
+    from json import dumps  # a string in JSON is one in TOML, as long as it has no control characters
+
+    for key, value in values.items():
+        yield f"{key} = {dumps(printable(value), ensure_ascii=False) if isinstance(value, str) else f'{value:.6g}'}"
 
 
 def find_device(name_or_file: str) -> Device:

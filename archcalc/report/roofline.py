@@ -1,5 +1,6 @@
 """The roofline of a network on a device, as values: the least time of every layer, and of all."""
 
+import math
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
@@ -7,18 +8,19 @@ from archcalc.analysis.operations import Total, total
 from archcalc.analysis.roofline import Load, Roof, count_loads
 from archcalc.devices import Device
 from archcalc.errors import UsageError
-from archcalc.graph import Graph
+from archcalc.graph import Graph, Node
 from archcalc.layers.base import Count, Unknown
 from archcalc.report.summary import row_of
 
+TOO_LARGE = "the network is so large that no number can say its time"
 MEMORY, ARITHMETIC, BOTH = "memory", "arithmetic", "both"
 
 
 class LayerRoofline(NamedTuple):
     """The least time of a layer for the whole batch, or of the layers of a block, one after the other.
 
-    `memory_seconds` is the part of `seconds` for which memory is the bound. Operations are None where they cannot be
-    derived, and `unknown` says why; the time is then that of the bytes.
+    `memory_seconds` is the part of `seconds` for which memory is known to be the bound. Operations are None where they
+    cannot be derived, and `unknown` says why; the time is then that of the bytes.
     """
 
     name: str
@@ -106,7 +108,7 @@ class Roofline(NamedTuple):
 
     @property
     def memory_seconds(self) -> float:
-        """The part of the time for which memory is the bound."""
+        """The part of the time for which memory is known to be the bound."""
         return sum(row.memory_seconds for row in self.layers)
 
     @property
@@ -160,22 +162,23 @@ def make_roofline(analysed: AnalysedGraph, device: Device, dtype: str) -> Roofli
     Raises UsageError for a dtype that the device does not have, and for a network beyond any time.
     """
     roof = Roof(device.peak(dtype), device.bytes_per_second)
-    graph = analysed.graph
+    graph, loads = analysed.graph, count_loads(analysed, dtype)
     try:
-        rows = tuple(
-            _row(node.name, node.layer.type, node.layer.family, load, roof)
-            for node, load in zip(graph.nodes, count_loads(analysed, dtype), strict=True)
-        )
+        rows = tuple([_row(node, load, roof) for node, load in zip(graph.nodes, loads, strict=True)])
     except OverflowError:
-        raise UsageError("the network is so large that no number can say its time") from None
-    return Roofline(graph.name, next(iter(graph.inputs)), analysed.batch, device, dtype, rows)
+        raise UsageError(TOO_LARGE) from None
+    found = Roofline(graph.name, next(iter(graph.inputs)), analysed.batch, device, dtype, rows)
+    if found.time == math.inf:
+        raise UsageError(TOO_LARGE)
+    return found
 
 
-def _row(name: str, kind: str, family: str, load: Load, roof: Roof) -> LayerRoofline:
+def _row(node: Node, load: Load, roof: Roof) -> LayerRoofline:
     memory, arithmetic = load.memory_seconds(roof), load.arithmetic_seconds(roof)
     known, why = (None, load.operations.reason) if isinstance(load.operations, Unknown) else (load.operations, None)
-    seconds, by_memory = max(memory, arithmetic), memory if memory >= arithmetic else 0.0
-    return LayerRoofline(name, kind, family, known, load.bytes_read, load.bytes_written, seconds, by_memory, why)
+    seconds, by_memory = max(memory, arithmetic), memory if known is not None and memory >= arithmetic else 0.0
+    layer, read, written = node.layer, load.bytes_read, load.bytes_written
+    return LayerRoofline(node.name, layer.type, layer.family, known, read, written, seconds, by_memory, why)
 
 
 def _count(row: LayerRoofline) -> Count:

@@ -65,10 +65,10 @@ NO_MATHEMATICS = {"parse_math": False}
 
 def picture_format(path: str) -> str:
     """The kind of picture that the name of a file says. Raises UsageError for another ending."""
-    ending = path.lower().rpartition(".")[2]
-    if ending not in METADATA:
-        raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
-    return ending
+    for ending in METADATA:
+        if path.lower().endswith(f".{ending}"):
+            return ending
+    raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
 
 
 def draw(found: Roofline, file_format: str) -> bytes:
@@ -119,6 +119,7 @@ class _Picture:
         self._roof()
         self._points()
         self._times()
+        self._missing()
         self.figure.draw_without_rendering()  # after which it is known where points are
         self._labels()
 
@@ -219,6 +220,15 @@ class _Picture:
                 stacked=True,
                 rwidth=0.9,
             )
+
+    def _missing(self) -> None:
+        """How many layers move something and have no point."""
+        count = sum(1 for row in self.found.layers if row.operations is None)
+        if count:
+            verb, whose = ("is", "its") if count == 1 else ("are", "their")
+            text = f"{count} layer{'s' * (count > 1)} {verb} not drawn: {whose} operations are not known"
+            place = {"transform": self.above.transAxes, "ha": "right", "va": "bottom"}
+            self.above.text(0.99, 0.02, text, color="#666666", fontsize=9, **place)
 
     def _labels(self) -> None:
         """The names of the places where most time goes, below and to the right of them, none on another."""

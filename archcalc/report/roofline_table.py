@@ -11,7 +11,7 @@ from archcalc.report.units import digits, engineering, percent
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
 UNITS = {"int8": "OP"}  # of a peak, other than a FLOP
-NOT_COUNTED = "Layers one by one, with nothing fused or kept in a cache: see archcalc roofline --help."
+NOT_COUNTED = "Layers one by one, nothing fused or kept in a cache: archcalc roofline --help"
 
 
 class Column(NamedTuple):
@@ -159,7 +159,10 @@ def _whole(rate: float) -> str:
 
 
 def _memory_share(found: Roofline) -> str:
-    return f"{percent(found.memory_seconds / found.time)} of it bound by memory" if found.time else ""
+    if not found.time:
+        return ""
+    more = " or more" if found.operations.unknown else ""
+    return f"{percent(found.memory_seconds / found.time)}{more} of it bound by memory"
 
 
 def _notes(found: Roofline) -> list[str]:
