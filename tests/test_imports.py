@@ -31,6 +31,7 @@ def loaded(module: str, code: str) -> list[str]:
     [
         "pass",
         "archcalc.load('lenet5').to_dict()",
+        "archcalc.load('lenet5').roofline('a100').to_dict()",
         "network = archcalc.load('gcn_cora'); str(network), [str(network.explain(r.name)) for r in network.layers]",
         "import archcalc.cli; archcalc.cli.cli(['summary', 'lenet5'], standalone_mode=False)",
     ],

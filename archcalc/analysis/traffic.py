@@ -1,9 +1,10 @@
 """How many bytes every layer moves at least: each layer by itself, nothing kept in a cache between two of them.
 
-A layer reads its inputs, parameters and buffers once and writes its output once. Layers that give a view of their
-input move nothing (a reshape of values that do not lie side by side would copy them; that is not counted). What a
-layer computes in between is not counted. A sparse input is read once for all samples: the value and the two int64
-indices of each nonzero. An embedding reads the rows that it gives.
+A layer reads its inputs, parameters and buffers once and writes its output once. An input that it takes twice is read
+once, and of positions that its windows skip nothing is read. Layers that give a view of their input move nothing (a
+reshape of values that do not lie side by side would copy them; that is not counted). What a layer computes in between
+is not counted. A sparse input is read once for all samples: the value and the two int64 indices of each nonzero. An
+embedding reads the rows that it gives.
 
 In training, the backward pass of a layer reads the gradient of its output and once more what the forward pass read, and
 writes the gradients of those inputs and parameters that need one. The optimizer's step (plain SGD) reads each trained
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.training import GradientFlow, follow_gradients
 from archcalc.arithmetic import product
-from archcalc.layers.base import FLOATING, Shape, Tensor, elements
+from archcalc.layers.base import FLOATING, Layer, Shape, Tensor, Tensors, elements
 
 SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
 INDEX_BYTES = 2 * SIZES["int64"]  # of a nonzero
@@ -32,9 +33,14 @@ class Traffic(NamedTuple):
     step: int = 0
 
     @property
+    def reads(self) -> int:
+        """Bytes read in the forward pass."""
+        return self.inputs + self.parameters + self.buffers
+
+    @property
     def forward(self) -> int:
         """Bytes read and written in the forward pass."""
-        return self.inputs + self.parameters + self.buffers + self.outputs
+        return self.reads + self.outputs
 
     @property
     def total(self) -> int:
@@ -66,6 +72,14 @@ def value_bytes(own: str, dtype: str | None) -> int:
     return SIZES[dtype if dtype and own in FLOATING else own]
 
 
+def _positions_read(layer: Layer, inputs: Tensors, output: Tensor) -> Tensor:
+    """The first input without the positions that no window reads."""
+    shape = [*inputs[0].shape]
+    for axis, window in layer.windows(inputs).items():
+        shape[axis] = window.read(shape[axis], output.shape[axis])
+    return inputs[0]._replace(shape=tuple(shape))
+
+
 class _Counter:
     def __init__(self, analysed: AnalysedGraph, dtype: str | None, flow: GradientFlow | None) -> None:
         self.analysed, self.dtype, self.flow = analysed, dtype, flow
@@ -79,12 +93,13 @@ class _Counter:
         return self._with_training(forward, position, self.flow) if self.flow else forward
 
     def _forward(self, position: int) -> Traffic:
-        layer, (inputs, output) = self.analysed.graph.nodes[position].layer, self.analysed.tensors_at(position)
+        node, (inputs, output) = self.analysed.graph.nodes[position], self.analysed.tensors_at(position)
+        layer, read = node.layer, [_positions_read(node.layer, inputs, output), *inputs[1:]]
         parameters, written = self._values(layer.parameters(inputs), output), self._bytes(output)
         # A buffer of a single value is the count of batches, which inference does not read.
         buffers = {name: shape for name, shape in layer.buffers(inputs).items() if shape}
         return Traffic(
-            sum(map(self._bytes, inputs)),
+            sum(map(self._bytes, dict(zip(node.sources, read, strict=True)).values())),
             min(parameters, written) if layer.is_lookup else parameters,
             self._values(buffers, output),
             written,

@@ -23,6 +23,7 @@ COMMANDS = {
     "range": "Say which sizes of an input work, lose nothing, and are of use.",
     "verify": "Compare every number with what PyTorch does.",
     "bench": "Time networks on a device, and compare them.",
+    "roofline": "Say the least time of every layer on a device, and what bounds it.",
     "layers": "List the layer types and their fields.",
     "specs": "List the architectures that come with archcalc.",
     "schema": "Print the JSON Schema of specs, for completion in editors.",

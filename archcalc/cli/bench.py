@@ -1,6 +1,6 @@
 """`archcalc bench`."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -10,7 +10,7 @@ from archcalc.cli.terminal import progress_bar, terminal_style
 from archcalc.errors import UsageError
 from archcalc.report.benchmark import Benchmark
 from archcalc.report.benchmark_table import FORMATS, render
-from archcalc.report.table import Style
+from archcalc.report.text_table import Style
 
 
 def _listed(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
@@ -27,6 +27,36 @@ def _batches(context: click.Context, option: click.Parameter, text: str) -> tupl
 def _format_of(file: str) -> str:
     ending = file.lower().rpartition(".")[2]
     return ending if ending in FORMATS else "table"
+
+
+class _Target(NamedTuple):
+    """Where a result goes, and in which form."""
+
+    output: str | None
+    format_name: str | None
+    device_file: str | None
+    force: bool
+
+    def check(self) -> None:
+        """Raises UsageError, before long work, where nothing can be written."""
+        for file in (self.output, self.device_file):
+            if file:
+                check_writable(file, self.force)
+
+    def write(self, result: Benchmark) -> None:
+        """Print the result, or write it to its file; and the device to its own."""
+        style = Style() if self.output else terminal_style()
+        text = render(result, self.format_name or _format_of(self.output or ""), style)
+        try:
+            if self.output:
+                write_file(self.output, text + "\n", self.force)
+        except UsageError:
+            click.echo(text)  # long work is not lost for a full disk
+            raise
+        if not self.output:
+            click.echo(text)
+        if self.device_file:
+            write_file(self.device_file, result.measured_device().to_toml(), self.force)
 
 
 @click.command("bench", short_help="Time networks on a device, and compare them.")
@@ -72,16 +102,11 @@ def _format_of(file: str) -> str:
     help="[default: what the name of FILE ends in, .json or .csv, else table]",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write to a file.")
+@click.option(
+    "--write-device", "device_file", metavar="FILE", help="Write the peaks measured as a device for archcalc roofline."
+)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
-def command(
-    specs: tuple[str, ...],
-    format_name: str | None,
-    output: str | None,
-    force: bool,
-    variables: dict[str, Any],
-    inputs: dict[str, list[int]],
-    **options: Any,
-) -> None:
+def command(specs: tuple[str, ...], variables: dict[str, Any], inputs: dict[str, list[int]], **options: Any) -> None:
     """Time SPEC on a device; several specs are timed in turns and compared with the first, pair by pair.
 
     After a warm-up until times settle, calls are timed in samples of a millisecond or more, until the 95 % confidence
@@ -95,28 +120,16 @@ def command(
     """
     from archcalc.pytorch.bench import Interrupted, Options, bench
 
-    if output:
-        check_writable(output, force)
+    target = _Target(*(options.pop(name) for name in _Target._fields))
+    target.check()
     if specs.count("-") > 1:
         raise UsageError("standard input can be read only once")
     chosen = Options(**options)
-
-    def write(result: Benchmark) -> None:
-        text = render(result, format_name or _format_of(output or ""), Style() if output else terminal_style())
-        if not output:
-            click.echo(text)
-            return
-        try:
-            write_file(output, text + "\n", force)
-        except UsageError:
-            click.echo(text)  # long work is not lost for a full disk
-            raise
-
     try:
         with progress_bar("measuring") as progress:
             result = bench(specs, chosen, variables=variables, inputs=inputs, progress=progress)
     except Interrupted as interrupt:
         if interrupt.result.rows:
-            write(interrupt.result)
+            target.write(interrupt.result)
         raise
-    write(result)
+    target.write(result)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from archcalc.report.table import Style
+from archcalc.report.text_table import Style
 
 
 def output_is_terminal() -> bool:

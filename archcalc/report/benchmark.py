@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from archcalc.devices import Device, Peaks
+from archcalc.errors import UsageError, quoted
+
 CONFIDENCE = 0.95
 FEWEST = 6  # samples that give an interval of this confidence
 
@@ -222,6 +225,19 @@ class Benchmark(NamedTuple):
     def copy_share(self, row: Row) -> float | None:
         """The row's bytes/s as a share of the copy's; above 1 where caches spare the memory."""
         return _share(row.per_second(row.work.bytes_moved), self.peak.copy_bytes_per_second)
+
+    def measured_device(self) -> Device:
+        """The device, with what it reached. Raises UsageError where no product, or no copy, could be measured."""
+        environment, peak = self.environment, self.peak
+        rates = {dtype: product.flops_per_second for dtype, product in peak.products.items()}
+        if not peak.copy_bytes_per_second or not any(rates.values()):
+            raise UsageError(f"{quoted(environment.device_name)} ran out of memory: nothing tells what it reaches")
+        threads = f", threads: {environment.threads}" if environment.device == "cpu" else ""
+        versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+        tf32 = environment.settings.get("cudnn_tf32") and "float32" in rates
+        note = "float32 is multiplied as tf32 where the GPU can, as in PyTorch's convolutions" if tf32 else None
+        source = f"measured by archcalc bench: {versions}{threads}"
+        return Device(environment.device_name, peak.copy_bytes_per_second, source, Peaks(**rates), note=note)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it. Times are in seconds."""

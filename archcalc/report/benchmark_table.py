@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 from archcalc.errors import printable
 from archcalc.report.benchmark import Benchmark, Distribution, LayerTime, Measurement, Row
-from archcalc.report.table import Style, display_width
-from archcalc.report.text_table import text_table
+from archcalc.report.text_table import Style, display_width, text_table
 from archcalc.report.units import digits, engineering, engineering_range, mebibytes, percent
 
 FORMATS = ("table", "json", "csv")
@@ -222,7 +221,7 @@ def _layers(row: Row, device: str, style: Style) -> list[str]:
     note = f"The sum is {percent(abs(gap))} {'above' if gap > 0 else 'below'} the forward pass, timed without hooks:"
     explained = "hooks and their marks take time, and so do Python and launches between layers."
     waits = ["A GPU waits for launches: the time of a small layer is that of its launch."] if device != "cpu" else []
-    return [style.bold(_title(row)), *text_table(header, rows, style, words=2), note, explained, *waits]
+    return [style.bold(_title(row)), *text_table(header, rows, style, left=(0, 1)), note, explained, *waits]
 
 
 def _layer(layer: LayerTime, total: float) -> list[str | None]:

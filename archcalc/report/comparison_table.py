@@ -7,8 +7,7 @@ from archcalc.errors import printable
 from archcalc.layers.base import size_text
 from archcalc.quantities import NO_FIELD, Measured, sizes_text
 from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
-from archcalc.report.table import Style, display_width, escaped, padded, shortened
-from archcalc.report.text_table import markdown_table, text_table
+from archcalc.report.text_table import Style, display_width, escaped, padded, page_table, shortened, text_table
 from archcalc.report.units import exact_percent
 
 FORMATS = ("table", "plain", "markdown", "json")
@@ -53,7 +52,7 @@ def render(
     letters = _letters(labels, comparison, quantity, only_differences, style)
     parts = ["\n".join(_head(comparison, labels, letters, style))]
     for header, rows, notes in _tables(comparison, letters or labels, quantity, only_differences):
-        table = text_table(header, rows, style, narrowed=(0,), rule=format_name == "table")
+        table = text_table(header, rows, style, narrowed=(0,), rules=int(format_name == "table"))
         parts.append("\n".join([*table, *map(style.dim, notes)]))
     return "\n\n".join(parts)
 
@@ -61,7 +60,7 @@ def render(
 def _markdown(tables: Iterable[_Table]) -> Iterator[str]:
     """Each table and its notes; with an empty line between, or else a note would be a row."""
     for header, rows, notes in tables:
-        yield markdown_table(header, rows)
+        yield page_table(header, rows, "markdown")
         yield from (escaped(note, "markdown") for note in notes)
 
 

@@ -8,7 +8,7 @@ from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.graph import is_within
 from archcalc.layers.base import Shape, Unknown
 from archcalc.report.mathematics import write
-from archcalc.report.table import Style, display_width, escaped, padded, shortened
+from archcalc.report.text_table import Style, display_width, escaped, padded, shortened
 from archcalc.tracing import plain
 
 WIDTH = 80  # of a line, where the terminal does not say

@@ -7,7 +7,7 @@ from archcalc.analysis.resizing import described
 from archcalc.errors import printable
 from archcalc.layers.base import Unknown, size_text
 from archcalc.report.network import Network
-from archcalc.report.table import Style, shortened
+from archcalc.report.text_table import Style, shortened
 
 SHOWN = 8  # remainders
 _INDENT = 15  # of what is said of a label

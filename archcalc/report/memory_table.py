@@ -8,8 +8,7 @@ from archcalc.errors import printable
 from archcalc.graph import Graph
 from archcalc.layers.base import size_text
 from archcalc.report.summary import row_of
-from archcalc.report.table import Style
-from archcalc.report.text_table import markdown_table, text_table
+from archcalc.report.text_table import Style, csv_text, page_table, text_table
 from archcalc.report.units import mebibytes
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
@@ -48,8 +47,8 @@ def render_memory(memory: Memory, graph: Graph, format_name: str, style: Style |
     style = style or Style()
     header, rows = _header(memory), [_cells(row, memory) for row in memory.layers]
     if format_name == "markdown":
-        return "\n".join([markdown_table(header, rows, words=2), "", *_foot(memory, Style())])
-    table = text_table(header, rows, style, words=2, narrowed=(0, 1), rule=format_name == "table")
+        return "\n".join([page_table(header, rows, "markdown", left=(0, 1)), "", *_foot(memory, Style())])
+    table = text_table(header, rows, style, left=(0, 1), narrowed=(0, 1), rules=int(format_name == "table"))
     return "\n".join([*_head(memory, graph, style), "", *table, "", *_foot(memory, style)])
 
 
@@ -101,12 +100,5 @@ def _foot(memory: Memory, style: Style) -> list[str]:
 
 
 def _csv(memory: Memory) -> str:
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*LayerMemory._fields, "live"], lineterminator="\n")
-    writer.writeheader()
-    for row in memory.layers:
-        writer.writerow(row.to_dict() | {"name": printable(row.name)})
-    return text.getvalue().rstrip("\n")
+    records = [row.to_dict() | {"name": printable(row.name)} for row in memory.layers]
+    return csv_text([*LayerMemory._fields, "live"], [[*record.values()] for record in records])

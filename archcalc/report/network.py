@@ -12,11 +12,15 @@ from archcalc.report.summary import Counting, LayerSummary, Summary, Totals, sum
 from archcalc.report.table import render
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from archcalc.analysis.counting import Reading
     from archcalc.analysis.explain import Explanation
     from archcalc.analysis.input_range import SizeRange
     from archcalc.analysis.memory import Memory
+    from archcalc.devices import Device
     from archcalc.report.reconciliation import Reconciliation
+    from archcalc.report.roofline import Roofline
 
 
 class ShapeError(SpecError):
@@ -193,6 +197,21 @@ class Network:
         from archcalc.analysis.input_range import find_ranges
 
         return find_ranges(self.analysed)
+
+    def roofline(self, device: "str | PathLike[str] | Device", dtype: str = "float32") -> "Roofline":
+        """The least time of every layer on a device, in seconds, and whether memory or arithmetic bounds it.
+
+        `device` is a name such as `"a100"` (`archcalc.devices.shipped_devices()` has all), a TOML file, or a Device.
+        `dtype` takes the place of that of all floating-point values. Raises UsageError for a device or a dtype that
+        does not exist, and SpecError for a file that is wrong.
+        """
+        from os import fspath
+
+        from archcalc.devices import Device, find_device
+        from archcalc.report.roofline import make_roofline
+
+        found = device if isinstance(device, Device) else find_device(fspath(device))
+        return make_roofline(self.analysed, found, dtype)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""

@@ -7,7 +7,8 @@ from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counting import Reading, TermTotal
 from archcalc.errors import printable
 from archcalc.report.figure import Figure
-from archcalc.report.table import Style, csv_text, display_width, head, padded, shortened, total_text
+from archcalc.report.table import head, total_text
+from archcalc.report.text_table import Style, csv_text, display_width, padded, shortened
 
 if TYPE_CHECKING:
     from archcalc.report.summary import Summary

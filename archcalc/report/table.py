@@ -1,27 +1,24 @@
 """The summary as text: for a terminal, a pipe, a paper, a page or a program."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
 from archcalc.report.summary import LayerSummary, Summary
+from archcalc.report.text_table import PAGE_FORMATS, Style, csv_text, escaped, page_table, shortened, text_table
 
 if TYPE_CHECKING:
     from archcalc.analysis.counting import Reading
 
 FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
 
-# The names that tabulate knows them by; it escapes what would be markup in a name.
-_TABULATE = {"markdown": "pipe", "latex": "latex_booktabs", "html": "html"}
 # How each says why a number is unknown, below the table.
 _NOTES: dict[str, Callable[[str], str]] = {
     "markdown": lambda reason: f"\n{reason}",
     "latex": lambda reason: f"% {reason}",
     "html": lambda reason: f"<p>{_html(reason)}</p>",
 }
-K = TypeVar("K", int, str)  # a column's name or number
-_NARROWEST = 10  # letters that a shortened name keeps
 _WIDEST_TEXT = 100  # letters of a line of running text
 
 
@@ -57,14 +54,6 @@ BY_CONVENTION = ("count", "activations")  # columns that a counting convention f
 _SHORTENED = ("name", "inputs", "type")
 
 
-class Style(NamedTuple):
-    """How text for a terminal looks: no wider than `width` (None for any), and with emphasis or without."""
-
-    width: int | None = None
-    bold: Callable[[str], str] = str
-    dim: Callable[[str], str] = str
-
-
 def check_columns(names: Iterable[str]) -> tuple[str, ...]:
     """The names of columns. Raises UsageError for one that does not exist."""
     for name in names:
@@ -88,8 +77,8 @@ def render(
         return json.dumps(summary.to_dict(), indent=2, ensure_ascii=False)
     if format_name == "csv":
         return _csv(summary.layers, columns)
-    if format_name in _TABULATE:
-        return _tabulate(summary, columns, format_name)
+    if format_name in PAGE_FORMATS:
+        return _page(summary, columns, format_name)
     style = style or Style()
     lines = [*head(summary, style), "", *_aligned(summary, columns, format_name == "table", style)]
     lines += ["", *_foot(summary, style)] if summary.complete else []
@@ -114,74 +103,12 @@ def _headers(summary: Summary, columns: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def _aligned(summary: Summary, columns: Sequence[str], rules: bool, style: Style) -> list[str]:
-    """Columns side by side, numbers to the right; a line under the header where rules are wanted."""
-    rows, headers = summary.layers, _headers(summary, columns)
-    cells = {name: [_text(COLUMNS[name], row) for row in rows] for name in columns}
-    widths = {name: max(map(display_width, (headers[name], *cells[name]))) for name in columns}
-    left_out = fit(widths, style.width, _SHORTENED) if style.width else []
-    columns = [name for name in columns if name in widths]
-    numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
-
-    def line(texts: Iterable[tuple[str, str]]) -> str:
-        in_place = (
-            padded(shortened(text, widths[name]), widths[name], left=name not in numeric) for name, text in texts
-        )
-        return "  ".join(in_place).rstrip()
-
-    rule = [style.dim("─" * (sum(widths.values()) + 2 * (len(columns) - 1)))] if rules else []
-    header = style.bold(line((name, headers[name]) for name in columns))
-    body = [line((name, cells[name][number]) for name in columns) for number in range(len(rows))]
-    missing = ", ".join(headers[name] for name in left_out)
-    note = [style.dim(f"(no room for: {missing})")] if left_out else []
-    return [header, *rule, *body, *rule, *note]
-
-
-def fit(widths: dict[K, int], available: int, words: Collection[K]) -> list[K]:
-    """Narrow the columns of words, the widest first, until all fit; numbers keep their width.
-
-    Where that is not enough, columns are taken out, the last first, and returned.
-    """
-    left_out: list[K] = []
-    while (excess := sum(widths.values()) + 2 * (len(widths) - 1) - available) > 0:
-        wide: list[tuple[int, K]] = sorted(
-            (width, name) for name, width in widths.items() if name in words and width > _NARROWEST
-        )
-        if wide:
-            next_width = max([_NARROWEST, *(width - 1 for width, _ in wide[:-1])])
-            width, widest = wide[-1]
-            widths[widest] = max(width - excess, min(next_width, width - 1))
-        elif len(widths) > 1:
-            left_out.insert(0, widths.popitem()[0])
-        else:
-            break
-    return left_out
-
-
-def shortened(text: str, width: int) -> str:
-    """The text with its middle left out, so that both ends of a long name can be read."""
-    if display_width(text) <= width:
-        return text
-    tail = width // 2
-    head = width - tail - 1
-    while display_width(shorter := f"{text[:head]}…{text[len(text) - tail :]}") > width:
-        head, tail = max(head - 1, 0), tail - (head == 0)
-    return shorter
-
-
-def padded(text: str, width: int, left: bool = True) -> str:
-    """A text as wide as its column, at the left or the right of it."""
-    space = " " * (width - display_width(text))
-    return text + space if left else space + text
-
-
-def display_width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    if max(text, default="") < "\u0300":  # no wide or combining letters
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+def _aligned(summary: Summary, columns: Sequence[str], ruled: bool, style: Style) -> list[str]:
+    rows = summary.layers
+    words = [number for number, name in enumerate(columns) if name in _SHORTENED]
+    left = [n for n, name in enumerate(columns) if not any(isinstance(COLUMNS[name].value(row), int) for row in rows)]
+    cells = [[_text(COLUMNS[name], row) for name in columns] for row in rows]
+    return text_table([*_headers(summary, columns).values()], cells, style, left, words, 2 if ruled else 0)
 
 
 def _foot(summary: Summary, style: Style) -> list[str]:
@@ -291,27 +218,13 @@ def _operations_text(operations: dict[str, int | None]) -> str:
 # for papers, pages and programs
 
 
-def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str:
-    from tabulate import tabulate
-
-    body = [[escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
-    table = tabulate(
-        [*body, _total_row(summary, columns)],
-        headers=[*_headers(summary, columns).values()],
-        tablefmt=_TABULATE[format_name],
-        disable_numparse=True,
-        colalign=["right" if name in _COUNTS else "left" for name in columns],
-    )
+def _page(summary: Summary, columns: Sequence[str], format_name: str) -> str:
+    body = [[_text(COLUMNS[name], row) for name in columns] for row in summary.layers]
+    left = [number for number, name in enumerate(columns) if name not in _COUNTS]
+    rows = [*body, _total_row(summary, columns)]
+    table = page_table([*_headers(summary, columns).values()], rows, format_name, left)
     reasons = [_NOTES[format_name](escaped(reason, format_name)) for reason in _reasons(summary)]
-    return "\n".join([str(table), *reasons])
-
-
-def escaped(text: str, format_name: str) -> str:
-    """The text without what would be markup in it."""
-    # tabulate escapes HTML and LaTeX, but not Markdown.
-    if format_name != "markdown":
-        return text
-    return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in text)
+    return "\n".join([table, *reasons])
 
 
 def _html(text: str) -> str:
@@ -331,18 +244,6 @@ def _total_row(summary: Summary, columns: Sequence[str]) -> list[str]:
 
 def _csv(rows: Sequence[LayerSummary], columns: Sequence[str]) -> str:
     return csv_text(columns, ([_plain(COLUMNS[name].value(row)) for name in columns] for row in rows))
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as comma-separated values, without the last line's end."""
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue().rstrip("\n")
 
 
 def _plain(value: Any) -> Any:

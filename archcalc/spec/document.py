@@ -10,8 +10,18 @@ from typing import Any, NamedTuple
 
 from archcalc.errors import Diagnostic, Place, Problem, SpecError, did_you_mean, quoted
 
-MAX_BYTES = 64 * 2**20
 MAX_REMEMBERED = 100_000  # characters of a text whose data is kept
+
+
+class Kind(NamedTuple):
+    """What a file is meant to be: how messages call it, how it starts, and how large it may be."""
+
+    name: str
+    start: str
+    max_bytes: int
+
+
+SPEC_KIND = Kind("spec", 'start with name = "…", an [inputs] table and [[layers]]', 64 * 2**20)
 
 
 class Document(NamedTuple):
@@ -59,16 +69,20 @@ def read(path_or_name: str) -> Document:
     """
     if path_or_name == "-":
         # There is none in a process that was started without.
-        content = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
-        return parse(_decode(content, "<stdin>"), "<stdin>")
-    path = _find(path_or_name)
+        content = sys.stdin.buffer.read(SPEC_KIND.max_bytes + 1) if sys.stdin else b""
+        return parse(_decode(content, "<stdin>", SPEC_KIND), "<stdin>")
+    return read_file(_find(path_or_name), SPEC_KIND)
+
+
+def read_file(path: str, kind: Kind) -> Document:
+    """Read a TOML file. Raises SpecError if there is none, if it is too large, or if it is not UTF-8 text or TOML."""
     try:
         with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(kind.max_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or str(error)
-        raise _unreadable(path_or_name, f"cannot read {quoted(path_or_name)}: {reason.lower()}") from None
-    return parse(_decode(content, path), path)
+        raise _unreadable(path, f"cannot read {quoted(path)}: {reason.lower()}") from None
+    return parse(_decode(content, path, kind), path)
 
 
 def parse(text: str, source: str = "<string>") -> Document:
@@ -100,15 +114,15 @@ def _find(path_or_name: str) -> str:
     raise _unreadable(path_or_name, message, did_you_mean(path_or_name, shipped_specs()))
 
 
-def _decode(content: bytes, source: str) -> str:
-    if len(content) > MAX_BYTES:
-        raise _unreadable(source, f"larger than {MAX_BYTES // 2**20} MiB, which is no spec")
+def _decode(content: bytes, source: str, kind: Kind) -> str:
+    if len(content) > kind.max_bytes:
+        raise _unreadable(source, f"larger than {kind.max_bytes // 2**20} MiB, which is no {kind.name}")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _unreadable(source, f"not a text file: byte {error.start} is not UTF-8") from None
     if not text.strip():
-        raise _unreadable(source, "the spec is empty", 'start with name = "…", an [inputs] table and [[layers]]')
+        raise _unreadable(source, f"the {kind.name} is empty", kind.start)
     # TOML takes \r\n as a line end.
     return text.replace("\r\n", "\n")
 

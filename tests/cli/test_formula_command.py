@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 import archcalc
 from archcalc.cli import cli
 from archcalc.report.formula import render
-from archcalc.report.table import Style
+from archcalc.report.text_table import Style
 from archcalc.symbolic.functions import round_to
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 import archcalc
 from archcalc.cli import cli
 from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
-from archcalc.report.table import Style, display_width
+from archcalc.report.text_table import Style, display_width
 
 SHARED = """
 name = "t"

@@ -17,7 +17,8 @@ from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.cli import cli
 from archcalc.report.figure import read_figure
 from archcalc.report.reconciliation import FORMATS, render_reconciliation
-from archcalc.report.table import Style, render
+from archcalc.report.table import render
+from archcalc.report.text_table import Style
 
 SPECS = sorted(archcalc.shipped_specs())
 UNKNOWN = """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from archcalc.errors import UsageError
 from archcalc.report.benchmark import (
     Benchmark,
     Distribution,
@@ -23,7 +24,7 @@ from archcalc.report.benchmark import (
     describe,
 )
 from archcalc.report.benchmark_table import COLUMNS, render
-from archcalc.report.table import Style, display_width
+from archcalc.report.text_table import Style, display_width
 from archcalc.report.units import digits, engineering, engineering_range, mebibytes, percent
 
 
@@ -123,3 +124,23 @@ def test_other_units() -> None:
     assert mebibytes(3 * 2**40) == "3,145,728 MiB"
     assert [*map(percent, (0.123, 0.0987, 0.00051, 1.5, 0))] == ["12 %", "9.9 %", "0.051 %", "150 %", "0 %"]
     assert [*map(digits, (1234.5, 99.96, 0.00123, 0))] == ["1,234", "100", "0.00123", "0"]
+
+
+def test_the_device_that_was_measured() -> None:
+    found = benchmark().measured_device()
+    assert (found.name, found.bytes_per_second) == ("A GPU made up for tests", 2e12)
+    assert found.peaks.known() == {"float32": 60e12}  # no product in float16
+    assert found.source == "measured by archcalc bench: torch 2.9.0, cuda 13.0"
+    assert "as tf32" in (found.note or "")
+
+
+@pytest.mark.parametrize(
+    "peak",
+    [
+        Peak({"float32": MatrixPeak(None, None, "no matrix fits into the memory")}, 2e12, 2**28),
+        Peak({"float32": MatrixPeak(60e12, 8192)}, None, 2**20),
+    ],
+)
+def test_a_device_that_could_not_be_measured(peak: Peak) -> None:
+    with pytest.raises(UsageError, match='"A GPU made up for tests" ran out of memory: nothing tells what it reaches'):
+        benchmark()._replace(peak=peak).measured_device()

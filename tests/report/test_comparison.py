@@ -14,7 +14,7 @@ import archcalc
 from archcalc.quantities import QUANTITIES, SUMS
 from archcalc.report.comparison import Comparison, Difference, difference, distinct
 from archcalc.report.comparison_table import FORMATS, relative_text, render
-from archcalc.report.table import Style, display_width
+from archcalc.report.text_table import Style, display_width
 
 PAIRS = [
     ("stacked_3x3", "single_7x7"),

@@ -10,7 +10,7 @@ import pytest
 
 import archcalc
 from archcalc.errors import Problem, SpecError
-from archcalc.spec.document import MAX_BYTES, MAX_REMEMBERED, Document, parse, read, shipped_specs
+from archcalc.spec.document import MAX_REMEMBERED, SPEC_KIND, Document, parse, read, shipped_specs
 
 SPEC = 'name = "x"\n'
 
@@ -111,12 +111,12 @@ def test_control_characters_in_broken_toml(tmp_path: Path) -> None:
 
 
 def test_a_file_larger_than_any_spec(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("archcalc.spec.document.MAX_BYTES", 9)
+    monkeypatch.setattr("archcalc.spec.document.SPEC_KIND", SPEC_KIND._replace(max_bytes=9))
     assert refusal(b"a = 123456", tmp_path).startswith("error: larger than")
 
 
 def test_devices_are_read_no_further_than_that() -> None:
-    with pytest.raises(SpecError, match=f"larger than {MAX_BYTES // 2**20} MiB"):
+    with pytest.raises(SpecError, match=f"larger than {SPEC_KIND.max_bytes // 2**20} MiB"):
         read("/dev/zero")
 
 

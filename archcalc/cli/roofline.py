@@ -1,0 +1,73 @@
+"""`archcalc roofline`."""
+
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.cli.options import network_options
+from archcalc.cli.output import check_writable, write_file
+from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.devices import DTYPES, shipped_devices
+from archcalc.errors import UsageError
+from archcalc.report.roofline_table import FORMATS, render, render_devices
+
+
+def _list_devices(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(render_devices(shipped_devices(), terminal_style()))
+        context.exit()
+
+
+@click.command("roofline", short_help="Say the least time of every layer on a device, and what bounds it.")
+@click.argument("spec")
+@network_options
+@click.option(
+    "--device", metavar="NAME|FILE", help="A device of --list-devices, or a TOML file such as my_device.toml."
+)
+@click.option(
+    "--list-devices",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_devices,
+    help="List the devices that come with archcalc, and their peaks.",
+)
+@click.option("--dtype", default="float32", show_default=True, metavar="NAME", help=f"{', '.join(DTYPES)}.")
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once.")
+@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@click.option(
+    "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
+)
+@click.option("-o", "--output", type=click.Path(), help="Draw a picture: a file that ends in .svg, .pdf or .png.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+def command(
+    spec: str, depth: int | None, format_name: str | None, output: str | None, force: bool, **options: Any
+) -> None:
+    """Say for every layer of SPEC on a device what it computes, reads and writes, and the least time that takes.
+
+    A layer takes its operations / the peak, or its bytes / the bandwidth, whichever is longer: that is what bounds it.
+    Operations are two for each MAC; of a layer without MACs its elementary ones. Bytes are those of inputs, parameters
+    and buffers, read once, and of the output, written once, all in the dtype. 1 MiB = 2^20 bytes, 1 KiB = 2^10.
+
+    Times are lower bounds, layer by layer and added up: nothing is fused, nothing kept in a cache between two layers,
+    and no launch takes time. A compiler that fuses layers, a cache that holds what one writes for the next, or an
+    algorithm with fewer MACs (Winograd's) can be faster than the sum. Devices reach less than their maker's peaks,
+    which are dense, at the boost clock. PyTorch's convolutions multiply float32 as tf32 where a GPU can, unless told
+    otherwise.
+    """
+    device, dtype = options.pop("device"), options.pop("dtype")
+    if device is None:
+        raise UsageError(f"say on which device, as in --device a100; known: {', '.join(shipped_devices())}")
+    if output is not None:
+        from archcalc.report.roofline_picture import draw, picture_format
+
+        file_format = picture_format(output)
+        check_writable(output, force)
+    network = archcalc.load(spec, **options)
+    found = network.roofline(device, dtype).folded(network.graph, depth)
+    if output is not None:
+        write_file(output, draw(found, file_format), force)
+        return
+    chosen = format_name or ("table" if output_is_terminal() else "plain")
+    click.echo(render(found, chosen, terminal_style()))

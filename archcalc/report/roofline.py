@@ -1,0 +1,203 @@
+"""The roofline of a network on a device, as values: the least time of every layer, and of all."""
+
+import math
+from typing import Any, NamedTuple
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.operations import Total, total
+from archcalc.analysis.roofline import Load, Roof, count_loads
+from archcalc.devices import Device
+from archcalc.errors import UsageError
+from archcalc.graph import Graph, Node
+from archcalc.layers.base import Count, Unknown
+from archcalc.report.summary import row_of
+
+TOO_LARGE = "the network is so large that no number can say its time"
+MEMORY, ARITHMETIC, BOTH = "memory", "arithmetic", "both"
+
+
+class LayerRoofline(NamedTuple):
+    """The least time of a layer for the whole batch, or of the layers of a block, one after the other.
+
+    `memory_seconds` is the part of `seconds` for which memory is known to be the bound. Operations are None where they
+    cannot be derived, and `unknown` says why; the time is then that of the bytes.
+    """
+
+    name: str
+    type: str
+    family: str
+    operations: int | None
+    bytes_read: int
+    bytes_written: int
+    seconds: float
+    memory_seconds: float
+    unknown: str | None = None
+
+    @property
+    def bytes_moved(self) -> int:
+        """Read and written."""
+        return self.bytes_read + self.bytes_written
+
+    @property
+    def intensity(self) -> float | None:
+        """Operations for each byte; None where nothing is moved, or operations are not known."""
+        return None if self.operations is None or not self.bytes_moved else self.operations / self.bytes_moved
+
+    @property
+    def operations_per_second(self) -> float | None:
+        """What the device reaches at most in this layer: the point's height in the picture."""
+        return None if self.operations is None or not self.seconds else self.operations / self.seconds
+
+    @property
+    def bound(self) -> str | None:
+        """`memory` or `arithmetic`, `both` for a block of both; None where neither can be said."""
+        if self.operations is None or not self.seconds:
+            return None
+        return MEMORY if self.memory_seconds == self.seconds else BOTH if self.memory_seconds else ARITHMETIC
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as JSON has it."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "operations": self.operations,
+            "bytes_read": self.bytes_read,
+            "bytes_written": self.bytes_written,
+            "operations_per_byte": self.intensity,
+            "bound": self.bound,
+            "seconds": self.seconds,
+            "memory_bound_seconds": self.memory_seconds,
+            "unknown": self.unknown,
+        }
+
+
+class Roofline(NamedTuple):
+    """A network on a device: the layers in order, and their sum. `input` is the name of the first input."""
+
+    network: str
+    input: str
+    batch: int
+    device: Device
+    dtype: str
+    layers: tuple[LayerRoofline, ...]
+
+    @property
+    def roof(self) -> Roof:
+        """What the device reaches in the dtype."""
+        return Roof(self.device.peak(self.dtype), self.device.bytes_per_second)
+
+    @property
+    def operations(self) -> Total:
+        """Those of all layers; what is missing makes it a lower bound."""
+        return total((row.name, _count(row)) for row in self.layers)
+
+    @property
+    def bytes_read(self) -> int:
+        """By all layers."""
+        return sum(row.bytes_read for row in self.layers)
+
+    @property
+    def bytes_written(self) -> int:
+        """By all layers."""
+        return sum(row.bytes_written for row in self.layers)
+
+    @property
+    def time(self) -> float:
+        """The least time of the network in seconds: the layers, one after the other."""
+        return sum(row.seconds for row in self.layers)
+
+    @property
+    def memory_seconds(self) -> float:
+        """The part of the time for which memory is known to be the bound."""
+        return sum(row.memory_seconds for row in self.layers)
+
+    @property
+    def inputs_per_second(self) -> float | None:
+        """Samples per second at most; None for a network that moves nothing."""
+        return self.batch / self.time if self.time else None
+
+    def folded(self, graph: Graph, depth: int | None) -> "Roofline":
+        """The same with blocks closed below `depth`: their operations, bytes and times are sums; as it is for None."""
+        if depth is None:
+            return self
+        groups: dict[str, list[LayerRoofline]] = {}
+        types: dict[str, str] = {}
+        for row, node in zip(self.layers, graph.nodes, strict=True):
+            name, types[name] = row_of(node, depth)
+            groups.setdefault(name, []).append(row)
+        rows = (_add_rows(name, types[name], group) for name, group in groups.items())
+        return self._replace(layers=tuple(rows))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, as `--format json` prints it."""
+        roof, operations = self.roof, self.operations
+        return {
+            "network": self.network,
+            "batch": self.batch,
+            "dtype": self.dtype,
+            "device": {
+                "name": self.device.name,
+                "source": self.device.source,
+                "note": self.device.note,
+                "operations_per_second": roof.operations_per_second,
+                "bytes_per_second": roof.bytes_per_second,
+                "ridge_operations_per_byte": roof.ridge,
+            },
+            "layers": [row.to_dict() for row in self.layers],
+            "totals": {
+                "operations": operations.known,
+                "bytes_read": self.bytes_read,
+                "bytes_written": self.bytes_written,
+                "seconds": self.time,
+                "memory_bound_seconds": self.memory_seconds,
+                "inputs_per_second": self.inputs_per_second,
+                "lower_bounds": {"operations": operations.unknown} if operations.unknown else {},
+            },
+        }
+
+
+def make_roofline(analysed: AnalysedGraph, device: Device, dtype: str) -> Roofline:
+    """The roofline of a network whose layers all fit.
+
+    Raises UsageError for a dtype that the device does not have, and for a network beyond any time.
+    """
+    roof = Roof(device.peak(dtype), device.bytes_per_second)
+    graph, loads = analysed.graph, count_loads(analysed, dtype)
+    try:
+        rows = tuple([_row(node, load, roof) for node, load in zip(graph.nodes, loads, strict=True)])
+    except OverflowError:
+        raise UsageError(TOO_LARGE) from None
+    found = Roofline(graph.name, next(iter(graph.inputs)), analysed.batch, device, dtype, rows)
+    if found.time == math.inf:
+        raise UsageError(TOO_LARGE)
+    return found
+
+
+def _row(node: Node, load: Load, roof: Roof) -> LayerRoofline:
+    memory, arithmetic = load.memory_seconds(roof), load.arithmetic_seconds(roof)
+    known, why = (None, load.operations.reason) if isinstance(load.operations, Unknown) else (load.operations, None)
+    seconds, by_memory = max(memory, arithmetic), memory if known is not None and memory >= arithmetic else 0.0
+    layer, read, written = node.layer, load.bytes_read, load.bytes_written
+    return LayerRoofline(node.name, layer.type, layer.family, known, read, written, seconds, by_memory, why)
+
+
+def _count(row: LayerRoofline) -> Count:
+    return Unknown(row.unknown or "not known") if row.operations is None else row.operations
+
+
+def _add_rows(name: str, kind: str, rows: list[LayerRoofline]) -> LayerRoofline:
+    """One row for a block; a layer that stands alone stays as it is."""
+    if len(rows) == 1 and rows[0].name == name:
+        return rows[0]
+    operations = total((row.name, _count(row)) for row in rows)
+    return LayerRoofline(
+        name,
+        kind,
+        "block",
+        None if operations.unknown else operations.known,
+        sum(row.bytes_read for row in rows),
+        sum(row.bytes_written for row in rows),
+        sum(row.seconds for row in rows),
+        sum(row.memory_seconds for row in rows),
+        operations.unknown,
+    )
