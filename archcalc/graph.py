@@ -27,6 +27,7 @@ class Node(Struct, frozen=True, gc=False):
     instances: tuple[Instance, ...]  # the blocks it is in, outermost first
     owner: int | None  # the node whose weights it uses
     trainable: bool
+    functional: bool  # the published code calls a function, and has no module for it
 
 
 class Graph(NamedTuple):
@@ -91,7 +92,8 @@ class _Connector:
             layer, owner = self.expansion.layers[number], owners[number]
             read = tuple([edges[source] for source in sources[number]])
             owned = None if owner is None else positions[owner]
-            nodes.append(Node(layer.name, layer.layer, read, layer.path, layer.instances, owned, layer.trainable))
+            kept = layer.path, layer.instances, owned, layer.trainable, layer.functional
+            nodes.append(Node(layer.name, layer.layer, read, *kept))
         return nodes
 
     def _block_outputs(self) -> dict[str, str]:

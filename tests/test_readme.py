@@ -11,6 +11,7 @@ import pytest
 from references import reference_table
 
 import archcalc
+from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.lint import RULES
 from archcalc.cli import COMMANDS
 from archcalc.layers import LAYER_TYPES
@@ -54,10 +55,20 @@ def rule_list() -> str:
     return "\n".join(["| code | name | what it finds |", "|---|---|---|", *rows])
 
 
+def convention_list() -> str:
+    rows = (f"| `{found.name}` | {found.sentence} | {found.source or 'archcalc'} |" for found in CONVENTIONS.values())
+    return "\n".join(["| convention | what it counts | as in |", "|---|---|---|", *rows])
+
+
 def current() -> str:
     """The README with everything that the program prints made anew."""
     text = re.sub(r"```console\n\$ ([^\n]*)\n.*?```", with_output, TEXT, flags=re.DOTALL)
-    tables = {"layers": layer_list(), "rules": rule_list(), "references": reference_table()}
+    tables = {
+        "layers": layer_list(),
+        "rules": rule_list(),
+        "references": reference_table(),
+        "conventions": convention_list(),
+    }
     for marker, table in tables.items():
         text = re.sub(rf"<!-- {marker} -->\n(\|.*\n)*", lambda _, m=marker, t=table: f"<!-- {m} -->\n{t}\n", text)
     return text

@@ -67,14 +67,15 @@ class AnalysedGraph:
     @cached_property
     def parameters(self) -> tuple[Parameters, ...]:
         """The parameters of every node that fits."""
-        return tuple([count_parameters(node, facts) for node, facts in self._known()])
+        return tuple([count_parameters(node, facts) for node, facts in self.known()])
 
     @cached_property
     def operations(self) -> tuple[Operations, ...]:
         """The operations of every node that fits, for the whole batch."""
-        return tuple([count_operations(facts, self.batch) for _, facts in self._known()])
+        return tuple([count_operations(facts, self.batch) for _, facts in self.known()])
 
-    def _known(self) -> Iterator[tuple[Node, LayerFacts]]:
+    def known(self) -> Iterator[tuple[Node, LayerFacts]]:
+        """Every node that fits, and its facts."""
         for node, facts in zip(self.graph.nodes[: self.fitting], self.shapes.facts, strict=False):
             assert facts is not None  # or else it would not fit
             yield node, facts

@@ -77,6 +77,16 @@ class LayerFacts:
         return self.layer.operations(self.inputs, self.output.shape)
 
     @cached_property
+    def biases(self) -> Count:
+        """Additions of biases for one sample."""
+        return self.layer.bias_additions(self.inputs, self.output.shape)
+
+    @cached_property
+    def product_outputs(self) -> Count:
+        """Values into which the MACs of one sample add up."""
+        return self.layer.product_outputs(self.inputs, self.output.shape)
+
+    @cached_property
     def connections(self) -> Count:
         """Weighted links, and one for each bias."""
         return self.layer.count_connections(self.inputs, self.output.shape)

@@ -15,6 +15,7 @@ COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
     "explain": "Show how every number of a layer came about.",
     "memory": "Say how much memory inference and training take, and which batch fits.",
+    "reconcile": "Show why tools count differently, and which of them a figure comes from.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
     "check": "Validate specs and point out what is odd about them.",
     "range": "Say which sizes of an input work, lose nothing, and are of use.",

@@ -40,6 +40,16 @@ def value_options(command: F) -> F:
     return command
 
 
+def counting_option(command: F) -> F:
+    """The convention by which operations are counted."""
+    return click.option(
+        "--counting",
+        metavar="NAME",
+        help="Count as a convention does: macs, flops, all, connections, or a tool's, such as fvcore or ptflops; "
+        "archcalc reconcile shows them all.",
+    )(command)
+
+
 def _split(text: str, form: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():

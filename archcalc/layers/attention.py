@@ -97,11 +97,21 @@ class MultiHeadAttention(Layer):
         factors += [(projected[0], projected[1]), (scores, projected[2]), (Factor((query, key, value), True), weights)]
         return tuple(Product(macs, *pair) for macs, pair in zip(self._macs(inputs), factors, strict=True))
 
+    def bias_additions(self, inputs: Tensors, output: Shape) -> Any:
+        (queries, features), (keys, _), _ = self._sources(inputs)
+        return (2 * queries + 2 * keys) * features if self.bias else 0
+
+    def product_outputs(self, inputs: Tensors, output: Shape) -> Count:
+        (queries, features), (keys, _), _ = self._sources(inputs)
+        projected, scores = (2 * queries + 2 * keys) * features, queries * keys * self.num_heads
+        values: Count = projected + scores + queries * features
+        return values
+
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         (queries, features), (keys, _), _ = self._sources(inputs)
         scores = queries * keys * self.num_heads
         rows = queries * self.num_heads
-        biases = (2 * queries + 2 * keys) * features if self.bias else 0
+        biases = self.bias_additions(inputs, output)
         return {
             "macs": reduce(add, self._macs(inputs)),
             "multiplications": queries * features,
@@ -113,8 +123,8 @@ class MultiHeadAttention(Layer):
 
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         (queries, features), (keys, key_features), (_, value_features) = self._sources(inputs)
-        biases = (2 * queries + 2 * keys) * features if self.bias else 0
-        links: Count = (2 * queries * features + keys * (key_features + value_features)) * features + biases
+        weighted = (2 * queries * features + keys * (key_features + value_features)) * features
+        links: Count = weighted + self.bias_additions(inputs, output)
         return links
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:

@@ -235,6 +235,14 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         """Elementary operations of one inference pass for one sample, by kind."""
         return {}
 
+    def bias_additions(self, inputs: Tensors, output: Shape) -> Count:
+        """Those of the additions that add a bias, for one sample. By default one for each value, if there is a bias."""
+        return elements(output) if "bias" in self.parameters(inputs) else 0
+
+    def product_outputs(self, inputs: Tensors, output: Shape) -> Count:
+        """Values into which the MACs of one sample add up. By default the outputs of a layer that has MACs."""
+        return elements(output) if "macs" in self.operations(inputs, output) else 0
+
     def products(self, inputs: Tensors, output: Shape) -> tuple[Product, ...]:
         """The MACs of one sample as products. By default of the first input with the weights; runs on ints alone."""
         macs = self.operations(inputs, output).get("macs", 0)

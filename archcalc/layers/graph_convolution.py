@@ -81,6 +81,10 @@ class GcnConv(Layer):
         macs = {"macs": aggregation if known else self._weighting(inputs, output) + aggregation}
         return {**macs, "additions": elements(output)} if self.bias else macs
 
+    def product_outputs(self, inputs: Tensors, output: Shape) -> Count:
+        values: Count = 2 * elements(output)  # weighted features, and their sums
+        return values
+
     def products(self, inputs: Tensors, output: Shape) -> tuple[Product, ...]:
         features, weights = Factor((0,)), Factor((), weights=True)
         weighted = Product(self._weighting(inputs, output), features, weights)

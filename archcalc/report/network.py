@@ -7,13 +7,15 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.errors import Diagnostic, SpecError, UsageError, did_you_mean, quoted
 from archcalc.graph import Graph, is_within
 from archcalc.layers.base import Shape
-from archcalc.report.summary import LayerSummary, Summary, Totals, summarize
+from archcalc.report.summary import Counting, LayerSummary, Summary, Totals, summarize
 from archcalc.report.table import render
 
 if TYPE_CHECKING:
+    from archcalc.analysis.counting import Reading
     from archcalc.analysis.explain import Explanation
     from archcalc.analysis.input_range import SizeRange
     from archcalc.analysis.memory import Memory
+    from archcalc.report.reconciliation import Reconciliation
 
 
 class ShapeError(SpecError):
@@ -74,9 +76,18 @@ class Network:
         """Sums over all layers."""
         return self.summary.totals
 
-    def folded(self, depth: int | None) -> Summary:
-        """The summary with blocks closed below `depth`; as it is for None."""
-        return self.summary if depth is None else self.summary.folded(self.graph, depth)
+    def folded(self, depth: int | None = None, counting: str | None = None) -> Summary:
+        """The summary with blocks closed below `depth`; as it is for None.
+
+        With `counting`, the name of a convention, its rows have a `count` and `activations`.
+        """
+        summary = self.summary
+        if counting is not None:
+            from archcalc.analysis.counting import find_convention
+
+            convention = find_convention(counting)
+            summary = summary.counted(Counting(convention, self.count(counting), self.count_activations(counting)))
+        return summary if depth is None else summary.folded(self.graph, depth)
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -100,6 +111,35 @@ class Network:
         from archcalc.analysis.explain import explain
 
         return explain(self.analysed, self.position(layer))
+
+    def count(self, convention: str = "macs") -> "Reading":
+        """The operations of the network as a counting convention counts them, such as `"fvcore"`.
+
+        `total` is the number, `layers` has it layer by layer, and `terms` add up to it, plain MACs first. Raises
+        UsageError for a convention that does not exist.
+        """
+        from archcalc.analysis.counting import find_convention, read_as
+
+        return read_as(self.analysed, find_convention(convention))
+
+    def count_activations(self, convention: str = "macs") -> "Reading":
+        """What the layers give, as the activation count that goes with a convention has it, in its `unit`."""
+        from archcalc.analysis.counting import find_convention, read_as
+
+        return read_as(self.analysed, find_convention(convention).activations)
+
+    def reconcile(self, target: str | None = None) -> "Reconciliation":
+        """The network by every counting convention, plain MACs first.
+
+        `target` is a figure such as `"4.1e9"`, of which the conventions are found that round to it. Raises UsageError
+        for a figure that cannot be read.
+        """
+        from archcalc.analysis.conventions import CONVENTIONS
+        from archcalc.report.figure import read_figure
+        from archcalc.report.reconciliation import Reconciliation
+
+        figure = None if target is None else read_figure(target)
+        return Reconciliation(self.summary, {name: self.count(name) for name in CONVENTIONS}, figure)
 
     def check(self) -> list[Diagnostic]:
         """What is odd about the network; every finding has a code, a place, a reason and a remedy."""

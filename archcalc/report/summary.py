@@ -15,6 +15,9 @@ from archcalc.layers.base import Count, Shape, Tensor, Unknown
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from archcalc.analysis.conventions import Convention
+    from archcalc.analysis.counting import Reading
+
 
 class ReceptiveField(Struct, frozen=True, gc=False):
     """What a unit of a layer sees of the network's input, per axis of positions.
@@ -69,6 +72,7 @@ class LayerSummary(Struct, frozen=True, gc=False):
     """One row: a layer, or a block that stands for the layers in it.
 
     `output_shape` is without the batch; operations are for the whole batch. None means unknown, and `unknown` says why.
+    `count` and `activations` are by the counting convention of the summary; None where none was chosen.
     """
 
     name: str
@@ -83,6 +87,8 @@ class LayerSummary(Struct, frozen=True, gc=False):
     connections: int | None
     receptive_field: ReceptiveField | None
     unknown: dict[str, str]
+    count: int | None = None
+    activations: int | None = None
 
     @property
     def flops(self) -> int | None:
@@ -141,8 +147,37 @@ class Totals(NamedTuple):
         }
 
 
+class Counting(NamedTuple):
+    """A network as a counting convention has it: its operations, and what its layers give."""
+
+    convention: "Convention"
+    operations: "Reading"
+    activations: "Reading"
+
+    @property
+    def readings(self) -> "dict[str, Reading]":
+        """Both, by the names of their columns."""
+        return {"count": self.operations, "activations": self.activations}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The convention and its totals as JSON has them; `lower_bounds` says what is missing from which."""
+        readings = self.readings
+        return {
+            "name": self.convention.name,
+            "source": self.convention.source,
+            "counts": self.convention.sentence,
+            "unit": self.operations.unit,
+            "activations_unit": self.activations.unit,
+            **{what: reading.total for what, reading in readings.items()},
+            "lower_bounds": {what: reading.unknown for what, reading in readings.items() if reading.unknown},
+        }
+
+
 class Summary(NamedTuple):
-    """A network as rows and totals. `inputs` are shapes without the batch; `complete` unless some layers do not fit."""
+    """A network as rows and totals. `inputs` are shapes without the batch; `complete` unless some layers do not fit.
+
+    `counting` is the convention by which rows have a `count` and `activations`, if one was chosen.
+    """
 
     name: str
     source: str | None
@@ -152,18 +187,29 @@ class Summary(NamedTuple):
     layers: tuple[LayerSummary, ...]
     totals: Totals
     complete: bool
+    counting: Counting | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
+        rows = [row.to_dict() for row in self.layers]
+        if self.counting:
+            for row, plain in zip(self.layers, rows, strict=True):
+                plain |= {"count": row.count, "activations": row.activations}
         return {
             "name": self.name,
             "source": self.source,
             "inputs": {name: list(shape) for name, shape in self.inputs.items()},
             "outputs": list(self.outputs),
             "batch": self.batch,
-            "layers": [row.to_dict() for row in self.layers],
+            "layers": rows,
             "totals": self.totals.to_dict(),
+            **({"counting": self.counting.to_dict()} if self.counting else {}),
         }
+
+    def counted(self, counting: Counting) -> "Summary":
+        """The same with a `count` and `activations` in every row."""
+        readings = zip(self.layers, counting.operations.layers, counting.activations.layers, strict=True)
+        return self._replace(layers=tuple(_with_counts(*found) for found in readings), counting=counting)
 
     def folded(self, graph: Graph, depth: int) -> "Summary":
         """The same with blocks closed below `depth`; totals stay."""
@@ -214,6 +260,13 @@ def _summarize_layer(
         ReceptiveField(field.axes) if isinstance(field, Field) else None,
         unknown,
     )
+
+
+def _with_counts(row: LayerSummary, count: Count, activations: Count) -> LayerSummary:
+    counts = {"count": count, "activations": activations}
+    unknown = {what: found.reason for what, found in counts.items() if isinstance(found, Unknown)}
+    known = {what: _known(found) for what, found in counts.items()}
+    return structs.replace(row, **known, unknown=row.unknown | unknown)
 
 
 def _known(count: Count) -> int | None:
@@ -300,6 +353,8 @@ def _add_rows(
         _sum_known([row.connections for row in rows]),
         last.receptive_field,
         unknown | field,
+        _sum_known([row.count for row in rows]),
+        _sum_known([row.activations for row in rows]),
     )
 
 

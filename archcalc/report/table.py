@@ -1,11 +1,14 @@
 """The summary as text: for a terminal, a pipe, a paper, a page or a program."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
 from archcalc.report.summary import LayerSummary, Summary
+
+if TYPE_CHECKING:
+    from archcalc.analysis.counting import Reading
 
 FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
 
@@ -19,6 +22,7 @@ _NOTES: dict[str, Callable[[str], str]] = {
 }
 K = TypeVar("K", int, str)  # a column's name or number
 _NARROWEST = 10  # letters that a shortened name keeps
+_WIDEST_TEXT = 100  # letters of a line of running text
 
 
 class Column(NamedTuple):
@@ -39,6 +43,8 @@ COLUMNS: dict[str, Column] = {
     "buffers": Column("Buffers", lambda row: row.buffers),
     "macs": Column("MACs", lambda row: row.macs, "macs"),
     "flops": Column("FLOPs", lambda row: row.flops, "macs"),
+    "count": Column("Count", lambda row: row.count, "count"),
+    "activations": Column("Activations", lambda row: row.activations, "activations"),
     "operations": Column("Operations", lambda row: row.operations),
     "connections": Column("Connections", lambda row: row.connections, "connections"),
     "receptive_field": Column("Field", lambda row: _field(row, "size"), "receptive_field"),
@@ -46,7 +52,8 @@ COLUMNS: dict[str, Column] = {
     "center": Column("Center", lambda row: _field(row, "center"), "receptive_field"),
 }
 DEFAULT_COLUMNS = ("name", "type", "output_shape", "parameters", "macs", "receptive_field", "jump")
-_COUNTS = ("parameters", "trainable_parameters", "buffers", "macs", "flops", "connections")
+_COUNTS = ("parameters", "trainable_parameters", "buffers", "macs", "flops", "count", "activations", "connections")
+BY_CONVENTION = ("count", "activations")  # columns that a counting convention fills, and names
 _SHORTENED = ("name", "inputs", "type")
 
 
@@ -72,7 +79,9 @@ def render(
     columns: Sequence[str] = DEFAULT_COLUMNS,
     style: Style | None = None,
 ) -> str:
-    """The summary in one of FORMATS."""
+    """The summary in one of FORMATS. Raises UsageError for columns of a convention where none is chosen."""
+    if summary.counting is None and not set(columns).isdisjoint(BY_CONVENTION):
+        raise UsageError(f"{' and '.join(BY_CONVENTION)} need a counting convention: use Network.folded(counting=…)")
     if format_name == "json":
         import json
 
@@ -82,7 +91,7 @@ def render(
     if format_name in _TABULATE:
         return _tabulate(summary, columns, format_name)
     style = style or Style()
-    lines = [*_head(summary, style), "", *_aligned(summary.layers, columns, format_name == "table", style)]
+    lines = [*head(summary, style), "", *_aligned(summary, columns, format_name == "table", style)]
     lines += ["", *_foot(summary, style)] if summary.complete else []
     return "\n".join(lines)
 
@@ -90,16 +99,26 @@ def render(
 # for a terminal or a pipe
 
 
-def _head(summary: Summary, style: Style) -> list[str]:
+def head(summary: Summary, style: Style) -> list[str]:
+    """What a network is, and its inputs."""
     inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in summary.inputs.items())
     source = [style.dim(shortened(printable(summary.source), style.width or 10**6))] if summary.source else []
     return [style.bold(printable(summary.name)), *source, f"input {inputs} · batch {summary.batch}"]
 
 
-def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, style: Style) -> list[str]:
+def _headers(summary: Summary, columns: Sequence[str]) -> dict[str, str]:
+    """What the columns are called; those of a counting convention as it says."""
+    headers = {name: COLUMNS[name].header for name in columns}
+    if summary.counting:
+        headers |= {name: found.title for name, found in summary.counting.readings.items() if name in headers}
+    return headers
+
+
+def _aligned(summary: Summary, columns: Sequence[str], rules: bool, style: Style) -> list[str]:
     """Columns side by side, numbers to the right; a line under the header where rules are wanted."""
+    rows, headers = summary.layers, _headers(summary, columns)
     cells = {name: [_text(COLUMNS[name], row) for row in rows] for name in columns}
-    widths = {name: max(map(display_width, (COLUMNS[name].header, *cells[name]))) for name in columns}
+    widths = {name: max(map(display_width, (headers[name], *cells[name]))) for name in columns}
     left_out = fit(widths, style.width, _SHORTENED) if style.width else []
     columns = [name for name in columns if name in widths]
     numeric = {name for name in columns if any(isinstance(COLUMNS[name].value(row), int) for row in rows)}
@@ -111,10 +130,10 @@ def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, 
         return "  ".join(in_place).rstrip()
 
     rule = [style.dim("─" * (sum(widths.values()) + 2 * (len(columns) - 1)))] if rules else []
-    header = style.bold(line((name, COLUMNS[name].header) for name in columns))
+    header = style.bold(line((name, headers[name]) for name in columns))
     body = [line((name, cells[name][number]) for name in columns) for number in range(len(rows))]
-    headers = ", ".join(COLUMNS[name].header for name in left_out)
-    note = [style.dim(f"(no room for: {headers})")] if left_out else []
+    missing = ", ".join(headers[name] for name in left_out)
+    note = [style.dim(f"(no room for: {missing})")] if left_out else []
     return [header, *rule, *body, *rule, *note]
 
 
@@ -172,12 +191,42 @@ def _foot(summary: Summary, style: Style) -> list[str]:
         ("Parameters", f"{totals.parameters:,}", parts),
         ("Buffers", f"{totals.buffers:,}", ""),
         ("MACs", _bound(totals.macs, "macs" in totals.lower_bounds), ""),
-        ("FLOPs", _bound(totals.flops, "flops" in totals.lower_bounds), "2 × MACs"),
+        *_counted(summary),
     ]
-    width = max(len(value) for _, value, _ in lines)
-    text = [f"{label:<10}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines]
-    reasons = _reasons(summary)
-    return [*text, *([""] if reasons else []), *reasons]
+    left, width = max(len(label) for label, _, _ in lines), max(len(value) for _, value, _ in lines)
+    text = [
+        f"{label:<{left}}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines
+    ]
+    notes, reasons = _explained(summary, style), _reasons(summary)
+    return [*text, *([""] if notes else []), *notes, *([""] if reasons else []), *reasons]
+
+
+def _counted(summary: Summary) -> list[tuple[str, str, str]]:
+    """The totals by the summary's convention; FLOPs, unless another is chosen."""
+    totals, counting = summary.totals, summary.counting
+    flops = ("FLOPs", _bound(totals.flops, "flops" in totals.lower_bounds), "2 × MACs")
+    if counting is None:
+        return [flops]
+    count, activations = counting.operations, counting.activations
+    lines = [flops] if counting.convention.name in ("macs", "flops") else [(count.title, total_text(count), "")]
+    return [*lines, (activations.title, total_text(activations), "")]
+
+
+def total_text(reading: "Reading") -> str:
+    """A total, and whether it is a lower bound."""
+    return _bound(reading.total, reading.unknown is not None)
+
+
+def _explained(summary: Summary, style: Style) -> list[str]:
+    """What a tool's convention counts, and where the tool itself is wrong, in lines that fit."""
+    counting = summary.counting
+    if counting is None or not (source := counting.convention.source):
+        return []
+    from textwrap import wrap
+
+    wrong = "".join(f" The tool itself {why}; this is not followed." for why in counting.operations.departures)
+    text = f"{source}: {counting.convention.sentence}{wrong}"
+    return [style.dim(line) for line in wrap(text, min(style.width or _WIDEST_TEXT, _WIDEST_TEXT))]
 
 
 def _reasons(summary: Summary) -> list[str]:
@@ -248,7 +297,7 @@ def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str
     body = [[escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
     table = tabulate(
         [*body, _total_row(summary, columns)],
-        headers=[COLUMNS[name].header for name in columns],
+        headers=[*_headers(summary, columns).values()],
         tablefmt=_TABULATE[format_name],
         disable_numparse=True,
         colalign=["right" if name in _COUNTS else "left" for name in columns],
@@ -273,20 +322,26 @@ def _html(text: str) -> str:
 
 def _total_row(summary: Summary, columns: Sequence[str]) -> list[str]:
     totals = summary.totals
-    values = {name: _bound(getattr(totals, name), name in totals.lower_bounds) for name in _COUNTS}
+    own = [name for name in _COUNTS if name not in BY_CONVENTION]
+    values = {name: _bound(getattr(totals, name), name in totals.lower_bounds) for name in own}
+    if counting := summary.counting:
+        values |= {name: total_text(found) for name, found in counting.readings.items()}
     return [values.get(name, "Total" if name == columns[0] else "") for name in columns]
 
 
 def _csv(rows: Sequence[LayerSummary], columns: Sequence[str]) -> str:
+    return csv_text(columns, ([_plain(COLUMNS[name].value(row)) for name in columns] for row in rows))
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as comma-separated values, without the last line's end."""
     import csv
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        values = (COLUMNS[name].value(row) for name in columns)
-        writer.writerow(map(_plain, values))
+    writer.writerow(header)
+    writer.writerows(rows)
     return text.getvalue().rstrip("\n")
 
 

@@ -49,6 +49,7 @@ class ExpandedLayer(Struct, frozen=True, gc=False):
     instances: tuple[Instance, ...]
     weights: Source | None
     trainable: bool
+    functional: bool
 
 
 class ExpandedInput(NamedTuple):
@@ -271,7 +272,10 @@ class _Expander:
             self._expand_block(template, scope, use, weights, trainable)
         elif layer := template.constant or self._layer(template, template.layer_type, use.variables):
             path, instances = template.path, scope.instances
-            self.layers.append(ExpandedLayer(use.name, layer, use.sources, path, instances, weights, trainable))
+            functional = entry.functional is not False and self._truth(entry.functional, use, (*path, "functional"))
+            self.layers.append(
+                ExpandedLayer(use.name, layer, use.sources, path, instances, weights, trainable, functional)
+            )
         else:
             self._break(use)
 

@@ -61,6 +61,7 @@ class Entry(Struct):
     when: bool | Expression = True
     weights: str | None = None
     trainable: bool | Expression = True
+    functional: bool | Expression = False
 
 
 ENTRY_KEYS = Entry.__struct_fields__
@@ -251,7 +252,7 @@ def json_schema() -> dict[str, Any]:
     layers = {layer.type: _layer_schema(layer.type, components[layer.__name__], common) for layer in types}
     block_use = {
         "title": "a block of this spec",
-        "properties": {**common, "type": {"type": "string", "not": {"enum": [*layers]}}},
+        "properties": {**common, "type": {"type": "string", "not": {"enum": [*layers]}}, "functional": False},
         "required": ["type"],
     }
     references: list[dict[str, Any]] = [{"$ref": f"#/$defs/{name}"} for name in layers]

@@ -113,6 +113,9 @@ class TemplateReader:
         layer_type = LAYER_TYPES.get(entry.type)
         if layer_type is None:
             self._check_block_use(entry.type, fields, path)
+            if entry.functional is not False:
+                message = "functional is for a layer; a block has modules in it"
+                self.problems.append(Problem(message, (*path, "functional"), help="write it inside of the block"))
             return Template(entry, name, fields, path, None, None, _variables(fields.values()), _reads(entry, path))
         constant = self._constant(fields, layer_type, path)
         variables = _variables(fields.values())

@@ -593,6 +593,28 @@ def test_what_is_in_a_frozen_block_stays_frozen() -> None:
     assert load('{ type = "b", trainable = false }', block).totals.trainable_parameters == 0
 
 
+def test_a_call_of_a_function() -> None:
+    layers = """
+  { type = "relu", functional = true },
+  { name = "r", type = "relu", functional = "index == 1", repeat = 2 },
+  { type = "relu" },
+  { name = "t", type = "relu", functional = "training" },
+"""
+    assert [node.functional for node in load(layers).graph.nodes] == [True, False, True, False, False]
+    assert load(layers, training=True).graph.nodes[-1].functional
+
+
+def test_a_block_is_no_call() -> None:
+    text = refusal('{ name = "a", type = "conv_bn", channels = 3, functional = true }', CONV_BN)
+    assert "functional is for a layer; a block has modules in it" in text
+    assert "help: write it inside of the block" in text
+    assert text.count("error: ") == 1
+
+
+def test_functional_is_true_or_false() -> None:
+    assert "functional = 1: expected true or false" in refusal('{ type = "relu", functional = 1 }')
+
+
 # what else can be wrong
 
 RELU = '{ type = "relu" }'

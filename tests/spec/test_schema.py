@@ -25,6 +25,7 @@ layers = [
 { name = "a", type = "conv2d", out_channels = "size", kernel_size = [3, "2 + 1"], padding = [[0, 1], 1], bias = false },
   { type = "max_pool2d", kernel_size = 2, repeat = 3, when = "deep", input = "a", trainable = false },
   { type = "add", inputs = ["a", "a"], weights = "a", repeat = "size", trainable = "deep", when = true },
+  { type = "relu", functional = true },
   { type = "block", width = "2 * size", mode = "same", list = [1, 2] },
 ]
 [blocks.block]
@@ -88,6 +89,8 @@ def test_a_right_spec_validates() -> None:
         ('inputs = ["a", "a"]', "inputs = []"),
         ('weights = "a"', "weights = true"),
         ("trainable = false", "trainable = 1"),
+        ("functional = true", "functional = 1"),
+        ("list = [1, 2] },", "functional = true },"),
         ("p = 0.5", "p = true"),
         ("p = 0.5", "q = 0.5"),
         ('inputs = ["left", "right"]', "inputs = []"),

@@ -1,0 +1,168 @@
+"""What a convention counts in a network: the sum of its terms, layer by layer and term by term.
+
+Both are sums of the same numbers, so that terms and layers add up to one total exactly. Nothing here knows a
+convention or a layer by name.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.conventions import CONVENTIONS, Activations, Convention, Departure, Term
+from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.operations import Total, total
+from archcalc.analysis.traffic import tensor_bytes
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.graph import Node
+from archcalc.layers.base import Count, Unknown, elements
+
+
+class TermTotal(NamedTuple):
+    """What one term adds to the total; `unknown` says what is missing from it."""
+
+    label: str
+    value: int
+    unknown: str | None = None
+
+
+class Reading(NamedTuple):
+    """A network as a convention counts it, for the whole batch.
+
+    `layers` are the counts of the layers, in the network's order. `terms` add up to `total`, and begin with the plain
+    MACs (unless activations are counted). Where `unknown` says what is missing, `total` is a lower bound. `departures`
+    say what its tool gets wrong in this network, and archcalc does not.
+    """
+
+    convention: Convention | Activations
+    layers: tuple[Count, ...]
+    terms: tuple[TermTotal, ...]
+    total: int
+    unknown: str | None
+    departures: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the number is called, such as `fvcore MACs`."""
+        return self.convention.title
+
+    @property
+    def unit(self) -> str:
+        """What is counted: MACs, FLOPs, operations, connections, values or bytes."""
+        return self.convention.unit
+
+
+def find_convention(name: str) -> Convention:
+    """A convention by its name. Raises UsageError if there is none of that name."""
+    if name not in CONVENTIONS:
+        remedy = did_you_mean(name, CONVENTIONS)
+        raise UsageError(f"no counting convention is called {quoted(name)}; {remedy}")
+    return CONVENTIONS[name]
+
+
+def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Reading:
+    """Read a convention off a network."""
+    nodes = [*analysed.known()]
+    # Most layers are like others, with which they share their facts.
+    kinds = {_kind(*known): known for known in nodes}
+    rows = {kind: _row(convention, *known, analysed.batch) for kind, known in kinds.items()}
+    table = [rows[_kind(*known)] for known in nodes]
+    names, labels = [node.name for node, _ in nodes], _labels(convention)
+    columns = ([row[number] for row in table] for number in range(len(labels)))
+    terms = tuple(TermTotal(label, *_total(names, column)) for label, column in zip(labels, columns, strict=True))
+    layers = tuple(map(_sum, table))
+    wrong = [found for found in convention.departures if any(_is_mistaken(found, *known) for known in kinds.values())]
+    mistakes = tuple(departure.mistake for departure in wrong)
+    missing = _total(names, layers).unknown
+    return Reading(convention, layers, terms, sum(term.value for term in terms), missing, mistakes)
+
+
+def _kind(node: Node, facts: LayerFacts) -> tuple[LayerFacts, bool, bool]:
+    """All that a count depends on."""
+    return facts, node.functional, node.owner is not None
+
+
+def _labels(convention: Convention | Activations) -> tuple[str, ...]:
+    """What the terms are called; those of one name are shown as one."""
+    return tuple(dict.fromkeys(term.label for term in convention.terms))
+
+
+def _row(convention: Convention | Activations, node: Node, facts: LayerFacts, batch: int) -> tuple[Count, ...]:
+    """What a layer adds to the terms of each label."""
+    found = [(term.label, _count(term, node, facts, batch)) for term in convention.terms]
+    return tuple(_sum(count for own, count in found if own == label) for label in _labels(convention))
+
+
+def _total(names: list[str], counts: Sequence[Count]) -> Total:
+    # Reasons are looked for only where there are any.
+    if Unknown in map(type, counts):
+        return total(zip(names, counts, strict=True))
+    return Total(sum(count for count in counts if isinstance(count, int)))
+
+
+def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
+    return _times(term.factor, QUANTITIES[term.quantity](facts, batch)) if _applies(term, node, facts) else 0
+
+
+def _is_mistaken(departure: Departure, node: Node, facts: LayerFacts) -> bool:
+    return _applies(departure, node, facts) and (node.owner is not None or not departure.shared)
+
+
+def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
+    layer = node.layer
+    return (
+        (not term.of or layer.type in term.of or layer.family in term.of)
+        and term.functional in (None, node.functional)
+        and term.rank in (None, len(facts.output.shape))
+        and all(getattr(layer, field) == value for field, value in term.where.items())
+    )
+
+
+def _sum(counts: Iterable[Count]) -> Count:
+    """The sum, or why it is not known."""
+    known = 0
+    for count in counts:
+        if isinstance(count, Unknown):
+            return count
+        known += count
+    return known
+
+
+def _times(factor: int, count: Count) -> Count:
+    return count if isinstance(count, Unknown) else factor * count
+
+
+def _of_kind(kind: str) -> Callable[[LayerFacts, int], Count]:
+    """Operations of one kind."""
+    return lambda facts, batch: _times(batch, facts.operations.get(kind, 0))
+
+
+def _other_operations(facts: LayerFacts, batch: int) -> Count:
+    return _times(batch, _sum(count for kind, count in facts.operations.items() if kind != "macs"))
+
+
+def _outputs(facts: LayerFacts, batch: int) -> Count:
+    return batch * int(elements(facts.output.shape))
+
+
+def _unweighted(facts: LayerFacts, _batch: int) -> Count:
+    """MACs of one sample that are no connections."""
+    return _sum((facts.operations.get("macs", 0), facts.biases, _times(-1, facts.connections)))
+
+
+# What terms are made of: counts of one layer for the batch, of what layers say of themselves for a sample.
+QUANTITIES: dict[str, Callable[[LayerFacts, int], Count]] = {
+    **{kind: _of_kind(kind) for kind in ("macs", "multiplications", "divisions", "comparisons", "exponentials")},
+    "macs_of_further_samples": lambda facts, batch: _times(batch - 1, facts.operations.get("macs", 0)),
+    "other_operations": _other_operations,
+    "biases": lambda facts, batch: _times(batch, facts.biases),
+    "biases_of_one_sample": lambda facts, _batch: facts.biases,
+    "connections": lambda facts, _batch: facts.connections,
+    "unweighted": _unweighted,
+    "parameters": lambda facts, batch: batch * facts.parameter_count,
+    "inputs": lambda facts, batch: batch * int(elements(facts.inputs[0].shape)),
+    "outputs": _outputs,
+    "new_outputs": lambda facts, batch: 0 if facts.layer.is_view else _outputs(facts, batch),
+    "product_outputs": lambda facts, batch: _times(batch, facts.product_outputs),
+    "scaled_outputs": lambda facts, batch: _outputs(facts, batch) if "weight" in facts.parameters else 0,
+    "bytes_of_parametrized": lambda facts, batch: tensor_bytes(facts.output, None, batch) if facts.parameters else 0,
+}

@@ -1,0 +1,177 @@
+"""One network by every counting convention, with the terms in which each differs from plain MACs."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.analysis.counting import Reading, TermTotal
+from archcalc.errors import printable
+from archcalc.report.figure import Figure
+from archcalc.report.table import Style, csv_text, display_width, head, padded, shortened, total_text
+
+if TYPE_CHECKING:
+    from archcalc.report.summary import Summary
+
+FORMATS = ("table", "plain", "markdown", "csv", "json")
+
+
+class Reconciliation(NamedTuple):
+    """A reading for every convention, by its name; `target` is a figure to be explained, if there is one."""
+
+    summary: "Summary"
+    readings: dict[str, Reading]
+    target: Figure | None = None
+
+    @property
+    def matches(self) -> tuple[str, ...]:
+        """The conventions whose count rounds to the target. A lower bound rounds to nothing."""
+        target = self.target
+        if target is None:
+            return ()
+        known = {name: reading for name, reading in self.readings.items() if reading.unknown is None}
+        return tuple(name for name, reading in known.items() if target.is_rounded(reading.total))
+
+    @property
+    def nearest(self) -> str | None:
+        """The convention whose count is nearest to the target; the first of several."""
+        target = self.target
+        if target is None:
+            return None
+        return min(self.readings, key=lambda name: abs(self.readings[name].total - target.value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `--format json` prints them."""
+        summary, target = self.summary, self.target
+        found = {"text": target.text, "matches": list(self.matches), "nearest": self.nearest} if target else None
+        return {
+            "name": summary.name,
+            "source": summary.source,
+            "inputs": {name: list(shape) for name, shape in summary.inputs.items()},
+            "batch": summary.batch,
+            "conventions": [_plain(name, reading) for name, reading in self.readings.items()],
+            "target": found,
+        }
+
+
+def _plain(name: str, reading: Reading) -> dict[str, Any]:
+    convention = CONVENTIONS[name]
+    return {
+        "name": name,
+        "source": convention.source,
+        "counts": convention.sentence,
+        "unit": reading.unit,
+        "total": reading.total,
+        "terms": [{"term": term.label, "value": term.value, "unknown": term.unknown} for term in reading.terms],
+        "unknown": reading.unknown,
+        "departures": list(reading.departures),
+    }
+
+
+def render_reconciliation(found: Reconciliation, format_name: str, style: Style | None = None) -> str:
+    """The reconciliation in one of FORMATS."""
+    if format_name == "json":
+        import json
+
+        return json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
+    if format_name == "csv":
+        return csv_text(("convention", "unit", "term", "value", "unknown"), _records(found))
+    style = style or Style()
+    if format_name == "markdown":
+        return "\n".join([*_markdown(found), *(f"\n{note}" for note in _notes(found))])
+    notes = _notes(found)
+    lines = [*head(found.summary, style), "", *_table(found, format_name == "table", style)]
+    return "\n".join([*lines, *([""] if notes else []), *_wrapped(notes, style)])
+
+
+def _records(found: Reconciliation) -> Iterator[tuple[Any, ...]]:
+    for name, reading in found.readings.items():
+        yield name, reading.unit, "", reading.total, reading.unknown or ""
+        for term in reading.terms:
+            yield name, reading.unit, term.label, term.value, term.unknown or ""
+
+
+class _Line(NamedTuple):
+    label: str
+    number: str
+    note: str = ""
+    is_term: bool = False
+    is_match: bool = False
+
+
+def _lines(found: Reconciliation) -> Iterator[_Line]:
+    for name, reading in found.readings.items():
+        matches = name in found.matches
+        note = f"{reading.unit}  = {printable(found.target.text)}" if matches and found.target else reading.unit
+        yield _Line(name, total_text(reading), note, is_match=matches)
+        # The first are the plain MACs, which have a line of their own.
+        for term in reading.terms[1:]:
+            if term.value or term.unknown:
+                yield _Line(f"  {term.label}", _signed(term), is_term=True)
+
+
+def _signed(term: TermTotal) -> str:
+    number = f"{'+' if term.value > 0 else '−'}{abs(term.value):,}" if term.value else "?"
+    return f"≥ {number}" if term.unknown and term.value else number
+
+
+def _table(found: Reconciliation, rules: bool, style: Style) -> list[str]:
+    lines = [_Line("Convention", "Count", "Unit"), *_lines(found)]
+    labels, numbers, notes = (max(map(display_width, texts)) for texts in list(zip(*lines, strict=True))[:3])
+    if style.width:
+        labels = max(10, min(labels, style.width - numbers - notes - 4))
+
+    def text(line: _Line) -> str:
+        number = padded(line.number, numbers, left=False)
+        return f"{padded(shortened(line.label, labels), labels)}  {number}  {line.note}".rstrip()
+
+    rule = [style.dim("─" * (labels + numbers + notes + 4))] if rules else []
+    header, *body = lines
+    shown = [(style.dim if line.is_term else style.bold if line.is_match else str)(text(line)) for line in body]
+    return [style.bold(text(header)), *rule, *shown, *rule]
+
+
+def _markdown(found: Reconciliation) -> Iterator[str]:
+    yield "| Convention | Count | Unit |"
+    yield "|:--|--:|:--|"
+    for line in _lines(found):
+        label = f"&nbsp;&nbsp;{line.label.strip()}" if line.is_term else line.label
+        yield f"| {label} | {line.number} | {line.note} |"
+
+
+def _notes(found: Reconciliation) -> list[str]:
+    """What the target may be, what is missing, and what tools get wrong in this network."""
+    return [*_answer(found), *_missing(found.readings.values()), *_wrong(found.readings)]
+
+
+def _answer(found: Reconciliation) -> Iterator[str]:
+    if found.target is None:
+        return
+    figure, nearest = printable(found.target.text), found.nearest
+    if found.matches:
+        yield f"Rounded to {figure}: {_listed(found.matches)}."
+    elif nearest:
+        yield f"No convention rounds to {figure}; the nearest is {nearest}, with {total_text(found.readings[nearest])}."
+
+
+def _missing(readings: Iterable[Reading]) -> list[str]:
+    reasons = dict.fromkeys(reading.unknown for reading in readings if reading.unknown)
+    return [f"? {printable(reason)}" for reason in reasons]
+
+
+def _wrong(readings: dict[str, Reading]) -> list[str]:
+    tools: dict[str, list[str]] = {}
+    for name, reading in readings.items():
+        for mistake in reading.departures:
+            tools.setdefault(mistake, []).append(name)
+    return [f"{_listed(names)}: the tool itself {mistake}; this is not followed." for mistake, names in tools.items()]
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _wrapped(notes: list[str], style: Style) -> list[str]:
+    from textwrap import wrap
+
+    return [line for note in notes for line in wrap(note, style.width or 80)]
