@@ -113,7 +113,7 @@ def test_a_size_that_does_not_fit_still_prints_what_does(run: Run) -> None:
         (f"{HEAD}layers = [3]", 3, ["expected a table, got a whole number"]),
         (f"{HEAD}[layers]\ntype = 'relu'", 3, ["layers = a table: expected a list, got a table"]),
         (f"{HEAD}{RELU}[[layers]]\ntype = 'rellu'", 6, ['"rellu"', 'did you mean "relu"?']),
-        (f"{HEAD}{RELU}inplace = true", 5, ['unknown key "inplace"', "help: known: "]),
+        (f"{HEAD}{RELU}threshold = 1", 5, ['unknown key "threshold"', "help: known: "]),
         (f"{HEAD}{RELU}[extra]\nx = 1", 5, ['unknown key "extra"']),
         (f"{HEAD}[[layers]]\nname = 'a'", 3, ["type is missing", "help: add type = …"]),
         (f"{HEAD}{RELU}name = 7", 5, ["name = 7: expected text, got a whole number"]),

@@ -26,6 +26,7 @@ class _Follower:
         self.analysed, self.graph, self.training = analysed, analysed.graph, training
         self.flow = follow_gradients(analysed) if training else GradientFlow(*[frozenset[int]()] * 3)
         self.edges = [*range(len(self.graph.inputs))]  # the memory of each edge
+        self.sharing = {memory: [edge] for edge, memory in enumerate(self.edges)}  # the edges of each memory
         self.count = len(self.edges)  # of memories
         self.kept: dict[int, str] = {}  # by memory, a layer whose backward pass needs it
         self.last_reads = {edge: position for position, node in enumerate(self.graph.nodes) for edge in node.sources}
@@ -42,6 +43,7 @@ class _Follower:
                 if step.in_place:
                     yield from self._overwritten(position, memories[number])
             self.edges.append(memories[-1])
+            self.sharing.setdefault(memories[-1], []).append(self.analysed.edge(position))
             if self.analysed.edge(position) in self.flow.edges:
                 self._keep(position, steps, memories)
 
@@ -58,9 +60,7 @@ class _Follower:
         node = self.graph.nodes[position]
         path, remedy = (*node.path, "inplace"), "leave inplace out"
         message = f"layer {quoted(node.name)} works in place on a value that"
-        for edge, own in enumerate(self.edges):
-            if own != memory:
-                continue
+        for edge in self.sharing.get(memory, ()):
             if edge in self.graph.outputs:
                 yield Problem(f"{message} is an output of the network", path, help=remedy)
             if (reader := self.last_reads.get(edge, -1)) > position:

@@ -8,8 +8,8 @@ Thing = int  # the number of a thing in its ledger
 class Ledger:
     """Things with a size in bytes, counted from when they are made until nobody holds them any more.
 
-    `live` is the sum of all that are alive. `marked` is the part of it that was made with a mark. `highest` is the
-    most that was alive since it was last set.
+    `live` is the sum of all that are alive, `marked` the part of it that was made with a mark, `highest` the most that
+    was alive since the last `restart`.
     """
 
     def __init__(self) -> None:
@@ -19,6 +19,10 @@ class Ledger:
         self._marks: list[bool] = []
         self._holders: list[int] = []
         self._held: list[tuple[Thing, ...]] = []
+
+    def restart(self) -> None:
+        """Forget what was alive before."""
+        self.highest = self.live
 
     def make(self, size: int, holds: Iterable[Thing] = (), mark: bool = False) -> Thing:
         """A new thing, which one holder has, and which holds others."""
@@ -69,8 +73,3 @@ class Ledger:
     def size(self, thing: Thing) -> int:
         """Its size in bytes."""
         return self._sizes[thing]
-
-    def mark(self, thing: Thing) -> None:
-        """Count a thing among those with a mark."""
-        self.marked += self._sizes[thing] * (not self._marks[thing])
-        self._marks[thing] = True

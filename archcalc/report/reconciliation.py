@@ -175,4 +175,4 @@ def _listed(names: Iterable[str]) -> str:
 def _wrapped(notes: list[str], style: Style) -> list[str]:
     from textwrap import wrap
 
-    return [line for note in notes for line in wrap(note, style.width or 80)]
+    return [line for note in notes for line in wrap(note, style.width or 80, break_on_hyphens=False)]
