@@ -192,13 +192,13 @@ def whole_amount(text: str, unit: Unit, bound: Bound) -> int:
     found = _AMOUNT.fullmatch(text.strip()) if len(text) <= MAX_LETTERS and text.isascii() else None
     if not found:
         raise UsageError(f"{quoted(text)} is no amount; write it as {unit.example}")
-    suffix = found["suffix"]
-    if suffix not in unit.suffixes:
+    factors = {suffix.lower(): factor for suffix, factor in unit.suffixes.items()}  # nobody means a thousandth by m
+    if found["suffix"].lower() not in factors:
         known = ", ".join(filter(None, unit.suffixes)) or "none"
-        raise UsageError(f"{quoted(text)} has the unit {quoted(suffix)}; known here: {known}")
+        raise UsageError(f"{quoted(text)} has the unit {quoted(found['suffix'])}; known here: {known}")
     from fractions import Fraction
 
-    amount = Fraction(found["number"].replace(",", "")) * unit.suffixes[suffix]
+    amount = Fraction(found["number"].replace(",", "")) * factors[found["suffix"].lower()]
     return amount.__floor__() if bound == "max" else amount.__ceil__()
 
 

@@ -115,12 +115,15 @@ def check_options(dtype: str | None, training: bool, optimizer: str | None) -> N
 def largest_batch(limit: int, peak_at: Callable[[int], int]) -> int:
     """The largest batch whose peak is within the limit; 0 if not even one sample's is.
 
-    The peak never falls as the batch grows: the order of events is the same for every batch, and no size falls.
+    The peak never falls as the batch grows: the order of events is the same for every batch, and no size falls. Raises
+    UsageError for a network in which nothing grows with the batch.
     """
     if peak_at(1) > limit:
         return 0
     fits, too_large = 1, 2
     while peak_at(too_large) <= limit:
+        if too_large > limit:  # though a sample would take a byte at least
+            raise UsageError("every batch fits: the network has one sparse input for all samples, and no other")
         fits, too_large = too_large, 2 * too_large
     while too_large - fits > 1:
         middle = (fits + too_large) // 2

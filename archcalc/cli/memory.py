@@ -1,7 +1,6 @@
 """`archcalc memory`."""
 
 import json
-import re
 import sys
 from typing import Any
 
@@ -9,31 +8,20 @@ import click
 
 import archcalc
 from archcalc.analysis.memory import OPTIMIZERS, check_options
-from archcalc.cli.options import network_options
+from archcalc.cli.options import depth_option, network_options
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.errors import UsageError
+from archcalc.quantities import BYTES, whole_amount
 from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
 from archcalc.report.network import Network
 from archcalc.report.units import mebibytes
 
 DTYPES = ("float32", "bfloat16", "float16", "int8")
-_UNITS = {"": 1, "b": 1} | {
-    f"{prefix}{ending}": base**power
-    for power, prefix in enumerate("kmgt", start=1)
-    for ending, base in (("b", 1000), ("ib", 1024))
-}
 
 
 def _parse_size(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
     """Bytes of a text such as `8GiB`, rounded down."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,30})(\.[0-9]{1,30})? *([A-Za-z]*)", text.strip())
-    if not found or found[3].lower() not in _UNITS:
-        raise click.BadParameter(f"{text!r} is no size of a memory; write 8GiB, 500MB or a number of bytes")
-    from fractions import Fraction
-
-    return int(Fraction(found[1] + (found[2] or "")) * _UNITS[found[3].lower()])
+    return None if text is None else whole_amount(text, BYTES, "max")
 
 
 @click.command("memory", short_help="Say how much memory inference and training take, and which batch fits.")
@@ -43,7 +31,7 @@ def _parse_size(_context: click.Context, _option: click.Parameter, text: str | N
 @click.option("--dtype", type=click.Choice(DTYPES), help="Of weights and activations.  [default: as the spec says]")
 @click.option("--optimizer", type=click.Choice([*OPTIMIZERS]), help="Whose state to count, with --training.")
 @click.option("--fits", metavar="SIZE", callback=_parse_size, help="Say which batch fits into 8GiB, 500MB, bytes.")
-@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@depth_option
 @click.option(
     "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
 )

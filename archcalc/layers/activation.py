@@ -42,12 +42,9 @@ class Activation(Elementwise):
 
 
 class InPlaceLayer(Elementwise):
-    """A layer whose output takes the place of its input, if it is told so. Abstract.
+    """With inplace = true, the output takes the place of the input. Abstract."""
 
-    Its backward pass then needs the output, where that is enough, and else a copy of the input.
-    """
-
-    output_is_enough: ClassVar[bool] = False
+    output_is_enough: ClassVar[bool] = False  # for the backward pass; else a copy of the input is kept
 
     inplace: bool = False
 

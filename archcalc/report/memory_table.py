@@ -82,7 +82,8 @@ def _foot(memory: Memory, style: Style) -> list[str]:
     parts = [("Weights", memory.weights, ""), ("Buffers", memory.buffers, "")]
     if memory.training:
         parts.append(("Gradients", memory.gradients, "of parameters, at the peak"))
-        parts.append(("Optimizer", memory.optimizer_state, f"state of {memory.optimizer or 'no optimizer'}"))
+    if memory.optimizer:
+        parts.append(("Optimizer", memory.optimizer_state, f"state of {memory.optimizer}"))
     values = "values and their gradients" if memory.training else "values"
     parts.append(("Activations", memory.activations, f"{values}, at the peak"))
     parts.append(("Peak", memory.peak, f"in layer {printable(memory.peak_layer)}, {memory.peak_pass} pass"))

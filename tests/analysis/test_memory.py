@@ -327,6 +327,13 @@ def test_not_even_one_sample() -> None:
     assert network.largest_batch(0) == 0
 
 
+def test_a_network_that_does_not_grow() -> None:
+    network = spec('type = "identity"', inputs="x = { shape = [7, 7], nonzeros = 9 }")
+    assert network.largest_batch(9 * 20 - 1) == 0
+    with pytest.raises(UsageError, match="every batch fits"):
+        network.largest_batch(9 * 20)
+
+
 # options
 
 
