@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Validate specs and point out what is odd about them.",
     "range": "Say which sizes of an input work, lose nothing, and are of use.",
     "verify": "Compare every number with what PyTorch does.",
+    "receptive-field": "Show what one unit sees of the input, layer after layer.",
     "bench": "Time networks on a device, and compare them.",
     "layers": "List the layer types and their fields.",
     "specs": "List the architectures that come with archcalc.",
@@ -34,7 +35,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"archcalc.cli.{cmd_name}").command
+        command: click.Command = import_module(f"archcalc.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

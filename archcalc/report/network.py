@@ -11,9 +11,12 @@ from archcalc.report.summary import LayerSummary, Summary, Totals, summarize
 from archcalc.report.table import render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from archcalc.analysis.explain import Explanation
-    from archcalc.analysis.memory import Memory
     from archcalc.analysis.input_range import SizeRange
+    from archcalc.analysis.memory import Memory
+    from archcalc.analysis.unit_field import UnitField
 
 
 class ShapeError(SpecError):
@@ -136,6 +139,27 @@ class Network:
         from archcalc.analysis.input_range import find_ranges
 
         return find_ranges(self.analysed)
+
+    def receptive_field(
+        self, layer: str | None = None, unit: "Sequence[int] | None" = None, depth: int | None = None
+    ) -> "UnitField":
+        """What one unit of a layer sees of the input, and units of the layers before it.
+
+        Without a layer it is the last with several units that see different parts, without a unit the middle one;
+        `depth` folds blocks. Raises UsageError for a layer or a unit that does not exist or has no positions.
+        """
+        from archcalc.analysis.unit_field import find_unit_field
+
+        return find_unit_field(self.analysed, None if layer is None else self.position(layer), unit, depth)
+
+    def to_volumes_svg(self, style: str = "color", depth: int | None = None) -> str:
+        """The network as a row of boxes, one for each map, to scale: the text of an SVG.
+
+        `style` is color, paper or dark; `depth` folds blocks. Raises UsageError for a network that is no row of maps.
+        """
+        from archcalc.diagram.volumes import volumes
+
+        return volumes(self, style, depth)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
