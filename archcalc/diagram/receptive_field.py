@@ -15,6 +15,7 @@ _ROW = 19.0  # from a label to the next
 _BAR = 14.0  # thickness of the field of an input with one axis
 _GRID = 6.0  # the least distance of lines between positions
 _LARGEST_POSITION = 30.0
+_ZOOMED = 0.25  # a field that takes less of an input with one axis is drawn with its surroundings alone
 
 
 class Step(NamedTuple):
@@ -46,8 +47,7 @@ def draw_unit_field(found: UnitField, style: str = "color", image: Raster | None
 
 def _described(found: UnitField) -> str:
     seen = " × ".join(f"{name}s {interval_text(i)}" for name, i in _named(found, found.last.sees or ()))
-    sizes = size_text(tuple(axis.size or 0 for axis in found.last.axes))
-    return f"sees {sizes} of {size_text(found.extents)} positions of {found.source}: {seen}"
+    return f"sees {_size(found.last)} of {size_text(found.extents)} positions of {found.source}: {seen}"
 
 
 def _named(found: UnitField, intervals: Sequence[Interval]) -> Iterator[tuple[str, Interval]]:
@@ -79,7 +79,8 @@ def _label(step: Step) -> str:
 
 
 def _size(layer: LayerField) -> str:
-    return size_text(tuple(axis.size or 0 for axis in layer.axes))
+    """How much its unit sees; behind an upsampling another may see more."""
+    return size_text(tuple(last - first + 1 for first, last in layer.sees or ()))
 
 
 class _Picture:
@@ -245,9 +246,8 @@ class _Strips(_Picture):
     """The field on an input of one axis: a bar for each layer, the input's at the bottom."""
 
     def draw(self) -> str:
-        ((first, last),) = self.seen
+        self.first, self.end = first, last = self._view()
         self.scale = min(1.5 * _SIDE / (last - first + 1), _LARGEST_POSITION)
-        self.first = first
         width = (last - first + 1) * self.scale
         self.head()
         right, y = 0.0, 0.0
@@ -267,8 +267,21 @@ class _Strips(_Picture):
         right = max(right, title, text_width(short(_described(self.found), 120), 11))
         return self.drawing.finish(-24, -80, right + 44, bottom + 80)
 
+    def _view(self) -> Interval:
+        """The positions that are drawn."""
+        ((first, last),) = self.seen
+        (start, end), *_ = self.found.last.sees or ((0, -1),)
+        size = end - start + 1
+        if size >= _ZOOMED * (last - first + 1):
+            return first, last
+        view = max(first, start - size // 2), min(last, end + size // 2)
+        self.notes.append(
+            f"drawn are positions {interval_text(view)} of {interval_text((0, self.found.extents[0] - 1))}"
+        )
+        return view
+
     def place(self, interval: Interval) -> tuple[float, float]:
-        """Where positions begin in the picture, and how wide they are; a hair wide at least."""
+        """Where positions begin in the picture, and how wide they are."""
         return (interval[0] - self.first) * self.scale, (interval[1] - interval[0] + 1) * self.scale
 
     def _bar(self, step: Step, y: float) -> None:
@@ -291,11 +304,12 @@ class _Strips(_Picture):
 
     def _input(self, y: float, width: float) -> None:
         (extent,) = self.found.extents
-        x, length = self.place((0, extent - 1))
+        drawn = max(self.first, 0), min(self.end, extent - 1)
+        x, length = self.place(drawn)
         fill, line = self.theme.fills["input"], self.theme.dim
         self.drawing.add("rect", x=x, y=y, width=length, height=_BAR, fill=fill, stroke=line, class_="input")
         self.drawing.write(short(self.found.source), (width + 24, y + 11), 12)
-        for tick in ticks(0, extent - 1):
+        for tick in ticks(*drawn):
             start, one = self.place((tick, tick))
             middle = start + one / 2
             self.drawing.line([(middle, y + _BAR + 2), (middle, y + _BAR + 7)], stroke=line, stroke_width=1)
@@ -306,11 +320,11 @@ class _Strips(_Picture):
 
 
 def ticks(first: int, last: int, most: int = 8) -> list[int]:
-    """Round numbers from the first position on, and the last."""
+    """Round numbers between two positions, and the last."""
     span = last - first
     steps = (factor * 10**power for power in range(len(str(span)) + 1) for factor in (1, 2, 5))
     step = next(step for step in steps if span / step <= most)
-    found = [*range(first, last + 1, step)]
+    found = [*range(-(-first // step) * step, last + 1, step)]
     # The last position takes the place of a tick that is too near.
     return [*(tick for tick in found if last - tick >= step * 0.6), last]
 

@@ -17,7 +17,7 @@ from archcalc.svg import Drawing, Point, shaded, short, text_width, theme_of
 _TALLEST = 230.0
 _WIDEST_RANGE = 64  # of sizes that are drawn linearly
 _FEW = 32  # channels of maps that are drawn one by one
-_LONGEST = 110.0  # for the most channels
+_LONGEST = 84.0  # for the most channels
 _HIGHEST_BAR = 190.0
 _SLANT = (0.40, -0.30)  # where a position further back lies, for each one to the right
 _BAR = 9.0
@@ -90,8 +90,14 @@ def volumes(network: Network, style: str = "color", depth: int | None = None) ->
 
 
 def _named(volume: Volume) -> str:
+    """The name of a volume, or the first and the last; without the end that they share, such as `.conv`."""
     first, last = volume.names[0], volume.names[-1]
-    return short(first, 22) if first == last else f"{short(first, 12)} … {short(last, 12)}"
+    if first == last:
+        return short(first, 22)
+    end = first.rpartition(".")[2]
+    if last.rpartition(".")[2] == end and "." in first:
+        first, last = first.removesuffix(f".{end}"), last.removesuffix(f".{end}")
+    return f"{short(first, 14)} … {short(last, 14)}"
 
 
 def _scale(row: Sequence[Volume]) -> _Scale:
@@ -104,7 +110,7 @@ def _scale(row: Sequence[Volume]) -> _Scale:
     plates = (
         bool(maps) and max(maps) <= _FEW and all(len(v.sizes) == 2 and len(v.names) == 1 for v in row if not v.is_bar)
     )
-    channel = min(3.0, _LONGEST / math.sqrt(max(maps, default=1)))
+    channel = min(2.8, _LONGEST / math.sqrt(max(maps, default=1)))
     return _Scale(_TALLEST / largest, root, channel, min(14.0, _HIGHEST_BAR / math.sqrt(bars)), plates)
 
 
@@ -143,11 +149,10 @@ class _Picture:
 
     def _note(self) -> str:
         """What the drawing is true to."""
-        root = "grow with the square root of their number"
-        positions = f"positions {root}" if self.scale.root else "heights and widths are to scale"
-        channels = "every map is drawn" if self.scale.plates else f"channels {root}"
-        bars = f"features without positions {root}" if any(volume.is_bar for volume in self.row) else ""
-        return "; ".join(filter(None, (positions, channels, bars)))
+        positions = "positions by the square root of their number" if self.scale.root else "height and width to scale"
+        channels = "every map drawn" if self.scale.plates else "channels by the square root of their number"
+        bars = ["features without positions by the square root of theirs"] if any(v.is_bar for v in self.row) else []
+        return "; ".join([positions, channels, *bars])
 
     # where things are
 
