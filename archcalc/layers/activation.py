@@ -15,6 +15,7 @@ from archcalc.layers.base import (
     Tensors,
     dim_misfit,
     elements,
+    field_text,
     pointwise,
     resolve_axis,
     torch_module,
@@ -61,6 +62,7 @@ class LeakyRelu(Activation):
 
     type: ClassVar[str] = "leaky_relu"
     costs: ClassVar[dict[str, int]] = {"comparisons": 1, "multiplications": 1}
+    telling: ClassVar[tuple[str, ...]] = ("negative_slope",)
 
     negative_slope: float = 0.01
 
@@ -200,6 +202,7 @@ class SoftmaxLayer(Elementwise):
 
     family: ClassVar[str] = "activation"
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    telling: ClassVar[tuple[str, ...]] = ("dim",)
 
     dim: int = -1
 
@@ -272,6 +275,9 @@ class Dropout(Elementwise):
     def check(self, inputs: Tensors) -> "Iterator[Misfit]":
         if not 0 <= self.p <= 1:
             yield Misfit(f"p {self.p} is no probability", "p", help="use a number from 0 to 1")
+
+    def label(self) -> str:
+        return field_text("p", self.p)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.Dropout", **self.changed("p"))

@@ -121,6 +121,7 @@ class Embedding(Layer):
     family: ClassVar[str] = "dense"
     takes: ClassVar[tuple[str, ...]] = INTEGER
     is_lookup: ClassVar[bool] = True
+    telling: ClassVar[tuple[str, ...]] = ("num_embeddings",)
 
     num_embeddings: Positive
     embedding_dim: Positive

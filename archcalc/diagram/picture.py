@@ -1,0 +1,373 @@
+"""The picture of a network as plain data: cards with their texts, frames, arrows, a legend."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcalc.diagram.parts import Part, Parts, Tile, find_parts, levels, parts_in, tiles_in
+from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
+from archcalc.diagram.style import STYLES
+from archcalc.errors import UsageError, did_you_mean, printable, quoted
+from archcalc.graph import Graph, connect
+from archcalc.layers.base import Layer, size_text
+from archcalc.report.table import shortened
+from archcalc.report.units import engineering
+from archcalc.spec.expansion import expand
+
+if TYPE_CHECKING:
+    from archcalc.report.network import Network
+
+MANY = 80  # cards; blocks are closed by themselves where there would be more
+LONGEST = 44  # letters of a name or a text in a card
+LONGEST_TIP = 2_000
+
+
+class Look(NamedTuple):
+    """How a diagram is wanted. `depth` is None for one chosen by the number of cards, 0 for all blocks open."""
+
+    depth: int | None = None
+    show: tuple[str, ...] = ()
+    heat: str | None = None
+    direction: str = "TB"
+    style: str = "color"
+    every_copy: bool = False
+
+
+_CHOICES = {"heat": (None, *HEATS), "direction": ("TB", "LR"), "style": (*STYLES,)}
+
+
+def look_of(**wanted: Any) -> Look:
+    """A look from arguments. Raises UsageError for what there is none of."""
+    for name, value in wanted.items():
+        if name not in Look._fields:
+            raise UsageError(f"a diagram takes no {quoted(name)}; {did_you_mean(name, Look._fields)}")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise UsageError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, and is {value!r}")
+        if name == "depth" and value is not None and (type(value) is not int or value < 0):
+            raise UsageError(f"depth must be a whole number, 0 or more, or None, and is {value!r}")
+    return Look(**wanted | {"show": check_names(tuple(wanted.get("show", ())))})
+
+
+class Row(NamedTuple):
+    """A line of a card; `kind` is name, type, line, mark or band. `color` names what the ground of a band shows."""
+
+    kind: str
+    left: str
+    right: str = ""
+    color: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A node of the picture. `color` is a family of layers, `heat` a share from 0 to 1 that replaces it."""
+
+    number: int
+    rows: tuple[Row, ...]
+    color: str
+    identifier: str
+    classes: tuple[str, ...] = ()
+    tip: str = ""
+    copies: int = 1
+    heat: float | None = None
+    dashed: bool = False
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A frame around what an open block is made of."""
+
+    number: int
+    title: str
+    identifier: str
+    parts: tuple["Card | Box", ...]
+    tip: str
+    copies: int
+
+
+class Arrow(NamedTuple):
+    """An edge between cards by number. `kind` is data or weights."""
+
+    source: int
+    target: int
+    text: str = ""
+    kind: str = "data"
+    is_next: bool = False  # to the card that follows the source's
+
+
+class Picture(NamedTuple):
+    """Everything that is drawn. `legend` has a text for every colour; `notes` say what the reader must know."""
+
+    title: str
+    subtitle: str
+    notes: tuple[str, ...]
+    parts: tuple[Card | Box, ...]
+    arrows: tuple[Arrow, ...]
+    legend: dict[str, str]
+    heat: Heat | None
+    look: Look
+    depth: int  # 0 for all blocks open
+
+    @property
+    def cards(self) -> list[Card]:
+        """All cards, in order."""
+        return [*_cards(self.parts)]
+
+
+def draw(network: "Network", look: Look) -> Picture:
+    """The picture of a network."""
+    return _Painter(network, look).picture()
+
+
+def _cards(parts: Iterable[Card | Box]) -> Iterator[Card]:
+    for part in parts:
+        if isinstance(part, Card):
+            yield part
+        else:
+            yield from _cards(part.parts)
+
+
+def choose_depth(network: "Network", look: Look) -> tuple[Parts, int]:
+    """The parts at the depth asked for, or at the deepest that leaves the picture small enough; 0 is all open."""
+    if look.depth is not None:
+        return find_parts(network.analysed, look.depth or None, look.every_copy), look.depth
+    for depth in (0, *range(levels(network.graph), 0, -1)):
+        parts = find_parts(network.analysed, depth or None, look.every_copy)
+        if sum(1 for _ in tiles_in(parts.parts)) <= MANY or depth == 1:
+            break
+    return parts, depth
+
+
+class _Painter:
+    def __init__(self, network: "Network", look: Look) -> None:
+        self.network, self.graph, self.look = network, network.graph, look
+        self.first = len(self.graph.inputs)
+        self.found, self.depth = choose_depth(network, look)
+        self.lines = Lines(network, look.show)
+        self.heat = Heat(network, look.heat) if look.heat else None
+        if self.heat:
+            self.heat.scale(tiles_in(self.found.parts))
+        self.training = only_in_training(self.graph)
+        self.card_of: dict[int, int] = {}  # by edge
+        self.used: dict[str, None] = {}  # colours and marks for the legend
+        self.boxes = 0
+
+    def picture(self) -> Picture:
+        inputs = [self._input(edge) for edge in range(self.first)]
+        parts = [self._part(part, "") for part in self.found.parts]
+        outputs = [self._output(edge) for edge in self.graph.outputs]
+        arrows = (*self._data_arrows(), *self._weight_arrows())
+        return Picture(
+            shortened(printable(self.network.name), 80),
+            self._subtitle(),
+            tuple(self._notes()),
+            (*inputs, *parts, *outputs),
+            arrows,
+            {color: _LEGEND.get(color, color) for color in self.used},
+            self.heat,
+            self.look,
+            self.depth,
+        )
+
+    # cards
+
+    def _input(self, edge: int) -> Card:
+        name, tensor = self.network.analysed.names[edge], self.network.analysed.tensors[edge]
+        assert tensor is not None
+        rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "input"))
+        if tensor.dtype != "float32":
+            rows = (rows[0], Row("type", f"input, {tensor.dtype}"))
+        self.card_of[edge] = edge
+        return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}")
+
+    def _output(self, edge: int) -> Card:
+        number = len(self.network.analysed.names) + self.graph.outputs.index(edge)
+        rows = (Row("type", "output"),)
+        return Card(number, rows, "end", f"output-{edge}", tip=f"output {_tip(self.network.analysed.names[edge])}")
+
+    def _part(self, part: Part, prefix: str) -> Card | Box:
+        if isinstance(part, Tile):
+            return self._card(part, prefix)
+        parts = tuple(self._part(inner, f"{part.name}.") for inner in part.parts)
+        self.boxes += 1
+        name = _named(part, prefix)
+        title = name if name == part.block else f"{name} · {_short(part.block)}"
+        return Box(self.boxes, title, f"block-{self.boxes}", parts, _tip(part.name), part.copies)
+
+    def _card(self, tile: Tile, prefix: str) -> Card:
+        number = self.first + tile.layers[0]
+        self.card_of.update({self.first + position: number for position in tile.layers})
+        color = "block" if tile.block else self.graph.nodes[tile.layers[0]].layer.family
+        heat = self.heat.share(tile) if self.heat else None
+        rows = [*self._rows(tile, prefix, color)]
+        if self.heat and (text := self.heat.text(tile)):
+            rows.append(Row("mark", text))
+        if self.heat is None:
+            for used in (color, *(row.color for row in rows if row.kind == "band")):
+                self.used[used] = None
+        names = [self.graph.nodes[position].name for position in tile.layers]
+        frozen, dashed = self._frozen(tile) == "frozen", set(names) <= self.training
+        return Card(
+            number,
+            tuple(rows),
+            color,
+            f"layer-{tile.layers[0]}",
+            tuple(f"layer-{position}" for position in self._stands_for(tile)),
+            self._tooltip(tile),
+            tile.copies,
+            heat,
+            dashed,
+            frozen,
+        )
+
+    def _stands_for(self, tile: Tile) -> list[int]:
+        wanted = set(tile.layers)
+        if tile.copies == 1:
+            return tile.layers
+        return [position for position, original in enumerate(self.found.shown) if original in wanted]
+
+    def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[Row]:
+        rows = [self.network.layers[position] for position in tile.layers]
+        name = _named(tile, prefix)
+        if tile.block:
+            yield Row("name", name, size_text(self.lines.total(tile).output_shape))
+            yield Row("type", f"{_short(tile.block)} · {len(rows)} layers")
+        else:
+            layer = self.graph.nodes[tile.layers[0]].layer
+            yield Row("name", name, size_text(rows[0].output_shape))
+            if name != layer.type or layer.label():
+                yield Row("type", _described(layer))
+        yield from (Row("line", text) for text in self.lines.of(tile))
+        yield from (Row("mark", text) for text in self._marks(tile))
+        if not tile.block:
+            yield from self._bands(tile)
+
+    def _bands(self, tile: Tile) -> Iterator[Row]:
+        """The layers of a chain behind the first."""
+        shape = self.network.layers[tile.layers[0]].output_shape
+        for position in tile.layers[1:]:
+            layer, row = self.graph.nodes[position].layer, self.network.layers[position]
+            changed = "" if row.output_shape == shape else size_text(row.output_shape)
+            shape = row.output_shape
+            yield Row("band", _described(layer), changed, layer.family)
+
+    def _marks(self, tile: Tile) -> Iterator[str]:
+        if frozen := self._frozen(tile):
+            yield frozen
+        owners = {self.graph.nodes[position].owner for position in tile.layers} - {None, *tile.layers}
+        for owner in sorted(owner for owner in owners if owner is not None)[:2]:
+            yield f"weights of {_short(self.graph.nodes[owner].name)}"
+        if {self.graph.nodes[position].name for position in tile.layers} <= self.training:
+            yield "in training only"
+
+    def _frozen(self, tile: Tile) -> str:
+        nodes = [self.graph.nodes[position] for position in tile.layers]
+        facts = self.network.analysed.shapes.facts
+        kept = [
+            node.trainable
+            for node, position in zip(nodes, tile.layers, strict=True)
+            if (known := facts[position]) and known.parameter_count
+        ]
+        return "" if all(kept) else "partly frozen" if any(kept) else "frozen"
+
+    def _tooltip(self, tile: Tile) -> str:
+        row = self.lines.total(tile)
+        name = tile.name if tile.copies == 1 else f"{tile.name} to {tile.last}, {tile.copies} equal ones, each:"
+        macs = "unknown MACs" if row.macs is None else f"{row.macs:,} MACs"
+        lines = [f"{_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
+        if not tile.block:
+            for position in tile.layers:
+                node = self.graph.nodes[position]
+                lines.append(f"{_tip(node.name)}: {node.layer.type} {printable(node.layer.label())}".rstrip())
+        return "\n".join(lines)[:LONGEST_TIP]
+
+    # arrows
+
+    def _data_arrows(self) -> Iterator[Arrow]:
+        edges: dict[tuple[int, int, int], None] = {}
+        for position, node in enumerate(self.graph.nodes):
+            if self.found.shown[position] != position:
+                continue
+            target = self.card_of[self.first + position]
+            for source in node.sources:
+                edge = self._drawn_edge(source)
+                if self.card_of[edge] != target:
+                    edges[self.card_of[edge], target, edge] = None
+        into: dict[int, list[int]] = {}
+        for _, target, edge in edges:
+            into.setdefault(target, []).append(edge)
+        cards = [*dict.fromkeys(self.card_of.values())]
+        following = dict(pairwise(cards))
+        for source, target, edge in edges:
+            is_next = following.get(source) == target or len(into[target]) == 1
+            yield Arrow(source, target, self._shape(edge) if len(into[target]) > 1 else "", is_next=is_next)
+        for number, edge in enumerate(self.graph.outputs):
+            yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.analysed.names) + number)
+
+    def _drawn_edge(self, edge: int) -> int:
+        return edge if edge < self.first else self.first + self.found.shown[edge - self.first]
+
+    def _shape(self, edge: int) -> str:
+        tensor = self.network.analysed.tensors[edge]
+        assert tensor is not None
+        return size_text(tensor.shape)
+
+    def _weight_arrows(self) -> Iterator[Arrow]:
+        found: dict[tuple[int, int], None] = {}
+        for position, node in enumerate(self.graph.nodes):
+            if node.owner is not None and self.found.shown[position] == position:
+                owner = self.card_of[self._drawn_edge(self.first + node.owner)]
+                user = self.card_of[self.first + position]
+                if owner != user:
+                    found[owner, user] = None
+        return (Arrow(owner, user, "", "weights") for owner, user in found)
+
+    # texts around the picture
+
+    def _subtitle(self) -> str:
+        totals = self.network.totals
+        least = "≥ " if "macs" in totals.lower_bounds else ""
+        batch = f" for a batch of {self.network.batch}" if self.network.batch > 1 else ""
+        return f"{totals.parameters:,} parameters · {least}{engineering(totals.macs)} MACs{batch}"
+
+    def _notes(self) -> Iterator[str]:
+        if self.depth and self.look.depth is None:
+            yield f"blocks are folded at depth {self.depth}"
+        if any(part.copies > 1 for part, _ in parts_in(self.found.parts)):
+            each = ", whose numbers are those of one" if self.look.show else ""
+            yield f"×n: n equal blocks in a row{each}"
+
+
+_LEGEND = {"block": "closed block"}
+
+
+def _named(part: Part, prefix: str) -> str:
+    """The name inside of the frame, and that of the last copy; a bare number keeps the name before it."""
+    names = [name for name in (part.name, part.last if part.copies > 1 else "") if name]
+    parent = prefix.rstrip(".").rpartition(".")[2]
+    local = [name.removeprefix(prefix) for name in names]
+    shown = [f"{parent}.{name}" if name[:1].isdecimal() and parent else name for name in local]
+    return " … ".join(_short(name) for name in shown)
+
+
+def _described(layer: Layer) -> str:
+    return f"{layer.type} {_short(layer.label())}".rstrip()
+
+
+def _short(text: str) -> str:
+    return shortened(printable(text), LONGEST)
+
+
+def _tip(text: str) -> str:
+    return shortened(printable(text), 300)
+
+
+def only_in_training(graph: Graph) -> set[str]:
+    """The layers that the network does not have outside of training."""
+    if not graph.variables["training"]:
+        return set()
+    settings = {name: value for name, value in graph.variables.items() if name != "training"}
+    shapes = {name: list(tensor.shape) for name, tensor in graph.inputs.items()}
+    without = connect(graph.document, expand(graph.document, settings, shapes, False))
+    return {node.name for node in graph.nodes} - {node.name for node in without.nodes}
