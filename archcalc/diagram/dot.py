@@ -73,26 +73,28 @@ def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:
 def _arrow(arrow: Arrow) -> dict[str, str]:
     if arrow.kind == "weights":
         return {"style": "dotted", "constraint": "false", "arrowhead": "open"}
-    weight = {"weight": "8"} if arrow.is_next else {}
-    return {**weight, "label": quoted(arrow.text)} if arrow.text else weight
+    weight = {"weight": "8"} if arrow.is_main else {}
+    return {**weight, "label": quoted(f" {arrow.text} ")} if arrow.text else weight
 
 
 def quoted(text: str) -> str:
     """A text that means itself as the value of an attribute: backslashes and entities are its letters."""
     from graphviz import escape as literal
 
-    return literal(text.replace("&", "&amp;"))
+    # Its type keeps <…> from being read as a table.
+    literally: str = literal(text.replace("&", "&amp;"))
+    return literally
 
 
 # tables
 
 
 def _table(card: Card, style: Style) -> str:
-    fill, line = ground(card, style), style.paint(card.color).line
-    border = "STYLE='DASHED' " if card.dashed else ""
+    fill, line = ground(card, style), border(card, style)
+    dashes = "STYLE='DASHED' " if card.dashed else ""
     width = f"BORDER='{2 if card.copies > 1 else 1}'"
     rows = "".join(_row(row, card, style) for row in card.rows)
-    head = f"<TABLE {width} {border}CELLBORDER='0' CELLSPACING='0' CELLPADDING='2' COLOR='{line}' BGCOLOR='{fill}'>"
+    head = f"<TABLE {width} {dashes}CELLBORDER='0' CELLSPACING='0' CELLPADDING='2' COLOR='{line}' BGCOLOR='{fill}'>"
     return f"<{head}{rows}</TABLE>>"
 
 
@@ -102,6 +104,11 @@ def ground(card: Card, style: Style) -> str:
         return style.heated(card.heat)
     fill = style.paint(card.color).fill
     return mixed(fill, style.background, 0.6) if card.frozen else fill
+
+
+def border(card: Card, style: Style) -> str:
+    """The colour of a card's edge; where the ground shows a quantity, families have none."""
+    return style.muted if card.heat is not None else style.paint(card.color).line
 
 
 def _row(row: Row, card: Card, style: Style) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.diagram.parts import Part, Parts, Tile, find_parts, levels, parts_in, tiles_in
@@ -18,9 +17,10 @@ from archcalc.spec.expansion import expand
 if TYPE_CHECKING:
     from archcalc.report.network import Network
 
-MANY = 80  # cards; blocks are closed by themselves where there would be more
+MANY = 60  # cards; blocks are closed by themselves where there would be more
 LONGEST = 44  # letters of a name or a text in a card
 LONGEST_TIP = 2_000
+MOST_OWNERS = 2  # named in a card
 
 
 class Look(NamedTuple):
@@ -93,7 +93,7 @@ class Arrow(NamedTuple):
     target: int
     text: str = ""
     kind: str = "data"
-    is_next: bool = False  # to the card that follows the source's
+    is_main: bool = False  # the first input of its target, which is the first to read it
 
 
 class Picture(NamedTuple):
@@ -201,8 +201,6 @@ class _Painter:
         color = "block" if tile.block else self.graph.nodes[tile.layers[0]].layer.family
         heat = self.heat.share(tile) if self.heat else None
         rows = [*self._rows(tile, prefix, color)]
-        if self.heat and (text := self.heat.text(tile)):
-            rows.append(Row("mark", text))
         if self.heat is None:
             for used in (color, *(row.color for row in rows if row.kind == "band")):
                 self.used[used] = None
@@ -232,12 +230,12 @@ class _Painter:
         name = _named(tile, prefix)
         if tile.block:
             yield Row("name", name, size_text(self.lines.total(tile).output_shape))
-            yield Row("type", f"{_short(tile.block)} · {len(rows)} layers")
+            yield Row("type", f"{_short(tile.block)} · {len(rows)} layers", _times(tile.copies))
         else:
             layer = self.graph.nodes[tile.layers[0]].layer
             yield Row("name", name, size_text(rows[0].output_shape))
-            if name != layer.type or layer.label():
-                yield Row("type", _described(layer))
+            if name != layer.type or layer.label() or tile.copies > 1:
+                yield Row("type", _described(layer), _times(tile.copies))
         yield from (Row("line", text) for text in self.lines.of(tile))
         yield from (Row("mark", text) for text in self._marks(tile))
         if not tile.block:
@@ -255,21 +253,27 @@ class _Painter:
     def _marks(self, tile: Tile) -> Iterator[str]:
         if frozen := self._frozen(tile):
             yield frozen
-        owners = {self.graph.nodes[position].owner for position in tile.layers} - {None, *tile.layers}
-        for owner in sorted(owner for owner in owners if owner is not None)[:2]:
+        owners = dict.fromkeys(self._lender(position) for position in tile.layers)
+        for owner in [owner for owner in owners if owner is not None and owner not in tile.layers][:MOST_OWNERS]:
             yield f"weights of {_short(self.graph.nodes[owner].name)}"
         if {self.graph.nodes[position].name for position in tile.layers} <= self.training:
             yield "in training only"
+        if self.heat and (text := self.heat.text(tile)):
+            yield text
 
     def _frozen(self, tile: Tile) -> str:
-        nodes = [self.graph.nodes[position] for position in tile.layers]
-        facts = self.network.analysed.shapes.facts
-        kept = [
-            node.trainable
-            for node, position in zip(nodes, tile.layers, strict=True)
-            if (known := facts[position]) and known.parameter_count
-        ]
+        holding = [position for position in tile.layers if self._weighs(position)]
+        holders = [position if (owner := self._lender(position)) is None else owner for position in holding]
+        kept = [self.graph.nodes[holder].trainable for holder in holders]
         return "" if all(kept) else "partly frozen" if any(kept) else "frozen"
+
+    def _weighs(self, position: int) -> bool:
+        facts = self.network.analysed.shapes.facts[position]
+        return facts is not None and facts.parameter_count > 0
+
+    def _lender(self, position: int) -> int | None:
+        """The layer whose weights another uses, if it has any."""
+        return self.graph.nodes[position].owner if self._weighs(position) else None
 
     def _tooltip(self, tile: Tile) -> str:
         row = self.lines.total(tile)
@@ -297,11 +301,10 @@ class _Painter:
         into: dict[int, list[int]] = {}
         for _, target, edge in edges:
             into.setdefault(target, []).append(edge)
-        cards = [*dict.fromkeys(self.card_of.values())]
-        following = dict(pairwise(cards))
+        readers: dict[int, int] = {}
         for source, target, edge in edges:
-            is_next = following.get(source) == target or len(into[target]) == 1
-            yield Arrow(source, target, self._shape(edge) if len(into[target]) > 1 else "", is_next=is_next)
+            is_main = into[target][0] == edge and readers.setdefault(source, target) == target
+            yield Arrow(source, target, self._shape(edge) if len(into[target]) > 1 else "", is_main=is_main)
         for number, edge in enumerate(self.graph.outputs):
             yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.analysed.names) + number)
 
@@ -315,12 +318,12 @@ class _Painter:
 
     def _weight_arrows(self) -> Iterator[Arrow]:
         found: dict[tuple[int, int], None] = {}
-        for position, node in enumerate(self.graph.nodes):
-            if node.owner is not None and self.found.shown[position] == position:
-                owner = self.card_of[self._drawn_edge(self.first + node.owner)]
-                user = self.card_of[self.first + position]
-                if owner != user:
-                    found[owner, user] = None
+        for position in range(len(self.graph.nodes)):
+            lender = self._lender(position)
+            if lender is not None and self.found.shown[position] == position:
+                owner, user = self._drawn_edge(self.first + lender), self.first + position
+                if self.card_of[owner] != self.card_of[user]:
+                    found[self.card_of[owner], self.card_of[user]] = None
         return (Arrow(owner, user, "", "weights") for owner, user in found)
 
     # texts around the picture
@@ -349,6 +352,10 @@ def _named(part: Part, prefix: str) -> str:
     local = [name.removeprefix(prefix) for name in names]
     shown = [f"{parent}.{name}" if name[:1].isdecimal() and parent else name for name in local]
     return " … ".join(_short(name) for name in shown)
+
+
+def _times(copies: int) -> str:
+    return f"×{copies}" if copies > 1 else ""
 
 
 def _described(layer: Layer) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from archcalc.diagram.dot import frame_title, ground, legend
+from archcalc.diagram.dot import border, ground, legend
 from archcalc.diagram.geometry import LETTERING, MARGIN, PADDING, SHAPE, Lettering, card_size, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture
 from archcalc.diagram.style import FONTS, STYLES, Style
@@ -16,6 +16,7 @@ _ROUND = 5.0  # radius of a card's corners
 _MARGIN = 14.0  # around everything
 _TITLE = Lettering(17, 24, True)
 _NOTE = Lettering(12, 17)
+_FRAME = Lettering(12, 16)
 _CHIP = 12.0  # a square of the legend
 
 
@@ -61,6 +62,7 @@ class _Drawing:
         body = SubElement(root, "g", {"class": "graph", "transform": _moved(x, y)})
         body.extend(self._frames())
         body.extend(self._arrows())
+        body.extend(self._frame_titles())
         body.extend(self._cards())
         ElementTree.indent(root, " ")
         return ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -112,13 +114,28 @@ class _Drawing:
             SubElement(frame, "title").text = box.tip
             left, top, right, bottom = _bounds(group)
             for shift in _shifts(box.copies):
-                place = {"x": left + shift, "y": top - shift, "width": right - left, "height": bottom - top, "rx": 8}
+                place = {"x": left + shift, "y": top + shift, "width": right - left, "height": bottom - top, "rx": 8}
                 paint = {"fill": self.style.frame.fill, "stroke": self.style.frame.line}
                 SubElement(frame, "rect", {key: _number(value) for key, value in place.items()} | paint)
-            lettering = Lettering(12, 16)
-            label = _text(frame_title(box), left + 10, top + 17, lettering, self.style.muted)
-            frame.append(label)
             yield frame
+
+    def _frame_titles(self) -> Iterator[Element]:
+        """The texts at the top of frames, which lie above arrows."""
+        boxes, ground = {box.identifier: box for box in _boxes(self.picture.parts)}, self.style.frame.fill
+        for group in self.groups["cluster"]:
+            left, top, right, _ = _bounds(group)
+            box = boxes[group.get("id", "")]
+            yield self._in_halo(_text(box.title, left + 10, top + 17, _FRAME, self.style.muted), ground)
+            if box.copies > 1:
+                times = _text(f"×{box.copies}", right - 10, top + 17, _FRAME._replace(bold=True), self.style.text)
+                times.set("text-anchor", "end")
+                yield self._in_halo(times, ground)
+
+    def _in_halo(self, text: Element, color: str) -> Element:
+        """A text that stays readable on a line."""
+        halo = {"stroke": color, "stroke-width": "3", "stroke-linejoin": "round", "paint-order": "stroke"}
+        text.attrib.update(halo)
+        return text
 
     def _arrows(self) -> Iterator[Element]:
         arrows = {f"n{arrow.source}->n{arrow.target}": arrow for arrow in self.picture.arrows}
@@ -141,9 +158,8 @@ class _Drawing:
         elif tag == "text":
             x, y = float(element.get("x", 0)), float(element.get("y", 0))
             label = _text(arrow.text, x, y, Lettering(10, 12), self.style.muted)
-            halo = {"stroke": self.style.background, "stroke-width": "3", "stroke-linejoin": "round"}
-            label.attrib |= {"text-anchor": "middle", "paint-order": "stroke", **halo}
-            drawn.append(label)
+            label.set("text-anchor", "middle")
+            drawn.append(self._in_halo(label, self.style.background))
 
     def _cards(self) -> Iterator[Element]:
         cards = {card.identifier: card for card in self.picture.cards}
@@ -157,13 +173,13 @@ def draw_card(card: Card, center: tuple[float, float], style: Style) -> Element:
     """A card as SVG."""
     width, height = card_size(card)
     left, top = center[0] - width / 2, center[1] - height / 2
-    line = style.paint(card.color).line
+    line = border(card, style)
     dashes = {"stroke-dasharray": "5 3"} if card.dashed else {}
     drawn = Element("g", {"class": " ".join(("node", *card.classes)), "id": card.identifier})
     SubElement(drawn, "title").text = card.tip
     place = {"width": _number(width), "height": _number(height), "rx": _number(_ROUND)}
     for shift in _shifts(card.copies):
-        corner = {"x": _number(left + shift), "y": _number(top - shift)}
+        corner = {"x": _number(left + shift), "y": _number(top + shift)}
         SubElement(drawn, "rect", {**corner, **place, "fill": ground(card, style), "stroke": line, **dashes})
     drawn.extend(_rows(card, left, top, style))
     return drawn
@@ -180,7 +196,7 @@ def _rows(card: Card, left: float, top: float, style: Style) -> Iterator[Element
             end = top + height if is_end else below
             band = _band((left, y, left + width, end), is_end)
             band.set("fill", style.paint(row.color).fill if card.heat is None else "none")
-            band.set("stroke", style.paint(card.color).line)
+            band.set("stroke", border(card, style))
             yield band
         baseline = y + lettering.height / 2 + lettering.size * 0.36
         muted = style.text if row.kind in ("name", "type") else style.muted
