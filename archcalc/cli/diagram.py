@@ -46,7 +46,7 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
     """Draw SPEC: its layers as cards with type, essential fields and output shape, its blocks as frames.
 
     The program dot draws if it is installed, or else a Graphviz that comes with archcalc, which makes SVG; PDF and PNG
-    need dot. Without --depth, blocks are folded where there would be more than 80 cards.
+    need dot. Without --depth, blocks are folded where there would be more than 60 cards.
     """
     chosen = form or _form(output)
     if output is None and chosen in ("pdf", "png"):
@@ -56,8 +56,8 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
     names = check_names(tuple(name.strip() for name in show.split(",") if name.strip()))
     wanted = {name: options.pop(name) for name in ("depth", "heat", "direction", "style", "every_copy")}
     picture = draw(archcalc.load(spec, **options), Look(show=names, **wanted))
-    for note in picture.notes if picture.depth and wanted["depth"] is None else ():
-        click.echo(f"note: {note}", err=True)
+    if picture.folded:
+        click.echo(f"note: {picture.folded} (--depth all opens every block)", err=True)
     content = _drawn(picture, chosen)
     if output is None:
         click.echo(content, nl=False)

@@ -25,8 +25,8 @@ def to_dot(picture: Picture, boxes: bool = False) -> str:
     graph.attr("node", shape="box" if boxes else "plain", fontname=font, fontcolor=style.text)
     graph.attr("edge", fontname=font, fontsize="10", color=style.edge, fontcolor=style.muted, arrowsize="0.6")
     _add(graph, picture.parts, style, boxes)
-    for arrow in picture.arrows:
-        graph.edge(f"n{arrow.source}", f"n{arrow.target}", **_arrow(arrow))
+    for number, arrow in enumerate(picture.arrows):
+        graph.edge(f"n{arrow.source}", f"n{arrow.target}", id=f"edge-{number}", **_arrow(arrow))
     return str(graph.source)
 
 
@@ -57,7 +57,7 @@ def _frame(box: Box, style: Style) -> dict[str, str]:
 
 def frame_title(box: Box) -> str:
     """What stands at the top of a frame."""
-    return f"{box.title}  ×{box.copies}" if box.copies > 1 else box.title
+    return f"{box.title}     ×{box.copies}" if box.copies > 1 else box.title
 
 
 def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _text(text: str, lettering: Lettering) -> str:
 
 def html(text: str) -> str:
     """A text that means itself in a label: no tag, no entity, none of Graphviz's own escapes."""
-    return escape(text).replace("\\", "&#92;")
+    return escape(text).replace("\\", "&#92;&#92;")
 
 
 def _head(picture: Picture, style: Style) -> str:

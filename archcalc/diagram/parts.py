@@ -19,9 +19,14 @@ class Tile:
 
     name: str
     layers: list[int]
-    block: str | None = None  # the type of a closed block
+    block: str | None = None  # the type of a closed block; empty for a stretch of layers and blocks in no block
     copies: int = 1
     last: str = ""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it stands for layers that are no chain."""
+        return self.block is not None
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +67,22 @@ def parts_in(parts: list[Part], copies: int = 1) -> Iterator[tuple[Part, int]]:
 def tiles_in(parts: list[Part]) -> Iterator[tuple[Tile, int]]:
     """All tiles, and how often each is in the network."""
     return ((part, copies) for part, copies in parts_in(parts) if isinstance(part, Tile))
+
+
+def in_stretches(found: Parts, most: int) -> Parts:
+    """The same in at most so many tiles, each of which stands for a stretch of the network's order."""
+    tiles = [tile for tile, _ in tiles_in(found.parts)]
+    length = -(-len(tiles) // most)
+    stretches = [tiles[start : start + length] for start in range(0, len(tiles), length)]
+    return Parts([_stretch(stretch, found.shown) for stretch in stretches], found.shown)
+
+
+def _stretch(tiles: list[Tile], shown: list[int]) -> Tile:
+    if len(tiles) == 1:
+        return tiles[0]
+    drawn = {position for tile in tiles for position in tile.layers}
+    layers = [position for position, original in enumerate(shown) if original in drawn]
+    return Tile(tiles[0].name, layers, "", last=tiles[-1].last or tiles[-1].name)
 
 
 def levels(graph: Graph) -> int:
@@ -113,7 +134,7 @@ class _Finder:
         assert unit.instance
         name, block = unit.instance.name, unit.instance.block
         parts = self._parts(unit, level + 1)
-        if len(parts) == 1 and isinstance(parts[0], Tile) and parts[0].block is None and parts[0].copies == 1:
+        if len(parts) == 1 and isinstance(parts[0], Tile) and not parts[0].is_closed and parts[0].copies == 1:
             return parts[0]  # a frame around a single chain would say nothing
         if self.depth is not None and level + 1 >= self.depth:
             return Tile(name, [position for _, position in layers_in(unit)], block)
@@ -126,7 +147,7 @@ class _Finder:
 
     def _goes_on(self, before: Tile, found: Tile) -> bool:
         """Whether a tile is the rest of the chain before it: layers that give each value, or all, in another form."""
-        if before.block or before.copies > 1 or found.block or found.copies > 1:
+        if before.is_closed or before.copies > 1 or found.is_closed or found.copies > 1:
             return False
         edge = len(self.graph.inputs) + before.layers[-1]
         alone = len(self.copies.readers[edge]) == 1 and edge not in self.graph.outputs

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.diagram.parts import Part, Parts, Tile, find_parts, levels, parts_in, tiles_in
+from archcalc.diagram.choice import choose
+from archcalc.diagram.parts import Part, Tile, parts_in, tiles_in
 from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
@@ -17,7 +18,6 @@ from archcalc.spec.expansion import expand
 if TYPE_CHECKING:
     from archcalc.report.network import Network
 
-MANY = 60  # cards; blocks are closed by themselves where there would be more
 LONGEST = 44  # letters of a name or a text in a card
 LONGEST_TIP = 2_000
 MOST_OWNERS = 2  # named in a card
@@ -101,13 +101,13 @@ class Picture(NamedTuple):
 
     title: str
     subtitle: str
+    folded: str  # what has been folded without being asked for
     notes: tuple[str, ...]
     parts: tuple[Card | Box, ...]
     arrows: tuple[Arrow, ...]
     legend: dict[str, str]
     heat: Heat | None
     look: Look
-    depth: int  # 0 for all blocks open
 
     @property
     def cards(self) -> list[Card]:
@@ -128,22 +128,12 @@ def _cards(parts: Iterable[Card | Box]) -> Iterator[Card]:
             yield from _cards(part.parts)
 
 
-def choose_depth(network: "Network", look: Look) -> tuple[Parts, int]:
-    """The parts at the depth asked for, or at the deepest that leaves the picture small enough; 0 is all open."""
-    if look.depth is not None:
-        return find_parts(network.analysed, look.depth or None, look.every_copy), look.depth
-    for depth in (0, *range(levels(network.graph), 0, -1)):
-        parts = find_parts(network.analysed, depth or None, look.every_copy)
-        if sum(1 for _ in tiles_in(parts.parts)) <= MANY or depth == 1:
-            break
-    return parts, depth
-
-
 class _Painter:
     def __init__(self, network: "Network", look: Look) -> None:
         self.network, self.graph, self.look = network, network.graph, look
         self.first = len(self.graph.inputs)
-        self.found, self.depth = choose_depth(network, look)
+        self.choice = choose(network.analysed, look.depth, look.every_copy)
+        self.found = self.choice.parts
         self.lines = Lines(network, look.show)
         self.heat = Heat(network, look.heat) if look.heat else None
         if self.heat:
@@ -158,16 +148,17 @@ class _Painter:
         parts = [self._part(part, "") for part in self.found.parts]
         outputs = [self._output(edge) for edge in self.graph.outputs]
         arrows = (*self._data_arrows(), *self._weight_arrows())
+        folded = self.choice.note if self.look.depth is None else ""
         return Picture(
             shortened(printable(self.network.name), 80),
             self._subtitle(),
-            tuple(self._notes()),
+            folded,
+            tuple(note for note in (folded, *self._notes()) if note),
             (*inputs, *parts, *outputs),
             arrows,
             {color: _LEGEND.get(color, color) for color in self.used},
             self.heat,
             self.look,
-            self.depth,
         )
 
     # cards
@@ -198,7 +189,7 @@ class _Painter:
     def _card(self, tile: Tile, prefix: str) -> Card:
         number = self.first + tile.layers[0]
         self.card_of.update({self.first + position: number for position in tile.layers})
-        color = "block" if tile.block else self.graph.nodes[tile.layers[0]].layer.family
+        color = "block" if tile.is_closed else self.graph.nodes[tile.layers[0]].layer.family
         heat = self.heat.share(tile) if self.heat else None
         rows = [*self._rows(tile, prefix, color)]
         if self.heat is None:
@@ -228,9 +219,10 @@ class _Painter:
     def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[Row]:
         rows = [self.network.layers[position] for position in tile.layers]
         name = _named(tile, prefix)
-        if tile.block:
+        if tile.is_closed:
             yield Row("name", name, size_text(self.lines.total(tile).output_shape))
-            yield Row("type", f"{_short(tile.block)} · {len(rows)} layers", _times(tile.copies))
+            layers = f"{len(rows):,} layer{'s' * (len(rows) > 1)}"
+            yield Row("type", f"{_short(tile.block)} · {layers}" if tile.block else layers, _times(tile.copies))
         else:
             layer = self.graph.nodes[tile.layers[0]].layer
             yield Row("name", name, size_text(rows[0].output_shape))
@@ -238,7 +230,7 @@ class _Painter:
                 yield Row("type", _described(layer), _times(tile.copies))
         yield from (Row("line", text) for text in self.lines.of(tile))
         yield from (Row("mark", text) for text in self._marks(tile))
-        if not tile.block:
+        if not tile.is_closed:
             yield from self._bands(tile)
 
     def _bands(self, tile: Tile) -> Iterator[Row]:
@@ -277,10 +269,11 @@ class _Painter:
 
     def _tooltip(self, tile: Tile) -> str:
         row = self.lines.total(tile)
-        name = tile.name if tile.copies == 1 else f"{tile.name} to {tile.last}, {tile.copies} equal ones, each:"
+        name = f"{tile.name} to {tile.last}" if tile.block == "" else tile.name
+        name = name if tile.copies == 1 else f"{tile.name} to {tile.last}, {tile.copies} equal ones, each:"
         macs = "unknown MACs" if row.macs is None else f"{row.macs:,} MACs"
         lines = [f"{_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
-        if not tile.block:
+        if not tile.is_closed:
             for position in tile.layers:
                 node = self.graph.nodes[position]
                 lines.append(f"{_tip(node.name)}: {node.layer.type} {printable(node.layer.label())}".rstrip())
@@ -289,7 +282,7 @@ class _Painter:
     # arrows
 
     def _data_arrows(self) -> Iterator[Arrow]:
-        edges: dict[tuple[int, int, int], None] = {}
+        edges: dict[tuple[int, int], dict[int, None]] = {}
         for position, node in enumerate(self.graph.nodes):
             if self.found.shown[position] != position:
                 continue
@@ -297,24 +290,23 @@ class _Painter:
             for source in node.sources:
                 edge = self._drawn_edge(source)
                 if self.card_of[edge] != target:
-                    edges[self.card_of[edge], target, edge] = None
+                    edges.setdefault((self.card_of[edge], target), {})[edge] = None
         into: dict[int, list[int]] = {}
-        for _, target, edge in edges:
-            into.setdefault(target, []).append(edge)
+        for (_, target), tensors in edges.items():
+            into.setdefault(target, []).extend(tensors)
         readers: dict[int, int] = {}
-        for source, target, edge in edges:
-            is_main = into[target][0] == edge and readers.setdefault(source, target) == target
-            yield Arrow(source, target, self._shape(edge) if len(into[target]) > 1 else "", is_main=is_main)
+        for (source, target), tensors in edges.items():
+            is_main = into[target][0] in tensors and readers.setdefault(source, target) == target
+            yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
         for number, edge in enumerate(self.graph.outputs):
             yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.analysed.names) + number)
 
     def _drawn_edge(self, edge: int) -> int:
         return edge if edge < self.first else self.first + self.found.shown[edge - self.first]
 
-    def _shape(self, edge: int) -> str:
-        tensor = self.network.analysed.tensors[edge]
-        assert tensor is not None
-        return size_text(tensor.shape)
+    def _shapes(self, edges: Iterable[int]) -> str:
+        tensors = [tensor for edge in edges if (tensor := self.network.analysed.tensors[edge])]
+        return size_text(tensors[0].shape) if len(tensors) == 1 else f"{len(tensors)} tensors"
 
     def _weight_arrows(self) -> Iterator[Arrow]:
         found: dict[tuple[int, int], None] = {}
@@ -335,19 +327,17 @@ class _Painter:
         return f"{totals.parameters:,} parameters · {least}{engineering(totals.macs)} MACs{batch}"
 
     def _notes(self) -> Iterator[str]:
-        if self.depth and self.look.depth is None:
-            yield f"blocks are folded at depth {self.depth}"
         if any(part.copies > 1 for part, _ in parts_in(self.found.parts)):
             each = ", whose numbers are those of one" if self.look.show else ""
             yield f"×n: n equal blocks in a row{each}"
 
 
-_LEGEND = {"block": "closed block"}
+_LEGEND = {"block": "folded"}
 
 
 def _named(part: Part, prefix: str) -> str:
     """The name inside of the frame, and that of the last copy; a bare number keeps the name before it."""
-    names = [name for name in (part.name, part.last if part.copies > 1 else "") if name]
+    names = [name for name in (part.name, part.last) if name]
     parent = prefix.rstrip(".").rpartition(".")[2]
     local = [name.removeprefix(prefix) for name in names]
     shown = [f"{parent}.{name}" if name[:1].isdecimal() and parent else name for name in local]

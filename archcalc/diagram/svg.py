@@ -138,11 +138,10 @@ class _Drawing:
         return text
 
     def _arrows(self) -> Iterator[Element]:
-        arrows = {f"n{arrow.source}->n{arrow.target}": arrow for arrow in self.picture.arrows}
         for group in self.groups["edge"]:
-            arrow = arrows[group.findtext(f"{_SPACE}title", "")]
-            drawn = Element("g", {"class": "edge"})
-            SubElement(drawn, "title").text = f"n{arrow.source} → n{arrow.target}"
+            identifier = group.get("id", "")
+            arrow = self.picture.arrows[int(identifier.removeprefix("edge-"))]
+            drawn = Element("g", {"class": f"edge {arrow.kind}", "id": identifier})
             for element in group.iter():
                 self._copy(element, drawn, arrow)
             yield drawn
