@@ -14,6 +14,7 @@ from archcalc.errors import ArchcalcError
 COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
     "explain": "Show how every number of a layer came about.",
+    "diagram": "Draw the network as SVG, PDF, PNG or DOT.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
     "check": "Validate specs and point out what is odd about them.",
     "range": "Say which sizes of an input work, lose nothing, and are of use.",

@@ -170,6 +170,9 @@ class Permute(Shaping):
 
     dims: tuple[int, ...]
 
+    def label(self) -> str:
+        return f"dims {', '.join(map(str, self.dims))}"
+
     def _order(self) -> tuple[int, ...]:
         return tuple(resolve_axis(dim, len(self.dims)) for dim in self.dims)
 
@@ -198,6 +201,7 @@ class ChannelShuffle(Elementwise):
     family: ClassVar[str] = "shaping"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    telling: ClassVar[tuple[str, ...]] = ("groups",)
 
     groups: Positive
 
@@ -213,6 +217,7 @@ class Slice(Shaping):
 
     type: ClassVar[str] = "slice"
     is_view: ClassVar[bool] = True
+    telling: ClassVar[tuple[str, ...]] = ("start", "stop", "dim")
 
     start: int = 0
     stop: int | None = None
@@ -261,6 +266,7 @@ class Chunk(Shaping):
 
     type: ClassVar[str] = "chunk"
     is_view: ClassVar[bool] = True
+    telling: ClassVar[tuple[str, ...]] = ("chunks", "index", "dim")
 
     chunks: Positive
     index: Natural

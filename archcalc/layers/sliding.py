@@ -6,7 +6,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta
 
 from archcalc.arithmetic import Window, same_window
-from archcalc.layers.base import Layer, Misfit, Natural, Piece, Read, Shape, Tensors, axis_misfit, per_axis, size_text
+from archcalc.layers.base import (
+    Layer,
+    Misfit,
+    Natural,
+    Piece,
+    Read,
+    Shape,
+    Tensors,
+    axis_misfit,
+    field_text,
+    per_axis,
+    size_text,
+)
 from archcalc.tracing import Traced
 
 Pair = Annotated[tuple[Natural, ...], Meta(min_length=2, max_length=2)]  # before and after
@@ -22,6 +34,12 @@ class SlidingLayer(Layer):
     def geometry(self) -> dict[str, Any]:
         """kernel_size, stride, padding and dilation, with their defaults resolved."""
         raise NotImplementedError
+
+    def label(self) -> str:
+        geometry = self.geometry()
+        kernel = size_text(per_axis(geometry.pop("kernel_size"), self.dimensions))
+        moved = (field_text(field, value) for field, value in geometry.items() if not _is_neutral(field, value))
+        return ", ".join(text for text in (kernel, *moved, super().label()) if text)
 
     def spatial_windows(self, sizes: Shape) -> tuple[Window, ...]:
         """The window along each spatial axis."""
@@ -85,6 +103,11 @@ class SlidingLayer(Layer):
     def channel_window(self, inputs: Tensors) -> Window:
         """How the channel axis is read."""
         raise NotImplementedError
+
+
+def _is_neutral(field: str, value: Any) -> bool:
+    """Whether a window neither jumps nor reaches out by this."""
+    return value == "valid" or set(per_axis(value, 1)) == {0 if field == "padding" else 1}
 
 
 def trace_window(window: Window) -> Window:

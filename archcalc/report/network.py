@@ -175,6 +175,30 @@ class Network:
 
         return to_source(self.analysed)
 
+    def to_dot(self, **look: Any) -> str:
+        """The network as a diagram, in the language of Graphviz.
+
+        `look` takes `depth` (blocks below it are closed; 0 opens all; by default as many as stay readable), `show`
+        (names of more lines: `parameters`, `macs`, `receptive-field`), `heat` (a colour for `parameters`, `macs` or
+        what `check` finds), `direction` (`TB` or `LR`), `style` (`color`, `paper` or `dark`) and `every_copy` (draw
+        each of several equal blocks in a row). Raises UsageError for what there is none of.
+        """
+        from archcalc.diagram.dot import to_dot
+        from archcalc.diagram.picture import draw, look_of
+
+        return to_dot(draw(self, look_of(**look)))
+
+    def to_svg(self, **look: Any) -> str:
+        """The diagram as an SVG element, with the arguments of `to_dot`.
+
+        It is laid out by the program `dot` if that is installed, or else by the Graphviz that comes with archcalc. It
+        has no script and refers to nothing; the card of a layer has the class `layer-` and its position in `layers`.
+        """
+        from archcalc.diagram.draw import dot_program, to_svg
+        from archcalc.diagram.picture import draw, look_of
+
+        return to_svg(draw(self, look_of(**look)), dot_program())
+
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"
 

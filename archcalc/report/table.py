@@ -98,7 +98,7 @@ def _head(summary: Summary, style: Style) -> list[str]:
 
 def _aligned(rows: Sequence[LayerSummary], columns: Sequence[str], rules: bool, style: Style) -> list[str]:
     """Columns side by side, numbers to the right; a line under the header where rules are wanted."""
-    cells = {name: [_text(COLUMNS[name], row) for row in rows] for name in columns}
+    cells = {name: [cell_text(COLUMNS[name], row) for row in rows] for name in columns}
     widths = {name: max(map(display_width, (COLUMNS[name].header, *cells[name]))) for name in columns}
     left_out = fit(widths, style.width, _SHORTENED) if style.width else []
     columns = [name for name in columns if name in widths]
@@ -196,7 +196,8 @@ def _bound(value: int, is_lower_bound: bool) -> str:
 # the text of a cell
 
 
-def _text(column: Column, row: LayerSummary) -> str:
+def cell_text(column: Column, row: LayerSummary) -> str:
+    """The text of a column in a row; `?` where it is unknown, `–` where there is none."""
     value = column.value(row)
     if value is None:
         return "?" if column.key in row.unknown or column.key != "receptive_field" else "–"
@@ -245,7 +246,7 @@ def _operations_text(operations: dict[str, int | None]) -> str:
 def _tabulate(summary: Summary, columns: Sequence[str], format_name: str) -> str:
     from tabulate import tabulate
 
-    body = [[escaped(_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
+    body = [[escaped(cell_text(COLUMNS[name], row), format_name) for name in columns] for row in summary.layers]
     table = tabulate(
         [*body, _total_row(summary, columns)],
         headers=[COLUMNS[name].header for name in columns],
