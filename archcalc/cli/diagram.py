@@ -40,6 +40,7 @@ class Depth(click.ParamType[Any]):
     "--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True, help="Its way: down or right."
 )
 @click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="paper is for print.")
+@click.option("--volumes", is_flag=True, help="Draw its maps as boxes to scale, in a row; as SVG.")
 @click.option("--every-copy", is_flag=True, help="Draw each of several equal blocks in a row.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 def command(spec: str, output: str | None, form: str | None, show: str, force: bool, **options: Any) -> None:
@@ -47,6 +48,9 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
 
     The program dot draws if it is installed, or else a Graphviz that comes with archcalc, which makes SVG; PDF and PNG
     need dot. Without --depth, blocks are folded where there would be more than 60 cards.
+
+    --volumes draws the classic picture of a convolutional network instead: maps as boxes, heights and widths to scale.
+    Of the options of a diagram it takes --depth and --style.
     """
     chosen = form or _form(output)
     if output is None and chosen in ("pdf", "png"):
@@ -55,14 +59,31 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
         check_writable(output, force)
     names = check_names(tuple(name.strip() for name in show.split(",") if name.strip()))
     wanted = {name: options.pop(name) for name in ("depth", "heat", "direction", "style", "every_copy")}
+    if options.pop("volumes"):
+        content = _volumes(archcalc.load(spec, **options), chosen, Look(show=names, **wanted))
+        _put(content, output, force)
+        return
     picture = draw(archcalc.load(spec, **options), Look(show=names, **wanted))
     if picture.folded:
         click.echo(f"note: {picture.folded} (--depth all opens every block)", err=True)
-    content = _drawn(picture, chosen)
+    _put(_drawn(picture, chosen), output, force)
+
+
+def _put(content: str | bytes, output: str | None, force: bool) -> None:
     if output is None:
         click.echo(content, nl=False)
     else:
         write_file(output, content, force)
+
+
+def _volumes(network: archcalc.Network, form: str, look: Look) -> str:
+    """Maps to scale, which no Graphviz lays out."""
+    if form != "svg":
+        raise UsageError(f"--volumes draws SVG, not {form.upper()}: name a file that ends in .svg")
+    if look != Look(depth=look.depth, style=look.style):
+        raise UsageError("--volumes takes no --show, --heat, --direction or --every-copy: it draws maps, not cards")
+    # Of a row, no more blocks than it asks for are opened.
+    return network.to_volumes_svg(look.style, look.depth or None)
 
 
 def _form(output: str | None) -> str:

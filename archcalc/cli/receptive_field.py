@@ -8,10 +8,9 @@ import archcalc
 from archcalc.cli.options import network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import terminal_style
+from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError
 from archcalc.report.unit_field import render_unit_field, unit_field_to_dict
-
-STYLES = ("color", "paper", "dark")
 
 
 def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -30,7 +29,7 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 @click.option("--unit", metavar="Y,X", callback=_unit, help="Counted from 0.  [default: the middle one]")
 @click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
 @click.option("--image", metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
-@click.option("--style", type=click.Choice(STYLES), default="color", show_default=True, help="Of the drawing.")
+@click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
 @click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("-o", "--output", metavar="FILE", help="Draw it, too, as an SVG.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")

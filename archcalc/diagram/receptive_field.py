@@ -4,12 +4,18 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from archcalc.analysis.unit_field import Interval, LayerField, UnitField
+from archcalc.diagram.drawing import Drawing, blended, line_width, short, style_of
 from archcalc.diagram.raster import Raster
 from archcalc.layers.base import size_text
 from archcalc.report.unit_field import axis_names, interval_text, share_text, titled
-from archcalc.svg import Drawing, blended, short, text_width, theme_of
 
 MAX_SHOWN = 24  # fields in a picture
+# From the smallest field to the largest, by style.
+SCALES = {
+    "color": ("#3b4cc0", "#2b83ba", "#1a9e77", "#b58900", "#e66101", "#ca0020"),
+    "paper": ("#000000", "#555555"),
+    "dark": ("#7aa2f7", "#7dcfff", "#73daca", "#e0af68", "#ff9e64", "#f7768e"),
+}
 _SIDE = 460.0  # of what is drawn of the input, its larger side
 _ROW = 19.0  # from a label to the next
 _BAR = 14.0  # thickness of the field of an input with one axis
@@ -37,10 +43,10 @@ def draw_unit_field(found: UnitField, style: str = "color", image: Raster | None
         raise UsageError(
             f"the unit of {quoted(found.last.name)} sees nothing of the input, so there is nothing to draw"
         )
-    theme = theme_of(style)
-    steps, left_out = _steps(found, theme.scale)
+    colors = style_of(style)
+    steps, left_out = _steps(found, SCALES[style])
     title = f"Receptive field of {titled(found)}, {found.network}"
-    drawing = Drawing(title, _described(found), theme)
+    drawing = Drawing(title, _described(found), colors)
     picture = _Strips if len(found.extents) == 1 else _Rectangles
     return picture(drawing, found, steps, left_out, image).draw()
 
@@ -90,7 +96,7 @@ class _Picture:
         self, drawing: Drawing, found: UnitField, steps: list[Step], left_out: int, image: Raster | None
     ) -> None:
         self.drawing, self.found, self.steps, self.image = drawing, found, steps, image
-        self.theme = drawing.theme
+        self.style = drawing.style
         self.notes = [f"{left_out} fields between are left out; --depth folds blocks"] if left_out else []
         sees = [step.layer.sees or () for step in steps]
         self.seen = [
@@ -101,12 +107,12 @@ class _Picture:
     def head(self) -> None:
         """Title and what is seen, above the picture."""
         self.drawing.write(short(f"{self.found.network}: {titled(self.found)}", 90), (0, -52), 15, font_weight="bold")
-        self.drawing.write(short(_described(self.found), 120), (0, -34), 11, fill=self.theme.dim)
+        self.drawing.write(short(_described(self.found), 120), (0, -34), 11, fill=self.style.muted)
 
     def foot(self, y: float) -> float:
         """Notes below the picture; returns where they end."""
         for note in self.notes:
-            self.drawing.write(note, (0, y), 10, fill=self.theme.dim)
+            self.drawing.write(note, (0, y), 10, fill=self.style.muted)
             y += 14
         return y
 
@@ -124,7 +130,7 @@ class _Picture:
         pairs = zip(path[::2], path[1::2], strict=True)
         data = "".join(f"M{a[0]:.1f} {a[1]:.1f}L{b[0]:.1f} {b[1]:.1f}" for a, b in pairs)
         if data:
-            self.drawing.add("path", d=data, stroke=self.theme.dim, stroke_width=0.7, stroke_opacity=0.45)
+            self.drawing.add("path", d=data, stroke=self.style.muted, stroke_width=0.7, stroke_opacity=0.45)
 
 
 class _Rectangles(_Picture):
@@ -149,8 +155,8 @@ class _Rectangles(_Picture):
         self._axes()
         labels = self._labels(width)
         bottom = self.foot(max(height, labels[1]) + 30)
-        title = text_width(short(f"{self.found.network}: {titled(self.found)}", 90), 16)
-        right = max(labels[0], title, text_width(short(_described(self.found), 120), 11))
+        title = line_width(short(f"{self.found.network}: {titled(self.found)}", 90), 15, True)
+        right = max(labels[0], title, line_width(short(_described(self.found), 120), 11))
         return self.drawing.finish(-56, -80, right + 56 + 20, bottom + 80)
 
     def box(self, rows: Interval, columns: Interval) -> tuple[float, float, float, float]:
@@ -161,7 +167,7 @@ class _Rectangles(_Picture):
     def _input(self) -> None:
         height, width = self.found.extents[-2:]
         x, y, w, h = self.box((0, height - 1), (0, width - 1))
-        self.drawing.add("rect", x=x, y=y, width=w, height=h, fill=self.theme.fills["input"], class_="input")
+        self.drawing.add("rect", x=x, y=y, width=w, height=h, fill=self.style.paints["block"].fill, class_="input")
         if self.image:
             place = {"x": x, "y": y, "width": w, "height": h, "href": self.image.uri}
             self.drawing.add("image", **place, preserveAspectRatio="none")
@@ -171,9 +177,9 @@ class _Rectangles(_Picture):
         elif self.scale >= _GRID:
             lines = [f"M{x + n * self.scale:.1f} {y:.1f}v{h:.1f}" for n in range(1, width)]
             lines += [f"M{x:.1f} {y + n * self.scale:.1f}h{w:.1f}" for n in range(1, height)]
-            color, strength = self.theme.background, 0.8
+            color, strength = self.style.background, 0.8
             self.drawing.add("path", d="".join(lines), stroke=color, stroke_width=strength, class_="grid")
-        self.drawing.add("rect", x=x, y=y, width=w, height=h, fill="none", stroke=self.theme.dim)
+        self.drawing.add("rect", x=x, y=y, width=w, height=h, fill="none", stroke=self.style.muted)
 
     def _border(self) -> None:
         """Hatching where the largest field is not over the input: above, below, left and right of it."""
@@ -209,7 +215,7 @@ class _Rectangles(_Picture):
         (top, bottom), (left, right) = (self.found.last.sees or ())[-2:]
         x = ((left + right + 1) / 2 - self.columns[0]) * self.scale
         y = ((top + bottom + 1) / 2 - self.rows[0]) * self.scale
-        for color, thickness in ((self.theme.background, 3.0), (self.theme.ink, 1.2)):
+        for color, thickness in ((self.style.background, 3.0), (self.style.text, 1.2)):
             data = f"M{x - 5:.1f} {y:.1f}h10M{x:.1f} {y - 5:.1f}v10"
             self.drawing.add("path", d=data, stroke=color, stroke_width=thickness, class_="center")
 
@@ -217,12 +223,12 @@ class _Rectangles(_Picture):
         height, width = self.found.extents[-2:]
         for tick in ticks(0, width - 1):
             x, y, w, _ = self.box((self.rows[0], self.rows[0]), (tick, tick))
-            self.drawing.line([(x + w / 2, -3), (x + w / 2, -8)], stroke=self.theme.dim, stroke_width=1)
-            self.drawing.write(str(tick), (x + w / 2, -12), 10, "middle", fill=self.theme.dim)
+            self.drawing.line([(x + w / 2, -3), (x + w / 2, -8)], stroke=self.style.muted, stroke_width=1)
+            self.drawing.write(str(tick), (x + w / 2, -12), 10, "middle", fill=self.style.muted)
         for tick in ticks(0, height - 1):
             _, y, _, h = self.box((tick, tick), (self.columns[0], self.columns[0]))
-            self.drawing.line([(-3, y + h / 2), (-8, y + h / 2)], stroke=self.theme.dim, stroke_width=1)
-            self.drawing.write(str(tick), (-12, y + h / 2 + 3.5), 10, "end", fill=self.theme.dim)
+            self.drawing.line([(-3, y + h / 2), (-8, y + h / 2)], stroke=self.style.muted, stroke_width=1)
+            self.drawing.write(str(tick), (-12, y + h / 2 + 3.5), 10, "end", fill=self.style.muted)
 
     def _labels(self, width: float) -> tuple[float, float]:
         """Names at the right, the largest field at the top, each with a line to its corner; their right and bottom."""
@@ -235,10 +241,10 @@ class _Rectangles(_Picture):
             self.drawing.line([(corner + w, top), (x - 14, place), (x - 4, place)], stroke=step.color, stroke_width=0.8)
             weight = "bold" if step.layer.name == self.found.last.name else "normal"
             self.drawing.write(_label(step), (x, place + 4), 12, font_weight=weight)
-            after = x + max(text_width(_label(each), 12.6) for each in steps) + 8
+            after = x + max(line_width(_label(each), 12, True) for each in steps) + 8
             facts = f"{_size(step.layer)} · {share_text(self.found.share(step.layer))}"
-            self.drawing.write(facts, (after, place + 4), 11, fill=self.theme.dim)
-            right = max(right, after + text_width(facts, 11))
+            self.drawing.write(facts, (after, place + 4), 11, fill=self.style.muted)
+            right = max(right, after + line_width(facts, 11))
         return right, places[-1]
 
 
@@ -255,16 +261,16 @@ class _Strips(_Picture):
             self._bar(step, y)
             facts = f"{_size(step.layer)} · {share_text(self.found.share(step.layer))}"
             self.drawing.write(_label(step), (width + 24, y + 11), 12)
-            after = width + 24 + max(text_width(_label(each), 12.6) for each in self.steps) + 8
-            self.drawing.write(facts, (after, y + 11), 11, fill=self.theme.dim)
-            right = max(right, after + text_width(facts, 11))
+            after = width + 24 + max(line_width(_label(each), 12, True) for each in self.steps) + 8
+            self.drawing.write(facts, (after, y + 11), 11, fill=self.style.muted)
+            right = max(right, after + line_width(facts, 11))
             y += _BAR + 7
         self._input(y + 4, width)
         if self.image:
             self.notes.append("an input of one axis has no rows for an image: it is left out")
         bottom = self.foot(y + 64)
-        title = text_width(short(f"{self.found.network}: {titled(self.found)}", 90), 16)
-        right = max(right, title, text_width(short(_described(self.found), 120), 11))
+        title = line_width(short(f"{self.found.network}: {titled(self.found)}", 90), 15, True)
+        right = max(right, title, line_width(short(_described(self.found), 120), 11))
         return self.drawing.finish(-24, -80, right + 44, bottom + 80)
 
     def _view(self) -> Interval:
@@ -306,7 +312,7 @@ class _Strips(_Picture):
         (extent,) = self.found.extents
         drawn = max(self.first, 0), min(self.end, extent - 1)
         x, length = self.place(drawn)
-        fill, line = self.theme.fills["input"], self.theme.dim
+        fill, line = self.style.paints["block"].fill, self.style.muted
         self.drawing.add("rect", x=x, y=y, width=length, height=_BAR, fill=fill, stroke=line, class_="input")
         self.drawing.write(short(self.found.source), (width + 24, y + 11), 12)
         for tick in ticks(*drawn):
@@ -316,7 +322,7 @@ class _Strips(_Picture):
             self.drawing.write(f"{tick:,}", (middle, y + _BAR + 18), 10, "middle", fill=line)
         (first, last), *_ = self.found.last.sees or ((0, -1),)
         middle = ((first + last + 1) / 2 - self.first) * self.scale
-        self.drawing.line([(middle, 0), (middle, y + _BAR)], stroke=self.theme.ink, stroke_width=0.8, class_="center")
+        self.drawing.line([(middle, 0), (middle, y + _BAR)], stroke=self.style.text, stroke_width=0.8, class_="center")
 
 
 def ticks(first: int, last: int, most: int = 8) -> list[int]:

@@ -276,7 +276,7 @@ def _block(parts: Sequence[_Part], branches: set[int], step: _Step) -> Volume:
         if inside and min(inside) > before and max(inside) <= step.number:
             name, kind = instance.name, instance.block.replace("_", " ")
             break
-    family = "input" if part.kind == "input" else "merging"
+    family = "input" if part.kind == "input" else "block"
     return Volume((name,), part.shape, *_channels_and_sizes(part), family, (kind,) if kind else ())
 
 

@@ -9,10 +9,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from archcalc.diagram.drawing import Drawing, Point, line_width, short, style_of
+from archcalc.diagram.style import Paint, mixed
 from archcalc.diagram.volume_row import Volume, volume_row
 from archcalc.layers.base import size_text
 from archcalc.report.network import Network
-from archcalc.svg import Drawing, Point, shaded, short, text_width, theme_of
 
 _TALLEST = 230.0
 _WIDEST_RANGE = 64  # of sizes that are drawn linearly
@@ -85,7 +86,7 @@ def volumes(network: Network, style: str = "color", depth: int | None = None) ->
     """
     row = volume_row(network, depth)
     description = " → ".join(f"{_named(volume)} {size_text(volume.shape)}" for volume in row)
-    drawing = Drawing(f"{network.name}: its maps to scale", description, theme_of(style))
+    drawing = Drawing(f"{network.name}: its maps to scale", description, style_of(style))
     return _Picture(drawing, network.name, row).draw()
 
 
@@ -119,7 +120,7 @@ class _Picture:
 
     def __init__(self, drawing: Drawing, name: str, row: tuple[Volume, ...]) -> None:
         self.drawing, self.name, self.row = drawing, name, row
-        self.theme = drawing.theme
+        self.style = drawing.style
         self.scale = _scale(row)
         self.apart = self._distance_of_columns()
         self.boxes: list[tuple[_Box, ...]] = []  # a box for each column
@@ -128,12 +129,12 @@ class _Picture:
         self._place()
         top = min(box.top + min(box.back[1], 0) for boxes in self.boxes for box in boxes)
         bottom = max(box.bottom for boxes in self.boxes for box in boxes)
-        top = self._arcs(top)
         for number, boxes in enumerate(self.boxes):
             for box in boxes:
                 self._volume(self.row[number], box)
             if number:
                 self._between(number)
+        top = self._arcs(top)
         end = self._words(bottom + 26)
         return self._framed(top, end)
 
@@ -143,8 +144,8 @@ class _Picture:
         title = short(self.name, 80)
         self.drawing.write(title, (left, top - 24), 16, font_weight="bold")
         note = self._note()
-        self.drawing.write(note, (left, bottom + 18), 9.5, fill=self.theme.dim)
-        right = max(right, left + text_width(title, 17.5), left + text_width(note, 9.5))
+        self.drawing.write(note, (left, bottom + 18), 9.5, fill=self.style.muted)
+        right = max(right, left + line_width(title, 16, True), left + line_width(note, 9.5))
         return self.drawing.finish(left - 20, top - 56, right - left + 40, bottom - top + 56 + 36)
 
     def _note(self) -> str:
@@ -192,7 +193,7 @@ class _Picture:
                 whole = copies * length + (copies - 1) * 3.0 + back[0]
                 caption = (self._caption_width(number - 1) + self._caption_width(number)) / 2 + 12
                 left = max(left, self._center(number - 1) + caption - whole / 2)
-                words = max((text_width(line, 10) for line in self._operation(number)), default=0.0)
+                words = max((line_width(line, 10) for line in self._operation(number)), default=0.0)
                 near = before.right + before.back[0]
                 left = max(left, 2 * (operations_end + 10 + words / 2) - near)
                 operations_end = (near + left) / 2 + words / 2
@@ -214,9 +215,8 @@ class _Picture:
     # the boxes
 
     def _volume(self, volume: Volume, box: _Box) -> None:
-        fill = self.theme.fills.get(volume.family, self.theme.fills[""])
         if self.scale.plates and not volume.is_bar:
-            self._plates(volume, box, fill)
+            self._plates(volume, box)
             return
         # Frames are hinted at, and told in words.
         ghosts = min(volume.sizes[0], 4) if len(volume.sizes) == 3 and not volume.is_bar else 1
@@ -224,27 +224,32 @@ class _Picture:
             left = box.left - copy * (box.length + 3.0)
             for ghost in range(ghosts - 1, -1, -1):
                 moved = box._replace(left=left + 1.5 * ghost, top=box.top - 5.5 * ghost)
-                self._cuboid(moved, fill, volume.family)
+                self._cuboid(moved, volume.family)
 
-    def _cuboid(self, box: _Box, fill: str, family: str) -> None:
+    def _cuboid(self, box: _Box, family: str) -> None:
         (dx, dy), left, right, top, bottom = box.back, box.left, box.right, box.top, box.bottom
-        line = {"stroke": self.theme.ink, "stroke_width": 0.8, "stroke_linejoin": "round"}
+        paint = self._paint(family)
+        line = {"stroke": paint.line, "stroke_width": 0.9, "stroke_linejoin": "round"}
         above = [(left, top), (left + dx, top + dy), (right + dx, top + dy), (right, top)]
         aside = [(right, top), (right + dx, top + dy), (right + dx, bottom + dy), (right, bottom)]
-        self.drawing.polygon(above, fill=shaded(fill, 1.08), **line)
-        self.drawing.polygon(aside, fill=shaded(fill, 0.88), **line)
-        name = f"volume {family}"
-        self.drawing.add("rect", x=left, y=top, width=box.length, height=box.height, fill=fill, **line, class_=name)
+        self.drawing.polygon(above, fill=mixed(paint.fill, self.style.background, 0.35), **line)
+        self.drawing.polygon(aside, fill=mixed(paint.fill, paint.line, 0.25), **line)
+        size = {"width": box.length, "height": box.height}
+        self.drawing.add("rect", x=left, y=top, **size, fill=paint.fill, **line, class_=f"volume {family}")
 
-    def _plates(self, volume: Volume, box: _Box, fill: str) -> None:
+    def _plates(self, volume: Volume, box: _Box) -> None:
         """Each map by itself, the first in front."""
         step = self._spread(volume.channels)
-        line = {"stroke": self.theme.ink, "stroke_width": 0.8}
+        paint = self._paint(volume.family)
+        line = {"stroke": paint.line, "stroke_width": 0.9}
         for number in range(volume.channels - 1, -1, -1):
             x, y = box.left + number * step, box.top - number * step
-            shade = shaded(fill, 1 - 0.10 * (number % 2))
-            name = f"volume {volume.family}"
-            self.drawing.add("rect", x=x, y=y, width=box.length, height=box.height, fill=shade, **line, class_=name)
+            shade = mixed(paint.fill, paint.line, 0.12 * (number % 2))
+            size = {"width": box.length, "height": box.height}
+            self.drawing.add("rect", x=x, y=y, **size, fill=shade, **line, class_=f"volume {volume.family}")
+
+    def _paint(self, family: str) -> Paint:
+        return self.style.paint("end" if family == "input" else family)
 
     # what leads from one to the next
 
@@ -298,25 +303,25 @@ class _Picture:
             ends = corners
         self.drawing.polygon(
             corners,
-            fill=self.theme.background,
+            fill=self.style.background,
             fill_opacity=0.35,
-            stroke=self.theme.ink,
+            stroke=self.style.text,
             stroke_width=0.8,
             class_="window",
         )
         for end in ends:
             self._thin([end, unit])
-        self.drawing.add("circle", cx=unit[0], cy=unit[1], r=1.8, fill=self.theme.ink)
+        self.drawing.add("circle", cx=unit[0], cy=unit[1], r=1.8, fill=self.style.text)
 
     def _thin(self, points: Sequence[Point]) -> None:
-        self.drawing.line(points, stroke=self.theme.ink, stroke_width=0.6, stroke_opacity=0.7)
+        self.drawing.line(points, stroke=self.style.text, stroke_width=0.6, stroke_opacity=0.7)
 
     def _arrow(self, points: Sequence[Point]) -> None:
-        self.drawing.line(points, stroke=self.theme.dim, stroke_width=1.2, stroke_linejoin="round")
+        self.drawing.line(points, stroke=self.style.muted, stroke_width=1.2, stroke_linejoin="round")
         (x0, y0), (x, y) = points[-2:]
         angle = math.atan2(y - y0, x - x0)
         wings = [(x - 6 * math.cos(angle + turn), y - 6 * math.sin(angle + turn)) for turn in (-0.45, 0.45)]
-        self.drawing.polygon([(x, y), *wings], fill=self.theme.dim)
+        self.drawing.polygon([(x, y), *wings], fill=self.style.muted)
 
     def _arcs(self, top: float) -> float:
         """Skips above the row, the longest the highest; returns where they end."""
@@ -347,9 +352,8 @@ class _Picture:
         return lines
 
     def _caption_width(self, number: int) -> float:
-        return max(
-            text_width(text, size * (1.06 if weight == "bold" else 1)) for text, size, weight in self._caption(number)
-        )
+        lines = self._caption(number)
+        return max(line_width(text, size, weight == "bold") for text, size, weight in lines)
 
     def _operation(self, number: int) -> list[str]:
         """What makes a volume of the one before, and what follows in its shape; in lines of a few words."""
@@ -369,7 +373,7 @@ class _Picture:
         captions = [self._caption(number) for number in range(len(self.row))]
         for number, lines in enumerate(captions):
             for line, (text, size, weight) in enumerate(lines):
-                fill = self.theme.ink if weight == "bold" or line == 1 else self.theme.dim
+                fill = self.style.text if weight == "bold" or line == 1 else self.style.muted
                 place = (self._center(number), y + line * _LINE)
                 self.drawing.write(text, place, size, "middle", fill=fill, font_weight=weight)
         y += max(map(len, captions)) * _LINE + 10
@@ -380,6 +384,6 @@ class _Picture:
             middle = (before.right + before.back[0] + left) / 2
             operation = self._operation(number)
             for line, text in enumerate(operation):
-                self.drawing.write(text, (middle, y + line * 12.5), 10, "middle", fill=self.theme.dim)
+                self.drawing.write(text, (middle, y + line * 12.5), 10, "middle", fill=self.style.muted)
             most = max(most, len(operation))
         return y + max(most - 1, 0) * 12.5

@@ -5,12 +5,15 @@ import math
 import re
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner, Result
 from svg_checks import boxes, check_safe, texts
 
 import archcalc
+from archcalc.cli import cli
 from archcalc.diagram.volume_row import Volume, volume_row
 from archcalc.errors import UsageError
 
@@ -188,3 +191,23 @@ def test_no_words_cover_each_other() -> None:
 
 def test_numbers_have_two_decimals_at_most() -> None:
     assert re.search(r"\d\.\d{3}", archcalc.load("alexnet_2012").to_volumes_svg()) is None
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["diagram", "lenet5", "--volumes", *arguments], catch_exceptions=True)
+
+
+def test_the_command_draws_them(tmp_path: Path) -> None:
+    file = tmp_path / "volumes.svg"
+    assert invoke("-o", str(file), "--style", "paper").exit_code == 0
+    assert file.read_text("utf-8") == archcalc.load("lenet5").to_volumes_svg("paper")
+    assert invoke().output == archcalc.load("lenet5").to_volumes_svg()
+    assert isinstance(invoke("-o", str(file)).exception, UsageError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--to", "dot"], "--volumes draws SVG, not DOT"), (["--heat", "macs"], "--volumes takes no --show, --heat")],
+)
+def test_what_volumes_do_not_take(arguments: list[str], message: str) -> None:
+    assert message in str(invoke(*arguments).exception)
