@@ -17,11 +17,13 @@ COMMANDS = {
     "reconcile": "Show why tools count differently, and which of them a figure comes from.",
     "formula": "Give parameters, MACs and shapes in closed form.",
     "memory": "Say how much memory inference and training take, and which batch fits.",
+    "diagram": "Draw the network as SVG, PDF, PNG or DOT.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
     "compare": "Set networks side by side: totals, layers and differences.",
     "check": "Validate specs and point out what is odd about them.",
     "range": "Say which sizes of an input work, lose nothing, and are of use.",
     "verify": "Compare every number with what PyTorch does.",
+    "receptive-field": "Show what one unit sees of the input, layer after layer.",
     "bench": "Time networks on a device, and compare them.",
     "roofline": "Say the least time of every layer on a device, and what bounds it.",
     "layers": "List the layer types and their fields.",
@@ -39,7 +41,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"archcalc.cli.{cmd_name}").command
+        command: click.Command = import_module(f"archcalc.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

@@ -19,6 +19,7 @@ from archcalc.layers.base import (
     Tensors,
     dim_misfit,
     elements,
+    field_text,
     pointwise,
     resolve_axis,
     torch_module,
@@ -87,6 +88,7 @@ class LeakyRelu(InPlaceLayer, Activation):
     type: ClassVar[str] = "leaky_relu"
     output_is_enough: ClassVar[bool] = True
     costs: ClassVar[dict[str, int]] = {"comparisons": 1, "multiplications": 1}
+    telling: ClassVar[tuple[str, ...]] = ("negative_slope",)
 
     negative_slope: float = 0.01
 
@@ -233,6 +235,7 @@ class SoftmaxLayer(Elementwise):
     family: ClassVar[str] = "activation"
     takes: ClassVar[tuple[str, ...]] = FLOATING
     keeps: ClassVar[tuple[int, ...]] = (RESULT,)
+    telling: ClassVar[tuple[str, ...]] = ("dim",)
 
     dim: int = -1
 
@@ -312,6 +315,9 @@ class Dropout(InPlaceLayer):
         # The noise is as large as the values; with p = 1 it is a single zero. CUDA keeps a bool for each value instead.
         noise = Piece((), per_sample=False) if self.p == 1 else Piece(inputs[0].shape)
         return (Step(beside=(noise,), in_place=self.inplace),)
+
+    def label(self) -> str:
+        return field_text("p", self.p)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.Dropout", **self.changed("p", "inplace"))

@@ -39,6 +39,7 @@ class AdaptivePooling(Layer):
     torch_name: ClassVar[str]
     channel_axis: ClassVar[int | None] = 0
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    telling: ClassVar[tuple[str, ...]] = ("output_size",)
 
     output_size: PerAxis
 

@@ -37,6 +37,7 @@ class MultiHeadAttention(Layer):
 
     type: ClassVar[str] = "multi_head_attention"
     family: ClassVar[str] = "attention"
+    telling: ClassVar[tuple[str, ...]] = ("num_heads",)
     input_names: ClassVar[tuple[str, ...]] = ("query", "key", "value")
     input_counts: ClassVar[tuple[int, int | None]] = (1, 3)
     channel_axis: ClassVar[int | None] = -1

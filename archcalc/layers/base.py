@@ -204,6 +204,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     is_view: ClassVar[bool] = False  # gives its input, or a part of it, without moving a value
     acts_in_training: ClassVar[bool] = False  # whatever it is at inference, training computes something
     is_lookup: ClassVar[bool] = False  # reads only those of its weights that it gives out
+    telling: ClassVar[tuple[str, ...]] = ()  # fields that a label gives, where they are not their default
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
     keeps: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
 
@@ -281,6 +282,10 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
             return (Step(is_view=True, passes=True),)
         return (Step((*range(len(inputs)), *self.parameters(inputs)), keeps=self.keeps),)
 
+    def label(self) -> str:
+        """What tells it apart from others of its type, in a few words: `3×3, stride 2`. Sizes of the output are not."""
+        return ", ".join(field_text(field, value) for field, value in self.changed(*self.telling).items())
+
     def module(self, inputs: Tensors) -> Module:
         """The PyTorch module that does the same."""
         raise NotImplementedError(self.type)
@@ -328,6 +333,22 @@ def elements(shape: Shape) -> Any:
 def size_text(shape: Shape) -> str:
     """A shape as archcalc writes it: `6×28×28`; `1 value` for the empty one."""
     return "×".join(map(str, shape)) if shape else "1 value"
+
+
+def field_text(field: str, value: Any) -> str:
+    """A field of a layer in a few words: `stride 2`, `padding 1×3`, `ceil mode`; a pair is `1+2`."""
+    name = field.replace("_", " ")
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    if isinstance(value, tuple):
+        return f"{name} {size_text(tuple(map(_size_of_field, value)))}"
+    return f"{name} {_size_of_field(value)}"
+
+
+def _size_of_field(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "+".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def per_axis(value: Any, dimensions: int) -> tuple[Any, ...]:

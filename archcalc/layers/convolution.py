@@ -35,6 +35,7 @@ class Convolution(SlidingLayer):
 
     family: ClassVar[str] = "convolution"
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    telling: ClassVar[tuple[str, ...]] = ("groups",)
 
     out_channels: Positive
     kernel_size: PerAxis

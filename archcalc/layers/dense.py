@@ -139,6 +139,7 @@ class Embedding(Layer):
     takes: ClassVar[tuple[str, ...]] = INTEGER
     is_lookup: ClassVar[bool] = True
     keeps: ClassVar[tuple[int, ...]] = (0,)
+    telling: ClassVar[tuple[str, ...]] = ("num_embeddings",)
 
     num_embeddings: Positive
     embedding_dim: Positive

@@ -130,6 +130,7 @@ class GraphReadout(Layer):
     channel_axis: ClassVar[int | None] = -1
     ranks: ClassVar[tuple[int, ...]] = (2,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    telling: ClassVar[tuple[str, ...]] = ("reduction",)
 
     reduction: Literal["mean", "sum", "max"] = "mean"
 

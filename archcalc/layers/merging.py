@@ -147,6 +147,7 @@ class Cat(Merging):
     """Its inputs side by side along `dim` (by default the channels), counted without the batch."""
 
     type: ClassVar[str] = "cat"
+    telling: ClassVar[tuple[str, ...]] = ("dim",)
 
     dim: int = 0
 

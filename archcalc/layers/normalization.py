@@ -168,6 +168,7 @@ class GroupNorm(Normalization):
     type: ClassVar[str] = "group_norm"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
+    telling: ClassVar[tuple[str, ...]] = ("num_groups",)
 
     num_groups: Positive
     eps: Epsilon = 1e-5
@@ -260,6 +261,7 @@ class LocalResponseNorm(Normalization):
     type: ClassVar[str] = "local_response_norm"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    telling: ClassVar[tuple[str, ...]] = ("size",)
 
     size: Positive
     alpha: float = 1e-4

@@ -64,6 +64,8 @@ class CeilPooling(Pooling):
     end, but may not start in the padding (PyTorch).
     """
 
+    telling: ClassVar[tuple[str, ...]] = ("ceil_mode",)
+
     kernel_size: PerAxis
     stride: PerAxis | None = None
     padding: Padding = 0

@@ -41,6 +41,7 @@ class ZeroPad(Shaping):
     type: ClassVar[str] = "zero_pad"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    telling: ClassVar[tuple[str, ...]] = ("padding",)
 
     padding: Natural | tuple[Natural | Pair, ...]
 
@@ -79,6 +80,7 @@ class Upsample(Shaping):
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    telling: ClassVar[tuple[str, ...]] = ("scale_factor", "mode")
 
     size: PerAxis | None = None
     scale_factor: Scale | None = None
@@ -171,6 +173,7 @@ class PixelShuffle(Shaping):
     type: ClassVar[str] = "pixel_shuffle"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (3,)
+    telling: ClassVar[tuple[str, ...]] = ("upscale_factor",)
 
     upscale_factor: Positive
 

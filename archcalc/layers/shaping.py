@@ -177,6 +177,9 @@ class Permute(Shaping):
 
     dims: tuple[int, ...]
 
+    def label(self) -> str:
+        return f"dims {', '.join(map(str, self.dims))}"
+
     def _order(self) -> tuple[int, ...]:
         return tuple(resolve_axis(dim, len(self.dims)) for dim in self.dims)
 
@@ -208,6 +211,7 @@ class ChannelShuffle(Elementwise):
     family: ClassVar[str] = "shaping"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
+    telling: ClassVar[tuple[str, ...]] = ("groups",)
 
     groups: Positive
 
@@ -223,6 +227,7 @@ class Slice(Shaping):
 
     type: ClassVar[str] = "slice"
     is_view: ClassVar[bool] = True
+    telling: ClassVar[tuple[str, ...]] = ("start", "stop", "dim")
 
     start: int = 0
     stop: int | None = None
@@ -271,6 +276,7 @@ class Chunk(Shaping):
 
     type: ClassVar[str] = "chunk"
     is_view: ClassVar[bool] = True
+    telling: ClassVar[tuple[str, ...]] = ("chunks", "index", "dim")
 
     chunks: Positive
     index: Natural

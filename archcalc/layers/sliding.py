@@ -16,6 +16,7 @@ from archcalc.layers.base import (
     Step,
     Tensors,
     axis_misfit,
+    field_text,
     per_axis,
     size_text,
 )
@@ -34,6 +35,12 @@ class SlidingLayer(Layer):
     def geometry(self) -> dict[str, Any]:
         """kernel_size, stride, padding and dilation, with their defaults resolved."""
         raise NotImplementedError
+
+    def label(self) -> str:
+        geometry = self.geometry()
+        kernel = size_text(per_axis(geometry.pop("kernel_size"), self.dimensions))
+        moved = (field_text(field, value) for field, value in geometry.items() if not _is_neutral(field, value))
+        return ", ".join(text for text in (kernel, *moved, super().label()) if text)
 
     def spatial_windows(self, sizes: Shape) -> tuple[Window, ...]:
         """The window along each spatial axis."""
@@ -97,6 +104,11 @@ class SlidingLayer(Layer):
     def channel_window(self, inputs: Tensors) -> Window:
         """How the channel axis is read."""
         raise NotImplementedError
+
+
+def _is_neutral(field: str, value: Any) -> bool:
+    """Whether a window neither jumps nor reaches out by this."""
+    return value == "valid" or set(per_axis(value, 1)) == {0 if field == "padding" else 1}
 
 
 def trace_window(window: Window) -> Window:

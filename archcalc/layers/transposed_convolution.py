@@ -24,6 +24,7 @@ from archcalc.layers.base import (
     divides,
     elements,
     per_axis,
+    size_text,
     torch_module,
     weighted_links,
 )
@@ -41,6 +42,7 @@ class TransposedConvolution(Layer):
     channel_axis: ClassVar[int | None] = 0
     takes: ClassVar[tuple[str, ...]] = FLOATING
     keeps: ClassVar[tuple[int, ...]] = (0,)
+    telling: ClassVar[tuple[str, ...]] = ("stride", "padding", "output_padding", "dilation", "groups")
 
     out_channels: Positive
     kernel_size: PerAxis
@@ -50,6 +52,10 @@ class TransposedConvolution(Layer):
     groups: Positive = 1
     bias: bool = True
     dilation: PerAxis = 1
+
+    def label(self) -> str:
+        kernel = size_text(per_axis(self.kernel_size, self.dimensions))
+        return ", ".join(text for text in (kernel, super().label()) if text)
 
     def _windows(self) -> tuple[Window, ...]:
         values = (per_axis(v, self.dimensions) for v in (self.kernel_size, self.stride, self.padding, self.dilation))

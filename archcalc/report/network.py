@@ -12,12 +12,14 @@ from archcalc.report.summary import Counting, LayerSummary, Summary, Totals, sum
 from archcalc.report.table import render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from archcalc.analysis.counting import Reading
     from archcalc.analysis.explain import Explanation
     from archcalc.analysis.input_range import SizeRange
     from archcalc.analysis.memory import Memory
+    from archcalc.analysis.unit_field import UnitField
     from archcalc.devices import Device
     from archcalc.report.reconciliation import Reconciliation
     from archcalc.report.roofline import Roofline
@@ -213,6 +215,27 @@ class Network:
         found = device if isinstance(device, Device) else find_device(fspath(device))
         return make_roofline(self.analysed, found, dtype)
 
+    def receptive_field(
+        self, layer: str | None = None, unit: "Sequence[int] | None" = None, depth: int | None = None
+    ) -> "UnitField":
+        """What one unit of a layer sees of the input, and units of the layers before it.
+
+        Without a layer it is the last with several units that see different parts, without a unit the middle one;
+        `depth` folds blocks. Raises UsageError for a layer or a unit that does not exist or has no positions.
+        """
+        from archcalc.analysis.unit_field import find_unit_field
+
+        return find_unit_field(self.analysed, None if layer is None else self.position(layer), unit, depth)
+
+    def to_volumes_svg(self, style: str = "color", depth: int | None = None) -> str:
+        """The network as a row of boxes, one for each map, to scale: the text of an SVG.
+
+        `style` is color, paper or dark; `depth` folds blocks. Raises UsageError for a network that is no row of maps.
+        """
+        from archcalc.diagram.volumes import volumes
+
+        return volumes(self, style, depth)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
         return self.summary.to_dict()
@@ -226,6 +249,30 @@ class Network:
         from archcalc.export.source import to_source
 
         return to_source(self.analysed)
+
+    def to_dot(self, **look: Any) -> str:
+        """The network as a diagram, in the language of Graphviz.
+
+        `look` takes `depth` (blocks below it are closed; 0 opens all; by default as many as stay readable), `show`
+        (names of more lines: `parameters`, `macs`, `receptive-field`), `heat` (a colour for `parameters`, `macs` or
+        what `check` finds), `direction` (`TB` or `LR`), `style` (`color`, `paper` or `dark`) and `every_copy` (draw
+        each of several equal blocks in a row). Raises UsageError for what there is none of.
+        """
+        from archcalc.diagram.dot import to_dot
+        from archcalc.diagram.picture import draw, look_of
+
+        return to_dot(draw(self, look_of(**look)))
+
+    def to_svg(self, **look: Any) -> str:
+        """The diagram as an SVG element, with the arguments of `to_dot`.
+
+        It is laid out by the program `dot` if that is installed, or else by the Graphviz that comes with archcalc. It
+        has no script and refers to nothing; the card of a layer has the class `layer-` and its position in `layers`.
+        """
+        from archcalc.diagram.draw import dot_program, to_svg
+        from archcalc.diagram.picture import draw, look_of
+
+        return to_svg(draw(self, look_of(**look)), dot_program())
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"

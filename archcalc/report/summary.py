@@ -327,12 +327,12 @@ def _fold(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[Lay
         last = next((row for row in group if row.name == graph.block_outputs.get(name)), group[-1])
         alone = len(group) == 1 and last.name == name
         folded.append(
-            structs.replace(last, inputs=inputs) if alone else _add_rows(name, types[name], inputs, group, last)
+            structs.replace(last, inputs=inputs) if alone else add_rows(name, types[name], inputs, group, last)
         )
     return tuple(folded)
 
 
-def _add_rows(
+def add_rows(
     name: str, block: str, inputs: tuple[str, ...], rows: list[LayerSummary], last: LayerSummary
 ) -> LayerSummary:
     """One row for a block; `last` is that of the layer whose output is the block's."""

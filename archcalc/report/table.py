@@ -107,7 +107,7 @@ def _aligned(summary: Summary, columns: Sequence[str], ruled: bool, style: Style
     rows = summary.layers
     words = [number for number, name in enumerate(columns) if name in _SHORTENED]
     left = [n for n, name in enumerate(columns) if not any(isinstance(COLUMNS[name].value(row), int) for row in rows)]
-    cells = [[_text(COLUMNS[name], row) for name in columns] for row in rows]
+    cells = [[cell_text(COLUMNS[name], row) for name in columns] for row in rows]
     return text_table([*_headers(summary, columns).values()], cells, style, left, words, 2 if ruled else 0)
 
 
@@ -172,7 +172,8 @@ def _bound(value: int, is_lower_bound: bool) -> str:
 # the text of a cell
 
 
-def _text(column: Column, row: LayerSummary) -> str:
+def cell_text(column: Column, row: LayerSummary) -> str:
+    """The text of a column in a row; `?` where it is unknown, `–` where there is none."""
     value = column.value(row)
     if value is None:
         return "?" if column.key in row.unknown or column.key != "receptive_field" else "–"
@@ -219,7 +220,7 @@ def _operations_text(operations: dict[str, int | None]) -> str:
 
 
 def _page(summary: Summary, columns: Sequence[str], format_name: str) -> str:
-    body = [[_text(COLUMNS[name], row) for name in columns] for row in summary.layers]
+    body = [[cell_text(COLUMNS[name], row) for name in columns] for row in summary.layers]
     left = [number for number, name in enumerate(columns) if name not in _COUNTS]
     rows = [*body, _total_row(summary, columns)]
     table = page_table([*_headers(summary, columns).values()], rows, format_name, left)

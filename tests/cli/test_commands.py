@@ -41,7 +41,8 @@ def test_every_command_has_help(command: str) -> None:
 def test_the_list_says_what_the_command_says(command: str) -> None:
     import importlib
 
-    assert importlib.import_module(f"archcalc.cli.{command}").command.short_help == COMMANDS[command]
+    module = importlib.import_module(f"archcalc.cli.{command.replace('-', '_')}")
+    assert module.command.short_help == COMMANDS[command]
 
 
 def test_version() -> None:

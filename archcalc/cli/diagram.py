@@ -1,0 +1,104 @@
+"""`archcalc diagram`."""
+
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.cli.options import network_options
+from archcalc.cli.output import check_writable, write_file
+from archcalc.diagram.picture import Look, draw
+from archcalc.diagram.quantities import HEATS, LINES, check_names
+from archcalc.diagram.style import STYLES
+from archcalc.errors import UsageError
+
+FORMS = ("svg", "pdf", "png", "dot")
+
+
+class Depth(click.ParamType[Any]):
+    """A number of levels, or `all`."""
+
+    name = "depth"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "all":
+            return 0
+        if not isinstance(value, int) and not value.isdecimal():
+            self.fail(f"{value!r} is no depth: give a number of levels, or all", param, ctx)
+        return int(value)
+
+
+@click.command("diagram", short_help="Draw the network as SVG, PDF, PNG or DOT.")
+@click.argument("spec")
+@network_options
+@click.option("-o", "--output", type=click.Path(), help="The file to write; without it SVG is printed.")
+@click.option("--to", "form", type=click.Choice(FORMS), help="[default: by the file's ending, else svg]")
+@click.option("--depth", type=Depth(), metavar="N", help="Fold blocks below this depth; all or 0 opens every block.")
+@click.option("--show", default="", metavar="NAMES", help=f"More lines, with commas: {', '.join(LINES)}.")
+@click.option("--heat", type=click.Choice(HEATS), help="Colour by a quantity, or by what check finds.")
+@click.option(
+    "--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True, help="Its way: down or right."
+)
+@click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="paper is for print.")
+@click.option("--volumes", is_flag=True, help="Draw its maps as boxes to scale, in a row; as SVG.")
+@click.option("--every-copy", is_flag=True, help="Draw each of several equal blocks in a row.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+def command(spec: str, output: str | None, form: str | None, show: str, force: bool, **options: Any) -> None:
+    """Draw SPEC: its layers as cards with type, essential fields and output shape, its blocks as frames.
+
+    The program dot draws if it is installed, or else a Graphviz that comes with archcalc, which makes SVG; PDF and PNG
+    need dot. Without --depth, blocks are folded where there would be more than 60 cards.
+
+    --volumes draws the classic picture of a convolutional network instead: maps as boxes, heights and widths to scale.
+    Of the options of a diagram it takes --depth and --style.
+    """
+    chosen = form or _form(output)
+    if output is None and chosen in ("pdf", "png"):
+        raise UsageError(f"{chosen.upper()} is binary: name a file, as in -o model.{chosen}")
+    if output is not None:
+        check_writable(output, force)
+    names = check_names(tuple(name.strip() for name in show.split(",") if name.strip()))
+    wanted = {name: options.pop(name) for name in ("depth", "heat", "direction", "style", "every_copy")}
+    if options.pop("volumes"):
+        content = _volumes(archcalc.load(spec, **options), chosen, Look(show=names, **wanted))
+        _put(content, output, force)
+        return
+    picture = draw(archcalc.load(spec, **options), Look(show=names, **wanted))
+    if picture.folded:
+        click.echo(f"note: {picture.folded} (--depth all opens every block)", err=True)
+    _put(_drawn(picture, chosen), output, force)
+
+
+def _put(content: str | bytes, output: str | None, force: bool) -> None:
+    if output is None:
+        click.echo(content, nl=False)
+    else:
+        write_file(output, content, force)
+
+
+def _volumes(network: archcalc.Network, form: str, look: Look) -> str:
+    """Maps to scale, which no Graphviz lays out."""
+    if form != "svg":
+        raise UsageError(f"--volumes draws SVG, not {form.upper()}: name a file that ends in .svg")
+    if look != Look(depth=look.depth, style=look.style):
+        raise UsageError("--volumes takes no --show, --heat, --direction or --every-copy: it draws maps, not cards")
+    # Of a row, no more blocks than it asks for are opened.
+    return network.to_volumes_svg(look.style, look.depth or None)
+
+
+def _form(output: str | None) -> str:
+    if output is None:
+        return "svg"
+    ending = output.lower().rpartition(".")[2]
+    if ending not in FORMS:
+        raise UsageError(f"a file that ends in .{ending} says not what to draw: add --to, with {', '.join(FORMS)}")
+    return ending
+
+
+def _drawn(picture: Any, form: str) -> str | bytes:
+    from archcalc.diagram.dot import to_dot
+    from archcalc.diagram.draw import dot_program, to_image, to_svg
+
+    if form == "dot":
+        return to_dot(picture)
+    return to_svg(picture, dot_program()) if form == "svg" else to_image(picture, form)

@@ -1,0 +1,60 @@
+"""`archcalc receptive-field`."""
+
+from typing import Any
+
+import click
+
+import archcalc
+from archcalc.cli.options import network_options
+from archcalc.cli.output import check_writable, write_file
+from archcalc.cli.terminal import terminal_style
+from archcalc.diagram.style import STYLES
+from archcalc.errors import UsageError
+from archcalc.report.unit_field import render_unit_field, unit_field_to_dict
+
+
+def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    indices = [part.strip() for part in text.split(",")]
+    if not all(index.isascii() and index.isdecimal() and len(index) < 19 for index in indices):
+        raise click.BadParameter(f"{text!r} is no unit; write its row and column, counted from 0, as 3,3")
+    return tuple(map(int, indices))
+
+
+@click.command("receptive-field", short_help="Show what one unit sees of the input, layer after layer.")
+@click.argument("spec")
+@network_options
+@click.option("--layer", metavar="NAME", help="[default: the last with several units that see different parts]")
+@click.option("--unit", metavar="Y,X", callback=_unit, help="Counted from 0.  [default: the middle one]")
+@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@click.option("--image", metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
+@click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
+@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("-o", "--output", metavar="FILE", help="Draw it, too, as an SVG.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+def command(spec: str, image: str | None, style: str, format_name: str, output: str | None, **options: Any) -> None:
+    """Show what one unit of a layer in SPEC sees of the input, and draw it with -o.
+
+    Every layer on the way is seen through the unit whose field has its middle nearest. Positions are counted from 0,
+    and not clipped: padding lets a unit see over the border of the input. An image is stretched to the input's size,
+    and is held by the drawing.
+    """
+    question = {key: options.pop(key) for key in ("layer", "unit", "depth")}
+    force = options.pop("force")
+    if image and not output:
+        raise UsageError("--image is for the drawing: name its file, as in -o field.svg")
+    if output:
+        check_writable(output, force)
+    found = archcalc.load(spec, **options).receptive_field(**question)
+    if output:
+        from archcalc.diagram.raster import read_raster
+        from archcalc.diagram.receptive_field import draw_unit_field
+
+        write_file(output, draw_unit_field(found, style, read_raster(image) if image else None), force)
+    if format_name == "json":
+        import json
+
+        click.echo(json.dumps(unit_field_to_dict(found), indent=2, ensure_ascii=False))
+    else:
+        click.echo(render_unit_field(found, terminal_style()))

@@ -1,0 +1,84 @@
+"""Equal blocks in a row, of which a picture needs only the first."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.structure import Keys, Unit, layers_in
+
+
+class Member(NamedTuple):
+    """A block or a layer, the layers in it by the way to each, and their numbers among these."""
+
+    unit: Unit
+    layers: dict[int, Keys]  # by position in the graph
+
+    @property
+    def numbers(self) -> dict[int, int]:
+        """Positions in the graph to numbers within the member."""
+        return {position: number for number, position in enumerate(self.layers)}
+
+
+class Copies:
+    """Which members of a group are copies of the one before."""
+
+    def __init__(self, analysed: AnalysedGraph) -> None:
+        self.graph, self.tensors, self.first = analysed.graph, analysed.tensors, len(analysed.graph.inputs)
+        self.readers: defaultdict[int, list[int]] = defaultdict(list)  # of edges
+        self.users: defaultdict[int, list[int]] = defaultdict(list)  # of weights
+        for position, node in enumerate(self.graph.nodes):
+            for source in node.sources:
+                self.readers[source].append(position)
+            if node.owner is not None:
+                self.users[node.owner].append(position)
+
+    def runs(self, units: list[Unit]) -> Iterator[list[Member]]:
+        """The units in order; those of one list are equal, and each reads the one before."""
+        run: list[Member] = []
+        for unit in units:
+            member = Member(unit, {position: keys for keys, position in layers_in(unit)})
+            if run and not self._is_copy(run[-1], member):
+                yield run
+                run = []
+            run.append(member)
+        if run:
+            yield run
+
+    def _is_copy(self, one: Member, other: Member) -> bool:
+        """Whether two blocks are equal but for what they read: one reads the other, and is all that does."""
+        if isinstance(one.unit, int) or isinstance(other.unit, int) or len(one.layers) != len(other.layers):
+            return False
+        given = self._given(one)
+        if len(given) != 1 or given[0] in self.graph.outputs or not other.layers.keys() >= {*self.readers[given[0]]}:
+            return False
+        entry = self._entry(one, other, given[0])
+        alike = entry is not None and self.tensors[entry] == self.tensors[given[0]]
+        return alike and self._signature(one, entry) == self._signature(other, given[0])
+
+    def _given(self, member: Member) -> list[int]:
+        """The edges that layers outside of it read, or that are outputs."""
+        edges = (self.first + position for position in member.layers)
+        outputs = self.graph.outputs
+        return [edge for edge in edges if edge in outputs or not member.layers.keys() >= {*self.readers[edge]}]
+
+    def _entry(self, one: Member, other: Member, given: int) -> int | None:
+        """The edge that one block reads where the other reads what this one gives."""
+        for mine, theirs in zip(one.layers, other.layers, strict=True):
+            sources = self.graph.nodes[theirs].sources
+            if given in sources and len(self.graph.nodes[mine].sources) == len(sources):
+                return self.graph.nodes[mine].sources[sources.index(given)]
+        return None
+
+    def _signature(self, member: Member, entry: int | None) -> list[object]:
+        """All that makes a block what it is, without its name; equal only for blocks that differ in nothing else."""
+        numbers = member.numbers
+        block = member.unit.instance.block if not isinstance(member.unit, int) and member.unit.instance else ""
+        found: list[object] = [block]
+        for position, keys in member.layers.items():
+            node = self.graph.nodes[position]
+            read = ["entry" if s == entry else numbers.get(s - self.first, ("edge", s)) for s in node.sources]
+            owner = None if node.owner is None else numbers.get(node.owner, ("layer", node.owner))
+            lent = [position for user in self.users[position] if user not in numbers]
+            found.append((keys, node.layer, node.trainable, read, owner, lent))
+        return found

@@ -1,0 +1,152 @@
+"""The picture as DOT text, with cards as tables; or with boxes of the cards' sizes, to be filled by `svg.py`."""
+
+from html import escape
+
+from archcalc.diagram.geometry import LETTERING, SHAPE, Lettering, card_size
+from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
+from archcalc.diagram.style import FONTS, STYLES, Style, mixed
+
+_IN_A_ROW = 4  # entries of the legend
+POINTS = 72  # in an inch
+
+
+def to_dot(picture: Picture, boxes: bool = False) -> str:
+    """DOT text. With `boxes`, cards are empty boxes of the right size and there is no title."""
+    from graphviz import Digraph
+
+    style = STYLES[picture.look.style]
+    font = FONTS.replace(", ", ",")
+    graph = Digraph("archcalc")
+    graph.attr(
+        rankdir=picture.look.direction, bgcolor=style.background, nodesep="0.3", ranksep="0.3", fontname=font, pad="0.1"
+    )
+    if not boxes:
+        graph.attr(labelloc="t", label=_head(picture, style))
+    graph.attr("node", shape="box" if boxes else "plain", fontname=font, fontcolor=style.text)
+    graph.attr("edge", fontname=font, fontsize="10", color=style.edge, fontcolor=style.muted, arrowsize="0.6")
+    _add(graph, picture.parts, style, boxes)
+    for number, arrow in enumerate(picture.arrows):
+        graph.edge(f"n{arrow.source}", f"n{arrow.target}", id=f"edge-{number}", **_arrow(arrow))
+    return str(graph.source)
+
+
+def _add(graph, parts, style: Style, boxes: bool) -> None:  # type: ignore[no-untyped-def]
+    for part in parts:
+        if isinstance(part, Card):
+            graph.node(f"n{part.number}", **_card(part, style, boxes))
+            continue
+        with graph.subgraph(name=f"cluster_{part.number}") as frame:
+            frame.attr(**_frame(part, style))
+            _add(frame, part.parts, style, boxes)
+
+
+def _frame(box: Box, style: Style) -> dict[str, str]:
+    return {
+        "id": box.identifier,
+        "label": quoted(frame_title(box)),
+        "labeljust": "l",
+        "fontsize": "12",
+        "fontcolor": style.muted,
+        "style": "rounded,filled",
+        "fillcolor": style.frame.fill,
+        "color": style.frame.line,
+        "margin": "10",
+        "tooltip": quoted(box.tip),
+    }
+
+
+def frame_title(box: Box) -> str:
+    """What stands at the top of a frame."""
+    return f"{box.title}     ×{box.copies}" if box.copies > 1 else box.title
+
+
+def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:
+    shared = {"id": card.identifier, "class": " ".join(card.classes), "tooltip": quoted(card.tip)}
+    shared = {name: value for name, value in shared.items() if value}
+    if not boxes:
+        return {**shared, "label": _table(card, style)}
+    width, height = card_size(card)
+    sizes = {"width": f"{width / POINTS:.4f}", "height": f"{height / POINTS:.4f}"}
+    return {**shared, **sizes, "label": "", "fixedsize": "true"}
+
+
+def _arrow(arrow: Arrow) -> dict[str, str]:
+    if arrow.kind == "weights":
+        return {"style": "dotted", "constraint": "false", "arrowhead": "open"}
+    weight = {"weight": "8"} if arrow.is_main else {}
+    return {**weight, "label": quoted(f" {arrow.text} ")} if arrow.text else weight
+
+
+def quoted(text: str) -> str:
+    """A text that means itself as the value of an attribute: backslashes and entities are its letters."""
+    from graphviz import escape as literal
+
+    # Its type keeps <…> from being read as a table.
+    literally: str = literal(text.replace("&", "&amp;"))
+    return literally
+
+
+# tables
+
+
+def _table(card: Card, style: Style) -> str:
+    fill, line = ground(card, style), border(card, style)
+    dashes = "STYLE='DASHED' " if card.dashed else ""
+    width = f"BORDER='{2 if card.copies > 1 else 1}'"
+    rows = "".join(_row(row, card, style) for row in card.rows)
+    head = f"<TABLE {width} {dashes}CELLBORDER='0' CELLSPACING='0' CELLPADDING='2' COLOR='{line}' BGCOLOR='{fill}'>"
+    return f"<{head}{rows}</TABLE>>"
+
+
+def ground(card: Card, style: Style) -> str:
+    """The colour of a card; that of a frozen one is pale."""
+    if card.heat is not None:
+        return style.heated(card.heat)
+    fill = style.paint(card.color).fill
+    return mixed(fill, style.background, 0.6) if card.frozen else fill
+
+
+def border(card: Card, style: Style) -> str:
+    """The colour of a card's edge; where the ground shows a quantity, families have none."""
+    return style.muted if card.heat is not None else style.paint(card.color).line
+
+
+def _row(row: Row, card: Card, style: Style) -> str:
+    lettering = LETTERING[row.kind]
+    color = f" BGCOLOR='{style.paint(row.color).fill}'" if row.kind == "band" and card.heat is None else ""
+    left = _text(row.left, lettering)
+    if not row.right:
+        return f"<TR><TD ALIGN='LEFT' COLSPAN='2'{color}>{left}</TD></TR>"
+    right = _text(row.right, SHAPE)
+    return f"<TR><TD ALIGN='LEFT'{color}>{left}</TD><TD ALIGN='RIGHT'{color}>{right}</TD></TR>"
+
+
+def _text(text: str, lettering: Lettering) -> str:
+    bold = ("<B>", "</B>") if lettering.bold else ("", "")
+    return f"<FONT POINT-SIZE='{lettering.size:g}'>{bold[0]}{html(text)}{bold[1]}</FONT>"
+
+
+def html(text: str) -> str:
+    """A text that means itself in a label: no tag, no entity, none of Graphviz's own escapes."""
+    return escape(text).replace("\\", "&#92;&#92;")
+
+
+def _head(picture: Picture, style: Style) -> str:
+    title = f"<FONT POINT-SIZE='16'><B>{html(picture.title)}</B></FONT>"
+    lines = [title, *map(html, (picture.subtitle, *picture.notes))]
+    rows = [f"<TR><TD ALIGN='LEFT' COLSPAN='{2 * _IN_A_ROW}'>{line}</TD></TR>" for line in lines]
+    entries = [
+        f"<TD BGCOLOR='{style.paint(color).fill}' WIDTH='12'> </TD><TD ALIGN='LEFT'>{html(text)}</TD>"
+        for color, text in legend(picture)
+    ]
+    rows += [f"<TR>{''.join(entries[start : start + _IN_A_ROW])}</TR>" for start in range(0, len(entries), _IN_A_ROW)]
+    table = f"<TABLE BORDER='0' CELLBORDER='0' CELLSPACING='2'>{''.join(rows)}</TABLE>"
+    return f"<<FONT COLOR='{style.text}'>{table}</FONT>>"
+
+
+def legend(picture: Picture) -> list[tuple[str, str]]:
+    """The colours that the picture uses, and what each means; none where all are alike."""
+    style = STYLES[picture.look.style]
+    if len({style.paint(color) for color in picture.legend}) < 2:
+        return []
+    return [*picture.legend.items()]

@@ -1,0 +1,167 @@
+"""What of a network is drawn as one: chains of layers, closed blocks, frames around open ones, copies drawn once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.diagram.copies import Copies, Member
+from archcalc.graph import Graph
+from archcalc.layers.base import Elementwise
+from archcalc.structure import Group, Unit, find_structure, layers_in
+
+
+@dataclass(slots=True, eq=False)
+class Tile:
+    """A chain of layers, each reading the one before alone, or a closed block. `layers` are positions in the graph.
+
+    `copies` are equal ones in a row, of which this is the first; `last` is the name of the last.
+    """
+
+    name: str
+    layers: list[int]
+    block: str | None = None  # the type of a closed block; empty for a stretch of layers and blocks in no block
+    copies: int = 1
+    last: str = ""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it stands for layers that are no chain."""
+        return self.block is not None
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """An open block with what is drawn in it; copies as in a tile."""
+
+    name: str
+    block: str
+    parts: list["Part"] = field(default_factory=list)
+    copies: int = 1
+    last: str = ""
+
+
+Part = Tile | Frame
+
+
+@dataclass(slots=True, eq=False)
+class Parts:
+    """Everything drawn, outermost first; `shown` says for every layer the one that is drawn in its place."""
+
+    parts: list[Part]
+    shown: list[int]
+
+
+def find_parts(analysed: AnalysedGraph, depth: int | None, every_copy: bool = False) -> Parts:
+    """The parts with blocks closed below `depth` (none for None). Equal blocks in a row are one unless `every_copy`."""
+    return _Finder(analysed, depth, every_copy).find()
+
+
+def parts_in(parts: list[Part], copies: int = 1) -> Iterator[tuple[Part, int]]:
+    """All parts, each before those in it, and how often each is in the network."""
+    for part in parts:
+        yield part, copies * part.copies
+        if isinstance(part, Frame):
+            yield from parts_in(part.parts, copies * part.copies)
+
+
+def tiles_in(parts: list[Part]) -> Iterator[tuple[Tile, int]]:
+    """All tiles, and how often each is in the network."""
+    return ((part, copies) for part, copies in parts_in(parts) if isinstance(part, Tile))
+
+
+def in_stretches(found: Parts, most: int) -> Parts:
+    """The same in at most so many tiles, each of which stands for a stretch of the network's order."""
+    tiles = [tile for tile, _ in tiles_in(found.parts)]
+    length = -(-len(tiles) // most)
+    stretches = [tiles[start : start + length] for start in range(0, len(tiles), length)]
+    return Parts([_stretch(stretch, found.shown) for stretch in stretches], found.shown)
+
+
+def _stretch(tiles: list[Tile], shown: list[int]) -> Tile:
+    if len(tiles) == 1:
+        return tiles[0]
+    drawn = {position for tile in tiles for position in tile.layers}
+    layers = [position for position, original in enumerate(shown) if original in drawn]
+    return Tile(tiles[0].name, layers, "", last=tiles[-1].last or tiles[-1].name)
+
+
+def levels(graph: Graph) -> int:
+    """How many blocks are inside each other at most."""
+    return max((len(node.instances) for node in graph.nodes), default=0)
+
+
+class _Finder:
+    def __init__(self, analysed: AnalysedGraph, depth: int | None, every_copy: bool) -> None:
+        self.graph, self.depth, self.every_copy = analysed.graph, depth, every_copy
+        self.copies = Copies(analysed)
+        self.shown = [*range(len(self.graph.nodes))]
+
+    def find(self) -> Parts:
+        parts = self._parts(find_structure(self.graph), 0)
+        for position, original in enumerate(self.shown):  # which may be a copy inside of its block
+            self.shown[position] = self.shown[original]
+        return Parts(parts, self.shown)
+
+    def _parts(self, group: Group, level: int) -> list[Part]:
+        """What is drawn of the members of a group, which is inside of `level` blocks."""
+        parts: list[Part] = []
+        for run in self._runs(_members(group)):
+            found = self._drawn(run[0].unit, level)
+            before = parts[-1] if parts else None
+            if len(run) == 1 and isinstance(found, Tile) and isinstance(before, Tile) and self._goes_on(before, found):
+                before.layers += found.layers
+                continue
+            if len(run) > 1:
+                found.copies, found.last = len(run), self._name(run[-1].unit)
+            parts.append(found)
+        return parts
+
+    def _runs(self, units: list[Unit]) -> Iterator[list[Member]]:
+        runs = self.copies.runs(units)
+        for run in ([member] for found in runs for member in found) if self.every_copy else runs:
+            for member in run[1:]:
+                self.shown_as(member, run[0])
+            yield run
+
+    def shown_as(self, copy: Member, original: Member) -> None:
+        """Let the layers of a copy be those of another."""
+        for position, drawn in zip(copy.layers, original.layers, strict=True):
+            self.shown[position] = drawn
+
+    def _drawn(self, unit: Unit, level: int) -> Part:
+        if isinstance(unit, int):
+            return Tile(self.graph.nodes[unit].name, [unit])
+        assert unit.instance
+        name, block = unit.instance.name, unit.instance.block
+        parts = self._parts(unit, level + 1)
+        if len(parts) == 1 and isinstance(parts[0], Tile) and not parts[0].is_closed and parts[0].copies == 1:
+            return parts[0]  # a frame around a single chain would say nothing
+        if self.depth is not None and level + 1 >= self.depth:
+            return Tile(name, [position for _, position in layers_in(unit)], block)
+        return Frame(name, block, parts)
+
+    def _name(self, unit: Unit) -> str:
+        if isinstance(unit, int):
+            return self.graph.nodes[unit].name
+        return unit.instance.name if unit.instance else unit.key
+
+    def _goes_on(self, before: Tile, found: Tile) -> bool:
+        """Whether a tile is the rest of the chain before it: layers that give each value, or all, in another form."""
+        if before.is_closed or before.copies > 1 or found.is_closed or found.copies > 1:
+            return False
+        edge = len(self.graph.inputs) + before.layers[-1]
+        alone = len(self.copies.readers[edge]) == 1 and edge not in self.graph.outputs
+        linked = self.graph.nodes[found.layers[0]].sources == (edge,)
+        return alone and linked and all(self._only_follows(position) for position in found.layers)
+
+    def _only_follows(self, position: int) -> bool:
+        layer = self.graph.nodes[position].layer
+        return len(self.graph.nodes[position].sources) == 1 and (isinstance(layer, Elementwise) or layer.is_view)
+
+
+def _members(group: Group) -> list[Unit]:
+    """The blocks and layers in a group; those of a repeated entry are members themselves."""
+    found: list[Unit] = []
+    for part in group.parts.values():
+        found += _members(part) if isinstance(part, Group) and part.instance is None else [part]
+    return found

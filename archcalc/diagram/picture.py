@@ -1,0 +1,370 @@
+"""The picture of a network as plain data: cards with their texts, frames, arrows, a legend."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcalc.diagram.choice import choose
+from archcalc.diagram.parts import Part, Tile, parts_in, tiles_in
+from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
+from archcalc.diagram.style import STYLES
+from archcalc.errors import UsageError, did_you_mean, printable, quoted
+from archcalc.graph import Graph, connect
+from archcalc.layers.base import Layer, size_text
+from archcalc.report.table import shortened
+from archcalc.report.units import engineering
+from archcalc.spec.expansion import expand
+
+if TYPE_CHECKING:
+    from archcalc.report.network import Network
+
+LONGEST = 44  # letters of a name or a text in a card
+LONGEST_TIP = 2_000
+MOST_OWNERS = 2  # named in a card
+
+
+class Look(NamedTuple):
+    """How a diagram is wanted. `depth` is None for one chosen by the number of cards, 0 for all blocks open."""
+
+    depth: int | None = None
+    show: tuple[str, ...] = ()
+    heat: str | None = None
+    direction: str = "TB"
+    style: str = "color"
+    every_copy: bool = False
+
+
+_CHOICES = {"heat": (None, *HEATS), "direction": ("TB", "LR"), "style": (*STYLES,)}
+
+
+def look_of(**wanted: Any) -> Look:
+    """A look from arguments. Raises UsageError for what there is none of."""
+    for name, value in wanted.items():
+        if name not in Look._fields:
+            raise UsageError(f"a diagram takes no {quoted(name)}; {did_you_mean(name, Look._fields)}")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise UsageError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, and is {value!r}")
+        if name == "depth" and value is not None and (type(value) is not int or value < 0):
+            raise UsageError(f"depth must be a whole number, 0 or more, or None, and is {value!r}")
+    return Look(**wanted | {"show": check_names(tuple(wanted.get("show", ())))})
+
+
+class Row(NamedTuple):
+    """A line of a card; `kind` is name, type, line, mark or band. `color` names what the ground of a band shows."""
+
+    kind: str
+    left: str
+    right: str = ""
+    color: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A node of the picture. `color` is a family of layers, `heat` a share from 0 to 1 that replaces it."""
+
+    number: int
+    rows: tuple[Row, ...]
+    color: str
+    identifier: str
+    classes: tuple[str, ...] = ()
+    tip: str = ""
+    copies: int = 1
+    heat: float | None = None
+    dashed: bool = False
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A frame around what an open block is made of."""
+
+    number: int
+    title: str
+    identifier: str
+    parts: tuple["Card | Box", ...]
+    tip: str
+    copies: int
+
+
+class Arrow(NamedTuple):
+    """An edge between cards by number. `kind` is data or weights."""
+
+    source: int
+    target: int
+    text: str = ""
+    kind: str = "data"
+    is_main: bool = False  # the first input of its target, which is the first to read it
+
+
+class Picture(NamedTuple):
+    """Everything that is drawn. `legend` has a text for every colour; `notes` say what the reader must know."""
+
+    title: str
+    subtitle: str
+    folded: str  # what has been folded without being asked for
+    notes: tuple[str, ...]
+    parts: tuple[Card | Box, ...]
+    arrows: tuple[Arrow, ...]
+    legend: dict[str, str]
+    heat: Heat | None
+    look: Look
+
+    @property
+    def cards(self) -> list[Card]:
+        """All cards, in order."""
+        return [*_cards(self.parts)]
+
+
+def draw(network: "Network", look: Look) -> Picture:
+    """The picture of a network."""
+    return _Painter(network, look).picture()
+
+
+def _cards(parts: Iterable[Card | Box]) -> Iterator[Card]:
+    for part in parts:
+        if isinstance(part, Card):
+            yield part
+        else:
+            yield from _cards(part.parts)
+
+
+class _Painter:
+    def __init__(self, network: "Network", look: Look) -> None:
+        self.network, self.graph, self.look = network, network.graph, look
+        self.first = len(self.graph.inputs)
+        self.choice = choose(network.analysed, look.depth, look.every_copy)
+        self.found = self.choice.parts
+        self.lines = Lines(network, look.show)
+        self.heat = Heat(network, look.heat) if look.heat else None
+        if self.heat:
+            self.heat.scale(tiles_in(self.found.parts))
+        self.training = only_in_training(self.graph)
+        self.card_of: dict[int, int] = {}  # by edge
+        self.used: dict[str, None] = {}  # colours and marks for the legend
+        self.boxes = 0
+
+    def picture(self) -> Picture:
+        inputs = [self._input(edge) for edge in range(self.first)]
+        parts = [self._part(part, "") for part in self.found.parts]
+        outputs = [self._output(edge) for edge in self.graph.outputs]
+        arrows = (*self._data_arrows(), *self._weight_arrows())
+        folded = self.choice.note if self.look.depth is None else ""
+        return Picture(
+            shortened(printable(self.network.name), 80),
+            self._subtitle(),
+            folded,
+            tuple(note for note in (folded, *self._notes()) if note),
+            (*inputs, *parts, *outputs),
+            arrows,
+            {color: _LEGEND.get(color, color) for color in self.used},
+            self.heat,
+            self.look,
+        )
+
+    # cards
+
+    def _input(self, edge: int) -> Card:
+        name, tensor = self.network.analysed.names[edge], self.network.analysed.tensors[edge]
+        assert tensor is not None
+        rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "input"))
+        if tensor.dtype != "float32":
+            rows = (rows[0], Row("type", f"input, {tensor.dtype}"))
+        self.card_of[edge] = edge
+        return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}")
+
+    def _output(self, edge: int) -> Card:
+        number = len(self.network.analysed.names) + self.graph.outputs.index(edge)
+        rows = (Row("type", "output"),)
+        return Card(number, rows, "end", f"output-{edge}", tip=f"output {_tip(self.network.analysed.names[edge])}")
+
+    def _part(self, part: Part, prefix: str) -> Card | Box:
+        if isinstance(part, Tile):
+            return self._card(part, prefix)
+        parts = tuple(self._part(inner, f"{part.name}.") for inner in part.parts)
+        self.boxes += 1
+        name = _named(part, prefix)
+        title = name if name == part.block else f"{name} · {_short(part.block)}"
+        return Box(self.boxes, title, f"block-{self.boxes}", parts, _tip(part.name), part.copies)
+
+    def _card(self, tile: Tile, prefix: str) -> Card:
+        number = self.first + tile.layers[0]
+        self.card_of.update({self.first + position: number for position in tile.layers})
+        color = "block" if tile.is_closed else self.graph.nodes[tile.layers[0]].layer.family
+        heat = self.heat.share(tile) if self.heat else None
+        rows = [*self._rows(tile, prefix, color)]
+        if self.heat is None:
+            for used in (color, *(row.color for row in rows if row.kind == "band")):
+                self.used[used] = None
+        names = [self.graph.nodes[position].name for position in tile.layers]
+        frozen, dashed = self._frozen(tile) == "frozen", set(names) <= self.training
+        return Card(
+            number,
+            tuple(rows),
+            color,
+            f"layer-{tile.layers[0]}",
+            tuple(f"layer-{position}" for position in self._stands_for(tile)),
+            self._tooltip(tile),
+            tile.copies,
+            heat,
+            dashed,
+            frozen,
+        )
+
+    def _stands_for(self, tile: Tile) -> list[int]:
+        wanted = set(tile.layers)
+        if tile.copies == 1:
+            return tile.layers
+        return [position for position, original in enumerate(self.found.shown) if original in wanted]
+
+    def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[Row]:
+        rows = [self.network.layers[position] for position in tile.layers]
+        name = _named(tile, prefix)
+        if tile.is_closed:
+            yield Row("name", name, size_text(self.lines.total(tile).output_shape))
+            layers = f"{len(rows):,} layer{'s' * (len(rows) > 1)}"
+            yield Row("type", f"{_short(tile.block)} · {layers}" if tile.block else layers, _times(tile.copies))
+        else:
+            layer = self.graph.nodes[tile.layers[0]].layer
+            yield Row("name", name, size_text(rows[0].output_shape))
+            if name != layer.type or layer.label() or tile.copies > 1:
+                yield Row("type", _described(layer), _times(tile.copies))
+        yield from (Row("line", text) for text in self.lines.of(tile))
+        yield from (Row("mark", text) for text in self._marks(tile))
+        if not tile.is_closed:
+            yield from self._bands(tile)
+
+    def _bands(self, tile: Tile) -> Iterator[Row]:
+        """The layers of a chain behind the first."""
+        shape = self.network.layers[tile.layers[0]].output_shape
+        for position in tile.layers[1:]:
+            layer, row = self.graph.nodes[position].layer, self.network.layers[position]
+            changed = "" if row.output_shape == shape else size_text(row.output_shape)
+            shape = row.output_shape
+            yield Row("band", _described(layer), changed, layer.family)
+
+    def _marks(self, tile: Tile) -> Iterator[str]:
+        if frozen := self._frozen(tile):
+            yield frozen
+        owners = dict.fromkeys(self._lender(position) for position in tile.layers)
+        for owner in [owner for owner in owners if owner is not None and owner not in tile.layers][:MOST_OWNERS]:
+            yield f"weights of {_short(self.graph.nodes[owner].name)}"
+        if {self.graph.nodes[position].name for position in tile.layers} <= self.training:
+            yield "in training only"
+        if self.heat and (text := self.heat.text(tile)):
+            yield text
+
+    def _frozen(self, tile: Tile) -> str:
+        holding = [position for position in tile.layers if self._weighs(position)]
+        holders = [position if (owner := self._lender(position)) is None else owner for position in holding]
+        kept = [self.graph.nodes[holder].trainable for holder in holders]
+        return "" if all(kept) else "partly frozen" if any(kept) else "frozen"
+
+    def _weighs(self, position: int) -> bool:
+        facts = self.network.analysed.shapes.facts[position]
+        return facts is not None and facts.parameter_count > 0
+
+    def _lender(self, position: int) -> int | None:
+        """The layer whose weights another uses, if it has any."""
+        return self.graph.nodes[position].owner if self._weighs(position) else None
+
+    def _tooltip(self, tile: Tile) -> str:
+        row = self.lines.total(tile)
+        name = f"{tile.name} to {tile.last}" if tile.block == "" else tile.name
+        name = name if tile.copies == 1 else f"{tile.name} to {tile.last}, {tile.copies} equal ones, each:"
+        macs = "unknown MACs" if row.macs is None else f"{row.macs:,} MACs"
+        lines = [f"{_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
+        if not tile.is_closed:
+            for position in tile.layers:
+                node = self.graph.nodes[position]
+                lines.append(f"{_tip(node.name)}: {node.layer.type} {printable(node.layer.label())}".rstrip())
+        return "\n".join(lines)[:LONGEST_TIP]
+
+    # arrows
+
+    def _data_arrows(self) -> Iterator[Arrow]:
+        edges: dict[tuple[int, int], dict[int, None]] = {}
+        for position, node in enumerate(self.graph.nodes):
+            if self.found.shown[position] != position:
+                continue
+            target = self.card_of[self.first + position]
+            for source in node.sources:
+                edge = self._drawn_edge(source)
+                if self.card_of[edge] != target:
+                    edges.setdefault((self.card_of[edge], target), {})[edge] = None
+        into: dict[int, list[int]] = {}
+        for (_, target), tensors in edges.items():
+            into.setdefault(target, []).extend(tensors)
+        readers: dict[int, int] = {}
+        for (source, target), tensors in edges.items():
+            is_main = into[target][0] in tensors and readers.setdefault(source, target) == target
+            yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
+        for number, edge in enumerate(self.graph.outputs):
+            yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.analysed.names) + number)
+
+    def _drawn_edge(self, edge: int) -> int:
+        return edge if edge < self.first else self.first + self.found.shown[edge - self.first]
+
+    def _shapes(self, edges: Iterable[int]) -> str:
+        tensors = [tensor for edge in edges if (tensor := self.network.analysed.tensors[edge])]
+        return size_text(tensors[0].shape) if len(tensors) == 1 else f"{len(tensors)} tensors"
+
+    def _weight_arrows(self) -> Iterator[Arrow]:
+        found: dict[tuple[int, int], None] = {}
+        for position in range(len(self.graph.nodes)):
+            lender = self._lender(position)
+            if lender is not None and self.found.shown[position] == position:
+                owner, user = self._drawn_edge(self.first + lender), self.first + position
+                if self.card_of[owner] != self.card_of[user]:
+                    found[self.card_of[owner], self.card_of[user]] = None
+        return (Arrow(owner, user, "", "weights") for owner, user in found)
+
+    # texts around the picture
+
+    def _subtitle(self) -> str:
+        totals = self.network.totals
+        least = "≥ " if "macs" in totals.lower_bounds else ""
+        batch = f" for a batch of {self.network.batch}" if self.network.batch > 1 else ""
+        return f"{totals.parameters:,} parameters · {least}{engineering(totals.macs)} MACs{batch}"
+
+    def _notes(self) -> Iterator[str]:
+        if any(part.copies > 1 for part, _ in parts_in(self.found.parts)):
+            each = ", whose numbers are those of one" if self.look.show else ""
+            yield f"×n: n equal blocks in a row{each}"
+
+
+_LEGEND = {"block": "folded"}
+
+
+def _named(part: Part, prefix: str) -> str:
+    """The name inside of the frame, and that of the last copy; a bare number keeps the name before it."""
+    names = [name for name in (part.name, part.last) if name]
+    parent = prefix.rstrip(".").rpartition(".")[2]
+    local = [name.removeprefix(prefix) for name in names]
+    shown = [f"{parent}.{name}" if name[:1].isdecimal() and parent else name for name in local]
+    return " … ".join(_short(name) for name in shown)
+
+
+def _times(copies: int) -> str:
+    return f"×{copies}" if copies > 1 else ""
+
+
+def _described(layer: Layer) -> str:
+    return f"{layer.type} {_short(layer.label())}".rstrip()
+
+
+def _short(text: str) -> str:
+    return shortened(printable(text), LONGEST)
+
+
+def _tip(text: str) -> str:
+    return shortened(printable(text), 300)
+
+
+def only_in_training(graph: Graph) -> set[str]:
+    """The layers that the network does not have outside of training."""
+    if not graph.variables["training"]:
+        return set()
+    settings = {name: value for name, value in graph.variables.items() if name != "training"}
+    shapes = {name: list(tensor.shape) for name, tensor in graph.inputs.items()}
+    without = connect(graph.document, expand(graph.document, settings, shapes, False))
+    return {node.name for node in graph.nodes} - {node.name for node in without.nodes}

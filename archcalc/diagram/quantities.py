@@ -1,0 +1,121 @@
+"""The numbers in a picture: lines of a card, and what its colour shows instead of the family."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from archcalc.diagram.parts import Tile
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.report.summary import LayerSummary, add_rows
+from archcalc.report.table import COLUMNS, cell_text
+from archcalc.report.units import engineering, percent
+
+if TYPE_CHECKING:
+    from archcalc.report.network import Network
+
+
+def _parameters(row: LayerSummary) -> str:
+    return f"{row.parameters:,} parameters" if row.parameters else ""
+
+
+def _macs(row: LayerSummary) -> str:
+    if row.macs is None:
+        return "? MACs"
+    return f"{engineering(row.macs)} MACs" if row.macs else ""
+
+
+def _field(row: LayerSummary) -> str:
+    text = cell_text(COLUMNS["receptive_field"], row)
+    return "" if text == "–" else f"field {text}"
+
+
+LINES: dict[str, Callable[[LayerSummary], str]] = {
+    "parameters": _parameters,
+    "macs": _macs,
+    "receptive-field": _field,
+}
+HEATS = ("parameters", "macs", "check")
+
+
+def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What lines can say. Raises UsageError for what they cannot."""
+    for name in names:
+        if name not in LINES:
+            raise UsageError(f"a card cannot show {quoted(name)}; {did_you_mean(name, LINES)}")
+    return names
+
+
+class Lines:
+    """What a card says besides name, type and shape."""
+
+    def __init__(self, network: "Network", show: tuple[str, ...]) -> None:
+        self.network, self.show = network, check_names(show)
+
+    def total(self, tile: Tile) -> LayerSummary:
+        """The layers of a tile as one row: of one copy."""
+        rows = [self.network.layers[position] for position in tile.layers]
+        given = self.network.graph.block_outputs.get(tile.name) if tile.block else None
+        last = next((row for row in rows if row.name == given), rows[-1])
+        return add_rows(tile.name, tile.block or rows[0].type, rows[0].inputs, rows, last)
+
+    def of(self, tile: Tile) -> Iterator[str]:
+        """A text for each thing to be shown; nothing where it is zero."""
+        row = self.total(tile) if self.show else None
+        for name in self.show:
+            if row and (text := LINES[name](row)):
+                yield text
+
+
+class Heat:
+    """A quantity as a colour: the share of a tile, all copies of it together, in the largest one."""
+
+    def __init__(self, network: "Network", what: str) -> None:
+        if what not in HEATS:
+            raise UsageError(f"no colour shows {quoted(what)}; {did_you_mean(what, HEATS)}")
+        self.network, self.what = network, what
+        self.lines = Lines(network, ())
+        self.copies: dict[Tile, int] = {}
+        self.most = 1
+        self.findings = _findings(network) if what == "check" else {}
+
+    def scale(self, tiles: Iterable[tuple[Tile, int]]) -> None:
+        """Find the largest value among the tiles, each with how often it is in the network."""
+        self.copies = dict(tiles)
+        self.most = max([self.value(tile) or 0 for tile in self.copies], default=0) or 1
+
+    def value(self, tile: Tile) -> int | None:
+        """The quantity of all copies of a tile; None where it is not known."""
+        row = self.lines.total(tile)
+        one = row.parameters if self.what == "parameters" else row.macs
+        return None if one is None else one * self.copies[tile]
+
+    def share(self, tile: Tile) -> float:
+        """From 0 for nothing to 1 for the most."""
+        if self.what == "check":
+            return 1.0 if self._codes(tile) else 0.0
+        return (self.value(tile) or 0) / self.most
+
+    def text(self, tile: Tile) -> str:
+        """What the colour says, in words."""
+        if self.what == "check":
+            return ", ".join(self._codes(tile))
+        value, name = self.value(tile), {"macs": "MACs"}.get(self.what, self.what)
+        total = getattr(self.network.totals, self.what)
+        if value is None:
+            return f"unknown {name}"
+        return f"{percent(value / total)} of {name}" if value and total else ""
+
+    def _codes(self, tile: Tile) -> list[str]:
+        names = [self.network.graph.nodes[position].name for position in tile.layers]
+        return sorted({code for name in names for code in self.findings.get(name, ())})
+
+
+def _findings(network: "Network") -> dict[str, list[str]]:
+    """What `check` finds, by layer: the code and the name of each rule."""
+    from archcalc.analysis.lint import RULES
+
+    found: dict[str, list[str]] = {}
+    for rule in RULES:
+        for finding in rule.check(network.analysed):
+            for name in finding.names if finding.kind == "layer" else ():
+                found.setdefault(name, []).append(f"{rule.code} {rule.name}")
+    return found

@@ -1,0 +1,341 @@
+"""Which maps of a network stand for it in a row: those that its data must pass through, from the input to the output.
+
+Where branches run beside each other, the row goes on where they have met. Only where they come back from fewer
+positions to more, as in a U-Net, does it follow the longest of them, and the others become skips.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from archcalc.analysis.receptive_field import AxisField, Field
+from archcalc.arithmetic import Window
+from archcalc.errors import UsageError, quoted
+from archcalc.graph import Node
+from archcalc.layers.base import Layer, Shape, elements, size_text
+from archcalc.report.network import Network
+
+MOST = 24  # maps of a row that is not asked to be folded
+TOO_MANY = 100
+MAX_COLUMNS = 4  # groups of a convolution that are drawn apart
+
+
+class Volume(NamedTuple):
+    """Maps of one shape, one after the other. `sizes` are those of its positions, without any for features alone.
+
+    `sources` are volumes that it reads by their place in the row, beside the one before it.
+    """
+
+    names: tuple[str, ...]
+    shape: Shape
+    channels: int
+    sizes: tuple[int, ...]
+    family: str
+    operations: tuple[str, ...]  # that made it
+    then: tuple[str, ...] = ()  # those after it that keep its shape
+    windows: tuple[Window, ...] = ()  # on the volume before, an axis each
+    groups: int = 1
+    columns: int = 1
+    sources: tuple[int, ...] = ()
+
+    @property
+    def is_bar(self) -> bool:
+        """Whether there is one position, if any."""
+        return all(size == 1 for size in self.sizes)
+
+
+class _Part(NamedTuple):
+    """A layer, or a folded block, and what it reads by number."""
+
+    name: str
+    kind: str
+    shape: Shape
+    sources: tuple[int, ...]
+    axes: tuple[AxisField, ...]
+    node: Node | None
+
+
+def volume_row(network: Network, depth: int | None = None) -> tuple[Volume, ...]:
+    """The maps of a network in a row. Blocks are folded below `depth`; without it, as far as the row gets too long.
+
+    Raises UsageError for a graph, whose positions are nodes, and for a row that is too long.
+    """
+    fields = network.analysed.receptive_fields.edges
+    if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in fields):
+        raise UsageError(f"{quoted(network.name)} is of a graph: its positions are nodes, which fill no volume")
+    deepest = max((len(node.instances) for node in network.graph.nodes), default=0)
+    depths = (None, *range(deepest, 0, -1)) if depth is None else (depth,)
+    row: list[Volume] = []
+    for chosen in depths:
+        parts = _parts(network, chosen)
+        for alike in (_same_operation, _same_shape):
+            row = _merged(_volumes(network, parts), alike)
+            if len(row) <= MOST:
+                return _in_columns(row)
+    if len(row) > TOO_MANY:
+        raise UsageError(f"a row of {len(row)} volumes is more than {TOO_MANY}: put layers into blocks, and fold them")
+    return _in_columns(row)
+
+
+def _parts(network: Network, depth: int | None) -> list[_Part]:
+    """The inputs and what the summary has, folded to a depth."""
+    nodes = {node.name: node for node in network.graph.nodes}
+    edges = network.analysed.receptive_fields.edges
+    parts = []
+    for (name, shape), field in zip(network.inputs.items(), edges, strict=False):
+        parts.append(_Part(name, "input", shape, (), field.axes if isinstance(field, Field) else (), None))
+    rows = network.folded(depth).layers
+    numbers = {part.name: number for number, part in enumerate(parts)}
+    numbers |= {row.name: number for number, row in enumerate(rows, start=len(parts))}
+    for row in rows:
+        sources = tuple(numbers[source] for source in row.inputs if numbers[source] < numbers[row.name])
+        node = nodes.get(row.name)
+        own = node if node is not None and node.layer.type == row.type else None
+        axes = row.receptive_field.axes if row.receptive_field else ()
+        parts.append(_Part(row.name, row.type, row.output_shape, sources, axes, own))
+    return parts
+
+
+# the way through
+
+
+def _needed(parts: Sequence[_Part], target: int) -> set[int]:
+    found, waiting = set[int](), [target]
+    while waiting:
+        number = waiting.pop()
+        if number not in found:
+            found.add(number)
+            waiting.extend(parts[number].sources)
+    return found
+
+
+def _longest_path(parts: Sequence[_Part], needed: set[int], target: int) -> list[int]:
+    """The numbers from an input to the target through as many parts as possible."""
+    lengths: dict[int, int] = {}
+    for number in sorted(needed):
+        lengths[number] = 1 + max((lengths[source] for source in parts[number].sources), default=0)
+    path = [target]
+    while sources := parts[path[-1]].sources:
+        path.append(max(sources, key=lambda source: lengths[source]))
+    return path[::-1]
+
+
+def _cuts(parts: Sequence[_Part], needed: set[int]) -> set[int]:
+    """The parts that all data passes through: those that no edge leads past."""
+    reach = -1  # the furthest part that anything before reads into
+    furthest: dict[int, int] = {}
+    for number in needed:
+        for source in parts[number].sources or (-1,):  # all inputs come from one place
+            furthest[source] = max(furthest.get(source, -1), number)
+    cuts = set()
+    reach = furthest.get(-1, -1)
+    for number in sorted(needed):
+        if reach <= number:
+            cuts.add(number)
+        reach = max(reach, furthest.get(number, -1))
+    return cuts
+
+
+class _Step(NamedTuple):
+    """A part of the row, the one before it, and whether there are others between, which are folded into it."""
+
+    before: int | None
+    number: int
+    folded: bool
+
+
+def _kept(parts: Sequence[_Part], needed: set[int], cuts: set[int], target: int) -> list[_Step]:
+    """The parts of the row."""
+    path = _longest_path(parts, needed, target)
+    found = [_Step(None, path[0], False)]
+    region: list[int] = []
+    for number in path[1:]:
+        region.append(number)
+        if number not in cuts:
+            continue
+        if any(_enlarges(parts, each) for each in region):
+            found += [
+                _Step(before, each, False) for before, each in zip([found[-1].number, *region], region, strict=False)
+            ]
+        else:
+            before = found[-1].number
+            found.append(_Step(before, number, any(before < other < number for other in needed)))
+        region = []
+    return found
+
+
+def _positions(part: _Part) -> int:
+    count: int = elements(part.shape[1:]) if len(part.shape) > 1 else 1
+    return count
+
+
+def _enlarges(parts: Sequence[_Part], number: int) -> bool:
+    """Whether a part has at least twice as many positions as one that it reads; a single one is no map."""
+    read = [_positions(parts[source]) for source in parts[number].sources]
+    return any(1 < count <= _positions(parts[number]) // 2 for count in read)
+
+
+# from parts to volumes
+
+
+def _volumes(network: Network, parts: Sequence[_Part]) -> list[Volume]:
+    """A volume for each part of the row that has a shape of its own or computes with weights."""
+    numbers = {part.name: number for number, part in enumerate(parts)}
+    target = numbers[_output_part(network, parts)]
+    needed = _needed(parts, target)
+    cuts = _cuts(parts, needed)
+    places: dict[int, int] = {}  # the volume that a part of the row belongs to
+    row: list[Volume] = []
+    for step in _kept(parts, needed, cuts, target):
+        part = parts[step.number]
+        if row and not step.folded and not _is_shown(part, row[-1]):
+            row[-1] = row[-1]._replace(then=(*row[-1].then, *_told(part)))
+        elif step.folded or part.node is None:
+            row.append(_block(parts, needed - cuts, step))
+        else:
+            row.append(_volume(network, part, part.node.layer))
+        places[step.number] = len(row) - 1
+        skips = _skips(parts, step, places)
+        row[-1] = row[-1]._replace(sources=tuple(sorted({*row[-1].sources, *skips} - {len(row) - 2, len(row) - 1})))
+    return row
+
+
+def _told(part: _Part) -> Iterator[str]:
+    """What is said of a layer that keeps the shape; one that only lays it out differently is not told."""
+    if part.node and part.node.layer.family != "shaping":
+        yield _plain_kind(part.kind)
+
+
+def _output_part(network: Network, parts: Sequence[_Part]) -> str:
+    """The part that the first output of the network is in."""
+    name = network.outputs[0]
+    names = {part.name for part in parts}
+    while name not in names:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _is_shown(part: _Part, before: Volume) -> bool:
+    family = part.node.layer.family if part.node else "block"
+    if family in ("convolution", "dense", "attention", "block"):
+        return True
+    if len(part.shape) == 1 and elements(part.shape) == elements(before.shape):
+        return False  # the same values in a row
+    if family == "shaping":
+        same = part.shape[0] == before.shape[0] and len(part.shape) == len(before.shape)
+        ratio = _positions(part) / max(elements(before.shape[1:]), 1)
+        return part.shape != before.shape and not (same and 0.5 < ratio < 2)  # padded, or cut to size
+    return part.shape != before.shape
+
+
+def _skips(parts: Sequence[_Part], step: _Step, places: dict[int, int]) -> Iterator[int]:
+    """The volumes that a part reads past the one before."""
+    if step.before is None or step.folded:
+        return
+    waiting = [source for source in parts[step.number].sources if source != step.before]
+    seen = set[int]()
+    while waiting:
+        source = waiting.pop()
+        if source in places:
+            yield places[source]
+        elif source not in seen:
+            seen.add(source)
+            waiting.extend(parts[source].sources)
+
+
+def _volume(network: Network, part: _Part, layer: Layer) -> Volume:
+    """The volume of a layer."""
+    channels, sizes = _channels_and_sizes(part)
+    inputs, _ = network.analysed.tensors_at(network.position(part.name))
+    windows = layer.windows(inputs)
+    found = tuple(windows[axis] for axis in sorted(windows)) if len(windows) == len(sizes) else ()
+    groups = getattr(layer, "groups", 1) if layer.family == "convolution" else 1
+    operation = _operation(layer.type, found, groups, inputs[0].shape[0] if inputs[0].shape else 1)
+    return Volume((part.name,), part.shape, channels, sizes, layer.family, (operation,), (), found, groups)
+
+
+def _channels_and_sizes(part: _Part) -> tuple[int, tuple[int, ...]]:
+    """The channels of a shape, and its positions along each axis."""
+    shape = part.shape
+    if len(shape) < 2:
+        return elements(shape), ()
+    if len(shape) == 2 and [axis.axis for axis in part.axes] == [0] and part.axes[0].extent == shape[0]:
+        return shape[1], (shape[0],)  # features come last, as of tokens
+    return shape[0], tuple(shape[1:])
+
+
+def _block(parts: Sequence[_Part], branches: set[int], step: _Step) -> Volume:
+    """The volume of an input, of a folded block, or of what lies between two parts of the row.
+
+    The last is called by the outermost block that has all of its branches between.
+    """
+    part = parts[step.number]
+    name, kind = part.name, "" if part.kind == "input" else _plain_kind(part.kind)
+    before = -1 if step.before is None else step.before
+    for instance in part.node.instances if part.node else ():
+        inside = [number for number in branches if parts[number].name.startswith(f"{instance.name}.")]
+        if inside and min(inside) > before and max(inside) <= step.number:
+            name, kind = instance.name, instance.block.replace("_", " ")
+            break
+    family = "input" if part.kind == "input" else "block"
+    return Volume((name,), part.shape, *_channels_and_sizes(part), family, (kind,) if kind else ())
+
+
+def _plain_kind(kind: str) -> str:
+    """The type of a layer in words: `max pool` for `max_pool2d`."""
+    return kind.removesuffix("1d").removesuffix("2d").removesuffix("3d").replace("_", " ")
+
+
+def _operation(kind: str, windows: tuple[Window, ...], groups: int, channels: int) -> str:
+    """What a layer does, with its window: `conv 11×11, stride 4`."""
+    words = f"{'depthwise ' * (groups == channels > 1)}{_plain_kind(kind)}"
+    if windows:
+        words += f" {size_text(tuple(window.kernel for window in windows))}"
+        strides = tuple(window.stride for window in windows)
+        if {*strides} != {1}:
+            words += f", stride {strides[0] if len({*strides}) == 1 else size_text(strides)}"
+    return f"{words}, {groups} groups" if 1 < groups < channels else words
+
+
+# volumes that stand for several
+
+
+def _same_operation(one: Volume, other: Volume) -> bool:
+    return _same_shape(one, other) and one.operations[-1:] == other.operations[-1:]
+
+
+def _same_shape(one: Volume, other: Volume) -> bool:
+    return one.shape == other.shape and not other.is_bar
+
+
+def _merged(row: Sequence[Volume], alike: Callable[[Volume, Volume], bool]) -> list[Volume]:
+    """Volumes that are alike and follow each other as one of several names, unless a skip ends or begins between."""
+    skipped = {source for volume in row for source in volume.sources}
+    places: list[int] = []
+    found: list[Volume] = []
+    for number, volume in enumerate(row):
+        free = not volume.sources and number - 1 not in skipped
+        if found and free and alike(found[-1], volume):
+            last = found[-1]
+            operations = (*last.operations, *volume.operations)
+            found[-1] = last._replace(names=(*last.names, *volume.names), operations=operations, then=volume.then)
+        else:
+            found.append(volume._replace(sources=tuple(places[source] for source in volume.sources)))
+        places.append(len(found) - 1)
+    return found
+
+
+def _in_columns(row: Sequence[Volume]) -> tuple[Volume, ...]:
+    """Maps that a convolution makes or reads in groups stand in as many columns; pooling keeps them apart."""
+    columns = [volume.groups for volume in row]
+    for number in range(len(row) - 2, -1, -1):
+        after = columns[number + 1] if row[number + 1].family == "pooling" else row[number + 1].groups
+        columns[number] = max(columns[number], after)
+    for number in range(1, len(row)):
+        if row[number].family == "pooling":
+            columns[number] = max(columns[number], columns[number - 1])
+    return tuple(volume._replace(columns=_allowed(volume, count)) for volume, count in zip(row, columns, strict=True))
+
+
+def _allowed(volume: Volume, columns: int) -> int:
+    apart = volume.family != "input" and columns <= MAX_COLUMNS and volume.channels % columns == 0
+    return columns if apart else 1

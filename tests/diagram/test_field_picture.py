@@ -1,0 +1,247 @@
+"""The drawing of what a unit sees, and the image it may be drawn on."""
+
+import base64
+import json
+import zlib
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+from svg_checks import SVG, check_safe, texts
+
+import archcalc
+from archcalc.analysis.unit_field import UnitField
+from archcalc.cli import cli
+from archcalc.diagram.raster import MAX_BYTES, read_raster
+from archcalc.diagram.receptive_field import MAX_SHOWN, draw_unit_field, spread, ticks
+from archcalc.errors import UsageError
+
+Box = tuple[float, float, float, float]
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def png(width: int, height: int) -> bytes:
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    rows = zlib.compress(bytes(height * (width + 1)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def jpeg(width: int, height: int) -> bytes:
+    table = b"\xff\xc4" + (5).to_bytes(2, "big") + b"abc"  # a table of codes, which is no frame
+    frame = b"\xff\xc2" + (11).to_bytes(2, "big") + b"\x08" + height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    return b"\xff\xd8" + b"\xff\xe0" + (4).to_bytes(2, "big") + b"JF" + table + b"\xff" + frame + b"\x01\x01\x11\x00"
+
+
+def invoke(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(cli, ["receptive-field", *arguments], input=text, catch_exceptions=True)
+
+
+def rects(drawing: str, kind: str) -> list[Box]:
+    found = []
+    for element in ElementTree.fromstring(drawing).iter(f"{SVG}rect"):
+        if kind in (element.get("class") or "").split():
+            x, y, width, height = (float(element.get(key, "0")) for key in ("x", "y", "width", "height"))
+            found.append((x, y, width, height))
+    return found
+
+
+def in_positions(found: UnitField, box: Box, whole: Box) -> list[tuple[float, float]]:
+    """The first and the last position that a rectangle covers along each axis, as the drawn input has them."""
+    height, width = found.extents[-2:]
+    scale = whole[2] / width
+    assert whole[3] / height == pytest.approx(scale, rel=1e-3)
+    top, left = (box[1] - whole[1]) / scale, (box[0] - whole[0]) / scale
+    return [(top, top + box[3] / scale - 1), (left, left + box[2] / scale - 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "unit"),
+    [
+        ("alexnet_2012", "pool5", (0, 0)),
+        ("alexnet_2012", "conv5", (12, 3)),
+        ("lenet5_1998", "S4", (4, 1)),
+        ("resnet18", None, None),
+        ("unet", "classes", (0, 387)),
+        ("r3d_18", None, None),
+    ],
+)
+def test_rectangles_are_the_fields(name: str, layer: str | None, unit: tuple[int, int] | None) -> None:
+    found = archcalc.load(name).receptive_field(layer, unit)
+    drawing = draw_unit_field(found)
+    (whole,) = rects(drawing, "input")
+    expected = {field.sees[-2:] for field in found.layers}
+    drawn = [in_positions(found, box, whole) for box in rects(drawing, "field")]
+    assert len(drawn) == len(expected) <= MAX_SHOWN
+    assert {tuple((round(a), round(b)) for a, b in box) for box in drawn} == expected
+    for box in drawn:
+        assert [end for axis in box for end in axis] == pytest.approx([round(e) for a in box for e in a], abs=0.05)
+    # What is filled is what is in the input.
+    clipped = {found.clipped(field)[-2:] for field in found.layers if found.clipped(field)}
+    boxes = [*rects(drawing, "seen")]
+    filled = {tuple((round(a), round(b)) for a, b in in_positions(found, box, whole)) for box in boxes}
+    assert filled == clipped
+
+
+def test_strips_are_the_fields() -> None:
+    found = archcalc.load("m5").receptive_field("stage1.pool", (3,))
+    drawing = draw_unit_field(found)
+    fields = rects(drawing, "field")
+    sizes = sorted({field.sees[0][1] - field.sees[0][0] + 1 for field in found.layers}, reverse=True)
+    scale = fields[0][2] / sizes[0]
+    assert [box[2] / scale for box in fields] == pytest.approx(sizes, rel=1e-3)
+    starts = sorted({field.sees for field in found.layers}, key=lambda sees: sees[0][0] - sees[0][1])
+    assert [(box[0] - fields[0][0]) / scale for box in fields] == pytest.approx(
+        [sees[0][0] - starts[0][0][0] for sees in starts], abs=0.05
+    )
+
+
+@pytest.mark.parametrize("style", ["color", "paper", "dark"])
+@pytest.mark.parametrize("name", [n for n in archcalc.shipped_specs() if not n.startswith(("gcn", "dense_"))])
+def test_every_spec_is_well_formed_and_safe(name: str, style: str) -> None:
+    found = archcalc.load(name).receptive_field()
+    drawing = draw_unit_field(found, style)
+    check_safe(drawing)
+    assert drawing == draw_unit_field(archcalc.load(name).receptive_field(), style)
+    assert any(f"unit {','.join(map(str, found.last.unit))} of" in text for text in texts(drawing))
+
+
+def test_labels_are_apart() -> None:
+    drawing = draw_unit_field(archcalc.load("resnet152").receptive_field())
+    root = ElementTree.fromstring(drawing)
+    places = [float(e.get("y", "0")) for e in root.iter(f"{SVG}text") if e.get("font-size") == "12"]
+    assert len(places) == MAX_SHOWN
+    assert all(after - before > 18 for before, after in pairwise(places))
+    assert any("left out" in text for text in texts(drawing))
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"];', "a & b", "\x1b[31m\x07", "\ufffe", "x" * 190])
+def test_hostile_names_are_text(name: str, tmp_path: Path) -> None:
+    own, layer = json.dumps(name), json.dumps(f"{name}1")
+    conv = f'{{ name = {layer}, type = "conv2d", out_channels = 4, kernel_size = 3 }}'
+    text = f"name = {own}\ninputs = {{ {own} = [3, 8, 8] }}\nlayers = [{conv}]"
+    file = tmp_path / "field.svg"
+    assert invoke("-", "--layer", f"{name}1", "-o", str(file), text=text).exit_code == 0
+    drawing = file.read_text("utf-8")
+    check_safe(drawing)
+    assert max(map(len, texts(drawing))) <= 120
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (0, 226, [0, 50, 100, 150, 226]),
+        (0, 7, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (0, 0, [0]),
+        (14474, 14478, [*range(14474, 14479)]),
+    ],
+)
+def test_ticks(first: int, last: int, expected: list[int]) -> None:
+    assert ticks(first, last) == expected
+
+
+def test_spread_keeps_order_and_distance() -> None:
+    assert spread([0, 1, 50, 50], 10) == [0, 10, 50, 60]
+
+
+# the user's image
+
+
+@pytest.mark.parametrize(("data", "mime"), [(png(64, 32), "image/png"), (jpeg(640, 480), "image/jpeg")])
+def test_an_image_is_put_in_as_it_is(tmp_path: Path, data: bytes, mime: str) -> None:
+    picture, file = tmp_path / "picture", tmp_path / "field.svg"
+    picture.write_bytes(data)
+    done = invoke("lenet5", "--image", str(picture), "-o", str(file))
+    assert done.exit_code == 0, done.output
+    drawing = file.read_text("utf-8")
+    root = check_safe(drawing, images=1)
+    (image,) = root.iter(f"{SVG}image")
+    assert image.get("href") == f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    assert image.get("preserveAspectRatio") == "none"
+    (whole,) = rects(drawing, "input")
+    assert tuple(float(image.get(key, "0")) for key in ("x", "y", "width", "height")) == whole
+    assert any("is stretched to the input's 32×32" in text for text in texts(drawing))
+
+
+def test_an_image_of_the_input_s_shape_is_not_stretched(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(png(64, 64))
+    found = archcalc.load("lenet5").receptive_field()
+    assert not any("stretched" in text for text in texts(draw_unit_field(found, image=read_raster(str(picture)))))
+
+
+@pytest.mark.parametrize(
+    ("data", "size"), [(png(640, 480), (640, 480)), (jpeg(3, 5), (3, 5)), (png(1, 2**20), (1, 2**20))]
+)
+def test_the_size_is_read_from_the_header(tmp_path: Path, data: bytes, size: tuple[int, int]) -> None:
+    file = tmp_path / "picture"
+    file.write_bytes(data)
+    found = read_raster(str(file))
+    assert (found.width, found.height) == size
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is neither a PNG nor a JPEG image"),
+        (b"GIF89a" + bytes(100), "is neither a PNG nor a JPEG image"),
+        (b"", "is neither a PNG nor a JPEG image"),
+        (png(4, 4)[:20], "is a broken PNG image"),
+        (png(0, 4), "is a broken PNG image"),
+        (jpeg(4, 4)[:14], "is a broken JPEG image"),
+        (b"\xff\xd8\xff" + b"\xff" * 50, "is a broken JPEG image"),
+        (png(4, 4) + bytes(MAX_BYTES), "has more than 5 MiB"),
+    ],
+)
+def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+    picture, file = tmp_path / "picture.png", tmp_path / "field.svg"
+    picture.write_bytes(data)
+    done = invoke("lenet5", "--image", str(picture), "-o", str(file))
+    assert isinstance(done.exception, UsageError)
+    assert message in str(done.exception)
+    assert not file.exists()
+
+
+def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.png", Path("a\0b")):
+        with pytest.raises(UsageError, match="cannot read"):
+            read_raster(str(path))
+
+
+# the command
+
+
+def test_the_table_is_printed_beside_the_drawing(tmp_path: Path) -> None:
+    file = tmp_path / "field.svg"
+    done = invoke("lenet5", "--layer", "C3", "--unit", "0, 9", "-o", str(file))
+    assert done.exit_code == 0
+    assert done.output.startswith("LeNet-5: unit 0,9 of 10×10 in C3\n")
+    check_safe(file.read_text("utf-8"))
+    again = invoke("lenet5", "-o", str(file))
+    assert isinstance(again.exception, UsageError)
+    assert invoke("lenet5", "-o", str(file), "--force").exit_code == 0
+
+
+def test_json() -> None:
+    found = json.loads(invoke("lenet5", "--format", "json").output)
+    assert [layer["name"] for layer in found["layers"]] == ["C1", "tanh", "S2", "C3", "tanh_2", "S4"]
+
+
+@pytest.mark.parametrize("unit", ["a,b", "1;2", "-1,0", "1,,2", "²,1"])
+def test_a_unit_is_numbers(unit: str) -> None:
+    done = invoke("lenet5", f"--unit={unit}")
+    assert done.exit_code == 2
+    assert "is no unit" in done.output
+
+
+def test_an_image_without_a_drawing() -> None:
+    assert "name its file" in str(invoke("lenet5", "--image", "x.png").exception)
+
+
+def test_another_input_shape() -> None:
+    done = invoke("squeezenet1_1", "--input", "image=3x64x96", "--depth", "1")
+    assert "input image 3×64×96" in done.output

@@ -1,0 +1,213 @@
+"""Maps in a row, as boxes to scale."""
+
+import json
+import math
+import re
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+from svg_checks import boxes, check_safe, texts
+
+import archcalc
+from archcalc.cli import cli
+from archcalc.diagram.volume_row import Volume, volume_row
+from archcalc.errors import UsageError
+
+GRAPHS = ("gcn_classifier", "gcn_cora")
+
+
+def row(name: str, depth: int | None = None) -> tuple[Volume, ...]:
+    return volume_row(archcalc.load(name), depth)
+
+
+def chain(*layers: str, shape: str = "[3, 32, 32]") -> archcalc.Network:
+    return archcalc.loads(f'name = "x"\ninputs.image = {shape}\nlayers = [\n{chr(10).join(layers)}\n]')
+
+
+@pytest.mark.parametrize("style", ["color", "paper", "dark"])
+@pytest.mark.parametrize("name", [name for name in archcalc.shipped_specs() if name not in GRAPHS])
+def test_every_spec_is_well_formed_and_safe(name: str, style: str) -> None:
+    network = archcalc.load(name)
+    drawing = network.to_volumes_svg(style)
+    check_safe(drawing)
+    assert drawing == archcalc.load(name).to_volumes_svg(style)
+    shapes = {"×".join(map(str, volume.shape)) for volume in volume_row(network)}
+    assert shapes <= {text.split(" (")[0] for text in texts(drawing)}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_has_no_volumes(name: str) -> None:
+    with pytest.raises(UsageError, match="its positions are nodes"):
+        archcalc.load(name).to_volumes_svg()
+
+
+def test_lenet_is_that_of_its_paper() -> None:
+    # LeCun et al. 1998, Figure 2: INPUT 32×32, 6@28×28, 6@14×14, 16@10×10, 16@5×5, then layers of 120, 84 and 10.
+    shapes = [(1, 32, 32), (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,)]
+    assert [volume.shape for volume in row("lenet5_1998")] == shapes
+    drawn = boxes(archcalc.load("lenet5_1998").to_volumes_svg(), "volume")
+    # Every map is a square to scale, every layer behind them a bar.
+    sides = Counter(round(width / (230 / 32)) for width, height in drawn if width == height)
+    assert sides == {32: 1, 28: 6, 14: 6, 10: 16, 5: 16}
+    assert len(drawn) == 45 + 3
+
+
+def test_alexnet_has_two_columns() -> None:
+    # Krizhevsky et al. 2012, Figure 2: from conv1 to pool5 each GPU has half of the maps.
+    volumes = row("alexnet_2012")
+    columns = [(volume.names[0], volume.columns) for volume in volumes]
+    assert columns == [("image", 1)] + [
+        (n, 2) for n in ["conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5"]
+    ] + [(name, 1) for name in ("fc6", "fc7", "fc8")]
+    halves = [volume.channels // 2 for volume in volumes if volume.columns == 2]
+    assert halves == [48, 48, 128, 128, 192, 192, 128, 128]
+    assert len(boxes(archcalc.load("alexnet_2012").to_volumes_svg(), "volume")) == 1 + 2 * 8 + 3
+
+
+def test_heights_are_to_scale_and_lengths_by_the_square_root() -> None:
+    volumes = [volume for volume in row("vgg16") if not volume.is_bar]
+    drawn = boxes(archcalc.load("vgg16").to_volumes_svg(), "volume")[: sum(len(v.names) for v in volumes)]
+    expected = [volume for volume in volumes for _ in volume.names]
+    for (length, height), volume in zip(drawn, expected, strict=True):
+        assert height == pytest.approx(230 * volume.sizes[0] / 224, abs=0.01)
+        assert length == pytest.approx(2.8 * math.sqrt(volume.channels), abs=0.01)
+
+
+def test_blocks_of_branches_become_one_volume() -> None:
+    shapes = [(3, 224, 224), (64, 112, 112), (64, 56, 56), (256, 56, 56), (512, 28, 28)]
+    shapes += [(1024, 14, 14), (2048, 7, 7), (2048, 1, 1), (1000,)]
+    volumes = row("resnet50")
+    assert [volume.shape for volume in volumes] == shapes
+    # He et al. 2016, Table 1: 3, 4, 6 and 3 blocks.
+    assert [len(volume.names) for volume in volumes] == [1, 1, 1, 3, 4, 6, 3, 1, 1]
+    assert volumes[4].names == ("layer2.0", "layer2.1", "layer2.2", "layer2.3")
+    assert volumes[4].operations[0] == "bottleneck"
+
+
+def test_inception_modules_become_one_volume_each() -> None:
+    # Szegedy et al. 2014, Table 1.
+    names = [name for volume in row("googlenet") for name in volume.names if "inception" in name]
+    assert names == [f"inception{number}" for number in ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]]
+
+
+def test_a_u_net_goes_down_and_up_with_skips() -> None:
+    volumes = row("unet")
+    assert [volume.sizes[0] for volume in volumes][:10] == [572, 568, 284, 280, 140, 136, 68, 64, 32, 28]
+    assert [volume.sizes[0] for volume in volumes][10:] == [52, 100, 196, 388, 388]
+    skips = [(volumes[source].names[0], volume.names[0]) for volume in volumes for source in volume.sources]
+    assert skips == [("down4", "up4"), ("down3", "up3"), ("down2", "up2"), ("down1", "up1")]
+
+
+def test_a_gate_of_one_position_is_no_way_down() -> None:
+    excitation = [
+        '{ name = "conv", type = "conv2d", out_channels = 8, kernel_size = 3, padding = 1 },',
+        '{ type = "adaptive_avg_pool2d", output_size = 1 },',
+        '{ name = "gate", type = "conv2d", out_channels = 8, kernel_size = 1 },',
+        '{ type = "mul", inputs = ["conv", "gate"] },',
+    ]
+    assert [volume.shape for volume in volume_row(chain(*excitation))] == [(3, 32, 32), (8, 32, 32), (8, 32, 32)]
+
+
+def test_layers_of_one_dimension_are_strips() -> None:
+    # 32,000 samples and 30 positions are too far apart for one scale: heights grow with the square root.
+    drawn = boxes(archcalc.load("m5").to_volumes_svg(), "volume")
+    heights = [height for _, height in drawn[:4]]
+    assert heights == pytest.approx([230 * math.sqrt(n / 32000) for n in (32000, 7981, 1995, 1993)], abs=0.01)
+    assert any("square root" in text for text in texts(archcalc.load("m5").to_volumes_svg()))
+
+
+def test_frames_are_told() -> None:
+    assert {"16 frames", "8 frames", "4 frames", "2 frames"} <= {*texts(archcalc.load("r3d_18").to_volumes_svg())}
+
+
+def test_tokens_have_their_features_last() -> None:
+    text = """
+    name = "tokens"
+    inputs.tokens = { shape = [64], dtype = "int64" }
+    layers = [
+      { type = "embedding", num_embeddings = 100, embedding_dim = 16 },
+      { type = "linear", out_features = 8 },
+    ]
+    """
+    assert [(volume.channels, volume.sizes) for volume in volume_row(archcalc.loads(text))][1:] == [
+        (16, (64,)),
+        (8, (64,)),
+    ]
+
+
+def test_depth_folds_blocks() -> None:
+    assert [volume.names[0] for volume in row("resnet50", 1)] == [
+        "image",
+        "stem",
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+        "head",
+    ]
+
+
+def test_a_row_that_is_too_long_is_refused() -> None:
+    layers = (f'{{ type = "conv2d", out_channels = {n}, kernel_size = 1 }},' for n in range(1, 120))
+    with pytest.raises(UsageError, match="a row of 120 volumes is more than 100"):
+        chain(*layers).to_volumes_svg()
+
+
+def test_another_style_is_refused() -> None:
+    with pytest.raises(UsageError, match='no style is called "papre"; did you mean "paper"'):
+        archcalc.load("lenet5").to_volumes_svg("papre")
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"];', "a & b", "\x1b[31m\x07", "\ufffe", "x" * 190])
+def test_hostile_names_are_text(name: str) -> None:
+    own, layer = json.dumps(name), json.dumps(f"{name}1")
+    conv = f'{{ name = {layer}, type = "conv2d", out_channels = 4, kernel_size = 3 }}'
+    text = f"name = {own}\ninputs = {{ {own} = [3, 8, 8] }}\nlayers = [{conv}]"
+    drawing = archcalc.loads(text).to_volumes_svg()
+    check_safe(drawing)
+    found = texts(drawing)
+    assert any(text.startswith(name[:3]) for text in found) or not name.isprintable()
+    assert max(map(len, found)) < 140
+
+
+def test_no_words_cover_each_other() -> None:
+    for name in ("alexnet_2012", "vgg16", "mobilenet_v2", "unet", "inception_v3"):
+        root = ElementTree.fromstring(archcalc.load(name).to_volumes_svg())
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for element in root.iter("{http://www.w3.org/2000/svg}text"):
+            if element.get("text-anchor") == "middle":
+                half = len(element.text or "") * 0.5 * float(element.get("font-size", "0")) / 2
+                x = float(element.get("x", "0"))
+                lines.setdefault(element.get("y", ""), []).append((x - half, x + half))
+        assert len(lines) > 3
+        for line in lines.values():
+            ends = sorted(line)
+            assert all(before[1] < after[0] for before, after in pairwise(ends)), name
+
+
+def test_numbers_have_two_decimals_at_most() -> None:
+    assert re.search(r"\d\.\d{3}", archcalc.load("alexnet_2012").to_volumes_svg()) is None
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["diagram", "lenet5", "--volumes", *arguments], catch_exceptions=True)
+
+
+def test_the_command_draws_them(tmp_path: Path) -> None:
+    file = tmp_path / "volumes.svg"
+    assert invoke("-o", str(file), "--style", "paper").exit_code == 0
+    assert file.read_text("utf-8") == archcalc.load("lenet5").to_volumes_svg("paper")
+    assert invoke().output == archcalc.load("lenet5").to_volumes_svg()
+    assert isinstance(invoke("-o", str(file)).exception, UsageError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--to", "dot"], "--volumes draws SVG, not DOT"), (["--heat", "macs"], "--volumes takes no --show, --heat")],
+)
+def test_what_volumes_do_not_take(arguments: list[str], message: str) -> None:
+    assert message in str(invoke(*arguments).exception)
