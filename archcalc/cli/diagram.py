@@ -57,7 +57,7 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
     wanted = {name: options.pop(name) for name in ("depth", "heat", "direction", "style", "every_copy")}
     picture = draw(archcalc.load(spec, **options), Look(show=names, **wanted))
     if picture.folded:
-        click.echo(f"note: {picture.folded} (--depth all opens every block)", err=True)
+        click.echo(f"note: {picture.folded} (--depth all unfolds everything)", err=True)
     content = _drawn(picture, chosen)
     if output is None:
         click.echo(content, nl=False)
