@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from pictures import NAMES, SIAMESE, SVG, hostile_spec, parsed, picture_of, texts, with_class
 
@@ -174,6 +175,26 @@ def test_what_check_finds_is_coloured() -> None:
     first = re.search(r'layers "([^"]+)"', message)
     assert first
     assert f"layer-{network.position(first[1])}" in found
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "label"),
+    [
+        ("conv2d", {"out_channels": 8, "kernel_size": 3}, "3×3"),
+        ("conv2d", {"out_channels": 8, "kernel_size": [1, 7], "padding": [0, 3]}, "1×7, padding 0×3"),
+        ("conv2d", {"out_channels": 8, "kernel_size": 3, "padding": "valid", "groups": 4}, "3×3, groups 4"),
+        ("conv1d", {"out_channels": 8, "kernel_size": 4, "padding": [[1, 2]]}, "4, padding 1+2"),
+        ("max_pool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}, "3×3, stride 2, ceil mode"),
+        ("max_pool2d", {"kernel_size": 2}, "2×2, stride 2"),
+        ("conv_transpose2d", {"out_channels": 8, "kernel_size": 2, "stride": 2}, "2×2, stride 2"),
+        ("dropout", {}, "p 0.5"),
+        ("permute", {"dims": [1, -1, 0]}, "dims 1, -1, 0"),
+        ("upsample", {"scale_factor": 2.0}, "scale factor 2"),
+        ("relu", {}, ""),
+    ],
+)
+def test_labels_say_what_tells_layers_apart(kind: str, fields: dict[str, object], label: str) -> None:
+    assert msgspec.convert(fields, LAYER_TYPES[kind]).label() == label
 
 
 def test_every_family_has_a_colour() -> None:
