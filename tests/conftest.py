@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,9 +56,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not torch.cuda.is_available():
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device here"))
+    if shutil.which("dot") is None:
+        for item in items:
+            if item.get_closest_marker("dot"):
+                item.add_marker(pytest.mark.skip(reason="no program dot here"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "no CUDA" in str(report.longrepr)]
-    if skipped:
-        terminalreporter.write_line(f"NOT RUN: {len(skipped)} tests of the GPU, for lack of a CUDA device", yellow=True)
+    for reason, lacking in (
+        ("no CUDA", "tests of the GPU, for lack of a CUDA device"),
+        ("no program dot", "tests of diagrams, for lack of the program dot (Graphviz)"),
+    ):
+        skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in str(report.longrepr)]
+        if skipped:
+            terminalreporter.write_line(f"NOT RUN: {len(skipped)} {lacking}", yellow=True)

@@ -7,7 +7,7 @@ import click
 import archcalc
 from archcalc.cli.options import network_options
 from archcalc.cli.output import check_writable, write_file
-from archcalc.diagram.picture import Look, draw
+from archcalc.diagram.picture import Look, Picture, draw
 from archcalc.diagram.quantities import HEATS, LINES, check_names
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError
@@ -65,7 +65,7 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
         return
     picture = draw(archcalc.load(spec, **options), Look(show=names, **wanted))
     if picture.folded:
-        click.echo(f"note: {picture.folded} (--depth all opens every block)", err=True)
+        click.echo(f"note: {picture.folded} (--depth all unfolds everything)", err=True)
     _put(_drawn(picture, chosen), output, force)
 
 
@@ -95,7 +95,7 @@ def _form(output: str | None) -> str:
     return ending
 
 
-def _drawn(picture: Any, form: str) -> str | bytes:
+def _drawn(picture: Picture, form: str) -> str | bytes:
     from archcalc.diagram.dot import to_dot
     from archcalc.diagram.draw import dot_program, to_image, to_svg
 

@@ -1,6 +1,8 @@
 """The picture as DOT text, with cards as tables; or with boxes of the cards' sizes, to be filled by `svg.py`."""
 
+from collections.abc import Iterable
 from html import escape
+from typing import Any
 
 from archcalc.diagram.geometry import LETTERING, SHAPE, Lettering, card_size
 from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
@@ -30,7 +32,7 @@ def to_dot(picture: Picture, boxes: bool = False) -> str:
     return str(graph.source)
 
 
-def _add(graph, parts, style: Style, boxes: bool) -> None:  # type: ignore[no-untyped-def]
+def _add(graph: Any, parts: Iterable[Card | Box], style: Style, boxes: bool) -> None:
     for part in parts:
         if isinstance(part, Card):
             graph.node(f"n{part.number}", **_card(part, style, boxes))

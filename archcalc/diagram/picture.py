@@ -11,7 +11,7 @@ from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.graph import Graph, connect
 from archcalc.layers.base import Layer, size_text
-from archcalc.report.table import shortened
+from archcalc.report.text_table import shortened
 from archcalc.report.units import engineering
 from archcalc.spec.expansion import expand
 
@@ -93,7 +93,7 @@ class Arrow(NamedTuple):
     target: int
     text: str = ""
     kind: str = "data"
-    is_main: bool = False  # the first input of its target, which is the first to read it
+    is_main: bool = False  # along the trunk from which a shortcut leaves, and to which it comes back
 
 
 class Picture(NamedTuple):
@@ -294,9 +294,12 @@ class _Painter:
         into: dict[int, list[int]] = {}
         for (_, target), tensors in edges.items():
             into.setdefault(target, []).extend(tensors)
-        readers: dict[int, int] = {}
+        readers: dict[int, list[int]] = {}
+        for source, target in edges:
+            readers.setdefault(source, []).append(target)
         for (source, target), tensors in edges.items():
-            is_main = into[target][0] in tensors and readers.setdefault(source, target) == target
+            is_few = len(into[target]) <= 2 and len(readers[source]) <= 2
+            is_main = is_few and into[target][0] in tensors and readers[source][0] == target
             yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
         for number, edge in enumerate(self.graph.outputs):
             yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.analysed.names) + number)

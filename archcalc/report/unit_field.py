@@ -7,8 +7,7 @@ from archcalc.analysis.unit_field import Interval, LayerField, UnitField
 from archcalc.errors import printable
 from archcalc.layers.base import size_text
 from archcalc.report.summary import exact
-from archcalc.report.table import Style
-from archcalc.report.text_table import text_table
+from archcalc.report.text_table import Style, text_table
 
 AXES = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}
 
@@ -62,7 +61,7 @@ def render_unit_field(found: UnitField, style: Style | None = None) -> str:
             style.bold(head),
             f"input {printable(found.source)} {size_text(found.input_shape)}",
             "",
-            *text_table(header, rows, style, narrowed=(0,), rule=style.width is not None),
+            *text_table(header, rows, style, narrowed=(0,), rules=int(style.width is not None)),
         ]
     )
 

@@ -1,0 +1,302 @@
+"""Diagrams: their DOT text, their SVG, what they fold, and what they say of hostile names."""
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+from pictures import NAMES, SIAMESE, SVG, hostile_spec, parsed, picture_of, texts, with_class
+
+import archcalc
+from archcalc.diagram.choice import MANY
+from archcalc.diagram.dot import to_dot
+from archcalc.diagram.draw import dot_program, to_svg
+from archcalc.diagram.parts import find_parts, tiles_in
+from archcalc.diagram.picture import Look, draw
+from archcalc.diagram.style import STYLES
+from archcalc.errors import printable
+from archcalc.layers import LAYER_TYPES
+from archcalc.report.text_table import shortened
+
+SPECS = sorted(archcalc.shipped_specs())
+CHAIN = (
+    'name = "chain"\ninputs.image = [1, 8, 8]\n'
+    'layers = [{{ type = "conv2d", out_channels = "index % 5 + 1", kernel_size = 1, repeat = {} }}]'
+)
+KEPT = {"svg", "g", "title", "rect", "path", "polygon", "text"}
+ATTRIBUTES = (
+    "class id d points x y width height rx fill stroke stroke-width stroke-dasharray stroke-linejoin paint-order "
+    "text-anchor font-size font-weight font-family transform viewBox role"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "look"),
+    [
+        ("lenet5", {}),
+        ("resnet50", {"depth": 2, "show": ("parameters", "macs", "receptive-field")}),
+        ("inception_v3", {"direction": "LR", "style": "paper"}),
+        ("unet", {"style": "dark"}),
+        ("gcn_classifier", {"heat": "macs"}),
+    ],
+)
+def test_dot_text(spec: str, look: dict[str, object], golden: Callable[[Path, str], None]) -> None:
+    golden(Path("diagram", f"{spec}.dot"), archcalc.load(spec).to_dot(**look))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_same_spec_gives_the_same_text(spec: str) -> None:
+    assert archcalc.load(spec).to_dot() == archcalc.load(spec).to_dot()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_folding_keeps_totals(spec: str, depth: int) -> None:
+    network = archcalc.load(spec, training=True)
+    tiles = [*tiles_in(find_parts(network.analysed, depth or None).parts)]
+    for what in ("parameters", "trainable_parameters", "macs"):
+        sums = [sum(getattr(network.layers[p], what) or 0 for p in tile.layers) * copies for tile, copies in tiles]
+        assert sum(sums) == getattr(network.totals, what)
+    assert sum(len(tile.layers) * copies for tile, copies in tiles) == len(network.layers)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_layer_and_every_edge_is_drawn(spec: str) -> None:
+    network = archcalc.load(spec)
+    graph, inputs = network.graph, len(network.graph.inputs)
+    picture = draw(network, Look(depth=0, every_copy=True))
+    of_layer = {int(name[6:]): card.number for card in picture.cards for name in card.classes}
+    assert sorted(of_layer) == [*range(len(graph.nodes))]
+    number = {edge: of_layer[edge - inputs] if edge >= inputs else edge for edge in range(inputs + len(graph.nodes))}
+    wanted = {(number[s], of_layer[p]) for p, node in enumerate(graph.nodes) for s in node.sources}
+    inside = {(a, b) for a, b in wanted if a == b}
+    to_outputs = {(number[edge], inputs + len(graph.nodes) + i) for i, edge in enumerate(graph.outputs)}
+    drawn = {(arrow.source, arrow.target) for arrow in picture.arrows if arrow.kind == "data"}
+    assert drawn == wanted - inside | to_outputs
+    # Layers that share a card are a chain: each reads the one before, and nothing else does.
+    for card in picture.cards:
+        chain = [int(name[6:]) for name in card.classes]
+        assert all(graph.nodes[b].sources == (inputs + a,) for a, b in pairwise(chain))
+
+
+def test_equal_blocks_in_a_row_are_one() -> None:
+    parts = find_parts(archcalc.load("resnet152").analysed, 2)
+    assert [copies for _, copies in tiles_in(parts.parts) if copies > 1] == [2, 7, 35, 2]
+    # 64 → 256 channels in the first of a stage, 256 → 256 in the others.
+    assert next(tile.layers[0] for tile, copies in tiles_in(parts.parts) if copies == 2) > 12
+
+
+def test_blocks_that_differ_stay_apart() -> None:
+    block = '[blocks.b]\nparameters = ["k"]\nlayers = [{ name = "c", type = "conv2d", out_channels = 4, kernel_size = 3'
+    head = 'name = "x"\ninputs.image = [4, 16, 16]\nlayers = [{ type = "b", k = "1", name = "a" }, '
+    plain, shared, dilated = (
+        head + f'{{ type = "b", k = "{k}", name = "z"{more} }}]\n{block}, dilation = "k" }}]'
+        for k, more in ((1, ""), (1, ', weights = "a"'), (2, ""))
+    )
+    padded = plain.replace("kernel_size = 3", "kernel_size = 3, padding = 1")
+    for spec, copies in ((plain, [1]), (padded, [2]), (shared, [1]), (dilated, [1])):
+        found = [n for _, n in tiles_in(find_parts(archcalc.loads(spec).analysed, None).parts)]
+        assert found[0] == copies[0], spec
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_what_is_too_much_is_folded_and_the_picture_says_so(spec: str) -> None:
+    picture = draw(archcalc.load(spec), Look())
+    opened = draw(archcalc.load(spec), Look(depth=0))
+    ends = sum(card.color == "end" for card in opened.cards)
+    assert bool(picture.folded) == (len(opened.cards) - ends > MANY)
+    assert len(picture.cards) <= MANY + ends
+
+
+def test_a_long_network_is_drawn_in_stretches() -> None:
+    network = archcalc.loads(CHAIN.format(2_000))
+    picture = draw(network, Look())
+    assert "stretches" in picture.folded
+    assert len(picture.cards) <= MANY + 2
+    assert sorted(int(name[6:]) for card in picture.cards for name in card.classes) == [*range(2_000)]
+    with pytest.raises(archcalc.UsageError, match="10,000 cards and merging arrows are too many"):
+        draw(archcalc.loads(CHAIN.format(10_000)), Look(depth=0))
+
+
+def test_what_weights_and_training_do_is_visible() -> None:
+    network = archcalc.loads(SIAMESE, training=True)
+    cards = {card.rows[0].left: card for card in draw(network, Look(depth=1)).cards}
+    marks = {name: [row.left for row in card.rows if row.kind == "mark"] for name, card in cards.items()}
+    assert marks["stem"] == ["frozen"]
+    assert marks["stem2"] == ["frozen", "weights of stem"]
+    assert marks["tower2"] == ["weights of tower.conv", "weights of tower.fc"]
+    assert marks["extra"] == ["in training only"]
+    assert [name for name, card in cards.items() if card.dashed] == ["extra"]
+    assert [name for name, card in cards.items() if card.frozen] == ["stem", "stem2"]
+    arrows = [arrow for arrow in draw(network, Look(depth=1)).arrows if arrow.kind == "weights"]
+    assert {(a.source, a.target) for a in arrows} == {
+        (cards["stem"].number, cards["stem2"].number),
+        (cards["tower"].number, cards["tower2"].number),
+    }
+
+
+def test_shapes_stand_where_branches_meet() -> None:
+    picture = picture_of("inception_v3", depth=0)
+    into = [arrow.target for arrow in picture.arrows if arrow.kind == "data"]
+    for arrow in picture.arrows:
+        assert bool(arrow.text) == (into.count(arrow.target) > 1)
+
+
+def test_cards_say_what_is_asked_for() -> None:
+    network = archcalc.load("lenet5")
+    picture = draw(network, Look(show=("parameters", "macs", "receptive-field")))
+    card = next(card for card in picture.cards if card.rows[0].left == "C1")
+    assert [(row.left, row.right) for row in card.rows] == [
+        ("C1", "6×28×28"),
+        ("conv2d 5×5", ""),
+        ("156 parameters", ""),
+        ("118 k MACs", ""),
+        ("field 5×5", ""),
+        ("tanh", ""),
+    ]
+
+
+def test_heat_is_the_share_in_the_largest() -> None:
+    network = archcalc.load("lenet5")
+    heats = {card.rows[0].left: card.heat for card in draw(network, Look(heat="parameters")).cards}
+    assert heats["C5"] == 1.0
+    assert heats["F6"] == 10_164 / 48_120
+    assert heats["S2"] == 0.0
+
+
+def test_what_check_finds_is_coloured() -> None:
+    network = archcalc.load("resnet18", inputs={"image": [3, 64, 64]})
+    found = {
+        layer for card in draw(network, Look(heat="check", depth=0)).cards if card.heat == 1 for layer in card.classes
+    }
+    (message,) = (d.message for d in network.check() if d.code == "R401")
+    first = re.search(r'layers "([^"]+)"', message)
+    assert first
+    assert f"layer-{network.position(first[1])}" in found
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "label"),
+    [
+        ("conv2d", {"out_channels": 8, "kernel_size": 3}, "3×3"),
+        ("conv2d", {"out_channels": 8, "kernel_size": [1, 7], "padding": [0, 3]}, "1×7, padding 0×3"),
+        ("conv2d", {"out_channels": 8, "kernel_size": 3, "padding": "valid", "groups": 4}, "3×3, groups 4"),
+        ("conv1d", {"out_channels": 8, "kernel_size": 4, "padding": [[1, 2]]}, "4, padding 1+2"),
+        ("max_pool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}, "3×3, stride 2, ceil mode"),
+        ("max_pool2d", {"kernel_size": 2}, "2×2, stride 2"),
+        ("conv_transpose2d", {"out_channels": 8, "kernel_size": 2, "stride": 2}, "2×2, stride 2"),
+        ("dropout", {}, "p 0.5"),
+        ("permute", {"dims": [1, -1, 0]}, "dims 1, -1, 0"),
+        ("upsample", {"scale_factor": 2.0}, "scale factor 2"),
+        ("relu", {}, ""),
+    ],
+)
+def test_labels_say_what_tells_layers_apart(kind: str, fields: dict[str, object], label: str) -> None:
+    assert msgspec.convert(fields, LAYER_TYPES[kind]).label() == label
+
+
+def test_every_family_has_a_colour() -> None:
+    for style in STYLES.values():
+        assert {layer.family for layer in LAYER_TYPES.values()} <= style.paints.keys()
+
+
+# SVG
+
+
+def assert_safe(svg: str) -> None:
+    root = parsed(svg)
+    for element in root.iter():
+        assert element.tag.removeprefix(SVG) in KEPT
+        assert set(element.attrib) <= set(ATTRIBUTES.split())
+        assert not any("url(" in value or "script:" in value for value in element.attrib.values())
+    assert "<!" not in svg
+    assert "<?" not in svg
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_svg_is_well_formed_and_safe(spec: str) -> None:
+    picture = draw(archcalc.load(spec), Look())
+    svg = to_svg(picture, None)
+    assert_safe(svg)
+    assert len(with_class(parsed(svg), "node")) == len(picture.cards)
+    assert len(with_class(parsed(svg), "edge")) == len(picture.arrows)
+
+
+def test_the_check_of_safety_can_fail() -> None:
+    for bad in ("<script/>", '<rect onclick="x"/>', '<g fill="url(http://x)"/>', '<a href="http://x"/>'):
+        with pytest.raises(AssertionError):
+            assert_safe(f'<svg xmlns="{SVG[1:-1]}">{bad}</svg>')
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("depth", [0, 1])
+def test_hostile_names_are_drawn_as_text(style: str, depth: int) -> None:
+    picture = draw(archcalc.loads(hostile_spec()), Look(style=style, depth=depth))
+    svg = to_svg(picture, None)
+    assert_safe(svg)
+    drawn = "\n".join(texts(parsed(svg)))
+    assert [name for name in NAMES if shortened(printable(name), 44) not in drawn] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_hostile_name_is_drawn_as_itself(name: str) -> None:
+    shown = shortened(printable(name), 44)
+    svg = to_svg(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))), Look(depth=0)), None)
+    assert shown in texts(parsed(svg))
+    assert shortened(printable(name), 80) in texts(parsed(svg))
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("name", NAMES)
+def test_dot_draws_hostile_names_as_text(name: str) -> None:
+    """The tables that dot alone understands."""
+    import subprocess
+
+    source = to_dot(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))), Look(depth=0)))
+    done = subprocess.run(["dot", "-Tsvg"], input=source.encode(), capture_output=True, check=True)
+    assert done.stderr == b""
+    # A newer Graphviz writes no-break spaces.
+    drawn = [text.replace("\u00a0", " ") for text in texts(parsed(done.stdout.decode()))]
+    assert shortened(printable(name), 44) in drawn
+    assert b"<script" not in done.stdout
+
+
+@pytest.mark.dot
+@pytest.mark.parametrize("spec", SPECS)
+def test_both_ways_give_the_same_nodes_and_edges(spec: str) -> None:
+    picture = draw(archcalc.load(spec), Look())
+    found = []
+    for program in (dot_program(), None):
+        root = parsed(to_svg(picture, program))
+        drawn = {kind: with_class(root, kind) for kind in ("node", "edge", "block")}
+        found.append({kind: sorted((g.get("id"), *texts(g)) for g in groups) for kind, groups in drawn.items()})
+    assert found[0] == found[1]
+
+
+@pytest.mark.dot
+def test_dot_draws_what_the_text_says() -> None:
+    import subprocess
+
+    for spec in ("lenet5", "unet"):
+        network = archcalc.load(spec)
+        done = subprocess.run(["dot", "-Tsvg"], input=network.to_dot().encode(), capture_output=True, check=True)
+        root = parsed(done.stdout.decode())
+        assert len(with_class(root, "node")) == len(draw(network, Look()).cards)
+        assert "Graphviz" not in done.stderr.decode()
+
+
+def test_network_gives_text() -> None:
+    network = archcalc.load("lenet5")
+    assert network.to_svg(style="dark").startswith("<svg ")
+    assert network.to_dot(depth=1).startswith("digraph")
+    for wrong, message in (
+        ({"colour": 1}, 'no "colour"'),
+        ({"style": "pink"}, "style must be one of"),
+        ({"depth": -1}, "depth must be"),
+        ({"heat": "love"}, "heat must be"),
+        ({"show": ("macz",)}, 'did you mean "macs"'),
+    ):
+        with pytest.raises(archcalc.UsageError, match=message):
+            network.to_dot(**wrong)
