@@ -245,7 +245,8 @@ def escaped(letter: str) -> str:
 
 
 def test_the_attributes_of_modules_are_known() -> None:
-    assert {*dir(nn.Module())} <= MODULE_ATTRIBUTES
+    # Once PyTorch's compiler has run in this process, it leaves marks of three underscores on the class.
+    assert {name for name in dir(nn.Module()) if not name.startswith("___")} <= MODULE_ATTRIBUTES
 
 
 @pytest.mark.parametrize("name", ["forward", "training", "_modules", "_steps", "__class__"])
