@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from archcalc.errors import Path, Problem, did_you_mean, quoted
+from archcalc.errors import Path, Problem, quoted
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables, words_of
-from archcalc.spec.expressions import UNFIT, Unfit, Value
-from archcalc.spec.schema import ENTRY_KEYS, InputTable, Spec, convert, convert_rest, find_problems, fitting, shown
+from archcalc.spec.expressions import UNFIT, Value
+from archcalc.spec.givens import ExpandedInput, read_inputs, read_variables
+from archcalc.spec.schema import ENTRY_KEYS, Spec, convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.templates import BROKEN, BlockTemplate, Template, TemplateReader, blocks_end
 from archcalc.tracing import Number
 
@@ -54,14 +55,6 @@ class ExpandedLayer(Struct, frozen=True, gc=False):
     weights: Source | None
     trainable: bool
     functional: bool
-
-
-class ExpandedInput(NamedTuple):
-    """An input of the network."""
-
-    name: str
-    table: InputTable
-    path: Path
 
 
 class Expansion(NamedTuple):
@@ -145,8 +138,8 @@ class _Expander:
             raise self.document.error(self.problems) from None
 
     def _expand(self, settings: Variables, shapes: Mapping[str, list[Any]]) -> Expansion:
-        self.variables = variables = self._variables(settings)
-        inputs = self._inputs(shapes, variables)
+        self.variables = variables = read_variables(self.spec, settings, self.training, self.read, self.evaluate)
+        inputs, self.broken = read_inputs(self.spec, self.document.data, shapes, variables, self.evaluate)
         for name, data in self.spec.blocks.items():
             if block := self.read.block(name, data):
                 self.blocks[name] = block
@@ -171,52 +164,12 @@ class _Expander:
             self.problems,
         )
 
-    # budget, variables and inputs
-
     def _budget(self) -> "tuple[Limit, ...]":
         if not self.spec.budget:
             return ()
         from archcalc.spec.budget import read_budget
 
         return read_budget(self.spec.budget, self.problems)
-
-    def _variables(self, settings: Variables) -> Variables:
-        for name in settings:
-            if name not in self.spec.variables:
-                remedy = did_you_mean(name, self.spec.variables) or "the spec has no variables"
-                self.problems.append(Problem(f"no variable is called {quoted(name)}", (), help=remedy))
-        known: dict[str, Value] = {"training": self.training}
-        for name, value in self.spec.variables.items():
-            path: Path = ("variables", name)
-            self.read.check_name(name, path, "variable")
-            known[name] = self.evaluate.value(settings.get(name, value), known, path)
-            if isinstance(value, bool) and not isinstance(known[name], bool | Unfit):
-                message = f"variable {quoted(name)} is true or false, and cannot be {shown(known[name])}"
-                self.problems.append(Problem(message, path, help=f"write {name} = true, or {name} = false"))
-        return known
-
-    def _inputs(self, shapes: Mapping[str, list[Any]], variables: Variables) -> list[ExpandedInput]:
-        for name in shapes:
-            if name not in self.spec.inputs:
-                remedy = did_you_mean(name, self.spec.inputs)
-                self.problems.append(Problem(f"no input is called {quoted(name)}", ("inputs",), help=remedy))
-        if self.document.data.get("inputs") == {}:
-            self.problems.append(Problem("the network has no input", ("inputs",), help="add image = [3, 224, 224]"))
-        found = (self._input(name, data, shapes.get(name), variables) for name, data in self.spec.inputs.items())
-        return [item for item in found if item]
-
-    def _input(self, name: str, data: Any, shape: list[Any] | None, variables: Variables) -> ExpandedInput | None:
-        path: Path = ("inputs", name)
-        if not name or "." in name:
-            self.problems.append(Problem(f"{quoted(name)} cannot be the name of an input", path))
-        written = data if isinstance(data, dict) else {"shape": data}
-        written = written if shape is None else written | {"shape": shape}
-        value = self.evaluate.fields(written, variables, path, words_of(InputTable))
-        table = convert(value, InputTable, path, self.problems)
-        if table is None:
-            self.broken.add(name)
-            return None
-        return ExpandedInput(name, table, path)
 
     # entries as they are used
 

@@ -1,0 +1,67 @@
+"""What the layers of a spec start from: its variables and inputs, with the values that a user gives in their place."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from archcalc.errors import Path, Problem, did_you_mean, quoted
+from archcalc.spec.evaluation import Evaluator, Variables, words_of
+from archcalc.spec.expressions import Unfit, Value
+from archcalc.spec.schema import InputTable, Spec, convert, shown
+from archcalc.spec.templates import TemplateReader
+
+
+class ExpandedInput(NamedTuple):
+    """An input of the network."""
+
+    name: str
+    table: InputTable
+    path: Path
+
+
+def read_variables(
+    spec: Spec, settings: Variables, training: bool, read: TemplateReader, evaluate: Evaluator
+) -> Variables:
+    """The values of the spec's variables, in its order; `settings` replace them."""
+    problems = evaluate.problems
+    for name in settings:
+        if name not in spec.variables:
+            remedy = did_you_mean(name, spec.variables) or "the spec has no variables"
+            problems.append(Problem(f"no variable is called {quoted(name)}", (), help=remedy))
+    known: dict[str, Value] = {"training": training}
+    for name, value in spec.variables.items():
+        path: Path = ("variables", name)
+        read.check_name(name, path, "variable")
+        known[name] = evaluate.value(settings.get(name, value), known, path)
+        if isinstance(value, bool) and not isinstance(known[name], bool | Unfit):
+            message = f"variable {quoted(name)} is true or false, and cannot be {shown(known[name])}"
+            problems.append(Problem(message, path, help=f"write {name} = true, or {name} = false"))
+    return known
+
+
+def read_inputs(
+    spec: Spec, data: dict[str, Any], shapes: Mapping[str, list[Any]], variables: Variables, evaluate: Evaluator
+) -> tuple[list[ExpandedInput], set[str]]:
+    """The inputs, with other shapes where `shapes` has some, and the names of wrong ones. `data` is the spec as written."""
+    for name in shapes:
+        if name not in spec.inputs:
+            remedy = did_you_mean(name, spec.inputs)
+            evaluate.problems.append(Problem(f"no input is called {quoted(name)}", ("inputs",), help=remedy))
+    if data.get("inputs") == {}:
+        evaluate.problems.append(Problem("the network has no input", ("inputs",), help="add image = [3, 224, 224]"))
+    found = {
+        name: _input(name, written, shapes.get(name), variables, evaluate) for name, written in spec.inputs.items()
+    }
+    return [item for item in found.values() if item], {name for name, item in found.items() if item is None}
+
+
+def _input(
+    name: str, data: Any, shape: list[Any] | None, variables: Variables, evaluate: Evaluator
+) -> ExpandedInput | None:
+    path: Path = ("inputs", name)
+    if not name or "." in name:
+        evaluate.problems.append(Problem(f"{quoted(name)} cannot be the name of an input", path))
+    written = data if isinstance(data, dict) else {"shape": data}
+    written = written if shape is None else written | {"shape": shape}
+    value = evaluate.fields(written, variables, path, words_of(InputTable))
+    table = convert(value, InputTable, path, evaluate.problems)
+    return ExpandedInput(name, table, path) if table else None
