@@ -41,7 +41,7 @@ def read_variables(
 def read_inputs(
     spec: Spec, data: dict[str, Any], shapes: Mapping[str, list[Any]], variables: Variables, evaluate: Evaluator
 ) -> tuple[list[ExpandedInput], set[str]]:
-    """The inputs, with other shapes where `shapes` has some, and the names of wrong ones. `data` is the spec as written."""
+    """The inputs, with other shapes where `shapes` has some, and the names of wrong ones. `data` is the whole spec."""
     for name in shapes:
         if name not in spec.inputs:
             remedy = did_you_mean(name, spec.inputs)
