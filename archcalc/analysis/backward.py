@@ -29,7 +29,7 @@ class Backward:
         for edge in self.execution.graph.outputs:
             value = self.execution.values[edge]
             if value.maker is not None:
-                self._deliver(value.maker, self.ledger.make(value.bytes))
+                self._deliver(value.maker, self.ledger.make(value.bytes), value.bytes)
                 self.execution.note(operations[value.maker].position, "backward")
         for number in reversed(range(len(operations))):
             if number in self.gradients:
@@ -42,7 +42,7 @@ class Backward:
         self.ledger.release(gradient)
         scattered = self._is_scattered(number, operation)
         for target, thing in zip(operation.targets, made, strict=True):
-            self._deliver(target.key, thing)
+            self._deliver(target.key, thing, target.bytes)
             if scattered:
                 self.scattered.add(target.key)
         self.execution.note(operation.position, "backward")
@@ -64,12 +64,12 @@ class Backward:
                 self.ledger.release(large)
         return made
 
-    def _deliver(self, key: Key, gradient: Thing) -> None:
+    def _deliver(self, key: Key, gradient: Thing, size: int) -> None:
+        """A gradient of so many bytes, which may be a part of a larger thing; a sum of two is a thing of its own."""
         old = self.gradients.get(key)
         if old is None:
             self.gradients[key] = gradient
         else:
-            size = max(self.ledger.size(old), self.ledger.size(gradient))
             self.gradients[key] = self.ledger.make(size, mark=is_weight(key))
             self.ledger.release(old, gradient)
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from archcalc.cli.options import batch_option, counting_option, depth_option, network_options
+from archcalc.cli.options import batch_option, counting_option, depth_option, given_values, network_options
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import output_is_terminal, terminal_style
-from archcalc.errors import UsageError
+from archcalc.errors import UsageError, printable
 from archcalc.quantities import SUMS, quantity_name
 from archcalc.report.comparison import compare
 from archcalc.report.comparison_table import FORMATS, render
@@ -61,3 +61,5 @@ def command(
     shown = _quantity(quantity, counting)
     comparison = compare(load_specs(specs, **options), depth, counting)
     click.echo(render(comparison, chosen, shown, differences, terminal_style()))
+    if given := given_values(options["variables"], options["inputs"]):
+        click.echo(f"note: every network is with {printable(given)}", err=True)

@@ -59,12 +59,17 @@ def inputs_option(command: F, words: bool = False) -> F:
 def _naming_values(command: F) -> F:
     @wraps(command)
     def run(*arguments: Any, variables: dict[str, Value], inputs: dict[str, list[int]], **options: Any) -> Any:
-        given = [f"--set {name}={shown(value)}" for name, value in variables.items()]
-        given += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
-        with naming(", ".join(given)):
+        with naming(given_values(variables, inputs)):
             return command(*arguments, variables=variables, inputs=inputs, **options)
 
     return cast("F", run)
+
+
+def given_values(variables: dict[str, Value], inputs: dict[str, list[Any]]) -> str:
+    """The options that give a spec other values, as they are written."""
+    given = [f"--set {name}={shown(value)}" for name, value in variables.items()]
+    given += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
+    return ", ".join(given)
 
 
 @contextmanager

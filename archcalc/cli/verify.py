@@ -21,9 +21,20 @@ from archcalc.report.verification import render_verification
     metavar="LAYERS",
     help="Whose receptive fields to measure: all, none, or names with commas.  [default: all; none on meta]",
 )
+@click.option(
+    "--memory/--no-memory", default=None, help="Follow the memory of a pass, or do not.  [default: but on meta]"
+)
 @click.option("--differences", is_flag=True, help="Show only rows that differ.")
 @click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(spec: str, device: str, fields: str | None, differences: bool, format_name: str, **network: Any) -> None:
+def command(
+    spec: str,
+    device: str,
+    fields: str | None,
+    memory: bool | None,
+    differences: bool,
+    format_name: str,
+    **network: Any,
+) -> None:
     """Build SPEC in PyTorch, run it, and set every number of archcalc beside what PyTorch did, layer by layer.
 
     Output shapes come from forward hooks; parameters and buffers from the module; operations from PyTorch's own counter
@@ -38,7 +49,8 @@ def command(spec: str, device: str, fields: str | None, differences: bool, forma
     from archcalc.pytorch.verify.compiler import compiler_left_out
 
     with compiler_left_out(), progress_bar("receptive fields") as progress:
-        verification = verify(loaded, device, _names(fields, device), progress)
+        storages = device != "meta" if memory is None else memory
+        verification = verify(loaded, device, _names(fields, device), progress, storages)
     if format_name == "json":
         click.echo(json.dumps(verification.to_dict(), indent=2, ensure_ascii=False))
     else:

@@ -9,17 +9,21 @@ from archcalc.errors import UsageError, quoted
 _POWERS = {"": 0, "k": 3, "m": 6, "g": 9, "b": 9, "t": 12, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _FORM = re.compile(
     r"(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,40})(?:\.(?P<decimals>\d{1,40}))?(?:e\+?(?P<exponent>\d{1,2}))?"
-    r"\s*(?P<power>k|m|g|b|t|thousand|million|billion|trillion|)\s*(?:macs?|flops?|mult-adds?|ops?|operations)?",
+    r"\s*(?P<power>k|m|g|b|t|thousand|million|billion|trillion|)\s*(?:(?P<macs>macs?|mult-adds?)|flops?|ops?|operations)?",
     re.IGNORECASE,
 )
 
 
 class Figure(NamedTuple):
-    """A rounded number: `text` as it is written, its `value`, and the `step` from it to the next that could be."""
+    """A rounded number: `text` as it is written, its `value`, and the `step` from it to the next that could be.
+
+    `unit` is what it counts where that is plain: many call MACs FLOPs, but nobody the other way round.
+    """
 
     text: str
     value: Fraction
     step: Fraction
+    unit: str | None = None
 
     def is_rounded(self, count: int) -> bool:
         """Whether a count rounds to the figure; exactly between two figures it may be either."""
@@ -34,4 +38,6 @@ def read_figure(text: str) -> Figure:
     decimals = found["decimals"] or ""
     power = int(found["exponent"] or 0) + _POWERS[found["power"].lower()]
     step = Fraction(10) ** (power - len(decimals))
-    return Figure(text.strip(), int(found["whole"].replace(",", "") + decimals) * step, step)
+    return Figure(
+        text.strip(), int(found["whole"].replace(",", "") + decimals) * step, step, "MACs" if found["macs"] else None
+    )

@@ -215,7 +215,10 @@ def _latex(formula: Formula, rows: Sequence[LayerFormula] | None, _style: Style)
     from sympy import latex
 
     def math(expression: Any) -> str:
-        return r"\text{unknown}" if isinstance(expression, Unknown) else str(latex(expression, mul_symbol="dot"))
+        if isinstance(expression, Unknown):
+            return r"\text{unknown}"
+        words = {name: rf"\mathit{{{_latex_text(str(name))}}}" for name in expression.free_symbols if is_word(name)}
+        return str(latex(expression, mul_symbol="dot", symbol_names=words))
 
     def shape(sizes: Shape) -> str:
         parts = (rf"\left({math(size)}\right)" if size.is_Add and len(sizes) > 1 else math(size) for size in sizes)
@@ -234,6 +237,11 @@ def _latex(formula: Formula, rows: Sequence[LayerFormula] | None, _style: Style)
     lines += [rf"{math(name)} &= {math(meaning)}" for name, meaning in used_definitions(formula, rows)]
     lines += [rf"&\text{{where }} {math(found)}" for found in formula.conditions]
     return "\n".join([r"\begin{align*}", " \\\\\n".join(lines), r"\end{align*}"])
+
+
+def is_word(symbol: Any) -> bool:
+    """Whether a symbol is several letters, which LaTeX would multiply."""
+    return len(str(symbol)) > 1 and str(symbol).isalpha()
 
 
 def _latex_text(text: str) -> str:

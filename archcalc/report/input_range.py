@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from archcalc.analysis.input_range import Bound, ExactSizes, SizeRange
+from archcalc.analysis.input_range import ExactSizes, SizeRange
 from archcalc.analysis.resizing import described
 from archcalc.errors import printable
 from archcalc.layers.base import Unknown, size_text
@@ -51,7 +51,7 @@ def _paragraph(network: Network, found: SizeRange, style: Style) -> str:
     rows = [
         ("works", _from(found.smallest), []),
         ("drops nothing", *_exact(found.exact, found.size)),
-        ("useful", *_useful(found.productive, found.covered, room)),
+        ("useful", *_useful(found, room)),
     ]
     lines = [style.bold(f"sizes n of {printable(described(network.graph, [*found.axes]))}")]
     for label, value, notes in rows:
@@ -82,12 +82,17 @@ def _listed(remainders: tuple[int, ...]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _useful(productive: Bound | None, covered: Bound | None, room: int) -> tuple[str, list[str]]:
+def _useful(found: SizeRange, room: int) -> tuple[str, list[str]]:
+    productive, covered, smallest = found.productive, found.covered, found.smallest or 1
     if covered is None:
         return "–", ["no window slides over the input, or a receptive field is not known"]
-    most = f"above {covered.size} no unit sees all of it; {shortened(printable(covered.layer), room)} sees most"
-    if productive is None:
-        return f"up to {covered.size}", [most]
-    layer = shortened(printable(productive.layer), room)
-    least = f"below {productive.size} {layer} sees nothing new, even by the shortest path"
-    return f"{productive.size} to {covered.size}", [least, most]
+    notes = [f"above {covered.size} no unit sees all of it; {shortened(printable(covered.layer), room)} sees most"]
+    if productive:
+        layer = shortened(printable(productive.layer), room)
+        notes.insert(0, f"below {productive.size} {layer} sees nothing new, even by the shortest path")
+    least = max(productive.size if productive else 1, smallest)
+    if covered.size < smallest:
+        return "–", [f"the smallest that works is {smallest}", *notes]
+    if least == covered.size:
+        return f"{least} alone", notes
+    return f"{least} to {covered.size}" if least > 1 else f"up to {covered.size}", notes

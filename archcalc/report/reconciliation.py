@@ -29,8 +29,12 @@ class Reconciliation(NamedTuple):
         target = self.target
         if target is None:
             return ()
-        known = {name: reading for name, reading in self.readings.items() if reading.unknown is None}
-        return tuple(name for name, reading in known.items() if target.is_rounded(reading.total))
+        known = (name for name in self._candidates(target) if self.readings[name].unknown is None)
+        return tuple(name for name in known if target.is_rounded(self.readings[name].total))
+
+    def _candidates(self, target: Figure) -> list[str]:
+        """The conventions that count what the target does."""
+        return [name for name, reading in self.readings.items() if target.unit in (None, reading.unit)]
 
     @property
     def nearest(self) -> str | None:
@@ -38,7 +42,7 @@ class Reconciliation(NamedTuple):
         target = self.target
         if target is None:
             return None
-        return min(self.readings, key=lambda name: abs(self.readings[name].total - target.value))
+        return min(self._candidates(target), key=lambda name: abs(self.readings[name].total - target.value))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `--format json` prints them."""

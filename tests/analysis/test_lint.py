@@ -662,3 +662,16 @@ def test_select_of_what_does_not_exist(word: str, remedy: str) -> None:
     for selected, ignored in (([word], []), ([], [word])):
         with pytest.raises(UsageError, match=re.escape(remedy)):
             select([], selected, ignored)
+
+
+def test_an_embedding_is_no_dense_layer() -> None:
+    network = archcalc.loads("""
+    name = "x"
+    inputs.words = { shape = [8], dtype = "int64" }
+    layers = [
+      { type = "embedding", num_embeddings = 1000, embedding_dim = 16 },
+      { type = "permute", dims = [1, 0] },
+      { type = "conv1d", out_channels = 4, kernel_size = 3 },
+    ]
+    """)
+    assert "P202" not in {finding.code for finding in network.check()}

@@ -139,6 +139,11 @@ BRANCHES = {
         "",
     ),
     "read twice by one": ([f'name = "a", {CONV}', 'type = "mul", inputs = ["a", "a"]'], ""),
+    "joined, and read besides": (
+        [f'name = "a", {CONV}', f'name = "b", {CONV}', 'type = "cat", inputs = ["a", "b"]', CONV],
+        "",
+    ),
+    "joined, and an output": ([f'name = "a", {CONV}', 'type = "cat", inputs = ["a", "x"]'], 'outputs = ["cat", "a"]'),
     "frozen between": ([CONV, f"{CONV}, trainable = false", 'type = "tanh"', CONV], ""),
     "frozen first": ([f"{CONV}, trainable = false", 'type = "tanh"', CONV], ""),
     "views": ([CONV, 'type = "flatten"', 'type = "identity"', 'type = "linear", out_features = 5'], ""),
@@ -214,6 +219,32 @@ def test_any_chain(layers: list[str], batch: int, training: bool) -> None:
         assert said.peak <= seen.peak
     else:
         assert ([row.forward for row in said.layers], said.peak) == ([*seen.forward], seen.peak)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[list[str], str]:
+    """Layers that read any earlier ones, and outputs among them."""
+    channels = [4]  # of the input and of each layer, by number
+    layers = []
+    for number in range(1, draw(st.integers(2, 7)) + 1):
+        kind = draw(st.sampled_from(["conv2d", "tanh", "relu", "add", "mul", "cat", "batch_norm"]))
+        first = draw(st.integers(0, len(channels) - 1))
+        alike = [other for other, count in enumerate(channels) if kind == "cat" or count == channels[first]]
+        read = [first, draw(st.sampled_from(alike))] if kind in ("add", "mul", "cat") else [first]
+        more = ", out_channels = 4, kernel_size = 3, padding = 1" if kind == "conv2d" else ""
+        names = ", ".join(f'"{name}"' for name in ("x" if source == 0 else f"n{source}" for source in read))
+        layers.append(f'name = "n{number}", type = "{kind}", inputs = [{names}]{more}')
+        channels.append({"conv2d": 4, "cat": sum(channels[source] for source in read)}.get(kind, channels[first]))
+    outputs = draw(st.lists(st.integers(1, len(layers)), min_size=1, max_size=2, unique=True))
+    names = ", ".join(f'"n{output}"' for output in outputs)
+    return layers, f"outputs = [{names}]"
+
+
+@settings(deadline=None, derandomize=True, max_examples=150, database=None)
+@given(graphs(), st.booleans())
+def test_any_graph(graph: tuple[list[str], str], training: bool) -> None:
+    layers, outputs = graph
+    check(spec(*layers, inputs="x = [4, 4, 4]", more=outputs, batch=2), "float32", training)
 
 
 def test_attention_is_a_lower_bound() -> None:

@@ -90,9 +90,10 @@ def test_options_are_for_all_and_give_way_to_settings(tmp_path: Path) -> None:
     output = invoke(
         str(file), f"{file}:maps=2", "--set", "maps=5", "--set", "size=9", "--batch", "3", "--format", "json"
     )
-    first, second = json.loads(output.output)["layers"][0]["output_shapes"]
+    first, second = json.loads(output.stdout)["layers"][0]["output_shapes"]
     assert (first, second) == ([5, 9, 7], [2, 9, 7])
-    assert [network["batch"] for network in json.loads(output.output)["networks"]] == [3, 3]
+    assert [network["batch"] for network in json.loads(output.stdout)["networks"]] == [3, 3]
+    assert output.stderr == "note: every network is with --set maps=5, --set size=9\n"
 
 
 def test_standard_input_under_two_settings() -> None:

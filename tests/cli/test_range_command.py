@@ -29,6 +29,11 @@ def test_another_input_is_another_own_size() -> None:
     assert "224 is none; the nearest: 195 and 227" in output("alexnet_2012", "--input", "image=3x224x224")
 
 
+def test_what_is_useful_also_works() -> None:
+    assert "useful         188 to 204" in output("unet")
+    assert "useful         32 alone" in output("lenet5")
+
+
 def test_nothing_to_say() -> None:
     text = 'name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]'
     found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False)

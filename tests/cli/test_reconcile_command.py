@@ -267,3 +267,10 @@ def test_columns_of_a_convention_need_one() -> None:
 def test_a_shape_error_prints_the_counts_that_fit() -> None:
     result = CliRunner().invoke(cli, ["summary", "lenet5", "--input", "image=1x28x28", "--counting", "ptflops"])
     assert re.search(r"^S4 +avg_pool2d +16×4×4 +0 +2,048 ", result.output, re.MULTILINE)
+
+
+def test_a_figure_in_macs_is_none_in_flops() -> None:
+    network = archcalc.load("resnet50")
+    assert network.reconcile("8.2 GMACs").matches == ()
+    assert set(network.reconcile("8.2 GFLOPs").matches) >= {"flops", "torch", "calflops"}
+    assert "flops" not in network.reconcile("4.1 G mult-adds").matches

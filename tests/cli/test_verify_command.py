@@ -48,11 +48,17 @@ def test_a_network_with_all_there_is_to_share() -> None:
 
 def test_a_difference_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AvgPool2d, "parameters", lambda _self, _inputs: {"weight": (2, 2)})
-    result = verify("lenet5", "--device", "meta", "--differences")
+    result = verify("lenet5", "--device", "meta", "--differences", "--memory")
     assert result.exit_code == 1
     assert "S2.weight        2×2 · trainable  –        DIFFERS" in result.output.splitlines()
     assert "equal" not in result.output.partition("output shape")[0]
     assert result.output.splitlines()[-1] == '8 differences; the first: parameter of "S2.weight"'
+
+
+def test_memory_is_followed_on_meta_only_if_asked_for() -> None:
+    assert "peak memory" not in verify("lenet5", "--device", "meta").output
+    assert "peak memory" in verify("lenet5", "--device", "meta", "--memory").output
+    assert "peak memory" not in verify("lenet5", "--fields", "none", "--no-memory").output
 
 
 @pytest.mark.parametrize(

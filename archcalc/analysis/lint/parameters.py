@@ -69,7 +69,8 @@ def _find_dominant_dense(network: AnalysedGraph) -> Iterator[Finding]:
     total = sum(own.total for own in network.parameters)
     mixed = any(own.macs and node.layer.family != "dense" for own, node in zip(network.operations, nodes, strict=True))
     for own, node in zip(network.parameters, nodes, strict=True):
-        if mixed and node.layer.family == "dense" and 2 * own.total > total:
+        dense = node.layer.family == "dense" and not node.layer.is_lookup
+        if mixed and dense and 2 * own.total > total:
             message = f"a dense layer holds {100 * own.total / total:.1f} % of all parameters"
             reason = f"{own.total:,} of {total:,}"
             remedy = "let it read less, by pooling before it, or give it fewer features"
