@@ -9,6 +9,8 @@ from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import progress_bar
 
+LARGE = 2_000_000  # bytes of a page that is slow to send
+
 
 @click.command("report", short_help="Write a page about networks, as one HTML file.")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, callback=parse_specs)
@@ -35,3 +37,5 @@ def command(
     with progress_bar("writing the page") as progress:
         text = render_page(networks, bench, progress)
     write_file(output, text, force)
+    if len(text.encode()) > LARGE:
+        click.echo(f"note: the page has {len(text.encode()) / 1e6:.1f} MB; fewer specs make it smaller", err=True)

@@ -6,18 +6,19 @@ from typing import Any, NamedTuple
 from archcalc.analysis.memory import Memory
 from archcalc.diagram.draw import dot_program, to_svg
 from archcalc.diagram.picture import draw, look_of
+from archcalc.errors import SHOWN as SHOWN_FINDINGS
 from archcalc.errors import Diagnostic
 from archcalc.layers.base import size_text
 from archcalc.page.plots import inlined
 from archcalc.report.network import Network
 from archcalc.report.reconciliation import Reconciliation
 from archcalc.report.summary import LayerSummary
-from archcalc.report.table import COLUMNS, cell_text, total_text
+from archcalc.report.table import COLUMNS, cell_text, total_text, unknown_reasons
 from archcalc.report.units import mebibytes
 
 SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
 HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Memory")
-MOST_LETTERS = 700_000  # of explanations on one page
+MOST_BYTES = 700_000  # of explanations on one page
 MOST_ROWS = 1200  # of all tables of a page
 
 
@@ -25,15 +26,15 @@ class Allowance:
     """How much a page may still hold of what there could be too much of."""
 
     def __init__(self) -> None:
-        self.letters, self.rows = MOST_LETTERS, MOST_ROWS
+        self.bytes, self.rows = MOST_BYTES, MOST_ROWS
 
     def explanation(self, network: Network, layer: str) -> str | None:
         """How a layer's numbers came about; None once a page has enough of that."""
-        if self.letters <= 0:
+        if self.bytes <= 0:
             return None
         text = str(network.explain(layer))
-        self.letters -= len(text)
-        return text if self.letters > 0 else None
+        self.bytes -= len(text.encode())
+        return text if self.bytes > 0 else None
 
 
 class Cell(NamedTuple):
@@ -70,6 +71,7 @@ class Section(NamedTuple):
     unexplained: int
     reasons: tuple[str, ...]
     findings: tuple[Diagnostic, ...]
+    more_findings: int
     conventions: tuple[tuple[str, str, str, str], ...]
     plots: Any = ""
 
@@ -83,6 +85,7 @@ def describe(network: Network, label: str, number: int, allowance: Allowance) ->
     memory = network.memory()
     shown = network.layers[: max(allowance.rows, 0)]
     allowance.rows -= len(shown)
+    findings = network.check()
     rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(shown)]
     return Section(
         network.name,
@@ -96,8 +99,9 @@ def describe(network: Network, label: str, number: int, allowance: Allowance) ->
         tuple(_in_blocks(network, memory, rows)),
         len(network.layers) - len(rows),
         sum(row.explanation is None for row in rows),
-        tuple(_reasons(network)),
-        tuple(network.check()),
+        tuple(unknown_reasons(network.summary)),
+        tuple(findings[:SHOWN_FINDINGS]),
+        max(len(findings) - SHOWN_FINDINGS, 0),
         tuple(_conventions(network.reconcile())),
     )
 
@@ -150,12 +154,6 @@ def _in_blocks(network: Network, memory: Memory, rows: list[Row]) -> Iterator[Ro
         live = max(memory.layers[int(row.positions)].live for row in found)
         places = " ".join(row.positions for row in found)
         yield Row(summary.name, summary.type, places, _cells(summary, live), None, tuple(found))
-
-
-def _reasons(network: Network) -> Iterator[str]:
-    for row in network.layers:
-        for why in dict.fromkeys(row.unknown.values()):
-            yield f"{row.name}: {why}"
 
 
 def _conventions(found: Reconciliation) -> Iterator[tuple[str, str, str, str]]:

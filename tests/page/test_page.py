@@ -37,7 +37,7 @@ def test_every_shipped_spec_has_a_page_that_is_small_enough(name: str) -> None:
 
 
 def test_many_networks_leave_out_what_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "MOST_LETTERS", 5_000)
+    monkeypatch.setattr(content, "MOST_BYTES", 5_000)
     monkeypatch.setattr(content, "MOST_ROWS", 20)
     page = render_page({"one": archcalc.load("lenet5"), "two": archcalc.load("lenet5")})
     assert page.count('<tbody class="layer') == 20
@@ -102,6 +102,14 @@ def test_findings_are_there() -> None:
     assert all(f"<strong>{finding.code}</strong>" in page for finding in found)
 
 
+def test_many_findings_are_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "SHOWN_FINDINGS", 1)
+    layers = ", ".join(['{ type = "conv2d", out_channels = 4, kernel_size = 3 }, { type = "batch_norm" }'] * 3)
+    network = archcalc.loads(f'name = "x"\nlayers = [{layers}]\n[inputs]\nx = [3, 20, 20]\n')
+    page = render_page({"x": network})
+    assert f"{len(network.check()) - 1} more: archcalc check shows them" in page
+
+
 def test_an_unknown_value_is_a_gap_in_the_plot() -> None:
     assert plot_depth(archcalc.load("gcn_cora"), "x").startswith("<svg")
 
@@ -114,6 +122,15 @@ def test_a_file_is_written_and_kept(tmp_path: Path) -> None:
         invoke("lenet5", "-o", str(path))
     assert invoke("lenet5", "lenet5_1998", "-o", str(path), "--force").exit_code == 0
     assert "Side by side" in path.read_text("utf-8")
+
+
+def test_a_large_page_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invoke("lenet5", "-o", str(tmp_path / "small.html")).stderr == ""
+    monkeypatch.setattr("archcalc.cli.report.LARGE", 1000)
+    assert "fewer specs make it smaller" in invoke("lenet5", "-o", str(tmp_path / "large.html")).stderr
+
+
+def test_a_page_needs_a_file_to_go_to() -> None:
     assert invoke("lenet5").exit_code == 2
 
 
