@@ -12,7 +12,7 @@ from typing import Any
 
 from archcalc.errors import UsageError, printable
 from archcalc.page.bench import BenchRow
-from archcalc.page.content import Allowance, Section, describe
+from archcalc.page.content import Allowance, describe
 from archcalc.page.plots import plot_depth, plot_sizes
 from archcalc.report.comparison import compare
 from archcalc.report.network import Network
@@ -33,33 +33,41 @@ def render_page(
     networks: Mapping[str, Network],
     bench: Sequence[BenchRow] = (),
     progress: Progress = lambda _done, _all: None,
+    version: int | None = None,
 ) -> str:
     """The HTML of a page about networks, by their labels.
 
-    `bench` are measured times. `progress` hears how many networks of how many are done. Raises
-    UsageError without Jinja or Matplotlib.
+    `bench` are measured times. `progress` hears how many networks of how many are done. With
+    a `version`, the page asks the server it came from for a newer one. Raises UsageError without Jinja or Matplotlib.
     """
     allowance, sections = Allowance(), []
     for number, (label, network) in enumerate(networks.items()):
         plots = Markup(plot_depth(network, f"plot-{number}"))
         sections.append(describe(network, label, number, allowance)._replace(plots=plots))
         progress(number + 1, len(networks))
-    return _fill(sections, _comparison(networks), bench)
+    title = " · ".join(printable(section.title) for section in sections)
+    parts = {"sections": sections, "comparison": _comparison(networks), "bench": bench, "error": None}
+    return _fill(title, version, parts)
 
 
-def _fill(sections: list[Section], comparison: dict[str, Any] | None, bench: Sequence[BenchRow]) -> str:
+def render_error(error: str, version: int) -> str:
+    """A page that says what is wrong with a spec, and asks for a newer one as `render_page` does."""
+    return _fill("error", version, {"sections": [], "comparison": None, "bench": (), "error": error})
+
+
+def _fill(title: str, version: int | None, parts: dict[str, Any]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["printable"] = printable
-    script = _part("page.js")
-    digest = b64encode(sha256(script.encode()).digest()).decode()
+    live = "" if version is None else f"const version = {version};\n{_part('live.js')}"
+    scripts = [script for script in (_part("page.js"), live) if script]
+    digests = " ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    asking = "; connect-src 'self'" if live else ""
     return environment.from_string(_part("page.html.jinja")).render(
-        title=" · ".join(printable(section.title) for section in sections),
-        sections=sections,
-        comparison=comparison,
-        bench=bench,
+        title=title,
         style=Markup(_part("page.css")),
-        script=Markup(script),
-        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'",
+        scripts=[Markup(script) for script in scripts],
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {digests}; base-uri 'none'{asking}",
+        **parts,
     )
 
 

@@ -71,18 +71,28 @@ def plot_sizes(networks: Mapping[str, Network]) -> str:
     with rc_context(SETTINGS | OWN):
         figure = Figure(figsize=(8, 4.6), layout="constrained")
         axes = figure.subplots()
-        for label, network in networks.items():
+        ordered = sorted(networks.items(), key=lambda item: item[1].totals.parameters)
+        for number, (label, network) in enumerate(ordered):
             place = network.totals.parameters, network.totals.macs
             axes.plot(*map(float, place), "o", color=SERIES, markersize=8)
             text = shortened(printable(label), 40) + " (at least)" * ("macs" in network.totals.lower_bounds)
-            axes.annotate(text, place, xytext=(7, 5), textcoords="offset points", parse_math=False)
+            above = (7, -13 if number % 2 else 6)  # neighbours in turns, so that fewer are on each other
+            axes.annotate(text, place, xytext=above, textcoords="offset points", parse_math=False)
         axes.margins(0.15)
-        axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
+        _scale(axes.set_xscale, axes.set_xlim, [network.totals.parameters for network in networks.values()])
+        _scale(axes.set_yscale, axes.set_ylim, [network.totals.macs for network in networks.values()])
         for axis, name in ((axes.xaxis, "Parameters"), (axes.yaxis, "MACs")):
             axis.set_major_formatter(FuncFormatter(lambda value, _place: _tick(value, "")))
             axis.set_label_text(name)
         return inlined(_svg(figure), "sizes", "MACs against parameters, a point for each network")
+
+
+def _scale(set_scale: Any, set_limits: Any, values: Sequence[int]) -> None:
+    """An axis from 0 on, or a logarithmic one for values of different orders of magnitude."""
+    if min(values) > 0 and max(values) > 10 * min(values):
+        set_scale("log")
+    else:
+        set_limits(0)
 
 
 def _tick(value: float, unit: str) -> str:
