@@ -26,7 +26,8 @@ from archcalc.report.units import engineering
 INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
 SERIES = "#2f7fc1"  # seen on light ground and on dark
 OWN = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
-MOST_STEPS = 1500
+MOST_STEPS = 1500  # of a plot over the layers
+LARGEST = 10**300  # of what is drawn
 
 
 def plot_depth(network: Network, prefix: str) -> str:
@@ -60,7 +61,7 @@ def _steps(axes: Any, values: Sequence[int | None]) -> None:
     """A step for each layer, a gap where its value is unknown; of very many layers the largest of each few."""
     width = -(-len(values) // MOST_STEPS)
     groups = [[value for value in values[i : i + width] if value is not None] for i in range(0, len(values), width)]
-    heights = [float(max(group)) if group else float("nan") for group in groups]
+    heights = [_drawable(max(group)) if group else float("nan") for group in groups]
     edges = [0.5 + width * place for place in range(len(groups) + 1)]
     axes.stairs(heights, edges, fill=True, color=SERIES)
     axes.set_ylim(bottom=0)
@@ -73,8 +74,8 @@ def plot_sizes(networks: Mapping[str, Network]) -> str:
         axes = figure.subplots()
         ordered = sorted(networks.items(), key=lambda item: item[1].totals.parameters)
         for number, (label, network) in enumerate(ordered):
-            place = network.totals.parameters, network.totals.macs
-            axes.plot(*map(float, place), "o", color=SERIES, markersize=8)
+            place = _drawable(network.totals.parameters), _drawable(network.totals.macs)
+            axes.plot(*place, "o", color=SERIES, markersize=8)
             text = shortened(printable(label), 40) + " (at least)" * ("macs" in network.totals.lower_bounds)
             above = (7, -13 if number % 2 else 6)  # neighbours in turns, so that fewer are on each other
             axes.annotate(text, place, xytext=above, textcoords="offset points", parse_math=False)
@@ -95,7 +96,14 @@ def _scale(set_scale: Any, set_limits: Any, values: Sequence[int]) -> None:
         set_limits(0)
 
 
+def _drawable(value: int) -> float:
+    """A value as Matplotlib takes it; nothing for one that no picture is for."""
+    return float(value) if value < LARGEST else float("nan")
+
+
 def _tick(value: float, unit: str) -> str:
+    if value >= 1e18:  # there is no prefix
+        return f"{value:.3g} {unit}".rstrip()
     number, _, prefix = engineering(value, unit).partition(" ")
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {prefix}".rstrip()
 

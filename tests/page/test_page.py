@@ -151,3 +151,12 @@ def test_what_is_no_benchmark_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match="cannot read"):
         invoke("lenet5", "-o", str(tmp_path / "page.html"), "--bench", str(tmp_path / "none.json"))
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("batch", [1, 10**90])
+def test_numbers_beyond_all_prefixes_have_a_page(batch: int) -> None:
+    size = 10**18 - 1
+    layer = f'type = "conv2d", out_channels = {size}, kernel_size = [{size}, {size}], padding = {size}'
+    spec = f'name = "big"\nlayers = [{{ {layer} }}]\n[inputs]\nx = [{size}, {size}, {size}]\n'
+    network = archcalc.loads(spec, batch=batch)
+    assert f"{network.totals.macs:,}" in render_page({"big": network, "lenet5": archcalc.load("lenet5")})
