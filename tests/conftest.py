@@ -60,12 +60,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("dot"):
                 item.add_marker(pytest.mark.skip(reason="no program dot here"))
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="no Chromium with its driver here"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, lacking in (
         ("no CUDA", "tests of the GPU, for lack of a CUDA device"),
         ("no program dot", "tests of diagrams, for lack of the program dot (Graphviz)"),
+        ("no Chromium", "tests of pages, for lack of Chromium and its driver (Debian: chromium, chromium-driver)"),
     ):
         skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in str(report.longrepr)]
         if skipped:

@@ -18,6 +18,8 @@ COMMANDS = {
     "formula": "Give parameters, MACs and shapes in closed form.",
     "memory": "Say how much memory inference and training take, and which batch fits.",
     "diagram": "Draw the network as SVG, PDF, PNG or DOT.",
+    "report": "Write a page about networks, as one HTML file.",
+    "watch": "Serve the page of a spec, and refresh it when the spec is saved.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
     "compare": "Set networks side by side: totals, layers and differences.",
     "check": "Validate specs and point out what is odd about them.",

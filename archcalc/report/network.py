@@ -281,4 +281,9 @@ class Network:
         return render(self.summary, "table")
 
     def _repr_html_(self) -> str:
-        return render(self.summary, "html")
+        """What a notebook shows: the table, and the diagram unless nothing can draw it."""
+        try:
+            diagram = self.to_svg()
+        except UsageError:
+            diagram = ""
+        return f"{render(self.summary, 'html')}\n{diagram}"

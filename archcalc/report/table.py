@@ -124,7 +124,7 @@ def _foot(summary: Summary, style: Style) -> list[str]:
     text = [
         f"{label:<{left}}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines
     ]
-    notes, reasons = _explained(summary, style), _reasons(summary)
+    notes, reasons = _explained(summary, style), unknown_reasons(summary)
     return [*text, *([""] if notes else []), *notes, *([""] if reasons else []), *reasons]
 
 
@@ -156,7 +156,7 @@ def _explained(summary: Summary, style: Style) -> list[str]:
     return [style.dim(line) for line in wrap(text, min(style.width or _WIDEST_TEXT, _WIDEST_TEXT))]
 
 
-def _reasons(summary: Summary) -> list[str]:
+def unknown_reasons(summary: Summary) -> list[str]:
     """Why numbers are unknown, each reason once."""
     names: dict[str, list[str]] = {}
     for row in summary.layers:
@@ -224,7 +224,7 @@ def _page(summary: Summary, columns: Sequence[str], format_name: str) -> str:
     left = [number for number, name in enumerate(columns) if name not in _COUNTS]
     rows = [*body, _total_row(summary, columns)]
     table = page_table([*_headers(summary, columns).values()], rows, format_name, left)
-    reasons = [_NOTES[format_name](escaped(reason, format_name)) for reason in _reasons(summary)]
+    reasons = [_NOTES[format_name](escaped(reason, format_name)) for reason in unknown_reasons(summary)]
     return "\n".join([table, *reasons])
 
 

@@ -79,6 +79,7 @@ def test_notebooks_show_the_table() -> None:
     network = archcalc.load("lenet5")
     assert network._repr_html_().startswith("<table>")
     assert "61,706" in network._repr_html_()
+    assert network._repr_html_().endswith(network.to_svg())
     assert str(network).startswith("LeNet-5")
     assert repr(network) == "Network('LeNet-5', 12 layers, 61,706 parameters)"
 

@@ -1,0 +1,41 @@
+"""`archcalc report`."""
+
+from typing import Any
+
+import click
+
+from archcalc.cli.options import batch_option, network_options
+from archcalc.cli.output import check_writable, write_file
+from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
+from archcalc.cli.terminal import progress_bar
+
+LARGE = 2_000_000  # bytes of a page that is slow to send
+
+
+@click.command("report", short_help="Write a page about networks, as one HTML file.")
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, callback=parse_specs)
+@network_options
+@batch_option
+@click.option("-o", "--output", metavar="FILE", required=True, help="The HTML file to write.")
+@click.option("--bench", "bench_file", metavar="FILE", help="Show the times in what bench --format json wrote.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+def command(
+    specs: tuple[SpecWithSettings, ...], output: str, bench_file: str | None, force: bool, **options: Any
+) -> None:
+    """Write a page about each SPEC: totals, diagram, layers with explanations, plots, findings and counts of tools.
+
+    Several are also set side by side, their parameters against their MACs; a SPEC may have settings of its own behind a
+    colon, as in compare. The page is one file that fetches nothing, opens from disk, and works without JavaScript but
+    for sorting, folding and marking layers. The row of a layer opens how its numbers came about.
+    """
+    check_writable(output, force)
+    networks = load_specs(specs, **options)
+    from archcalc.page.bench import read_bench
+    from archcalc.page.page import render_page
+
+    bench = () if bench_file is None else read_bench(bench_file)
+    with progress_bar("writing the page") as progress:
+        text = render_page(networks, bench, progress)
+    write_file(output, text, force)
+    if len(text.encode()) > LARGE:
+        click.echo(f"note: the page has {len(text.encode()) / 1e6:.1f} MB; fewer specs make it smaller", err=True)

@@ -1,0 +1,1 @@
+"""A page about networks, in one file that needs nothing else."""

@@ -1,0 +1,37 @@
+"""The times that `archcalc bench --format json` has written, for a page."""
+
+import json
+from typing import Any, NamedTuple
+
+from archcalc.errors import UsageError, printable, quoted
+from archcalc.report.units import engineering, engineering_range
+
+
+class BenchRow(NamedTuple):
+    """One measurement as text; `median` says what went wrong where there is none."""
+
+    network: str
+    batch: str
+    dtype: str
+    median: str
+    interval: str
+
+
+def read_bench(path: str) -> tuple[BenchRow, ...]:
+    """The rows of a benchmark. Raises UsageError for a file that cannot be read, or is none."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return tuple(map(_row, json.load(stream)["rows"]))
+    except OSError as error:
+        raise UsageError(f"cannot read {quoted(path)}: {(error.strerror or str(error)).lower()}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UsageError(f"{quoted(path)} is not what archcalc bench --format json writes") from None
+
+
+def _row(row: dict[str, Any]) -> BenchRow:
+    seconds = row["seconds"]
+    network, batch, dtype = (printable(str(row[name])) for name in ("network", "batch", "dtype"))
+    if seconds is None:
+        return BenchRow(network, batch, dtype, printable(str(row["status"])), "")
+    median, low, high = (float(seconds[name]) for name in ("median", "ci_low", "ci_high"))
+    return BenchRow(network, batch, dtype, engineering(median, "s"), engineering_range(low, high, median, "s"))

@@ -1,0 +1,167 @@
+"""What a page says of one network, as values for its template."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from archcalc.analysis.memory import Memory
+from archcalc.diagram.draw import dot_program, to_svg
+from archcalc.diagram.picture import draw, look_of
+from archcalc.errors import SHOWN as SHOWN_FINDINGS
+from archcalc.errors import Diagnostic
+from archcalc.layers.base import size_text
+from archcalc.page.plots import inlined
+from archcalc.report.network import Network
+from archcalc.report.reconciliation import Reconciliation
+from archcalc.report.summary import LayerSummary
+from archcalc.report.table import COLUMNS, cell_text, total_text, unknown_reasons
+from archcalc.report.units import mebibytes
+
+SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
+HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Memory")
+MOST_BYTES = 700_000  # of explanations on one page
+MOST_ROWS = 1200  # of all tables of a page
+
+
+class Allowance:
+    """How much a page may still hold of what there could be too much of."""
+
+    def __init__(self) -> None:
+        self.bytes, self.rows = MOST_BYTES, MOST_ROWS
+
+    def explanation(self, network: Network, layer: str) -> str | None:
+        """How a layer's numbers came about; None once a page has enough of that."""
+        if self.bytes <= 0:
+            return None
+        text = str(network.explain(layer))
+        self.bytes -= len(text.encode())
+        return text if self.bytes > 0 else None
+
+
+class Cell(NamedTuple):
+    """The text of a cell, and the number that it is sorted by; None for words, and for what is unknown."""
+
+    text: str
+    order: int | None = None
+
+
+class Row(NamedTuple):
+    """A layer, or a block with the layers in it. `positions` are places in the diagram."""
+
+    name: str
+    type: str
+    positions: str
+    cells: tuple[Cell, ...]
+    explanation: str | None
+    rows: "tuple[Row, ...]" = ()
+
+
+class Section(NamedTuple):
+    """What a page says of one network. `cut` is how many rows have no room, `unexplained` how many no explanation."""
+
+    title: str
+    label: str
+    number: int
+    source: str | None
+    head: tuple[tuple[str, str], ...]
+    diagram: Any
+    folded: str | None
+    headers: tuple[str, ...]
+    rows: tuple[Row, ...]
+    cut: int
+    unexplained: int
+    reasons: tuple[str, ...]
+    findings: tuple[Diagnostic, ...]
+    more_findings: int
+    conventions: tuple[tuple[str, str, str, str], ...]
+    plots: Any = ""
+
+
+def describe(network: Network, label: str, number: int, allowance: Allowance) -> Section:
+    """All that a page says of a network but its plots."""
+    from markupsafe import Markup
+
+    picture = draw(network, look_of())
+    diagram = Markup(inlined(to_svg(picture, dot_program()), f"network-{number}"))
+    memory = network.memory()
+    shown = network.layers[: max(allowance.rows, 0)]
+    allowance.rows -= len(shown)
+    findings = network.check()
+    rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(shown)]
+    return Section(
+        network.name,
+        label,
+        number,
+        network.source,
+        tuple(_head(network, memory)),
+        diagram,
+        picture.folded,
+        HEADERS,
+        tuple(_in_blocks(network, memory, rows)),
+        len(network.layers) - len(rows),
+        sum(row.explanation is None for row in rows),
+        tuple(unknown_reasons(network.summary)),
+        tuple(findings[:SHOWN_FINDINGS]),
+        max(len(findings) - SHOWN_FINDINGS, 0),
+        tuple(_conventions(network.reconcile())),
+    )
+
+
+def _head(network: Network, memory: Memory) -> Iterator[tuple[str, str]]:
+    totals = network.totals
+    frozen = f" ({totals.frozen_parameters:,} frozen)" if totals.frozen_parameters else ""
+    yield "Input", ", ".join(f"{name} {size_text(shape)}" for name, shape in network.inputs.items())
+    yield "Batch", f"{network.batch:,}"
+    yield "Layers", f"{len(network.layers):,}"
+    yield "Parameters", f"{totals.parameters:,}{frozen}"
+    yield "Buffers", f"{totals.buffers:,}"
+    for name, value in (("MACs", totals.macs), ("FLOPs", totals.flops)):
+        yield name, f"{'≥ ' * (name.lower() in totals.lower_bounds)}{value:,}"
+    yield "Peak of memory", f"{'≥ ' * bool(memory.lower_bound)}{mebibytes(memory.peak)}, in {memory.peak_layer}"
+
+
+def _row(network: Network, memory: Memory, place: int, row: LayerSummary, allowance: Allowance) -> Row:
+    explanation = allowance.explanation(network, row.name)
+    return Row(row.name, row.type, str(place), _cells(row, memory.layers[place].live), explanation)
+
+
+def _cells(row: LayerSummary, live: int) -> tuple[Cell, ...]:
+    cells = [Cell(cell_text(COLUMNS[name], row), _order(COLUMNS[name].value(row))) for name in SHOWN]
+    return *cells, Cell(mebibytes(live), live)
+
+
+def _order(value: Any) -> int | None:
+    """What a value is sorted by: sizes by how many positions they are together."""
+    if not isinstance(value, tuple):
+        return value if isinstance(value, int) else None
+    product = 1
+    for size in value:
+        if not isinstance(size, int):
+            return None
+        product *= size
+    return product
+
+
+def _in_blocks(network: Network, memory: Memory, rows: list[Row]) -> Iterator[Row]:
+    """Rows of the top level; those in a block are in the row of the block."""
+    blocks: dict[str, list[Row]] = {}
+    for row, node in zip(rows, network.graph.nodes, strict=False):
+        blocks.setdefault(node.instances[0].name if node.instances else node.name, []).append(row)
+    for summary in network.folded(1).layers:
+        found = blocks.get(summary.name, [])
+        if found == [row for row in found if row.name == summary.name]:
+            yield from found
+            continue
+        live = max(memory.layers[int(row.positions)].live for row in found)
+        places = " ".join(row.positions for row in found)
+        yield Row(summary.name, summary.type, places, _cells(summary, live), None, tuple(found))
+
+
+def _conventions(found: Reconciliation) -> Iterator[tuple[str, str, str, str]]:
+    """Name, total, unit, and the terms that make the difference from plain MACs."""
+    for name, reading in found.readings.items():
+        terms = [
+            f"{'+' if term.value > 0 else '−'}{abs(term.value):,} {term.label}"
+            for term in reading.terms[1:]
+            if term.value
+        ]
+        yield name, total_text(reading), reading.unit, "; ".join(terms)

@@ -1,0 +1,93 @@
+"""The page as text. Jinja fills `page.html.jinja`, and escapes whatever a spec says; the rest of the page is our own.
+
+Nothing on it is fetched: its policy allows the script and the style that it holds, and nothing else. Needs Jinja and
+Matplotlib. The same networks give the same page.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from archcalc.errors import UsageError, printable
+from archcalc.page.bench import BenchRow
+from archcalc.page.content import Allowance, describe
+from archcalc.page.plots import plot_depth, plot_sizes
+from archcalc.report.comparison import compare
+from archcalc.report.network import Network
+
+try:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+except ModuleNotFoundError as error:
+    if error.name not in ("jinja2", "markupsafe"):
+        raise
+    message = "a report needs Jinja, which is not installed: pip install 'archcalc[report]'"
+    raise UsageError(message) from None
+
+Progress = Callable[[int, int], None]
+
+
+def render_page(
+    networks: Mapping[str, Network],
+    bench: Sequence[BenchRow] = (),
+    progress: Progress = lambda _done, _all: None,
+    version: int | None = None,
+) -> str:
+    """The HTML of a page about networks, by their labels.
+
+    `bench` are measured times. `progress` hears how many networks of how many are done. With
+    a `version`, the page asks the server it came from for a newer one. Raises UsageError without Jinja or Matplotlib.
+    """
+    allowance, sections = Allowance(), []
+    for number, (label, network) in enumerate(networks.items()):
+        plots = Markup(plot_depth(network, f"plot-{number}"))
+        sections.append(describe(network, label, number, allowance)._replace(plots=plots))
+        progress(number + 1, len(networks))
+    title = " · ".join(printable(section.title) for section in sections)
+    parts = {"sections": sections, "comparison": _comparison(networks), "bench": bench, "error": None}
+    return _fill(title, version, parts)
+
+
+def render_error(error: str, version: int) -> str:
+    """A page that says what is wrong with a spec, and asks for a newer one as `render_page` does."""
+    return _fill("error", version, {"sections": [], "comparison": None, "bench": (), "error": error})
+
+
+def _fill(title: str, version: int | None, parts: dict[str, Any]) -> str:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["printable"] = printable
+    live = "" if version is None else f"const version = {version};\n{_part('live.js')}"
+    scripts = [script for script in (_part("page.js"), live) if script]
+    digests = " ".join(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    asking = "; connect-src 'self'" if live else ""
+    return environment.from_string(_part("page.html.jinja")).render(
+        title=title,
+        style=Markup(_part("page.css")),
+        scripts=[Markup(script) for script in scripts],
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {digests}; base-uri 'none'{asking}",
+        **parts,
+    )
+
+
+def _part(name: str) -> str:
+    return (files("archcalc.page") / name).read_text("utf-8")
+
+
+def _comparison(networks: Mapping[str, Network]) -> dict[str, Any] | None:
+    """Totals side by side, and the plot; None for one network."""
+    if len(networks) < 2:
+        return None
+    found = compare(networks)
+    rows = [
+        (total.title, [_reading(reading.known, reading.missing) for reading in total.readings])
+        for total in found.totals.values()
+    ]
+    return {"labels": found.labels, "rows": rows, "plot": Markup(plot_sizes(networks))}
+
+
+def _reading(value: int | None, missing: str | None) -> str:
+    if value is None:
+        return "?" if missing else "–"
+    return f"≥ {value:,}" if missing else f"{value:,}"

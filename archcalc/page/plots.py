@@ -1,0 +1,143 @@
+"""Plots for a page, by Matplotlib: SVG elements whose words are text, and whose ink is the page's own colour."""
+
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from archcalc.errors import UsageError, printable
+from archcalc.report.network import Network
+
+try:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+except ModuleNotFoundError as error:
+    if error.name != "matplotlib":
+        raise
+    message = "a report needs Matplotlib, which is not installed: pip install 'archcalc[report]'"
+    raise UsageError(message) from None
+
+from archcalc.report.roofline_picture import SETTINGS
+from archcalc.report.text_table import shortened
+from archcalc.report.units import engineering
+
+INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
+SERIES = "#2f7fc1"  # seen on light ground and on dark
+OWN = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
+MOST_STEPS = 1500  # of a plot over the layers
+LARGEST = 10**300  # of what is drawn
+
+
+def plot_depth(network: Network, prefix: str) -> str:
+    """Parameters, MACs, memory and receptive field over the layers, one below the other."""
+    memory = network.memory()
+    fields = [
+        max((size for size in row.receptive_field.size if size is not None), default=None)
+        if row.receptive_field
+        else None
+        for row in network.layers
+    ]
+    panels: list[tuple[str, str, Sequence[int | None]]] = [
+        ("Parameters", "", [row.parameters for row in network.layers]),
+        ("MACs", "", [row.macs for row in network.layers]),
+        ("Memory alive", "B", [row.live for row in memory.layers]),
+        ("Receptive field, widest axis", "", fields),
+    ]
+    with rc_context(SETTINGS | OWN):
+        figure = Figure(figsize=(8, 7.2), layout="constrained")
+        all_axes = figure.subplots(len(panels), 1, sharex=True)
+        for axes, (title, unit, values) in zip(all_axes, panels, strict=True):
+            _steps(axes, values)
+            axes.set_title(title, loc="left", fontsize=10)
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place, unit=unit: _tick(value, unit)))
+        all_axes[-1].set_xlabel("layer, in the order of the table")
+        all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        return inlined(_svg(figure), prefix, "Parameters, MACs, memory and receptive field of each layer")
+
+
+def _steps(axes: Any, values: Sequence[int | None]) -> None:
+    """A step for each layer, a gap where its value is unknown; of very many layers the largest of each few."""
+    width = -(-len(values) // MOST_STEPS)
+    groups = [[value for value in values[i : i + width] if value is not None] for i in range(0, len(values), width)]
+    heights = [_drawable(max(group)) if group else float("nan") for group in groups]
+    edges = [0.5 + width * place for place in range(len(groups) + 1)]
+    axes.stairs(heights, edges, fill=True, color=SERIES)
+    axes.set_ylim(bottom=0)
+
+
+def plot_sizes(networks: Mapping[str, Network]) -> str:
+    """A point for each network: its parameters against its MACs."""
+    with rc_context(SETTINGS | OWN):
+        figure = Figure(figsize=(8, 4.6), layout="constrained")
+        axes = figure.subplots()
+        ordered = sorted(networks.items(), key=lambda item: item[1].totals.parameters)
+        for number, (label, network) in enumerate(ordered):
+            place = _drawable(network.totals.parameters), _drawable(network.totals.macs)
+            axes.plot(*place, "o", color=SERIES, markersize=8)
+            text = shortened(printable(label), 40) + " (at least)" * ("macs" in network.totals.lower_bounds)
+            above = (7, -13 if number % 2 else 6)  # neighbours in turns, so that fewer are on each other
+            axes.annotate(text, place, xytext=above, textcoords="offset points", parse_math=False)
+        axes.margins(0.15)
+        _scale(axes.set_xscale, axes.set_xlim, [network.totals.parameters for network in networks.values()])
+        _scale(axes.set_yscale, axes.set_ylim, [network.totals.macs for network in networks.values()])
+        for axis, name in ((axes.xaxis, "Parameters"), (axes.yaxis, "MACs")):
+            axis.set_major_formatter(FuncFormatter(lambda value, _place: _tick(value, "")))
+            axis.set_label_text(name)
+        return inlined(_svg(figure), "sizes", "MACs against parameters, a point for each network")
+
+
+def _scale(set_scale: Any, set_limits: Any, values: Sequence[int]) -> None:
+    """An axis from 0 on, or a logarithmic one for values of different orders of magnitude."""
+    if min(values) > 0 and max(values) > 10 * min(values):
+        set_scale("log")
+    else:
+        set_limits(0)
+
+
+def _drawable(value: int) -> float:
+    """A value as Matplotlib takes it; nothing for one that no picture is for."""
+    return float(value) if value < LARGEST else float("nan")
+
+
+def _tick(value: float, unit: str) -> str:
+    if value >= 1e18:  # there is no prefix
+        return f"{value:.3g} {unit}".rstrip()
+    number, _, prefix = engineering(value, unit).partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {prefix}".rstrip()
+
+
+def _svg(figure: Any) -> str:
+    content = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # the browser's font may have it
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return content.getvalue()
+
+
+def inlined(svg: str, prefix: str, title: str | None = None) -> str:
+    """An SVG as an element of a page: no name spaces, no rules for the whole page, identifiers that no other has."""
+    root = ElementTree.fromstring(svg)
+    for parent in root.iter():
+        for child in [*parent]:
+            if child.tag.rpartition("}")[2] in ("style", "metadata"):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.attrib = {key.rpartition("}")[2]: _own(key, value, prefix) for key, value in element.attrib.items()}
+    root.attrib |= {"role": "img"}
+    if title:
+        root.attrib["aria-label"] = title
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _own(key: str, value: str, prefix: str) -> str:
+    name = key.rpartition("}")[2]
+    if name == "id":
+        return f"{prefix}-{value}"
+    if name == "href" and value.startswith("#"):
+        return f"#{prefix}-{value[1:]}"
+    if name in ("style", "fill", "stroke", "clip-path", "class"):
+        return value.replace("url(#", f"url(#{prefix}-").replace(INK, "currentColor")
+    return value

@@ -1,0 +1,79 @@
+"""A page served to this machine alone, with a newer one whenever there is one."""
+
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Condition
+from urllib.parse import parse_qs, urlsplit
+
+from archcalc.errors import UsageError
+
+HOST = "127.0.0.1"
+WAIT_SECONDS = 20  # for a newer page, before the question is answered with the old version
+
+
+class PageServer(ThreadingHTTPServer):
+    """Serves what `make` says of a version. Raises UsageError for a port that is taken."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, port: int, make: Callable[[int], str]) -> None:
+        self.make, self.version, self.changed = make, 1, Condition()
+        self.page = make(1)
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            remedy = "give another with --port, or 0 for one that is free"
+            raise UsageError(f"cannot serve on port {port}: {reason}; {remedy}") from None
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds the page."""
+        return f"http://{HOST}:{self.server_port}/"
+
+    def refresh(self) -> None:
+        """Make the page anew, and tell whoever looks at it."""
+        page = self.make(self.version + 1)
+        with self.changed:
+            self.page, self.version = page, self.version + 1
+            self.changed.notify_all()
+
+    def newer(self, version: int) -> int:
+        """The version of the page, as soon as it is another."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.version != version, WAIT_SECONDS)
+            return self.version
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: PageServer
+
+    def do_GET(self) -> None:
+        # Another name for this machine is how a page from elsewhere would read this one.
+        if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):
+            self.send_error(403)
+            return
+        url = urlsplit(self.path)
+        after = parse_qs(url.query).get("after", [""])[0]
+        if url.path == "/":
+            self._answer("text/html", self.server.page)
+        elif url.path == "/version" and after.isdecimal() and len(after) < 19:
+            self._answer("text/plain", str(self.server.newer(int(after))))
+        elif url.path == "/favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+        else:
+            self.send_error(404)
+
+    def _answer(self, kind: str, text: str) -> None:
+        content = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the base class
+        """Nothing: requests are no news."""

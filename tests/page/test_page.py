@@ -1,0 +1,162 @@
+"""The page as text, and the command that writes it."""
+
+import hashlib
+import re
+from base64 import b64encode
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import archcalc
+from archcalc.cli import cli
+from archcalc.errors import UsageError
+from archcalc.page import content
+from archcalc.page.page import render_page
+from archcalc.page.plots import plot_depth
+
+BENCH = """{"rows": [
+  {"network": "<b>A</b>", "batch": 8, "dtype": "float32", "status": "measured",
+   "seconds": {"median": 0.0123, "ci_low": 0.012, "ci_high": 0.0125}},
+  {"network": "B", "batch": 8, "dtype": "float32", "status": "out of memory", "seconds": null}
+]}"""
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["report", *arguments], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", archcalc.shipped_specs())
+def test_every_shipped_spec_has_a_page_that_is_small_enough(name: str) -> None:
+    network = archcalc.load(name)
+    page = render_page({name: network})
+    assert len(page.encode()) < 2_000_000
+    assert page.count('<tbody class="layer') == len(network.layers)
+    assert page.count('class="explanation"') == len(network.layers)
+
+
+def test_many_networks_leave_out_what_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "MOST_BYTES", 5_000)
+    monkeypatch.setattr(content, "MOST_ROWS", 20)
+    page = render_page({"one": archcalc.load("lenet5"), "two": archcalc.load("lenet5")})
+    assert page.count('<tbody class="layer') == 20
+    assert "4 more layers have no room on this page" in page
+    shown = page.count('class="explanation"')
+    assert 0 < shown < 12
+    assert f"{12 - shown} layers have no explanation here" in page
+
+
+def test_the_page_is_the_same_again_and_asks_for_nothing() -> None:
+    networks = {"lenet5": archcalc.load("lenet5")}
+    page = render_page(networks)
+    assert page == render_page(networks)
+    addresses = re.findall(r"\b(?:src|href|action|poster|srcset)=.(.)|url\((.)", page)
+    assert {first or second for first, second in addresses} == {"#"}
+    assert "http:" not in page
+    assert "https:" not in page
+
+
+def test_the_policy_allows_the_one_script() -> None:
+    page = render_page({"lenet5": archcalc.load("lenet5")})
+    script = re.search(r"<script>(.*)</script>", page, re.DOTALL)
+    assert script is not None
+    digest = b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{digest}&#39;" in page
+    assert page.index("Content-Security-Policy") < page.index("<style>")
+
+
+def test_elements_are_closed() -> None:
+    class Parser(HTMLParser):
+        open_elements: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag not in ("meta", "br"):
+                self.open_elements.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open_elements.pop() == tag
+
+        def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            pass
+
+    parser = Parser()
+    parser.feed(render_page({"a": archcalc.load("m5"), "b": archcalc.load("lenet5")}))
+    assert parser.open_elements == []
+
+
+def test_numbers_are_those_of_the_network() -> None:
+    network = archcalc.load("lenet5")
+    page = render_page({"lenet5": network})
+    for number in (network.totals.parameters, network.totals.macs, network.count("ptflops").total):
+        assert f"{number:,}" in page
+    assert network.memory().peak == max(int(order) for order in re.findall(r'data-order="(\d+)">[\d.,]+ MiB', page))
+
+
+def test_findings_are_there() -> None:
+    layers = '[{ type = "conv2d", out_channels = 4, kernel_size = 3 }, { type = "batch_norm" }]'
+    network = archcalc.loads(f'name = "x"\nlayers = {layers}\n[inputs]\nx = [3, 8, 8]\n')
+    found = network.check()
+    assert found
+    page = render_page({"x": network})
+    assert all(f"<strong>{finding.code}</strong>" in page for finding in found)
+
+
+def test_many_findings_are_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "SHOWN_FINDINGS", 1)
+    layers = ", ".join(['{ type = "conv2d", out_channels = 4, kernel_size = 3 }, { type = "batch_norm" }'] * 3)
+    network = archcalc.loads(f'name = "x"\nlayers = [{layers}]\n[inputs]\nx = [3, 20, 20]\n')
+    page = render_page({"x": network})
+    assert f"{len(network.check()) - 1} more: archcalc check shows them" in page
+
+
+def test_an_unknown_value_is_a_gap_in_the_plot() -> None:
+    assert plot_depth(archcalc.load("gcn_cora"), "x").startswith("<svg")
+
+
+def test_a_file_is_written_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    assert invoke("lenet5", "-o", str(path)).exit_code == 0
+    assert path.read_text("utf-8") == render_page({"lenet5": archcalc.load("lenet5")})
+    with pytest.raises(UsageError, match="--force"):
+        invoke("lenet5", "-o", str(path))
+    assert invoke("lenet5", "lenet5_1998", "-o", str(path), "--force").exit_code == 0
+    assert "Side by side" in path.read_text("utf-8")
+
+
+def test_a_large_page_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invoke("lenet5", "-o", str(tmp_path / "small.html")).stderr == ""
+    monkeypatch.setattr("archcalc.cli.report.LARGE", 1000)
+    assert "fewer specs make it smaller" in invoke("lenet5", "-o", str(tmp_path / "large.html")).stderr
+
+
+def test_a_page_needs_a_file_to_go_to() -> None:
+    assert invoke("lenet5").exit_code == 2
+
+
+def test_measured_times_are_shown(tmp_path: Path) -> None:
+    times, path = tmp_path / "times.json", tmp_path / "page.html"
+    times.write_text(BENCH)
+    assert invoke("lenet5", "-o", str(path), "--bench", str(times)).exit_code == 0
+    page = path.read_text("utf-8")
+    for text in ("&lt;b&gt;A&lt;/b&gt;", "12.3 ms", "12.0–12.5 ms", "out of memory"):
+        assert text in page
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"rows": [1]}', '{"rows": [{"network": "a"}]}', "[" * 100_000])
+def test_what_is_no_benchmark_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "times.json").write_text(text)
+    with pytest.raises(UsageError, match="is not what archcalc bench --format json writes"):
+        invoke("lenet5", "-o", str(tmp_path / "page.html"), "--bench", str(tmp_path / "times.json"))
+    with pytest.raises(UsageError, match="cannot read"):
+        invoke("lenet5", "-o", str(tmp_path / "page.html"), "--bench", str(tmp_path / "none.json"))
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("batch", [1, 10**90])
+def test_numbers_beyond_all_prefixes_have_a_page(batch: int) -> None:
+    size = 10**18 - 1
+    layer = f'type = "conv2d", out_channels = {size}, kernel_size = [{size}, {size}], padding = {size}'
+    spec = f'name = "big"\nlayers = [{{ {layer} }}]\n[inputs]\nx = [{size}, {size}, {size}]\n'
+    network = archcalc.loads(spec, batch=batch)
+    assert f"{network.totals.macs:,}" in render_page({"big": network, "lenet5": archcalc.load("lenet5")})

@@ -1,0 +1,174 @@
+"""The page in a real browser: what is clicked, sorted and pointed at, and that nothing leaves it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archcalc
+
+pytestmark = pytest.mark.browser
+
+# A spec from a stranger, who would like to run something.
+HOSTILE = """
+name = "<script>document.title = 'owned'</script>"
+source = "javascript:alert(1)"
+layers = [
+    { name = '"];<img src=x onerror=alert(1)>', type = "conv2d", out_channels = 4, kernel_size = 3 },
+    { name = "{{ 7 * 7 }}$x$", type = "relu" },
+]
+[inputs]
+image = [3, 32, 32]
+"""
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from browser import chromium
+
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+def opened(driver: Any, folder: Path, **networks: archcalc.Network) -> str:
+    from browser import requests
+
+    from archcalc.page.page import render_page
+
+    path = folder / "page.html"
+    path.write_text(render_page(networks), "utf-8")
+    requests(driver)  # those of the page before
+    driver.get(path.as_uri())
+    return path.as_uri()
+
+
+def names(driver: Any) -> list[str]:
+    """The rows that are seen, from top to bottom."""
+    script = """return [...document.querySelectorAll("tr[data-layers]")].filter((row) => row.checkVisibility())
+        .map((row) => row.cells[0].textContent.trim())"""
+    found: list[str] = driver.execute_script(script)
+    return found
+
+
+def find(driver: Any, selector: str) -> Any:
+    return driver.find_element("css selector", selector)
+
+
+def header(driver: Any, column: int) -> Any:
+    return find(driver, f"table.sortable thead th:nth-child({column}) button")
+
+
+def test_sorting_goes_down_up_and_back(driver: Any, tmp_path: Path) -> None:
+    network = archcalc.load("lenet5")
+    opened(driver, tmp_path, lenet5=network)
+    before = [row.name for row in network.layers]
+    assert names(driver) == before
+    header(driver, 4).click()
+    by_parameters = sorted(network.layers, key=lambda row: -row.parameters)
+    assert names(driver) == [row.name for row in by_parameters]
+    assert find(driver, "th[aria-sort]").get_attribute("aria-sort") == "descending"
+    header(driver, 4).click()
+    assert names(driver)[-1] == by_parameters[0].name
+    header(driver, 4).click()
+    assert names(driver) == before
+    header(driver, 1).click()
+    assert sorted(names(driver), key=str.casefold)[0] == names(driver)[0]
+
+
+def test_a_row_opens_its_explanation(driver: Any, tmp_path: Path) -> None:
+    network = archcalc.load("lenet5")
+    opened(driver, tmp_path, lenet5=network)
+    explanation = find(driver, "tr.explanation pre")
+    assert not explanation.is_displayed()
+    find(driver, "tr[data-layers] summary").click()
+    assert explanation.is_displayed()
+    assert explanation.text == str(network.explain("C1"))
+    find(driver, "tr[data-layers] summary").send_keys(" ")  # by the keyboard
+    assert not explanation.is_displayed()
+
+
+def test_pointing_marks_row_and_card(driver: Any, tmp_path: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    opened(driver, tmp_path, lenet5=archcalc.load("lenet5"))
+    row, card = find(driver, 'tr[data-layers="2"]'), find(driver, "svg .node.layer-2")
+    for pointed, other in ((row, card), (card, row)):
+        ActionChains(driver).move_to_element(pointed).perform()
+        assert "marked" in other.get_attribute("class").split()
+        assert len(driver.find_elements("css selector", "svg .marked")) == 1
+        ActionChains(driver).move_to_element(find(driver, "h1")).perform()
+        assert driver.find_elements("css selector", ".marked") == []
+
+
+def test_blocks_fold(driver: Any, tmp_path: Path) -> None:
+    network = archcalc.load("m5")
+    opened(driver, tmp_path, m5=network)
+    everything = names(driver)
+    button = find(driver, "tbody.block button")
+    button.click()
+    inside = [row.name for row in network.layers if row.name.startswith("stage1.")]
+    assert names(driver) == [name for name in everything if name not in inside]
+    assert button.get_attribute("aria-expanded") == "false"
+    header(driver, 4).click()
+    button.click()
+    shown = names(driver)
+    assert shown[0] == "stage4"
+    place = shown.index("stage1")
+    assert {*shown[place + 1 : place + 1 + len(inside)]} == {*inside}
+
+
+def test_nothing_leaves_the_page_and_the_console_is_empty(driver: Any, tmp_path: Path) -> None:
+    from browser import console, requests
+
+    hostile = archcalc.loads(HOSTILE)
+    console(driver)
+    address = opened(driver, tmp_path, hostile=hostile, lenet5=archcalc.load("lenet5"))
+    assert requests(driver) == [address]
+    assert console(driver) == []
+    driver.execute_script("document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:9/x.png' }))")
+    assert any("Content Security Policy" in line for line in console(driver))
+
+
+def test_a_name_is_text(driver: Any, tmp_path: Path) -> None:
+    opened(driver, tmp_path, hostile=archcalc.loads(HOSTILE))
+    assert find(driver, "h1").text == "<script>document.title = 'owned'</script>"
+    assert driver.title == "<script>document.title = 'owned'</script>"
+    assert names(driver) == [row.name for row in archcalc.loads(HOSTILE).layers]
+    assert "<img src=x" in find(driver, "svg .node.layer-0").get_attribute("textContent")
+    assert len(driver.find_elements("css selector", "script")) == 1
+    assert driver.find_elements("css selector", "img") == []
+    assert driver.find_elements("css selector", "a[href^=javascript]") == []
+
+
+def test_identifiers_are_unique_and_references_lead_somewhere(driver: Any, tmp_path: Path) -> None:
+    opened(driver, tmp_path, one=archcalc.load("lenet5"), other=archcalc.load("lenet5"))
+    script = """const all = [...document.querySelectorAll("[id]")].map((element) => element.id);
+        const labelled = [...document.querySelectorAll("[aria-labelledby]")];
+        const wanted = labelled.map((element) => element.getAttribute("aria-labelledby"));
+        for (const use of document.querySelectorAll("use")) wanted.push(use.getAttribute("href").slice(1));
+        const lost = wanted.filter((name) => !document.getElementById(name));
+        return [all.length, new Set(all).size, lost, wanted.length]"""
+    count, different, lost, wanted = driver.execute_script(script)
+    assert (count, lost) == (different, [])
+    assert wanted > 20
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_page_is_no_wider_than_the_window(driver: Any, tmp_path: Path, width: int) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    opened(driver, tmp_path, resnet=archcalc.load("resnet18"), lenet5=archcalc.load("lenet5"))
+    wide, seen = driver.execute_script("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+    assert wide == seen <= width
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_without_a_script_rows_still_open(tmp_path: Path) -> None:
+    from browser import chromium
+
+    with chromium(tmp_path / "profile", script=False) as driver:
+        opened(driver, tmp_path, lenet5=archcalc.load("lenet5"))
+        assert driver.find_elements("css selector", "button") == []
+        find(driver, "tr[data-layers] summary").click()
+        assert find(driver, "tr.explanation pre").is_displayed()
