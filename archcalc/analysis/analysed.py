@@ -27,10 +27,6 @@ class AnalysedGraph:
         self.tensors: list[Tensor | None] = shapes.edges
         self.shapes = shapes
         self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, shapes.facts)]
-        if not self.problems and any(node.layer.works_in_place for node in graph.nodes):
-            from archcalc.analysis.in_place import check_in_place
-
-            self.problems = check_in_place(self)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

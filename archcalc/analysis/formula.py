@@ -12,6 +12,7 @@ import sympy
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.in_place import check_in_place
 from archcalc.analysis.operations import count_operations, total
 from archcalc.analysis.parameters import count_parameters
 from archcalc.errors import UsageError, quoted
@@ -217,8 +218,8 @@ def find_formula(
     placed = place(document, names, variables, inputs, training, algebra)
     # As numbers first: whatever is wrong with the spec is said here.
     analysed = AnalysedGraph(connect(document, expand(document, placed.variables, placed.inputs, training)))
-    if analysed.problems:
-        raise document.error(analysed.problems)
+    if problems := analysed.problems or check_in_place(analysed):
+        raise document.error(problems)
     symbolic = expand(document, placed.symbolic_variables, placed.symbolic_inputs, training)
     symbols = placed.symbols
     if isinstance(batch, str):

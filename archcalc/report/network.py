@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.errors import Diagnostic, SpecError, UsageError, did_you_mean, quoted
+from archcalc.errors import Diagnostic, Problem, SpecError, UsageError, did_you_mean, quoted
 from archcalc.graph import Graph, is_within
 from archcalc.layers.base import Shape
 from archcalc.report.summary import Counting, LayerSummary, Summary, Totals, summarize
@@ -40,8 +40,16 @@ class Network:
         """Infer all shapes. Raises ShapeError with every layer that does not fit."""
         self.graph = graph
         self.analysed = AnalysedGraph(graph, batch)
-        if self.analysed.problems:
-            raise ShapeError(graph.document.diagnostics(self.analysed.problems), self)
+        if problems := self.analysed.problems or self._overwritten():
+            raise ShapeError(graph.document.diagnostics(problems), self)
+
+    def _overwritten(self) -> list[Problem]:
+        """What layers must not overwrite; next to no network has layers that do."""
+        if not any(node.layer.works_in_place for node in self.graph.nodes):
+            return []
+        from archcalc.analysis.in_place import check_in_place
+
+        return check_in_place(self.analysed)
 
     @cached_property
     def summary(self) -> Summary:
