@@ -36,6 +36,8 @@ def digits(value: float) -> str:
 
 def mebibytes(count: int) -> str:
     """A number of bytes in MiB = 2²⁰ bytes."""
+    if count >= 1000 * 2**20:  # whole, and beyond what a float holds exactly
+        return f"{_rounded(count, 2**20):,} MiB"
     return f"{digits(count / 2**20)} MiB"
 
 

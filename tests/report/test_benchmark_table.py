@@ -122,6 +122,7 @@ def test_other_units() -> None:
     assert engineering_range(9.9e-6, 1.1e-3, 1e-3, "s") == "0.00990–1.10 ms"
     assert mebibytes(2 * 2**20 + 2**19) == "2.50 MiB"
     assert mebibytes(3 * 2**40) == "3,145,728 MiB"
+    assert mebibytes((10**400 + 1) * 2**20) == f"{10**400 + 1:,} MiB"
     assert [*map(percent, (0.123, 0.0987, 0.00051, 1.5, 0))] == ["12 %", "9.9 %", "0.051 %", "150 %", "0 %"]
     assert [*map(digits, (1234.5, 99.96, 0.00123, 0))] == ["1,234", "100", "0.00123", "0"]
 
