@@ -136,7 +136,8 @@ def _peak_memory(network: "Network") -> Measured:
 
 def sizes_text(reading: Measured) -> str:
     """The sizes of a field as archcalc writes them: `32×32`, `2 hops`."""
-    return f"{size_text(tuple('–' if size is None else size for size in reading.sizes))} {reading.unit}".rstrip()
+    unit = reading.unit.removesuffix("s") if reading.sizes == (1,) else reading.unit
+    return f"{size_text(tuple('–' if size is None else size for size in reading.sizes))} {unit}".rstrip()
 
 
 QUANTITIES: dict[str, Quantity] = {

@@ -79,6 +79,7 @@ class Execution:
             size = tensor_bytes(tensor, self.dtype, self.batch)
             storage = self.ledger.make(size)
             self.values[edge] = Value(storage, storage, None, size, int(elements(tensor.shape)))
+        self.peak = self.ledger.live
         spent = self._spent()
         for position in range(len(self.graph.nodes)):
             self._run_layer(position)
@@ -192,7 +193,7 @@ class _Layer:
             return None
         copies = [self.ledger.make(size)] if step.copies else []
         kept = [*beside, *copies]
-        for number in self._kept_numbers(step, targets):
+        for number in step.kept([target is not None for target in targets]):
             value = None if number == RESULT else self.values[number]
             if value and value.scattered and step.orders:
                 copies.append(self._view_or_copy(value.bytes, value))
@@ -208,13 +209,6 @@ class _Layer:
         self.ledger.release(*copies)
         at_once = max(sum(map(self._bytes, step.backward)), sum(made))
         return Operation(thing, step, self.position, size, at_once, found)
-
-    def _kept_numbers(self, step: Step, targets: list[Target | None]) -> list[int]:
-        """By number what the backward pass of a step keeps: of a product each factor whose partner needs a gradient."""
-        if not step.multiplies:
-            return [*step.keeps]
-        pairs = zip(step.reads[:2], (targets[1], targets[0]), strict=True)
-        return [*step.keeps, *(factor for factor, partner in pairs if partner and isinstance(factor, int))]
 
     def _note_saved(self, kept: list[Thing]) -> None:
         new = {*kept} - self.execution.kept

@@ -72,21 +72,17 @@ class _Follower:
             yield Problem(f"{message} the backward pass of {quoted(self.kept[memory])} needs", path, reason, remedy)
 
     def _keep(self, position: int, steps: tuple[Step, ...], memories: list[int]) -> None:
-        name, count = self.graph.nodes[position].name, len(self.graph.nodes[position].sources)
-        for number, step in enumerate(steps, start=count):
-            kept = [number if place == RESULT else place for place in step.keeps] + [number] * step.of_many
-            if step.multiplies:
-                first, second = step.reads[:2]
-                kept += [*self._factor(first, second, position), *self._factor(second, first, position)]
-            self.kept.update({memories[place]: name for place in kept})
+        """Note what the backward passes of the steps need: of those that a gradient goes through."""
+        node = self.graph.nodes[position]
+        needs = [source in self.flow.edges for source in node.sources]  # a gradient; then the results
+        for number, step in enumerate(steps, start=len(node.sources)):
+            wanted = [needs[read] if isinstance(read, int) else self._is_trained(read, position) for read in step.reads]
+            needs.append(any(wanted))
+            if not needs[-1]:
+                continue
+            kept = [number if place == RESULT else place for place in step.kept(wanted)] + [number] * step.of_many
+            self.kept.update({memories[place]: node.name for place in kept})
 
-    def _factor(self, factor: int | str, other: int | str, position: int) -> tuple[int, ...]:
-        """The factor, if it is kept for the gradient of the other one."""
-        if isinstance(factor, str):
-            return ()
-        sources = self.graph.nodes[position].sources
-        if isinstance(other, str):
-            needed = position in self.flow.nodes
-        else:
-            needed = other >= len(sources) or sources[other] in self.flow.edges
-        return (factor,) if needed else ()
+    def _is_trained(self, name: str, position: int) -> bool:
+        inputs, _ = self.analysed.tensors_at(position)
+        return position in self.flow.nodes and name in self.graph.nodes[position].layer.parameters(inputs)

@@ -15,7 +15,7 @@ from archcalc.analysis.shapes import Shapes, infer_shapes
 from archcalc.graph import Graph
 from archcalc.layers.base import Unknown
 
-TRIED = 512  # sizes, one after the other; from there on, a size that works is taken to mean that larger ones do
+TRIED = 512  # sizes at most, one after the other; from there on, one that works is taken to mean that larger ones do
 PERIODS = 4  # of sizes without loss that are tried: small inputs may be exceptions
 MAX_LAYERS_TRIED = 500_000  # layers times sizes
 
@@ -65,14 +65,14 @@ def find_ranges(analysed: AnalysedGraph, progress: Progress = lambda _done, _all
     return tuple(_Sizes(analysed, axes, size).range(progress) for size in sizes)
 
 
-def find_smallest(works: Callable[[int], bool], largest: int) -> int | None:
-    """The smallest size up to `largest` that works."""
-    for size in range(1, min(TRIED, largest) + 1):
+def find_smallest(works: Callable[[int], bool], largest: int, tried: int = TRIED) -> int | None:
+    """The smallest size up to `largest` that works; up to `tried`, sizes are tried one after the other."""
+    for size in range(1, min(tried, largest) + 1):
         if works(size):
             return size
-    if largest <= TRIED or not works(largest):
+    if largest <= tried or not works(largest):
         return None
-    low, high = TRIED, largest  # one that does not work, and one that does
+    low, high = tried, largest  # one that does not work, and one that does
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if works(middle) else (middle, high)
@@ -88,7 +88,8 @@ class _Sizes:
         self.sources = {extent.source for extent in self.axes}
 
     def range(self, progress: Progress) -> SizeRange:
-        smallest = find_smallest(lambda size: not infer_shapes(self._at(size)).problems, self.size)
+        tried = min(TRIED, MAX_LAYERS_TRIED // max(len(self.analysed.graph.nodes), 1))
+        smallest = find_smallest(lambda size: not infer_shapes(self._at(size)).problems, self.size, tried)
         windows = [*self._windows_along()]
         exact = (
             self._exact(smallest, windows, progress) if smallest else Unknown("no size up to the network's own works")

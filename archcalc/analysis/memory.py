@@ -7,6 +7,7 @@ kernels, what an allocator rounds up, and PyTorch itself come on top.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
@@ -91,7 +92,9 @@ def measure_memory(
     `dtype` takes the place of that of all floating-point values. Raises UsageError for options that make no sense.
     """
     check_options(dtype, training, optimizer)
-    run = Execution(analysed, dtype, batch or analysed.batch, training)
+    if batch is not None and (type(batch) is not int or batch < 1):
+        raise UsageError(f"batch must be a whole number, 1 or more, and is {batch!r}")
+    run = Execution(analysed, dtype, analysed.batch if batch is None else batch, training)
     run.run()
     if training:
         Backward(run).run()
@@ -112,23 +115,43 @@ def check_options(dtype: str | None, training: bool, optimizer: str | None) -> N
         raise UsageError("int8 is for inference: training needs gradients, which are floating-point")
 
 
+class _Peak(NamedTuple):
+    batch: int
+    bytes: int
+
+
 def largest_batch(limit: int, peak_at: Callable[[int], int]) -> int:
     """The largest batch whose peak is within the limit; 0 if not even one sample's is.
 
-    The peak never falls as the batch grows: the order of events is the same for every batch, and no size falls. Raises
-    UsageError for a network in which nothing grows with the batch.
+    The peak never falls as the batch grows: the order of events is the same for every batch, and no size falls. It
+    mostly grows in proportion, which says where to look first. Raises UsageError for a network in which nothing grows
+    with the batch.
     """
-    if peak_at(1) > limit:
+    fits, too_large = _Peak(1, peak_at(1)), _Peak(2, peak_at(2))
+    if fits.bytes > limit:
         return 0
-    fits, too_large = 1, 2
-    while peak_at(too_large) <= limit:
-        if too_large > limit:  # though a sample would take a byte at least
+    while too_large.bytes <= limit:
+        if too_large.batch > limit:  # though a sample would take a byte at least
             raise UsageError("every batch fits: the network has one sparse input for all samples, and no other")
-        fits, too_large = too_large, 2 * too_large
-    while too_large - fits > 1:
-        middle = (fits + too_large) // 2
-        fits, too_large = (middle, too_large) if peak_at(middle) <= limit else (fits, middle)
-    return fits
+        batch = max(_in_proportion(limit, fits, too_large) + 1, 2 * too_large.batch)
+        fits, too_large = too_large, _Peak(batch, peak_at(batch))
+    for looks_between in cycle((_in_proportion, _in_proportion, _in_the_middle)):
+        if too_large.batch - fits.batch == 1:
+            return fits.batch
+        batch = min(max(looks_between(limit, fits, too_large), fits.batch + 1), too_large.batch - 1)
+        found = _Peak(batch, peak_at(batch))
+        fits, too_large = (found, too_large) if found.bytes <= limit else (fits, found)
+    raise AssertionError  # a cycle has no end
+
+
+def _in_proportion(limit: int, one: _Peak, other: _Peak) -> int:
+    """Where a straight line through two peaks comes to the limit; the batch of the first if it is level."""
+    growth = other.bytes - one.bytes
+    return one.batch + (limit - one.bytes) * (other.batch - one.batch) // growth if growth else one.batch
+
+
+def _in_the_middle(_limit: int, one: _Peak, other: _Peak) -> int:
+    return (one.batch + other.batch) // 2
 
 
 def _owned(analysed: AnalysedGraph) -> Iterator[tuple[int, Tensor]]:
@@ -185,7 +208,7 @@ def _result(run: Execution, weights: int, buffers: int, state: int, optimizer: s
         state,
         run.peak - run.peak_gradients,
         fixed + run.peak,
-        names[position],
+        names[position] if names else next(iter(run.graph.inputs)),
         which,
         layers,
         missing or None,

@@ -8,7 +8,7 @@ import click
 
 import archcalc
 from archcalc.analysis.lint import RULES, select
-from archcalc.cli.options import batch_option, network_options, split_setting
+from archcalc.cli.options import batch_option, network_options, split_settings
 from archcalc.errors import SHOWN, Diagnostic, SpecError, UsageError
 from archcalc.quantities import QUANTITIES, Bound
 from archcalc.report.budget import check_budget, limits_of
@@ -21,7 +21,7 @@ QUANTITY_LIST = ", ".join(name.replace("_", "-") for name in QUANTITIES)
 def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> list[Limit]:
     bound: Bound = "max" if option.name == "maximum" else "min"
     try:
-        return limits_of(bound, dict(split_setting(text, "NAME=AMOUNT") for text in texts))
+        return limits_of(bound, split_settings(texts, "NAME=AMOUNT"))
     except UsageError as error:
         raise click.BadParameter(str(error)) from None
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import network_options
+from archcalc.cli.options import MAX_DIGITS, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.diagram.picture import Look, Picture, draw
 from archcalc.diagram.quantities import HEATS, LINES, check_names
@@ -23,7 +23,7 @@ class Depth(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if value == "all":
             return 0
-        if not isinstance(value, int) and not value.isdecimal():
+        if not isinstance(value, int) and not (value.isdecimal() and len(value) <= MAX_DIGITS):
             self.fail(f"{value!r} is no depth: give a number of levels, or all", param, ctx)
         return int(value)
 

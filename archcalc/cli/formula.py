@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import inputs_option, settings_option, training_option
+from archcalc.cli.options import MAX_DIGITS, inputs_option, settings_option, training_option
 from archcalc.cli.terminal import terminal_style
+from archcalc.errors import UsageError
 
 FORMATS = ("plain", "markdown", "latex", "json")
 
@@ -38,6 +39,8 @@ def command(
     symbol's own value, and "holds where" says for which others the formula is the same; whether layers fit is checked
     for the own values alone. Needs pip install 'archcalc[formula]'.
     """
+    if batch.isdecimal() and len(batch) > MAX_DIGITS:
+        raise UsageError(f"a batch of {len(batch):,} digits is larger than any")
     samples: int | str = int(batch) if batch.isdecimal() else batch
     formula = archcalc.formula(spec, symbols, batch=samples, **network)
     from archcalc.report.formula import render

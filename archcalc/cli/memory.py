@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.analysis.memory import OPTIMIZERS, check_options
+from archcalc.analysis.memory import DTYPES, OPTIMIZERS, check_options
 from archcalc.cli.options import depth_option, network_options
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.errors import UsageError
@@ -15,8 +15,6 @@ from archcalc.quantities import BYTES, whole_amount
 from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
 from archcalc.report.network import Network
 from archcalc.report.units import mebibytes
-
-DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 
 def _parse_size(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:

@@ -1,6 +1,6 @@
 """Arguments that several commands share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -10,6 +10,8 @@ import click
 from archcalc.errors import SpecError, printable
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
 from archcalc.spec.schema import shown
+
+MAX_DIGITS = 75  # of any number
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -115,12 +117,18 @@ def split_setting(text: str, form: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, Value]:
-    settings = {}
-    for text in texts:
-        name, value = split_setting(text, "NAME=VALUE")
-        settings[name] = parse_value(name, value)
+def split_settings(texts: Iterable[str], form: str) -> dict[str, str]:
+    """The values of several settings by name, none of which is given twice."""
+    settings: dict[str, str] = {}
+    for name, value in (split_setting(text, form) for text in texts):
+        if name in settings:
+            raise click.BadParameter(f"{name} is given twice: as {settings[name]} and as {value}")
+        settings[name] = value
     return settings
+
+
+def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, Value]:
+    return {name: parse_value(name, value) for name, value in split_settings(texts, "NAME=VALUE").items()}
 
 
 def parse_value(name: str, text: str) -> Value:
@@ -143,11 +151,7 @@ def _parse_symbolic_inputs(
 
 
 def _shapes(texts: tuple[str, ...], words: bool) -> dict[str, list[Any]]:
-    shapes = {}
-    for text in texts:
-        name, value = split_setting(text, "NAME=SIZES")
-        shapes[name] = parse_shape(value, words)
-    return shapes
+    return {name: parse_shape(value, words) for name, value in split_settings(texts, "NAME=SIZES").items()}
 
 
 def parse_shape(text: str, words: bool = False) -> list[Any]:
@@ -162,4 +166,4 @@ def parse_shape(text: str, words: bool = False) -> list[Any]:
 def _sizes(value: str) -> list[Any]:
     """The parts of a shape such as 3×224x224: numbers, and as text what is none."""
     parts = [part.strip() for part in value.replace("X", "x").replace("×", "x").split("x")]
-    return [int(part) if part.isdecimal() and len(part) <= 75 else part for part in parts]
+    return [int(part) if part.isdecimal() and len(part) <= MAX_DIGITS else part for part in parts]

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import network_options
+from archcalc.cli.options import depth_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import terminal_style
 from archcalc.diagram.style import STYLES
@@ -27,7 +27,7 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 @network_options
 @click.option("--layer", metavar="NAME", help="[default: the last with several units that see different parts]")
 @click.option("--unit", metavar="Y,X", callback=_unit, help="Counted from 0.  [default: the middle one]")
-@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@depth_option
 @click.option("--image", metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
 @click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
 @click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)

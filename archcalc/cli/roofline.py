@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import network_options
+from archcalc.cli.options import batch_option, depth_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.devices import DTYPES, shipped_devices
@@ -34,8 +34,8 @@ def _list_devices(context: click.Context, _option: click.Parameter, wanted: bool
     help="List the devices that come with archcalc, and their peaks.",
 )
 @click.option("--dtype", default="float32", show_default=True, metavar="NAME", help=f"{', '.join(DTYPES)}.")
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples at once.")
-@click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this depth; 1 shows the top level alone.")
+@batch_option
+@depth_option
 @click.option(
     "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
 )

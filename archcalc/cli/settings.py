@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from archcalc.cli.options import naming, parse_shape, parse_value, split_setting
+from archcalc.cli.options import naming, parse_shape, parse_value, split_settings
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import connect
 from archcalc.report.comparison import distinct
@@ -46,7 +46,7 @@ def parse_spec(text: str) -> SpecWithSettings:
         return SpecWithSettings(text, {}, "")
     colon = next((colon for colon in reversed(colons) if os.path.exists(text[:colon])), colons[0])
     spec, settings = text[:colon], text[colon + 1 :]
-    return SpecWithSettings(spec, dict(split_setting(part, FORM) for part in _parts(settings)), settings)
+    return SpecWithSettings(spec, split_settings(_parts(settings), FORM), settings)
 
 
 def _parts(settings: str) -> list[str]:

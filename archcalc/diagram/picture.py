@@ -8,7 +8,7 @@ from archcalc.diagram.choice import choose
 from archcalc.diagram.parts import Part, Tile, parts_in, tiles_in
 from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
 from archcalc.diagram.style import STYLES
-from archcalc.errors import UsageError, did_you_mean, printable, quoted
+from archcalc.errors import SpecError, UsageError, did_you_mean, printable, quoted
 from archcalc.graph import Graph, connect
 from archcalc.layers.base import Layer, size_text
 from archcalc.report.text_table import shortened
@@ -146,7 +146,7 @@ class _Painter:
     def picture(self) -> Picture:
         inputs = [self._input(edge) for edge in range(self.first)]
         parts = [self._part(part, "") for part in self.found.parts]
-        outputs = [self._output(edge) for edge in self.graph.outputs]
+        outputs = [self._output(number, edge) for number, edge in enumerate(dict.fromkeys(self.graph.outputs))]
         arrows = (*self._data_arrows(), *self._weight_arrows())
         folded = self.choice.note if self.look.depth is None else ""
         return Picture(
@@ -172,10 +172,9 @@ class _Painter:
         self.card_of[edge] = edge
         return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}")
 
-    def _output(self, edge: int) -> Card:
-        number = len(self.network.analysed.names) + self.graph.outputs.index(edge)
-        rows = (Row("type", "output"),)
-        return Card(number, rows, "end", f"output-{edge}", tip=f"output {_tip(self.network.analysed.names[edge])}")
+    def _output(self, number: int, edge: int) -> Card:
+        rows, place = (Row("type", "output"),), len(self.network.analysed.names) + number
+        return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(self.network.analysed.names[edge])}")
 
     def _part(self, part: Part, prefix: str) -> Card | Box:
         if isinstance(part, Tile):
@@ -301,7 +300,7 @@ class _Painter:
             is_few = len(into[target]) <= 2 and len(readers[source]) <= 2
             is_main = is_few and into[target][0] in tensors and readers[source][0] == target
             yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
-        for number, edge in enumerate(self.graph.outputs):
+        for number, edge in enumerate(dict.fromkeys(self.graph.outputs)):
             yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.analysed.names) + number)
 
     def _drawn_edge(self, edge: int) -> int:
@@ -369,5 +368,8 @@ def only_in_training(graph: Graph) -> set[str]:
         return set()
     settings = {name: value for name, value in graph.variables.items() if name != "training"}
     shapes = {name: list(tensor.shape) for name, tensor in graph.inputs.items()}
-    without = connect(graph.document, expand(graph.document, settings, shapes, False))
+    try:
+        without = connect(graph.document, expand(graph.document, settings, shapes, False))
+    except SpecError:
+        return set()  # there is no network outside of training to compare with
     return {node.name for node in graph.nodes} - {node.name for node in without.nodes}

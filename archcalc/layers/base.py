@@ -5,7 +5,7 @@ formulas on them and on the input shapes. The formulas run on any kind of number
 has to hold for them is said in `check`, which runs on ints alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -104,7 +104,7 @@ class Step(NamedTuple):
     `orders`: PyTorch would copy first what does not lie in order.
     `copies`: its backward pass needs a copy of the first of what it reads.
     `passes`: the gradient is handed on as it is, or a view of it. Else each gradient is a tensor of its own.
-    `multiplies`: it keeps each of its first two factors if the other one needs a gradient.
+    `multiplies`: it keeps each of its last two factors if the other one needs a gradient.
     `broadcasts`: gradients are as large as the result first, and then added up.
     `makes`: of what it reads, that whose gradient is made even if nobody asks for it.
     `regroups`: it puts samples side by side; for a single one it is a view that passes the gradient on.
@@ -129,6 +129,13 @@ class Step(NamedTuple):
     makes: tuple[int | str, ...] = ()
     regroups: bool = False
     backward: tuple[Piece, ...] = ()
+
+    def kept(self, needed: Sequence[bool]) -> list[int]:
+        """What its backward pass needs, as in `keeps`; `needed` says of each of `reads` whether it has a gradient."""
+        if not self.multiplies:
+            return [*self.keeps]
+        factors = zip(self.reads[-2:], (needed[-1], needed[-2]), strict=True)
+        return [*self.keeps, *(factor for factor, other in factors if other and isinstance(factor, int))]
 
 
 Steps = tuple[Step, ...] | Unknown

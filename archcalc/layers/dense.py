@@ -72,7 +72,8 @@ class Linear(Layer):
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         # PyTorch multiplies all rows at once, and with a bias gives a view of the result.
         rows = len(inputs[0].shape) > 1
-        dense = Step((0, *self.parameters(inputs)), multiplies=True, orders=rows)
+        factors = (0, "weight")  # behind the bias, whose gradient PyTorch hands on first
+        dense = Step(("bias", *factors) if self.bias else factors, multiplies=True, orders=rows)
         return (dense, Step((1,), is_view=True, passes=True)) if rows and self.bias else (dense,)
 
     def module(self, inputs: Tensors) -> Module:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
-MAX_CELLS = 1_000_000  # of a table of common subsequences; what is longer is compared position by position
+MAX_CELLS = 1_000_000  # of all tables of common subsequences; beyond these layers are compared position by position
 
 Pair = tuple[int | None, int | None]  # positions on either side; None where only the other has a layer
 
@@ -22,9 +22,11 @@ def align(left: Sequence[Key], right: Sequence[Key]) -> list[Pair]:
     As many names are paired as the order allows, then as many types. What has no counterpart stands alone.
     """
     pairs: list[Pair] = []
-    start, begin = 0, 0
+    start, begin, cells = 0, 0, MAX_CELLS
     for position, other in (*_common_names(left, right), (len(left), len(right))):
-        gap = _common_types(left[start:position], right[begin:other])
+        size = (position - start) * (other - begin)
+        gap = _common_types(left[start:position], right[begin:other], exactly=size <= cells)
+        cells -= size if size <= cells else 0
         pairs += _merged(gap, (start, position), (begin, other))
         pairs += [(position, other)] if position < len(left) else []
         start, begin = position + 1, other + 1
@@ -57,9 +59,9 @@ def _common_names(left: Sequence[Key], right: Sequence[Key]) -> list[tuple[int, 
     return found[::-1]
 
 
-def _common_types(left: Sequence[Key], right: Sequence[Key]) -> list[tuple[int, int]]:
+def _common_types(left: Sequence[Key], right: Sequence[Key], exactly: bool) -> list[tuple[int, int]]:
     types, others = [key.type for key in left], [key.type for key in right]
-    if len(types) * len(others) > MAX_CELLS:
+    if not exactly:
         return [(number, number) for number, pair in enumerate(zip(types, others, strict=False)) if pair[0] == pair[1]]
     return _common_subsequence(types, others)
 

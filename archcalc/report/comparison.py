@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from archcalc.errors import UsageError
 from archcalc.quantities import QUANTITIES, Measured, Quantity, by_convention
 from archcalc.report.alignment import Key, align
+from archcalc.report.folding import fold
 from archcalc.report.network import Network
-from archcalc.report.summary import LayerSummary, Summary, exact, row_of
+from archcalc.report.summary import LayerSummary, Summary, exact, sum_known
 
 Sums = dict[str, int | None]  # by the name of a layer, or of a closed block; None where it is unknown
 Values = tuple[int | None, ...]  # one for each network; None where it is unknown
@@ -203,9 +204,4 @@ def _sums(network: Network, quantities: Mapping[str, Quantity], depth: int | Non
 
 def _folded(network: Network, values: Iterable[int | None], depth: int | None) -> Sums:
     """The values of layers by name, with those in a closed block added up."""
-    found: Sums = {}
-    for node, value in zip(network.graph.nodes, values, strict=True):
-        name = node.name if depth is None else row_of(node, depth)[0]
-        known = found.get(name, 0)
-        found[name] = None if known is None or value is None else known + value
-    return found
+    return {group.name: sum_known(group.rows) for group in fold(values, network.graph, depth)}

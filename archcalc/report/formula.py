@@ -37,7 +37,11 @@ def _chosen(formula: Formula, names: Sequence[str]) -> list[LayerFormula]:
 
 
 def to_dict(formula: Formula, rows: Sequence[LayerFormula] | None) -> dict[str, Any]:
-    """Plain values; expressions as text that SymPy reads, and Python where `floor`, `ceiling`, `Min` are known."""
+    """Plain values; expressions as text.
+
+    SymPy reads them with their names as `locals` (its own `N` and `E` mean something else), and Python where `floor`,
+    `ceiling` and `Min` are known.
+    """
     shown = formula.layers if rows is None else rows
     return {
         "name": formula.name,

@@ -1,14 +1,13 @@
 """Memory as text: for a terminal, a pipe, a page, a spreadsheet or a program."""
 
 import json
-from collections.abc import Sequence
 
 from archcalc.analysis.memory import LayerMemory, Memory
 from archcalc.errors import printable
 from archcalc.graph import Graph
 from archcalc.layers.base import size_text
-from archcalc.report.summary import row_of
-from archcalc.report.text_table import Style, csv_text, page_table, text_table
+from archcalc.report.folding import Group, fold
+from archcalc.report.text_table import Style, csv_text, escaped, page_table, text_table
 from archcalc.report.units import mebibytes
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
@@ -17,23 +16,17 @@ _MARK = "◀"
 
 def fold_memory(memory: Memory, graph: Graph, depth: int | None) -> Memory:
     """The same with a row for every block at `depth`: its last output, all that it keeps, the most alive in it."""
-    if depth is None:
-        return memory
-    groups: dict[tuple[str, str], list[LayerMemory]] = {}
-    for row, node in zip(memory.layers, graph.nodes, strict=True):
-        groups.setdefault(row_of(node, depth), []).append(row)
-    return memory._replace(layers=tuple(_fold(name, kind, rows, graph) for (name, kind), rows in groups.items()))
+    return memory._replace(layers=tuple(_closed(group) for group in fold(memory.layers, graph, depth)))
 
 
-def _fold(name: str, kind: str, rows: Sequence[LayerMemory], graph: Graph) -> LayerMemory:
-    last = next((row for row in rows if row.name == graph.block_outputs.get(name)), rows[-1])
-    backward = [row.backward for row in rows if row.backward is not None]
+def _closed(group: Group[LayerMemory]) -> LayerMemory:
+    backward = [row.backward for row in group.rows if row.backward is not None]
     return LayerMemory(
-        name,
-        kind,
-        last.output,
-        sum(row.saved for row in rows),
-        max(row.forward for row in rows),
+        group.name,
+        group.type,
+        group.last.output,
+        sum(row.saved for row in group.rows),
+        max(row.forward for row in group.rows),
         max(backward) if backward else None,
     )
 
@@ -47,7 +40,8 @@ def render_memory(memory: Memory, graph: Graph, format_name: str, style: Style |
     style = style or Style()
     header, rows = _header(memory), [_cells(row, memory) for row in memory.layers]
     if format_name == "markdown":
-        return "\n".join([page_table(header, rows, "markdown", left=(0, 1)), "", *_foot(memory, Style())])
+        notes = (escaped(" ".join(line.split()), "markdown") for line in _foot(memory, Style()))
+        return "\n\n".join([page_table(header, rows, "markdown", left=(0, 1)), *notes])
     table = text_table(header, rows, style, left=(0, 1), narrowed=(0, 1), rules=int(format_name == "table"))
     return "\n".join([*_head(memory, graph, style), "", *table, "", *_foot(memory, style)])
 

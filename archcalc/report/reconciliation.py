@@ -8,7 +8,7 @@ from archcalc.analysis.counting import Reading, TermTotal
 from archcalc.errors import printable
 from archcalc.report.figure import Figure
 from archcalc.report.table import head, total_text
-from archcalc.report.text_table import Style, csv_text, display_width, padded, shortened
+from archcalc.report.text_table import Style, csv_text, display_width, escaped, padded, shortened
 
 if TYPE_CHECKING:
     from archcalc.report.summary import Summary
@@ -82,7 +82,7 @@ def render_reconciliation(found: Reconciliation, format_name: str, style: Style 
         return csv_text(("convention", "unit", "term", "value", "unknown"), _records(found))
     style = style or Style()
     if format_name == "markdown":
-        return "\n".join([*_markdown(found), *(f"\n{note}" for note in _notes(found))])
+        return "\n".join([*_markdown(found), *(f"\n{escaped(note, 'markdown')}" for note in _notes(found))])
     notes = _notes(found)
     lines = [*head(found.summary, style), "", *_table(found, format_name == "table", style)]
     return "\n".join([*lines, *([""] if notes else []), *_wrapped(notes, style)])
@@ -140,7 +140,7 @@ def _markdown(found: Reconciliation) -> Iterator[str]:
     yield "|:--|--:|:--|"
     for line in _lines(found):
         label = f"&nbsp;&nbsp;{line.label.strip()}" if line.is_term else line.label
-        yield f"| {label} | {line.number} | {line.note} |"
+        yield f"| {label} | {line.number} | {escaped(line.note, 'markdown')} |"
 
 
 def _notes(found: Reconciliation) -> list[str]:

@@ -10,7 +10,7 @@ from archcalc.devices import Device
 from archcalc.errors import UsageError
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Count, Unknown
-from archcalc.report.summary import row_of
+from archcalc.report.folding import fold
 
 TOO_LARGE = "the network is so large that no number can say its time"
 MEMORY, ARITHMETIC, BOTH = "memory", "arithmetic", "both"
@@ -118,15 +118,8 @@ class Roofline(NamedTuple):
 
     def folded(self, graph: Graph, depth: int | None) -> "Roofline":
         """The same with blocks closed below `depth`: their operations, bytes and times are sums; as it is for None."""
-        if depth is None:
-            return self
-        groups: dict[str, list[LayerRoofline]] = {}
-        types: dict[str, str] = {}
-        for row, node in zip(self.layers, graph.nodes, strict=True):
-            name, types[name] = row_of(node, depth)
-            groups.setdefault(name, []).append(row)
-        rows = (_add_rows(name, types[name], group) for name, group in groups.items())
-        return self._replace(layers=tuple(rows))
+        groups = fold(self.layers, graph, depth)
+        return self._replace(layers=tuple(_add_rows(group.name, group.type, group.rows) for group in groups))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""

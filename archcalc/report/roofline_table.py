@@ -6,7 +6,7 @@ from typing import NamedTuple
 from archcalc.devices import DTYPES, Device
 from archcalc.errors import printable
 from archcalc.report.roofline import LayerRoofline, Roofline
-from archcalc.report.text_table import Style, csv_text, page_table, shortened, text_table
+from archcalc.report.text_table import Style, csv_text, escaped, page_table, shortened, text_table
 from archcalc.report.units import digits, engineering, percent
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
@@ -92,7 +92,7 @@ def _moving(found: Roofline) -> list[LayerRoofline]:
 
 def _markdown(found: Roofline) -> str:
     table = page_table(_header(found), [*_rows(found), _total_row(found)], "markdown", WORDS)
-    return "\n".join([table, *(f"\n{note}" for note in _notes(found))])
+    return "\n".join([table, *(f"\n{escaped(note, 'markdown')}" for note in _notes(found))])
 
 
 def _total_row(found: Roofline) -> tuple[str, ...]:

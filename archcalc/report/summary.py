@@ -302,33 +302,18 @@ def _count(row: LayerSummary, what: str) -> Count:
     return Unknown(row.unknown.get(what, "not known")) if value is None else value
 
 
-def row_of(node: Node, depth: int) -> tuple[str, str]:
-    """Name and type of the row that stands for a layer where blocks are closed below `depth`."""
-    if len(node.instances) < depth:
-        return node.name, node.layer.type
-    closed = node.instances[depth - 1]
-    return closed.name, closed.block
-
-
 def _fold(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:
-    """Rows in which every block instance at `depth` stands for the layers in it; depth 1 leaves no block open."""
-    groups: dict[str, list[LayerSummary]] = {}
-    types: dict[str, str] = {}
-    shown: dict[str, str] = {}  # the row that stands for a layer
-    for row, node in zip(rows, graph.nodes, strict=False):
-        name, types[name] = row_of(node, depth)
-        groups.setdefault(name, []).append(row)
-        shown[row.name] = name
+    """Rows in which every block instance at `depth` stands for the layers in it."""
+    from archcalc.report.folding import fold
+
+    groups = fold(rows, graph, depth)
+    shown = {row.name: group.name for group in groups for row in group.rows}  # what stands for a layer
     folded = []
-    for name, group in groups.items():
-        sources = dict.fromkeys(shown.get(source, source) for row in group for source in row.inputs)
+    for name, block, own, last in groups:
+        sources = dict.fromkeys(shown.get(source, source) for row in own for source in row.inputs)
         inputs = tuple(source for source in sources if source != name)
-        # A block gives what the layer gives that its name stands for.
-        last = next((row for row in group if row.name == graph.block_outputs.get(name)), group[-1])
-        alone = len(group) == 1 and last.name == name
-        folded.append(
-            structs.replace(last, inputs=inputs) if alone else add_rows(name, types[name], inputs, group, last)
-        )
+        alone = len(own) == 1 and last.name == name
+        folded.append(structs.replace(last, inputs=inputs) if alone else add_rows(name, block, inputs, own, last))
     return tuple(folded)
 
 
@@ -348,17 +333,17 @@ def add_rows(
         sum(row.parameters for row in rows),
         sum(row.trainable_parameters for row in rows),
         sum(row.buffers for row in rows),
-        _sum_known([row.macs for row in rows]),
-        {kind: _sum_known([row.operations.get(kind, 0) for row in rows]) for kind in kinds},
-        _sum_known([row.connections for row in rows]),
+        sum_known([row.macs for row in rows]),
+        {kind: sum_known([row.operations.get(kind, 0) for row in rows]) for kind in kinds},
+        sum_known([row.connections for row in rows]),
         last.receptive_field,
         unknown | field,
-        _sum_known([row.count for row in rows]),
-        _sum_known([row.activations for row in rows]),
+        sum_known([row.count for row in rows]),
+        sum_known([row.activations for row in rows]),
     )
 
 
-def _sum_known(counts: list[int | None]) -> int | None:
+def sum_known(counts: list[int | None]) -> int | None:
     """The sum, or None if a part of it is unknown."""
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None

@@ -7,6 +7,8 @@ _PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"
 
 def engineering(value: float, unit: str = "") -> str:
     """A value with the prefix that leaves one to three digits before the point: `25.3 µs`, `1.07 G`."""
+    if isinstance(value, int) and value >= 10**18:  # whole, since no float may hold it
+        return f"{_rounded(value, 10**15):,} P{unit}"
     exponent = exponent_of(value)
     return f"{digits(value / 10**exponent)} {_PREFIXES[exponent]}{unit}".rstrip()
 

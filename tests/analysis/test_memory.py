@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archcalc
-from archcalc.analysis.memory import DTYPES, OPTIMIZERS
+from archcalc.analysis.memory import DTYPES, OPTIMIZERS, largest_batch
 from archcalc.errors import UsageError
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.verify.storages import observe_memory, run
@@ -144,6 +144,12 @@ BRANCHES = {
         "",
     ),
     "joined, and an output": ([f'name = "a", {CONV}', 'type = "cat", inputs = ["a", "x"]'], 'outputs = ["cat", "a"]'),
+    "a bias that is shared": (
+        ['name = "a", type = "linear", out_features = 8', 'type = "linear", weights = "a", out_features = 8'],
+        "",
+    ),
+    "shuffled in one group": ([CONV, 'type = "channel_shuffle", groups = 1', CONV], ""),
+    "shuffled one by one": ([CONV, 'type = "channel_shuffle", groups = 4', CONV], ""),
     "frozen between": ([CONV, f"{CONV}, trainable = false", 'type = "tanh"', CONV], ""),
     "frozen first": ([f"{CONV}, trainable = false", 'type = "tanh"', CONV], ""),
     "views": ([CONV, 'type = "flatten"', 'type = "identity"', 'type = "linear", out_features = 5'], ""),
@@ -344,6 +350,32 @@ def test_one_more_does_not_fit(name: str, options: dict[str, Any]) -> None:
         assert network.largest_batch(exact - 1, **options) == largest - 1
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), min_size=1, max_size=5),
+    st.integers(1, 30),
+    st.integers(0, 2000),
+)
+def test_the_largest_batch_of_any_peak(lines: list[tuple[int, int]], growth: int, limit: int) -> None:
+    """A peak is the highest of lines over the batch; the search finds what trying one after the other finds."""
+
+    def peak_at(batch: int) -> int:
+        return max([batch * growth, *(start + slope * batch for start, slope in lines)])
+
+    one_by_one = next(batch for batch in range(limit + 1) if peak_at(batch + 1) > limit)
+    assert largest_batch(limit, peak_at) == one_by_one
+
+
+def test_few_batches_are_tried() -> None:
+    tried: list[int] = []
+
+    def peak_at(batch: int) -> int:
+        tried.append(batch)
+        return 10**6 + 10**5 * batch
+
+    assert largest_batch(10**11, peak_at) == 999_990
+    assert len(tried) < 9
+
+
 def test_the_peak_never_falls_as_the_batch_grows() -> None:
     for name in archcalc.shipped_specs():
         network = archcalc.load(name)
@@ -389,3 +421,27 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
         archcalc.load("lenet5").memory(**options)
     with pytest.raises(UsageError, match=message):
         archcalc.load("lenet5").largest_batch(10**9, **options)
+
+
+@pytest.mark.parametrize("batch", [0, -1, 2.5, True])
+def test_a_batch_that_makes_no_sense(batch: Any) -> None:
+    with pytest.raises(archcalc.UsageError, match="batch must be a whole number, 1 or more, and is"):
+        archcalc.load("lenet5").memory(batch=batch)
+
+
+def test_a_network_of_which_every_layer_is_left_out() -> None:
+    found = spec('type = "relu", when = "training"', inputs="x = [4, 8, 8]", more='outputs = ["x"]').memory()
+    assert (found.peak, found.peak_layer, found.layers) == (4 * 8 * 8 * 4, "x", ())
+
+
+def test_what_no_gradient_goes_through_keeps_nothing() -> None:
+    """PyTorch trains this: of the input, which needs no gradient, subsample keeps nothing for the one of its weight."""
+    network = spec(
+        'name = "s", type = "subsample", kernel_size = 2, input = "x"',
+        'name = "r", type = "relu", inplace = true, input = "x"',
+        inputs="x = [4, 8, 8]",
+        more='outputs = ["s", "r"]',
+    )
+    check(network, "float32", training=True)
+    built = archcalc.build(network).train()
+    sum(output.sum() for output in built(torch.ones(2, 4, 8, 8))).backward()

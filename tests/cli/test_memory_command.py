@@ -30,6 +30,13 @@ def refused(*arguments: str) -> str:
     return str(result.exception) if isinstance(result.exception, archcalc.ArchcalcError) else result.output
 
 
+def test_twice_as_wide_values_take_twice_the_memory() -> None:
+    wide, usual = (
+        json.loads(memory("lenet5", *given, "--format", "json").output) for given in (["--dtype", "float64"], [])
+    )
+    assert wide["peak"] == 2 * usual["peak"]
+
+
 def test_a_table_with_its_parts() -> None:
     lines = memory("lenet5", "--batch", "2").output.splitlines()
     assert lines[1] == "input image 1×32×32 · batch 2 · inference"

@@ -47,6 +47,57 @@ def test_an_error_names_the_settings(arguments: list[str], note: str) -> None:
     assert done.stderr.splitlines()[-1] == note
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["summary", "vgg11", "--set", "batch_norm=true", "--set", "batch_norm=false"], "batch_norm is given twice"),
+        (["summary", "lenet5", "--input", "image=1x32x32", "--input", "image=1x28x28"], "as 1x32x32 and as 1x28x28"),
+        (["check", "lenet5", "--max", "macs=3", "--max", "macs=4"], "macs is given twice: as 3 and as 4"),
+        (["compare", "vgg11", "vgg11:batch_norm=1,batch_norm=0"], "batch_norm is given twice: as 1 and as 0"),
+    ],
+)
+def test_a_setting_that_is_given_twice(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["formula", "lenet5", "--input", "image=1xHxW", "--batch"], "a batch of 5,000 digits is larger than any"),
+        (["diagram", "lenet5", "-o", "never.svg", "--depth"], "is no depth"),
+        (["summary", "lenet5", "--batch"], "is not a valid integer range"),
+    ],
+)
+def test_a_number_with_too_many_digits(arguments: list[str], message: str) -> None:
+    done = run(*arguments, "9" * 5000)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in " ".join(done.stderr.replace("\n  ", "").split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["memory", "-"], "in layer a\\|b\\_c"),
+        (["roofline", "-", "--device", "t4"], "| a\\|b\\_c"),
+        (["reconcile", "-"], "a\\|b\\_c: "),
+    ],
+)
+def test_names_in_markdown(arguments: list[str], place: str) -> None:
+    """A layer's name is text in the table and in the notes below it."""
+    text = """
+    name = "x"
+    inputs.nodes = [5, 3]
+    inputs.edges = [5, 5]
+    layers = [{ name = "a|b_c", type = "gcn_conv", inputs = ["nodes", "edges"], out_features = 2 }]
+    """
+    output = CliRunner().invoke(cli, [*arguments, "--format", "markdown"], input=text).output
+    assert place in output
+    assert "a|b" not in output
+
+
 def test_an_error_without_settings_has_no_note() -> None:
     assert "note:" not in run("summary", "-", text='name = "x"').stderr
 

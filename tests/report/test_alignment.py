@@ -88,6 +88,12 @@ def test_what_is_too_long_is_paired_by_position(monkeypatch: pytest.MonkeyPatch)
     assert shown("p:conv q:relu r:conv", "x:conv y:conv z:conv") == "p=x q= =y r=z"
 
 
+def test_many_gaps_together_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "MAX_CELLS", 4)
+    left, right = "p:conv q:relu m:add r:conv s:relu", "x:relu y:conv m:add z:relu t:conv"
+    assert shown(left, right) == "p= q=x =y m=m r= s= =z =t"
+
+
 def test_a_hundred_thousand_layers_take_no_square_of_them() -> None:
     left = [Key(f"a{number}", "relu") for number in range(100_000)]
     right = [Key(f"b{number}", "relu") for number in reversed(range(100_000))]

@@ -120,6 +120,7 @@ def test_other_units() -> None:
     assert engineering(19_460_000_000_000, "FLOP/s") == "19.5 TFLOP/s"
     assert engineering(5e18) == "5,000 P"
     assert engineering_range(9.9e-6, 1.1e-3, 1e-3, "s") == "0.00990–1.10 ms"
+    assert engineering(4 * 10**320, "B") == f"{4 * 10**305:,} PB"
     assert mebibytes(2 * 2**20 + 2**19) == "2.50 MiB"
     assert mebibytes(3 * 2**40) == "3,145,728 MiB"
     assert mebibytes((10**400 + 1) * 2**20) == f"{10**400 + 1:,} MiB"
