@@ -42,10 +42,9 @@ def described(graph: Graph, axes: list[Extent]) -> str:
 def steering(analysed: AnalysedGraph) -> set[int]:
     """The edges that are read without being seen, as an adjacency."""
     found = set[int]()
-    for position, node in enumerate(analysed.graph.nodes):
-        inputs = analysed.inputs_of(position)
-        if inputs is not None:
-            reads = zip(node.sources, node.layer.reads(inputs), strict=True)
+    for node, facts in zip(analysed.graph.nodes, analysed.shapes.facts, strict=True):
+        if facts is not None:
+            reads = zip(node.sources, facts.reads, strict=True)
             found.update(edge for edge, axes in reads if not axes)
     return found
 
