@@ -1,5 +1,6 @@
 """The picture of a network as plain data: cards with their texts, frames, arrows, a legend."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -134,11 +135,14 @@ class _Painter:
         self.first = len(self.graph.inputs)
         self.choice = choose(network.analysed, look.depth, look.every_copy)
         self.found = self.choice.parts
-        self.lines = Lines(network, look.show)
-        self.heat = Heat(network, look.heat) if look.heat else None
+        self.lines = Lines(network, look.show, self.found.shown)
+        self.heat = Heat(look.heat, self.lines) if look.heat else None
         if self.heat:
             self.heat.scale(tiles_in(self.found.parts))
         self.training = only_in_training(self.graph)
+        self.drawn_as: dict[int, list[int]] = defaultdict(list)  # the layers for which one is drawn
+        for position, drawn in enumerate(self.found.shown):
+            self.drawn_as[drawn].append(position)
         self.card_of: dict[int, int] = {}  # by edge
         self.used: dict[str, None] = {}  # colours and marks for the legend
         self.boxes = 0
@@ -210,10 +214,7 @@ class _Painter:
         )
 
     def _stands_for(self, tile: Tile) -> list[int]:
-        wanted = set(tile.layers)
-        if tile.copies == 1:
-            return tile.layers
-        return [position for position, original in enumerate(self.found.shown) if original in wanted]
+        return sorted({position for layer in tile.layers for position in self.drawn_as[layer]} | {*tile.layers})
 
     def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[Row]:
         rows = [self.network.layers[position] for position in tile.layers]

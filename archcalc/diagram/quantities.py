@@ -1,15 +1,17 @@
 """The numbers in a picture: lines of a card, and what its colour shows instead of the family."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from archcalc.diagram.parts import Tile
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.report.summary import LayerSummary, add_rows
 from archcalc.report.table import COLUMNS, cell_text
-from archcalc.report.units import engineering, percent
+from archcalc.report.units import engineering, mebibytes, percent
 
 if TYPE_CHECKING:
+    from archcalc.analysis.memory import Memory
     from archcalc.report.network import Network
 
 
@@ -28,12 +30,13 @@ def _field(row: LayerSummary) -> str:
     return "" if text == "–" else f"field {text}"
 
 
-LINES: dict[str, Callable[[LayerSummary], str]] = {
-    "parameters": _parameters,
-    "macs": _macs,
-    "receptive-field": _field,
+LINES: dict[str, Callable[["Lines", Tile], str]] = {
+    "parameters": lambda lines, tile: _parameters(lines.total(tile)),
+    "macs": lambda lines, tile: _macs(lines.total(tile)),
+    "receptive-field": lambda lines, tile: _field(lines.total(tile)),
+    "memory": lambda lines, tile: f"{lines.at_least}{mebibytes(lines.alive(tile))} alive",
 }
-HEATS = ("parameters", "macs", "check")
+HEATS = ("parameters", "macs", "memory", "check")
 
 
 def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -45,10 +48,10 @@ def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Lines:
-    """What a card says besides name, type and shape."""
+    """What a card says besides name, type and shape. `shown` says for each layer the one drawn in its place."""
 
-    def __init__(self, network: "Network", show: tuple[str, ...]) -> None:
-        self.network, self.show = network, check_names(show)
+    def __init__(self, network: "Network", show: tuple[str, ...], shown: list[int]) -> None:
+        self.network, self.show, self.shown = network, check_names(show), shown
 
     def total(self, tile: Tile) -> LayerSummary:
         """The layers of a tile as one row: of one copy."""
@@ -57,25 +60,43 @@ class Lines:
         last = next((row for row in rows if row.name == given), rows[-1])
         return add_rows(tile.name, tile.block or rows[0].type, rows[0].inputs, rows, last)
 
+    @cached_property
+    def memory(self) -> "Memory":
+        """One pass of inference."""
+        return self.network.memory()
+
+    @cached_property
+    def at_least(self) -> str:
+        """A mark for what is a lower bound."""
+        return "≥ " if self.memory.lower_bound else ""
+
+    @cached_property
+    def _most_alive(self) -> dict[int, int]:
+        """By layer that is drawn, the most bytes of values alive while it or a copy of it runs."""
+        fixed, found = self.memory.weights + self.memory.buffers, dict[int, int]()
+        for row, drawn in zip(self.memory.layers, self.shown, strict=True):
+            found[drawn] = max(row.forward - fixed, found.get(drawn, 0))
+        return found
+
+    def alive(self, tile: Tile) -> int:
+        """The most bytes of values alive at once while a tile, or a copy of it, runs."""
+        return max(self._most_alive.get(position, 0) for position in tile.layers)
+
     def of(self, tile: Tile) -> Iterator[str]:
         """A text for each thing to be shown; nothing where it is zero."""
-        row = self.total(tile) if self.show else None
-        for name in self.show:
-            if row and (text := LINES[name](row)):
-                yield text
+        return filter(None, (LINES[name](self, tile) for name in self.show))
 
 
 class Heat:
     """A quantity as a colour: the share of a tile, all copies of it together, in the largest one."""
 
-    def __init__(self, network: "Network", what: str) -> None:
+    def __init__(self, what: str, lines: Lines) -> None:
         if what not in HEATS:
             raise UsageError(f"no colour shows {quoted(what)}; {did_you_mean(what, HEATS)}")
-        self.network, self.what = network, what
-        self.lines = Lines(network, ())
+        self.network, self.what, self.lines = lines.network, what, lines
         self.copies: dict[Tile, int] = {}
         self.most = 1
-        self.findings = _findings(network) if what == "check" else {}
+        self.findings = _findings(self.network) if what == "check" else {}
 
     def scale(self, tiles: Iterable[tuple[Tile, int]]) -> None:
         """Find the largest value among the tiles, each with how often it is in the network."""
@@ -84,6 +105,8 @@ class Heat:
 
     def value(self, tile: Tile) -> int | None:
         """The quantity of all copies of a tile; None where it is not known."""
+        if self.what == "memory":
+            return self.lines.alive(tile)  # not all at once
         row = self.lines.total(tile)
         one = row.parameters if self.what == "parameters" else row.macs
         return None if one is None else one * self.copies[tile]
@@ -98,11 +121,24 @@ class Heat:
         """What the colour says, in words."""
         if self.what == "check":
             return ", ".join(self._codes(tile))
+        if self.what == "memory":
+            return "" if "memory" in self.lines.show else LINES["memory"](self.lines, tile)
         value, name = self.value(tile), {"macs": "MACs"}.get(self.what, self.what)
         total = getattr(self.network.totals, self.what)
         if value is None:
             return f"unknown {name}"
         return f"{percent(value / total)} of {name}" if value and total else ""
+
+    def legend(self) -> Iterator[tuple[float, str]]:
+        """Shares, and what their colours stand for."""
+        if self.what == "check":
+            yield 1, "found by check"
+            return
+        write = mebibytes if self.what == "memory" else engineering
+        unit = {"macs": "MACs", "memory": "of values alive at once"}.get(self.what, self.what)
+        yield 0, "0"
+        yield 0.5, write(self.most // 2)
+        yield 1, f"{write(self.most)} {unit}"
 
     def _codes(self, tile: Tile) -> list[str]:
         names = [self.network.graph.nodes[position].name for position in tile.layers]

@@ -9,7 +9,6 @@ from archcalc.diagram.dot import border, ground, legend
 from archcalc.diagram.geometry import LETTERING, MARGIN, PADDING, SHAPE, Lettering, card_size, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture
 from archcalc.diagram.style import FONTS, STYLES, Style
-from archcalc.report.units import engineering
 
 _SPACE = "{http://www.w3.org/2000/svg}"
 _ROUND = 5.0  # radius of a card's corners
@@ -96,13 +95,9 @@ class _Drawing:
         if heat is None:
             for color, text in legend(self.picture):
                 yield *self.style.paint(color), text
-        elif heat.what == "check":
-            yield self.style.heated(1), self.style.muted, "found by check"
-        else:
-            unit = {"macs": "MACs"}.get(heat.what, heat.what)
-            yield self.style.heated(0), self.style.muted, "0"
-            yield self.style.heated(0.5), self.style.muted, engineering(heat.most / 2)
-            yield self.style.heated(1), self.style.muted, f"{engineering(heat.most)} {unit}"
+            return
+        for share, text in heat.legend():
+            yield self.style.heated(share), self.style.muted, text
 
     # what Graphviz has laid out
 
@@ -198,8 +193,9 @@ def _rows(card: Card, left: float, top: float, style: Style) -> Iterator[Element
             band.set("stroke", border(card, style))
             yield band
         baseline = y + lettering.height / 2 + lettering.size * 0.36
-        muted = style.text if row.kind in ("name", "type") else style.muted
-        color = style.heat_text if (card.heat or 0) > 0.6 else muted
+        is_bold = row.kind in ("name", "type") or card.heat is not None  # no grey is read on every heat
+        ink = style.text if is_bold else style.muted
+        color = style.heat_text if (card.heat or 0) > 0.6 else ink
         yield _text(row.left, left + PADDING, baseline, lettering, color)
         if row.right:
             right = _text(row.right, left + width - PADDING, baseline, SHAPE._replace(size=lettering.size - 1), color)

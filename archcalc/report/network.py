@@ -262,9 +262,9 @@ class Network:
         """The network as a diagram, in the language of Graphviz.
 
         `look` takes `depth` (blocks below it are closed; 0 opens all; by default as many as stay readable), `show`
-        (names of more lines: `parameters`, `macs`, `receptive-field`), `heat` (a colour for `parameters`, `macs` or
-        what `check` finds), `direction` (`TB` or `LR`), `style` (`color`, `paper` or `dark`) and `every_copy` (draw
-        each of several equal blocks in a row). Raises UsageError for what there is none of.
+        (names of more lines: `parameters`, `macs`, `receptive-field`, `memory`), `heat` (a colour for `parameters`,
+        `macs`, `memory` or what `check` finds), `direction` (`TB` or `LR`), `style` (`color`, `paper` or `dark`) and
+        `every_copy` (draw each of several equal blocks in a row). Raises UsageError for what there is none of.
         """
         from archcalc.diagram.dot import to_dot
         from archcalc.diagram.picture import draw, look_of

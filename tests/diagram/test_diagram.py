@@ -19,12 +19,14 @@ from archcalc.diagram.style import STYLES
 from archcalc.errors import printable
 from archcalc.layers import LAYER_TYPES
 from archcalc.report.text_table import shortened
+from archcalc.report.units import mebibytes
 
 SPECS = sorted(archcalc.shipped_specs())
 CHAIN = (
     'name = "chain"\ninputs.image = [1, 8, 8]\n'
     'layers = [{{ type = "conv2d", out_channels = "index % 5 + 1", kernel_size = 1, repeat = {} }}]'
 )
+ATTENTION = 'name = "t"\ninputs.x = [9, 12]\nlayers = [{ type = "multi_head_attention", num_heads = 3 }]'
 KEPT = {"svg", "g", "title", "rect", "path", "polygon", "text"}
 ATTRIBUTES = (
     "class id d points x y width height rx fill stroke stroke-width stroke-dasharray stroke-linejoin paint-order "
@@ -164,6 +166,26 @@ def test_heat_is_the_share_in_the_largest() -> None:
     assert heats["C5"] == 1.0
     assert heats["F6"] == 10_164 / 48_120
     assert heats["S2"] == 0.0
+
+
+def test_heat_and_lines_of_memory() -> None:
+    """A card has the most that is alive while it or a copy of it runs, as `memory` says, without the weights."""
+    network = archcalc.load("resnet50")
+    memory = network.memory()
+    alive = [row.forward - memory.weights - memory.buffers for row in memory.layers]
+    cards = [card for card in draw(network, Look(heat="memory", show=("memory",))).cards if card.color != "end"]
+    for card in cards:
+        own = max(alive[int(name.removeprefix("layer-"))] for name in card.classes)
+        assert card.heat == own / max(alive)
+        assert f"{mebibytes(own)} alive" in [row.left for row in card.rows]
+    assert sorted(name for card in cards for name in card.classes) == sorted(f"layer-{n}" for n in range(len(alive)))
+
+
+def test_memory_that_is_a_lower_bound_says_so() -> None:
+    network = archcalc.loads(ATTENTION)
+    assert network.memory().lower_bound
+    svg = network.to_svg(show=("memory",))
+    assert "≥ " in svg
 
 
 def test_what_check_finds_is_coloured() -> None:
