@@ -6,7 +6,7 @@ from typing import Any
 
 from archcalc.diagram.geometry import LETTERING, SHAPE, Lettering, card_size
 from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
-from archcalc.diagram.style import FONTS, STYLES, Style, mixed
+from archcalc.diagram.style import FONTS, STYLES, Style
 
 _IN_A_ROW = 4  # entries of the legend
 POINTS = 72  # in an inch
@@ -105,7 +105,7 @@ def ground(card: Card, style: Style) -> str:
     if card.heat is not None:
         return style.heated(card.heat)
     fill = style.paint(card.color).fill
-    return mixed(fill, style.background, 0.6) if card.frozen else fill
+    return style.pale(fill) if card.frozen else fill
 
 
 def border(card: Card, style: Style) -> str:

@@ -32,6 +32,10 @@ class Style(NamedTuple):
         """The ground for a share from 0 to 1."""
         return mixed(*self.heat, share)
 
+    def pale(self, fill: str) -> str:
+        """The ground of what is not trained."""
+        return mixed(fill, self.background, 0.6)
+
 
 def mixed(one: str, other: str, share: float) -> str:
     """A colour between two."""

@@ -141,19 +141,22 @@ def _order(value: Any) -> int | None:
     return product
 
 
-def _in_blocks(network: Network, memory: Memory, rows: list[Row]) -> Iterator[Row]:
-    """Rows of the top level; those in a block are in the row of the block."""
+def _in_blocks(network: Network, memory: Memory, rows: list[Row], level: int = 0) -> Iterator[Row]:
+    """Rows of a level, 0 for the top; those in a block are in the row of the block."""
     blocks: dict[str, list[Row]] = {}
-    for row, node in zip(rows, network.graph.nodes, strict=False):
-        blocks.setdefault(node.instances[0].name if node.instances else node.name, []).append(row)
-    for summary in network.folded(1).layers:
-        found = blocks.get(summary.name, [])
-        if found == [row for row in found if row.name == summary.name]:
-            yield from found
+    for row in rows:
+        instances = network.graph.nodes[int(row.positions)].instances
+        blocks.setdefault(instances[level].name if len(instances) > level else row.name, []).append(row)
+    closed = {summary.name: summary for summary in network.folded(level + 1).layers}
+    for name, found in blocks.items():
+        if [row.name for row in found] == [name]:
+            yield found[0]
             continue
+        summary = closed[name]
         live = max(memory.layers[int(row.positions)].live for row in found)
         places = " ".join(row.positions for row in found)
-        yield Row(summary.name, summary.type, places, _cells(summary, live), None, tuple(found))
+        inside = tuple(_in_blocks(network, memory, found, level + 1))
+        yield Row(summary.name, summary.type, places, _cells(summary, live), None, inside)
 
 
 def _conventions(found: Reconciliation) -> Iterator[tuple[str, str, str, str]]:

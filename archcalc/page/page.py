@@ -13,6 +13,7 @@ from typing import Any
 from archcalc.errors import UsageError, printable
 from archcalc.page.bench import BenchRow
 from archcalc.page.content import Allowance, describe
+from archcalc.page.dark import dark_rules
 from archcalc.page.plots import plot_depth, plot_sizes
 from archcalc.report.comparison import compare
 from archcalc.report.network import Network
@@ -64,7 +65,7 @@ def _fill(title: str, version: int | None, parts: dict[str, Any]) -> str:
     asking = "; connect-src 'self'" if live else ""
     return environment.from_string(_part("page.html.jinja")).render(
         title=title,
-        style=Markup(_part("page.css")),
+        style=Markup(_part("page.css") + dark_rules()),
         scripts=[Markup(script) for script in scripts],
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {digests}; base-uri 'none'{asking}",
         **parts,

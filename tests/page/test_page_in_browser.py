@@ -1,5 +1,7 @@
 """The page in a real browser: what is clicked, sorted and pointed at, and that nothing leaves it."""
 
+import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,15 @@ from typing import Any
 import pytest
 
 import archcalc
+from archcalc.diagram.style import STYLES, Style
 
 pytestmark = pytest.mark.browser
 
+FROZEN = """
+name = "frozen"
+inputs.image = [3, 8, 8]
+layers = [{ type = "conv2d", out_channels = 4, kernel_size = 3, trainable = false }]
+"""
 # A spec from a stranger, who would like to run something.
 HOSTILE = """
 name = "<script>document.title = 'owned'</script>"
@@ -116,6 +124,109 @@ def test_blocks_fold(driver: Any, tmp_path: Path) -> None:
     assert shown[0] == "stage4"
     place = shown.index("stage1")
     assert {*shown[place + 1 : place + 1 + len(inside)]} == {*inside}
+
+
+def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
+    network = archcalc.load("resnet18")
+    opened(driver, tmp_path, resnet18=network)
+    everything = names(driver)
+    assert [name for name in everything if name in {row.name for row in network.layers}] == [
+        row.name for row in network.layers
+    ]
+    assert "layer2.0" in everything
+    inner = next(
+        button
+        for button in driver.find_elements("css selector", "tbody.block button")
+        if button.text.removeprefix("▾ ") == "layer2.0"
+    )
+    inner.click()
+    assert names(driver) == [name for name in everything if not name.startswith("layer2.0.")]
+    fold_all, unfold_all = driver.find_elements("css selector", ".folding button")
+    fold_all.click()
+    assert names(driver) == [row.name for row in network.folded(1).layers]
+    next(
+        button for button in driver.find_elements("css selector", "tbody.block button") if "layer2" in button.text
+    ).click()
+    assert names(driver) == [
+        "layer2" if name == "layer2" else name
+        for row in network.folded(1).layers
+        for name in ([row.name, "layer2.0", "layer2.1"] if row.name == "layer2" else [row.name])
+    ]
+    header(driver, 4).click()
+    unfold_all.click()
+    shown = names(driver)
+    assert sorted(shown) == sorted(everything)
+    assert [name for name in shown if name.startswith("layer2")][:2] == ["layer2", "layer2.1"]  # it has more parameters
+
+
+def test_the_row_of_a_copy_marks_the_card_that_stands_for_it(driver: Any, tmp_path: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    network = archcalc.load("resnet50")
+    opened(driver, tmp_path, resnet50=network)
+    place = network.position("layer1.2.spatial.conv")
+    row = find(driver, f'tr[data-layers="{place}"]')
+    driver.execute_script("arguments[0].scrollIntoView()", row)
+    ActionChains(driver).move_to_element(row).perform()
+    assert [f"layer-{place}" in card.get_attribute("class").split() for card in cards_marked(driver)] == [True]
+
+
+def cards_marked(driver: Any) -> list[Any]:
+    found: list[Any] = driver.find_elements("css selector", "svg .node.marked")
+    return found
+
+
+def media(driver: Any, kind: str, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": features})
+
+
+def colors(driver: Any, selector: str, what: str) -> set[str]:
+    """The colours that elements are drawn in, as `#rrggbb`."""
+    script = """return [...document.querySelectorAll(arguments[0])]
+        .map((found) => getComputedStyle(found)[arguments[1]])"""
+    found = driver.execute_script(script, selector, what)
+    numbers = (re.findall(r"[0-9]+", color)[:3] for color in found if color != "none")
+    return {"#" + "".join(f"{int(number):02x}" for number in three) for three in numbers}
+
+
+def test_a_dark_screen_has_a_dark_diagram(driver: Any, tmp_path: Path) -> None:
+    """Every colour of the drawing is one of the dark style, and none of them on paper."""
+    opened(driver, tmp_path, unet=archcalc.load("unet"), frozen=archcalc.loads(FROZEN))
+    light, dark = (colors_of(STYLES[name]) for name in ("color", "dark"))
+    for kind, scheme, wanted in (("screen", "dark", dark), ("screen", "light", light), ("print", "dark", light)):
+        media(driver, kind, scheme)
+        drawn = colors(driver, ".diagram svg [fill]", "fill") | colors(driver, ".diagram svg [stroke]", "stroke")
+        assert drawn
+        assert drawn <= wanted
+    media(driver, "", "")
+
+
+def colors_of(style: Style) -> set[str]:
+    paints = [*style.paints.values(), style.frame]
+    pale = {style.pale(paint.fill) for paint in paints}
+    return (
+        {color for paint in paints for color in paint} | pale | {style.background, style.text, style.muted, style.edge}
+    )
+
+
+def test_a_printed_page_shows_what_is_open(driver: Any, tmp_path: Path) -> None:
+    """Black on white, nothing cut off, no button that nobody can press; as many sheets as it takes."""
+    opened(driver, tmp_path, resnet18=archcalc.load("resnet18"))
+    find(driver, "tr[data-layers] summary").click()
+    media(driver, "print", "dark")
+    assert colors(driver, "body", "backgroundColor") == {"#ffffff"}
+    assert colors(driver, "body", "color") == {"#000000"}
+    assert not find(driver, ".folding").is_displayed()
+    assert find(driver, "tr.explanation pre").is_displayed()
+    cut = """return [...document.querySelectorAll(".wide, figure, .diagram")]
+        .filter((found) => !["visible"].includes(getComputedStyle(found).overflowX)).length"""
+    assert driver.execute_script(cut) == 0
+    assert (
+        find(driver, "table.sortable thead").value_of_css_property("display") == "table-header-group"
+    )  # on every sheet
+    media(driver, "", "")
+    assert base64.b64decode(driver.print_page()).startswith(b"%PDF")
 
 
 def test_nothing_leaves_the_page_and_the_console_is_empty(driver: Any, tmp_path: Path) -> None:
