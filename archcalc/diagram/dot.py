@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from html import escape
+from math import ceil
 from typing import Any
 
-from archcalc.diagram.geometry import LETTERING, SHAPE, Lettering, card_size
+from archcalc.diagram.geometry import FRAME, LETTERING, SHAPE, Lettering, card_size, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
-from archcalc.diagram.style import FONTS, STYLES, Style
+from archcalc.diagram.style import FONTS, STYLES, Paint, Style
 
 _IN_A_ROW = 4  # entries of the legend
 POINTS = 72  # in an inch
@@ -38,16 +39,16 @@ def _add(graph: Any, parts: Iterable[Card | Box], style: Style, boxes: bool) -> 
             graph.node(f"n{part.number}", **_card(part, style, boxes))
             continue
         with graph.subgraph(name=f"cluster_{part.number}") as frame:
-            frame.attr(**_frame(part, style))
+            frame.attr(**_frame(part, style, boxes))
             _add(frame, part.parts, style, boxes)
 
 
-def _frame(box: Box, style: Style) -> dict[str, str]:
+def _frame(box: Box, style: Style, boxes: bool) -> dict[str, str]:
     return {
         "id": box.identifier,
-        "label": quoted(frame_title(box)),
+        **(_room(box) if boxes else {"label": quoted(frame_title(box))}),
         "labeljust": "l",
-        "fontsize": "12",
+        "fontsize": f"{FRAME.size:g}",
         "fontcolor": style.muted,
         "style": "rounded,filled",
         "fillcolor": style.frame.fill,
@@ -60,6 +61,12 @@ def _frame(box: Box, style: Style) -> dict[str, str]:
 def frame_title(box: Box) -> str:
     """What stands at the top of a frame."""
     return f"{box.title}     ×{box.copies}" if box.copies > 1 else box.title
+
+
+def _room(box: Box) -> dict[str, str]:
+    """A label as wide as the title, whose letters Graphviz may take for narrower: Courier has 0.6 of their size."""
+    letters = ceil(text_width(frame_title(box), FRAME) / (0.6 * FRAME.size))
+    return {"label": "x" * letters, "fontname": "Courier"}
 
 
 def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:
@@ -138,17 +145,18 @@ def _head(picture: Picture, style: Style) -> str:
     lines = [title, *map(html, (picture.subtitle, *picture.notes))]
     rows = [f"<TR><TD ALIGN='LEFT' COLSPAN='{2 * _IN_A_ROW}'>{line}</TD></TR>" for line in lines]
     entries = [
-        f"<TD BGCOLOR='{style.paint(color).fill}' WIDTH='12'> </TD><TD ALIGN='LEFT'>{html(text)}</TD>"
-        for color, text in legend(picture)
+        f"<TD BGCOLOR='{paint.fill}' WIDTH='12'> </TD><TD ALIGN='LEFT'>{html(text)}</TD>"
+        for paint, text in legend(picture)
     ]
     rows += [f"<TR>{''.join(entries[start : start + _IN_A_ROW])}</TR>" for start in range(0, len(entries), _IN_A_ROW)]
     table = f"<TABLE BORDER='0' CELLBORDER='0' CELLSPACING='2'>{''.join(rows)}</TABLE>"
     return f"<<FONT COLOR='{style.text}'>{table}</FONT>>"
 
 
-def legend(picture: Picture) -> list[tuple[str, str]]:
+def legend(picture: Picture) -> list[tuple[Paint, str]]:
     """The colours that the picture uses, and what each means; none where all are alike."""
     style = STYLES[picture.look.style]
-    if len({style.paint(color) for color in picture.legend}) < 2:
-        return []
-    return [*picture.legend.items()]
+    if picture.heat:
+        return [(Paint(style.heated(share), style.muted), text) for share, text in picture.heat.legend()]
+    entries = [(style.paint(color), text) for color, text in picture.legend.items()]
+    return entries if len({paint for paint, _ in entries}) > 1 else []

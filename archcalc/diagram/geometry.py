@@ -27,6 +27,7 @@ LETTERING = {
     "band": Lettering(11, 16),
 }
 SHAPE = Lettering(12, 18)  # of the text at the right of a name
+FRAME = Lettering(12, 16)  # of the title of a frame
 
 # Widths of Helvetica's letters in thousandths of their size, from its public metrics (AFM), in ASCII order.
 _WIDTHS = (

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from archcalc.diagram.dot import border, ground, legend
-from archcalc.diagram.geometry import LETTERING, MARGIN, PADDING, SHAPE, Lettering, card_size, text_width
+from archcalc.diagram.geometry import FRAME, LETTERING, MARGIN, PADDING, SHAPE, Lettering, card_size, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture
 from archcalc.diagram.style import FONTS, STYLES, Style
 
@@ -15,7 +15,6 @@ _ROUND = 5.0  # radius of a card's corners
 _MARGIN = 14.0  # around everything
 _TITLE = Lettering(17, 24, True)
 _NOTE = Lettering(12, 17)
-_FRAME = Lettering(12, 16)
 _CHIP = 12.0  # a square of the legend
 
 
@@ -76,7 +75,7 @@ class _Drawing:
             color = self.style.text if lettering.bold else self.style.muted
             yield text_width(text, lettering), y, _text(text, 0, y - 5, lettering, color)
         x, y = 0.0, y + 6
-        for fill, line, text in self._legend():
+        for (fill, line), text in legend(self.picture):
             wide = _CHIP + 5 + text_width(text, _NOTE) + 14
             if x and x + wide > max(available, 330):
                 x, y = 0.0, y + 18
@@ -89,15 +88,6 @@ class _Drawing:
 
     def _subtitles(self) -> list[str]:
         return [self.picture.subtitle, *self.picture.notes]
-
-    def _legend(self) -> Iterator[tuple[str, str, str]]:
-        heat = self.picture.heat
-        if heat is None:
-            for color, text in legend(self.picture):
-                yield *self.style.paint(color), text
-            return
-        for share, text in heat.legend():
-            yield self.style.heated(share), self.style.muted, text
 
     # what Graphviz has laid out
 
@@ -120,9 +110,9 @@ class _Drawing:
         for group in self.groups["cluster"]:
             left, top, right, _ = _bounds(group)
             box = boxes[group.get("id", "")]
-            yield self._in_halo(_text(box.title, left + 10, top + 17, _FRAME, self.style.muted), ground)
+            yield self._in_halo(_text(box.title, left + 10, top + 17, FRAME, self.style.muted), ground)
             if box.copies > 1:
-                times = _text(f"×{box.copies}", right - 10, top + 17, _FRAME._replace(bold=True), self.style.text)
+                times = _text(f"×{box.copies}", right - 10, top + 17, FRAME._replace(bold=True), self.style.text)
                 times.set("text-anchor", "end")
                 yield self._in_halo(times, ground)
 

@@ -1,0 +1,68 @@
+"""The pictures in the README are what the commands that it shows draw today."""
+
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import archcalc
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "pictures"
+REMEDY = "the pictures are not current: run python pictures/make.py, and look at them"
+
+
+def load_maker() -> Any:
+    found = spec_from_file_location("make_pictures", FOLDER / "make.py")
+    assert found
+    assert found.loader
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+MAKER = load_maker()
+
+
+def drawn(svg: str) -> list[tuple[Any, ...]]:
+    """Everything in a drawing but where it is, which another version of Graphviz may change by a little."""
+    what = ("class", "fill", "stroke", "stroke-width", "stroke-dasharray", "href")
+    return [(found.tag, found.text, *map(found.get, what)) for found in ElementTree.fromstring(svg).iter()]
+
+
+@pytest.mark.parametrize("name", MAKER.COMMANDS)
+def test_a_drawing_is_current(name: str, tmp_path: Path) -> None:
+    MAKER.draw(MAKER.COMMANDS[name], tmp_path / name)
+    now, before = (tmp_path / name).read_text("utf-8"), (FOLDER / name).read_text("utf-8")
+    assert drawn(now) == drawn(before), REMEDY
+    if not MAKER.COMMANDS[name].startswith("diagram resnet"):  # nothing but our own code lays these out
+        assert now == before, REMEDY
+
+
+def test_the_photograph_is_of_the_page_as_it_is() -> None:
+    from archcalc.page.page import render_page
+
+    content = (FOLDER / MAKER.PHOTOGRAPH).read_bytes()
+    found = re.search(rb"tEXtpage\0([0-9a-f]{64})", content)
+    assert found
+    assert found[1].decode() == MAKER.essence(render_page({"resnet50": archcalc.load("resnet50")})), REMEDY
+
+
+def test_the_essence_of_a_page_is_all_but_its_drawings() -> None:
+    page = "<style>a</style><svg>1</svg><p>b</p><svg>2</svg>"
+    assert MAKER.essence(page) == MAKER.essence(page.replace("1", "3"))
+    for letter in "ab":
+        assert MAKER.essence(page) != MAKER.essence(page.replace(letter, "c"))
+
+
+def test_the_readme_shows_every_picture_and_its_command() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = set(re.findall(r"\]\(pictures/([^)]+)\)", text))
+    assert shown == {*MAKER.COMMANDS, MAKER.PHOTOGRAPH}
+    assert shown <= {path.name for path in FOLDER.iterdir()}
+    for name, command in MAKER.COMMANDS.items():
+        assert f"archcalc {command.replace('scene.png', 'pictures/scene.png')} -o {name}" in text
+    assert f"archcalc {MAKER.PAGE} -o" in text
