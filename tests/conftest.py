@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,10 +61,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("dot"):
                 item.add_marker(pytest.mark.skip(reason="no program dot here"))
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        for item in items:
-            if item.get_closest_marker("browser"):
-                item.add_marker(pytest.mark.skip(reason="no Chromium with its driver here"))
+    in_browser = [item for item in items if item.get_closest_marker("browser")]
+    if in_browser and not _has_browser():
+        for item in in_browser:
+            item.add_marker(pytest.mark.skip(reason="no Chromium with its driver that starts here"))
+
+
+def _has_browser() -> bool:
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (program and driver):
+        return False
+    command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "about:blank"]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
