@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
 
 from archcalc.report.roofline_picture import SETTINGS
 from archcalc.report.text_table import shortened
-from archcalc.report.units import engineering
+from archcalc.report.units import round_figure
 
 INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
 SERIES = "#2f7fc1"  # seen on light ground and on dark
@@ -51,7 +51,7 @@ def plot_depth(network: Network, prefix: str) -> str:
         for axes, (title, unit, values) in zip(all_axes, panels, strict=True):
             _steps(axes, values)
             axes.set_title(title, loc="left", fontsize=10)
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place, unit=unit: _tick(value, unit)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place, unit=unit: round_figure(value, unit)))
         all_axes[-1].set_xlabel("layer, in the order of the table")
         all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         return inlined(_svg(figure), prefix, "Parameters, MACs, memory and receptive field of each layer")
@@ -83,7 +83,7 @@ def plot_sizes(networks: Mapping[str, Network]) -> str:
         _scale(axes.set_xscale, axes.set_xlim, [network.totals.parameters for network in networks.values()])
         _scale(axes.set_yscale, axes.set_ylim, [network.totals.macs for network in networks.values()])
         for axis, name in ((axes.xaxis, "Parameters"), (axes.yaxis, "MACs")):
-            axis.set_major_formatter(FuncFormatter(lambda value, _place: _tick(value, "")))
+            axis.set_major_formatter(FuncFormatter(lambda value, _place: round_figure(value, "")))
             axis.set_label_text(name)
         return inlined(_svg(figure), "sizes", "MACs against parameters, a point for each network")
 
@@ -99,13 +99,6 @@ def _scale(set_scale: Any, set_limits: Any, values: Sequence[int]) -> None:
 def _drawable(value: int) -> float:
     """A value as Matplotlib takes it; nothing for one that no picture is for."""
     return float(value) if value < LARGEST else float("nan")
-
-
-def _tick(value: float, unit: str) -> str:
-    if value >= 1e18:  # there is no prefix
-        return f"{value:.3g} {unit}".rstrip()
-    number, _, prefix = engineering(value, unit).partition(" ")
-    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {prefix}".rstrip()
 
 
 def _svg(figure: Any) -> str:

@@ -14,7 +14,7 @@ from archcalc.errors import UsageError, printable, quoted
 from archcalc.report.roofline import LayerRoofline, Roofline
 from archcalc.report.roofline_table import unit_of
 from archcalc.report.text_table import shortened
-from archcalc.report.units import digits, engineering, percent
+from archcalc.report.units import digits, engineering, percent, round_figure
 
 try:
     from matplotlib import rc_context
@@ -136,9 +136,9 @@ class _Picture:
         self.above.set_xlim(self.first / 1.5, self.last)
         self.above.set_ylim(self._reached(self.first) / 5, self.roof.operations_per_second * 2.5)
         self.above.set_ylabel(f"{self.unit}/s, at most")
-        self.above.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+        self.above.yaxis.set_major_formatter(FuncFormatter(lambda value, _: round_figure(value)))
         self.below.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
-        self.below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, "s")))
+        self.below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: round_figure(value, "s")))
         self.below.set_xlabel(f"arithmetic intensity, {self.unit}/byte")
         self.below.set_ylabel("time, at least")
         head, device = self._title()
@@ -274,9 +274,3 @@ def _label(points: list[Point]) -> str:
 
 def _seconds(points: Iterable[Point]) -> float:
     return sum(point.seconds for point in points)
-
-
-def _tick(value: float, unit: str = "") -> str:
-    """A value with its prefix and no more digits than it needs: `10 T`, `2.5 µs`."""
-    number, _, prefix = engineering(value, unit).partition(" ")
-    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {prefix}".rstrip()

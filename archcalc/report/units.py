@@ -13,6 +13,14 @@ def engineering(value: float, unit: str = "") -> str:
     return f"{digits(value / 10**exponent)} {_PREFIXES[exponent]}{unit}".rstrip()
 
 
+def round_figure(value: float, unit: str = "") -> str:
+    """A value with its prefix and no more digits than it needs, for the axis of a plot: `10 T`, `2.5 µs`."""
+    if value >= 1e18:  # there is no prefix
+        return f"{value:.3g} {unit}".rstrip()
+    number, _, prefix = engineering(value, unit).partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {prefix}".rstrip()
+
+
 def engineering_range(low: float, high: float, like: float, unit: str = "") -> str:
     """Two values with the prefix of a third one: `25.1–25.9 µs`."""
     exponent = exponent_of(like)
