@@ -82,8 +82,7 @@ def _volumes(network: archcalc.Network, form: str, look: Look) -> str:
         raise UsageError(f"--volumes draws SVG, not {form.upper()}: name a file that ends in .svg")
     if look != Look(depth=look.depth, style=look.style):
         raise UsageError("--volumes takes no --show, --heat, --direction or --every-copy: it draws maps, not cards")
-    # Of a row, no more blocks than it asks for are opened.
-    return network.to_volumes_svg(look.style, look.depth or None)
+    return network.to_volumes_svg(look.style, look.depth)
 
 
 def _form(output: str | None) -> str:

@@ -177,8 +177,11 @@ class _Painter:
         return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}")
 
     def _output(self, number: int, edge: int) -> Card:
-        rows, place = (Row("type", "output"),), len(self.network.analysed.names) + number
-        return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(self.network.analysed.names[edge])}")
+        name, tensor = self.network.analysed.names[edge], self.network.analysed.tensors[edge]
+        assert tensor is not None
+        rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "output"))
+        place = len(self.network.analysed.names) + number
+        return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(name)}")
 
     def _part(self, part: Part, prefix: str) -> Card | Box:
         if isinstance(part, Tile):
@@ -282,15 +285,16 @@ class _Painter:
     # arrows
 
     def _data_arrows(self) -> Iterator[Arrow]:
-        edges: dict[tuple[int, int], dict[int, None]] = {}
+        edges: dict[tuple[int, int], dict[int, int]] = {}  # and which of the target's inputs, where that matters
         for position, node in enumerate(self.graph.nodes):
             if self.found.shown[position] != position:
                 continue
             target = self.card_of[self.first + position]
-            for source in node.sources:
+            counts = node.layer.orders_inputs and len(set(node.sources)) > 1 and target == self.first + position
+            for place, source in enumerate(node.sources, start=1):
                 edge = self._drawn_edge(source)
                 if self.card_of[edge] != target:
-                    edges.setdefault((self.card_of[edge], target), {})[edge] = None
+                    edges.setdefault((self.card_of[edge], target), {}).setdefault(edge, place if counts else 0)
         into: dict[int, list[int]] = {}
         for (_, target), tensors in edges.items():
             into.setdefault(target, []).extend(tensors)
@@ -307,9 +311,14 @@ class _Painter:
     def _drawn_edge(self, edge: int) -> int:
         return edge if edge < self.first else self.first + self.found.shown[edge - self.first]
 
-    def _shapes(self, edges: Iterable[int]) -> str:
-        tensors = [tensor for edge in edges if (tensor := self.network.analysed.tensors[edge])]
-        return size_text(tensors[0].shape) if len(tensors) == 1 else f"{len(tensors)} tensors"
+    def _shapes(self, edges: dict[int, int]) -> str:
+        """The shape of a value on the way, with its place among those that are joined; or how many values there are."""
+        if len(edges) > 1:
+            return f"{len(edges)} tensors"
+        ((edge, place),) = edges.items()
+        tensor = self.network.analysed.tensors[edge]
+        assert tensor is not None
+        return f"{place}: {size_text(tensor.shape)}" if place else size_text(tensor.shape)
 
     def _weight_arrows(self) -> Iterator[Arrow]:
         found: dict[tuple[int, int], None] = {}

@@ -15,14 +15,21 @@ if TYPE_CHECKING:
     from archcalc.report.network import Network
 
 
-def _parameters(row: LayerSummary) -> str:
-    return f"{row.parameters:,} parameters" if row.parameters else ""
+def _parameters(rows: list[LayerSummary]) -> str:
+    return _added("parameters", [f"{row.parameters:,}" for row in rows if row.parameters])
 
 
-def _macs(row: LayerSummary) -> str:
-    if row.macs is None:
-        return "? MACs"
-    return f"{engineering(row.macs)} MACs" if row.macs else ""
+def _macs(rows: list[LayerSummary]) -> str:
+    return _added("MACs", ["?" if row.macs is None else _short(row.macs) for row in rows if row.macs != 0])
+
+
+def _short(count: int) -> str:
+    return engineering(count) if count >= 1000 else str(count)
+
+
+def _added(what: str, counts: list[str]) -> str:
+    """`9,408 + 128 parameters`: what each has of what a card stands for."""
+    return f"{' + '.join(counts)} {what}" if counts else ""
 
 
 def _field(row: LayerSummary) -> str:
@@ -31,8 +38,8 @@ def _field(row: LayerSummary) -> str:
 
 
 LINES: dict[str, Callable[["Lines", Tile], str]] = {
-    "parameters": lambda lines, tile: _parameters(lines.total(tile)),
-    "macs": lambda lines, tile: _macs(lines.total(tile)),
+    "parameters": lambda lines, tile: _parameters(lines.rows(tile)),
+    "macs": lambda lines, tile: _macs(lines.rows(tile)),
     "receptive-field": lambda lines, tile: _field(lines.total(tile)),
     "memory": lambda lines, tile: f"{lines.at_least}{mebibytes(lines.alive(tile))} alive",
 }
@@ -59,6 +66,12 @@ class Lines:
         given = self.network.graph.block_outputs.get(tile.name) if tile.block else None
         last = next((row for row in rows if row.name == given), rows[-1])
         return add_rows(tile.name, tile.block or rows[0].type, rows[0].inputs, rows, last)
+
+    def rows(self, tile: Tile) -> list[LayerSummary]:
+        """Those of a chain's layers; of a closed block the total."""
+        if tile.is_closed:
+            return [self.total(tile)]
+        return [self.network.layers[position] for position in tile.layers]
 
     @cached_property
     def memory(self) -> "Memory":

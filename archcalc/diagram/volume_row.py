@@ -22,7 +22,8 @@ MAX_COLUMNS = 4  # groups of a convolution that are drawn apart
 class Volume(NamedTuple):
     """Maps of one shape, one after the other. `sizes` are those of its positions, without any for features alone.
 
-    `sources` are volumes that it reads by their place in the row, beside the one before it.
+    `sources` are volumes that it reads by their place in the row, beside the one before it; `branches` counts what lies
+    in branches that end in it, which are not drawn.
     """
 
     names: tuple[str, ...]
@@ -36,11 +37,23 @@ class Volume(NamedTuple):
     groups: int = 1
     columns: int = 1
     sources: tuple[int, ...] = ()
+    branches: int = 0
 
     @property
     def is_bar(self) -> bool:
         """Whether there is one position, if any."""
         return all(size == 1 for size in self.sizes)
+
+
+class VolumeRow(NamedTuple):
+    """The volumes, the depth below which blocks are folded (None for open ones), and what is drawn nowhere.
+
+    `elsewhere` are the names of what leads to other outputs alone.
+    """
+
+    volumes: tuple[Volume, ...]
+    depth: int | None
+    elsewhere: tuple[str, ...]
 
 
 class _Part(NamedTuple):
@@ -54,8 +67,8 @@ class _Part(NamedTuple):
     node: Node | None
 
 
-def volume_row(network: Network, depth: int | None = None) -> tuple[Volume, ...]:
-    """The maps of a network in a row. Blocks are folded below `depth`; without it, as far as the row gets too long.
+def volume_row(network: Network, depth: int | None = None) -> VolumeRow:
+    """The maps of a network in a row. Blocks are folded below `depth`, 0 opens all; by default, as far as it gets long.
 
     Raises UsageError for a graph, whose positions are nodes, and for a row that is too long.
     """
@@ -63,17 +76,21 @@ def volume_row(network: Network, depth: int | None = None) -> tuple[Volume, ...]
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in fields):
         raise UsageError(f"{quoted(network.name)} is of a graph: its positions are nodes, which fill no volume")
     deepest = max((len(node.instances) for node in network.graph.nodes), default=0)
-    depths = (None, *range(deepest, 0, -1)) if depth is None else (depth,)
-    row: list[Volume] = []
+    depths = (None, *range(deepest, 0, -1)) if depth is None else (depth or None,)
+    found = VolumeRow((), None, ())
     for chosen in depths:
         parts = _parts(network, chosen)
+        needed = _needed(parts, _target(network, parts))
+        elsewhere = tuple(part.name for number, part in enumerate(parts) if number not in needed)
         for alike in (_same_operation, _same_shape):
-            row = _merged(_volumes(network, parts), alike)
+            row = _in_columns(_merged(_volumes(network, parts, needed), alike))
+            found = VolumeRow(row, chosen, elsewhere)
             if len(row) <= MOST:
-                return _in_columns(row)
-    if len(row) > TOO_MANY:
-        raise UsageError(f"a row of {len(row)} volumes is more than {TOO_MANY}: put layers into blocks, and fold them")
-    return _in_columns(row)
+                return found
+    if len(found.volumes) > TOO_MANY:
+        message = f"a row of {len(found.volumes)} volumes is more than {TOO_MANY}"
+        raise UsageError(f"{message}: {'fold blocks with a depth' if deepest else 'put layers into blocks'}")
+    return found
 
 
 def _parts(network: Network, depth: int | None) -> list[_Part]:
@@ -177,12 +194,9 @@ def _enlarges(parts: Sequence[_Part], number: int) -> bool:
 # from parts to volumes
 
 
-def _volumes(network: Network, parts: Sequence[_Part]) -> list[Volume]:
+def _volumes(network: Network, parts: Sequence[_Part], needed: set[int]) -> list[Volume]:
     """A volume for each part of the row that has a shape of its own or computes with weights."""
-    numbers = {part.name: number for number, part in enumerate(parts)}
-    target = numbers[_output_part(network, parts)]
-    needed = _needed(parts, target)
-    cuts = _cuts(parts, needed)
+    target, cuts = _target(network, parts), _cuts(parts, needed)
     places: dict[int, int] = {}  # the volume that a part of the row belongs to
     row: list[Volume] = []
     for step in _kept(parts, needed, cuts, target):
@@ -190,7 +204,7 @@ def _volumes(network: Network, parts: Sequence[_Part]) -> list[Volume]:
         if row and not step.folded and not _is_shown(part, row[-1]):
             row[-1] = row[-1]._replace(then=(*row[-1].then, *_told(part)))
         elif step.folded or part.node is None:
-            row.append(_block(parts, needed - cuts, step))
+            row.append(_block(parts, needed, needed - cuts, step))
         else:
             row.append(_volume(network, part, part.node.layer))
         places[step.number] = len(row) - 1
@@ -205,13 +219,13 @@ def _told(part: _Part) -> Iterator[str]:
         yield _plain_kind(part.kind)
 
 
-def _output_part(network: Network, parts: Sequence[_Part]) -> str:
+def _target(network: Network, parts: Sequence[_Part]) -> int:
     """The part that the first output of the network is in."""
+    numbers = {part.name: number for number, part in enumerate(parts)}
     name = network.outputs[0]
-    names = {part.name for part in parts}
-    while name not in names:
+    while name not in numbers:
         name = name.rpartition(".")[0]
-    return name
+    return numbers[name]
 
 
 def _is_shown(part: _Part, before: Volume) -> bool:
@@ -263,7 +277,7 @@ def _channels_and_sizes(part: _Part) -> tuple[int, tuple[int, ...]]:
     return shape[0], tuple(shape[1:])
 
 
-def _block(parts: Sequence[_Part], branches: set[int], step: _Step) -> Volume:
+def _block(parts: Sequence[_Part], needed: set[int], branches: set[int], step: _Step) -> Volume:
     """The volume of an input, of a folded block, or of what lies between two parts of the row.
 
     The last is called by the outermost block that has all of its branches between.
@@ -277,7 +291,9 @@ def _block(parts: Sequence[_Part], branches: set[int], step: _Step) -> Volume:
             name, kind = instance.name, instance.block.replace("_", " ")
             break
     family = "input" if part.kind == "input" else "block"
-    return Volume((name,), part.shape, *_channels_and_sizes(part), family, (kind,) if kind else ())
+    count = sum(before < number < step.number for number in needed) if step.folded else 0
+    maps = _channels_and_sizes(part)
+    return Volume((name,), part.shape, *maps, family, (kind,) if kind else (), branches=count)
 
 
 def _plain_kind(kind: str) -> str:
@@ -317,7 +333,9 @@ def _merged(row: Sequence[Volume], alike: Callable[[Volume, Volume], bool]) -> l
         if found and free and alike(found[-1], volume):
             last = found[-1]
             operations = (*last.operations, *volume.operations)
-            found[-1] = last._replace(names=(*last.names, *volume.names), operations=operations, then=volume.then)
+            branches = last.branches + volume.branches
+            names = (*last.names, *volume.names)
+            found[-1] = last._replace(names=names, operations=operations, then=volume.then, branches=branches)
         else:
             found.append(volume._replace(sources=tuple(places[source] for source in volume.sources)))
         places.append(len(found) - 1)

@@ -6,12 +6,12 @@ as a box, as in AlexNet's.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from archcalc.diagram.drawing import Drawing, Point, line_width, short, style_of
 from archcalc.diagram.style import Paint, mixed
-from archcalc.diagram.volume_row import Volume, volume_row
+from archcalc.diagram.volume_row import Volume, VolumeRow, volume_row
 from archcalc.layers.base import size_text
 from archcalc.report.network import Network
 
@@ -85,7 +85,7 @@ def volumes(network: Network, style: str = "color", depth: int | None = None) ->
     UsageError for a style that does not exist, for a graph, and for a row that is too long.
     """
     row = volume_row(network, depth)
-    description = " → ".join(f"{_named(volume)} {size_text(volume.shape)}" for volume in row)
+    description = " → ".join(f"{_named(volume)} {size_text(volume.shape)}" for volume in row.volumes)
     drawing = Drawing(f"{network.name}: its maps to scale", description, style_of(style))
     return _Picture(drawing, network.name, row).draw()
 
@@ -118,10 +118,10 @@ def _scale(row: Sequence[Volume]) -> _Scale:
 class _Picture:
     """The drawing while it is made, from left to right."""
 
-    def __init__(self, drawing: Drawing, name: str, row: tuple[Volume, ...]) -> None:
-        self.drawing, self.name, self.row = drawing, name, row
+    def __init__(self, drawing: Drawing, name: str, found: VolumeRow) -> None:
+        self.drawing, self.name, self.found, self.row = drawing, name, found, found.volumes
         self.style = drawing.style
-        self.scale = _scale(row)
+        self.scale = _scale(self.row)
         self.apart = self._distance_of_columns()
         self.boxes: list[tuple[_Box, ...]] = []  # a box for each column
 
@@ -143,17 +143,30 @@ class _Picture:
         left, right = min(0.0, *captions), max(*captions, *(box.right + box.back[0] for box in self.boxes[-1]))
         title = short(self.name, 80)
         self.drawing.write(title, (left, top - 24), 16, font_weight="bold")
-        note = self._note()
-        self.drawing.write(note, (left, bottom + 18), 9.5, fill=self.style.muted)
-        right = max(right, left + line_width(title, 16, True), left + line_width(note, 9.5))
-        return self.drawing.finish(left - 20, top - 56, right - left + 40, bottom - top + 56 + 36)
+        notes = [self._note(), *self._left_out()]
+        for line, note in enumerate(notes):
+            self.drawing.write(note, (left, bottom + 18 + 13 * line), 9.5, fill=self.style.muted)
+        right = max(right, left + line_width(title, 16, True), *(left + line_width(note, 9.5) for note in notes))
+        height = bottom - top + 56 + 36 + 13 * (len(notes) - 1)
+        return self.drawing.finish(left - 20, top - 56, right - left + 40, height)
 
     def _note(self) -> str:
         """What the drawing is true to."""
         positions = "positions by the square root of their number" if self.scale.root else "height and width to scale"
-        channels = "every map drawn" if self.scale.plates else "channels by the square root of their number"
+        channels = "every channel drawn" if self.scale.plates else "channels by the square root of their number"
         bars = ["features without positions by the square root of theirs"] if any(v.is_bar for v in self.row) else []
         return "; ".join([positions, channels, *bars])
+
+    def _left_out(self) -> Iterator[str]:
+        """What the drawing does not show."""
+        if self.found.depth is not None:
+            yield f"blocks are folded at depth {self.found.depth}"
+        if any(volume.branches for volume in self.row):
+            yield "branches that meet again are one box, with how many layers or blocks are in them"
+        if self.found.elsewhere:
+            names = ", ".join(short(name, 26) for name in self.found.elsewhere[:3])
+            more = f" and {len(self.found.elsewhere) - 3} more" if len(self.found.elsewhere) > 3 else ""
+            yield f"not drawn, since the first output does not depend on it: {names}{more}"
 
     # where things are
 
@@ -366,6 +379,7 @@ class _Picture:
             times = f"{len(volume.names)} × " if len(volume.names) > 1 else ""
             lines = [part for kind in kinds for part in f"{times}{kind}".split(", ")]
         then = [*dict.fromkeys(volume.then)][:_LINES]
+        lines += [f"({volume.branches} in branches)"] if volume.branches else []
         return [*(short(line, 26) for line in lines), *(short(f"+ {word}", 26) for word in then)]
 
     def _words(self, y: float) -> float:

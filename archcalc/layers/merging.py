@@ -51,6 +51,8 @@ class Broadcasting(Merging):
     The batch is no axis of these shapes: `64` meets `128×64`, but not a batch.
     """
 
+    orders_inputs: ClassVar[bool] = False
+
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         for axis, sizes in enumerate(zip(*_aligned(inputs), strict=True)):
             if len(set(sizes) - {1}) > 1:

@@ -238,7 +238,8 @@ class Network:
     def to_volumes_svg(self, style: str = "color", depth: int | None = None) -> str:
         """The network as a row of boxes, one for each map, to scale: the text of an SVG.
 
-        `style` is color, paper or dark; `depth` folds blocks. Raises UsageError for a network that is no row of maps.
+        `style` is color, paper or dark; `depth` folds blocks, 0 opens all, and by default they are folded where the
+        row gets long. Raises UsageError for a network that is no row of maps.
         """
         from archcalc.diagram.volumes import volumes
 

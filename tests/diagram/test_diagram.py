@@ -124,7 +124,8 @@ def test_a_long_network_is_drawn_in_stretches() -> None:
 
 def test_what_weights_and_training_do_is_visible() -> None:
     network = archcalc.loads(SIAMESE, training=True)
-    cards = {card.rows[0].left: card for card in draw(network, Look(depth=1)).cards}
+    picture = draw(network, Look(depth=1))
+    cards = {card.rows[0].left: card for card in picture.cards if not card.identifier.startswith("output-")}
     marks = {name: [row.left for row in card.rows if row.kind == "mark"] for name, card in cards.items()}
     assert marks["stem"] == ["frozen"]
     assert marks["stem2"] == ["frozen", "weights of stem"]
@@ -137,6 +138,47 @@ def test_what_weights_and_training_do_is_visible() -> None:
         (cards["stem"].number, cards["stem2"].number),
         (cards["tower"].number, cards["tower2"].number),
     }
+
+
+def test_inputs_that_are_no_equals_are_numbered() -> None:
+    """`cat` puts its inputs one behind the other; a sum has no first."""
+    network = archcalc.loads(
+        """
+    name = "t"
+    inputs.x = [3, 4, 4]
+    layers = [
+      { name = "a", type = "conv2d", out_channels = 1, kernel_size = 1, input = "x" },
+      { name = "b", type = "conv2d", out_channels = 2, kernel_size = 1, input = "x" },
+      { name = "ba", type = "cat", inputs = ["b", "a"] },
+      { type = "add", inputs = ["ba", "x"] },
+    ]
+    """
+    )
+    picture = draw(network, Look())
+    names = {card.number: card.rows[0].left for card in picture.cards}
+    found = {(names[arrow.source], names[arrow.target]): arrow.text for arrow in picture.arrows if arrow.text}
+    assert found == {
+        ("b", "ba"): "1: 2×4×4",
+        ("a", "ba"): "2: 1×4×4",
+        ("ba", "add"): "3×4×4",
+        ("x", "add"): "3×4×4",
+    }
+
+
+def test_outputs_have_names_and_shapes() -> None:
+    picture = draw(archcalc.load("googlenet", training=True), Look())
+    ends = [card.rows for card in picture.cards if card.identifier.startswith("output-")]
+    assert [(rows[0].left, rows[0].right, rows[1].left) for rows in ends] == [
+        (name, "1000", "output") for name in archcalc.load("googlenet", training=True).outputs
+    ]
+
+
+def test_each_layer_of_a_card_has_its_own_number() -> None:
+    card = next(
+        card for card in draw(archcalc.load("resnet18"), Look(show=("parameters", "macs"))).cards if card.number == 1
+    )
+    lines = [row.left for row in card.rows if row.kind == "line"]
+    assert lines == [f"{64 * 3 * 7 * 7:,} + {2 * 64} parameters", "118 M MACs"]
 
 
 def test_shapes_stand_where_branches_meet() -> None:

@@ -21,7 +21,7 @@ GRAPHS = ("gcn_classifier", "gcn_cora")
 
 
 def row(name: str, depth: int | None = None) -> tuple[Volume, ...]:
-    return volume_row(archcalc.load(name), depth)
+    return volume_row(archcalc.load(name), depth).volumes
 
 
 def chain(*layers: str, shape: str = "[3, 32, 32]") -> archcalc.Network:
@@ -35,7 +35,7 @@ def test_every_spec_is_well_formed_and_safe(name: str, style: str) -> None:
     drawing = network.to_volumes_svg(style)
     check_safe(drawing)
     assert drawing == archcalc.load(name).to_volumes_svg(style)
-    shapes = {"×".join(map(str, volume.shape)) for volume in volume_row(network)}
+    shapes = {"×".join(map(str, volume.shape)) for volume in volume_row(network).volumes}
     assert shapes <= {text.split(" (")[0] for text in texts(drawing)}
 
 
@@ -109,7 +109,11 @@ def test_a_gate_of_one_position_is_no_way_down() -> None:
         '{ name = "gate", type = "conv2d", out_channels = 8, kernel_size = 1 },',
         '{ type = "mul", inputs = ["conv", "gate"] },',
     ]
-    assert [volume.shape for volume in volume_row(chain(*excitation))] == [(3, 32, 32), (8, 32, 32), (8, 32, 32)]
+    assert [volume.shape for volume in volume_row(chain(*excitation)).volumes] == [
+        (3, 32, 32),
+        (8, 32, 32),
+        (8, 32, 32),
+    ]
 
 
 def test_layers_of_one_dimension_are_strips() -> None:
@@ -133,7 +137,7 @@ def test_tokens_have_their_features_last() -> None:
       { type = "linear", out_features = 8 },
     ]
     """
-    assert [(volume.channels, volume.sizes) for volume in volume_row(archcalc.loads(text))][1:] == [
+    assert [(volume.channels, volume.sizes) for volume in volume_row(archcalc.loads(text)).volumes][1:] == [
         (16, (64,)),
         (8, (64,)),
     ]
@@ -211,3 +215,44 @@ def test_the_command_draws_them(tmp_path: Path) -> None:
 )
 def test_what_volumes_do_not_take(arguments: list[str], message: str) -> None:
     assert message in str(invoke(*arguments).exception)
+
+
+SIAMESE = """
+name = "t"
+outputs = ["score", "other"]
+inputs.left = [1, 16, 16]
+inputs.right = [1, 16, 16]
+layers = [
+  { name = "a", type = "conv2d", out_channels = 8, kernel_size = 3, input = "left" },
+  { name = "b", type = "conv2d", weights = "a", out_channels = 8, kernel_size = 3, input = "right" },
+  { name = "pair", type = "cat", inputs = ["a", "b"] },
+  { name = "score", type = "conv2d", out_channels = 1, kernel_size = 1 },
+  { name = "other", type = "conv2d", out_channels = 2, kernel_size = 1, input = "pair" },
+]
+"""
+
+
+def test_what_is_not_drawn_is_said() -> None:
+    network = archcalc.loads(SIAMESE)
+    found = volume_row(network)
+    assert [(volume.names, volume.branches) for volume in found.volumes] == [
+        (("left",), 0),
+        (("pair",), 3),  # a, right and b
+        (("score",), 0),
+    ]
+    words = network.to_volumes_svg()
+    assert "(3 in branches)" in words
+    assert "not drawn, since the first output does not depend on it: other" in words
+    lenet5 = archcalc.load("lenet5").to_volumes_svg()
+    assert "not drawn" not in lenet5
+    assert "branches" not in lenet5
+
+
+def test_all_opens_every_block() -> None:
+    network = archcalc.load("unet")
+    folded, opened = volume_row(network), volume_row(network, 0)
+    assert folded.depth == 1
+    assert opened.depth is None
+    assert len(folded.volumes) < len(opened.volumes)
+    assert "blocks are folded at depth 1" in network.to_volumes_svg()
+    assert "folded" not in network.to_volumes_svg(depth=0)
