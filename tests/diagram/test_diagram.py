@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from pictures import NAMES, SIAMESE, SVG, hostile_spec, parsed, picture_of, texts, with_class
+from drawings import NAMES, SIAMESE, SVG, hostile_spec, parsed, picture_of, texts, with_class
 
 import archcalc
 from archcalc.diagram.choice import MANY
