@@ -9,7 +9,9 @@ import click
 
 import archcalc
 from archcalc.cli.options import batch_option, network_options
-from archcalc.errors import ArchcalcError, UsageError
+from archcalc.errors import ArchcalcError, SpecError, UsageError
+
+MOST_MILLISECONDS = 500  # until a file is looked at that was saved before anybody watched
 
 
 @click.command("watch", short_help="Serve the page of a spec, and refresh it when the spec is saved.")
@@ -20,13 +22,14 @@ from archcalc.errors import ArchcalcError, UsageError
 def command(spec: str, port: int, **options: Any) -> None:
     """Serve the page of SPEC on 127.0.0.1, and refresh it in the browser whenever SPEC is saved.
 
-    What is wrong with the spec is shown in the page, with its place. Ctrl-C ends it.
+    What is wrong with the spec is shown in the page, with its place, above what it was before. What you have opened,
+    folded, sorted and scrolled to stays so. Ctrl-C ends it, with exit code 0.
     """
     try:
         from watchfiles import watch
     except ModuleNotFoundError:
         raise UsageError("watch needs watchfiles, which is not installed: pip install 'archcalc[watch]'") from None
-    from archcalc.page.page import render_error, render_page
+    from archcalc.page.page import render_page
     from archcalc.page.server import PageServer
 
     if spec == "-":
@@ -35,11 +38,16 @@ def command(spec: str, port: int, **options: Any) -> None:
     if not os.path.isfile(path):
         archcalc.load(spec)  # which says that there is none
 
+    good: dict[str, archcalc.Network] = {}  # what was last without an error
+    shown: list[tuple[int, ...] | None] = [None]  # the state of the file that the page is about
+
     def page(version: int) -> str:
+        shown[:] = [_state(path)]
         try:
-            return render_page({spec: archcalc.load(path, **options)}, version=version)
+            good[spec] = archcalc.load(path, **options)
+            return render_page(good, version=version)
         except ArchcalcError as error:
-            return render_error(str(error), version)
+            return render_page(good if isinstance(error, SpecError) else {}, version=version, error=str(error))
 
     full_path = os.path.abspath(path)
     with PageServer(port, page) as server:
@@ -50,8 +58,20 @@ def command(spec: str, port: int, **options: Any) -> None:
             os.path.dirname(full_path),
             watch_filter=lambda _change, changed: os.path.abspath(changed) == full_path,
             recursive=False,
+            rust_timeout=MOST_MILLISECONDS,
+            yield_on_timeout=True,
         )
         with suppress(KeyboardInterrupt):
             for _ in changes:
-                server.refresh()
+                if _state(path) != shown[0]:
+                    server.refresh()
         server.shutdown()
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    """What changes when a file is saved; None while there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,7 +1,9 @@
 """What a page says of one network, as values for its template."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 from archcalc.analysis.memory import Memory
 from archcalc.diagram.draw import dot_program, to_svg
@@ -9,7 +11,7 @@ from archcalc.diagram.picture import draw, look_of
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
 from archcalc.errors import Diagnostic
 from archcalc.layers.base import size_text
-from archcalc.page.plots import inlined
+from archcalc.page.plots import inlined, plot_depth
 from archcalc.report.network import Network
 from archcalc.report.reconciliation import Reconciliation
 from archcalc.report.summary import LayerSummary
@@ -20,13 +22,18 @@ SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
 HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Memory")
 MOST_BYTES = 700_000  # of explanations on one page
 MOST_ROWS = 1200  # of all tables of a page
+PAGE_BYTES = 1_900_000  # what there may be of drawings, rows and explanations
+ROW_BYTES = 600  # of a layer in a table, with its share of the blocks, about
+WIDE = 700  # pixels of a diagram that has no room beside a table
 
 
 class Allowance:
     """How much a page may still hold of what there could be too much of."""
 
-    def __init__(self) -> None:
-        self.bytes, self.rows = MOST_BYTES, MOST_ROWS
+    def __init__(self, pictures: Iterable["Pictures"], layers: int) -> None:
+        drawn = sum(len(found.diagram) + len(found.plots) for found in pictures)
+        self.rows = MOST_ROWS
+        self.bytes = min(MOST_BYTES, PAGE_BYTES - drawn - ROW_BYTES * min(layers, MOST_ROWS))
 
     def explanation(self, network: Network, layer: str) -> str | None:
         """How a layer's numbers came about; None once a page has enough of that."""
@@ -41,7 +48,7 @@ class Cell(NamedTuple):
     """The text of a cell, and the number that it is sorted by; None for words, and for what is unknown."""
 
     text: str
-    order: int | None = None
+    order: float | None = None
 
 
 class Row(NamedTuple):
@@ -55,6 +62,20 @@ class Row(NamedTuple):
     rows: "tuple[Row, ...]" = ()
 
 
+class Pictures(NamedTuple):
+    """What is drawn of a network, as SVG elements. `width` is that of the diagram in pixels."""
+
+    diagram: str
+    width: float
+    folded: str | None
+    plots: str
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the diagram has no room beside the table."""
+        return self.width > WIDE
+
+
 class Section(NamedTuple):
     """What a page says of one network. `cut` is how many rows have no room, `unexplained` how many no explanation."""
 
@@ -63,8 +84,7 @@ class Section(NamedTuple):
     number: int
     source: str | None
     head: tuple[tuple[str, str], ...]
-    diagram: Any
-    folded: str | None
+    pictures: Pictures
     headers: tuple[str, ...]
     rows: tuple[Row, ...]
     cut: int
@@ -73,15 +93,19 @@ class Section(NamedTuple):
     findings: tuple[Diagnostic, ...]
     more_findings: int
     conventions: tuple[tuple[str, str, str, str], ...]
-    plots: Any = ""
 
 
-def describe(network: Network, label: str, number: int, allowance: Allowance) -> Section:
-    """All that a page says of a network but its plots."""
-    from markupsafe import Markup
-
+def depict(network: Network, number: int) -> Pictures:
+    """The drawings of the network of a number, which makes their identifiers unlike those of others."""
     picture = draw(network, look_of())
-    diagram = Markup(inlined(to_svg(picture, dot_program()), f"network-{number}"))
+    svg = to_svg(picture, dot_program())
+    width = float(ElementTree.fromstring(svg).attrib["width"])
+    plots = plot_depth(network, f"plot-{number}")
+    return Pictures(inlined(svg, f"network-{number}"), width, picture.folded, plots)
+
+
+def describe(network: Network, label: str, number: int, pictures: Pictures, allowance: Allowance) -> Section:
+    """All that a page says of a network."""
     memory = network.memory()
     shown = network.layers[: max(allowance.rows, 0)]
     allowance.rows -= len(shown)
@@ -93,8 +117,7 @@ def describe(network: Network, label: str, number: int, allowance: Allowance) ->
         number,
         network.source,
         tuple(_head(network, memory)),
-        diagram,
-        picture.folded,
+        pictures,
         HEADERS,
         tuple(_in_blocks(network, memory, rows)),
         len(network.layers) - len(rows),
@@ -129,16 +152,16 @@ def _cells(row: LayerSummary, live: int) -> tuple[Cell, ...]:
     return *cells, Cell(mebibytes(live), live)
 
 
-def _order(value: Any) -> int | None:
-    """What a value is sorted by: sizes by how many positions they are together."""
+def _order(value: Any) -> float | None:
+    """What a value is sorted by: sizes by how many positions they are together, jumps likewise."""
     if not isinstance(value, tuple):
         return value if isinstance(value, int) else None
-    product = 1
+    product: Fraction | int = 1
     for size in value:
-        if not isinstance(size, int):
+        if size is None:
             return None
-        product *= size
-    return product
+        product *= Fraction(size)
+    return int(product) if product == int(product) else float(product)
 
 
 def _in_blocks(network: Network, memory: Memory, rows: list[Row], level: int = 0) -> Iterator[Row]:

@@ -15,13 +15,37 @@ for (const article of document.querySelectorAll("article")) {
     for (const row of rows) row.classList.toggle("marked", layersOf(row).some((layer) => wanted.has(layer)));
     for (const card of cards) card.classList.toggle("marked", places.get(card).some((layer) => wanted.has(layer)));
   };
+  const pane = article.querySelector(".diagram figure");
+  const reveal = () => { // the first marked card, by scrolling the diagram alone
+    const card = cards.find((each) => each.classList.contains("marked"));
+    if (!card) return;
+    const [inner, outer] = [card.getBoundingClientRect(), pane.getBoundingClientRect()];
+    if (inner.top < outer.top || inner.bottom > outer.bottom) {
+      pane.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+    }
+    if (inner.left < outer.left || inner.right > outer.right) {
+      pane.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+    }
+  };
   for (const row of rows) {
-    for (const event of ["mouseenter", "focusin"]) row.addEventListener(event, () => mark(layersOf(row)));
+    for (const event of ["mouseenter", "focusin"]) {
+      row.addEventListener(event, () => { mark(layersOf(row)); reveal(); });
+    }
     for (const event of ["mouseleave", "focusout"]) row.addEventListener(event, () => mark([]));
   }
+  const lead = (card) => { // to the smallest row that has all layers of a card
+    const wanted = places.get(card);
+    const having = rows.filter((row) => wanted.every((layer) => layersOf(row).includes(layer)));
+    const shown = (having.length ? having : rows.filter((row) => layersOf(row).includes(wanted[0])))
+      .filter((row) => row.checkVisibility());
+    const row = shown.sort((one, other) => layersOf(one).length - layersOf(other).length)[0];
+    row?.scrollIntoView({ block: "center" });
+    row?.querySelector("summary, button")?.focus({ preventScroll: true });
+  };
   for (const card of cards) {
     card.addEventListener("mouseenter", () => mark(places.get(card)));
     card.addEventListener("mouseleave", () => mark([]));
+    if (places.get(card).length) card.addEventListener("click", () => lead(card));
   }
 
   // a unit is a layer, or a block with the units in it; these stay together
@@ -34,9 +58,10 @@ for (const article of document.querySelectorAll("article")) {
     path.splice(level + 1, path.length, unit);
   }
   const blocks = (list) => list.flatMap((unit) => (unit.inside.length ? [unit, ...blocks(unit.inside)] : []));
+  let flat = false; // layers alone, in no block
   const show = (list, shown) => {
     for (const unit of list) {
-      unit.body.hidden = !shown;
+      unit.body.hidden = flat ? unit.inside.length > 0 : !shown;
       show(unit.inside, shown && unit.open);
     }
   };
@@ -66,6 +91,15 @@ for (const article of document.querySelectorAll("article")) {
     const bar = Object.assign(document.createElement("div"), { className: "folding" });
     bar.append(button("Fold all", "show the top level alone", all(false)));
     bar.append(button("Unfold all", "show every layer", all(true)));
+    const alone = button("Layers alone", "show layers in no block, to sort all of them together", () => {
+      flat = !flat;
+      alone.setAttribute("aria-pressed", String(flat));
+      table.classList.toggle("flat", flat);
+      show(units, true);
+      sort();
+    });
+    alone.setAttribute("aria-pressed", "false");
+    bar.append(alone);
     table.parentElement.before(bar);
   }
 
@@ -80,7 +114,19 @@ for (const article of document.querySelectorAll("article")) {
     if (a === null || b === null) return (a === null) - (b === null);
     return sign * (typeof a === "number" ? a - b : a.localeCompare(b));
   });
+  const leaves = (list) => list.flatMap((unit) => (unit.inside.length ? leaves(unit.inside) : [unit]));
   const headers = [...table.tHead.rows[0].cells];
+  const sort = () => {
+    const column = headers.findIndex((header) => header.hasAttribute("aria-sort"));
+    const sign = column < 0 ? 0 : headers[column].getAttribute("aria-sort") === "ascending" ? 1 : -1;
+    const put = (list) => {
+      for (const unit of sign ? sorted(list, column, sign) : list) {
+        table.append(unit.body);
+        if (!flat) put(unit.inside);
+      }
+    };
+    put(flat ? leaves(units) : units);
+  };
   headers.forEach((header, column) => {
     header.replaceChildren(button(header.textContent, "sort by this column", () => {
       const before = header.getAttribute("aria-sort");
@@ -89,13 +135,7 @@ for (const article of document.querySelectorAll("article")) {
       const now = before === null ? first : before === first ? second : null;
       for (const each of headers) each.removeAttribute("aria-sort");
       if (now) header.setAttribute("aria-sort", now);
-      const put = (list) => {
-        for (const unit of now ? sorted(list, column, now === "ascending" ? 1 : -1) : list) {
-          table.append(unit.body);
-          put(unit.inside);
-        }
-      };
-      put(units);
+      sort();
     }));
   });
 }

@@ -12,9 +12,9 @@ from typing import Any
 
 from archcalc.errors import UsageError, printable
 from archcalc.page.bench import BenchRow
-from archcalc.page.content import Allowance, describe
+from archcalc.page.content import Allowance, depict, describe
 from archcalc.page.dark import dark_rules
-from archcalc.page.plots import plot_depth, plot_sizes
+from archcalc.page.plots import plot_sizes
 from archcalc.report.comparison import compare
 from archcalc.report.network import Network
 
@@ -35,25 +35,26 @@ def render_page(
     bench: Sequence[BenchRow] = (),
     progress: Progress = lambda _done, _all: None,
     version: int | None = None,
+    error: str | None = None,
 ) -> str:
     """The HTML of a page about networks, by their labels.
 
-    `bench` are measured times. `progress` hears how many networks of how many are done. With
-    a `version`, the page asks the server it came from for a newer one. Raises UsageError without Jinja or Matplotlib.
+    `bench` are measured times. `progress` hears how many networks of how many are done. With a `version`, the page asks
+    the server it came from for a newer one. `error` is what is wrong with a newer spec than the page is about. Raises
+    UsageError without Jinja or Matplotlib.
     """
-    allowance, sections = Allowance(), []
-    for number, (label, network) in enumerate(networks.items()):
-        plots = Markup(plot_depth(network, f"plot-{number}"))
-        sections.append(describe(network, label, number, allowance)._replace(plots=plots))
+    pictures = []
+    for number, network in enumerate(networks.values()):
+        pictures.append(depict(network, number))
         progress(number + 1, len(networks))
+    allowance = Allowance(pictures, sum(len(network.layers) for network in networks.values()))
+    sections = [
+        describe(network, label, number, pictures[number], allowance)
+        for number, (label, network) in enumerate(networks.items())
+    ]
     title = " · ".join(printable(section.title) for section in sections)
-    parts = {"sections": sections, "comparison": _comparison(networks), "bench": bench, "error": None}
-    return _fill(title, version, parts)
-
-
-def render_error(error: str, version: int) -> str:
-    """A page that says what is wrong with a spec, and asks for a newer one as `render_page` does."""
-    return _fill("error", version, {"sections": [], "comparison": None, "bench": (), "error": error})
+    parts = {"sections": sections, "comparison": _comparison(networks), "bench": bench, "error": error}
+    return _fill("error" if error else title, version, parts)
 
 
 def _fill(title: str, version: int | None, parts: dict[str, Any]) -> str:

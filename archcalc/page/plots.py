@@ -1,9 +1,10 @@
 """Plots for a page, by Matplotlib: SVG elements whose words are text, and whose ink is the page's own colour."""
 
 import io
+import re
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from archcalc.errors import UsageError, printable
@@ -12,7 +13,7 @@ from archcalc.report.network import Network
 try:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 except ModuleNotFoundError as error:
     if error.name != "matplotlib":
         raise
@@ -20,13 +21,14 @@ except ModuleNotFoundError as error:
     raise UsageError(message) from None
 
 from archcalc.report.roofline_picture import SETTINGS
-from archcalc.report.text_table import shortened
+from archcalc.report.text_table import display_width, shortened
 from archcalc.report.units import round_figure
 
 INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
 SERIES = "#2f7fc1"  # seen on light ground and on dark
 OWN = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
 MOST_STEPS = 1500  # of a plot over the layers
+LETTERS, HEIGHT = 10, 13  # of words, and of their line, in points
 LARGEST = 10**300  # of what is drawn
 
 
@@ -39,25 +41,30 @@ def plot_depth(network: Network, prefix: str) -> str:
         else None
         for row in network.layers
     ]
-    panels: list[tuple[str, str, Sequence[int | None]]] = [
-        ("Parameters", "", [row.parameters for row in network.layers]),
-        ("MACs", "", [row.macs for row in network.layers]),
-        ("Memory alive", "B", [row.live for row in memory.layers]),
-        ("Receptive field, widest axis", "", fields),
+    panels: list[tuple[str, Sequence[float | None]]] = [
+        ("Parameters", [row.parameters for row in network.layers]),
+        ("MACs", [row.macs for row in network.layers]),
+        ("Memory alive, MiB", [row.live / 2**20 for row in memory.layers]),
+        ("Receptive field, widest axis", fields),
     ]
     with rc_context(SETTINGS | OWN):
         figure = Figure(figsize=(8, 7.2), layout="constrained")
         all_axes = figure.subplots(len(panels), 1, sharex=True)
-        for axes, (title, unit, values) in zip(all_axes, panels, strict=True):
+        for axes, (title, values) in zip(all_axes, panels, strict=True):
             _steps(axes, values)
             axes.set_title(title, loc="left", fontsize=10)
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place, unit=unit: round_figure(value, unit)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: _tick(value)))
         all_axes[-1].set_xlabel("layer, in the order of the table")
-        all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        all_axes[-1].set_xlim(0.5, len(network.layers) + 0.5)
         return inlined(_svg(figure), prefix, "Parameters, MACs, memory and receptive field of each layer")
 
 
-def _steps(axes: Any, values: Sequence[int | None]) -> None:
+def _tick(value: float) -> str:
+    return f"{value:g}" if value < 1000 else round_figure(value)
+
+
+def _steps(axes: Any, values: Sequence[float | None]) -> None:
     """A step for each layer, a gap where its value is unknown; of very many layers the largest of each few."""
     width = -(-len(values) // MOST_STEPS)
     groups = [[value for value in values[i : i + width] if value is not None] for i in range(0, len(values), width)]
@@ -72,20 +79,61 @@ def plot_sizes(networks: Mapping[str, Network]) -> str:
     with rc_context(SETTINGS | OWN):
         figure = Figure(figsize=(8, 4.6), layout="constrained")
         axes = figure.subplots()
-        ordered = sorted(networks.items(), key=lambda item: item[1].totals.parameters)
-        for number, (label, network) in enumerate(ordered):
+        for network in networks.values():
             place = _drawable(network.totals.parameters), _drawable(network.totals.macs)
-            axes.plot(*place, "o", color=SERIES, markersize=8)
-            text = shortened(printable(label), 40) + " (at least)" * ("macs" in network.totals.lower_bounds)
-            above = (7, -13 if number % 2 else 6)  # neighbours in turns, so that fewer are on each other
-            axes.annotate(text, place, xytext=above, textcoords="offset points", parse_math=False)
+            axes.plot(*place, "o", color=SERIES, markersize=8, clip_on=False, zorder=3)
         axes.margins(0.15)
         _scale(axes.set_xscale, axes.set_xlim, [network.totals.parameters for network in networks.values()])
         _scale(axes.set_yscale, axes.set_ylim, [network.totals.macs for network in networks.values()])
         for axis, name in ((axes.xaxis, "Parameters"), (axes.yaxis, "MACs")):
-            axis.set_major_formatter(FuncFormatter(lambda value, _place: round_figure(value, "")))
+            axis.set_major_formatter(FuncFormatter(lambda value, _place: round_figure(value)))
+            axis.set_minor_formatter(NullFormatter())
             axis.set_label_text(name)
+        figure.draw_without_rendering()  # which settles where everything is
+        _label(axes, networks)
         return inlined(_svg(figure), "sizes", "MACs against parameters, a point for each network")
+
+
+def _label(axes: Any, networks: Mapping[str, Network]) -> None:
+    """The name beside each point, where it covers least of the others, in points of a 72nd of an inch."""
+    labels = {
+        f"{shortened(printable(label), 40)}{' (at least)' * ('macs' in network.totals.lower_bounds)}": (
+            _drawable(network.totals.parameters),
+            _drawable(network.totals.macs),
+        )
+        for label, network in networks.items()
+    }
+    scale = 72 / axes.figure.dpi
+    points = {text: tuple(axes.transData.transform(place) * scale) for text, place in labels.items()}
+    taken = [_Box(x - 5, y - 5, x + 5, y + 5) for x, y in points.values()]
+    for text, (x, y) in points.items():
+        width = 0.6 * LETTERS * display_width(text)
+        boxes = [_Box(x + dx, y + dy, x + dx + width, y + dy + HEIGHT) for dx, dy in _around(width)]
+        box = min(boxes, key=lambda box: sum(map(box.shared, taken)))
+        taken.append(box)
+        offset = (box.left - x, box.bottom - y)
+        axes.annotate(text, labels[text], xytext=offset, textcoords="offset points", fontsize=LETTERS, parse_math=False)
+
+
+def _around(width: float) -> Iterator[tuple[float, float]]:
+    """Places beside a point, the best first, then further and further away."""
+    for far in range(0, 60, 12):
+        for x in (7 + far / 4, -width - 7 - far / 4):
+            yield from ((x, 3 + far), (x, -LETTERS - 3 - far), (x, -LETTERS / 2))
+        yield from ((-width / 2, 8 + far), (-width / 2, -LETTERS - 8 - far))
+
+
+class _Box(NamedTuple):
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def shared(self, other: "_Box") -> float:
+        """How much of the plane both cover."""
+        wide = min(self.right, other.right) - max(self.left, other.left)
+        high = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return max(wide, 0) * max(high, 0)
 
 
 def _scale(set_scale: Any, set_limits: Any, values: Sequence[int]) -> None:
@@ -96,7 +144,7 @@ def _scale(set_scale: Any, set_limits: Any, values: Sequence[int]) -> None:
         set_limits(0)
 
 
-def _drawable(value: int) -> float:
+def _drawable(value: float) -> float:
     """A value as Matplotlib takes it; nothing for one that no picture is for."""
     return float(value) if value < LARGEST else float("nan")
 
@@ -107,6 +155,9 @@ def _svg(figure: Any) -> str:
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # the browser's font may have it
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return content.getvalue()
+
+
+_FINE = re.compile(r"-?\d+\.\d{3,}")
 
 
 def inlined(svg: str, prefix: str, title: str | None = None) -> str:
@@ -131,6 +182,8 @@ def _own(key: str, value: str, prefix: str) -> str:
         return f"{prefix}-{value}"
     if name == "href" and value.startswith("#"):
         return f"#{prefix}-{value[1:]}"
+    if name in ("d", "points"):  # a hundredth of a pixel is fine enough
+        return _FINE.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), value)
     if name in ("style", "fill", "stroke", "clip-path", "class"):
         return value.replace("url(#", f"url(#{prefix}-").replace(INK, "currentColor")
     return value

@@ -1,8 +1,10 @@
 """A page served to this machine alone, with a newer one whenever there is one."""
 
+import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from archcalc.errors import UsageError
@@ -38,6 +40,11 @@ class PageServer(ThreadingHTTPServer):
         with self.changed:
             self.page, self.version = page, self.version + 1
             self.changed.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that has gone away before it got its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def newer(self, version: int) -> int:
         """The version of the page, as soon as it is another."""

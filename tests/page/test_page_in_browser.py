@@ -18,6 +18,16 @@ name = "frozen"
 inputs.image = [3, 8, 8]
 layers = [{ type = "conv2d", out_channels = 4, kernel_size = 3, trainable = false }]
 """
+UPSAMPLED = """
+name = "upsampled"
+inputs.image = [3, 8, 8]
+layers = [
+    { name = "pool", type = "max_pool2d", kernel_size = 2, stride = 2 },
+    { name = "up", type = "upsample", scale_factor = 2 },
+    { name = "upper", type = "upsample", scale_factor = 2 },
+    { name = "flat", type = "adaptive_avg_pool2d", output_size = 1 },
+]
+"""
 # A spec from a stranger, who would like to run something.
 HOSTILE = """
 name = "<script>document.title = 'owned'</script>"
@@ -84,6 +94,59 @@ def test_sorting_goes_down_up_and_back(driver: Any, tmp_path: Path) -> None:
     assert sorted(names(driver), key=str.casefold)[0] == names(driver)[0]
 
 
+def test_jumps_are_sorted_by_their_size(driver: Any, tmp_path: Path) -> None:
+    """Behind an upsampling they are fractions of a pixel, and 0 where all units see the same."""
+    network = archcalc.loads(UPSAMPLED)
+    opened(driver, tmp_path, upsampled=network)
+    header(driver, 7).click()
+    assert names(driver) == ["pool", "up", "upper", "flat"]
+    header(driver, 7).click()
+    assert names(driver) == ["flat", "upper", "up", "pool"]
+
+
+def test_layers_alone_are_sorted_together(driver: Any, tmp_path: Path) -> None:
+    network = archcalc.load("resnet50")
+    opened(driver, tmp_path, resnet50=network)
+    alone = driver.find_elements("css selector", ".folding button")[2]
+    header(driver, 5).click()
+    alone.click()
+    by_macs = sorted(network.layers, key=lambda row: -(row.macs or 0))
+    assert names(driver) == [row.name for row in by_macs]
+    assert alone.get_attribute("aria-pressed") == "true"
+    header(driver, 5).click()
+    header(driver, 5).click()
+    assert names(driver) == [row.name for row in network.layers]
+    alone.click()
+    assert "layer2.0" in names(driver)
+
+
+def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    network = archcalc.load("resnet50")
+    opened(driver, tmp_path, resnet50=network)
+    place = network.position("layer4.1.spatial.conv")
+    row = find(driver, f'tr[data-layers="{place}"]')
+    driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", row)
+    ActionChains(driver).move_to_element(row).perform()
+    (card,) = cards_marked(driver)
+    assert is_inside(driver, card, ".diagram figure")
+    place = network.position("stem.maxpool")
+    card = find(driver, f"svg .node.layer-{place}")
+    driver.execute_script("arguments[0].closest('figure').scrollTop = 0", card)
+    ActionChains(driver).move_to_element(card).click().perform()
+    row = find(driver, f'tr[data-layers="{place}"]')
+    assert is_inside(driver, row, ".layers .wide")
+    assert driver.switch_to.active_element.text == "stem.maxpool"
+
+
+def is_inside(driver: Any, element: Any, pane: str) -> bool:
+    """Whether all of an element is to be seen in a part of the page that scrolls."""
+    script = """const [inner, outer] = [arguments[0], arguments[1]].map((each) => each.getBoundingClientRect());
+        return outer.top <= inner.top && inner.bottom <= outer.bottom"""
+    return bool(driver.execute_script(script, element, find(driver, pane)))
+
+
 def test_a_row_opens_its_explanation(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("lenet5")
     opened(driver, tmp_path, lenet5=network)
@@ -141,7 +204,7 @@ def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
     )
     inner.click()
     assert names(driver) == [name for name in everything if not name.startswith("layer2.0.")]
-    fold_all, unfold_all = driver.find_elements("css selector", ".folding button")
+    fold_all, unfold_all, _ = driver.find_elements("css selector", ".folding button")
     fold_all.click()
     assert names(driver) == [row.name for row in network.folded(1).layers]
     next(

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,74 @@ def test_another_host_or_path_gets_nothing(watched: tuple[str, Any]) -> None:
             got(place, Host=host)
         assert refused.value.code == code
         refused.value.close()
+
+
+def test_a_browser_that_goes_away_is_no_error(watched: tuple[str, Any]) -> None:
+    address, process = watched
+    port = int(address.rstrip("/").rpartition(":")[2])
+    for question in ("/", "/version?after=1"):
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port)) as browser:
+                browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # which resets
+                browser.sendall(f"GET {question} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    got(address)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert process.stderr.read() == ""
+
+
+def test_the_last_good_page_stays_below_an_error(watched: tuple[str, Any], spec: Path) -> None:
+    address, _ = watched
+    saved(spec, SPEC.replace("linear", "linaer"))
+    assert got(f"{address}version?after=1") == "2"
+    page = got(address)
+    assert page.index("linaer") < page.index("Below is what it was before.") < page.index(">first</h1>")
+
+
+def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
+    spec.write_text(SPEC.replace("linear", "linaer"))
+    command = [sys.executable, "-u", "-m", "archcalc", "watch", str(spec), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        page = got(process.stdout.readline().split()[0])
+        process.kill()
+    assert "linaer" in page
+    assert "Below is what it was before." not in page
+
+
+@pytest.mark.browser
+def test_what_is_opened_folded_and_sorted_stays_so(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
+    from browser import chromium
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    layers = """layers = [{ name = "b", type = "pair" }, { name = "c", type = "linear", out_features = 9 }]
+    [blocks.pair]
+    layers = [{ name = "one", type = "linear", out_features = 3 }, { name = "two", type = "relu" }]
+    """
+    text = f'name = "first"\ninputs.x = [4]\n{layers}'
+
+    def seen(driver: Any) -> list[str]:
+        rows = driver.find_elements("css selector", "tr[data-layers]")
+        return [row.find_element("css selector", "th").text.strip("▾▸ ") for row in rows if row.is_displayed()]
+
+    with chromium(tmp_path / "profile") as driver:
+        driver.get(watched[0])
+        saved(spec, text)
+        WebDriverWait(driver, 20).until(lambda driver: len(seen(driver)) == 4)
+        driver.find_element("css selector", "tbody.block button").click()
+        driver.find_element("css selector", 'tr[data-layers="2"] summary').click()
+        driver.find_element("css selector", "thead th:nth-child(4) button").click()
+        assert seen(driver) == ["c", "b"]
+        saved(spec, text.replace("first", "second"))
+        WebDriverWait(driver, 20).until(lambda driver: driver.title == "second")
+        assert seen(driver) == ["c", "b"]
+        assert driver.find_element("css selector", "tr.explanation pre").is_displayed() or any(
+            found.is_displayed() for found in driver.find_elements("css selector", "tr.explanation pre")
+        )
+        watched[1].send_signal(signal.SIGINT)
+        WebDriverWait(driver, 20).until(lambda driver: "no longer refreshed" in driver.page_source)
+        alone = driver.find_element("css selector", ".alone")
+        WebDriverWait(driver, 20).until(lambda _: alone.is_displayed())
 
 
 @pytest.mark.browser
