@@ -107,7 +107,7 @@ def explain(analysed: AnalysedGraph, position: int) -> Explanation:
     return Explanation(
         node.name,
         node.layer.type,
-        (type(node.layer).__doc__ or "").partition("\n")[0],
+        (type(node.layer).__doc__ or "").partition("\n")[0].replace("`", ""),
         {names[source]: tensor.shape for source, tensor in zip(node.sources, inputs, strict=True)},
         output.shape,
         tuple(section for section in sections if section.steps or section.notes),

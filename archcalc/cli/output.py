@@ -28,13 +28,15 @@ def write_file(path: str, content: str | bytes, force: bool = False) -> None:
             stream.write(data)
 
 
-def check_writable(path: str, force: bool) -> None:
-    """Raises what `write_file` would, as far as that is known before long work."""
+def check_writable(path: str, force: bool, ending: str = "") -> None:
+    """Raises what `write_file` would, as far as that is known before long work; also for a file of another ending."""
     with _explained(path):
         mode = _mode(path)
         if mode is not None and stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if mode is None or stat.S_ISREG(mode):
+            if not path.lower().endswith(ending):
+                raise UsageError(f"{_shown(path)} would be of another kind: name a file that ends in {ending}")
             _refuse_existing(mode, force)
             with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
                 pass

@@ -45,7 +45,7 @@ def command(spec: str, image: str | None, style: str, format_name: str, output: 
     if image and not output:
         raise UsageError("--image is for the drawing: name its file, as in -o field.svg")
     if output:
-        check_writable(output, force)
+        check_writable(output, force, ".svg")
     found = archcalc.load(spec, **options).receptive_field(**question)
     if output:
         from archcalc.diagram.raster import read_raster

@@ -8,6 +8,7 @@ from archcalc.cli.options import batch_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import progress_bar
+from archcalc.errors import printable
 
 LARGE = 2_000_000  # bytes of a page that is slow to send
 
@@ -28,12 +29,16 @@ def command(
     colon, as in compare. The page is one file that fetches nothing, opens from disk, and works without JavaScript but
     for sorting, folding and marking layers. The row of a layer opens how its numbers came about.
     """
-    check_writable(output, force)
+    check_writable(output, force, ".html")
     networks = load_specs(specs, **options)
     from archcalc.page.bench import read_bench
     from archcalc.page.page import render_page
 
     bench = () if bench_file is None else read_bench(bench_file)
+    untimed = {network.name for network in networks.values()} - {row.network for row in bench}
+    if bench and untimed:
+        names = ", ".join(sorted(map(printable, untimed)))
+        click.echo(f"note: {click.format_filename(bench_file or '')} has no times of {names}", err=True)
     with progress_bar("writing the page") as progress:
         text = render_page(networks, bench, progress)
     write_file(output, text, force)

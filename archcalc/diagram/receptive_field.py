@@ -17,6 +17,7 @@ SCALES = {
     "dark": ("#7aa2f7", "#7dcfff", "#73daca", "#e0af68", "#ff9e64", "#f7768e"),
 }
 _SIDE = 460.0  # of what is drawn of the input, its larger side
+_TICK = 36.0  # the least distance of numbers along an axis
 _ROW = 19.0  # from a label to the next
 _BAR = 14.0  # thickness of the field of an input with one axis
 _GRID = 6.0  # the least distance of lines between positions
@@ -53,7 +54,7 @@ def draw_unit_field(found: UnitField, style: str = "color", image: Raster | None
 
 def _described(found: UnitField) -> str:
     seen = " × ".join(f"{name}s {interval_text(i)}" for name, i in _named(found, found.last.sees or ()))
-    return f"sees {_size(found.last)} of {size_text(found.extents)} positions of {found.source}: {seen}"
+    return f"field of {_size(found.last)} on {found.source} of {size_text(found.extents)}: {seen}"
 
 
 def _named(found: UnitField, intervals: Sequence[Interval]) -> Iterator[tuple[str, Interval]]:
@@ -98,6 +99,8 @@ class _Picture:
         self.drawing, self.found, self.steps, self.image = drawing, found, steps, image
         self.style = drawing.style
         self.notes = [f"{left_out} fields between are left out; --depth folds blocks"] if left_out else []
+        if any(step.more for step in steps):
+            self.notes.append("+n: n more layers of the same field")
         sees = [step.layer.sees or () for step in steps]
         self.seen = [
             (min(0, *(field[axis][0] for field in sees)), max(extent - 1, *(field[axis][1] for field in sees)))
@@ -169,8 +172,10 @@ class _Rectangles(_Picture):
         x, y, w, h = self.box((0, height - 1), (0, width - 1))
         self.drawing.add("rect", x=x, y=y, width=w, height=h, fill=self.style.paints["block"].fill, class_="input")
         if self.image:
-            place = {"x": x, "y": y, "width": w, "height": h, "href": self.image.uri}
-            self.drawing.add("image", **place, preserveAspectRatio="none")
+            place: dict[str, float | str] = {"x": x, "y": y, "width": w, "height": h}
+            if self.image.is_turned:
+                place = {"width": 1, "height": 1, "transform": self.image.transform(x, y, w, h)}
+            self.drawing.add("image", **place, href=self.image.uri, preserveAspectRatio="none")
             if self.image.width * height != self.image.height * width:
                 own = f"{self.image.width}×{self.image.height}"
                 self.notes.append(f"the image, {own} pixels, is stretched to the input's {width}×{height}")
@@ -221,11 +226,11 @@ class _Rectangles(_Picture):
 
     def _axes(self) -> None:
         height, width = self.found.extents[-2:]
-        for tick in ticks(0, width - 1):
+        for tick in ticks(0, width - 1, round(width * self.scale / _TICK)):
             x, y, w, _ = self.box((self.rows[0], self.rows[0]), (tick, tick))
             self.drawing.line([(x + w / 2, -3), (x + w / 2, -8)], stroke=self.style.muted, stroke_width=1)
             self.drawing.write(str(tick), (x + w / 2, -12), 10, "middle", fill=self.style.muted)
-        for tick in ticks(0, height - 1):
+        for tick in ticks(0, height - 1, round(height * self.scale / _TICK)):
             _, y, _, h = self.box((tick, tick), (self.columns[0], self.columns[0]))
             self.drawing.line([(-3, y + h / 2), (-8, y + h / 2)], stroke=self.style.muted, stroke_width=1)
             self.drawing.write(str(tick), (-12, y + h / 2 + 3.5), 10, "end", fill=self.style.muted)
@@ -327,7 +332,7 @@ class _Strips(_Picture):
 
 def ticks(first: int, last: int, most: int = 8) -> list[int]:
     """Round numbers between two positions, and the last."""
-    span = last - first
+    span, most = last - first, min(max(most, 1), 8)
     steps = (factor * 10**power for power in range(len(str(span)) + 1) for factor in (1, 2, 5))
     step = next(step for step in steps if span / step <= most)
     found = [*range(-(-first // step) * step, last + 1, step)]

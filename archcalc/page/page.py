@@ -16,6 +16,7 @@ from archcalc.page.content import Allowance, depict, describe
 from archcalc.page.dark import dark_rules
 from archcalc.page.plots import plot_sizes
 from archcalc.report.comparison import compare
+from archcalc.report.comparison_table import reading_text
 from archcalc.report.network import Network
 
 try:
@@ -82,14 +83,5 @@ def _comparison(networks: Mapping[str, Network]) -> dict[str, Any] | None:
     if len(networks) < 2:
         return None
     found = compare(networks)
-    rows = [
-        (total.title, [_reading(reading.known, reading.missing) for reading in total.readings])
-        for total in found.totals.values()
-    ]
+    rows = [(total.title, [*map(reading_text, total.readings)]) for total in found.totals.values()]
     return {"labels": found.labels, "rows": rows, "plot": Markup(plot_sizes(networks))}
-
-
-def _reading(value: int | None, missing: str | None) -> str:
-    if value is None:
-        return "?" if missing else "–"
-    return f"≥ {value:,}" if missing else f"{value:,}"

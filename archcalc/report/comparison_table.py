@@ -155,7 +155,7 @@ def _is_told(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
 
 def _rows_of(total: ComparedTotal) -> Rows:
     """The values of two networks with their difference; under those of more, the differences from the first."""
-    texts = [_reading(reading) for reading in total.readings]
+    texts = [reading_text(reading) for reading in total.readings]
     first, *others = total.readings
     differences = [_total_difference(first, other) for other in others]
     if len(differences) == 1:
@@ -171,7 +171,8 @@ def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
     return _difference(first.certain, other.certain)
 
 
-def _reading(reading: Measured) -> str:
+def reading_text(reading: Measured) -> str:
+    """What is known of a quantity; – where a network has no such thing, ? where it is not known."""
     if reading.sizes:
         return sizes_text(reading)
     if reading.known is None:

@@ -34,7 +34,8 @@ def png(width: int, height: int) -> bytes:
 def jpeg(width: int, height: int) -> bytes:
     table = b"\xff\xc4" + (5).to_bytes(2, "big") + b"abc"  # a table of codes, which is no frame
     frame = b"\xff\xc2" + (11).to_bytes(2, "big") + b"\x08" + height.to_bytes(2, "big") + width.to_bytes(2, "big")
-    return b"\xff\xd8" + b"\xff\xe0" + (4).to_bytes(2, "big") + b"JF" + table + b"\xff" + frame + b"\x01\x01\x11\x00"
+    scan = b"\x01\x01\x11\x00\xff\xda" + (2).to_bytes(2, "big") + b"picture\xff\xd9"
+    return b"\xff\xd8" + b"\xff\xe0" + (4).to_bytes(2, "big") + b"JF" + table + b"\xff" + frame + scan
 
 
 def invoke(*arguments: str, text: str | None = None) -> Result:
@@ -191,6 +192,9 @@ def test_the_size_is_read_from_the_header(tmp_path: Path, data: bytes, size: tup
         (b"GIF89a" + bytes(100), "is neither a PNG nor a JPEG image"),
         (b"", "is neither a PNG nor a JPEG image"),
         (png(4, 4)[:20], "is a broken PNG image"),
+        (png(40, 40)[:-12], "is a broken PNG image"),
+        (png(40, 40)[:60], "is a broken PNG image"),
+        (jpeg(40, 40)[:-2], "is a broken JPEG image"),
         (png(0, 4), "is a broken PNG image"),
         (jpeg(4, 4)[:14], "is a broken JPEG image"),
         (b"\xff\xd8\xff" + b"\xff" * 50, "is a broken JPEG image"),
@@ -204,6 +208,51 @@ def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, message: str) 
     assert isinstance(done.exception, UsageError)
     assert message in str(done.exception)
     assert not file.exists()
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_photo_is_turned_as_its_camera_says(tmp_path: Path, number: int) -> None:
+    """As Pillow turns it: every corner is where the matrix puts it."""
+    from PIL import Image, ImageOps
+
+    shades = {(0, 0): 0, (1, 0): 80, (0, 1): 160, (1, 1): 240}  # by x and y
+    stored = Image.new("L", (48, 32))
+    for (x, y), shade in shades.items():
+        stored.paste(shade, (24 * x, 16 * y, 24 * x + 24, 16 * y + 16))
+    exif = Image.Exif()
+    exif[0x0112] = number
+    path = tmp_path / "photo.jpg"
+    stored.save(path, exif=exif, quality=95)
+    found = read_raster(str(path))
+    with Image.open(path) as photo:
+        shown = ImageOps.exif_transpose(photo)
+    assert (found.width, found.height) == shown.size
+    assert found.is_turned == (number != 1)
+    a, b, c, d, e, f = map(float, found.transform(0, 0, *shown.size)[len("matrix(") : -1].split())
+    for (x, y), shade in shades.items():
+        u, v = x / 2 + 0.25, y / 2 + 0.25
+        place = (int(a * u + c * v + e), int(b * u + d * v + f))
+        assert abs(shown.getpixel(place) - shade) < 12
+    again = tmp_path / "again.jpg"
+    again.write_bytes(found.data)
+    with Image.open(again) as photo:
+        assert photo.getexif().get(0x0112) is None  # or a browser would turn it once more
+        assert photo.size == (48, 32)
+
+
+def test_a_turned_photo_fills_the_input(tmp_path: Path) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path, file = tmp_path / "photo.jpg", tmp_path / "field.svg"
+    Image.new("L", (48, 32)).save(path, exif=exif)
+    assert invoke("lenet5", "--image", str(path), "-o", str(file)).exit_code == 0
+    drawing = file.read_text("utf-8")
+    (image,) = check_safe(drawing, images=1).iter(f"{SVG}image")
+    ((x, y, width, height),) = rects(drawing, "input")
+    assert image.get("transform") == f"matrix(0 {height:.6g} {-width:.6g} 0 {x + width:.6g} {y:.6g})"
+    assert any("32×48 pixels" in text for text in texts(drawing))
 
 
 def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
@@ -236,6 +285,12 @@ def test_a_unit_is_numbers(unit: str) -> None:
     done = invoke("lenet5", f"--unit={unit}")
     assert done.exit_code == 2
     assert "is no unit" in done.output
+
+
+def test_a_drawing_is_an_svg(tmp_path: Path) -> None:
+    done = invoke("lenet5", "-o", str(tmp_path / "field.png"))
+    assert isinstance(done.exception, UsageError)
+    assert "name a file that ends in .svg" in str(done.exception)
 
 
 def test_an_image_without_a_drawing() -> None:

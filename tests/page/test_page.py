@@ -130,8 +130,18 @@ def test_a_large_page_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "fewer specs make it smaller" in invoke("lenet5", "-o", str(tmp_path / "large.html")).stderr
 
 
-def test_a_page_needs_a_file_to_go_to() -> None:
+def test_a_page_needs_a_file_to_go_to(tmp_path: Path) -> None:
     assert invoke("lenet5").exit_code == 2
+    for name in ("page.pdf", "page", "-"):
+        with pytest.raises(UsageError, match=r"would be of another kind: name a file that ends in \.html"):
+            invoke("lenet5", "-o", str(tmp_path / name))
+    assert invoke("lenet5", "-o", "/dev/null").exit_code == 0
+
+
+def test_fields_of_pixels_and_hops_are_told_apart() -> None:
+    page = render_page({name: archcalc.load(name) for name in ("lenet5", "gcn_cora")})
+    row = page[page.index('<th scope="row">Field</th>') :].partition("</tr>")[0]
+    assert re.findall(r'number">([^<]*)<', row) == ["16×16", "2 hops"]
 
 
 def test_measured_times_are_shown(tmp_path: Path) -> None:
@@ -139,6 +149,10 @@ def test_measured_times_are_shown(tmp_path: Path) -> None:
     times.write_text(BENCH)
     assert invoke("lenet5", "-o", str(path), "--bench", str(times)).exit_code == 0
     page = path.read_text("utf-8")
+    shown = invoke("lenet5", "-o", str(path), "--bench", str(times), "--force")
+    assert shown.stderr == f"note: {times} has no times of LeNet-5\n"
+    times.write_text(BENCH.replace('"B"', '"LeNet-5"'))
+    assert invoke("lenet5", "-o", str(path), "--bench", str(times), "--force").stderr == ""
     for text in ("&lt;b&gt;A&lt;/b&gt;", "12.3 ms", "12.0–12.5 ms", "out of memory"):
         assert text in page
 
