@@ -9,6 +9,7 @@ from archcalc.diagram.geometry import FRAME, LETTERING, SHAPE, Lettering, card_s
 from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
 from archcalc.diagram.style import FONTS, STYLES, Paint, Style
 
+_NOTE = Lettering(11, 15)
 _IN_A_ROW = 4  # entries of the legend
 POINTS = 72  # in an inch
 
@@ -102,8 +103,8 @@ def _table(card: Card, style: Style) -> str:
     fill, line = ground(card, style), border(card, style)
     dashes = "STYLE='DASHED' " if card.dashed else ""
     width = f"BORDER='{2 if card.copies > 1 else 1}'"
-    rows = "".join(_row(row, card, style) for row in card.rows)
-    head = f"<TABLE {width} {dashes}CELLBORDER='0' CELLSPACING='0' CELLPADDING='2' COLOR='{line}' BGCOLOR='{fill}'>"
+    rows = "".join(f"{'<HR/>' * (row.kind == 'band')}{_row(row, card, style)}" for row in card.rows)
+    head = f"<TABLE {width} {dashes}CELLBORDER='0' CELLSPACING='0' CELLPADDING='3' COLOR='{line}' BGCOLOR='{fill}'>"
     return f"<{head}{rows}</TABLE>>"
 
 
@@ -123,16 +124,17 @@ def border(card: Card, style: Style) -> str:
 def _row(row: Row, card: Card, style: Style) -> str:
     lettering = LETTERING[row.kind]
     color = f" BGCOLOR='{style.paint(row.color).fill}'" if row.kind == "band" and card.heat is None else ""
-    left = _text(row.left, lettering)
+    ink = style.muted if row.kind in ("line", "mark", "band") and card.heat is None else style.text
+    left = _text(row.left, lettering, ink)
     if not row.right:
         return f"<TR><TD ALIGN='LEFT' COLSPAN='2'{color}>{left}</TD></TR>"
-    right = _text(row.right, SHAPE)
+    right = _text(f"\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}{row.right}", SHAPE, ink)
     return f"<TR><TD ALIGN='LEFT'{color}>{left}</TD><TD ALIGN='RIGHT'{color}>{right}</TD></TR>"
 
 
-def _text(text: str, lettering: Lettering) -> str:
+def _text(text: str, lettering: Lettering, color: str) -> str:
     bold = ("<B>", "</B>") if lettering.bold else ("", "")
-    return f"<FONT POINT-SIZE='{lettering.size:g}'>{bold[0]}{html(text)}{bold[1]}</FONT>"
+    return f"<FONT POINT-SIZE='{lettering.size:g}' COLOR='{color}'>{bold[0]}{html(text)}{bold[1]}</FONT>"
 
 
 def html(text: str) -> str:
@@ -141,16 +143,17 @@ def html(text: str) -> str:
 
 
 def _head(picture: Picture, style: Style) -> str:
-    title = f"<FONT POINT-SIZE='16'><B>{html(picture.title)}</B></FONT>"
-    lines = [title, *map(html, (picture.subtitle, *picture.notes))]
+    title = _text(picture.title, Lettering(16, 20, bold=True), style.text)
+    lines = [title, *(_text(line, _NOTE, style.muted) for line in (picture.subtitle, *picture.notes))]
     rows = [f"<TR><TD ALIGN='LEFT' COLSPAN='{2 * _IN_A_ROW}'>{line}</TD></TR>" for line in lines]
     entries = [
-        f"<TD BGCOLOR='{paint.fill}' WIDTH='12'> </TD><TD ALIGN='LEFT'>{html(text)}</TD>"
+        f"<TD BGCOLOR='{paint.fill}' COLOR='{paint.line}' BORDER='1' WIDTH='12'> </TD>"
+        f"<TD ALIGN='LEFT'>{_text(text, _NOTE, style.muted)}</TD>"
         for paint, text in legend(picture)
     ]
     rows += [f"<TR>{''.join(entries[start : start + _IN_A_ROW])}</TR>" for start in range(0, len(entries), _IN_A_ROW)]
     table = f"<TABLE BORDER='0' CELLBORDER='0' CELLSPACING='2'>{''.join(rows)}</TABLE>"
-    return f"<<FONT COLOR='{style.text}'>{table}</FONT>>"
+    return f"<{table}>"
 
 
 def legend(picture: Picture) -> list[tuple[Paint, str]]:
