@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from os.path import basename
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -123,10 +124,15 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
         len(network.layers) - len(rows),
         sum(row.explanation is None for row in rows),
         tuple(unknown_reasons(network.summary)),
-        tuple(findings[:SHOWN_FINDINGS]),
+        tuple(map(_in_its_file, findings[:SHOWN_FINDINGS])),
         max(len(findings) - SHOWN_FINDINGS, 0),
         tuple(_conventions(network.reconcile())),
     )
+
+
+def _in_its_file(found: Diagnostic) -> Diagnostic:
+    """The finding with the bare name of the spec: a page is for others, who have it elsewhere."""
+    return found._replace(place=found.place._replace(source=basename(found.place.source)))
 
 
 def _head(network: Network, memory: Memory) -> Iterator[tuple[str, str]]:

@@ -138,6 +138,15 @@ def test_a_page_needs_a_file_to_go_to(tmp_path: Path) -> None:
     assert invoke("lenet5", "-o", "/dev/null").exit_code == 0
 
 
+def test_findings_have_the_name_of_their_file_alone(tmp_path: Path) -> None:
+    """A page is for others, whom the folders of this machine tell nothing."""
+    spec = tmp_path / "odd.toml"
+    spec.write_text(Path(archcalc.shipped_specs()["resnet50"]).read_text("utf-8"), "utf-8")
+    page = render_page({"odd": archcalc.load(spec)})
+    assert re.search(r">odd\.toml:\d+<", page)
+    assert str(tmp_path) not in page
+
+
 def test_fields_of_pixels_and_hops_are_told_apart() -> None:
     page = render_page({name: archcalc.load(name) for name in ("lenet5", "gcn_cora")})
     row = page[page.index('<th scope="row">Field</th>') :].partition("</tr>")[0]
