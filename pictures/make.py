@@ -7,6 +7,7 @@ archcalc, which is the same everywhere. `scene.png` is drawn by hand.
 """
 
 import base64
+import os
 import re
 import shutil
 import struct
@@ -30,7 +31,7 @@ WIDTH, HEIGHT = 1400, 900
 def draw(command: str, output: Path) -> None:
     """Run a command of archcalc, which writes its output, where no program `dot` is found."""
     arguments = [sys.executable, "-m", "archcalc", *command.split(), "-o", str(output), "--force"]
-    subprocess.run(arguments, check=True, cwd=FOLDER, env={"PATH": ""}, stdout=subprocess.DEVNULL)
+    subprocess.run(arguments, check=True, cwd=FOLDER, env=os.environ | {"PATH": ""}, stdout=subprocess.DEVNULL)
 
 
 def essence(page: str) -> str:

@@ -7,8 +7,9 @@ from archcalc.diagram.parts import Parts, find_parts, in_stretches, levels, tile
 from archcalc.errors import UsageError
 
 MANY = 60  # tiles; blocks are closed by themselves where there would be more
-TOO_MANY = 400  # tiles and merging edges that are drawn in a second or two
-MOST = 4_000  # that Graphviz draws within a minute
+MANY_ARROWS = 150  # between tiles, which Graphviz lays out within seconds, however they cross
+TOO_MANY = 400  # tiles and merging edges
+MOST = 4_000  # tiles and merging edges that are drawn if somebody asks for them
 
 
 class Choice(NamedTuple):
@@ -40,10 +41,27 @@ def choose(analysed: AnalysedGraph, depth: int | None, every_copy: bool) -> Choi
         return Choice(parts, depth)
     for tried in (0, *range(levels(analysed.graph), 0, -1)):
         choice = Choice(find_parts(analysed, tried or None, every_copy), tried)
-        if sum(1 for _ in tiles_in(choice.parts.parts)) <= MANY:
+        tiles = sum(1 for _ in tiles_in(choice.parts.parts))
+        if tiles <= MANY and _pairs(choice.parts, analysed) <= MANY_ARROWS:
             return choice
-    too_many = _size(choice.parts, analysed) > TOO_MANY
-    return Choice(in_stretches(choice.parts, MANY), choice.depth, True) if too_many else choice
+    if _pairs(choice.parts, analysed) <= MANY_ARROWS and _size(choice.parts, analysed) <= TOO_MANY:
+        return choice
+    most, stretches = MANY, in_stretches(choice.parts, MANY)
+    while _pairs(stretches, analysed) > MANY_ARROWS:
+        most //= 2
+        stretches = in_stretches(choice.parts, most)
+    return Choice(stretches, choice.depth, True)
+
+
+def _pairs(parts: Parts, analysed: AnalysedGraph) -> int:
+    """How many arrows lead from one tile to another."""
+    tile_of = {position: number for number, (tile, _) in enumerate(tiles_in(parts.parts)) for position in tile.layers}
+    first, found = len(analysed.graph.inputs), set[tuple[int, int]]()
+    for position, node in enumerate(analysed.graph.nodes):
+        if parts.shown[position] == position:
+            sources = (parts.shown[source - first] if source >= first else source - first for source in node.sources)
+            found |= {(tile_of.get(source, source), tile_of[position]) for source in sources}
+    return sum(source != target for source, target in found)
 
 
 def _size(parts: Parts, analysed: AnalysedGraph) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.diagram.training import only_in_training
 from archcalc.structure import Keys, Unit, layers_in
 
 
@@ -25,6 +26,7 @@ class Copies:
 
     def __init__(self, analysed: AnalysedGraph) -> None:
         self.graph, self.tensors, self.first = analysed.graph, analysed.tensors, len(analysed.graph.inputs)
+        self.training = only_in_training(self.graph)
         self.readers: defaultdict[int, list[int]] = defaultdict(list)  # of edges
         self.users: defaultdict[int, list[int]] = defaultdict(list)  # of weights
         for position, node in enumerate(self.graph.nodes):
@@ -80,5 +82,5 @@ class Copies:
             read = ["entry" if s == entry else numbers.get(s - self.first, ("edge", s)) for s in node.sources]
             owner = None if node.owner is None else numbers.get(node.owner, ("layer", node.owner))
             lent = [position for user in self.users[position] if user not in numbers]
-            found.append((keys, node.layer, node.trainable, read, owner, lent))
+            found.append((keys, node.layer, node.trainable, node.name in self.training, read, owner, lent))
         return found

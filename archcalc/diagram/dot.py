@@ -11,6 +11,7 @@ from archcalc.diagram.style import FONTS, STYLES, Paint, Style
 
 _NOTE = Lettering(11, 15)
 _IN_A_ROW = 4  # entries of the legend
+LONGEST = 16_000  # bytes of a value
 POINTS = 72  # in an inch
 
 
@@ -71,7 +72,9 @@ def _room(box: Box) -> dict[str, str]:
 
 
 def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:
-    shared = {"id": card.identifier, "class": " ".join(card.classes), "tooltip": quoted(card.tip)}
+    classes = " ".join(card.classes)
+    classes = classes if len(classes) < LONGEST else ""  # Graphviz reads no longer text
+    shared = {"id": card.identifier, "class": classes, "tooltip": quoted(card.tip)}
     shared = {name: value for name, value in shared.items() if value}
     if not boxes:
         return {**shared, "label": _table(card, style)}

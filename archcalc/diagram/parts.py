@@ -45,10 +45,14 @@ Part = Tile | Frame
 
 @dataclass(slots=True, eq=False)
 class Parts:
-    """Everything drawn, outermost first; `shown` says for every layer the one that is drawn in its place."""
+    """Everything drawn, outermost first; `shown` says for every layer the one that is drawn in its place.
+
+    `training` has the names of the layers that are there in training alone.
+    """
 
     parts: list[Part]
     shown: list[int]
+    training: set[str]
 
 
 def find_parts(analysed: AnalysedGraph, depth: int | None, every_copy: bool = False) -> Parts:
@@ -74,7 +78,7 @@ def in_stretches(found: Parts, most: int) -> Parts:
     tiles = [tile for tile, _ in tiles_in(found.parts)]
     length = -(-len(tiles) // most)
     stretches = [tiles[start : start + length] for start in range(0, len(tiles), length)]
-    return Parts([_stretch(stretch, found.shown) for stretch in stretches], found.shown)
+    return Parts([_stretch(stretch, found.shown) for stretch in stretches], found.shown, found.training)
 
 
 def _stretch(tiles: list[Tile], shown: list[int]) -> Tile:
@@ -100,7 +104,7 @@ class _Finder:
         parts = self._parts(find_structure(self.graph), 0)
         for position, original in enumerate(self.shown):  # which may be a copy inside of its block
             self.shown[position] = self.shown[original]
-        return Parts(parts, self.shown)
+        return Parts(parts, self.shown, self.copies.training)
 
     def _parts(self, group: Group, level: int) -> list[Part]:
         """What is drawn of the members of a group, which is inside of `level` blocks."""

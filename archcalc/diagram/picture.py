@@ -1,6 +1,5 @@
 """The picture of a network as plain data: cards with their texts, frames, arrows, a legend."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,12 +8,10 @@ from archcalc.diagram.choice import choose
 from archcalc.diagram.parts import Part, Tile, parts_in, tiles_in
 from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
 from archcalc.diagram.style import STYLES
-from archcalc.errors import SpecError, UsageError, did_you_mean, printable, quoted
-from archcalc.graph import Graph, connect
+from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import Layer, size_text
 from archcalc.report.text_table import shortened
 from archcalc.report.units import engineering
-from archcalc.spec.expansion import expand
 
 if TYPE_CHECKING:
     from archcalc.report.network import Network
@@ -139,10 +136,7 @@ class _Painter:
         self.heat = Heat(look.heat, self.lines) if look.heat else None
         if self.heat:
             self.heat.scale(tiles_in(self.found.parts))
-        self.training = only_in_training(self.graph)
-        self.drawn_as: dict[int, list[int]] = defaultdict(list)  # the layers for which one is drawn
-        for position, drawn in enumerate(self.found.shown):
-            self.drawn_as[drawn].append(position)
+        self.training = self.found.training
         self.card_of: dict[int, int] = {}  # by edge
         self.used: dict[str, None] = {}  # colours and marks for the legend
         self.boxes = 0
@@ -208,16 +202,13 @@ class _Painter:
             tuple(rows),
             color,
             f"layer-{tile.layers[0]}",
-            tuple(f"layer-{position}" for position in self._stands_for(tile)),
+            tuple(f"layer-{position}" for position in self.lines.stands_for(tile)),
             self._tooltip(tile),
             tile.copies,
             heat,
             dashed,
             frozen,
         )
-
-    def _stands_for(self, tile: Tile) -> list[int]:
-        return sorted({position for layer in tile.layers for position in self.drawn_as[layer]} | {*tile.layers})
 
     def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[Row]:
         rows = [self.network.layers[position] for position in tile.layers]
@@ -370,16 +361,3 @@ def _short(text: str) -> str:
 
 def _tip(text: str) -> str:
     return shortened(printable(text), 300)
-
-
-def only_in_training(graph: Graph) -> set[str]:
-    """The layers that the network does not have outside of training."""
-    if not graph.variables["training"]:
-        return set()
-    settings = {name: value for name, value in graph.variables.items() if name != "training"}
-    shapes = {name: list(tensor.shape) for name, tensor in graph.inputs.items()}
-    try:
-        without = connect(graph.document, expand(graph.document, settings, shapes, False))
-    except SpecError:
-        return set()  # there is no network outside of training to compare with
-    return {node.name for node in graph.nodes} - {node.name for node in without.nodes}

@@ -1,10 +1,12 @@
 """The numbers in a picture: lines of a card, and what its colour shows instead of the family."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from archcalc.diagram.parts import Tile
+from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.report.summary import LayerSummary, add_rows
 from archcalc.report.table import COLUMNS, cell_text
@@ -58,7 +60,14 @@ class Lines:
     """What a card says besides name, type and shape. `shown` says for each layer the one drawn in its place."""
 
     def __init__(self, network: "Network", show: tuple[str, ...], shown: list[int]) -> None:
-        self.network, self.show, self.shown = network, check_names(show), shown
+        self.network, self.show = network, check_names(show)
+        self.drawn_as: defaultdict[int, list[int]] = defaultdict(list)  # the layers for which one is drawn
+        for position, drawn in enumerate(shown):
+            self.drawn_as[drawn].append(position)
+
+    def stands_for(self, tile: Tile) -> list[int]:
+        """The layers of a tile and of its copies, in order."""
+        return sorted({position for layer in tile.layers for position in self.drawn_as[layer]} | {*tile.layers})
 
     def total(self, tile: Tile) -> LayerSummary:
         """The layers of a tile as one row: of one copy."""
@@ -83,17 +92,10 @@ class Lines:
         """A mark for what is a lower bound."""
         return "≥ " if self.memory.lower_bound else ""
 
-    @cached_property
-    def _most_alive(self) -> dict[int, int]:
-        """By layer that is drawn, the most bytes of values alive while it or a copy of it runs."""
-        fixed, found = self.memory.weights + self.memory.buffers, dict[int, int]()
-        for row, drawn in zip(self.memory.layers, self.shown, strict=True):
-            found[drawn] = max(row.forward - fixed, found.get(drawn, 0))
-        return found
-
     def alive(self, tile: Tile) -> int:
         """The most bytes of values alive at once while a tile, or a copy of it, runs."""
-        return max(self._most_alive.get(position, 0) for position in tile.layers)
+        most = max(self.memory.layers[position].forward for position in self.stands_for(tile))
+        return most - self.memory.weights - self.memory.buffers
 
     def of(self, tile: Tile) -> Iterator[str]:
         """A text for each thing to be shown; nothing where it is zero."""
@@ -125,10 +127,11 @@ class Heat:
         return None if one is None else one * self.copies[tile]
 
     def share(self, tile: Tile) -> float:
-        """From 0 for nothing to 1 for the most."""
+        """From 0 for nothing to 1 for the most; UNKNOWN where it is not known."""
         if self.what == "check":
             return 1.0 if self._codes(tile) else 0.0
-        return (self.value(tile) or 0) / self.most
+        value = self.value(tile)
+        return UNKNOWN if value is None else value / self.most
 
     def text(self, tile: Tile) -> str:
         """What the colour says, in words."""
@@ -137,10 +140,11 @@ class Heat:
         if self.what == "memory":
             return "" if "memory" in self.lines.show else LINES["memory"](self.lines, tile)
         value, name = self.value(tile), {"macs": "MACs"}.get(self.what, self.what)
-        total = getattr(self.network.totals, self.what)
+        totals = self.network.totals
         if value is None:
             return f"unknown {name}"
-        return f"{percent(value / total)} of {name}" if value and total else ""
+        total, most = getattr(totals, self.what), "≤ " if self.what in totals.lower_bounds else ""
+        return f"{most}{percent(value / total)} of {name}" if value and total else ""
 
     def legend(self) -> Iterator[tuple[float, str]]:
         """Shares, and what their colours stand for."""
@@ -152,9 +156,11 @@ class Heat:
         yield 0, "0"
         yield 0.5, write(self.most // 2)
         yield 1, f"{write(self.most)} {unit}"
+        if any(self.share(tile) == UNKNOWN for tile in self.copies):
+            yield UNKNOWN, "unknown"
 
     def _codes(self, tile: Tile) -> list[str]:
-        names = [self.network.graph.nodes[position].name for position in tile.layers]
+        names = [self.network.graph.nodes[position].name for position in self.lines.stands_for(tile)]
         return sorted({code for name in names for code in self.findings.get(name, ())})
 
 

@@ -1,5 +1,7 @@
 """A picture of the user's in a drawing: PNG and JPEG alone, told by their first bytes, put in as it is."""
 
+import os
+import stat
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -7,6 +9,7 @@ from typing import Literal, NamedTuple
 from archcalc.errors import UsageError, printable
 
 MAX_BYTES = 5 * 2**20
+MAX_PIXELS = 10**8
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 # Start-of-frame segments, which hold the size; the others between are tables of codes.
@@ -58,6 +61,8 @@ def read_raster(path: str) -> Raster:
     """Read an image. Raises UsageError for a file that cannot be read, is too large or broken, or no PNG or JPEG."""
     shown = f'"{printable(path)}"'
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # nobody may ever write into a pipe
+            raise OSError("not a file")
         with open(path, "rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
@@ -71,6 +76,8 @@ def read_raster(path: str) -> Raster:
         found, kind = _jpeg(data), "JPEG"
     else:
         raise UsageError(f"{shown} is neither a PNG nor a JPEG image")
+    if found and found.width * found.height > MAX_PIXELS:
+        raise UsageError(f"{shown} has {found.width:,}×{found.height:,} pixels; make it smaller")
     if found is None or 0 in found[1:3]:
         raise UsageError(f"{shown} is a broken {kind} image: it has no size, or no end")
     return found
@@ -106,8 +113,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker, length = data[place + 1], _number(data[place + 2 : place + 4])
-        if marker == 0xFF:  # fill byte
-            place += 1
+        if marker == 0xFF:  # fill bytes, all but the last
+            place += len(data) - place - len(data[place:].lstrip(b"\xff")) - 1
             continue
         end = place + 2 + max(length, 2)
         yield marker, place, end

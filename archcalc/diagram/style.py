@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+UNKNOWN = -1.0  # in the place of a share
 FONTS = "Helvetica, Arial, sans-serif"
 
 
@@ -29,7 +30,9 @@ class Style(NamedTuple):
         return self.paints.get(color) or self.paints["shaping"]
 
     def heated(self, share: float) -> str:
-        """The ground for a share from 0 to 1."""
+        """The ground for a share from 0 to 1, or UNKNOWN."""
+        if share == UNKNOWN:
+            return self.paints["shaping"].fill
         return mixed(*self.heat, share)
 
     def pale(self, fill: str) -> str:
@@ -64,12 +67,12 @@ _DARK = {
     "convolution": Paint("#1f4468", "#79b0ea"),
     "pooling": Paint("#65332b", "#ec917f"),
     "normalization": Paint("#4b4620", "#cfc26b"),
-    "activation": Paint("#614517", "#f0b95a"),
-    "dense": Paint("#24502a", "#82cf88"),
+    "activation": Paint("#543b12", "#f0b95a"),
+    "dense": Paint("#1f4725", "#82cf88"),
     "shaping": Paint("#3a4048", "#a3acb7"),
     "merging": Paint("#46316a", "#bb9be6"),
     "attention": Paint("#602a48", "#e88bb8"),
-    "graph": Paint("#1c4d49", "#6fcdc3"),
+    "graph": Paint("#1a4744", "#6fcdc3"),
     "block": Paint("#2c3846", "#94a9c0"),
     "end": Paint("#14181f", "#aab4c0"),
 }
@@ -102,7 +105,7 @@ STYLES = {
         edge="#9aa5b1",
         frame=Paint("#1b2129", "#4a5563"),
         paints=_DARK,
-        heat=("#232a33", "#d1495b"),
+        heat=("#232a33", "#c23f51"),
         heat_text="#ffffff",
     ),
 }

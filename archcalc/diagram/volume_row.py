@@ -48,12 +48,13 @@ class Volume(NamedTuple):
 class VolumeRow(NamedTuple):
     """The volumes, the depth below which blocks are folded (None for open ones), and what is drawn nowhere.
 
-    `elsewhere` are the names of what leads to other outputs alone.
+    `elsewhere` are the names of what leads to other outputs alone, `inputs` those that branches begin with.
     """
 
     volumes: tuple[Volume, ...]
     depth: int | None
     elsewhere: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
 
 
 class _Part(NamedTuple):
@@ -84,7 +85,9 @@ def volume_row(network: Network, depth: int | None = None) -> VolumeRow:
         elsewhere = tuple(part.name for number, part in enumerate(parts) if number not in needed)
         for alike in (_same_operation, _same_shape):
             row = _in_columns(_merged(_volumes(network, parts, needed), alike))
-            found = VolumeRow(row, chosen, elsewhere)
+            drawn = {name for volume in row for name in volume.names}
+            inputs = tuple(name for name in network.inputs if name not in drawn and name not in elsewhere)
+            found = VolumeRow(row, chosen, elsewhere, inputs)
             if len(row) <= MOST:
                 return found
     if len(found.volumes) > TOO_MANY:

@@ -101,6 +101,11 @@ def _named(volume: Volume) -> str:
     return f"{short(first, 14)} … {short(last, 14)}"
 
 
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(short(name, 26) for name in names[:3])}{more}"
+
+
 def _scale(row: Sequence[Volume]) -> _Scale:
     """Scales by which the largest of everything is as large as it may be."""
     sizes = [size for volume in row if not volume.is_bar for size in volume.sizes if size > 1] or [1]
@@ -163,10 +168,10 @@ class _Picture:
             yield f"blocks are folded at depth {self.found.depth}"
         if any(volume.branches for volume in self.row):
             yield "branches that meet again are one box, with how many layers or blocks are in them"
+        if self.found.inputs:
+            yield f"branches begin with other inputs, too: {_listed(self.found.inputs)}"
         if self.found.elsewhere:
-            names = ", ".join(short(name, 26) for name in self.found.elsewhere[:3])
-            more = f" and {len(self.found.elsewhere) - 3} more" if len(self.found.elsewhere) > 3 else ""
-            yield f"not drawn, since the first output does not depend on it: {names}{more}"
+            yield f"not drawn, since the first output does not depend on it: {_listed(self.found.elsewhere)}"
 
     # where things are
 

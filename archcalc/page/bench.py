@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from archcalc.errors import UsageError, printable, quoted
 from archcalc.report.units import engineering, engineering_range
 
+MOST_SECONDS = 10**9
+
 
 class BenchRow(NamedTuple):
     """One measurement as text; `median` says what went wrong where there is none."""
@@ -24,7 +26,7 @@ def read_bench(path: str) -> tuple[BenchRow, ...]:
             return tuple(map(_row, json.load(stream)["rows"]))
     except OSError as error:
         raise UsageError(f"cannot read {quoted(path)}: {(error.strerror or str(error)).lower()}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise UsageError(f"{quoted(path)} is not what archcalc bench --format json writes") from None
 
 
@@ -34,4 +36,6 @@ def _row(row: dict[str, Any]) -> BenchRow:
     if seconds is None:
         return BenchRow(network, batch, dtype, printable(str(row["status"])), "")
     median, low, high = (float(seconds[name]) for name in ("median", "ci_low", "ci_high"))
+    if not 0 <= min(low, median, high) <= max(low, median, high) < MOST_SECONDS:
+        raise ValueError
     return BenchRow(network, batch, dtype, engineering(median, "s"), engineering_range(low, high, median, "s"))

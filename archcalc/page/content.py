@@ -6,13 +6,14 @@ from os.path import basename
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from archcalc.analysis.memory import Memory
+from archcalc.analysis.memory import LayerMemory, Memory
 from archcalc.diagram.draw import dot_program, to_svg
 from archcalc.diagram.picture import draw, look_of
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
 from archcalc.errors import Diagnostic
 from archcalc.layers.base import size_text
 from archcalc.page.plots import inlined, plot_depth
+from archcalc.report.memory_table import fold_memory
 from archcalc.report.network import Network
 from archcalc.report.reconciliation import Reconciliation
 from archcalc.report.summary import LayerSummary
@@ -120,7 +121,7 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
         tuple(_head(network, memory)),
         pictures,
         HEADERS,
-        tuple(_in_blocks(network, memory, rows)),
+        tuple(_Blocks(network, memory).rows(rows)),
         len(network.layers) - len(rows),
         sum(row.explanation is None for row in rows),
         tuple(unknown_reasons(network.summary)),
@@ -170,22 +171,35 @@ def _order(value: Any) -> float | None:
     return int(product) if product == int(product) else float(product)
 
 
-def _in_blocks(network: Network, memory: Memory, rows: list[Row], level: int = 0) -> Iterator[Row]:
-    """Rows of a level, 0 for the top; those in a block are in the row of the block."""
-    blocks: dict[str, list[Row]] = {}
-    for row in rows:
-        instances = network.graph.nodes[int(row.positions)].instances
-        blocks.setdefault(instances[level].name if len(instances) > level else row.name, []).append(row)
-    closed = {summary.name: summary for summary in network.folded(level + 1).layers}
-    for name, found in blocks.items():
-        if [row.name for row in found] == [name]:
-            yield found[0]
-            continue
-        summary = closed[name]
-        live = max(memory.layers[int(row.positions)].live for row in found)
-        places = " ".join(row.positions for row in found)
-        inside = tuple(_in_blocks(network, memory, found, level + 1))
-        yield Row(summary.name, summary.type, places, _cells(summary, live), None, inside)
+class _Blocks:
+    """The rows of a table, those in a block in the row of the block."""
+
+    def __init__(self, network: Network, memory: Memory) -> None:
+        self.network, self.memory = network, memory
+        self.levels: dict[int, tuple[dict[str, LayerSummary], dict[str, LayerMemory]]] = {}
+
+    def _closed(self, level: int) -> tuple[dict[str, LayerSummary], dict[str, LayerMemory]]:
+        """The rows of blocks that are inside of `level` others, by name."""
+        if level not in self.levels:
+            layers = fold_memory(self.memory, self.network.graph, level + 1).layers
+            summary = self.network.folded(level + 1)
+            self.levels[level] = {row.name: row for row in summary.layers}, {row.name: row for row in layers}
+        return self.levels[level]
+
+    def rows(self, found: list[Row], level: int = 0) -> Iterator[Row]:
+        """Rows of layers in the rows of a level, 0 for the top."""
+        blocks: dict[str, list[Row]] = {}
+        for row in found:
+            instances = self.network.graph.nodes[int(row.positions)].instances
+            blocks.setdefault(instances[level].name if len(instances) > level else row.name, []).append(row)
+        for name, inside in blocks.items():
+            if [row.name for row in inside] == [name]:
+                yield inside[0]
+                continue
+            summaries, layers = self._closed(level)
+            cells = _cells(summaries[name], layers[name].live)
+            places = " ".join(row.positions for row in inside)
+            yield Row(name, summaries[name].type, places, cells, None, tuple(self.rows(inside, level + 1)))
 
 
 def _conventions(found: Reconciliation) -> Iterator[tuple[str, str, str, str]]:

@@ -27,11 +27,21 @@ for (const article of document.querySelectorAll("article")) {
       pane.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
     }
   };
+  let soon; // the diagram stays where it is while the pointer only passes over rows
   for (const row of rows) {
     for (const event of ["mouseenter", "focusin"]) {
-      row.addEventListener(event, () => { mark(layersOf(row)); reveal(); });
+      row.addEventListener(event, () => {
+        mark(layersOf(row));
+        clearTimeout(soon);
+        soon = setTimeout(reveal, 150);
+      });
     }
-    for (const event of ["mouseleave", "focusout"]) row.addEventListener(event, () => mark([]));
+    for (const event of ["mouseleave", "focusout"]) {
+      row.addEventListener(event, () => {
+        mark([]);
+        clearTimeout(soon);
+      });
+    }
   }
   const lead = (card) => { // to the smallest row that has all layers of a card
     const wanted = places.get(card);

@@ -12,7 +12,7 @@ from typing import Any
 
 from archcalc.errors import UsageError, printable
 from archcalc.page.bench import BenchRow
-from archcalc.page.content import Allowance, depict, describe
+from archcalc.page.content import HEADERS, Allowance, depict, describe
 from archcalc.page.dark import dark_rules
 from archcalc.page.plots import plot_sizes
 from archcalc.report.comparison import compare
@@ -67,6 +67,7 @@ def _fill(title: str, version: int | None, parts: dict[str, Any]) -> str:
     asking = "; connect-src 'self'" if live else ""
     return environment.from_string(_part("page.html.jinja")).render(
         title=title,
+        columns=len(HEADERS),
         style=Markup(_part("page.css") + dark_rules()),
         scripts=[Markup(script) for script in scripts],
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {digests}; base-uri 'none'{asking}",

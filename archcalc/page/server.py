@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition
+from time import time_ns
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from archcalc.errors import UsageError
 
@@ -16,12 +16,10 @@ WAIT_SECONDS = 20  # for a newer page, before the question is answered with the 
 class PageServer(ThreadingHTTPServer):
     """Serves what `make` says of a version. Raises UsageError for a port that is taken."""
 
-    daemon_threads = True
-    allow_reuse_address = True
-
     def __init__(self, port: int, make: Callable[[int], str]) -> None:
-        self.make, self.version, self.changed = make, 1, Condition()
-        self.page = make(1)
+        # No version that an earlier server had, whose pages may still be open.
+        self.make, self.version, self.changed = make, time_ns() // 1_000_000, Condition()
+        self.page = make(self.version)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -55,19 +53,21 @@ class PageServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
+    timeout = 30  # seconds for a question to come in
 
     def do_GET(self) -> None:
         # Another name for this machine is how a page from elsewhere would read this one.
-        if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):
+        is_own = self.headers.get("Host", "").partition(":")[0] in (HOST, "localhost")
+        if not is_own or self.headers.get("Sec-Fetch-Site") == "cross-site":
             self.send_error(403)
             return
-        url = urlsplit(self.path)
-        after = parse_qs(url.query).get("after", [""])[0]
-        if url.path == "/":
+        path, _, question = self.path.partition("?")
+        after = question.removeprefix("after=")
+        if path == "/":
             self._answer("text/html", self.server.page)
-        elif url.path == "/version" and after.isdecimal() and len(after) < 19:
+        elif path == "/version" and after.isdecimal() and len(after) < 19:
             self._answer("text/plain", str(self.server.newer(int(after))))
-        elif url.path == "/favicon.ico":
+        elif path == "/favicon.ico":
             self.send_response(204)
             self.end_headers()
         else:
@@ -79,6 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(content)
 

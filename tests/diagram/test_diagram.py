@@ -1,6 +1,5 @@
 """Diagrams: their DOT text, their SVG, what they fold, and what they say of hostile names."""
 
-import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -10,12 +9,13 @@ import pytest
 from drawings import NAMES, SIAMESE, SVG, hostile_spec, parsed, picture_of, texts, with_class
 
 import archcalc
-from archcalc.diagram.choice import MANY
+from archcalc.analysis.lint import RULES
+from archcalc.diagram.choice import MANY, MANY_ARROWS
 from archcalc.diagram.dot import to_dot
-from archcalc.diagram.draw import dot_program, to_svg
+from archcalc.diagram.draw import dot_program, to_image, to_svg
 from archcalc.diagram.parts import find_parts, tiles_in
 from archcalc.diagram.picture import Look, draw
-from archcalc.diagram.style import STYLES
+from archcalc.diagram.style import STYLES, UNKNOWN
 from archcalc.errors import printable
 from archcalc.layers import LAYER_TYPES
 from archcalc.report.text_table import shortened
@@ -230,15 +230,90 @@ def test_memory_that_is_a_lower_bound_says_so() -> None:
     assert "≥ " in svg
 
 
-def test_what_check_finds_is_coloured() -> None:
-    network = archcalc.load("resnet18", inputs={"image": [3, 64, 64]})
-    found = {
-        layer for card in draw(network, Look(heat="check", depth=0)).cards if card.heat == 1 for layer in card.classes
+@pytest.mark.parametrize("name", SPECS)
+def test_whatever_check_finds_is_coloured(name: str) -> None:
+    """Every layer of every finding, those in copies too, and no other."""
+    network = archcalc.load(name)
+    wanted = {
+        f"layer-{network.position(layer)}"
+        for rule in RULES
+        for finding in rule.check(network.analysed)
+        if finding.kind == "layer"
+        for layer in finding.names
     }
-    (message,) = (d.message for d in network.check() if d.code == "R401")
-    first = re.search(r'layers "([^"]+)"', message)
-    assert first
-    assert f"layer-{network.position(first[1])}" in found
+    cards = draw(network, Look(heat="check", depth=0)).cards
+    hot = [set(card.classes) for card in cards if card.heat == 1]
+    assert wanted <= set().union(*hot)
+    assert all(classes & wanted for classes in hot)
+
+
+def test_what_is_unknown_is_no_zero() -> None:
+    network = archcalc.loads(
+        """
+    name = "t"
+    inputs.nodes = [5, 3]
+    inputs.edges = [5, 5]
+    layers = [
+      { name = "g", type = "gcn_conv", inputs = ["nodes", "edges"], out_features = 2 },
+      { name = "l", type = "linear", out_features = 4 },
+      { name = "r", type = "relu" },
+    ]
+    """
+    )
+    picture = draw(network, Look(heat="macs", show=("macs",)))
+    cards = {card.rows[0].left: card for card in picture.cards if card.color != "end"}
+    assert (cards["g"].heat, cards["l"].heat) == (UNKNOWN, 1)
+    assert [row.left for row in cards["g"].rows if row.kind in ("line", "mark")] == ["? MACs", "unknown MACs"]
+    assert "≤ 100 % of MACs" in [row.left for row in cards["l"].rows]
+    assert picture.heat
+    assert [text for _, text in picture.heat.legend()][-1] == "unknown"
+    assert to_svg(picture, None).count(STYLES["color"].heated(UNKNOWN)) >= 2
+
+
+def test_many_arrows_are_folded() -> None:
+    """As in a dense network: each layer reads all before it, so that stretches of them have an arrow for each pair."""
+    entries = [
+        f'{{ name = "c{n}", type = "cat", inputs = {[f"l{k}" for k in range(n)]} }},'
+        f'{{ name = "l{n}", type = "conv2d", out_channels = 1, kernel_size = 1, input = "c{n}" }},'
+        for n in range(2, 60)
+    ]
+    first = "".join(f'{{ name = "l{n}", type = "conv2d", out_channels = 1, kernel_size = 1 }},' for n in range(2))
+    network = archcalc.loads(f'name = "t"\ninputs.x = [1, 4, 4]\nlayers = [{first}{"".join(entries)}]')
+    picture = draw(network, Look())
+    assert picture.folded == "stretches of layers are folded"
+    assert len(picture.arrows) <= MANY_ARROWS + 2
+    assert sorted(name for card in picture.cards for name in card.classes) == sorted(
+        f"layer-{n}" for n in range(len(network.layers))
+    )
+
+
+@pytest.mark.dot
+def test_a_card_of_thousands_of_layers() -> None:
+    """Graphviz reads no value of more than 16,384 bytes."""
+    block = '{ type = "linear", out_features = 2, repeat = 3000 }'
+    network = archcalc.loads(
+        f'name = "t"\ninputs.x = [2]\nlayers = [{{ type = "deep" }}]\n[blocks.deep]\nlayers = [{block}]'
+    )
+    picture = draw(network, Look(depth=1))
+    assert to_image(picture, "png").startswith(b"\x89PNG")
+    for program in (dot_program(), None):
+        (card,) = with_class(parsed(to_svg(picture, program)), "layer-2999")
+        assert "3,000 layers" in "".join(card.itertext())
+
+
+def test_copies_that_are_there_in_training_alone_are_none() -> None:
+    network = archcalc.loads(
+        """
+    name = "t"
+    inputs.x = [4]
+    layers = [{ name = "b", type = "pair", repeat = 3, when = "training or index == 0" }]
+    [blocks.pair]
+    layers = [{ name = "l", type = "linear", out_features = 4 }, { name = "r", type = "relu" }]
+    """,
+        training=True,
+    )
+    cards = [card for card in draw(network, Look()).cards if card.color != "end"]
+    assert [(card.dashed, card.copies) for card in cards] == [(False, 1), (True, 2)]
 
 
 @pytest.mark.parametrize(

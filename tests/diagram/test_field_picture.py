@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import zlib
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +30,13 @@ def png(width: int, height: int) -> bytes:
     head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
     rows = zlib.compress(bytes(height * (width + 1)))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def png_head(width: int, height: int) -> bytes:
+    """A PNG that says more than it has."""
+    small = png(1, 1)
+    sizes = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return small.replace(small[8:33], chunk(b"IHDR", sizes + small[24:29]))
 
 
 def jpeg(width: int, height: int) -> bytes:
@@ -199,6 +207,9 @@ def test_the_size_is_read_from_the_header(tmp_path: Path, data: bytes, size: tup
         (jpeg(4, 4)[:14], "is a broken JPEG image"),
         (b"\xff\xd8\xff" + b"\xff" * 50, "is a broken JPEG image"),
         (png(4, 4) + bytes(MAX_BYTES), "has more than 5 MiB"),
+        (png_head(60_000, 60_000), "has 60,000×60,000 pixels; make it smaller"),
+        (b"\xff" * MAX_BYTES, "is neither a PNG nor a JPEG image"),
+        (b"\xff\xd8" + b"\xff" * (MAX_BYTES - 2), "is a broken JPEG image"),
     ],
 )
 def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
@@ -256,7 +267,8 @@ def test_a_turned_photo_fills_the_input(tmp_path: Path) -> None:
 
 
 def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none.png", Path("a\0b")):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "none.png", tmp_path / "pipe", Path("a\0b")):
         with pytest.raises(UsageError, match="cannot read"):
             read_raster(str(path))
 

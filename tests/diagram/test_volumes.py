@@ -242,6 +242,7 @@ def test_what_is_not_drawn_is_said() -> None:
     ]
     words = network.to_volumes_svg()
     assert "(3 in branches)" in words
+    assert "branches begin with other inputs, too: right" in words
     assert "not drawn, since the first output does not depend on it: other" in words
     lenet5 = archcalc.load("lenet5").to_volumes_svg()
     assert "not drawn" not in lenet5

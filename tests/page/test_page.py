@@ -4,7 +4,10 @@ import hashlib
 import re
 from base64 import b64encode
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,6 +16,7 @@ import archcalc
 from archcalc.cli import cli
 from archcalc.errors import UsageError
 from archcalc.page import content
+from archcalc.page.bench import BenchRow, read_bench
 from archcalc.page.page import render_page
 from archcalc.page.plots import plot_depth
 
@@ -164,6 +168,66 @@ def test_measured_times_are_shown(tmp_path: Path) -> None:
     assert invoke("lenet5", "-o", str(path), "--bench", str(times), "--force").stderr == ""
     for text in ("&lt;b&gt;A&lt;/b&gt;", "12.3 ms", "12.0–12.5 ms", "out of memory"):
         assert text in page
+
+
+def bench_with(median: str) -> str:
+    return BENCH.replace("0.0123", median)
+
+
+@pytest.mark.parametrize("median", ["1e999", "Infinity", "NaN", "-1", "1e300", "1" * 401])
+def test_times_that_make_no_sense_are_refused(tmp_path: Path, median: str) -> None:
+    (tmp_path / "times.json").write_text(bench_with(median))
+    with pytest.raises(UsageError, match="is not what archcalc bench --format json writes"):
+        invoke("lenet5", "-o", str(tmp_path / "page.html"), "--bench", str(tmp_path / "times.json"))
+
+
+@pytest.mark.parametrize("names", [["unet"], ["lenet5", "m5"]])
+def test_headings_skip_no_level(names: list[str]) -> None:
+    bench = read_bench_text(BENCH)
+    page = render_page({name: archcalc.load(name) for name in names}, bench)
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def read_bench_text(text: str) -> tuple[BenchRow, ...]:
+    with NamedTemporaryFile("w", suffix=".json") as stream:
+        stream.write(text)
+        stream.flush()
+        return read_bench(stream.name)
+
+
+def test_a_block_has_the_memory_of_all_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that have no room on the page count, too."""
+    monkeypatch.setattr(content, "MOST_ROWS", 2)
+    network = archcalc.loads(
+        """
+    name = "t"
+    inputs.x = [1, 8, 8]
+    layers = [{ name = "b", type = "three" }]
+    [blocks.three]
+    layers = [
+      { type = "relu" }, { type = "relu" }, { type = "conv2d", out_channels = 64, kernel_size = 3, padding = 1 },
+    ]
+    """
+    )
+    page = render_page({"t": network})
+    row = page[page.index('<th scope="row">b</th>') :].partition("</tr>")[0]
+    assert f'data-order="{network.memory().peak}"' in row
+
+
+def test_blocks_are_folded_once_for_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int | None] = []
+    folded = archcalc.Network.folded
+
+    def counted(self: archcalc.Network, depth: int | None = None, counting: str | None = None) -> Any:
+        calls.append(depth)
+        return folded(self, depth, counting)
+
+    monkeypatch.setattr(archcalc.Network, "folded", counted)
+    render_page({"resnet50": archcalc.load("resnet50")})
+    assert sorted(depth for depth in calls if depth) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"rows": [1]}', '{"rows": [{"network": "a"}]}', "[" * 100_000])

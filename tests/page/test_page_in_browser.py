@@ -122,6 +122,7 @@ def test_layers_alone_are_sorted_together(driver: Any, tmp_path: Path) -> None:
 
 def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Path) -> None:
     from selenium.webdriver import ActionChains
+    from selenium.webdriver.support.wait import WebDriverWait
 
     network = archcalc.load("resnet50")
     opened(driver, tmp_path, resnet50=network)
@@ -130,7 +131,10 @@ def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Pa
     driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", row)
     ActionChains(driver).move_to_element(row).perform()
     (card,) = cards_marked(driver)
-    assert is_inside(driver, card, ".diagram figure")
+    WebDriverWait(driver, 20).until(lambda driver: is_inside(driver, card, ".diagram figure"))
+    driver.execute_script("scrollTo(0, 0)")
+    ActionChains(driver).move_to_element(find(driver, "h1")).perform()
+    WebDriverWait(driver, 20).until(lambda driver: not cards_marked(driver))
     place = network.position("stem.maxpool")
     card = find(driver, f"svg .node.layer-{place}")
     driver.execute_script("arguments[0].closest('figure').scrollTop = 0", card)

@@ -1,6 +1,7 @@
 """`archcalc watch`: what it serves, when it is saved, and how it ends."""
 
 import os
+import re
 import signal
 import socket
 import struct
@@ -46,6 +47,20 @@ def got(address: str, **headers: str) -> str:
     return text
 
 
+def version_of(page: str) -> int:
+    """The version that a page says it is."""
+    found = re.search(r"const version = (\d+);", page)
+    assert found
+    return int(found[1])
+
+
+def newer(address: str, page: str) -> str:
+    """The page after one, once there is a newer."""
+    version = version_of(page)
+    assert int(got(f"{address}version?after={version}")) > version
+    return got(address)
+
+
 def saved(spec: Path, text: str) -> None:
     """As an editor does that puts a new file in the place of the old one."""
     new = spec.with_suffix(".new")
@@ -55,15 +70,37 @@ def saved(spec: Path, text: str) -> None:
 
 def test_a_saved_spec_is_shown_and_an_error_with_its_place(watched: tuple[str, Any], spec: Path) -> None:
     address, process = watched
-    assert '<h1 id="title-0">first</h1>' in got(address)
+    first = got(address)
+    assert '<h1 id="title-0">first</h1>' in first
     saved(spec, SPEC.replace("linear", "linaer"))
-    assert got(f"{address}version?after=1") == "2"
-    page = got(address)
+    page = newer(address, first)
     assert "net.toml:2" in page
     assert "linaer" in page
     saved(spec, SPEC.replace("first", "second"))
-    assert got(f"{address}version?after=2") == "3"
-    assert ">second</h1>" in got(address)
+    assert ">second</h1>" in newer(address, page)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert process.stderr.read() == ""
+
+
+def test_a_page_of_an_earlier_server_is_no_new_one(watched: tuple[str, Any]) -> None:
+    """It asks with a version that this server never had, and is told of another at once."""
+    address, _ = watched
+    version = version_of(got(address))
+    assert got(f"{address}version?after={version - 1}") == str(version)
+    assert version > 1_700_000_000_000  # milliseconds since 1970, so that no server begins where one began before
+
+
+def test_a_question_that_is_none(watched: tuple[str, Any]) -> None:
+    address, process = watched
+    port = int(address.rstrip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as browser:
+        browser.sendall(b"GET http://[ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b"404" in browser.recv(100)
+    with pytest.raises(HTTPError) as refused:
+        got(address, **{"Sec-Fetch-Site": "cross-site"})
+    assert refused.value.code == 403
+    refused.value.close()
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
     assert process.stderr.read() == ""
@@ -81,7 +118,8 @@ def test_another_host_or_path_gets_nothing(watched: tuple[str, Any]) -> None:
 def test_a_browser_that_goes_away_is_no_error(watched: tuple[str, Any]) -> None:
     address, process = watched
     port = int(address.rstrip("/").rpartition(":")[2])
-    for question in ("/", "/version?after=1"):
+    version = version_of(got(address))
+    for question in ("/", f"/version?after={version}"):
         for _ in range(3):
             with socket.create_connection(("127.0.0.1", port)) as browser:
                 browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # which resets
@@ -94,9 +132,9 @@ def test_a_browser_that_goes_away_is_no_error(watched: tuple[str, Any]) -> None:
 
 def test_the_last_good_page_stays_below_an_error(watched: tuple[str, Any], spec: Path) -> None:
     address, _ = watched
+    first = got(address)
     saved(spec, SPEC.replace("linear", "linaer"))
-    assert got(f"{address}version?after=1") == "2"
-    page = got(address)
+    page = newer(address, first)
     assert page.index("linaer") < page.index("Below is what it was before.") < page.index(">first</h1>")
 
 
