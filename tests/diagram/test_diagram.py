@@ -165,6 +165,16 @@ def test_inputs_that_are_no_equals_are_numbered() -> None:
     }
 
 
+def test_an_input_that_is_no_float32_says_so() -> None:
+    text = """
+    name = "t"
+    inputs.words = { shape = [5], dtype = "int64" }
+    layers = [{ type = "embedding", num_embeddings = 9, embedding_dim = 2 }]
+    """
+    card = draw(archcalc.loads(text), Look()).cards[0]
+    assert [row.left for row in card.rows] == ["words", "input, int64"]
+
+
 def test_outputs_have_names_and_shapes() -> None:
     picture = draw(archcalc.load("googlenet", training=True), Look())
     ends = [card.rows for card in picture.cards if card.identifier.startswith("output-")]

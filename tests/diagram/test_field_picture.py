@@ -299,6 +299,33 @@ def test_a_unit_is_numbers(unit: str) -> None:
     assert "is no unit" in done.output
 
 
+def test_an_image_has_no_place_on_one_axis(tmp_path: Path) -> None:
+    picture, file = tmp_path / "picture.png", tmp_path / "field.svg"
+    picture.write_bytes(png(8, 8))
+    assert invoke("m5", "--image", str(picture), "-o", str(file)).exit_code == 0
+    check_safe(file.read_text("utf-8"), images=0)
+    assert any("no rows for an image" in text for text in texts(file.read_text("utf-8")))
+
+
+def test_a_small_field_on_a_long_input_is_seen_near() -> None:
+    found = archcalc.load("m5").receptive_field("stage1.conv")
+    assert any(text.startswith("drawn are positions ") for text in texts(draw_unit_field(found)))
+
+
+def test_a_unit_that_sees_nothing_has_no_drawing(tmp_path: Path) -> None:
+    """As between the values that a transposed convolution puts apart."""
+    text = """
+    name = "t"
+    inputs.x = [1, 4, 4]
+    layers = [{ name = "c", type = "conv_transpose2d", out_channels = 1, kernel_size = 1, stride = 2 }]
+    """
+    found = archcalc.loads(text).receptive_field("c", (1, 1))
+    assert found.last.sees is None
+    with pytest.raises(UsageError, match='the unit of "c" sees nothing of the input'):
+        draw_unit_field(found)
+    assert archcalc.loads(text).receptive_field("c", (2, 2)).last.sees == ((1, 1), (1, 1))
+
+
 def test_a_drawing_is_an_svg(tmp_path: Path) -> None:
     done = invoke("lenet5", "-o", str(tmp_path / "field.png"))
     assert isinstance(done.exception, UsageError)
