@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.layers.base import Unknown, size_text
+from archcalc.layers.base import size_text
+from archcalc.numbers.bounds import Unknown
 
 if TYPE_CHECKING:
     from archcalc.analysis.counting import Reading

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from archcalc.analysis.explain import trace_inputs, trace_layer
 from archcalc.analysis.facts import find_misfits
 from archcalc.arithmetic import product
-from archcalc.layers.base import Layer, Tensor, Unknown
+from archcalc.layers.base import Layer, Tensor
+from archcalc.numbers.bounds import Unknown
 from archcalc.tracing import Traced, untraced
 
 moderately = settings(deadline=None, derandomize=True, max_examples=6, database=None)

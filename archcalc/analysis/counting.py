@@ -14,7 +14,8 @@ from archcalc.analysis.operations import Total, total
 from archcalc.analysis.traffic import tensor_bytes
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Node
-from archcalc.layers.base import Count, Unknown, elements
+from archcalc.layers.base import Count, elements
+from archcalc.numbers.bounds import Unknown
 
 
 class TermTotal(NamedTuple):

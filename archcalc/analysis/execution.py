@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.ledger import Ledger, Thing
 from archcalc.analysis.traffic import tensor_bytes, value_bytes
-from archcalc.layers.base import RESULT, Piece, Step, Unknown, elements
+from archcalc.layers.base import RESULT, Piece, Step, elements
+from archcalc.numbers.bounds import Unknown
 
 Pass = Literal["forward", "backward"]
 Key = int | tuple[int, str]  # the result of an operation by its number, or a parameter by its layer and name

@@ -7,8 +7,9 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.arithmetic import Window, field_size, product
 from archcalc.errors import UsageError, printable, quoted
-from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, Unknown, size_text
+from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, size_text
 from archcalc.layers.sliding import trace_window
+from archcalc.numbers.bounds import Unknown
 from archcalc.tracing import Traced, plain, untraced
 
 # The literature's letters for the fields that formulas calculate with; other fields stay bare numbers.

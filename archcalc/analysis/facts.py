@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 from archcalc.arithmetic import product
-from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Tensor, Tensors, Unknown, pointwise
+from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Tensor, Tensors, pointwise
+from archcalc.numbers.bounds import Unknown
 
 MAX_AXES = 64  # PyTorch's limit
 MAX_BITS = 512  # of the number of values on an edge

@@ -17,7 +17,8 @@ from archcalc.analysis.operations import count_operations, total
 from archcalc.analysis.parameters import count_parameters
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph, Node, connect
-from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, Unknown
+from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors
+from archcalc.numbers.bounds import Unknown
 from archcalc.spec.document import Document
 from archcalc.spec.expansion import expand
 from archcalc.symbolic.conditions import strongest

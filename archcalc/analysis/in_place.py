@@ -10,7 +10,8 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.training import GradientFlow, follow_gradients
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Node
-from archcalc.layers.base import RESULT, Step, Unknown
+from archcalc.layers.base import RESULT, Step
+from archcalc.numbers.bounds import Unknown
 
 
 def check_in_place(analysed: AnalysedGraph) -> list[Problem]:

@@ -13,7 +13,7 @@ from archcalc.analysis.receptive_field import AxisField, Field, fold_shortest_fi
 from archcalc.analysis.resizing import Extent, extents, resized
 from archcalc.analysis.shapes import Shapes, infer_shapes
 from archcalc.graph import Graph
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 
 TRIED = 512  # sizes at most, one after the other; from there on, one that works is taken to mean that larger ones do
 PERIODS = 4  # of sizes without loss that are tried: small inputs may be exceptions

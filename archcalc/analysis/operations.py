@@ -10,7 +10,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from archcalc.analysis.facts import LayerFacts
-from archcalc.layers.base import Count, Unknown
+from archcalc.layers.base import Count
+from archcalc.numbers.bounds import Unknown
 
 
 class Operations(Struct, frozen=True, gc=False):

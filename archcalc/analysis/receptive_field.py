@@ -14,7 +14,8 @@ from archcalc.analysis.shapes import Shapes
 from archcalc.arithmetic import POINT, Window, field_size, field_start
 from archcalc.errors import quoted
 from archcalc.graph import Graph
-from archcalc.layers.base import INTEGER, MAX_PHASES, Layer, PhasedWindow, Read, Shape, Tensor, Unknown, UnknownWindow
+from archcalc.layers.base import INTEGER, MAX_PHASES, Layer, PhasedWindow, Read, Shape, Tensor, UnknownWindow
+from archcalc.numbers.bounds import Unknown
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.operations import Operations
 from archcalc.analysis.traffic import count_traffic
-from archcalc.layers.base import Count, Unknown
+from archcalc.layers.base import Count
+from archcalc.numbers.bounds import Unknown
 
 STORED = {"tf32": "float32"}  # what is a way to multiply, and no way to store
 

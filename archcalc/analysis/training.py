@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.graph import Graph
-from archcalc.layers.base import Count, Factor, Unknown
+from archcalc.layers.base import Count, Factor
+from archcalc.numbers.bounds import Unknown
 
 
 class TrainingMacs(NamedTuple):

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.errors import UsageError, quoted
-from archcalc.layers.base import Shape, Unknown, elements, size_text
+from archcalc.layers.base import Shape, elements, size_text
+from archcalc.numbers.bounds import Unknown
 
 Interval = tuple[int, int]  # the first and the last position
 

@@ -19,11 +19,11 @@ from archcalc.layers.base import (
     Shape,
     Steps,
     Tensors,
-    Unknown,
     divides,
     size_text,
     torch_module,
 )
+from archcalc.numbers.bounds import Unknown
 from archcalc.tracing import untraced
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 from archcalc.arithmetic import POINT, Window, product
+from archcalc.numbers.bounds import Unknown
 
 Shape = tuple[Any, ...]  # sizes without the batch; ints, or any number that a formula can run on
 
@@ -49,12 +50,6 @@ class Misfit(NamedTuple):
     field: str | None = None
     reason: str | None = None
     help: str | None = None
-
-
-class Unknown(NamedTuple):
-    """A count that cannot be derived, and why. Never a zero."""
-
-    reason: str
 
 
 Count = int | Unknown

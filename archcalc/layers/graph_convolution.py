@@ -21,11 +21,11 @@ from archcalc.layers.base import (
     Step,
     Steps,
     Tensors,
-    Unknown,
     elements,
     size_text,
     torch_module,
 )
+from archcalc.numbers.bounds import Unknown
 
 
 class GcnConv(Layer):

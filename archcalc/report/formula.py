@@ -6,7 +6,8 @@ from typing import Any
 from archcalc.analysis.formula import Formula, LayerFormula
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.graph import is_within
-from archcalc.layers.base import Shape, Unknown
+from archcalc.layers.base import Shape
+from archcalc.numbers.bounds import Unknown
 from archcalc.report.mathematics import write
 from archcalc.report.text_table import Style, display_width, escaped, padded, shortened
 from archcalc.tracing import plain

@@ -5,7 +5,8 @@ from typing import Any
 from archcalc.analysis.input_range import ExactSizes, SizeRange
 from archcalc.analysis.resizing import described
 from archcalc.errors import printable
-from archcalc.layers.base import Unknown, size_text
+from archcalc.layers.base import size_text
+from archcalc.numbers.bounds import Unknown
 from archcalc.report.network import Network
 from archcalc.report.text_table import Style, shortened
 

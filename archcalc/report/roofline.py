@@ -9,7 +9,8 @@ from archcalc.analysis.roofline import Load, Roof, count_loads
 from archcalc.devices import Device
 from archcalc.errors import UsageError
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import Count, Unknown
+from archcalc.layers.base import Count
+from archcalc.numbers.bounds import Unknown
 from archcalc.report.folding import fold
 
 TOO_LARGE = "the network is so large that no number can say its time"

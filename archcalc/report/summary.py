@@ -10,7 +10,8 @@ from archcalc.analysis.operations import Operations, Total, total
 from archcalc.analysis.parameters import Parameters
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import Count, Shape, Tensor, Unknown
+from archcalc.layers.base import Count, Shape, Tensor
+from archcalc.numbers.bounds import Unknown
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -20,7 +20,7 @@ from archcalc.analysis.conventions import CONVENTIONS, Convention, Term
 from archcalc.analysis.counting import QUANTITIES, Reading, read_as
 from archcalc.graph import Graph, Node
 from archcalc.layers import LAYER_TYPES
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 
 DATA = Path(__file__).parent.parent / "data"
 PEERS = json.loads((DATA / "peer_counts.json").read_text("utf-8"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import archcalc
 from archcalc.analysis.formula import Formula
 from archcalc.errors import SpecError, UsageError
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 
 LETTERS = {1: ["F"], 2: ["K", "L"], 3: ["K", "H", "W"], 4: ["K", "D", "H", "W"]}
 

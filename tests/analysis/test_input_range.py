@@ -14,7 +14,7 @@ from archcalc import Network
 from archcalc.analysis.input_range import Bound, ExactSizes, SizeRange
 from archcalc.analysis.receptive_field import Field, fold_shortest_fields
 from archcalc.arithmetic import Window
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 
 RFA = json.loads((Path(__file__).parent.parent / "data" / "rfa_toolbox.json").read_text("utf-8"))
 

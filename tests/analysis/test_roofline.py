@@ -11,7 +11,7 @@ from archcalc.analysis.roofline import Roof, count_loads
 from archcalc.arithmetic import Window
 from archcalc.devices import DTYPES, Device, Peaks, shipped_devices
 from archcalc.errors import UsageError
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 from archcalc.report.roofline import LayerRoofline, Roofline
 
 # A device on which 1 operation takes 1 ns, and 1 byte 1/4 ns: the ridge is at 1/4 operation per byte.

@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
 from archcalc.analysis.training import TrainingMacs, count_training
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.device import random_inputs
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_four_readings import changed, facts, moderately, numbers, same, variations
 
 from archcalc.errors import UsageError
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 from archcalc.spec.expressions import ExpressionError, evaluate
 from archcalc.symbolic.number import Algebra, Symbolic, expression_of
 

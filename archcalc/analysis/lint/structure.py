@@ -7,7 +7,8 @@ from archcalc.analysis.lint.rule import Finding, counted, rule, steps
 from archcalc.analysis.receptive_field import Field
 from archcalc.errors import quoted
 from archcalc.graph import Node
-from archcalc.layers.base import Unknown, size_text
+from archcalc.layers.base import size_text
+from archcalc.numbers.bounds import Unknown
 
 
 @rule("G301", "unread-layer")

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from archcalc.analysis.traffic import count_traffic
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.bench.clock import Clock
 from archcalc.pytorch.bench.workload import Workload
 from archcalc.pytorch.build import BuiltNetwork

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.resizing import extents, resized
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.verify.stage import Stage
 from archcalc.report.network import Network
 from archcalc.report.verification import Comparison

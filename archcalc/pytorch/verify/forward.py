@@ -10,7 +10,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from archcalc.layers.base import Unknown, elements
+from archcalc.layers.base import elements
+from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.build import BuiltNetwork
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory

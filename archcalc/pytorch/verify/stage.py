@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.analysis.resizing import steering
-from archcalc.layers.base import Unknown
+from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.verify.gradients import Interval, Measurable
 from archcalc.report.summary import exact
 from archcalc.report.verification import Comparison, compare

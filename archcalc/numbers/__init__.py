@@ -1,0 +1,1 @@
+"""Numbers that are more than a number."""

@@ -1,0 +1,235 @@
+"""Values of which not everything is known: a lower bound, an upper bound, or nothing at all.
+
+An exact value is a plain number. The others are none: arithmetic, comparison by size, truth and formatting as a number
+raise TypeError, so that they cannot be taken for exact by mistake. What can be said of them is said by the functions
+here, which keep the direction of a bound and the reasons for it. Values are never negative unless a function says so.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+N = TypeVar("N", bound=float)
+SHOWN = 3  # names of layers in a line
+
+
+class Cause(NamedTuple):
+    """Why something is missing, and the layers of which that is so."""
+
+    why: str
+    layers: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        hidden = len(self.layers) - SHOWN
+        shown = ", ".join(self.layers[:SHOWN]) + (f" and {hidden:,} more" if hidden > 0 else "")
+        return f"{shown}: {self.why}" if shown else self.why
+
+
+Causes = tuple[Cause, ...]
+
+
+class Inexact(Struct, frozen=True, gc=False):
+    """A value that is not exact. Abstract."""
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(f"{self!r} is neither true nor false")
+
+
+class Unknown(Inexact, frozen=True, gc=False):
+    """A value that cannot be derived, and why. Never a zero."""
+
+    reason: str
+
+    @property
+    def causes(self) -> Causes:
+        """What is missing."""
+        return (Cause(self.reason),)
+
+    def __str__(self) -> str:
+        return "?"
+
+
+class Bound(Inexact, Generic[N], frozen=True, gc=False):
+    """The end of a range that a value lies in, and what is missing to know it exactly. Abstract."""
+
+    value: N
+    causes: Causes
+
+    @property
+    def reason(self) -> str:
+        """What is missing, in one line."""
+        return reason_text(self.causes)
+
+
+class AtLeast(Bound[N], Generic[N], frozen=True, gc=False):
+    """A lower bound: the value is this, or more."""
+
+    def __str__(self) -> str:
+        return f"≥ {self.value:,}"
+
+
+class AtMost(Bound[N], Generic[N], frozen=True, gc=False):
+    """An upper bound: the value is this, or less."""
+
+    def __str__(self) -> str:
+        return f"≤ {self.value:,}"
+
+
+Lower: TypeAlias = N | AtLeast[N]  # exact, or a lower bound
+Value: TypeAlias = N | AtLeast[N] | AtMost[N] | Unknown
+
+
+# what is known of a value
+
+
+def known(value: Value[N]) -> N | None:
+    """The number in a value, be it exact or a bound; None where nothing is known."""
+    if isinstance(value, Unknown):
+        return None
+    return value.value if isinstance(value, AtLeast | AtMost) else value
+
+
+def floor_of(value: Lower[N]) -> N:
+    """The number that an exact value is, and a lower bound at least."""
+    return value.value if isinstance(value, AtLeast) else value
+
+
+def certain(value: Value[N]) -> N | None:
+    """The number that a value is; None for what is not exact."""
+    return None if isinstance(value, Inexact) else value
+
+
+def causes_of(value: Any) -> Causes:
+    """What is missing from a value; nothing from an exact one."""
+    return value.causes if isinstance(value, Unknown | AtLeast | AtMost) else ()
+
+
+def reason_of(value: Any) -> str | None:
+    """The same in one line; None for an exact value."""
+    return reason_text(causes_of(value)) or None
+
+
+def reason_text(causes: Iterable[Cause]) -> str:
+    """Several reasons in one line."""
+    return "; ".join(map(str, causes))
+
+
+def is_at_most(value: Value[N], limit: N) -> bool | None:
+    """Whether a value is within a maximum; None where that cannot be decided."""
+    if isinstance(value, AtLeast):
+        return None if value.value <= limit else False
+    if isinstance(value, AtMost):
+        return True if value.value <= limit else None
+    return None if isinstance(value, Unknown) else value <= limit
+
+
+def is_at_least(value: Value[N], limit: N) -> bool | None:
+    """Whether a value reaches a minimum; None where that cannot be decided."""
+    if isinstance(value, AtLeast):
+        return True if value.value >= limit else None
+    if isinstance(value, AtMost):
+        return None if value.value >= limit else False
+    return None if isinstance(value, Unknown) else value >= limit
+
+
+# values made of others
+
+
+def gathered(causes: Iterable[Cause]) -> Causes:
+    """Causes with the layers of each reason together."""
+    layers: dict[str, dict[str, None]] = {}
+    for cause in causes:
+        layers.setdefault(cause.why, {}).update(dict.fromkeys(cause.layers))
+    return tuple(Cause(why, tuple(names)) for why, names in layers.items())
+
+
+def at_least(value: N, causes: Causes) -> Lower[N]:
+    """A lower bound if something is missing, else the value."""
+    return AtLeast(value, causes) if causes else value
+
+
+def total(values: Iterable[tuple[str, N | AtLeast[N] | Unknown]]) -> Lower[N]:
+    """The sum of the values of layers, by name; a lower bound where a part of it is missing."""
+    every = [*values]
+    sum_known: Any = sum(number for _, value in every if (number := known(value)) is not None)
+    return at_least(sum_known, gathered(cause for pair in every for cause in _named(*pair)))
+
+
+def _named(name: str, value: Any) -> Iterable[Cause]:
+    """What is missing from the value of a layer; a cause that has layers already keeps them."""
+    return (cause if cause.layers else Cause(cause.why, (name,)) for cause in causes_of(value))
+
+
+def times(factor: N, value: Any) -> Any:
+    """A value so many times; the factor is not negative."""
+    return _mapped(value, lambda number: factor * number)
+
+
+def plus(value: Any, more: N) -> Any:
+    """A value and a number, which may be negative."""
+    return _mapped(value, lambda number: number + more)
+
+
+def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+    """What a function that never falls makes of a value."""
+    if isinstance(value, AtLeast | AtMost):
+        return type(value)(function(value.value), value.causes)
+    return value if isinstance(value, Unknown) else function(value)
+
+
+def highest(values: Iterable[Lower[N]]) -> Lower[N]:
+    """The largest of values; a lower bound if one of them is, since that may be the largest."""
+    every = [*values]
+    return at_least(max(map(floor_of, every)), gathered(cause for value in every for cause in causes_of(value)))
+
+
+def minus(value: Value[N], other: Value[N]) -> Value[N]:
+    """The difference, which may be negative."""
+    return _opposed(value, other, lambda one, two: one - two)
+
+
+def quotient(dividend: Value[Any], divisor: Value[Any]) -> Value[Any]:
+    """The quotient of values above 0."""
+    return _opposed(dividend, divisor, lambda one, two: one / two)
+
+
+def _opposed(value: Value[Any], other: Value[Any], function: Callable[[Any, Any], Any]) -> Value[Any]:
+    """A function that rises with its first value and falls with the second, as far as it is bounded."""
+    directions = {_direction(value), -_direction(other)} - {0}
+    causes = gathered((*causes_of(value), *causes_of(other)))
+    one, two = known(value), known(other)
+    if one is None or two is None or len(directions) > 1:
+        return Unknown(reason_text(causes))
+    found = function(one, two)
+    return (AtLeast if directions == {1} else AtMost)(found, causes) if directions else found
+
+
+def _direction(value: Any) -> int:
+    """1 for what may be more, −1 for what may be less, 0 for what is neither."""
+    return isinstance(value, AtLeast) - isinstance(value, AtMost)
+
+
+# texts, and plain values for JSON
+
+
+def text(value: Any, form: Callable[[Any], str] = "{:,}".format, most: str = "≤ ") -> str:
+    """A value as it is printed: `1,234`, `≥ 1,234`, `≤ 1,234` or `?`."""
+    if isinstance(value, Unknown):
+        return "?"
+    sign = "≥ " if isinstance(value, AtLeast) else most if isinstance(value, AtMost) else ""
+    return sign + form(known(value))
+
+
+def beside(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for JSON: numbers, null for what is unknown, and beside them the reasons for those that are not exact.
+
+    Under `lower_bounds`, `upper_bounds` and `unknown`, where there are any, by the name of the value.
+    """
+    kinds = {"lower_bounds": AtLeast, "upper_bounds": AtMost, "unknown": Unknown}
+    reasons = {
+        key: {name: reason_of(value) for name, value in values.items() if isinstance(value, kind)}
+        for key, kind in kinds.items()
+    }
+    numbers = {name: known(value) for name, value in values.items()}
+    return {**numbers, **{key: found for key, found in reasons.items() if found}}
