@@ -115,6 +115,32 @@ def test_random_networks_verify() -> None:
     assert covered.count(True) > 0.8 * len(covered)
 
 
+HOLES = """
+name = "units that see nothing"
+inputs.x = [2, 17, 24]
+layers = [
+  { name = "pool", type = "adaptive_avg_pool2d", output_size = [4, 6] },
+  { name = "up", type = "conv_transpose2d", out_channels = 2, kernel_size = 1, stride = 2 },
+]
+"""
+TWO_READERS = """
+name = "a dense layer along time beside a strided convolution"
+outputs = ["time", "conv"]
+inputs.x = [8, 24]
+layers = [
+  { name = "time", type = "linear", input = "x", out_features = 12 },
+  { name = "conv", type = "conv1d", input = "x", out_channels = 8, kernel_size = 3, stride = 3 },
+]
+"""
+
+
+@pytest.mark.parametrize("text", [HOLES, TWO_READERS])
+def test_fields_are_measured_whatever_units_see(text: str) -> None:
+    found = verify(archcalc.loads(text))
+    assert found.agrees, described(found)
+    assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
+
+
 # --- what is wrong is found ------------------------------------------------------------------------------------------
 
 Mutation = Callable[[pytest.MonkeyPatch, type[Layer]], None]

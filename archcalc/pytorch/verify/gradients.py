@@ -45,12 +45,14 @@ class Measurable:
 
         `units` has its place for each axis of the field; None is for all units together.
         """
-        values = self.signals[edge].values
+        signal = self.signals[edge]
+        # One channel stands for all that are equal, unless a field has units along the channels.
+        values = signal.all_channels() if units and any(axis.axis == 0 for axis in field.axes) else signal.values
         places: list[int | slice] = [slice(None)] * (values.dim() - 1)
         for axis, unit in zip(field.axes, units, strict=True) if units else ():
             places[axis.axis] = unit
         # Layers that pass their input on have the very same values.
-        key = (id(values), str(places), field.shape)
+        key = (id(signal.values), str(places), field.shape)
         if key not in self.known:
             self.known[key] = self._differentiate(values[(0, *places)].sum(), field)
         return self.known[key]

@@ -230,5 +230,8 @@ def _clipped(field: Field, places: Places) -> Facts | None:
     found = []
     for axis, unit, size in zip(field.axes, places, field.shape, strict=True):
         first, last = axis.sees(unit)
-        found.append([int(max(first, 0)), int(min(last, size - 1))])
-    return {"seen": found} if all(first <= last for first, last in found) else None
+        first, last = max(first, 0), min(last, size - 1)
+        if first > last:
+            return None
+        found.append([int(first), int(last)])
+    return {"seen": found}
