@@ -1,0 +1,59 @@
+"""The one generator of random networks; it speaks the whole language of specs.
+
+    from networks import networks, Wishes
+
+    @given(networks())                      # Hypothesis: failures shrink
+    def test(drawn: Drawn) -> None:
+        network = drawn.load()              # archcalc.loads(drawn.text, training=drawn.training, batch=drawn.batch)
+
+    network_of(seed)                        # the same generator without Hypothesis: fast, one network for each number
+
+`networks(Wishes(...))` narrows it: `types` (layer types that may be there), `inputs` (kinds of inputs), `sizes`,
+`layers` (the most entries), `language=False` (a plain graph of layers), `dtypes=False` (float32 inputs only),
+`several=False` (one input only).
+
+How it works: entries are drawn one after the other for a shape that is known, each is tried on its own by archcalc, and
+kept if it fits. `layers.py` has the fields of every layer type, `values.py` names and expressions, `scope.py` what can
+be read, `graphs.py` entries, branches and blocks, `text.py` writes TOML, `choice.py` says who decides.
+"""
+
+from typing import Any, NamedTuple
+
+from hypothesis import reject
+from hypothesis import strategies as st
+
+import archcalc
+from networks.choice import Choice, Seeded, Shrinkable
+from networks.graphs import Wishes, Writer
+from networks.text import to_toml
+
+__all__ = ["Drawn", "Wishes", "network_of", "networks"]
+
+
+class Drawn(NamedTuple):
+    """A spec that loads, and the arguments to load it with."""
+
+    text: str
+    training: bool = False
+    batch: int = 1
+
+    def load(self, **arguments: Any) -> archcalc.Network:
+        return archcalc.loads(self.text, **{"training": self.training, "batch": self.batch, **arguments})
+
+
+def write(choice: Choice, wishes: Wishes) -> Drawn | None:
+    """A network, decision by decision; None if what came out does not load."""
+    writer = Writer(choice, wishes)
+    data = writer.write()
+    return data and Drawn(to_toml(data, choice), writer.training, choice.of([1, 2, 3]))
+
+
+@st.composite
+def networks(draw: st.DrawFn, wishes: Wishes = Wishes()) -> Drawn:  # noqa: B008  # it is frozen
+    """Networks of all kinds."""
+    return write(Shrinkable(draw), wishes) or reject()
+
+
+def network_of(seed: int, wishes: Wishes = Wishes()) -> Drawn | None:  # noqa: B008
+    """The network of a number; None for the few numbers that have none."""
+    return write(Seeded(seed), wishes)

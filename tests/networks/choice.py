@@ -1,0 +1,73 @@
+"""Where a generator's decisions come from: Hypothesis, which can shrink them, or a seed, which is fast.
+
+Both make the same networks of the same code. Every method puts the simplest answer first: shrinking goes there.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Protocol, TypeVar
+
+from hypothesis import strategies as st
+
+T = TypeVar("T")
+
+
+class Choice(Protocol):
+    """Makes decisions."""
+
+    def integer(self, least: int, most: int) -> int:
+        """A whole number of a range, both ends included."""
+
+    def of(self, options: Sequence[T]) -> T:
+        """One of the options; those that are there several times come more often."""
+
+    def chance(self, percent: int) -> bool:
+        """Whether something happens that happens so often."""
+
+    def several(self, least: int, most: int, make: Callable[[], None]) -> None:
+        """Makes something so often. Shrinking leaves out one of them as a whole."""
+
+
+class Shrinkable:
+    """Decisions of Hypothesis."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+
+    def integer(self, least: int, most: int) -> int:
+        return self._draw(_integers(least, most))
+
+    def of(self, options: Sequence[T]) -> T:
+        return options[self.integer(0, len(options) - 1)]
+
+    def chance(self, percent: int) -> bool:
+        return self.integer(0, 99) >= 100 - percent
+
+    def several(self, least: int, most: int, make: Callable[[], None]) -> None:
+        self._draw(st.lists(st.builds(make), min_size=least, max_size=most))
+
+
+class Seeded:
+    """Decisions that follow from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def integer(self, least: int, most: int) -> int:
+        return least + int(self._random.random() * (most - least + 1))
+
+    def of(self, options: Sequence[T]) -> T:
+        return options[self.integer(0, len(options) - 1)]
+
+    def chance(self, percent: int) -> bool:
+        return self._random.random() * 100 < percent
+
+    def several(self, least: int, most: int, make: Callable[[], None]) -> None:
+        for _ in range(self.integer(least, most)):
+            make()
+
+
+@lru_cache(maxsize=4096)
+def _integers(least: int, most: int) -> st.SearchStrategy[int]:
+    return st.integers(least, most)
