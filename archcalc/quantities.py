@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.layers.base import size_text
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import Amount, Unknown
 
 if TYPE_CHECKING:
     from archcalc.analysis.counting import Reading
@@ -18,26 +18,20 @@ if TYPE_CHECKING:
     from archcalc.report.summary import ReceptiveField
 
 Bound = Literal["max", "min"]
-LayerValues = list[int | None]  # one for each layer of a network, None where it is unknown
+LayerValues = list[Amount]  # one for each layer of a network
 
 
 class Measured(NamedTuple):
-    """What a network has of a quantity: as much as is known of it, or None.
+    """What a network has of a quantity: exact, a bound, or unknown.
 
-    `missing` says what is missing where that is a lower bound, or why it is None. `sizes` are those of a receptive
-    field, of which the smallest is `known`. `layer` is the one at which a quantity is read that is no sum over layers.
+    `sizes` are those of a receptive field, of which the smallest is the value. `layer` is the one at which a quantity
+    is read that is no sum over layers.
     """
 
-    known: int | None
-    missing: str | None = None
+    value: Amount
     sizes: tuple[int | None, ...] = ()
     unit: str = ""  # `hops` where sizes are not in pixels
     layer: str | None = None
-
-    @property
-    def certain(self) -> int | None:
-        """What is known where nothing is missing from it, else None."""
-        return None if self.missing else self.known
 
 
 class Unit(NamedTuple):
@@ -78,8 +72,7 @@ def _summed(title: str, summary: str, attribute: str) -> Quantity:
     """A quantity that the rows and the totals of the summary have."""
 
     def read(network: "Network") -> Measured:
-        totals = network.totals
-        return Measured(getattr(totals, attribute), totals.lower_bounds.get(attribute))
+        return Measured(getattr(network.totals, attribute))
 
     return Quantity(title, summary, COUNT, read, lambda network: [getattr(row, attribute) for row in network.layers])
 
@@ -88,13 +81,9 @@ def _counted(title: str, summary: str, count: "Callable[[Network], Reading]") ->
     """A quantity that a counting convention has."""
 
     def read(network: "Network") -> Measured:
-        found = count(network)
-        return Measured(found.total, found.unknown)
+        return Measured(count(network).total)
 
-    def layers(network: "Network") -> LayerValues:
-        return [None if isinstance(value, Unknown) else value for value in count(network).layers]
-
-    return Quantity(title, summary, COUNT, read, layers)
+    return Quantity(title, summary, COUNT, read, lambda network: [*count(network).layers])
 
 
 def by_convention(name: str) -> Quantity:
@@ -105,7 +94,7 @@ def by_convention(name: str) -> Quantity:
     return _counted(found.title, found.sentence, lambda network: network.count(name))
 
 
-NO_FIELD = Measured(None, "no layer has positions of the input to see")
+NO_FIELD = Measured(Unknown("no layer has positions of the input to see"))
 
 
 def _field(network: "Network") -> Measured:
@@ -116,7 +105,7 @@ def _field(network: "Network") -> Measured:
     last: Measured | None = None
     for row in reversed(network.layers):
         if "receptive_field" in row.unknown:
-            return Measured(None, f"{row.name}: {row.unknown['receptive_field']}", layer=row.name)
+            return Measured(Unknown(f"{row.name}: {row.unknown['receptive_field']}"), layer=row.name)
         if row.receptive_field:
             reading = _field_reading(row.name, row.receptive_field)
             if any(axis.extent > 1 and axis.advance and not axis.mixed for axis in row.receptive_field.axes):
@@ -127,12 +116,12 @@ def _field(network: "Network") -> Measured:
 
 def _field_reading(layer: str, field: "ReceptiveField") -> Measured:
     smallest = min(size or 0 for size in field.size)
-    return Measured(smallest, None, field.size, "hops" if field.unit == "hops" else "", layer)
+    return Measured(smallest, field.size, "hops" if field.unit == "hops" else "", layer)
 
 
 def _peak_memory(network: "Network") -> Measured:
     memory = network.memory()
-    return Measured(memory.peak, memory.lower_bound, layer=memory.peak_layer)
+    return Measured(memory.peak, layer=memory.peak_layer)
 
 
 def sizes_text(reading: Measured) -> str:

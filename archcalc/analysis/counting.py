@@ -10,35 +10,32 @@ from typing import NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.conventions import CONVENTIONS, Activations, Convention, Departure, Term
 from archcalc.analysis.facts import LayerFacts
-from archcalc.analysis.operations import Total, total
 from archcalc.analysis.traffic import tensor_bytes
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import Count, elements
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import AtLeast, AtMost, Lower, Unknown, at_least, causes_of, known, times, total
 
 
 class TermTotal(NamedTuple):
-    """What one term adds to the total; `unknown` says what is missing from it."""
+    """What one term adds to the total, as far as it is known: AtMost for one that is subtracted."""
 
     label: str
-    value: int
-    unknown: str | None = None
+    value: int | AtLeast[int] | AtMost[int]
 
 
 class Reading(NamedTuple):
     """A network as a convention counts it, for the whole batch.
 
     `layers` are the counts of the layers, in the network's order. `terms` add up to `total`, and begin with the plain
-    MACs (unless activations are counted). Where `unknown` says what is missing, `total` is a lower bound. `departures`
-    say what its tool gets wrong in this network, and archcalc does not.
+    MACs (unless activations are counted). `departures` say what its tool gets wrong in this network, and archcalc does
+    not.
     """
 
     convention: Convention | Activations
     layers: tuple[Count, ...]
     terms: tuple[TermTotal, ...]
-    total: int
-    unknown: str | None
+    total: Lower[int]
     departures: tuple[str, ...]
 
     @property
@@ -69,12 +66,21 @@ def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Re
     table = [rows[_kind(*known)] for known in nodes]
     names, labels = [node.name for node, _ in nodes], _labels(convention)
     columns = ([row[number] for row in table] for number in range(len(labels)))
-    terms = tuple(TermTotal(label, *_total(names, column)) for label, column in zip(labels, columns, strict=True))
+    terms = tuple(_term(label, convention, names, column) for label, column in zip(labels, columns, strict=True))
     layers = tuple(map(_sum, table))
     wrong = [found for found in convention.departures if any(_is_mistaken(found, *known) for known in kinds.values())]
     mistakes = tuple(departure.mistake for departure in wrong)
-    missing = _total(names, layers).unknown
-    return Reading(convention, layers, terms, sum(term.value for term in terms), missing, mistakes)
+    sum_known = sum(known(term.value) or 0 for term in terms)
+    whole = at_least(sum_known, causes_of(total(zip(names, layers, strict=True))))
+    return Reading(convention, layers, terms, whole, mistakes)
+
+
+def _term(label: str, convention: Convention | Activations, names: list[str], counts: Sequence[Count]) -> TermTotal:
+    found = total(zip(names, counts, strict=True))
+    is_subtracted = any(term.factor < 0 for term in convention.terms if term.label == label)
+    return TermTotal(
+        label, AtMost(found.value, found.causes) if isinstance(found, AtLeast) and is_subtracted else found
+    )
 
 
 def _kind(node: Node, facts: LayerFacts) -> tuple[LayerFacts, bool, bool]:
@@ -93,15 +99,8 @@ def _row(convention: Convention | Activations, node: Node, facts: LayerFacts, ba
     return tuple(_sum(count for own, count in found if own == label) for label in _labels(convention))
 
 
-def _total(names: list[str], counts: Sequence[Count]) -> Total:
-    # Reasons are looked for only where there are any.
-    if Unknown in map(type, counts):
-        return total(zip(names, counts, strict=True))
-    return Total(sum(count for count in counts if isinstance(count, int)))
-
-
 def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
-    return _times(term.factor, QUANTITIES[term.quantity](facts, batch)) if _applies(term, node, facts) else 0
+    return times(term.factor, QUANTITIES[term.quantity](facts, batch)) if _applies(term, node, facts) else 0
 
 
 def _is_mistaken(departure: Departure, node: Node, facts: LayerFacts) -> bool:
@@ -128,17 +127,13 @@ def _sum(counts: Iterable[Count]) -> Count:
     return known
 
 
-def _times(factor: int, count: Count) -> Count:
-    return count if isinstance(count, Unknown) else factor * count
-
-
 def _of_kind(kind: str) -> Callable[[LayerFacts, int], Count]:
     """Operations of one kind."""
-    return lambda facts, batch: _times(batch, facts.operations.get(kind, 0))
+    return lambda facts, batch: times(batch, facts.operations.get(kind, 0))
 
 
 def _other_operations(facts: LayerFacts, batch: int) -> Count:
-    return _times(batch, _sum(count for kind, count in facts.operations.items() if kind != "macs"))
+    return times(batch, _sum(count for kind, count in facts.operations.items() if kind != "macs"))
 
 
 def _outputs(facts: LayerFacts, batch: int) -> Count:
@@ -147,15 +142,15 @@ def _outputs(facts: LayerFacts, batch: int) -> Count:
 
 def _unweighted(facts: LayerFacts, _batch: int) -> Count:
     """MACs of one sample that are no connections."""
-    return _sum((facts.operations.get("macs", 0), facts.biases, _times(-1, facts.connections)))
+    return _sum((facts.operations.get("macs", 0), facts.biases, times(-1, facts.connections)))
 
 
 # What terms are made of: counts of one layer for the batch, of what layers say of themselves for a sample.
 QUANTITIES: dict[str, Callable[[LayerFacts, int], Count]] = {
     **{kind: _of_kind(kind) for kind in ("macs", "multiplications", "divisions", "comparisons", "exponentials")},
-    "macs_of_further_samples": lambda facts, batch: _times(batch - 1, facts.operations.get("macs", 0)),
+    "macs_of_further_samples": lambda facts, batch: times(batch - 1, facts.operations.get("macs", 0)),
     "other_operations": _other_operations,
-    "biases": lambda facts, batch: _times(batch, facts.biases),
+    "biases": lambda facts, batch: times(batch, facts.biases),
     "biases_of_one_sample": lambda facts, _batch: facts.biases,
     "connections": lambda facts, _batch: facts.connections,
     "unweighted": _unweighted,
@@ -163,7 +158,7 @@ QUANTITIES: dict[str, Callable[[LayerFacts, int], Count]] = {
     "inputs": lambda facts, batch: batch * int(elements(facts.inputs[0].shape)),
     "outputs": _outputs,
     "new_outputs": lambda facts, batch: 0 if facts.layer.is_view else _outputs(facts, batch),
-    "product_outputs": lambda facts, batch: _times(batch, facts.product_outputs),
+    "product_outputs": lambda facts, batch: times(batch, facts.product_outputs),
     "scaled_outputs": lambda facts, batch: _outputs(facts, batch) if "weight" in facts.parameters else 0,
     "bytes_of_parametrized": lambda facts, batch: tensor_bytes(facts.output, None, batch) if facts.parameters else 0,
 }

@@ -6,6 +6,7 @@ decides about the structure (`repeat`, `when`, comparisons), and each decision i
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
+from operator import methodcaller
 from typing import Any, NamedTuple
 
 import sympy
@@ -13,12 +14,12 @@ import sympy
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.facts import LayerFacts
 from archcalc.analysis.in_place import check_in_place
-from archcalc.analysis.operations import count_operations, total
+from archcalc.analysis.operations import count_operations
 from archcalc.analysis.parameters import count_parameters
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph, Node, connect
 from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import Unknown, at_least, causes_of, known, mapped, total
 from archcalc.spec.document import Document
 from archcalc.spec.expansion import expand
 from archcalc.symbolic.conditions import strongest
@@ -45,7 +46,7 @@ class Formula(NamedTuple):
     """The closed forms of a network, as SymPy expressions in `symbols` and in the names of `definitions`.
 
     They equal what `load` gives wherever the network fits together and `conditions` hold. `values` are those of the
-    symbols in the spec, `macs` are for the whole `batch`, and a lower bound where `missing` says what they lack.
+    symbols in the spec, `macs` are for the whole `batch`, and AtLeast where something is missing from them.
     """
 
     name: str
@@ -55,8 +56,7 @@ class Formula(NamedTuple):
     inputs: dict[str, Shape]
     outputs: dict[str, Shape]
     parameters: Any
-    macs: Any
-    missing: str | None
+    macs: Any  # an expression, or AtLeast with one
     layers: tuple[LayerFormula, ...]
     definitions: dict[Any, Any]
     conditions: tuple[Any, ...]
@@ -69,7 +69,7 @@ class Formula(NamedTuple):
     def substituted(self, expression: Any) -> Any:
         """An expression of this formula with the definitions put in, so that only `symbols` are left."""
         for name, definition in reversed(self.definitions.items()):
-            expression = expression.xreplace({name: definition})
+            expression = mapped(expression, methodcaller("xreplace", {name: definition}))
         return expression
 
     def numbers(self, values: Mapping[str, Any] | None = None) -> dict[Any, Any]:
@@ -85,7 +85,7 @@ class Formula(NamedTuple):
 
     def value(self, expression: Any, values: Mapping[str, Any] | None = None) -> Any:
         """An expression of this formula, or a condition, for values of the symbols by name; by default the spec's."""
-        return expression.xreplace(self.numbers(values))
+        return mapped(expression, methodcaller("xreplace", self.numbers(values)))
 
 
 class SymbolicLayer(NamedTuple):
@@ -101,8 +101,8 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
     """The closed forms of a graph in whose layers and inputs there are symbols."""
     edges = [_named_sizes(tensor, None, algebra) for tensor in graph.inputs.values()]
     layers = [*_layers(graph, edges, batch, algebra)]
-    known = [layer.macs for layer in layers if not isinstance(layer.macs, Unknown)]
-    unknown = ((layer.node.name, layer.macs) for layer in layers if isinstance(layer.macs, Unknown))
+    counted = [layer.macs for layer in layers if not isinstance(layer.macs, Unknown)]
+    missing = causes_of(total([(row.node.name, row.macs) for row in layers if isinstance(row.macs, Unknown)]))
     names = [*graph.inputs, *(node.name for node in graph.nodes)]
     publish = Publisher(algebra, {number.expression for number in symbols.values()})
     return Formula(
@@ -113,8 +113,7 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
         {name: publish.shape(tensor.shape) for name, tensor in zip(graph.inputs, edges, strict=False)},
         {names[edge]: publish.shape(edges[edge].shape) for edge in graph.outputs},
         publish(sympy.Add(*(expression_of(layer.parameters) for layer in layers))),
-        publish(sympy.Add(*map(expression_of, known))),
-        total(unknown).unknown,
+        at_least(publish(sympy.Add(*map(expression_of, counted))), missing),
         tuple(publish.layer(layer) for layer in layers),
         publish.definitions,
         tuple(map(publish.condition, strongest([*algebra.conditions]))),
@@ -240,7 +239,7 @@ def _check(formula: Formula, analysed: AnalysedGraph) -> None:
     """The closed forms must give the summary's numbers where the summary is made."""
     macs = sum(row.macs for row in analysed.operations if not isinstance(row.macs, Unknown))
     expected = [sum(row.total for row in analysed.parameters), macs * formula.value(formula.batch)]
-    found = [formula.value(formula.parameters), formula.value(formula.macs)]
+    found = [formula.value(formula.parameters), formula.value(known(formula.macs))]
     for name, shape in formula.outputs.items():
         expected.extend(analysed.tensors[analysed.names.index(name)].shape)  # type: ignore[union-attr]  # all fit
         found.extend(map(formula.value, shape))

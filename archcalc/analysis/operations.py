@@ -4,14 +4,13 @@ One MAC is one multiplication and one addition; a FLOP is either. Only convoluti
 have MACs, as in torchvision's tables and PyTorch's own counter (which counts two FLOPs for each).
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from archcalc.analysis.facts import LayerFacts
 from archcalc.layers.base import Count
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import times
 
 
 class Operations(Struct, frozen=True, gc=False):
@@ -34,23 +33,5 @@ def count_operations(facts: LayerFacts, batch: int) -> Operations:
     """The operations of one layer in one inference pass over a batch."""
     if batch == 1:
         return Operations(facts.operations, facts.connections, facts.unknown)
-    by_kind = {kind: count if isinstance(count, Unknown) else batch * count for kind, count in facts.operations.items()}
+    by_kind = {kind: times(batch, count) for kind, count in facts.operations.items()}
     return Operations(by_kind, facts.connections, facts.unknown)
-
-
-class Total(NamedTuple):
-    """A sum of what is known; `unknown` says what is missing from it, so that the sum is a lower bound."""
-
-    known: int
-    unknown: str | None = None
-
-
-def total(counts: Iterable[tuple[str, Count]]) -> Total:
-    """The sum of the counts, by layer name."""
-    known, missing = 0, []
-    for name, count in counts:
-        if isinstance(count, Unknown):
-            missing.append(f"{name}: {count.reason}")
-        else:
-            known += count
-    return Total(known, "; ".join(missing[:3]) + ("; …" if len(missing) > 3 else "") if missing else None)

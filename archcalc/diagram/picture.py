@@ -10,6 +10,7 @@ from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import Layer, size_text
+from archcalc.numbers.bounds import value_text
 from archcalc.report.text_table import shortened
 from archcalc.report.units import engineering
 
@@ -325,9 +326,8 @@ class _Painter:
 
     def _subtitle(self) -> str:
         totals = self.network.totals
-        least = "≥ " if "macs" in totals.lower_bounds else ""
         batch = f" for a batch of {self.network.batch}" if self.network.batch > 1 else ""
-        return f"{totals.parameters:,} parameters · {least}{engineering(totals.macs)} MACs{batch}"
+        return f"{totals.parameters:,} parameters · {value_text(totals.macs, engineering)} MACs{batch}"
 
     def _notes(self) -> Iterator[str]:
         if any(part.copies > 1 for part, _ in parts_in(self.found.parts)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archcalc.diagram.parts import Tile
 from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.numbers.bounds import Amount, Unknown, known, quotient, times, value_text
 from archcalc.report.summary import LayerSummary, add_rows
 from archcalc.report.table import COLUMNS, cell_text
 from archcalc.report.units import engineering, mebibytes, percent
@@ -22,7 +23,7 @@ def _parameters(rows: list[LayerSummary]) -> str:
 
 
 def _macs(rows: list[LayerSummary]) -> str:
-    return _added("MACs", ["?" if row.macs is None else _short(row.macs) for row in rows if row.macs != 0])
+    return _added("MACs", [value_text(row.macs, _short) for row in rows if row.macs != 0])
 
 
 def _short(count: int) -> str:
@@ -35,8 +36,8 @@ def _added(what: str, counts: list[str]) -> str:
 
 
 def _field(row: LayerSummary) -> str:
-    text = cell_text(COLUMNS["receptive_field"], row)
-    return "" if text == "–" else f"field {text}"
+    size = cell_text(COLUMNS["receptive_field"], row)
+    return "" if size == "–" else f"field {size}"
 
 
 LINES: dict[str, Callable[["Lines", Tile], str]] = {
@@ -116,21 +117,21 @@ class Heat:
     def scale(self, tiles: Iterable[tuple[Tile, int]]) -> None:
         """Find the largest value among the tiles, each with how often it is in the network."""
         self.copies = dict(tiles)
-        self.most = max([self.value(tile) or 0 for tile in self.copies], default=0) or 1
+        self.most = max([known(self.value(tile)) or 0 for tile in self.copies], default=0) or 1
 
-    def value(self, tile: Tile) -> int | None:
-        """The quantity of all copies of a tile; None where it is not known."""
+    def value(self, tile: Tile) -> Amount:
+        """The quantity of all copies of a tile."""
         if self.what == "memory":
             return self.lines.alive(tile)  # not all at once
         row = self.lines.total(tile)
-        one = row.parameters if self.what == "parameters" else row.macs
-        return None if one is None else one * self.copies[tile]
+        one: Amount = row.parameters if self.what == "parameters" else row.macs
+        return times(self.copies[tile], one)
 
     def share(self, tile: Tile) -> float:
-        """From 0 for nothing to 1 for the most; UNKNOWN where it is not known."""
+        """From 0 for nothing to 1 for the most, of what is known; UNKNOWN where nothing is."""
         if self.what == "check":
             return 1.0 if self._codes(tile) else 0.0
-        value = self.value(tile)
+        value = known(self.value(tile))
         return UNKNOWN if value is None else value / self.most
 
     def text(self, tile: Tile) -> str:
@@ -140,11 +141,13 @@ class Heat:
         if self.what == "memory":
             return "" if "memory" in self.lines.show else LINES["memory"](self.lines, tile)
         value, name = self.value(tile), {"macs": "MACs"}.get(self.what, self.what)
-        totals = self.network.totals
-        if value is None:
+        if isinstance(value, Unknown):
             return f"unknown {name}"
-        total, most = getattr(totals, self.what), "≤ " if self.what in totals.lower_bounds else ""
-        return f"{most}{percent(value / total)} of {name}" if value and total else ""
+        total = getattr(self.network.totals, self.what)
+        if value == 0 or not known(total):
+            return ""
+        share = quotient(value, total)
+        return f"unknown share of {name}" if isinstance(share, Unknown) else f"{value_text(share, percent)} of {name}"
 
     def legend(self) -> Iterator[tuple[float, str]]:
         """Shares, and what their colours stand for."""

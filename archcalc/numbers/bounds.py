@@ -6,11 +6,13 @@ here, which keep the direction of a bound and the reasons for it. Values are nev
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar
+from operator import truediv
+from typing import Any, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
 N = TypeVar("N", bound=float)
+V = TypeVar("V")
 SHOWN = 3  # names of layers in a line
 
 
@@ -66,17 +68,18 @@ class AtLeast(Bound[N], Generic[N], frozen=True, gc=False):
     """A lower bound: the value is this, or more."""
 
     def __str__(self) -> str:
-        return f"≥ {self.value:,}"
+        return f"≥ {self.value}"
 
 
 class AtMost(Bound[N], Generic[N], frozen=True, gc=False):
     """An upper bound: the value is this, or less."""
 
     def __str__(self) -> str:
-        return f"≤ {self.value:,}"
+        return f"≤ {self.value}"
 
 
 Lower: TypeAlias = N | AtLeast[N]  # exact, or a lower bound
+Amount: TypeAlias = int | AtLeast[int] | Unknown
 Value: TypeAlias = N | AtLeast[N] | AtMost[N] | Unknown
 
 
@@ -152,7 +155,11 @@ def at_least(value: N, causes: Causes) -> Lower[N]:
 def total(values: Iterable[tuple[str, N | AtLeast[N] | Unknown]]) -> Lower[N]:
     """The sum of the values of layers, by name; a lower bound where a part of it is missing."""
     every = [*values]
-    sum_known: Any = sum(number for _, value in every if (number := known(value)) is not None)
+    exact = [value for _, value in every if not isinstance(value, Inexact)]
+    sum_known: Any = sum(exact)
+    if len(exact) == len(every):
+        return cast("N", sum_known)
+    sum_known += sum(value.value for _, value in every if isinstance(value, AtLeast))
     return at_least(sum_known, gathered(cause for pair in every for cause in _named(*pair)))
 
 
@@ -161,17 +168,17 @@ def _named(name: str, value: Any) -> Iterable[Cause]:
     return (cause if cause.layers else Cause(cause.why, (name,)) for cause in causes_of(value))
 
 
-def times(factor: N, value: Any) -> Any:
+def times(factor: int, value: V) -> V:
     """A value so many times; the factor is not negative."""
-    return _mapped(value, lambda number: factor * number)
+    return cast("V", mapped(value, lambda number: factor * number))
 
 
-def plus(value: Any, more: N) -> Any:
+def plus(value: V, more: int) -> V:
     """A value and a number, which may be negative."""
-    return _mapped(value, lambda number: number + more)
+    return cast("V", mapped(value, lambda number: number + more))
 
 
-def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """What a function that never falls makes of a value."""
     if isinstance(value, AtLeast | AtMost):
         return type(value)(function(value.value), value.causes)
@@ -189,9 +196,9 @@ def minus(value: Value[N], other: Value[N]) -> Value[N]:
     return _opposed(value, other, lambda one, two: one - two)
 
 
-def quotient(dividend: Value[Any], divisor: Value[Any]) -> Value[Any]:
-    """The quotient of values above 0."""
-    return _opposed(dividend, divisor, lambda one, two: one / two)
+def quotient(dividend: Value[Any], divisor: Value[Any], divide: Callable[[Any, Any], Any] = truediv) -> Value[Any]:
+    """The quotient of values above 0, by whatever divides numbers."""
+    return _opposed(dividend, divisor, divide)
 
 
 def _opposed(value: Value[Any], other: Value[Any], function: Callable[[Any, Any], Any]) -> Value[Any]:
@@ -213,7 +220,7 @@ def _direction(value: Any) -> int:
 # texts, and plain values for JSON
 
 
-def text(value: Any, form: Callable[[Any], str] = "{:,}".format, most: str = "≤ ") -> str:
+def value_text(value: Any, form: Callable[[Any], str] = "{:,}".format, most: str = "≤ ") -> str:
     """A value as it is printed: `1,234`, `≥ 1,234`, `≤ 1,234` or `?`."""
     if isinstance(value, Unknown):
         return "?"

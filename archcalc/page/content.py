@@ -12,12 +12,13 @@ from archcalc.diagram.picture import draw, look_of
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
 from archcalc.errors import Diagnostic
 from archcalc.layers.base import size_text
+from archcalc.numbers.bounds import AtLeast, known, value_text
 from archcalc.page.plots import inlined, plot_depth
 from archcalc.report.memory_table import fold_memory
 from archcalc.report.network import Network
-from archcalc.report.reconciliation import Reconciliation
+from archcalc.report.reconciliation import Reconciliation, signed
 from archcalc.report.summary import LayerSummary
-from archcalc.report.table import COLUMNS, cell_text, total_text, unknown_reasons
+from archcalc.report.table import COLUMNS, cell_text, unknown_reasons
 from archcalc.report.units import mebibytes
 
 SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
@@ -41,9 +42,9 @@ class Allowance:
         """How a layer's numbers came about; None once a page has enough of that."""
         if self.bytes <= 0:
             return None
-        text = str(network.explain(layer))
-        self.bytes -= len(text.encode())
-        return text if self.bytes > 0 else None
+        explained = str(network.explain(layer))
+        self.bytes -= len(explained.encode())
+        return explained if self.bytes > 0 else None
 
 
 class Cell(NamedTuple):
@@ -145,7 +146,7 @@ def _head(network: Network, memory: Memory) -> Iterator[tuple[str, str]]:
     yield "Parameters", f"{totals.parameters:,}{frozen}"
     yield "Buffers", f"{totals.buffers:,}"
     for name, value in (("MACs", totals.macs), ("FLOPs", totals.flops)):
-        yield name, f"{'≥ ' * (name.lower() in totals.lower_bounds)}{value:,}"
+        yield name, value_text(value)
     yield "Peak of memory", f"{'≥ ' * bool(memory.lower_bound)}{mebibytes(memory.peak)}, in {memory.peak_layer}"
 
 
@@ -162,7 +163,7 @@ def _cells(row: LayerSummary, live: int) -> tuple[Cell, ...]:
 def _order(value: Any) -> float | None:
     """What a value is sorted by: sizes by how many positions they are together, jumps likewise."""
     if not isinstance(value, tuple):
-        return value if isinstance(value, int) else None
+        return known(value) if isinstance(value, int | AtLeast) else None
     product: Fraction | int = 1
     for size in value:
         if size is None:
@@ -205,9 +206,5 @@ class _Blocks:
 def _conventions(found: Reconciliation) -> Iterator[tuple[str, str, str, str]]:
     """Name, total, unit, and the terms that make the difference from plain MACs."""
     for name, reading in found.readings.items():
-        terms = [
-            f"{'+' if term.value > 0 else '−'}{abs(term.value):,} {term.label}"
-            for term in reading.terms[1:]
-            if term.value
-        ]
-        yield name, total_text(reading), reading.unit, "; ".join(terms)
+        terms = [f"{signed(term)} {term.label}" for term in reading.terms[1:] if term.value != 0]
+        yield name, value_text(reading.total), reading.unit, "; ".join(terms)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from archcalc.errors import UsageError, printable
+from archcalc.numbers.bounds import AtLeast, certain, floor_of
 from archcalc.report.network import Network
 
 try:
@@ -43,7 +44,7 @@ def plot_depth(network: Network, prefix: str) -> str:
     ]
     panels: list[tuple[str, Sequence[float | None]]] = [
         ("Parameters", [row.parameters for row in network.layers]),
-        ("MACs", [row.macs for row in network.layers]),
+        ("MACs", [certain(row.macs) for row in network.layers]),
         ("Memory alive, MiB", [row.live / 2**20 for row in memory.layers]),
         ("Receptive field, widest axis", fields),
     ]
@@ -80,11 +81,11 @@ def plot_sizes(networks: Mapping[str, Network]) -> str:
         figure = Figure(figsize=(8, 4.6), layout="constrained")
         axes = figure.subplots()
         for network in networks.values():
-            place = _drawable(network.totals.parameters), _drawable(network.totals.macs)
+            place = _drawable(network.totals.parameters), _drawable(floor_of(network.totals.macs))
             axes.plot(*place, "o", color=SERIES, markersize=8, clip_on=False, zorder=3)
         axes.margins(0.15)
         _scale(axes.set_xscale, axes.set_xlim, [network.totals.parameters for network in networks.values()])
-        _scale(axes.set_yscale, axes.set_ylim, [network.totals.macs for network in networks.values()])
+        _scale(axes.set_yscale, axes.set_ylim, [floor_of(network.totals.macs) for network in networks.values()])
         for axis, name in ((axes.xaxis, "Parameters"), (axes.yaxis, "MACs")):
             axis.set_major_formatter(FuncFormatter(lambda value, _place: round_figure(value)))
             axis.set_minor_formatter(NullFormatter())
@@ -97,9 +98,9 @@ def plot_sizes(networks: Mapping[str, Network]) -> str:
 def _label(axes: Any, networks: Mapping[str, Network]) -> None:
     """The name beside each point, where it covers least of the others, in points of a 72nd of an inch."""
     labels = {
-        f"{shortened(printable(label), 40)}{' (at least)' * ('macs' in network.totals.lower_bounds)}": (
+        f"{shortened(printable(label), 40)}{' (at least)' * isinstance(network.totals.macs, AtLeast)}": (
             _drawable(network.totals.parameters),
-            _drawable(network.totals.macs),
+            _drawable(floor_of(network.totals.macs)),
         )
         for label, network in networks.items()
     }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from archcalc.devices import Device, Peaks
 from archcalc.errors import UsageError, quoted
+from archcalc.numbers.bounds import AtLeast, Lower, Unknown, Value, known, quotient, reason_of
 
 CONFIDENCE = 0.95
 FEWEST = 6  # samples that give an interval of this confidence
@@ -122,12 +123,12 @@ class Peak(NamedTuple):
 
 
 class LayerTime(NamedTuple):
-    """One layer in the forward pass. `flops` is None where it cannot be derived."""
+    """One layer in the forward pass."""
 
     name: str
     type: str
     seconds: Distribution
-    flops: int | None
+    flops: int | Unknown
     bytes_moved: int
 
 
@@ -147,11 +148,10 @@ class WarmUp(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What one call computes and moves, by archcalc's own count; `lower_bound` says what is missing from `flops`."""
+    """What one call computes and moves, by archcalc's own count."""
 
-    flops: int
+    flops: Lower[int]
     bytes_moved: int
-    lower_bound: str | None = None
 
 
 class Measurement(NamedTuple):
@@ -199,14 +199,14 @@ class Row(NamedTuple):
         """Seconds per call."""
         return self.measurement.seconds.median if self.measurement else None
 
-    def per_second(self, amount: float) -> float | None:
+    def per_second(self, amount: Value[Any]) -> Value[float] | None:
         """An amount per call as one per second."""
-        return amount / self.median if self.median else None
+        return quotient(amount, self.median) if self.median else None
 
     @property
-    def intensity(self) -> float | None:
+    def intensity(self) -> Value[float] | None:
         """FLOPs per byte moved."""
-        return self.work.flops / self.work.bytes_moved if self.work.bytes_moved else None
+        return quotient(self.work.flops, self.work.bytes_moved) if self.work.bytes_moved else None
 
 
 class Benchmark(NamedTuple):
@@ -218,11 +218,11 @@ class Benchmark(NamedTuple):
     rows: tuple[Row, ...]
     ratios_to: str | None = None
 
-    def flops_share(self, row: Row) -> float | None:
+    def flops_share(self, row: Row) -> Value[float] | None:
         """The row's FLOP/s as a share of the fastest matrix product's."""
         return _share(row.per_second(row.work.flops), self.peak.products[row.dtype].flops_per_second)
 
-    def copy_share(self, row: Row) -> float | None:
+    def copy_share(self, row: Row) -> Value[float] | None:
         """The row's bytes/s as a share of the copy's; above 1 where caches spare the memory."""
         return _share(row.per_second(row.work.bytes_moved), self.peak.copy_bytes_per_second)
 
@@ -258,22 +258,28 @@ class Benchmark(NamedTuple):
             "dtype": row.dtype,
             "status": row.status,
             "problem": row.problem,
-            "flops": row.work.flops,
-            "flops_lower_bound": row.work.lower_bound,
+            "flops": known(row.work.flops),
+            "flops_lower_bound": reason_of(row.work.flops),
             "bytes_moved": row.work.bytes_moved,
-            "intensity": row.intensity,
-            "inputs_per_second": row.per_second(row.batch),
-            "flops_per_second": row.per_second(row.work.flops),
-            "bytes_per_second": row.per_second(row.work.bytes_moved),
-            "share_of_peak_flops": self.flops_share(row),
-            "share_of_peak_copy": self.copy_share(row),
+            "intensity": _number(row.intensity),
+            "inputs_per_second": _number(row.per_second(row.batch)),
+            "flops_per_second": _number(row.per_second(row.work.flops)),
+            "bytes_per_second": _number(row.per_second(row.work.bytes_moved)),
+            "share_of_peak_flops": _number(self.flops_share(row)),
+            "share_of_peak_copy": _number(self.copy_share(row)),
+            "lower_bounds": _bounded(row, self.flops_share(row)),
             "ratio": row.ratio.to_dict() if row.ratio else None,
             **_measurement(row.measurement),
         }
 
 
-def _share(value: float | None, peak: float | None) -> float | None:
-    return value / peak if value is not None and peak else None
+def _share(value: Value[float] | None, peak: float | None) -> Value[float] | None:
+    return quotient(value, peak) if value is not None and peak else None
+
+
+def _number(value: Value[float] | None) -> float | None:
+    """What is known of a value, for JSON."""
+    return None if value is None else known(value)
 
 
 def _measurement(found: Measurement | None) -> dict[str, Any]:
@@ -298,5 +304,20 @@ def _measurement(found: Measurement | None) -> dict[str, Any]:
 def _layers(times: LayerTimes | None) -> dict[str, Any] | None:
     if times is None:
         return None
-    rows = [layer._asdict() | {"seconds": layer.seconds.to_dict()} for layer in times.layers]
+    rows = [
+        layer._asdict()
+        | {"seconds": layer.seconds.to_dict(), "flops": known(layer.flops), "unknown": reason_of(layer.flops)}
+        for layer in times.layers
+    ]
     return {"layers": rows, "sum": times.sum.to_dict()}
+
+
+def _bounded(row: Row, share: Value[float] | None) -> dict[str, str]:
+    """What is missing from each number of a row that is a lower bound."""
+    values = {
+        "flops": row.work.flops,
+        "intensity": row.intensity,
+        "flops_per_second": row.per_second(row.work.flops),
+        "share_of_peak_flops": share,
+    }
+    return {name: value.reason for name, value in values.items() if isinstance(value, AtLeast)}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.errors import printable
+from archcalc.numbers.bounds import causes_of, quotient, value_text
 from archcalc.report.benchmark import Benchmark, Distribution, LayerTime, Measurement, Row
 from archcalc.report.text_table import Style, display_width, text_table
 from archcalc.report.units import digits, engineering, engineering_range, mebibytes, percent
@@ -23,8 +24,7 @@ def _median(_benchmark: Benchmark, _row: Row, found: Measurement) -> str:
 
 
 def _flops(_benchmark: Benchmark, row: Row, _found: Measurement) -> str | None:
-    rate = row.per_second(row.work.flops)
-    return None if rate is None else ("≥ " if row.work.lower_bound else "") + engineering(rate)
+    return _optional(row.per_second(row.work.flops), engineering)
 
 
 # Those that matter most come first: a narrow terminal leaves out the last ones.
@@ -58,7 +58,7 @@ def render(benchmark: Benchmark, format_name: str, style: Style | None = None) -
 
 
 def _optional(value: Any, form: Callable[[Any], str]) -> str | None:
-    return None if value is None else form(value)
+    return None if value is None else value_text(value, form)
 
 
 def _quartiles(found: Distribution, unit: str) -> str:
@@ -144,8 +144,7 @@ def _notes(benchmark: Benchmark) -> list[str]:
     for row in benchmark.rows:
         if row.problem:
             lines.append(f"{_title(row)}: {row.status}: {printable(row.problem)}")
-        if row.work.lower_bound:
-            lines.append(f"≥ {_title(row)}: {printable(row.work.lower_bound)}")
+        lines += [f"≥ {_title(row)}: {printable(str(cause))}" for cause in causes_of(row.work.flops)]
         if found := row.measurement:
             if found.layers_problem:
                 lines.append(f"  {_title(row)}: no times of layers: {printable(found.layers_problem)}")
@@ -226,7 +225,7 @@ def _layers(row: Row, device: str, style: Style) -> list[str]:
 
 def _layer(layer: LayerTime, total: float) -> list[str | None]:
     median = layer.seconds.median
-    rate = None if layer.flops is None or not median else engineering(layer.flops / median) if layer.flops else "0"
+    rate = value_text(quotient(layer.flops, median), engineering) if median else None
     return [
         printable(layer.name),
         layer.type,

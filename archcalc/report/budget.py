@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archcalc.errors import Diagnostic, Place, Problem, UsageError, quoted
+from archcalc.numbers.bounds import AtLeast, is_at_least, is_at_most, known, reason_of
 from archcalc.quantities import (
     QUANTITIES,
     Bound,
@@ -54,35 +55,39 @@ def _breaches(network: "Network", limit: Limit) -> Iterator[Diagnostic]:
     reading = quantity.read(network)
     more_or_less, most_or_least = WORDS[limit.bound]
     bound = f"the {most_or_least} of {amount_text(limit.amount, quantity.unit)}"
-    value, missing = reading.known, reading.missing
+    is_kept = (is_at_most if limit.bound == "max" else is_at_least)(reading.value, limit.amount)
+    value, missing = known(reading.value), reason_of(reading.value)
+    if is_kept:
+        return
     if value is None:
         message = f"{limit.quantity}: unknown, and maybe on either side of {bound}"
         yield _diagnostic(network, limit, UNDECIDED, message, missing)
         return
-    excess = value - limit.amount if limit.bound == "max" else limit.amount - value
     said = amount_text(value, quantity.unit)
-    if missing and (limit.bound == "min") == (excess > 0):
+    if is_kept is None:
         message = f"{limit.quantity}: {said} or more, which may be on either side of {bound}"
         yield _diagnostic(network, limit, UNDECIDED, message, f"unknown: {missing}")
-    elif excess > 0:
-        at_least = "at least " if missing else ""
-        share = f" ({exact_percent(excess, limit.amount)})" if limit.amount else ""
-        distance = f"{amount_text(excess, quantity.unit)}{share} {more_or_less}"
-        message = f"{limit.quantity}: {at_least}{said}, which is {distance} than {bound}"
-        code = OVER if limit.bound == "max" else UNDER
-        yield _diagnostic(network, limit, code, message, _most(network, quantity, reading))
+        return
+    at_least, excess = "at least " if missing else "", abs(value - limit.amount)
+    share = f" ({exact_percent(excess, limit.amount)})" if limit.amount else ""
+    distance = f"{amount_text(excess, quantity.unit)}{share} {more_or_less}"
+    message = f"{limit.quantity}: {at_least}{said}, which is {at_least}{distance} than {bound}"
+    code = OVER if limit.bound == "max" else UNDER
+    yield _diagnostic(network, limit, code, message, _most(network, quantity, reading))
 
 
 def _most(network: "Network", quantity: Quantity, reading: Measured) -> str | None:
     """The layer that costs most, or the one that the quantity is that of."""
     if reading.layer is not None:
         return f"{sizes_text(reading) if reading.sizes else 'the peak is'} at layer {quoted(reading.layer)}"
-    if not quantity.layers or not reading.known:
+    whole = known(reading.value)
+    if not quantity.layers or not whole:
         return None
-    values = [value or 0 for value in quantity.layers(network)]
+    values = [known(value) or 0 for value in quantity.layers(network)]
     most = max(values)
-    name = network.layers[values.index(most)].name
-    return f"most is in layer {quoted(name)}: {most:,} ({exact_percent(most, reading.known)})"
+    name, of_known = network.layers[values.index(most)].name, isinstance(reading.value, AtLeast)
+    which = "most of what is known" if of_known else "most"
+    return f"{which} is in layer {quoted(name)}: {most:,} ({'≤ ' * of_known}{exact_percent(most, whole)})"
 
 
 def _diagnostic(network: "Network", limit: Limit, code: str, message: str, reason: str | None) -> Diagnostic:

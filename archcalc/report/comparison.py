@@ -4,35 +4,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError
-from archcalc.quantities import QUANTITIES, Measured, Quantity, by_convention
+from archcalc.numbers.bounds import Amount, AtLeast, Value, beside, known, minus, quotient, reason_of
+from archcalc.quantities import NO_FIELD, QUANTITIES, Measured, Quantity, by_convention
 from archcalc.report.alignment import Key, align
 from archcalc.report.folding import fold
 from archcalc.report.network import Network
-from archcalc.report.summary import LayerSummary, Summary, exact, sum_known
+from archcalc.report.summary import LayerSummary, Summary, exact, sum_of
 
-Sums = dict[str, int | None]  # by the name of a layer, or of a closed block; None where it is unknown
-Values = tuple[int | None, ...]  # one for each network; None where it is unknown
+Sums = dict[str, Amount]  # by the name of a layer, or of a closed block
+Values = tuple[Amount, ...]  # one for each network
 
 
 class Difference(NamedTuple):
-    """How far a value is from the first network's: `first + absolute`, and `first · ratio`, which is exact.
+    """How far a value is from the first network's: `first + absolute`, and `first · ratio`, which is an exact fraction.
 
-    None where a value is unknown or a lower bound; the ratio also where the first is 0.
+    Bounds or unknown where a value is. None where values are of different kinds; the ratio also where the first is 0.
     """
 
-    absolute: int | None
-    ratio: int | float | str | None
+    absolute: Value[int] | None
+    ratio: Value[Any] | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The difference as JSON has it."""
-        return self._asdict()
+        """The difference as JSON has it, and beside it why a part is a bound or unknown."""
+        return beside(self._asdict())
 
 
-def difference(first: int | None, other: int | None) -> Difference:
+def difference(first: Amount, other: Amount) -> Difference:
     """How far a value is from that of the first network."""
-    if first is None or other is None:
-        return Difference(None, None)
-    return Difference(other - first, exact(other, first) if first else None)
+    return Difference(minus(other, first), None if known(first) == 0 else quotient(other, first, exact))
 
 
 class ComparedTotal(NamedTuple):
@@ -43,29 +42,33 @@ class ComparedTotal(NamedTuple):
 
     @property
     def values(self) -> Values:
-        """What is known of each."""
-        return tuple(reading.known for reading in self.readings)
+        """That of each."""
+        return tuple(reading.value for reading in self.readings)
 
     @property
     def reasons(self) -> tuple[str | None, ...]:
         """Why each is unknown, or a lower bound; None where it is neither."""
-        return tuple(reading.missing for reading in self.readings)
+        return tuple(map(reason_of, self.values))
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Of every network but the first; hops are not set against pixels."""
+        """Of every network but the first; hops are not set against pixels, nor anything against what is not there."""
         first, *others = self.readings
-        comparable = (other.certain if other.unit == first.unit else None for other in others)
-        return tuple(difference(first.certain, value) for value in comparable)
+        return tuple(
+            difference(first.value, other.value)
+            if other.unit == first.unit and NO_FIELD not in (first, other)
+            else Difference(None, None)
+            for other in others
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The total as JSON has it."""
-        found: dict[str, Any] = {"values": list(self.values), "differences": _plain(self.differences)}
+        found: dict[str, Any] = _side_by_side(self.values, self.differences)
         if any(reading.sizes for reading in self.readings):
             found |= {"sizes": [list(reading.sizes) for reading in self.readings]}
         if any(reading.layer for reading in self.readings):
             found |= {"layers": [reading.layer for reading in self.readings]}
-        return found | {"unknown": list(self.reasons)}
+        return found
 
 
 class ComparedLayer(NamedTuple):
@@ -81,10 +84,7 @@ class ComparedLayer(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON has it."""
-        quantities = {
-            name: {"values": list(values), "differences": _plain(self.differences(name))}
-            for name, values in self.sums.items()
-        }
+        quantities = {name: _side_by_side(values, self.differences(name)) for name, values in self.sums.items()}
         return {
             "names": [layer and layer.name for layer in self.layers],
             "types": [layer and layer.type for layer in self.layers],
@@ -123,8 +123,14 @@ class Comparison(NamedTuple):
         return render(self, "table")
 
 
-def _plain(differences: Iterable[Difference]) -> list[dict[str, Any]]:
-    return [found.to_dict() for found in differences]
+def _side_by_side(values: Values, differences: Iterable[Difference]) -> dict[str, Any]:
+    """Values for JSON: null where they are unknown, and in `unknown` why they are, or are lower bounds."""
+    return {
+        "values": [known(value) for value in values],
+        "lower_bound": [isinstance(value, AtLeast) for value in values],
+        "unknown": [reason_of(value) for value in values],
+        "differences": [found.to_dict() for found in differences],
+    }
 
 
 def compare(
@@ -202,6 +208,8 @@ def _sums(network: Network, quantities: Mapping[str, Quantity], depth: int | Non
     }
 
 
-def _folded(network: Network, values: Iterable[int | None], depth: int | None) -> Sums:
+def _folded(network: Network, values: Iterable[Amount], depth: int | None) -> Sums:
     """The values of layers by name, with those in a closed block added up."""
-    return {group.name: sum_known(group.rows) for group in fold(values, network.graph, depth)}
+    named = zip((node.name for node in network.graph.nodes), values, strict=True)
+    groups = fold(named, network.graph, depth)
+    return {group.name: sum_of(*zip(*group.rows, strict=True)) for group in groups}

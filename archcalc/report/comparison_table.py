@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from archcalc.errors import printable
 from archcalc.layers.base import size_text
+from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
 from archcalc.quantities import NO_FIELD, Measured, sizes_text
 from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
 from archcalc.report.text_table import Style, display_width, escaped, padded, page_table, shortened, text_table
@@ -110,13 +111,13 @@ def _layer_rows(comparison: Comparison, quantity: str, only_differences: bool) -
 
 
 def _is_equal(row: ComparedLayer, quantity: str) -> bool:
-    return all(row.layers) and len(set(row.sums[quantity])) == 1 and None not in row.sums[quantity]
+    return all(row.layers) and len({certain(value) for value in row.sums[quantity]} - {None}) == 1
 
 
 def _layer_row(row: ComparedLayer, quantity: str) -> list[str | None]:
     names = dict.fromkeys(printable(layer.name) for layer in row.layers if layer)
     cells = zip(row.layers, row.sums[quantity], strict=True)
-    texts = [ABSENT if layer is None else _number(value) for layer, value in cells]
+    texts = [ABSENT if layer is None else value_text(value) for layer, value in cells]
     return [" → ".join(names), *texts, *_layer_difference(row, quantity)]
 
 
@@ -139,8 +140,8 @@ def _total_rows(comparison: Comparison) -> tuple[Rows, list[str]]:
         if total and _is_told(comparison, name, total):
             rows += _rows_of(total)
             told = zip(comparison.labels, total.reasons, strict=True)
-            known = {None, NO_FIELD.missing}
-            notes |= {f"? {printable(label)}: {printable(why or '')}": None for label, why in told if why not in known}
+            silent = {None, reason_of(NO_FIELD.value)}
+            notes |= {f"? {printable(label)}: {printable(why or '')}": None for label, why in told if why not in silent}
     return rows, [*notes]
 
 
@@ -150,7 +151,7 @@ def _is_told(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
         return any(reading != NO_FIELD for reading in total.readings)
     if name == "trainable_parameters":
         return total.values != comparison.totals["parameters"].values
-    return name != "buffers" or any(total.values)
+    return name != "buffers" or any(value != 0 for value in total.values)
 
 
 def _rows_of(total: ComparedTotal) -> Rows:
@@ -165,36 +166,32 @@ def _rows_of(total: ComparedTotal) -> Rows:
 
 
 def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
-    """As far as both are known, and not lower bounds, nor in different units."""
+    """As far as both are known, and not in different units."""
     if NO_FIELD in (first, other) or first.unit != other.unit:
         return ABSENT, " "
-    return _difference(first.certain, other.certain)
+    return _difference(first.value, other.value)
 
 
 def reading_text(reading: Measured) -> str:
     """What is known of a quantity; – where a network has no such thing, ? where it is not known."""
     if reading.sizes:
         return sizes_text(reading)
-    if reading.known is None:
-        return ABSENT if reading == NO_FIELD else "?"
-    return f"{'≥ ' if reading.missing else ''}{reading.known:,}"
+    return ABSENT if reading == NO_FIELD else value_text(reading.value)
 
 
 # texts
 
 
-def _number(value: int | None) -> str:
-    return "?" if value is None else f"{value:,}"
-
-
-def _difference(first: int | None, other: int | None) -> tuple[str, str]:
-    """How much more or less, and in relation to the first."""
-    if first is None or other is None:
+def _difference(first: Amount, other: Amount) -> tuple[str, str]:
+    """How much more or less, and in relation to the first; with a sign where that is a bound."""
+    apart, one, two = minus(other, first), known(first), known(other)
+    if one is None or two is None or isinstance(apart, Unknown):
         return "?", " "
-    if first == other:
+    if apart == 0:
         return "equal", " "
-    absolute = f"{'+' if other > first else '−'}{abs(other - first):,}"
-    return absolute, relative_text(first, other) if first else " "
+    absolute = value_text(apart, lambda number: f"{'−' if number < 0 else '+'}{abs(number):,}")
+    relative = value_text(quotient(other, first, lambda above, below: relative_text(below, above)), str) if one else " "
+    return absolute, relative
 
 
 def relative_text(first: int, other: int) -> str:

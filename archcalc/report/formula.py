@@ -7,7 +7,7 @@ from archcalc.analysis.formula import Formula, LayerFormula
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.graph import is_within
 from archcalc.layers.base import Shape
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import AtLeast, Unknown, causes_of, known, mapped, reason_of, value_text
 from archcalc.report.mathematics import write
 from archcalc.report.text_table import Style, display_width, escaped, padded, shortened
 from archcalc.tracing import plain
@@ -52,8 +52,8 @@ def to_dict(formula: Formula, rows: Sequence[LayerFormula] | None) -> dict[str, 
         "inputs": {name: _texts(shape) for name, shape in formula.inputs.items()},
         "outputs": {name: _texts(shape) for name, shape in formula.outputs.items()},
         "parameters": str(formula.parameters),
-        "macs": str(formula.macs),
-        "macs_missing": formula.missing,
+        "macs": str(known(formula.macs)),
+        "macs_missing": reason_of(formula.macs),
         "definitions": {name.name: str(definition) for name, definition in formula.definitions.items()},
         "conditions": [f"{found.lhs} {found.rel_op} {found.rhs}" for found in formula.conditions],
         "layers": [
@@ -84,8 +84,8 @@ def _plain(formula: Formula, rows: Sequence[LayerFormula] | None, style: Style) 
     if rows is None:
         lines += [f"output      {text}" for text in _outputs(formula)]
         lines += _wrapped("parameters  ", write(formula.parameters), width)
-        lines += _wrapped("MACs        ", _bound(formula) + write(formula.macs), width)
-        lines += [f"? {printable(formula.missing)}"] if formula.missing else []
+        lines += _wrapped("MACs        ", value_text(formula.macs, write), width)
+        lines += _notes(formula)
     else:
         lines += _rows(rows, style)
     definitions = [f"{write(name)} = {write(meaning)}" for name, meaning in used_definitions(formula, rows)]
@@ -146,7 +146,11 @@ def used_definitions(formula: Formula, rows: Sequence[LayerFormula] | None) -> l
     """The names that what is shown is written in, with what they mean."""
     shown: list[Any] = [*formula.conditions]
     if rows is None:
-        shown += [formula.parameters, formula.macs, *(size for shape in formula.outputs.values() for size in shape)]
+        shown += [
+            formula.parameters,
+            known(formula.macs),
+            *(size for shape in formula.outputs.values() for size in shape),
+        ]
     for row in rows or ():
         shown += [row.parameters, row.macs, *row.output_shape]
     used = {symbol for expression in shown if not isinstance(expression, Unknown) for symbol in expression.free_symbols}
@@ -158,8 +162,8 @@ def used_definitions(formula: Formula, rows: Sequence[LayerFormula] | None) -> l
 
 def _at_own_values(formula: Formula, width: int) -> list[str]:
     values = ", ".join(f"{write(symbol)} = {plain(value)}" for symbol, value in formula.values.items())
-    parameters, macs = (int(formula.value(expression)) for expression in (formula.parameters, formula.macs))
-    counts = f"{parameters:,} parameters, {_bound(formula)}{macs:,} MACs"
+    parameters, macs = (formula.value(expression) for expression in (formula.parameters, formula.macs))
+    counts = f"{int(parameters):,} parameters, {value_text(mapped(macs, int))} MACs"
     return [text] if len(text := f"at {values}: {counts}") <= width else [f"at {values}:", f"  {counts}"]
 
 
@@ -195,19 +199,19 @@ def _paragraph(cells: tuple[str, ...], style: Style) -> list[str]:
 def _markdown(formula: Formula, rows: Sequence[LayerFormula] | None, _style: Style) -> str:
     if rows is None:
         body = [("output", text) for text in _outputs(formula)]
-        body += [("parameters", write(formula.parameters)), ("MACs", _bound(formula) + write(formula.macs))]
+        body += [("parameters", write(formula.parameters)), ("MACs", value_text(formula.macs, write))]
         lines = _pipes(("", printable(formula.name)), body)
     else:
         lines = _pipes(HEADERS, [_cells(row) for row in rows])
     definitions = [f"{write(name)} = {write(meaning)}" for name, meaning in used_definitions(formula, rows)]
     for label, texts in (("where", definitions), ("holds where", [*map(write, formula.conditions)])):
         lines += ["", f"{label} {', '.join(escaped(text, 'markdown') for text in texts)}"] if texts else []
-    lines += ["", escaped(f"? {formula.missing}", "markdown")] if formula.missing else []
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"\n{escaped(note, 'markdown')}" for note in _notes(formula))])
 
 
-def _bound(formula: Formula) -> str:
-    return "≥ " if formula.missing else ""
+def _notes(formula: Formula) -> list[str]:
+    """What is missing."""
+    return [f"? {printable(str(cause))}" for cause in causes_of(formula.macs)]
 
 
 def _pipes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -230,11 +234,11 @@ def _latex(formula: Formula, rows: Sequence[LayerFormula] | None, _style: Style)
         return r" \times ".join(parts) if sizes else "1"
 
     lines: list[str] = []
-    relation = r"\geq" if formula.missing else "="
+    relation = r"\geq" if isinstance(formula.macs, AtLeast) else "="
     if rows is None:
         lines = [(rf"\text{{output}} &= {shape(sizes)}") for sizes in formula.outputs.values()]
         lines += [rf"\text{{parameters}} &= {math(formula.parameters)}"]
-        lines += [rf"\text{{MACs}} &{relation} {math(formula.macs)}"]
+        lines += [rf"\text{{MACs}} &{relation} {math(known(formula.macs))}"]
     else:
         for row in rows:
             counts = f"{math(row.parameters)} & {math(row.macs)}"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counting import Reading, TermTotal
 from archcalc.errors import printable
+from archcalc.numbers.bounds import AtLeast, AtMost, causes_of, gathered, known, reason_of, value_text
 from archcalc.report.figure import Figure
-from archcalc.report.table import head, total_text
+from archcalc.report.table import head
 from archcalc.report.text_table import Style, csv_text, display_width, escaped, padded, shortened
 
 if TYPE_CHECKING:
@@ -29,20 +30,21 @@ class Reconciliation(NamedTuple):
         target = self.target
         if target is None:
             return ()
-        known = (name for name in self._candidates(target) if self.readings[name].unknown is None)
-        return tuple(name for name in known if target.is_rounded(self.readings[name].total))
+        return tuple(name for name, count in self._candidates(target).items() if target.is_rounded(count))
 
-    def _candidates(self, target: Figure) -> list[str]:
-        """The conventions that count what the target does."""
-        return [name for name, reading in self.readings.items() if target.unit in (None, reading.unit)]
+    def _candidates(self, target: Figure) -> dict[str, int]:
+        """The exact counts of the conventions that count what the target does."""
+        fitting = ((name, found.total) for name, found in self.readings.items() if target.unit in (None, found.unit))
+        return {name: count for name, count in fitting if isinstance(count, int)}
 
     @property
     def nearest(self) -> str | None:
-        """The convention whose count is nearest to the target; the first of several."""
+        """The convention whose exact count is nearest to the target; the first of several, None if all are bounds."""
         target = self.target
         if target is None:
             return None
-        return min(self._candidates(target), key=lambda name: abs(self.readings[name].total - target.value))
+        counts = self._candidates(target)
+        return min(counts, key=lambda name: abs(counts[name] - target.value), default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `--format json` prints them."""
@@ -65,11 +67,19 @@ def _plain(name: str, reading: Reading) -> dict[str, Any]:
         "source": convention.source,
         "counts": convention.sentence,
         "unit": reading.unit,
-        "total": reading.total,
-        "terms": [{"term": term.label, "value": term.value, "unknown": term.unknown} for term in reading.terms],
-        "unknown": reading.unknown,
+        "total": known(reading.total),
+        "lower_bound": isinstance(reading.total, AtLeast),
+        "terms": [_plain_term(term) for term in reading.terms],
+        "unknown": reason_of(reading.total),
         "departures": list(reading.departures),
     }
+
+
+def _plain_term(term: TermTotal) -> dict[str, Any]:
+    found = {"term": term.label, "value": known(term.value), "unknown": reason_of(term.value)}
+    if isinstance(term.value, AtLeast):
+        return found | {"lower_bound": True}
+    return found | {"upper_bound": True} if isinstance(term.value, AtMost) else found
 
 
 def render_reconciliation(found: Reconciliation, format_name: str, style: Style | None = None) -> str:
@@ -90,9 +100,9 @@ def render_reconciliation(found: Reconciliation, format_name: str, style: Style 
 
 def _records(found: Reconciliation) -> Iterator[tuple[Any, ...]]:
     for name, reading in found.readings.items():
-        yield name, reading.unit, "", reading.total, reading.unknown or ""
+        yield name, reading.unit, "", value_text(reading.total, str), reason_of(reading.total) or ""
         for term in reading.terms:
-            yield name, reading.unit, term.label, term.value, term.unknown or ""
+            yield name, reading.unit, term.label, value_text(term.value, str), reason_of(term.value) or ""
 
 
 class _Line(NamedTuple):
@@ -107,16 +117,18 @@ def _lines(found: Reconciliation) -> Iterator[_Line]:
     for name, reading in found.readings.items():
         matches = name in found.matches
         note = f"{reading.unit}  = {printable(found.target.text)}" if matches and found.target else reading.unit
-        yield _Line(name, total_text(reading), note, is_match=matches)
+        yield _Line(name, value_text(reading.total), note, is_match=matches)
         # The first are the plain MACs, which have a line of their own.
         for term in reading.terms[1:]:
-            if term.value or term.unknown:
-                yield _Line(f"  {term.label}", _signed(term), is_term=True)
+            if term.value != 0:
+                yield _Line(f"  {term.label}", signed(term), is_term=True)
 
 
-def _signed(term: TermTotal) -> str:
-    number = f"{'+' if term.value > 0 else '−'}{abs(term.value):,}" if term.value else "?"
-    return f"≥ {number}" if term.unknown and term.value else number
+def signed(term: TermTotal) -> str:
+    """What a term adds, with its sign."""
+    if not known(term.value):
+        return "?"
+    return value_text(term.value, lambda number: f"{'+' if number > 0 else '−'}{abs(number):,}")
 
 
 def _table(found: Reconciliation, rules: bool, style: Style) -> list[str]:
@@ -125,14 +137,14 @@ def _table(found: Reconciliation, rules: bool, style: Style) -> list[str]:
     if style.width:
         labels = max(10, min(labels, style.width - numbers - notes - 4))
 
-    def text(line: _Line) -> str:
+    def line_text(line: _Line) -> str:
         number = padded(line.number, numbers, left=False)
         return f"{padded(shortened(line.label, labels), labels)}  {number}  {line.note}".rstrip()
 
     rule = [style.dim("─" * (labels + numbers + notes + 4))] if rules else []
     header, *body = lines
-    shown = [(style.dim if line.is_term else style.bold if line.is_match else str)(text(line)) for line in body]
-    return [style.bold(text(header)), *rule, *shown, *rule]
+    shown = [(style.dim if line.is_term else style.bold if line.is_match else str)(line_text(line)) for line in body]
+    return [style.bold(line_text(header)), *rule, *shown, *rule]
 
 
 def _markdown(found: Reconciliation) -> Iterator[str]:
@@ -155,12 +167,15 @@ def _answer(found: Reconciliation) -> Iterator[str]:
     if found.matches:
         yield f"Rounded to {figure}: {_listed(found.matches)}."
     elif nearest:
-        yield f"No convention rounds to {figure}; the nearest is {nearest}, with {total_text(found.readings[nearest])}."
+        count = value_text(found.readings[nearest].total)
+        yield f"No convention rounds to {figure}; the nearest is {nearest}, with {count}."
+    else:
+        yield f"No convention can be said to round to {figure}: every count of this network is a lower bound."
 
 
 def _missing(readings: Iterable[Reading]) -> list[str]:
-    reasons = dict.fromkeys(reading.unknown for reading in readings if reading.unknown)
-    return [f"? {printable(reason)}" for reason in reasons]
+    causes = gathered(cause for reading in readings for cause in causes_of(reading.total))
+    return [f"? {printable(str(cause))}" for cause in causes]
 
 
 def _wrong(readings: dict[str, Reading]) -> list[str]:

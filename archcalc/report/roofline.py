@@ -4,14 +4,13 @@ import math
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.operations import Total, total
 from archcalc.analysis.roofline import Load, Roof, count_loads
 from archcalc.devices import Device
 from archcalc.errors import UsageError
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import Count
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import Amount, AtLeast, Inexact, Lower, Unknown, Value, known, quotient, reason_of, total
 from archcalc.report.folding import fold
+from archcalc.report.summary import sum_of
 
 TOO_LARGE = "the network is so large that no number can say its time"
 MEMORY, ARITHMETIC, BOTH = "memory", "arithmetic", "both"
@@ -20,19 +19,18 @@ MEMORY, ARITHMETIC, BOTH = "memory", "arithmetic", "both"
 class LayerRoofline(NamedTuple):
     """The least time of a layer for the whole batch, or of the layers of a block, one after the other.
 
-    `memory_seconds` is the part of `seconds` for which memory is known to be the bound. Operations are None where they
-    cannot be derived, and `unknown` says why; the time is then that of the bytes.
+    `memory_seconds` is the part of `seconds` for which memory is known to be the bound. Where the operations are not
+    exact, the time is that of what is known of them, and of the bytes.
     """
 
     name: str
     type: str
     family: str
-    operations: int | None
+    operations: Amount
     bytes_read: int
     bytes_written: int
     seconds: float
     memory_seconds: float
-    unknown: str | None = None
 
     @property
     def bytes_moved(self) -> int:
@@ -40,19 +38,19 @@ class LayerRoofline(NamedTuple):
         return self.bytes_read + self.bytes_written
 
     @property
-    def intensity(self) -> float | None:
-        """Operations for each byte; None where nothing is moved, or operations are not known."""
-        return None if self.operations is None or not self.bytes_moved else self.operations / self.bytes_moved
+    def intensity(self) -> Value[float] | None:
+        """Operations for each byte; None where nothing is moved."""
+        return quotient(self.operations, self.bytes_moved) if self.bytes_moved else None
 
     @property
     def operations_per_second(self) -> float | None:
-        """What the device reaches at most in this layer: the point's height in the picture."""
-        return None if self.operations is None or not self.seconds else self.operations / self.seconds
+        """What the device reaches at most in this layer: the point's height in the picture. None if it is not known."""
+        return None if isinstance(self.operations, Inexact) or not self.seconds else self.operations / self.seconds
 
     @property
     def bound(self) -> str | None:
         """`memory` or `arithmetic`, `both` for a block of both; None where neither can be said."""
-        if self.operations is None or not self.seconds:
+        if isinstance(self.operations, Inexact) or not self.seconds:
             return None
         return MEMORY if self.memory_seconds == self.seconds else BOTH if self.memory_seconds else ARITHMETIC
 
@@ -61,14 +59,15 @@ class LayerRoofline(NamedTuple):
         return {
             "name": self.name,
             "type": self.type,
-            "operations": self.operations,
+            "operations": known(self.operations),
             "bytes_read": self.bytes_read,
             "bytes_written": self.bytes_written,
-            "operations_per_byte": self.intensity,
+            "operations_per_byte": None if self.intensity is None else known(self.intensity),
             "bound": self.bound,
             "seconds": self.seconds,
             "memory_bound_seconds": self.memory_seconds,
-            "unknown": self.unknown,
+            "unknown": reason_of(self.operations),
+            "lower_bound": isinstance(self.operations, AtLeast),
         }
 
 
@@ -88,9 +87,9 @@ class Roofline(NamedTuple):
         return Roof(self.device.peak(self.dtype), self.device.bytes_per_second)
 
     @property
-    def operations(self) -> Total:
+    def operations(self) -> Lower[int]:
         """Those of all layers; what is missing makes it a lower bound."""
-        return total((row.name, _count(row)) for row in self.layers)
+        return total((row.name, row.operations) for row in self.layers)
 
     @property
     def bytes_read(self) -> int:
@@ -139,13 +138,13 @@ class Roofline(NamedTuple):
             },
             "layers": [row.to_dict() for row in self.layers],
             "totals": {
-                "operations": operations.known,
+                "operations": known(operations),
                 "bytes_read": self.bytes_read,
                 "bytes_written": self.bytes_written,
                 "seconds": self.time,
                 "memory_bound_seconds": self.memory_seconds,
                 "inputs_per_second": self.inputs_per_second,
-                "lower_bounds": {"operations": operations.unknown} if operations.unknown else {},
+                "lower_bounds": {"operations": operations.reason} if isinstance(operations, AtLeast) else {},
             },
         }
 
@@ -169,29 +168,23 @@ def make_roofline(analysed: AnalysedGraph, device: Device, dtype: str) -> Roofli
 
 def _row(node: Node, load: Load, roof: Roof) -> LayerRoofline:
     memory, arithmetic = load.memory_seconds(roof), load.arithmetic_seconds(roof)
-    known, why = (None, load.operations.reason) if isinstance(load.operations, Unknown) else (load.operations, None)
-    seconds, by_memory = max(memory, arithmetic), memory if known is not None and memory >= arithmetic else 0.0
+    decided = not isinstance(load.operations, Unknown)
+    seconds, by_memory = max(memory, arithmetic), memory if decided and memory >= arithmetic else 0.0
     layer, read, written = node.layer, load.bytes_read, load.bytes_written
-    return LayerRoofline(node.name, layer.type, layer.family, known, read, written, seconds, by_memory, why)
-
-
-def _count(row: LayerRoofline) -> Count:
-    return Unknown(row.unknown or "not known") if row.operations is None else row.operations
+    return LayerRoofline(node.name, layer.type, layer.family, load.operations, read, written, seconds, by_memory)
 
 
 def _add_rows(name: str, kind: str, rows: list[LayerRoofline]) -> LayerRoofline:
     """One row for a block; a layer that stands alone stays as it is."""
     if len(rows) == 1 and rows[0].name == name:
         return rows[0]
-    operations = total((row.name, _count(row)) for row in rows)
     return LayerRoofline(
         name,
         kind,
         "block",
-        None if operations.unknown else operations.known,
+        sum_of([row.name for row in rows], [row.operations for row in rows]),
         sum(row.bytes_read for row in rows),
         sum(row.bytes_written for row in rows),
         sum(row.seconds for row in rows),
         sum(row.memory_seconds for row in rows),
-        operations.unknown,
     )

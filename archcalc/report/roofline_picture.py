@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError, printable, quoted
+from archcalc.numbers.bounds import Inexact
 from archcalc.report.roofline import LayerRoofline, Roofline
 from archcalc.report.roofline_table import unit_of
 from archcalc.report.text_table import shortened
@@ -106,7 +107,7 @@ class Point(NamedTuple):
 class _Picture:
     def __init__(self, found: Roofline) -> None:
         self.found, self.roof, self.unit = found, found.roof, unit_of(found.dtype)
-        rows = [row for row in found.layers if row.seconds and row.operations is not None]
+        rows = [row for row in found.layers if row.seconds and not isinstance(row.operations, Inexact)]
         known = [self.roof.ridge, *(row.intensity for row in rows if row.intensity)]
         self.first, self.last = min(known) / 4, max(known) * 5
         self.points = [
@@ -223,7 +224,7 @@ class _Picture:
 
     def _missing(self) -> None:
         """How many layers move something and have no point."""
-        count = sum(1 for row in self.found.layers if row.operations is None)
+        count = sum(1 for row in self.found.layers if isinstance(row.operations, Inexact))
         if count:
             verb, whose = ("is", "its") if count == 1 else ("are", "their")
             text = f"{count} layer{'s' * (count > 1)} {verb} not drawn: {whose} operations are not known"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from archcalc.devices import DTYPES, Device
 from archcalc.errors import printable
+from archcalc.numbers.bounds import AtLeast, causes_of, value_text
 from archcalc.report.roofline import LayerRoofline, Roofline
 from archcalc.report.text_table import Style, csv_text, escaped, page_table, shortened, text_table
 from archcalc.report.units import digits, engineering, percent
@@ -24,10 +25,10 @@ class Column(NamedTuple):
 
 COLUMNS = (
     Column("Layer", lambda _shown, row: printable(row.name), numeric=False),
-    Column("Operations", lambda _shown, row: _optional(row.operations, engineering)),
+    Column("Operations", lambda _shown, row: value_text(row.operations, engineering)),
     Column("Read {size}", lambda shown, row: shown.bytes(row.bytes_read)),
     Column("Written", lambda shown, row: shown.bytes(row.bytes_written)),
-    Column("Op/B", lambda _shown, row: _optional(row.intensity, digits)),
+    Column("Op/B", lambda _shown, row: "?" if row.intensity is None else value_text(row.intensity, digits)),
     Column("Bound by", lambda _shown, row: _bound(row), numeric=False),
     Column("Time ≥", lambda _shown, row: engineering(row.seconds, "s")),
     Column("Share", lambda shown, row: percent(row.seconds / shown.time)),
@@ -100,13 +101,8 @@ def _total_row(found: Roofline) -> tuple[str, ...]:
     return ("Total", _operations(found), *moved, "", "", engineering(found.time, "s"), "")
 
 
-def _optional(value: float | None, form: Callable[[float], str]) -> str:
-    return "?" if value is None else form(value)
-
-
 def _operations(found: Roofline) -> str:
-    operations = found.operations
-    return ("≥ " if operations.unknown else "") + engineering(operations.known)
+    return value_text(found.operations, engineering)
 
 
 def _bound(row: LayerRoofline) -> str:
@@ -158,13 +154,13 @@ def _whole(rate: float) -> str:
 def _memory_share(found: Roofline) -> str:
     if not found.time:
         return ""
-    more = " or more" if found.operations.unknown else ""
+    more = " or more" if isinstance(found.operations, AtLeast) else ""
     return f"{percent(found.memory_seconds / found.time)}{more} of it bound by memory"
 
 
 def _notes(found: Roofline) -> list[str]:
     still = [row for row in found.layers if not row.seconds]
-    notes = [f"? {printable(row.name)}: {printable(row.unknown)}" for row in found.layers if row.unknown]
+    notes = [f"? {printable(str(cause))}" for cause in causes_of(found.operations)]
     if still:
         shown = ", ".join(printable(row.name) for row in still[:3]) + (", …" if len(still) > 3 else "")
         many = len(still) > 1

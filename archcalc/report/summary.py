@@ -1,17 +1,18 @@
 """The summary of a network as values: a row per layer, and totals."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, structs
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.operations import Operations, Total, total
+from archcalc.analysis.operations import Operations
 from archcalc.analysis.parameters import Parameters
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Count, Shape, Tensor
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import Amount, AtLeast, Lower, Unknown, known, reason_of, times, total
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -72,8 +73,10 @@ def exact(numerator: int, denominator: int) -> int | float | str:
 class LayerSummary(Struct, frozen=True, gc=False):
     """One row: a layer, or a block that stands for the layers in it.
 
-    `output_shape` is without the batch; operations are for the whole batch. None means unknown, and `unknown` says why.
-    `count` and `activations` are by the counting convention of the summary; None where none was chosen.
+    `output_shape` is without the batch; operations are for the whole batch. A count is a number, Unknown, or AtLeast
+    for a block of which a part is unknown. `unknown` has the reason for each count that is Unknown, and for a receptive
+    field that cannot be said. `count` and `activations` are by the counting convention of the summary; None where none
+    was chosen.
     """
 
     name: str
@@ -83,18 +86,29 @@ class LayerSummary(Struct, frozen=True, gc=False):
     parameters: int
     trainable_parameters: int
     buffers: int
-    macs: int | None
-    operations: dict[str, int | None]
-    connections: int | None
+    macs: Amount
+    operations: dict[str, Amount]
+    connections: Amount
     receptive_field: ReceptiveField | None
     unknown: dict[str, str]
-    count: int | None = None
-    activations: int | None = None
+    count: Amount | None = None
+    activations: Amount | None = None
 
     @property
-    def flops(self) -> int | None:
+    def flops(self) -> Amount:
         """Two for each MAC."""
-        return None if self.macs is None else 2 * self.macs
+        return times(2, self.macs)
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        """The counts by the convention."""
+        return {"count": self.count, "activations": self.activations}
+
+    @property
+    def lower_bounds(self) -> dict[str, str]:
+        """What is missing from each count that is a lower bound."""
+        counts = {**self.operations, "macs": self.macs, "connections": self.connections, **self.counted}
+        return {what: value.reason for what, value in counts.items() if isinstance(value, AtLeast)}
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON has it."""
@@ -107,23 +121,23 @@ class LayerSummary(Struct, frozen=True, gc=False):
             "parameters": self.parameters,
             "trainable_parameters": self.trainable_parameters,
             "buffers": self.buffers,
-            "macs": self.macs,
-            "operations": self.operations,
-            "connections": self.connections,
+            "macs": known(self.macs),
+            "operations": {kind: known(count) for kind, count in self.operations.items()},
+            "connections": known(self.connections),
             "receptive_field": field.to_dict() if field else None,
             "unknown": self.unknown,
+            "lower_bounds": self.lower_bounds,
         }
 
 
 class Totals(NamedTuple):
-    """Sums over the network. `lower_bounds` says of which sums something unknown is missing, and what."""
+    """Sums over the network; AtLeast those of which something unknown is missing."""
 
     parameters: int
     trainable_parameters: int
     buffers: int
-    macs: int
-    connections: int
-    lower_bounds: dict[str, str]
+    macs: Lower[int]
+    connections: Lower[int]
 
     @property
     def frozen_parameters(self) -> int:
@@ -131,20 +145,19 @@ class Totals(NamedTuple):
         return self.parameters - self.trainable_parameters
 
     @property
-    def flops(self) -> int:
+    def flops(self) -> Lower[int]:
         """Two for each MAC."""
-        return 2 * self.macs
+        return times(2, self.macs)
 
     def to_dict(self) -> dict[str, Any]:
-        """The totals as JSON has them."""
+        """The totals as JSON has them; `lower_bounds` says what is missing from which."""
+        counts = {"macs": self.macs, "flops": self.flops, "connections": self.connections}
         return {
             "parameters": self.parameters,
             "trainable_parameters": self.trainable_parameters,
             "buffers": self.buffers,
-            "macs": self.macs,
-            "flops": self.flops,
-            "connections": self.connections,
-            "lower_bounds": self.lower_bounds,
+            **{what: known(value) for what, value in counts.items()},
+            "lower_bounds": {what: reason_of(value) for what, value in counts.items() if isinstance(value, AtLeast)},
         }
 
 
@@ -169,8 +182,10 @@ class Counting(NamedTuple):
             "counts": self.convention.sentence,
             "unit": self.operations.unit,
             "activations_unit": self.activations.unit,
-            **{what: reading.total for what, reading in readings.items()},
-            "lower_bounds": {what: reading.unknown for what, reading in readings.items() if reading.unknown},
+            **{what: known(reading.total) for what, reading in readings.items()},
+            "lower_bounds": {
+                what: reason for what, reading in readings.items() if (reason := reason_of(reading.total)) is not None
+            },
         }
 
 
@@ -195,7 +210,7 @@ class Summary(NamedTuple):
         rows = [row.to_dict() for row in self.layers]
         if self.counting:
             for row, plain in zip(self.layers, rows, strict=True):
-                plain |= {"count": row.count, "activations": row.activations}
+                plain |= {what: known(value) for what, value in row.counted.items()}
         return {
             "name": self.name,
             "source": self.source,
@@ -255,9 +270,9 @@ def _summarize_layer(
         parameters.total,
         parameters.trainable,
         parameters.buffers,
-        _known(operations.macs),
-        {kind: _known(count) for kind, count in operations.by_kind.items()},
-        _known(operations.connections),
+        operations.macs,
+        dict(operations.by_kind),
+        operations.connections,
         ReceptiveField(field.axes) if isinstance(field, Field) else None,
         unknown,
     )
@@ -266,41 +281,18 @@ def _summarize_layer(
 def _with_counts(row: LayerSummary, count: Count, activations: Count) -> LayerSummary:
     counts = {"count": count, "activations": activations}
     unknown = {what: found.reason for what, found in counts.items() if isinstance(found, Unknown)}
-    known = {what: _known(found) for what, found in counts.items()}
-    return structs.replace(row, **known, unknown=row.unknown | unknown)
-
-
-def _known(count: Count) -> int | None:
-    return None if isinstance(count, Unknown) else count
+    return structs.replace(row, **counts, unknown=row.unknown | unknown)
 
 
 def _add_up(rows: tuple[LayerSummary, ...]) -> Totals:
     """The totals of all rows."""
-    sums = {what: _total(rows, what) for what in ("macs", "connections")}
     return Totals(
         sum([row.parameters for row in rows]),
         sum([row.trainable_parameters for row in rows]),
         sum([row.buffers for row in rows]),
-        sums["macs"].known,
-        sums["connections"].known,
-        _lower_bounds(sums),
+        total((row.name, row.macs) for row in rows),
+        total((row.name, row.connections) for row in rows),
     )
-
-
-def _lower_bounds(sums: dict[str, Total]) -> dict[str, str]:
-    bounds = {what: found.unknown for what, found in sums.items() if found.unknown}
-    return bounds | ({"flops": bounds["macs"]} if "macs" in bounds else {})
-
-
-def _total(rows: tuple[LayerSummary, ...], what: str) -> Total:
-    counts = [getattr(row, what) for row in rows]
-    # Reasons are looked for only where there are any.
-    return total((row.name, _count(row, what)) for row in rows) if None in counts else Total(sum(counts))
-
-
-def _count(row: LayerSummary, what: str) -> Count:
-    value: int | None = getattr(row, what)
-    return Unknown(row.unknown.get(what, "not known")) if value is None else value
 
 
 def _fold(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:
@@ -322,9 +314,17 @@ def add_rows(
     name: str, block: str, inputs: tuple[str, ...], rows: list[LayerSummary], last: LayerSummary
 ) -> LayerSummary:
     """One row for a block; `last` is that of the layer whose output is the block's."""
+    names = [row.name for row in rows]
     kinds = dict.fromkeys(kind for row in rows for kind in row.operations)
-    unknown = {what: f"{row.name}: {why}" for row in reversed(rows) for what, why in row.unknown.items()}
-    unknown.pop("receptive_field", None)
+    macs, connections = sum_of(names, [row.macs for row in rows]), sum_of(names, [row.connections for row in rows])
+    operations = {kind: sum_of(names, [row.operations.get(kind, 0) for row in rows]) for kind in kinds}
+    counted = {
+        what: None if values[0] is None else sum_of(names, values)
+        for what in ("count", "activations")
+        if (values := [getattr(row, what) for row in rows])
+    }
+    every = {**operations, "macs": macs, "connections": connections, **counted}
+    unknown = {what: value.reason for what, value in every.items() if isinstance(value, Unknown)}
     field = {what: why for what, why in last.unknown.items() if what == "receptive_field"}
     return LayerSummary(
         name,
@@ -334,17 +334,16 @@ def add_rows(
         sum(row.parameters for row in rows),
         sum(row.trainable_parameters for row in rows),
         sum(row.buffers for row in rows),
-        sum_known([row.macs for row in rows]),
-        {kind: sum_known([row.operations.get(kind, 0) for row in rows]) for kind in kinds},
-        sum_known([row.connections for row in rows]),
+        macs,
+        operations,
+        connections,
         last.receptive_field,
         unknown | field,
-        sum_known([row.count for row in rows]),
-        sum_known([row.activations for row in rows]),
+        **counted,
     )
 
 
-def sum_known(counts: list[int | None]) -> int | None:
-    """The sum, or None if a part of it is unknown."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
+def sum_of(names: Sequence[str], values: Sequence[Amount]) -> Amount:
+    """The sum over layers; unknown if nothing of it is known, or a lower bound if a part is not."""
+    found = total(zip(names, values, strict=True))
+    return Unknown(found.reason) if isinstance(found, AtLeast) and not found.value else found

@@ -1,15 +1,13 @@
 """The summary as text: for a terminal, a pipe, a paper, a page or a program."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
+from archcalc.numbers.bounds import Amount, AtLeast, Inexact, Unknown, value_text
 from archcalc.report.summary import LayerSummary, Summary
 from archcalc.report.text_table import PAGE_FORMATS, Style, csv_text, escaped, page_table, shortened, text_table
-
-if TYPE_CHECKING:
-    from archcalc.analysis.counting import Reading
 
 FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
 
@@ -106,9 +104,13 @@ def _headers(summary: Summary, columns: Sequence[str]) -> dict[str, str]:
 def _aligned(summary: Summary, columns: Sequence[str], ruled: bool, style: Style) -> list[str]:
     rows = summary.layers
     words = [number for number, name in enumerate(columns) if name in _SHORTENED]
-    left = [n for n, name in enumerate(columns) if not any(isinstance(COLUMNS[name].value(row), int) for row in rows)]
+    left = [n for n, name in enumerate(columns) if not any(_is_number(COLUMNS[name].value(row)) for row in rows)]
     cells = [[cell_text(COLUMNS[name], row) for name in columns] for row in rows]
     return text_table([*_headers(summary, columns).values()], cells, style, left, words, 2 if ruled else 0)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | AtLeast)
 
 
 def _foot(summary: Summary, style: Style) -> list[str]:
@@ -117,31 +119,26 @@ def _foot(summary: Summary, style: Style) -> list[str]:
     lines = [
         ("Parameters", f"{totals.parameters:,}", parts),
         ("Buffers", f"{totals.buffers:,}", ""),
-        ("MACs", _bound(totals.macs, "macs" in totals.lower_bounds), ""),
+        ("MACs", value_text(totals.macs), ""),
         *_counted(summary),
     ]
     left, width = max(len(label) for label, _, _ in lines), max(len(value) for _, value, _ in lines)
-    text = [
+    shown = [
         f"{label:<{left}}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines
     ]
     notes, reasons = _explained(summary, style), unknown_reasons(summary)
-    return [*text, *([""] if notes else []), *notes, *([""] if reasons else []), *reasons]
+    return [*shown, *([""] if notes else []), *notes, *([""] if reasons else []), *reasons]
 
 
 def _counted(summary: Summary) -> list[tuple[str, str, str]]:
     """The totals by the summary's convention; FLOPs, unless another is chosen."""
     totals, counting = summary.totals, summary.counting
-    flops = ("FLOPs", _bound(totals.flops, "flops" in totals.lower_bounds), "2 × MACs")
+    flops = ("FLOPs", value_text(totals.flops), "2 × MACs")
     if counting is None:
         return [flops]
     count, activations = counting.operations, counting.activations
-    lines = [flops] if counting.convention.name in ("macs", "flops") else [(count.title, total_text(count), "")]
-    return [*lines, (activations.title, total_text(activations), "")]
-
-
-def total_text(reading: "Reading") -> str:
-    """A total, and whether it is a lower bound."""
-    return _bound(reading.total, reading.unknown is not None)
+    lines = [flops] if counting.convention.name in ("macs", "flops") else [(count.title, value_text(count.total), "")]
+    return [*lines, (activations.title, value_text(activations.total), "")]
 
 
 def _explained(summary: Summary, style: Style) -> list[str]:
@@ -152,8 +149,8 @@ def _explained(summary: Summary, style: Style) -> list[str]:
     from textwrap import wrap
 
     wrong = "".join(f" The tool itself {why}; this is not followed." for why in counting.operations.departures)
-    text = f"{source}: {counting.convention.sentence}{wrong}"
-    return [style.dim(line) for line in wrap(text, min(style.width or _WIDEST_TEXT, _WIDEST_TEXT))]
+    whole = f"{source}: {counting.convention.sentence}{wrong}"
+    return [style.dim(line) for line in wrap(whole, min(style.width or _WIDEST_TEXT, _WIDEST_TEXT))]
 
 
 def unknown_reasons(summary: Summary) -> list[str]:
@@ -165,23 +162,21 @@ def unknown_reasons(summary: Summary) -> list[str]:
     return [f"? {found[0]}{f' and {len(found) - 1:,} more' * (len(found) > 1)}: {why}" for why, found in names.items()]
 
 
-def _bound(value: int, is_lower_bound: bool) -> str:
-    return f"≥ {value:,}" if is_lower_bound else f"{value:,}"
-
-
 # the text of a cell
 
 
 def cell_text(column: Column, row: LayerSummary) -> str:
     """The text of a column in a row; `?` where it is unknown, `–` where there is none."""
     value = column.value(row)
+    if isinstance(value, int | Inexact):
+        return value_text(value)
     if value is None:
-        return "?" if column.key in row.unknown or column.key != "receptive_field" else "–"
+        return "?" if column.key in row.unknown else "–"
     if isinstance(value, tuple):
         return _sizes(value)
     if isinstance(value, dict):
         return _operations_text(value)
-    return f"{value:,}" if isinstance(value, int) else printable(value)
+    return printable(value)
 
 
 def _sizes(value: tuple[Any, ...]) -> str:
@@ -211,9 +206,8 @@ def _half(double: int | None) -> str | None:
     return f"{'-' * (double < 0)}{abs(double) // 2}{'.5' * (double % 2)}"
 
 
-def _operations_text(operations: dict[str, int | None]) -> str:
-    counts = ((kind.replace("_", " "), count) for kind, count in operations.items())
-    return ", ".join(f"{'?' if count is None else f'{count:,}'} {kind}" for kind, count in counts)
+def _operations_text(operations: dict[str, Amount]) -> str:
+    return ", ".join(f"{value_text(count)} {kind.replace('_', ' ')}" for kind, count in operations.items())
 
 
 # for papers, pages and programs
@@ -237,9 +231,9 @@ def _html(text: str) -> str:
 def _total_row(summary: Summary, columns: Sequence[str]) -> list[str]:
     totals = summary.totals
     own = [name for name in _COUNTS if name not in BY_CONVENTION]
-    values = {name: _bound(getattr(totals, name), name in totals.lower_bounds) for name in own}
+    values = {name: value_text(getattr(totals, name)) for name in own}
     if counting := summary.counting:
-        values |= {name: total_text(found) for name, found in counting.readings.items()}
+        values |= {name: value_text(found.total) for name, found in counting.readings.items()}
     return [values.get(name, "Total" if name == columns[0] else "") for name in columns]
 
 
@@ -253,4 +247,6 @@ def _plain(value: Any) -> Any:
         return "x".join(map(str, value))
     if isinstance(value, str):
         return printable(value)
-    return "; ".join(f"{kind}={count}" for kind, count in value.items()) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return "; ".join(f"{kind}={_plain(count)}" for kind, count in value.items())
+    return "" if isinstance(value, Unknown) else value_text(value, str) if isinstance(value, Inexact) else value

@@ -20,7 +20,7 @@ from archcalc.analysis.conventions import CONVENTIONS, Convention, Term
 from archcalc.analysis.counting import QUANTITIES, Reading, read_as
 from archcalc.graph import Graph, Node
 from archcalc.layers import LAYER_TYPES
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import AtLeast, AtMost, Cause, Unknown, known
 
 DATA = Path(__file__).parent.parent / "data"
 PEERS = json.loads((DATA / "peer_counts.json").read_text("utf-8"))
@@ -168,16 +168,16 @@ def test_every_term_of_a_tool_is_tried(what: str) -> None:
 def test_every_mistake_is_one() -> None:
     text = json.dumps(MORE)
     assert [part for part in MISTAKES if json.dumps(part.split("] [")[0])[1:-1] not in text] == []
-    known = {found.mistake for convention in CONVENTIONS.values() for found in convention.departures}
-    assert {why for found in MISTAKES.values() for why in found.values()} == known
+    listed = {found.mistake for convention in CONVENTIONS.values() for found in convention.departures}
+    assert {why for found in MISTAKES.values() for why in found.values()} == listed
 
 
 # --- sums ------------------------------------------------------------------------------------------------------------
 
 
 def check_sums(reading: Reading) -> None:
-    assert reading.unknown is None
-    assert reading.total == sum(term.value for term in reading.terms)
+    assert isinstance(reading.total, int)
+    assert reading.total == sum(known(term.value) or 0 for term in reading.terms)
     assert reading.total == sum(count for count in reading.layers if isinstance(count, int))
 
 
@@ -304,9 +304,20 @@ def test_unknown_stays_unknown(name: str) -> None:
     network = archcalc.loads(UNKNOWN)
     reading, reason = network.count(name), "the adjacency input does not say its number of nonzeros"
     assert reading.layers[0] == Unknown(reason)
-    assert reading.unknown == f"g: {reason}"
-    assert reading.terms[0] == ("MACs", 0, f"g: {reason}")
-    assert reading.total == sum(term.value for term in reading.terms)
+    missing = (Cause(reason, ("g",)),)
+    assert reading.terms[0] == ("MACs", AtLeast(0, missing))
+    assert reading.total == AtLeast(sum(known(term.value) or 0 for term in reading.terms), missing)
+
+
+def test_what_is_unknown_and_subtracted_is_an_upper_bound() -> None:
+    """MACs of further samples are no connections: twice what is unknown, less it once, is still a lower bound."""
+    known_adjacency = UNKNOWN.replace("[5, 5]", "{ shape = [5, 5], nonzeros = 13 }")
+    reading, whole = (archcalc.loads(text, batch=3).count("connections") for text in (UNKNOWN, known_adjacency))
+    terms = {term.label: term.value for term in reading.terms}
+    assert isinstance(terms["further samples of the batch"], AtMost)
+    assert isinstance(reading.total, AtLeast)
+    assert isinstance(whole.total, int)
+    assert reading.total.value <= whole.total
 
 
 def test_a_convention_that_does_not_exist() -> None:

@@ -63,6 +63,7 @@ def test_json_is_stable() -> None:
         "connections": 122_304,
         "receptive_field": {"size": [5, 5], "jump": [1, 1], "center": [2, 2], "unit": "pixels"},
         "unknown": {},
+        "lower_bounds": {},
     }
     assert data["totals"] == {
         "parameters": 61_706,
@@ -164,6 +165,27 @@ def test_a_folded_block_gives_what_it_gives_not_its_last_layer() -> None:
     assert row["output_shape"] == [5, 8]
     assert row["receptive_field"]["size"] == [1]
     assert row["parameters"] == (3 + 1) * 5 + (3 * 3 + 1) * 9
+
+
+def test_a_folded_block_of_which_a_part_is_unknown_is_a_lower_bound() -> None:
+    text = """
+    name = "x"
+    inputs.nodes = [5, 3]
+    inputs.edges = [5, 5]
+    layers = [{ name = "block", type = "b", inputs = ["nodes", "edges"], repeat = 1 }]
+    [blocks.b]
+    inputs = ["nodes", "edges"]
+    layers = [
+      { name = "g", type = "gcn_conv", inputs = ["nodes", "edges"], out_features = 2 },
+      { type = "linear", out_features = 4 },
+    ]
+    """
+    reason = "the adjacency input does not say its number of nonzeros"
+    (row,) = json.loads(summary("-", "--depth", "1", "--format", "json", text=text).output)["layers"]
+    assert (row["macs"], row["operations"]["additions"]) == (5 * 2 * 4, 5 * 4 + 5 * 2)
+    assert row["lower_bounds"]["macs"] == f"block.0.g: {reason}"
+    assert "macs" not in row["unknown"]
+    assert "≥ 40" in summary("-", "--depth", "1", "--columns", "name,macs", "--format", "csv", text=text).output
 
 
 def test_a_folded_block_says_what_is_unknown() -> None:

@@ -19,9 +19,9 @@ from archcalc.numbers.bounds import (
     minus,
     plus,
     quotient,
-    text,
     times,
     total,
+    value_text,
 )
 
 WHY = (Cause("w", ("a",)),)
@@ -106,8 +106,8 @@ def test_none_is_a_number_by_mistake(mistake: Callable[[Any], Any], value: Any) 
 
 def test_as_text_and_as_plain_values() -> None:
     values = {"exact": 1234, "least": AtLeast(1234, WHY), "most": AtMost(1234, WHY), "unknown": Unknown("u")}
-    assert [text(value) for value in values.values()] == ["1,234", "≥ 1,234", "≤ 1,234", "?"]
-    assert [str(value) for value in values.values()] == ["1234", "≥ 1,234", "≤ 1,234", "?"]
+    assert [value_text(value) for value in values.values()] == ["1,234", "≥ 1,234", "≤ 1,234", "?"]
+    assert [str(value) for value in values.values()] == ["1234", "≥ 1234", "≤ 1234", "?"]
     assert beside({"exact": 1}) == {"exact": 1}
     assert beside({name: value for name, value in values.items() if name != "unknown"} | {"none": Unknown("u")}) == {
         "exact": 1234,

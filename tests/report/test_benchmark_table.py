@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from archcalc.errors import UsageError
+from archcalc.numbers.bounds import AtLeast, Cause
 from archcalc.report.benchmark import (
     Benchmark,
     Distribution,
@@ -53,7 +54,7 @@ def benchmark() -> Benchmark:
             8,
             "float32",
             "measured",
-            Work(10**6, 2**10, "b: not known"),
+            Work(AtLeast(10**6, (Cause("not known", ("b",)),)), 2**10),
             slow,
             None,
             spread(7.5),

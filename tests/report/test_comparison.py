@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
+from archcalc.numbers.bounds import AtLeast, Cause, Unknown
 from archcalc.quantities import QUANTITIES, SUMS
 from archcalc.report.comparison import Comparison, Difference, difference, distinct
 from archcalc.report.comparison_table import FORMATS, relative_text, render
@@ -149,7 +150,12 @@ def test_unknown_is_no_difference() -> None:
     known = UNKNOWN.replace("adjacency = [5, 5]", "adjacency = { shape = [5, 5], nonzeros = 13 }")
     comparison = archcalc.compare({"known": archcalc.loads(known), "unknown": archcalc.loads(UNKNOWN)})
     total = comparison.totals["macs"]
-    assert total.differences == (Difference(None, None),)
+    certain, missing = (
+        13 * 2 + 5 * 3 * 2,
+        (Cause("the adjacency input does not say its number of nonzeros", ("conv",)),),
+    )
+    assert total.values == (certain, AtLeast(30, missing))
+    assert total.differences == (Difference(AtLeast(30 - certain, missing), AtLeast(30 / certain, missing)),)
     assert total.reasons[0] is None
     assert "conv" in (total.reasons[1] or "")
     text = render(comparison, "plain")
@@ -195,7 +201,8 @@ def test_a_difference_is_exact() -> None:
     assert difference(4, 6) == Difference(2, 1.5)
     assert difference(0, 6) == Difference(6, None)
     assert difference(10**400, 10**400 + 1).absolute == 1
-    assert difference(None, 6) == difference(6, None) == Difference(None, None)
+    unknown = Unknown("why")
+    assert difference(unknown, 6) == difference(6, unknown) == Difference(unknown, unknown)
 
 
 def test_labels_are_told_apart() -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import torch
 
-from archcalc.analysis.operations import total
 from archcalc.analysis.traffic import count_traffic
 from archcalc.analysis.training import count_training
+from archcalc.numbers.bounds import times, total
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench import sampling
 from archcalc.pytorch.bench.clock import find_clock, sample
@@ -121,7 +121,7 @@ class Case:
         if training:
             counts = [(name, count) for name, row in zip(names, count_training(analysed), strict=True) for count in row]
         macs = total(counts)
-        return Work(2 * macs.known, moved, macs.unknown)
+        return Work(times(2, macs), moved)
 
     def _measurement(self, goal: Goal) -> Measurement:
         phases = zip(self.phases, zip(*self.samples, strict=True), strict=True)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from archcalc.analysis.traffic import count_traffic
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import times
 from archcalc.pytorch.bench.clock import Clock
 from archcalc.pytorch.bench.workload import Workload
 from archcalc.pytorch.build import BuiltNetwork
@@ -56,5 +56,5 @@ def _rows(network: Network, dtype: str, calls: list[list[float]]) -> Iterator[La
     traffic = count_traffic(analysed, dtype)
     for position, (node, *seconds) in enumerate(zip(network.graph.nodes, *calls, strict=True)):
         macs = analysed.operations[position].macs
-        flops = None if isinstance(macs, Unknown) else 2 * macs
+        flops = times(2, macs)
         yield LayerTime(node.name, node.layer.type, describe(seconds), flops, traffic[position].total)

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from archcalc.layers.base import elements
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import Unknown, floor_of, known
 from archcalc.pytorch.build import BuiltNetwork
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory
@@ -121,7 +121,7 @@ def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparis
 def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[Comparison]:
     """A row per layer with MACs on either side, their total, and the kinds that PyTorch's counter does not see."""
     # Two for each MAC of one sample, as the summary says them; what PyTorch counts otherwise is put in or left out.
-    total = 2 * network.totals.macs // network.batch
+    total = 2 * floor_of(network.totals.macs) // network.batch
     for position, row in enumerate(network.layers):
         said, more, note = _flops(network, position)
         seen = observed.layers.get(row.name)
@@ -148,7 +148,7 @@ def _flops(network: Network, position: int) -> tuple[int | None, int, str]:
         return None, 0, counted.reason
     more = 2 * counted if isinstance(macs, Unknown) else 2 * (counted - macs)
     note = "with every entry of the adjacency, as PyTorch counts it" if more else ""
-    return 2 * (row.macs or 0) // network.batch + more, more, note
+    return 2 * (known(row.macs) or 0) // network.batch + more, more, note
 
 
 def _whole(number: float) -> float:
