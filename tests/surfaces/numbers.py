@@ -1,0 +1,89 @@
+"""Numbers that are made of the summary's: by convention, for a budget, side by side, on a device, for a batch."""
+
+import math
+
+from networks import Drawn
+
+import archcalc
+from archcalc.layers.base import Unknown
+from archcalc.quantities import QUANTITIES
+from surfaces.runner import loaded
+
+
+def check_reconcile(drawn: Drawn) -> None:
+    """Of every convention the terms add up to its total, and so do the layers."""
+    network = loaded(drawn)
+    found = network.reconcile()
+    assert found.to_dict()
+    for name, reading in found.readings.items():
+        assert sum(term.value for term in reading.terms) == reading.total, name
+        known = [count for count in reading.layers if not isinstance(count, Unknown)]
+        assert (len(known) < len(reading.layers)) == bool(reading.unknown), name
+        if not reading.unknown:
+            assert sum(known) == reading.total, name
+    assert found.readings["macs"].total == network.totals.macs
+
+
+def check_budget(drawn: Drawn) -> None:
+    """A network keeps to its own numbers, and to nothing tighter; what is unknown is never kept to."""
+    network = loaded(drawn)
+    for name, quantity in QUANTITIES.items():
+        value, missing = (reading := quantity.read(network)).known, reading.missing
+        if value is None:
+            assert missing, name
+            continue
+        assert len(network.check_budget({name: value})) == bool(missing), name
+        assert [found.code for found in network.check_budget(None, {name: value})] == [], name
+        assert len(network.check_budget(None, {name: value + 1})) == 1, name
+        if value:
+            assert [found.code for found in network.check_budget({name: value - 1})] == ["B501"], name
+
+
+def check_compare(drawn: Drawn) -> None:
+    """A network differs from itself in nothing, and every layer meets itself."""
+    network = loaded(drawn)
+    found = archcalc.compare([network, network])
+    assert str(found)
+    for name, total in found.totals.items():
+        values = {reading.certain for reading in total.readings}
+        assert len(values) == 1, name
+        for difference in total.differences:
+            assert difference.absolute in (0, None), name
+    assert [row.layers[0] and row.layers[0].name for row in found.layers] == [row.name for row in network.layers]
+    for row in found.layers:
+        assert row.layers[0] == row.layers[1]
+        assert all(len(set(values)) == 1 for values in row.sums.values())
+
+
+def check_roofline(drawn: Drawn) -> None:
+    """No layer is faster than its bytes or its operations allow, and the network takes them one after the other."""
+    network = loaded(drawn)
+    found = network.roofline("a100")
+    roof = found.roof
+    assert [row.name for row in found.layers] == [row.name for row in network.layers]
+    for row, said in zip(found.layers, network.layers, strict=True):
+        least = max((row.operations or 0) / roof.operations_per_second, row.bytes_moved / roof.bytes_per_second)
+        assert math.isclose(row.seconds, least, rel_tol=1e-9), row.name
+        if said.macs:
+            assert row.operations == said.flops, row.name
+    assert math.isclose(found.time, sum(row.seconds for row in found.layers))
+    assert found.to_dict()
+
+
+def check_largest_batch(drawn: Drawn) -> None:
+    """It fits, and one sample more does not."""
+    network = loaded(drawn)
+    training = len(drawn.text) % 2 == 0
+    one, few = (network.memory(training=training, batch=batch) for batch in (1, 5))
+    if one.lower_bound:
+        return
+    for limit in (one.peak - 1, (one.peak + few.peak) // 2):
+        try:
+            largest = network.largest_batch(limit, training=training)
+        except archcalc.UsageError as error:
+            if "every batch fits" not in str(error):
+                raise
+            continue
+        if largest:
+            assert network.memory(training=training, batch=largest).peak <= limit
+        assert network.memory(training=training, batch=largest + 1).peak > limit

@@ -1,0 +1,61 @@
+"""The exported source text, executed, against the built module."""
+
+from typing import Any
+
+import torch
+from networks import Drawn
+from torch import nn
+
+import archcalc
+from archcalc.pytorch.build import build
+from archcalc.pytorch.device import random_inputs
+from surfaces.runner import loaded
+
+BATCH = 2
+
+
+def check_source(drawn: Drawn) -> None:
+    """The same weights by name, shape and dtype, trained or not, loaded strictly; the same outputs in both modes."""
+    torch.set_num_threads(1)
+    network = loaded(drawn)
+    text = network.to_source()
+    made, built = executed(text), build(network)
+    assert described(made) == described(built)
+    assert [*made.state_dict()] == [*built.state_dict()]
+    made.load_state_dict(built.state_dict(), strict=True)
+    for training in (False, True):
+        found = outputs(network, made.train(training))
+        wanted = outputs(network, built.train(training))
+        if isinstance(wanted, str):
+            assert found == wanted
+        else:
+            torch.testing.assert_close(found, wanted, equal_nan=True)
+
+
+def executed(text: str) -> nn.Module:
+    """An instance of the last class of a source text."""
+    names: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(text, "exported", "exec"), names)
+    *_, last = (item for item in names.values() if isinstance(item, type) and item.__module__ == "exported")
+    made: nn.Module = last()
+    return made
+
+
+def described(module: nn.Module) -> dict[str, Any]:
+    return {
+        name: (tuple(value.shape), value.dtype, value.requires_grad)
+        for name, value in module.state_dict(keep_vars=True).items()
+    }
+
+
+def outputs(network: archcalc.Network, module: nn.Module) -> Any:
+    """Outputs for the same inputs and the same noise; what PyTorch refuses, for a module that is trained."""
+    torch.manual_seed(0)
+    inputs = random_inputs(network, BATCH, "cpu")
+    try:
+        found = module(*inputs)
+    except ValueError as error:
+        if not module.training or "more than 1" not in str(error):
+            raise
+        return str(error)
+    return found if isinstance(found, tuple) else (found,)

@@ -1,0 +1,115 @@
+"""What the spec alone decides: the summary adds up, an explanation comes to it, questions have an answer."""
+
+import csv
+import io
+import json
+from fractions import Fraction
+from typing import Any
+
+from networks import Drawn
+
+import archcalc
+from archcalc.arithmetic import product
+from archcalc.report.summary import LayerSummary
+from archcalc.report.table import FORMATS, render
+from surfaces.runner import loaded
+
+FIELD_AXES = {1: ("position",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def check_load(drawn: Drawn) -> None:
+    """It loads, twice the same, and says so in every way."""
+    network, again = drawn.load(), drawn.load()
+    assert network.to_dict() == again.to_dict()
+    assert json.loads(json.dumps(network.to_dict(), allow_nan=False)) == network.to_dict()
+    assert str(network)
+    assert repr(network)
+
+
+def check_summary(drawn: Drawn) -> None:
+    """Totals are the sums of the rows, folded or not, and every format has the same numbers."""
+    network = loaded(drawn)
+    for depth in (None, 1, 2):
+        summary = network.folded(depth)
+        for what in ("parameters", "trainable_parameters", "buffers"):
+            assert sum(getattr(row, what) for row in summary.layers) == getattr(summary.totals, what), (depth, what)
+        for what in ("macs", "connections"):
+            known = [getattr(row, what) for row in summary.layers]
+            missing = what in summary.totals.lower_bounds
+            assert (None in known) == missing, (depth, what)
+            if not missing:
+                assert sum(known) == getattr(summary.totals, what), (depth, what)
+        for format_name in FORMATS:
+            assert render(summary, format_name)
+        check_csv(summary.layers, render(summary, "csv", columns=("name", "parameters", "macs", "connections")))
+
+
+def check_csv(rows: tuple[LayerSummary, ...], text: str) -> None:
+    read = [*csv.DictReader(io.StringIO(text))]
+    assert len(read) == len(rows)
+    for row, cells in zip(rows, read, strict=True):
+        values = [cells[key] for key in cells if key and key.lower() in ("parameters", "macs", "connections")]
+        wanted = [row.parameters, row.macs, row.connections]
+        assert values == ["" if value is None else str(value) for value in wanted], (row.name, cells)
+
+
+def check_explain(drawn: Drawn) -> None:
+    """The last line of everything that is explained is the summary's number."""
+    network = loaded(drawn)
+    for row in network.layers:
+        explanation = network.explain(row.name)
+        assert str(explanation)
+        values = {(part.title, step.label): step.value for part in explanation.sections for step in part.steps}
+        shape = [value for (title, label), value in values.items() if title == "output shape" and len(label) > 1]
+        assert product(shape) == product(row.output_shape), row.name
+        assert _sum(values, "parameters") == row.parameters, row.name
+        assert _sum(values, "buffers") == row.buffers, row.name
+        found = {label.replace(" ", "_"): value for (title, label), value in values.items() if title == "operations"}
+        assert found.items() >= {kind: n for kind, n in row.operations.items() if n is not None}.items(), row.name
+        if row.connections is not None:
+            assert values.get(("connections", "connections"), 0) == row.connections, row.name
+        _check_explained_field(values, row)
+
+
+def _sum(values: dict[tuple[str, str], Any], title: str) -> Any:
+    found = {label: value for (section, label), value in values.items() if section == title}
+    return found.get("together", next(reversed(found.values()), 0))
+
+
+def _check_explained_field(values: dict[tuple[str, str], Any], row: LayerSummary) -> None:
+    field = row.receptive_field
+    if field is None or row.receptive_field is None:
+        return
+    for number, axis in enumerate(FIELD_AXES.get(len(field.axes), ())):
+        for what in ("size", "jump", "center"):
+            said = values.get(("receptive field", f"{axis}: {what}"))
+            wanted = getattr(field, what)[number]
+            if isinstance(said, int | Fraction) and isinstance(wanted, int | Fraction):
+                assert said == wanted, (row.name, axis, what)
+
+
+def check_lint(drawn: Drawn) -> None:
+    """Every finding has a code and a text."""
+    for found in loaded(drawn).check():
+        assert found.code
+        assert str(found)
+
+
+def check_ranges(drawn: Drawn) -> None:
+    """There is an answer, and the network's own size is in it."""
+    for found in loaded(drawn).input_ranges():
+        assert found.smallest is None or found.smallest <= found.size
+
+
+def check_unit_fields(drawn: Drawn) -> None:
+    """Units at the corners, the edges and in the middle have an answer, or the layer has no positions."""
+    network = loaded(drawn)
+    for row in network.layers:
+        try:
+            middle = network.receptive_field(row.name)
+        except archcalc.UsageError:
+            continue
+        last = [count - 1 for count in middle.units]
+        for unit in ([0] * len(last), last, [count // 2 for count in last], [0, *last[1:]]):
+            found = network.receptive_field(row.name, unit)
+            assert 0 <= found.share(found.last) <= 1

@@ -1,0 +1,76 @@
+"""A short share of random networks through every surface; `benchmarks/long_run.py` has the long one."""
+
+import pytest
+from networks import Drawn, network_of
+from networks.shrink import shrink
+from surfaces import STATIC, TORCH, find_faults
+from surfaces.runner import at_most
+
+# How many networks each surface gets here: as many as take a few seconds.
+COUNTS = dict.fromkeys(STATIC, 60) | {"shapes": 60, "memory": 60, "source": 60, "fields": 25, "verify": 15}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+# Surfaces with faults that are known and being mended.
+PENDING = {"lint", "fields", "verify", "memory"}
+
+
+@pytest.mark.parametrize("surface", [surface for surface in COUNTS if surface not in PENDING])
+def test_random_networks(surface: str) -> None:
+    drawn = [found for seed in range(COUNTS[surface]) if (found := network_of(seed))]
+    faults = [(found, fault) for found in drawn for fault in find_faults(found, [surface], limit_s=60)]
+    assert not faults, f"{faults[0][1].kind}: {faults[0][1].message}\n{faults[0][0].text}"
+    assert len(drawn) > 0.9 * COUNTS[surface]
+
+
+def test_all_surfaces_are_tried() -> None:
+    assert COUNTS.keys() == (STATIC | TORCH).keys() - {"onnx"}
+
+
+# that the runner and what makes specs smaller would see a fault
+
+BROKEN = """name = "x"
+inputs.image = [3, 8, 8]
+layers = [
+  { type = "relu" },
+  { name = "conv", type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1 },
+  { type = "tanh" },
+]
+"""
+
+
+def test_what_fails_is_a_fault_with_the_place_that_raised_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_arguments: object) -> object:
+        raise ZeroDivisionError("for nothing")
+
+    monkeypatch.setattr("archcalc.report.network.Network.check", wrong)
+    (fault,) = find_faults(Drawn(BROKEN), ["lint", "explain"])
+    assert fault.surface == "lint"
+    assert fault.kind.startswith("lint: ZeroDivisionError in ")
+    assert fault.message == "for nothing"
+
+
+def test_wrong_numbers_are_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archcalc.layers.convolution.Convolution.count_connections", lambda *_: 5)
+    monkeypatch.setattr("archcalc.layers.convolution.Convolution.parameters", lambda *_: {"weight": (7,)})
+    found = {fault.surface for fault in find_faults(Drawn(BROKEN), ["summary", "shapes"])}
+    assert found == {"shapes"}
+
+
+def test_what_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(*_arguments: object) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr("archcalc.report.network.Network.input_ranges", endless)
+    (fault,) = find_faults(Drawn(BROKEN), ["ranges"], limit_s=0.2)
+    assert "TooSlowError" in fault.kind
+    with at_most(60):  # nothing is left of the alarm
+        assert not [*find_faults(Drawn(BROKEN), ["explain"])]
+
+
+def test_specs_are_made_smaller_while_they_fail() -> None:
+    small = shrink(BROKEN, lambda text: "conv2d" in text and "kernel_size" in text)
+    assert "relu" not in small
+    assert "padding" not in small
+    assert "kernel_size = 0" in small
