@@ -31,6 +31,10 @@ class Number:
         """The same number in a place where it can only be a whole one."""
         return self
 
+    def equals(self, other: Any) -> bool:
+        """Whether it is known to be equal to another number, whatever both stand for."""
+        return self is other
+
     def __index__(self) -> int:
         """The value, where only a plain number will do."""
         raise TypeError(f"{self} is no plain number")

@@ -1,38 +1,22 @@
 """Which sizes of an input a network takes, which it reads without loss, and which are of use to it.
 
-Axes of positions that have one size in the spec change together; all else stays. Sizes without loss recur: after as
-many positions as the strides before a layer multiply to, its windows lie as before.
+Axes of positions that have one size in the spec change together; all else stays.
 """
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.receptive_field import AxisField, Field, fold_shortest_fields
+from archcalc.analysis.receptive_field import AxisField, Field, fold_receptive_fields, fold_shortest_fields
+from archcalc.analysis.resized_network import ResizedNetwork
 from archcalc.analysis.resizing import Extent, extents, resized
-from archcalc.analysis.shapes import Shapes, infer_shapes
+from archcalc.analysis.shapes import infer_shapes
+from archcalc.analysis.size_sets import SizeSet
+from archcalc.analysis.working_sizes import Progress, find_answers
 from archcalc.graph import Graph
 from archcalc.numbers.bounds import Unknown
 
-TRIED = 512  # sizes at most, one after the other; from there on, one that works is taken to mean that larger ones do
-PERIODS = 4  # of sizes without loss that are tried: small inputs may be exceptions
-MAX_LAYERS_TRIED = 500_000  # layers times sizes
-
-Progress = Callable[[int, int], None]
-
-
-class ExactSizes(NamedTuple):
-    """From `start` on, the sizes n at which no stride drops a position: those with n mod `modulus` in `remainders`.
-
-    `below` and `above` are those nearest to the network's own size, which is both if it is one.
-    """
-
-    start: int
-    modulus: int
-    remainders: tuple[int, ...]
-    below: int | None
-    above: int | None
+Fields = list[Field | Unknown | None]
 
 
 class Bound(NamedTuple):
@@ -45,110 +29,88 @@ class Bound(NamedTuple):
 class SizeRange(NamedTuple):
     """The answers for axes of one size, which change together.
 
-    `smallest` is the least size that every layer takes. Below `productive`, a convolution sees nothing new, since
-    what it reads sees the whole input even along the shortest path; above `covered`, no unit sees the whole input. None
-    where no window slides along the axes, or where fields are not known.
+    `works`: every layer fits; `same_weights`: and the weights have the shapes that they have at the spec's own size;
+    `exact`: and no stride drops positions at the end. Below `productive`, a convolution sees nothing new, since what it
+    reads sees the whole input even along the shortest path; above `covered`, no unit sees the whole input by windows
+    that are the same at every size. None where no window slides along the axes, or where fields are not known.
+    `changing` is the first layer whose windows are not the same at every size.
     """
 
     axes: tuple[Extent, ...]
     size: int
-    smallest: int | None
-    exact: ExactSizes | Unknown
+    works: SizeSet
+    same_weights: SizeSet
+    exact: SizeSet
     productive: Bound | None
     covered: Bound | None
+    changing: str | None
 
 
 def find_ranges(analysed: AnalysedGraph, progress: Progress = lambda _done, _all: None) -> tuple[SizeRange, ...]:
     """The answers for every size that an axis of positions of an input has."""
     axes = extents(analysed)
     sizes = dict.fromkeys(extent.size for extent in axes)
-    return tuple(_Sizes(analysed, axes, size).range(progress) for size in sizes)
+    return tuple(_range(analysed, [extent for extent in axes if extent.size == size], size, progress) for size in sizes)
 
 
-def find_smallest(works: Callable[[int], bool], largest: int, tried: int = TRIED) -> int | None:
-    """The smallest size up to `largest` that works; up to `tried`, sizes are tried one after the other."""
-    for size in range(1, min(tried, largest) + 1):
-        if works(size):
-            return size
-    if largest <= tried or not works(largest):
-        return None
-    low, high = tried, largest  # one that does not work, and one that does
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if works(middle) else (middle, high)
-    return high
+def _range(analysed: AnalysedGraph, axes: list[Extent], size: int, progress: Progress) -> SizeRange:
+    network = ResizedNetwork(analysed, axes, size)
+    answers = find_answers(network, progress)
+    useful = _UsefulSizes(analysed, axes, size, [*_samples(answers.works, size)])
+    bounds = (useful.productive(), useful.covered()) if network.windows else (None, None)
+    return SizeRange(tuple(axes), size, *answers, *bounds, useful.changing if network.windows else None)
 
 
-class _Sizes:
-    """The axes of one size."""
+def _samples(works: SizeSet, own: int) -> Iterator[int]:
+    """Sizes that work, other than the network's own: the next ones, the smallest, and large ones."""
+    wanted = (works.smallest or own, own - 1, own + 1, own + 2, 2 * own, 2 * own + 3)
+    yield from {size for least in wanted if (size := works.next_from(max(1, least))) is not None} - {own}
 
-    def __init__(self, analysed: AnalysedGraph, axes: list[Extent], size: int) -> None:
-        self.analysed, self.size = analysed, size
-        self.axes = [extent for extent in axes if extent.size == size]
-        self.sources = {extent.source for extent in self.axes}
 
-    def range(self, progress: Progress) -> SizeRange:
-        tried = min(TRIED, MAX_LAYERS_TRIED // max(len(self.analysed.graph.nodes), 1))
-        smallest = find_smallest(lambda size: not infer_shapes(self._at(size)).problems, self.size, tried)
-        windows = [*self._windows_along()]
-        exact = (
-            self._exact(smallest, windows, progress) if smallest else Unknown("no size up to the network's own works")
-        )
-        useful = (self._productive(), self._covered()) if windows else (None, None)
-        return SizeRange(tuple(self.axes), self.size, smallest, exact, *useful)
+class _UsefulSizes:
+    """Bounds of the receptive fields that are the same at all of some sizes."""
 
-    def _at(self, size: int) -> Graph:
-        return resized(self.analysed.graph, self.axes, {self.size: size})
+    def __init__(self, analysed: AnalysedGraph, axes: list[Extent], size: int, others: list[int]) -> None:
+        self.analysed, self.axes, self.size = analysed, axes, size
+        self.fields, self.shortest = self._fields(analysed.graph)
+        inputs = [field for field in self.fields[: len(analysed.graph.inputs)] if isinstance(field, Field)]
+        self.changing_axes = {field.source: tuple(positions == size for positions in field.shape) for field in inputs}
+        self.changing: str | None = None
+        for other in others:
+            self._compare(other)
 
-    # sizes without loss
+    def _fields(self, graph: Graph) -> tuple[Fields, Fields]:
+        shapes = infer_shapes(graph)
+        return fold_receptive_fields(graph, shapes).edges, fold_shortest_fields(graph, shapes).edges
 
-    def _exact(self, smallest: int, windows: list[tuple[int, int]], progress: Progress) -> ExactSizes | Unknown:
-        fields = self.analysed.receptive_fields.edges
-        if any(isinstance(field, Unknown) for field in fields):
-            return Unknown("the receptive field of a layer is not known")
-        moving = [axis for field in fields for axis in self._along(field) if axis.advance]
-        period = math.lcm(*(axis.jump_ratio[0] for axis in moving))
-        count = PERIODS * period
-        if count * len(self.analysed.graph.nodes) > MAX_LAYERS_TRIED:
-            return Unknown(f"the strides together move by {period:,} positions, too many to try all sizes between")
-        found = []
-        for number in range(count):
-            progress(number, count)
-            found.append(self._loses_nothing(smallest + number, windows))
-        return _recurring(found, smallest, period, self.size)
+    def _compare(self, other: int) -> None:
+        """Leave out what is not the same at another size."""
+        resized_graph = resized(self.analysed.graph, self.axes, {self.size: other})
+        for fields, found in zip((self.fields, self.shortest), self._fields(resized_graph), strict=True):
+            for edge, pair in enumerate(zip(fields, found, strict=True)):
+                one, two = map(self._along, pair)
+                if any(axis.advance for axis in one) and _extent_of(one) != _extent_of(two):
+                    fields[edge] = None
+                    mixed = any(axis.mixed for axis in one)
+                    self.changing = self.changing or (None if mixed else self.analysed.names[edge])
 
     def _along(self, field: Field | Unknown | None) -> list[AxisField]:
         """A field along the axes in question."""
-        if not isinstance(field, Field) or field.source not in self.sources:
+        if not isinstance(field, Field):
             return []
-        return [axis for axis, size in zip(field.axes, field.shape, strict=True) if size == self.size]
+        return [axis for axis, changes in zip(field.axes, self.changing_axes[field.source], strict=True) if changes]
 
-    def _windows_along(self) -> Iterator[tuple[int, int]]:
-        """The layers with a window that slides along the axes in question, and the axis of what they read."""
-        for position, node in enumerate(self.analysed.graph.nodes):
-            windows = node.layer.windows(self.analysed.tensors_at(position)[0])
-            for axis in self._along(self.analysed.receptive_fields.edges[node.sources[0]]):
-                if axis.advance and axis.axis in windows:
-                    yield position, axis.axis
-
-    def _loses_nothing(self, size: int, windows: list[tuple[int, int]]) -> bool:
-        shapes = infer_shapes(self._at(size))
-        return not shapes.problems and not any(_drops(shapes, position, axis) for position, axis in windows)
-
-    # useful sizes
-
-    def _productive(self) -> Bound | None:
+    def productive(self) -> Bound | None:
         """The largest field, along the shortest path, of what a convolution reads."""
-        graph = self.analysed.graph
-        shortest = fold_shortest_fields(graph, self.analysed.shapes).edges
+        nodes = self.analysed.graph.nodes
         return self._largest(
-            (node.name, shortest[node.sources[0]]) for node in graph.nodes if node.layer.family == "convolution"
+            (node.name, self.shortest[node.sources[0]]) for node in nodes if node.layer.family == "convolution"
         )
 
-    def _covered(self) -> Bound | None:
+    def covered(self) -> Bound | None:
         """The largest field that windows make, not a layer that reads the whole map."""
-        names, edges, first = self.analysed.names, self.analysed.receptive_fields.edges, len(self.analysed.graph.inputs)
-        return self._largest(zip(names[first:], edges[first:], strict=True))
+        first = len(self.analysed.graph.inputs)
+        return self._largest(zip(self.analysed.names[first:], self.fields[first:], strict=True))
 
     def _largest(self, fields: Iterable[tuple[str, Field | Unknown | None]]) -> Bound | None:
         found: Bound | None = None
@@ -162,24 +124,6 @@ class _Sizes:
         return found
 
 
-def _drops(shapes: Shapes, position: int, axis: int) -> bool:
-    facts = shapes.facts[position]
-    assert facts is not None  # or else there would be problems
-    window = facts.layer.windows(facts.inputs)[axis]
-    return bool(window.dropped(facts.inputs[0].shape[axis], facts.output.shape[axis]))
-
-
-def _recurring(found: list[bool], smallest: int, period: int, own: int) -> ExactSizes:
-    """The sizes that were found, the first of which is `smallest`, as remainders of the smallest modulus."""
-    remainders = {(smallest + number) % period for number in range(len(found) - period, len(found)) if found[number]}
-    start = smallest + len(found)
-    while start > smallest and found[start - 1 - smallest] == ((start - 1) % period in remainders):
-        start -= 1
-    divisors = (divisor for divisor in range(1, period + 1) if period % divisor == 0)
-    modulus = next(
-        d for d in divisors if all(((r + d) % period in remainders) == (r in remainders) for r in range(period))
-    )
-    least = tuple(sorted({remainder % modulus for remainder in remainders}))
-    below = next((n for n in range(own, max(start, own - modulus) - 1, -1) if n % modulus in least), None)
-    above = next((n for n in range(max(start, own), max(start, own) + modulus) if n % modulus in least), None)
-    return ExactSizes(start, modulus, least, below, above)
+def _extent_of(axes: list[AxisField]) -> list[tuple[int | None, int, int]]:
+    """How much a unit sees, and how far its neighbour is."""
+    return [(axis.size, *axis.jump_ratio) for axis in axes]

@@ -24,7 +24,7 @@ from archcalc.layers.base import (
     torch_module,
 )
 from archcalc.numbers.bounds import Unknown
-from archcalc.tracing import untraced
+from archcalc.tracing import Number, untraced
 
 
 class MultiHeadAttention(Layer):
@@ -148,4 +148,6 @@ class MultiHeadAttention(Layer):
 def same_size(one: Any, other: Any) -> bool:
     """Whether two sizes are known to be equal; arrays and symbols are so only where they are the same one."""
     one, other = untraced(one), untraced(other)
+    if isinstance(one, Number):
+        return one.equals(other)
     return one is other or (isinstance(one, int) and isinstance(other, int) and one == other)

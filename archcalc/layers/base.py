@@ -2,7 +2,7 @@
 
 A subclass with a `type` is a layer type of the spec language. Its fields are PyTorch's arguments; its methods are
 formulas on them and on the input shapes. The formulas run on any kind of number (see `archcalc.arithmetic`); whatever
-has to hold for them is said in `check`, which runs on ints alone.
+has to hold for them is said in `check`, which runs on ints, and on a size that is not said (`archcalc.numbers.varying`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -371,7 +371,7 @@ def axis_misfit(field: str, value: Any, dimensions: int) -> Iterator[Misfit]:
 def divides(field: str, divisor: int, number: int, what: str) -> Iterator[Misfit]:
     """`divisor` must divide `number`."""
     if number % divisor:
-        fitting = [d for d in range(1, min(number, 4096) + 1) if number % d == 0]
+        fitting = [d for d in range(1, min(number, 4096) + 1) if number % d == 0] if isinstance(number, int) else []
         nearest = sorted(fitting, key=lambda d: abs(d - divisor))[:3]
         remedy = f"{field} that divide {number}: {', '.join(map(str, sorted(nearest)))}" if nearest else None
         yield Misfit(f"{field} {divisor} does not divide the {number} {what}", field, help=remedy)

@@ -55,7 +55,8 @@ class Broadcasting(Merging):
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         for axis, sizes in enumerate(zip(*_aligned(inputs), strict=True)):
-            if len(set(sizes) - {1}) > 1:
+            wide = [size for size in sizes if size != 1]
+            if any(size != wide[0] for size in wide[1:]):
                 shapes = ", ".join(size_text(tensor.shape) for tensor in inputs)
                 yield Misfit(
                     f"shapes do not broadcast: {shapes}",
@@ -157,7 +158,8 @@ class Cat(Merging):
         shapes = [tensor.shape for tensor in inputs]
         found = [*dim_misfit(self.dim, len(shapes[0]))]
         yield from found
-        if not found and len({_without(shape, self.dim, len(shapes[0])) for shape in shapes}) > 1:
+        first, *others = (_without(shape, self.dim, len(shapes[0])) for shape in shapes)
+        if not found and any(other != first for other in others):
             listed = ", ".join(map(size_text, shapes))
             axis = resolve_axis(self.dim, len(shapes[0]))
             yield Misfit(

@@ -104,7 +104,7 @@ class Upsample(Shaping):
             yield from self._vanishing(inputs[0].shape, self.scale_factor)
 
     def _vanishing(self, shape: Shape, scales: tuple[float, ...]) -> Iterator[Misfit]:
-        if any(int(size * scale) < 1 for size, scale in zip(shape[1:], scales, strict=True)):
+        if any(scaled(size, scale) < 1 for size, scale in zip(shape[1:], scales, strict=True)):
             message = f"scale_factor leaves nothing of {size_text(shape)}"
             yield Misfit(message, "scale_factor", help="use a larger scale_factor")
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from archcalc.analysis.input_range import ExactSizes, SizeRange
+from archcalc.analysis.input_range import SizeRange
 from archcalc.analysis.resizing import described
+from archcalc.analysis.size_sets import SizeSet
 from archcalc.errors import printable
 from archcalc.layers.base import size_text
-from archcalc.numbers.bounds import Unknown
 from archcalc.report.network import Network
 from archcalc.report.text_table import Style, shortened
 
@@ -26,15 +26,17 @@ def ranges_to_dict(network: Network, ranges: tuple[SizeRange, ...]) -> dict[str,
 
 
 def _to_dict(found: SizeRange) -> dict[str, Any]:
-    unknown = {"exact": found.exact.reason} if isinstance(found.exact, Unknown) else {}
+    exact = found.exact
     return {
         "axes": [{"input": extent.source, "axis": extent.axis} for extent in found.axes],
         "size": found.size,
-        "smallest": found.smallest,
-        "exact": None if isinstance(found.exact, Unknown) else found.exact._asdict(),
+        "smallest": found.works.smallest,
+        "works": found.works._asdict(),
+        "same_weights": found.same_weights._asdict(),
+        "exact": {**exact._asdict(), "below": exact.last_until(found.size), "above": exact.next_from(found.size)},
         "productive": found.productive and found.productive._asdict(),
         "covered": found.covered and found.covered._asdict(),
-        "unknown": unknown,
+        "changing": found.changing,
     }
 
 
@@ -49,31 +51,61 @@ def render_ranges(network: Network, ranges: tuple[SizeRange, ...], style: Style)
 
 def _paragraph(network: Network, found: SizeRange, style: Style) -> str:
     room = max(_NARROWEST, (style.width or 10**6) - _INDENT - _WORDS)
-    rows = [
-        ("works", _from(found.smallest), []),
-        ("drops nothing", *_exact(found.exact, found.size)),
-        ("useful", *_useful(found, room)),
-    ]
+    rows = [("works", sizes_text(found.works), _tried(found.works))]
+    if found.same_weights != found.works:
+        rows += [("same weights", sizes_text(found.same_weights), _tried(found.same_weights))]
+    rows += [("drops nothing", *_exact(found)), ("useful", *_useful(found, room))]
     lines = [style.bold(f"sizes n of {printable(described(network.graph, [*found.axes]))}")]
     for label, value, notes in rows:
         lines += [f"{label:<{_INDENT}}{value}", *(style.dim(f"{'':<{_INDENT}}{note}") for note in notes)]
     return "\n".join(lines)
 
 
-def _from(smallest: int | None) -> str:
-    return "at no size" if smallest is None else f"from {smallest} on"
+def sizes_text(sizes: SizeSet) -> str:
+    """A set of sizes in words: `from 32 on`, `32 to 39`, `33, 35, and multiples of 32 from 64 on`."""
+    listed = [str(first) if first == last else f"{first} to {last}" for first, last in sizes.listed]
+    if len(listed) > SHOWN:
+        listed = [*listed[: SHOWN - 1], "…", listed[-1]]
+    if not sizes.is_endless:
+        alone = " alone" if len(listed) == 1 and "to" not in listed[0] else ""
+        return f"{_enumerated(listed)}{alone}" if listed else "at no size"
+    if not listed and sizes.modulus == 1 and sizes.start == 1:
+        return "at every size"
+    return _enumerated([*listed, _recurring(sizes)]) if listed else _recurring(sizes, ",")
 
 
-def _exact(exact: ExactSizes | Unknown, size: int) -> tuple[str, list[str]]:
-    if isinstance(exact, Unknown):
-        return "?", [exact.reason]
-    if not exact.remainders:
-        return "at no size", ["whatever the size, some stride drops positions at the end"]
-    if exact.modulus == 1:
-        return f"at every size, from {exact.start} on", []
-    nearest = [str(n) for n in dict.fromkeys((exact.below, exact.above)) if n is not None]
-    own = f"{size} is one of them" if exact.below == size else f"{size} is none; the nearest: {' and '.join(nearest)}"
-    return f"where n mod {exact.modulus} is {_listed(exact.remainders)}, from {exact.start} on", [own]
+def _recurring(sizes: SizeSet, comma: str = "") -> str:
+    end = f"from {sizes.start} on"
+    if sizes.modulus == 1:
+        return end
+    if sizes.remainders == (0,):
+        return f"multiples of {sizes.modulus}{comma} {end}"
+    return f"where n mod {sizes.modulus} is {_listed(sizes.remainders)}{comma} {end}"
+
+
+def _enumerated(texts: list[str]) -> str:
+    return f"{', '.join(texts[:-1])}, and {texts[-1]}" if len(texts) > 1 else texts[0]
+
+
+def _tried(sizes: SizeSet) -> list[str]:
+    if sizes.tried is None:
+        return []
+    return [f"every size up to {sizes.tried} was tried; of larger ones nothing is known"]
+
+
+def _exact(found: SizeRange) -> tuple[str, list[str]]:
+    exact, size = found.exact, found.size
+    if exact.smallest is None and exact.tried is None:
+        return "at no size", [
+            "whatever the size, some stride drops positions at the end"
+        ] if found.works.smallest else []
+    if size in exact:
+        own = f"{size} is one of them"
+    else:
+        nearest = [str(n) for n in (exact.last_until(size), exact.next_from(size)) if n is not None]
+        own = f"{size} is none" + (f"; the nearest: {' and '.join(nearest)}" if nearest else "")
+    every = exact.is_endless and exact.modulus == 1 and size in exact
+    return sizes_text(exact), [*([] if every else [own]), *_tried(exact)]
 
 
 def _listed(remainders: tuple[int, ...]) -> str:
@@ -84,16 +116,22 @@ def _listed(remainders: tuple[int, ...]) -> str:
 
 
 def _useful(found: SizeRange, room: int) -> tuple[str, list[str]]:
-    productive, covered, smallest = found.productive, found.covered, found.smallest or 1
+    """Sizes that work among those from the smallest productive one to the largest that a unit covers."""
+    productive, covered = found.productive, found.covered
     if covered is None:
         return "–", ["no window slides over the input, or a receptive field is not known"]
-    notes = [f"above {covered.size} no unit sees all of it; {shortened(printable(covered.layer), room)} sees most"]
-    if productive:
+    before = f" before {shortened(printable(found.changing), room)}" if found.changing else ""
+    notes = [
+        f"above {covered.size} no unit{before} sees all of it; {shortened(printable(covered.layer), room)} sees most"
+    ]
+    if productive and productive.size > 1:
         layer = shortened(printable(productive.layer), room)
         notes.insert(0, f"below {productive.size} {layer} sees nothing new, even by the shortest path")
-    least = max(productive.size if productive else 1, smallest)
-    if covered.size < smallest:
-        return "–", [f"the smallest that works is {smallest}", *notes]
-    if least == covered.size:
+    least = found.works.next_from(productive.size if productive else 1)
+    most = found.works.last_until(covered.size)
+    if least is None or most is None or least > most:
+        smallest = found.works.smallest
+        return "–", [*([f"the smallest that works is {smallest}"] if smallest else []), *notes]
+    if least == most:
         return f"{least} alone", notes
-    return f"{least} to {covered.size}" if least > 1 else f"up to {covered.size}", notes
+    return f"{least} to {most}" if least > 1 else f"up to {most}", notes

@@ -17,6 +17,7 @@ def test_words() -> None:
     assert output("alexnet_2012").splitlines()[3:] == [
         "sizes n of image 3×n×n",
         "works          from 67 on",
+        "same weights   227 to 258",
         "drops nothing  where n mod 32 is 3, from 67 on",
         "               227 is one of them",
         "useful         131 to 195",
@@ -34,6 +35,20 @@ def test_what_is_useful_also_works() -> None:
     assert "useful         32 alone" in output("lenet5")
 
 
+def test_what_is_not_proven_says_how_far_it_was_tried() -> None:
+    text = """
+    name = "x"
+    inputs.x = [1, 16]
+    layers = [{ type = "upsample", scale_factor = 2.3 }, { type = "reshape", shape = [36] }]
+    """
+    found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False)
+    assert found.output.splitlines()[3:6] == [
+        "sizes n of x 1×n",
+        "works          16 alone",
+        "               every size up to 512 was tried; of larger ones nothing is known",
+    ]
+
+
 def test_nothing_to_say() -> None:
     text = 'name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]'
     found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False)
@@ -46,6 +61,6 @@ def test_every_shipped_spec(name: str) -> None:
     assert found["name"] == archcalc.load(name).name
     for row in found["ranges"]:
         assert 1 <= row["smallest"] <= row["size"]
-        assert (row["exact"] is None) == ("exact" in row["unknown"])
+        assert row["works"]["tried"] is row["same_weights"]["tried"] is row["exact"]["tried"] is None
         if row["productive"]:
             assert row["productive"]["size"] <= row["covered"]["size"]

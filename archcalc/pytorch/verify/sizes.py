@@ -1,33 +1,34 @@
-"""The smallest input on which every layer works, searched for on both sides without a look at the other."""
+"""The sizes of inputs on which every layer works, tried on both sides of every end of what archcalc says."""
 
 from collections.abc import Iterator
 
 import torch
 
-from archcalc.analysis.input_range import find_smallest
-from archcalc.analysis.resizing import described, extents, resized
-from archcalc.analysis.shapes import infer_shapes
+from archcalc.analysis.resizing import described, resized
+from archcalc.analysis.size_sets import listed_sizes
 from archcalc.graph import Graph
 from archcalc.layers.base import INTEGER, Layer, Tensor
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.device import find_dtype
+from archcalc.report.input_range import sizes_text
 from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
 
 
-def compare_smallest(network: Network) -> Iterator[Comparison]:
+def compare_sizes(network: Network) -> Iterator[Comparison]:
     """A row for every size of an input: axes of one size change together, the others stay."""
-    graph, axes = network.graph, extents(network.analysed)
-    runner = Runner()
-    for size in dict.fromkeys(extent.size for extent in axes):
-        changed = [extent for extent in axes if extent.size == size]
+    graph, runner = network.graph, Runner()
+    for found in network.input_ranges():
+        axes = [*found.axes]
+        tried = found.works.around(found.size)
+        said = [size for size in tried if size in found.works]
+        run = [size for size in tried if runner.runs(resized(graph, axes, {found.size: size}))]
+        note = f"tried: {_text(tried)}"
+        yield compare("working sizes", described(graph, axes), _text(said), _text(run), note)
 
-        def at(value: int, changed: list = changed, size: int = size) -> Graph:  # type: ignore[type-arg]
-            return resized(graph, changed, {size: value})
 
-        said = find_smallest(lambda value: not infer_shapes(at(value)).problems, size)
-        found = find_smallest(lambda value: runner.runs(at(value)), size)
-        yield compare("smallest input", described(graph, changed), said, found)
+def _text(sizes: list[int]) -> str:
+    return sizes_text(listed_sizes(sizes))
 
 
 class Runner:

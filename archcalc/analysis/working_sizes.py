@@ -1,0 +1,143 @@
+"""At which sizes of its inputs a network works, keeps its weights, and drops no position: proven for all, or tried.
+
+The layers' own conditions and formulas run on a size that is not said (`archcalc.numbers.varying`). Where they decide
+by it, the sizes are parted until each part has one answer. What that cannot do is tried size by size, and says so.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.resized_network import ResizedNetwork
+from archcalc.analysis.size_sets import SizeSet, listed_sizes, union
+from archcalc.layers.base import Tensor
+from archcalc.numbers.varying import CutError, DealError, Progression, SplitError, UndecidedError, Varying
+
+TRIED = 512  # sizes, one after the other, where nothing can be proven
+MOST_TRIED = 2_048
+MAX_STEPS = 200_000  # layers times sizes, or times parts of all sizes
+MAX_SIZES = 2**17  # of a set that are handled one by one
+
+Progress = Callable[[int, int], None]
+
+
+class Answers(NamedTuple):
+    """Where all layers fit, where all weights have the shapes of the spec's own size, and where nothing is dropped."""
+
+    works: SizeSet
+    same_weights: SizeSet
+    exact: SizeSet
+
+
+class State(NamedTuple):
+    """Some sizes, and what they have come to before the layer at `position`: the tensors that are still read."""
+
+    sizes: Progression
+    edges: tuple[Tensor | None, ...]
+    position: int = 0
+    same_weights: bool = True
+
+    def parted(self, split: SplitError) -> "list[State]":
+        """The same for parts of the sizes."""
+        if isinstance(split, CutError):
+            parts = self.sizes.cut(split.k)
+        else:
+            assert isinstance(split, DealError)
+            if split.count > MAX_STEPS:
+                raise NotProvenError
+            parts = self.sizes.dealt(split.count)
+        return [self._replace(sizes=part, edges=tuple(_on(part, tensor) for tensor in self.edges)) for part in parts]
+
+
+def _on(part: Progression, tensor: Tensor | None) -> Tensor | None:
+    if tensor is None:
+        return None
+    return tensor._replace(shape=tuple(n.on(part) if isinstance(n, Varying) else n for n in tensor.shape))
+
+
+class NotProvenError(Exception):
+    """The sizes cannot be parted so that each part has one answer, or that takes too long."""
+
+
+def find_answers(network: ResizedNetwork, progress: Progress = lambda _done, _all: None) -> Answers:
+    """The three sets of sizes."""
+    search = _Search(network, progress)
+    works = search.proven([Progression()], exact=False)
+    same = works and [state for state in works if state.same_weights]
+    exact = works and search.proven([state.sizes for state in works], exact=True)
+    return Answers(
+        search.set_of(works, search.works),
+        search.set_of(same, search.keeps_weights),
+        search.set_of(exact, search.is_exact),
+    )
+
+
+class _Search:
+    """Runs a network on sizes."""
+
+    def __init__(self, network: ResizedNetwork, progress: Progress) -> None:
+        self.network, self.progress = network, progress
+        self.count = len(network.graph.nodes)
+
+    def works(self, size: int) -> bool:
+        """Whether every layer fits at one size."""
+        return bool(self._at(size, exact=False))
+
+    def keeps_weights(self, size: int) -> bool:
+        """And whether the weights of the spec's own size do."""
+        return any(state.same_weights for state in self._at(size, exact=False))
+
+    def is_exact(self, size: int) -> bool:
+        """Whether every layer fits, and no window leaves positions at the end unread."""
+        return bool(self._at(size, exact=True))
+
+    def _at(self, size: int, exact: bool) -> list[State]:
+        return self._run(State(Progression(1, 0, size, size + 1), self.network.inputs(size)), exact)
+
+    def proven(self, sizes: list[Progression], exact: bool) -> list[State] | None:
+        """Those of some sizes at which the network works, and drops nothing if `exact`; None if that is not proven."""
+        waiting = [State(part, self.network.inputs(part.size())) for part in sizes]
+        found: list[State] = []
+        steps = 0
+        while waiting:
+            state = waiting.pop()
+            try:
+                results = self._run(state, exact)
+            except (NotProvenError, UndecidedError, TypeError, AttributeError):  # the last two: it wants a plain number
+                return None
+            for result in results:
+                (found if result.position == self.count else waiting).append(result)
+            steps += max((result.position for result in results), default=self.count) - state.position + 1
+            self.progress(len(found), len(found) + len(waiting))
+            if steps + len(waiting) > MAX_STEPS:
+                return None
+        return found
+
+    def _run(self, state: State, exact: bool) -> list[State]:
+        """What some sizes come to: all layers behind them, nothing if one does not fit, or parts where it depends."""
+        edges, same = [*state.edges], state.same_weights
+        known: dict[Any, LayerFacts | None] = {}  # networks are made of layers that are alike
+        for position in range(state.position, self.count):
+            try:
+                facts = self.network.facts(position, edges, known)
+                if facts is None or (exact and self.network.drops(position, facts)):
+                    return []
+                same = same and self.network.keeps_weights(position, facts)
+                edges.append(facts.output)
+            except SplitError as split:
+                return State(state.sizes, self.network.still_read(edges, position), position, same).parted(split)
+        return [State(state.sizes, (), self.count, same)]
+
+    def set_of(self, states: list[State] | None, question: Callable[[int], bool]) -> SizeSet:
+        """The set, as it is proven, or else as it is found by trying."""
+        found = None if states is None else union([state.sizes for state in states], MAX_SIZES)
+        if found is not None and all((size in found) == question(size) for size in found.around(self.network.size)):
+            return found
+        tried = min(max(TRIED, 2 * self.network.size), MOST_TRIED, MAX_STEPS // max(self.count, 1))
+        sizes = [size for size in range(1, tried + 1) if self._shown(size, tried, question)]
+        own = [self.network.size] if self.network.size > tried and question(self.network.size) else []
+        return listed_sizes([*sizes, *own], tried)
+
+    def _shown(self, size: int, tried: int, question: Callable[[int], bool]) -> bool:
+        self.progress(size, tried)
+        return question(size)
