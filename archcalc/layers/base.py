@@ -2,7 +2,7 @@
 
 A subclass with a `type` is a layer type of the spec language. Its fields are PyTorch's arguments; its methods are
 formulas on them and on the input shapes. The formulas run on any kind of number (see `archcalc.arithmetic`); whatever
-has to hold for them is said in `check`, which runs on ints, and on a size that is not said (`archcalc.numbers.varying`).
+has to hold for them is said in `check`, which runs on ints, and on a size that is not said (`numbers/varying.py`).
 """
 
 from collections.abc import Iterator, Sequence
