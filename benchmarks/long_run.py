@@ -94,7 +94,11 @@ def loads(drawn: Drawn) -> bool:
     return True
 
 
+PLAIN = 'name = "x"\ninputs.x = [3, 8, 8]\nlayers = [{ type = "conv2d", out_channels = 2, kernel_size = 3 }]'
+
+
 def serve(surfaces: list[str], log: Log, limit: float, tasks: Any, place: Any) -> None:
+    assert not [*find_faults(Drawn(PLAIN), surfaces, 600)]  # and everything is imported
     worker = Worker(surfaces, log, limit)
     while (chunk := tasks.get()) is not None:
         place.value = chunk[0]
