@@ -59,7 +59,8 @@ class Execution:
 
     Of every layer: `outputs`, the bytes of its output; `saved`, what it keeps and no layer before keeps; `forward` and
     `backward`, the most that was alive while it ran. `peak` is the most of all, `peak_gradients` the part of it that is
-    gradients of parameters, `peak_place` the layer and the pass. `doubts` says what cannot be derived, by layer.
+    gradients of parameters, `peak_place` the layer and the pass. `doubts` says what cannot be derived, by the position
+    of the layer; what is alive from there on is then a lower bound.
     """
 
     def __init__(self, analysed: AnalysedGraph, dtype: str | None, batch: int, training: bool) -> None:
@@ -69,7 +70,7 @@ class Execution:
         self.values: dict[int, Value] = {}
         self.operations: list[Operation] = []
         self.kept = set[Thing]()
-        self.doubts: dict[str, str] = {}
+        self.doubts: dict[int, str] = {}
         self.outputs, self.saved, self.forward, self.backward = ([0] * len(self.graph.nodes) for _ in range(4))
         self.peak = self.peak_gradients = 0
         self.peak_place: tuple[int, Pass] = (0, "forward")
@@ -110,7 +111,7 @@ class Execution:
 
     def doubt(self, position: int, reason: str) -> None:
         """Something about a layer cannot be derived."""
-        self.doubts.setdefault(self.graph.nodes[position].name, reason)
+        self.doubts.setdefault(position, reason)
 
     def note(self, position: int, which: Pass) -> None:
         """What was alive at most since the ledger's restart was so while a layer ran."""

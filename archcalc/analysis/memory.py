@@ -18,6 +18,23 @@ from archcalc.analysis.training import follow_gradients
 from archcalc.arithmetic import product
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.layers.base import Tensor
+from archcalc.numbers.bounds import (
+    Amount,
+    AtLeast,
+    AtMost,
+    Cause,
+    Causes,
+    Lower,
+    Unknown,
+    at_least,
+    causes_of,
+    floor_of,
+    gathered,
+    highest,
+    known,
+    reason_of,
+    reason_text,
+)
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "int8")
 # How many values an optimizer keeps for each trained one.
@@ -31,24 +48,27 @@ class LayerMemory(NamedTuple):
 
     `output` is what its output takes (0 for a view), `saved` what it keeps for its backward pass and no layer before
     keeps already. `forward` and `backward` are all bytes alive at once at most while it runs, the weights and the
-    values of other layers among them; `backward` is None where there is no backward pass.
+    values of other layers among them; `backward` is None where there is no backward pass. What cannot be derived as a
+    whole is AtLeast.
     """
 
     name: str
     type: str
     output: int
-    saved: int
-    forward: int
-    backward: int | None
+    saved: Lower[int]
+    forward: Lower[int]
+    backward: Lower[int] | None
 
     @property
-    def live(self) -> int:
+    def live(self) -> Lower[int]:
         """Bytes alive at once at most while the layer runs."""
-        return max(self.forward, self.backward or 0)
+        return self.forward if self.backward is None else highest((self.forward, self.backward))
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON has it."""
-        return {**self._asdict(), "live": self.live}
+        sizes = {"saved": self.saved, "forward": self.forward, "backward": self.backward, "live": self.live}
+        plain = {what: None if size is None else known(size) for what, size in sizes.items()}
+        return {**self._asdict(), **plain, "lower_bound": isinstance(self.live, AtLeast)}
 
 
 class Memory(NamedTuple):
@@ -56,7 +76,7 @@ class Memory(NamedTuple):
 
     `peak` is `weights`, `buffers`, `optimizer_state`, and what of `gradients` (of parameters) and `activations` (all
     other tensors, gradients of activations among them) is alive at the peak. `peak_pass` is "forward" or "backward".
-    `lower_bound` says what is missing where something cannot be derived.
+    Where something cannot be derived, the peak is AtLeast, which says what, and its place is that of the bound.
     """
 
     name: str
@@ -66,18 +86,24 @@ class Memory(NamedTuple):
     optimizer: str | None
     weights: int
     buffers: int
-    gradients: int
+    gradients: int | Unknown
     optimizer_state: int
-    activations: int
-    peak: int
+    activations: Amount
+    peak: Lower[int]
     peak_layer: str
     peak_pass: Pass
     layers: tuple[LayerMemory, ...]
-    lower_bound: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, as `--format json` prints it."""
-        return {**self._asdict(), "layers": [row.to_dict() for row in self.layers]}
+        """Everything as plain values, as `--format json` prints it; `unknown` says why the peak is a lower bound."""
+        sizes = {"gradients": self.gradients, "activations": self.activations, "peak": self.peak}
+        return {
+            **self._asdict(),
+            **{what: known(size) for what, size in sizes.items()},
+            "layers": [row.to_dict() for row in self.layers],
+            "lower_bound": isinstance(self.peak, AtLeast),
+            "unknown": reason_of(self.peak),
+        }
 
 
 def measure_memory(
@@ -120,8 +146,18 @@ class _Peak(NamedTuple):
     bytes: int
 
 
-def largest_batch(limit: int, peak_at: Callable[[int], int]) -> int:
+def largest_batch(limit: int, peak_at: Callable[[int], Lower[int]]) -> int | AtMost[int]:
     """The largest batch whose peak is within the limit; 0 if not even one sample's is.
+
+    Where peaks are lower bounds, so many samples fit at most; if those of a single one are too large, none does.
+    """
+    causes = causes_of(peak_at(1))
+    found = _largest(limit, lambda batch: floor_of(peak_at(batch)))
+    return AtMost(found, causes) if found and causes else found
+
+
+def _largest(limit: int, peak_at: Callable[[int], int]) -> int:
+    """The largest batch whose peak is within the limit.
 
     The peak never falls as the batch grows: the order of events is the same for every batch, and no size falls. It
     mostly grows in proportion, which says where to look first. Raises UsageError for a network in which nothing grows
@@ -191,11 +227,19 @@ def _result(run: Execution, weights: int, buffers: int, state: int, optimizer: s
     position, which = run.peak_place
     names = [node.name for node in run.graph.nodes]
     rows = zip(run.graph.nodes, run.outputs, run.saved, run.forward, run.backward, strict=True)
+    causes = gathered(Cause(reason, (names[place],)) for place, reason in run.doubts.items())
+    first = min(run.doubts, default=len(names))  # from there on all are lower bounds
     layers = tuple(
-        LayerMemory(node.name, node.layer.type, output, saved, fixed + forward, fixed + backward if backward else None)
-        for node, output, saved, forward, backward in rows
+        LayerMemory(
+            node.name,
+            node.layer.type,
+            output,
+            at_least(saved, causes if place >= first else ()),
+            at_least(fixed + forward, causes if place >= first else ()),
+            at_least(fixed + backward, causes) if backward else None,
+        )
+        for place, (node, output, saved, forward, backward) in enumerate(rows)
     )
-    missing = "; ".join(f"{name}: {reason}" for name, reason in run.doubts.items())
     return Memory(
         run.graph.name,
         run.batch,
@@ -204,12 +248,20 @@ def _result(run: Execution, weights: int, buffers: int, state: int, optimizer: s
         optimizer,
         weights,
         buffers,
-        run.peak_gradients,
-        state,
-        run.peak - run.peak_gradients,
-        fixed + run.peak,
+        *_parts(run, causes, state),
+        at_least(fixed + run.peak, causes),
         names[position] if names else next(iter(run.graph.inputs)),
         which,
         layers,
-        missing or None,
     )
+
+
+def _parts(run: Execution, causes: Causes, state: int) -> tuple[int | Unknown, int, Amount]:
+    """Gradients of parameters at the peak, the optimizer's state, and the rest that is alive there.
+
+    Where the peak itself may be elsewhere, its parts in training are unknown; in inference there are no gradients.
+    """
+    if causes and run.training:
+        unknown = Unknown(reason_text(causes))
+        return unknown, state, unknown
+    return run.peak_gradients, state, at_least(run.peak - run.peak_gradients, causes)

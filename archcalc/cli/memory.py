@@ -11,9 +11,11 @@ from archcalc.analysis.memory import DTYPES, OPTIMIZERS, check_options
 from archcalc.cli.options import depth_option, network_options
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.errors import UsageError
+from archcalc.numbers.bounds import AtLeast, AtMost, Lower, causes_of, known, reason_of, value_text
 from archcalc.quantities import BYTES, whole_amount
 from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
 from archcalc.report.network import Network
+from archcalc.report.text_table import reason_lines
 from archcalc.report.units import mebibytes
 
 
@@ -53,7 +55,10 @@ def command(  # noqa: PLR0913  # one for each option
     among it. Workspaces of kernels and what an allocator rounds up are not counted. With int8, which is for inference,
     weights and values take a byte each, as if every layer had a kernel for it.
 
-    Exit codes: 0 fine, 1 not even one sample fits, 2 the spec or the command line is wrong.
+    Where the peak is a lower bound (≥), --fits can only say which batch fits at most.
+
+    Exit codes: 0 fine, 1 not even one sample fits or it cannot be said which batch does, 2 the spec or the command line
+    is wrong.
     """
     if fits is not None and batch is not None:
         raise UsageError("--fits finds the batch: leave --batch out")
@@ -70,15 +75,43 @@ def command(  # noqa: PLR0913  # one for each option
 def _print_largest(network: Network, limit: int, as_json: bool, options: dict[str, Any]) -> int:
     """The largest batch that fits, and the exit code."""
     largest = network.largest_batch(limit, **options)
-    more = network.memory(**options, batch=largest + 1).peak
-    found = network.memory(**options, batch=largest).peak if largest else None
+    batch = largest.value if isinstance(largest, AtMost) else largest
+    more = network.memory(**options, batch=batch + 1).peak
+    found = network.memory(**options, batch=batch).peak if batch else None
     if as_json:
-        click.echo(
-            json.dumps({"limit": limit, "largest_batch": largest, "peak": found, "peak_of_next": more}, indent=2)
-        )
-    elif found:
-        click.echo(f"batch {largest:,} fits into {mebibytes(limit)}: its peak is {found:,} bytes, {mebibytes(found)}")
-        click.echo(f"one more sample would take {more:,} bytes, {mebibytes(more)}")
+        record = {
+            "limit": limit,
+            "largest_batch": batch,
+            "upper_bound": isinstance(largest, AtMost),
+            "peak": None if found is None else known(found),
+            "peak_of_next": known(more),
+            "lower_bound": isinstance(more, AtLeast),
+            "unknown": reason_of(more),
+        }
+        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
     else:
-        click.echo(f"not even one sample fits into {mebibytes(limit)}: its peak is {more:,} bytes, {mebibytes(more)}")
-    return 0 if largest else 1
+        click.echo("\n".join(_answer(largest, limit, found, more)))
+    return 0 if batch and batch == largest else 1
+
+
+def _answer(largest: int | AtMost[int], limit: int, found: Lower[int] | None, more: Lower[int]) -> list[str]:
+    """Which batch fits, and the reasons if that cannot be said."""
+    size, next_peak = mebibytes(limit), _bytes(more)
+    if found is None:
+        lines = [f"not even one sample fits into {size}: its peak is {next_peak}"]
+    elif isinstance(largest, AtMost):
+        lines = [
+            f"at most batch {largest.value:,} fits into {size}: its peak is {_bytes(found)}",
+            "whether it fits cannot be said",
+            f"one more sample would take {next_peak}",
+        ]
+    else:
+        lines = [
+            f"batch {largest:,} fits into {size}: its peak is {_bytes(found)}",
+            f"one more sample would take {next_peak}",
+        ]
+    return [*lines, *reason_lines("≥", causes_of(more), terminal_style())]
+
+
+def _bytes(size: Lower[int]) -> str:
+    return f"{value_text(size)} bytes, {value_text(size, mebibytes)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archcalc.diagram.parts import Tile
 from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.numbers.bounds import Amount, Unknown, known, quotient, times, value_text
+from archcalc.numbers.bounds import Amount, Lower, Unknown, highest, known, plus, quotient, times, value_text
 from archcalc.report.summary import LayerSummary, add_rows
 from archcalc.report.table import COLUMNS, cell_text
 from archcalc.report.units import engineering, mebibytes, percent
@@ -44,7 +44,7 @@ LINES: dict[str, Callable[["Lines", Tile], str]] = {
     "parameters": lambda lines, tile: _parameters(lines.rows(tile)),
     "macs": lambda lines, tile: _macs(lines.rows(tile)),
     "receptive-field": lambda lines, tile: _field(lines.total(tile)),
-    "memory": lambda lines, tile: f"{lines.at_least}{mebibytes(lines.alive(tile))} alive",
+    "memory": lambda lines, tile: f"{value_text(lines.alive(tile), mebibytes)} alive",
 }
 HEATS = ("parameters", "macs", "memory", "check")
 
@@ -88,15 +88,10 @@ class Lines:
         """One pass of inference."""
         return self.network.memory()
 
-    @cached_property
-    def at_least(self) -> str:
-        """A mark for what is a lower bound."""
-        return "≥ " if self.memory.lower_bound else ""
-
-    def alive(self, tile: Tile) -> int:
+    def alive(self, tile: Tile) -> Lower[int]:
         """The most bytes of values alive at once while a tile, or a copy of it, runs."""
-        most = max(self.memory.layers[position].forward for position in self.stands_for(tile))
-        return most - self.memory.weights - self.memory.buffers
+        most = highest(self.memory.layers[position].forward for position in self.stands_for(tile))
+        return plus(most, -self.memory.weights - self.memory.buffers)
 
     def of(self, tile: Tile) -> Iterator[str]:
         """A text for each thing to be shown; nothing where it is zero."""

@@ -23,9 +23,16 @@ class Cause(NamedTuple):
     layers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        hidden = len(self.layers) - SHOWN
-        shown = ", ".join(self.layers[:SHOWN]) + (f" and {hidden:,} more" if hidden > 0 else "")
+        shown = self._listed(SHOWN)
         return f"{shown}: {self.why}" if shown else self.why
+
+    def text(self, most: int) -> str:
+        """The reason, and then its layers if there are several, `most` of them at most."""
+        return f"{self.why}: {self._listed(most)}" if len(self.layers) > 1 else str(self)
+
+    def _listed(self, most: int) -> str:
+        hidden = len(self.layers) - most
+        return ", ".join(self.layers[:most]) + (f" and {hidden:,} more" if hidden > 0 else "")
 
 
 Causes = tuple[Cause, ...]

@@ -12,7 +12,7 @@ from archcalc.diagram.picture import draw, look_of
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
 from archcalc.errors import Diagnostic
 from archcalc.layers.base import size_text
-from archcalc.numbers.bounds import AtLeast, known, value_text
+from archcalc.numbers.bounds import AtLeast, Lower, known, value_text
 from archcalc.page.plots import inlined, plot_depth
 from archcalc.report.memory_table import fold_memory
 from archcalc.report.network import Network
@@ -147,7 +147,7 @@ def _head(network: Network, memory: Memory) -> Iterator[tuple[str, str]]:
     yield "Buffers", f"{totals.buffers:,}"
     for name, value in (("MACs", totals.macs), ("FLOPs", totals.flops)):
         yield name, value_text(value)
-    yield "Peak of memory", f"{'≥ ' * bool(memory.lower_bound)}{mebibytes(memory.peak)}, in {memory.peak_layer}"
+    yield "Peak of memory", f"{value_text(memory.peak, mebibytes)}, in {memory.peak_layer}"
 
 
 def _row(network: Network, memory: Memory, place: int, row: LayerSummary, allowance: Allowance) -> Row:
@@ -155,9 +155,9 @@ def _row(network: Network, memory: Memory, place: int, row: LayerSummary, allowa
     return Row(row.name, row.type, str(place), _cells(row, memory.layers[place].live), explanation)
 
 
-def _cells(row: LayerSummary, live: int) -> tuple[Cell, ...]:
+def _cells(row: LayerSummary, live: Lower[int]) -> tuple[Cell, ...]:
     cells = [Cell(cell_text(COLUMNS[name], row), _order(COLUMNS[name].value(row))) for name in SHOWN]
-    return *cells, Cell(mebibytes(live), live)
+    return *cells, Cell(value_text(live, mebibytes), known(live))
 
 
 def _order(value: Any) -> float | None:

@@ -36,6 +36,7 @@ LARGEST = 10**300  # of what is drawn
 def plot_depth(network: Network, prefix: str) -> str:
     """Parameters, MACs, memory and receptive field over the layers, one below the other."""
     memory = network.memory()
+    at_least = " (at least)" * isinstance(memory.peak, AtLeast)
     fields = [
         max((size for size in row.receptive_field.size if size is not None), default=None)
         if row.receptive_field
@@ -45,7 +46,7 @@ def plot_depth(network: Network, prefix: str) -> str:
     panels: list[tuple[str, Sequence[float | None]]] = [
         ("Parameters", [row.parameters for row in network.layers]),
         ("MACs", [certain(row.macs) for row in network.layers]),
-        ("Memory alive, MiB", [row.live / 2**20 for row in memory.layers]),
+        (f"Memory alive, MiB{at_least}", [floor_of(row.live) / 2**20 for row in memory.layers]),
         ("Receptive field, widest axis", fields),
     ]
     with rc_context(SETTINGS | OWN):

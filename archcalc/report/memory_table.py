@@ -6,8 +6,9 @@ from archcalc.analysis.memory import LayerMemory, Memory
 from archcalc.errors import printable
 from archcalc.graph import Graph
 from archcalc.layers.base import size_text
+from archcalc.numbers.bounds import Amount, AtLeast, causes_of, floor_of, highest, total, value_text
 from archcalc.report.folding import Group, fold
-from archcalc.report.text_table import Style, csv_text, escaped, page_table, text_table
+from archcalc.report.text_table import Style, csv_text, escaped, page_table, reason_lines, text_table
 from archcalc.report.units import mebibytes
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
@@ -25,9 +26,9 @@ def _closed(group: Group[LayerMemory]) -> LayerMemory:
         group.name,
         group.type,
         group.last.output,
-        sum(row.saved for row in group.rows),
-        max(row.forward for row in group.rows),
-        max(backward) if backward else None,
+        total((row.name, row.saved) for row in group.rows),
+        highest(row.forward for row in group.rows),
+        highest(backward) if backward else None,
     )
 
 
@@ -40,7 +41,7 @@ def render_memory(memory: Memory, graph: Graph, format_name: str, style: Style |
     style = style or Style()
     header, rows = _header(memory), [_cells(row, memory) for row in memory.layers]
     if format_name == "markdown":
-        notes = (escaped(" ".join(line.split()), "markdown") for line in _foot(memory, Style()))
+        notes = (escaped(" ".join(line.split()), "markdown") for line in _foot(memory, Style(width=10**6)))
         return "\n\n".join([page_table(header, rows, "markdown", left=(0, 1)), *notes])
     table = text_table(header, rows, style, left=(0, 1), narrowed=(0, 1), rules=int(format_name == "table"))
     return "\n".join([*_head(memory, graph, style), "", *table, "", *_foot(memory, style)])
@@ -61,39 +62,35 @@ def _header(memory: Memory) -> list[str]:
 def _cells(row: LayerMemory, memory: Memory) -> list[str | None]:
     # A block is marked where its most is the peak.
     sizes = [row.saved, row.forward, row.backward] if memory.training else [row.forward]
-    mark = _MARK if row.live == memory.peak else " "
+    mark = _MARK if floor_of(row.live) == floor_of(memory.peak) else " "
     return [
         printable(row.name),
         row.type,
-        *(None if size is None else mebibytes(size) for size in [row.output, *sizes]),
+        *(None if size is None else value_text(size, mebibytes) for size in [row.output, *sizes]),
         mark,
     ]
 
 
 def _foot(memory: Memory, style: Style) -> list[str]:
     """What the peak is made of."""
-    bound = "≥ " if memory.lower_bound else ""
-    parts = [("Weights", memory.weights, ""), ("Buffers", memory.buffers, "")]
+    parts: list[tuple[str, Amount, str]] = [("Weights", memory.weights, ""), ("Buffers", memory.buffers, "")]
     if memory.training:
         parts.append(("Gradients", memory.gradients, "of parameters, at the peak"))
     if memory.optimizer:
         parts.append(("Optimizer", memory.optimizer_state, f"state of {memory.optimizer}"))
     values = "values and their gradients" if memory.training else "values"
     parts.append(("Activations", memory.activations, f"{values}, at the peak"))
-    parts.append(("Peak", memory.peak, f"in layer {printable(memory.peak_layer)}, {memory.peak_pass} pass"))
-    rows = [
-        (label, f"{bound * (label in ('Peak', 'Activations'))}{size:,}", mebibytes(size), note)
-        for label, size, note in parts
-    ]
+    where = f"in layer {printable(memory.peak_layer)}, {memory.peak_pass} pass"
+    parts.append(("Peak", memory.peak, f"so much {where}" if isinstance(memory.peak, AtLeast) else where))
+    rows = [(label, value_text(size), value_text(size, mebibytes), note) for label, size, note in parts]
     widths = [max(len(row[column]) for row in rows) for column in (1, 2)]
     lines = [
         f"{label:<11}  {size:>{widths[0]}} bytes  {short:>{widths[1]}}" + (style.dim(f"  {note}") if note else "")
         for label, size, short, note in rows
     ]
-    reasons = [f"≥ {printable(memory.lower_bound)}"] if memory.lower_bound else []
-    return [*lines, style.dim("MiB = 2²⁰ bytes"), *reasons]
+    return [*lines, style.dim("MiB = 2²⁰ bytes"), *reason_lines("≥", causes_of(memory.peak), style)]
 
 
 def _csv(memory: Memory) -> str:
     records = [row.to_dict() | {"name": printable(row.name)} for row in memory.layers]
-    return csv_text([*LayerMemory._fields, "live"], [[*record.values()] for record in records])
+    return csv_text([*LayerMemory._fields, "live", "lower_bound"], [[*record.values()] for record in records])

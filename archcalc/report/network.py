@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archcalc.analysis.memory import Memory
     from archcalc.analysis.unit_field import UnitField
     from archcalc.devices import Device
+    from archcalc.numbers.bounds import AtMost
     from archcalc.report.reconciliation import Reconciliation
     from archcalc.report.roofline import Roofline
 
@@ -193,10 +194,11 @@ class Network:
 
     def largest_batch(
         self, limit_bytes: int, dtype: str | None = None, training: bool = False, optimizer: str | None = None
-    ) -> int:
+    ) -> "int | AtMost[int]":
         """The largest batch whose peak is at most `limit_bytes`; 0 if not even one sample fits.
 
-        The options are those of `memory`.
+        Where the peak is a lower bound alone, no more than AtMost's value fits, and that may not. The options are those
+        of `memory`.
         """
         from archcalc.analysis.memory import largest_batch
 

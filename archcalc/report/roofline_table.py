@@ -7,7 +7,7 @@ from archcalc.devices import DTYPES, Device
 from archcalc.errors import printable
 from archcalc.numbers.bounds import AtLeast, causes_of, value_text
 from archcalc.report.roofline import LayerRoofline, Roofline
-from archcalc.report.text_table import Style, csv_text, escaped, page_table, shortened, text_table
+from archcalc.report.text_table import Style, csv_text, escaped, page_table, reason_lines, shortened, text_table
 from archcalc.report.units import digits, engineering, percent
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
@@ -93,7 +93,8 @@ def _moving(found: Roofline) -> list[LayerRoofline]:
 
 def _markdown(found: Roofline) -> str:
     table = page_table(_header(found), [*_rows(found), _total_row(found)], "markdown", WORDS)
-    return "\n".join([table, *(f"\n{escaped(note, 'markdown')}" for note in _notes(found))])
+    notes = _notes(found, Style(width=10**6))
+    return "\n".join([table, *(f"\n{escaped(note, 'markdown')}" for note in notes)])
 
 
 def _total_row(found: Roofline) -> tuple[str, ...]:
@@ -144,7 +145,7 @@ def _foot(found: Roofline, style: Style) -> list[str]:
         lines.append((f"{'Images' if found.input == 'image' else 'Inputs'}/s", f"≤ {_whole(rate)}", ""))
     width = max(len(value) for _, value, _ in lines)
     text = [f"{label:<10}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines]
-    return [*text, "", *map(style.dim, _notes(found))]
+    return [*text, "", *map(style.dim, _notes(found, style))]
 
 
 def _whole(rate: float) -> str:
@@ -158,9 +159,9 @@ def _memory_share(found: Roofline) -> str:
     return f"{percent(found.memory_seconds / found.time)}{more} of it bound by memory"
 
 
-def _notes(found: Roofline) -> list[str]:
+def _notes(found: Roofline, style: Style) -> list[str]:
     still = [row for row in found.layers if not row.seconds]
-    notes = [f"? {printable(str(cause))}" for cause in causes_of(found.operations)]
+    notes = reason_lines("?", causes_of(found.operations), style)
     if still:
         shown = ", ".join(printable(row.name) for row in still[:3]) + (", …" if len(still) > 3 else "")
         many = len(still) > 1

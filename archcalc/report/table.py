@@ -5,9 +5,18 @@ from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
-from archcalc.numbers.bounds import Amount, AtLeast, Inexact, Unknown, value_text
+from archcalc.numbers.bounds import Amount, AtLeast, Cause, Causes, Inexact, Unknown, gathered, value_text
 from archcalc.report.summary import LayerSummary, Summary
-from archcalc.report.text_table import PAGE_FORMATS, Style, csv_text, escaped, page_table, shortened, text_table
+from archcalc.report.text_table import (
+    PAGE_FORMATS,
+    Style,
+    csv_text,
+    escaped,
+    page_table,
+    reason_lines,
+    shortened,
+    text_table,
+)
 
 FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
 
@@ -126,7 +135,7 @@ def _foot(summary: Summary, style: Style) -> list[str]:
     shown = [
         f"{label:<{left}}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines
     ]
-    notes, reasons = _explained(summary, style), unknown_reasons(summary)
+    notes, reasons = _explained(summary, style), reason_lines("?", unknown_causes(summary), style)
     return [*shown, *([""] if notes else []), *notes, *([""] if reasons else []), *reasons]
 
 
@@ -154,12 +163,13 @@ def _explained(summary: Summary, style: Style) -> list[str]:
 
 
 def unknown_reasons(summary: Summary) -> list[str]:
-    """Why numbers are unknown, each reason once."""
-    names: dict[str, list[str]] = {}
-    for row in summary.layers:
-        for why in dict.fromkeys(row.unknown.values()):
-            names.setdefault(why, []).append(printable(row.name))
-    return [f"? {found[0]}{f' and {len(found) - 1:,} more' * (len(found) > 1)}: {why}" for why, found in names.items()]
+    """Why numbers are unknown, each reason once in one line."""
+    return [f"? {printable(str(cause))}" for cause in unknown_causes(summary)]
+
+
+def unknown_causes(summary: Summary) -> Causes:
+    """Why numbers are unknown, and the rows in which they are."""
+    return gathered(Cause(why, (row.name,)) for row in summary.layers for why in row.unknown.values())
 
 
 # the text of a cell

@@ -3,8 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from archcalc.errors import printable
+from archcalc.numbers.bounds import Cause
+
 # The names that tabulate knows formats by; it escapes what would be markup in a name, but not in Markdown.
 PAGE_FORMATS = {"markdown": "pipe", "latex": "latex_booktabs", "html": "html"}
+WIDEST = 100  # letters of a line of running text
+LISTED = 12  # layers of a reason
 _NARROWEST = 10  # letters that a shortened name keeps
 
 
@@ -75,6 +80,14 @@ def _fit(widths: dict[int, int], available: int, words: Collection[int]) -> list
         else:
             break
     return left_out
+
+
+def reason_lines(mark: str, causes: Iterable[Cause], style: Style) -> list[str]:
+    """Why something is missing, behind a mark: each reason once, then its layers, in lines that fit."""
+    from textwrap import wrap
+
+    texts = (f"{mark} {printable(cause.text(LISTED))}" for cause in causes)
+    return [line for text in texts for line in wrap(text, style.width or WIDEST, subsequent_indent="  ")]
 
 
 def page_table(

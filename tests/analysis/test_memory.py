@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import archcalc
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS, largest_batch
 from archcalc.errors import UsageError
+from archcalc.numbers.bounds import AtLeast, AtMost, Unknown, floor_of, is_at_most
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.verify.storages import observe_memory, run
 
@@ -29,7 +30,6 @@ def check(network: archcalc.Network, dtype: str | None, training: bool) -> None:
     said, seen = network.memory(dtype, training), observe_memory(network, dtype, training)
     assert [row.forward for row in said.layers] == [*seen.forward]
     assert said.peak == seen.peak
-    assert said.lower_bound is None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -184,8 +184,9 @@ def test_what_may_be_copied_is_a_lower_bound(name: str) -> None:
     layers = [one.replace('"flatten"', '"flatten", start_dim = 1') if name == "a gradient" else one for one in layers]
     network = spec(CONV, *layers, inputs="x = [4, 8, 8]", batch=2)
     found = network.memory(training=True)
-    assert (found.lower_bound or "").startswith(reason)
-    assert found.peak <= observe_memory(network, training=True).peak
+    assert isinstance(found.peak, AtLeast)
+    assert found.peak.reason.startswith(reason)
+    assert found.peak.value <= observe_memory(network, training=True).peak
 
 
 PIECES = [
@@ -221,8 +222,8 @@ def test_any_chain(layers: list[str], batch: int, training: bool) -> None:
     except (archcalc.SpecError, ValueError):  # a layer that does not fit, or one value for each channel in training
         return
     said = network.memory(training=training)
-    if said.lower_bound:
-        assert said.peak <= seen.peak
+    if isinstance(said.peak, AtLeast):
+        assert said.peak.value <= seen.peak
     else:
         assert ([row.forward for row in said.layers], said.peak) == ([*seen.forward], seen.peak)
 
@@ -256,10 +257,12 @@ def test_any_graph(graph: tuple[list[str], str], training: bool) -> None:
 def test_attention_is_a_lower_bound() -> None:
     network = spec('type = "multi_head_attention", num_heads = 3', inputs="x = [9, 12]")
     found = network.memory(training=True)
-    assert found.lower_bound == (
+    assert isinstance(found.peak, AtLeast)
+    assert found.peak.reason == (
         "multi_head_attention: PyTorch chooses among kernels for attention, which keep different things"
     )
-    assert found.peak < observe_memory(network, training=True).peak
+    assert found.peak.value < observe_memory(network, training=True).peak
+    assert isinstance(found.gradients, Unknown)
 
 
 # what else PyTorch says
@@ -383,9 +386,24 @@ def test_the_peak_never_falls_as_the_batch_grows() -> None:
         assert peaks == sorted(set(peaks))
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_where_the_peak_is_a_lower_bound_so_many_fit_at_most(training: bool) -> None:
+    network = spec('type = "multi_head_attention", num_heads = 8', inputs="x = [512, 256]")
+    limit = 100 * 2**20
+    largest = network.largest_batch(limit, training=training)
+    assert isinstance(largest, AtMost)
+    assert largest.reason.startswith("multi_head_attention: ")
+    bounds = [network.memory(training=training, batch=largest.value + more).peak for more in (0, 1)]
+    assert [is_at_most(bound, limit) for bound in bounds] == [None, False]
+    # That none fits is exact as soon as the bound for a single sample is too large.
+    least = network.memory(training=training).peak
+    assert isinstance(least, AtLeast)
+    assert network.largest_batch(least.value - 1, training=training) == 0
+
+
 def test_not_even_one_sample() -> None:
     network = archcalc.load("lenet5")
-    assert network.largest_batch(network.memory().peak - 1) == 0
+    assert network.largest_batch(floor_of(network.memory().peak) - 1) == 0
     assert network.largest_batch(network.memory().peak) == 1
     assert network.largest_batch(0) == 0
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 from click.testing import CliRunner, Result
@@ -82,6 +83,7 @@ def test_csv_has_a_row_for_each_layer() -> None:
         "forward": str(4 * (61_706 + 1024 + 4704)),
         "backward": "",
         "live": str(4 * (61_706 + 1024 + 4704)),
+        "lower_bound": "False",
     }
 
 
@@ -101,6 +103,35 @@ def test_a_terminal_is_wide_enough(width: int) -> None:
     network = archcalc.load("inception_v3")
     lines = render_memory(network.memory(training=True), network.graph, "table", Style(width)).splitlines()
     assert max(map(display_width, lines[2:-8])) <= width
+
+
+@pytest.mark.parametrize("training", [[], ["--training"]])
+def test_a_lower_bound_decides_no_batch(training: list[str]) -> None:
+    text = 'name = "x"\ninputs.x = [512, 256]\nlayers = [{ type = "multi_head_attention", num_heads = 8 }]'
+    result = memory("-", "--fits", "100MiB", *training, text=text)
+    assert result.exit_code == 1
+    at_most, undecided, _more, *reason = result.output.splitlines()
+    assert re.match(r"at most batch \d+ fits into 100 MiB: its peak is ≥ [\d,]+ bytes", at_most)
+    assert undecided == "whether it fits cannot be said"
+    assert "PyTorch chooses among kernels for attention" in " ".join(reason)
+    result = memory("-", "--fits", "100MiB", "--format", "json", *training, text=text)
+    found = json.loads(result.output)
+    assert result.exit_code == 1
+    assert (found["upper_bound"], found["lower_bound"]) == (True, True)
+    assert found["unknown"].startswith("multi_head_attention: ")
+    assert found["peak"] <= 100 * 2**20 < found["peak_of_next"]
+    result = memory("-", "--fits", "1MiB", "--format", "json", *training, text=text)
+    assert result.exit_code == 1
+    assert (json.loads(result.output)["largest_batch"], json.loads(result.output)["upper_bound"]) == (0, False)
+
+
+def test_one_reason_of_many_layers_is_said_once() -> None:
+    layer = '{ name = "attention", type = "multi_head_attention", num_heads = 2, repeat = 25 }'
+    text = f'name = "x"\ninputs.x = [4, 8]\nlayers = [{layer}]'
+    output = memory("-", "--training", text=text).output
+    assert output.count("PyTorch chooses among kernels") == 1
+    assert max(map(len, output.splitlines()[-4:])) <= 100
+    assert " and 13 more" in " ".join(output.split())
 
 
 def test_a_lower_bound_says_so() -> None:

@@ -18,6 +18,7 @@ from archcalc.diagram.picture import Look, draw
 from archcalc.diagram.style import STYLES, UNKNOWN
 from archcalc.errors import printable
 from archcalc.layers import LAYER_TYPES
+from archcalc.numbers.bounds import AtLeast
 from archcalc.report.text_table import shortened
 from archcalc.report.units import mebibytes
 
@@ -235,7 +236,7 @@ def test_heat_and_lines_of_memory() -> None:
 
 def test_memory_that_is_a_lower_bound_says_so() -> None:
     network = archcalc.loads(ATTENTION)
-    assert network.memory().lower_bound
+    assert isinstance(network.memory().peak, AtLeast)
     svg = network.to_svg(show=("memory",))
     assert "≥ " in svg
 

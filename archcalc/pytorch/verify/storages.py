@@ -12,6 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from archcalc.numbers.bounds import AtLeast
 from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory
@@ -83,8 +84,8 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
     """A row for the peak of inference, and one for that of training."""
     for which, training in (("inference", False), ("training", True)):
         said = network.memory(training=training, batch=BATCH)
-        if said.lower_bound:
-            yield Comparison("peak memory", which, said.peak, None, "not covered", said.lower_bound)
+        if isinstance(said.peak, AtLeast):
+            yield Comparison("peak memory", which, f"≥ {said.peak.value:,}", None, "not covered", said.peak.reason)
             continue
         try:
             found = observe_memory(network, training=training, batch=BATCH)
