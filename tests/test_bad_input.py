@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from interrupts import finished, listening
 
 from archcalc.cli import main
 
@@ -440,13 +441,71 @@ def test_a_jump_beyond_any_input_is_unknown(summary: Run) -> None:
 
 
 def test_an_interrupt_is_quiet() -> None:
-    # What was started in the background of a shell ignores interrupts, and so do its children.
-    listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    script = f"{listens}; from archcalc.cli import main; main()"
-    command = [sys.executable, "-c", script, "summary", "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+    command = [sys.executable, "-m", "archcalc", "summary", "-"]
+    with listening(command, **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)) as running:
         time.sleep(1.0)  # it waits for a spec
         running.send_signal(signal.SIGINT)
         output, errors = running.communicate(timeout=20)
-    # The line of the terminal that shows ^C ends.
-    assert (running.returncode, output, errors.strip()) == (130, b"", b"")
+    assert (running.returncode, output, errors) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("module", ["click", "msgspec", "archcalc.report.network", "archcalc.cli.range"])
+def test_an_interrupt_while_python_imports_is_quiet(module: str) -> None:
+    script = f"""
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["archcalc", "range", "lenet5", "--format", "json"]
+from archcalc.__main__ import main
+main()
+"""
+    assert finished([sys.executable, "-c", script]) == (130, b"", b"")
+
+
+def test_an_ignored_interrupt_stays_so() -> None:
+    script = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from archcalc.__main__ import main
+os.kill(os.getpid(), signal.SIGINT)
+sys.argv = ["archcalc", "summary", "lenet5"]
+main()
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_an_interrupted_file_is_not_left_behind(tmp_path: Path) -> None:
+    script = f"""
+import os, signal, sys
+from archcalc.__main__ import main
+os.link = lambda *_: os.kill(os.getpid(), signal.SIGINT)
+sys.argv = ["archcalc", "export", "lenet5", "-o", {str(tmp_path / "net.py")!r}]
+main()
+"""
+    assert finished([sys.executable, "-c", script]) == (130, b"", b"")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["diagram", "lenet5", "-o"],
+        ["export", "lenet5", "-o"],
+        ["report", "lenet5", "-o"],
+        ["roofline", "lenet5", "--device", "a100", "-o"],
+        ["bench", "lenet5", "-o"],
+        ["bench", "lenet5", "--write-device"],
+        ["receptive-field", "lenet5", "-o"],
+        ["receptive-field", "lenet5", "-o", "field.svg", "--image"],
+        ["report", "lenet5", "-o", "page.html", "--bench"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_without_a_name(arguments: list[str], run: Run) -> None:
+    check_refused(run(*arguments, ""), "a file has a name")

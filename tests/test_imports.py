@@ -42,3 +42,10 @@ def test_nothing_heavy_is_imported(code: str) -> None:
 
 def test_the_check_can_fail() -> None:
     assert loaded("tabulate", "pass") == ["tabulate", "importlib.metadata"]
+
+
+def test_nothing_is_imported_before_ctrl_c_is_caught() -> None:
+    assert loaded("archcalc.__main__", "pass") == []
+    script = "import archcalc.__main__, sys; print(*(name for name in sys.modules if name[:4] in ('arch', 'clic')))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["archcalc", "archcalc.__main__"]

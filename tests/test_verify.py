@@ -12,7 +12,6 @@ from examples import EXAMPLES, Example
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_whole_graphs import specs
-from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
 from archcalc.analysis.facts import facts_of
@@ -22,9 +21,7 @@ from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape, Tenso
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.pooling import AvgPool2d
 from archcalc.pytorch.build import build
-from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.verify import verify
-from archcalc.pytorch.verify.forward import observe
 from archcalc.pytorch.verify.weights import compare_weights
 from archcalc.report.verification import Verification
 
@@ -292,18 +289,14 @@ def test_the_first_layer_that_differs_is_named_and_the_rest_is_not_reached(monke
 # --- how it measures -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=repr)
-def test_operations_are_counted_as_by_pytorch_s_own_counter(example: Example) -> None:
-    network = one_layer(example)
-    built = build(network).eval()
-    observed = observe(network, built, torch.device("cpu"))
-    with (
-        FlopCounterMode(display=False) as counter,
-        torch.no_grad(),
-        torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
-    ):
-        built.train()(*random_inputs(network, 2, "cpu"))
-    assert counter.get_total_flops() == 2 * observed.layers["layer"].flops
+def test_operations_are_exact_beyond_what_a_float_holds() -> None:
+    side, width = 94_906_267, 1_000_003
+    layers = ", ".join(f'{{ type = "linear", out_features = {size}, bias = false }}' for size in (side, width))
+    found = verify(archcalc.loads(f'name = "wide"\ninputs.x = [{side}]\nlayers = [{layers}]'), "meta", ())
+    rows = [(row.said, row.found, row.status) for row in found.rows if row.question == "FLOPs"]
+    assert 2 * side * side > 2**53
+    counts = [2 * side * side, 2 * side * width, 2 * side * (side + width)]
+    assert rows == [(count, count, "equal") for count in counts]
 
 
 def test_fields_can_be_measured_for_some_layers_alone() -> None:

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from archcalc.cli.options import value_options
+from archcalc.cli.interrupt import interruptible
+from archcalc.cli.options import FileName, value_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import progress_bar, terminal_style
 from archcalc.errors import UsageError
@@ -101,9 +102,13 @@ class _Target(NamedTuple):
     type=click.Choice(FORMATS),
     help="[default: what the name of FILE ends in, .json or .csv, else table]",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write to a file.")
+@click.option("-o", "--output", type=FileName(), metavar="FILE", help="Write to a file.")
 @click.option(
-    "--write-device", "device_file", metavar="FILE", help="Write the peaks measured as a device for archcalc roofline."
+    "--write-device",
+    "device_file",
+    type=FileName(),
+    metavar="FILE",
+    help="Write the peaks measured as a device for archcalc roofline.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(specs: tuple[str, ...], variables: dict[str, Any], inputs: dict[str, list[int]], **options: Any) -> None:
@@ -126,7 +131,7 @@ def command(specs: tuple[str, ...], variables: dict[str, Any], inputs: dict[str,
         raise UsageError("standard input can be read only once")
     chosen = Options(**options)
     try:
-        with progress_bar("measuring") as progress:
+        with interruptible(), progress_bar("measuring") as progress:
             result = bench(specs, chosen, variables=variables, inputs=inputs, progress=progress)
     except Interrupted as interrupt:
         if interrupt.result.rows:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import MAX_DIGITS, network_options
+from archcalc.cli.options import MAX_DIGITS, FileName, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.diagram.picture import Look, Picture, draw
 from archcalc.diagram.quantities import HEATS, LINES, check_names
@@ -31,7 +31,7 @@ class Depth(click.ParamType[Any]):
 @click.command("diagram", short_help="Draw the network as SVG, PDF, PNG or DOT.")
 @click.argument("spec")
 @network_options
-@click.option("-o", "--output", type=click.Path(), help="The file to write; without it SVG is printed.")
+@click.option("-o", "--output", type=FileName(), help="The file to write; without it SVG is printed.")
 @click.option("--to", "form", type=click.Choice(FORMS), help="[default: by the file's ending, else svg]")
 @click.option("--depth", type=Depth(), metavar="N", help="Fold blocks below this depth; all or 0 opens every block.")
 @click.option("--show", default="", metavar="NAMES", help=f"More lines, with commas: {', '.join(LINES)}.")

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import network_options
+from archcalc.cli.options import FileName, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.errors import UsageError
 
@@ -19,7 +19,7 @@ from archcalc.errors import UsageError
     type=click.Choice(["source", "onnx"]),
     help="[default: onnx for a file that ends in .onnx, else source]",
 )
-@click.option("-o", "--output", type=click.Path(), help="The file to write; without it source text is printed.")
+@click.option("-o", "--output", type=FileName(), help="The file to write; without it source text is printed.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 def command(spec: str, form: str | None, output: str | None, force: bool, **network: Any) -> None:
     """Write SPEC as the source text of a PyTorch module, or as an ONNX graph with random weights.

@@ -13,6 +13,18 @@ from archcalc.spec.schema import shown
 
 MAX_DIGITS = 75  # of any number
 
+
+class FileName(click.ParamType[str]):
+    """The name of a file, which is not empty: one that is would be no file, and yet not the same as none."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("a file has a name", param, ctx)
+        return str(value)
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from archcalc.cli.interrupt import interruptible
 from archcalc.errors import UsageError, printable
 
 
@@ -70,16 +71,17 @@ def _mode(path: str) -> int | None:
 def _replace(path: str, data: bytes, mode: int | None, force: bool) -> None:
     """Put a complete file in the place of what is there; its permissions stay."""
     temporary = os.path.join(os.path.dirname(path), f".archcalc-{secrets.token_hex(8)}.tmp")
-    stream = open(temporary, "xb")  # noqa: SIM115  # outside of `try`: a file of another is not removed
-    try:
-        with stream:
-            stream.write(data)
-        if mode is not None:
-            os.chmod(temporary, stat.S_IMODE(mode))
-        _rename(temporary, path, force)
-    finally:
-        with suppress(FileNotFoundError):
-            os.remove(temporary)
+    with interruptible():
+        stream = open(temporary, "xb")  # noqa: SIM115  # outside of `try`: a file of another is not removed
+        try:
+            with stream:
+                stream.write(data)
+            if mode is not None:
+                os.chmod(temporary, stat.S_IMODE(mode))
+            _rename(temporary, path, force)
+        finally:
+            with suppress(FileNotFoundError):
+                os.remove(temporary)
 
 
 def _rename(temporary: str, path: str, force: bool) -> None:

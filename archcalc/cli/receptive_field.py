@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import depth_option, network_options
+from archcalc.cli.options import FileName, depth_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import terminal_style
 from archcalc.diagram.style import STYLES
@@ -28,10 +28,10 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 @click.option("--layer", metavar="NAME", help="[default: the last with several units that see different parts]")
 @click.option("--unit", metavar="Y,X", callback=_unit, help="Counted from 0.  [default: the middle one]")
 @depth_option
-@click.option("--image", metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
+@click.option("--image", type=FileName(), metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
 @click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
 @click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Draw it, too, as an SVG.")
+@click.option("-o", "--output", type=FileName(), metavar="FILE", help="Draw it, too, as an SVG.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(spec: str, image: str | None, style: str, format_name: str, output: str | None, **options: Any) -> None:
     """Show what one unit of a layer in SPEC sees of the input, and draw it with -o.

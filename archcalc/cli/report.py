@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from archcalc.cli.options import batch_option, network_options
+from archcalc.cli.options import FileName, batch_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import progress_bar
@@ -17,8 +17,10 @@ LARGE = 2_000_000  # bytes of a page that is slow to send
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, callback=parse_specs)
 @network_options
 @batch_option
-@click.option("-o", "--output", metavar="FILE", required=True, help="The HTML file to write.")
-@click.option("--bench", "bench_file", metavar="FILE", help="Show the times in what bench --format json wrote.")
+@click.option("-o", "--output", type=FileName(), metavar="FILE", required=True, help="The HTML file to write.")
+@click.option(
+    "--bench", "bench_file", type=FileName(), metavar="FILE", help="Show the times in what bench --format json wrote."
+)
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(
     specs: tuple[SpecWithSettings, ...], output: str, bench_file: str | None, force: bool, **options: Any

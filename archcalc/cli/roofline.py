@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import batch_option, depth_option, network_options
+from archcalc.cli.options import FileName, batch_option, depth_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import output_is_terminal, terminal_style
 from archcalc.devices import DTYPES, shipped_devices
@@ -39,7 +39,7 @@ def _list_devices(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option(
     "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
 )
-@click.option("-o", "--output", type=click.Path(), help="Draw a picture: a file that ends in .svg, .pdf or .png.")
+@click.option("-o", "--output", type=FileName(), help="Draw a picture: a file that ends in .svg, .pdf or .png.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 def command(
     spec: str, depth: int | None, format_name: str | None, output: str | None, force: bool, **options: Any

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from archcalc.cli.interrupt import interruptible
 from archcalc.report.text_table import Style
 
 
@@ -37,7 +38,8 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _done, _all: None
         return
-    with click.progressbar(length=1, label=label, width=30, file=sys.stderr) as bar:
+    # Interrupted, the bar shows the cursor again, which it hides.
+    with interruptible(), click.progressbar(length=1, label=label, width=30, file=sys.stderr) as bar:
 
         def show(done: int, whole: int) -> None:
             bar.length = whole

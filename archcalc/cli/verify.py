@@ -46,9 +46,8 @@ def command(
     """
     loaded = archcalc.load(spec, **network)
     from archcalc.pytorch.verify import verify
-    from archcalc.pytorch.verify.compiler import compiler_left_out
 
-    with compiler_left_out(), progress_bar("receptive fields") as progress:
+    with progress_bar("receptive fields") as progress:
         storages = device != "meta" if memory is None else memory
         verification = verify(loaded, device, _names(fields, device), progress, storages)
     if format_name == "json":

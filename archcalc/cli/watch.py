@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import archcalc
+from archcalc.cli.interrupt import interruptible
 from archcalc.cli.options import batch_option, network_options
 from archcalc.errors import ArchcalcError, SpecError, UsageError
 
@@ -61,7 +62,7 @@ def command(spec: str, port: int, **options: Any) -> None:
             rust_timeout=MOST_MILLISECONDS,
             yield_on_timeout=True,
         )
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), interruptible():
             for _ in changes:
                 if _state(path) != shown[0]:
                     server.refresh()

@@ -1,7 +1,7 @@
 """A page served to this machine alone, with a newer one whenever there is one."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition
 from time import time_ns
@@ -57,8 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         # Another name for this machine is how a page from elsewhere would read this one.
-        is_own = self.headers.get("Host", "").partition(":")[0] in (HOST, "localhost")
-        if not is_own or self.headers.get("Sec-Fetch-Site") == "cross-site":
+        if not _is_own(self.headers.get_all("Host", [])) or self.headers.get("Sec-Fetch-Site") == "cross-site":
             self.send_error(403)
             return
         path, _, question = self.path.partition("?")
@@ -85,3 +84,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the base class
         """Nothing: requests are no news."""
+
+
+def _is_own(hosts: Sequence[str]) -> bool:
+    """Whether a request names this machine, once, with a port or without."""
+    if len(hosts) != 1:
+        return False
+    name, colon, port = hosts[0].strip().lower().partition(":")
+    return name in (HOST, "localhost") and (not colon or (port.isascii() and port.isdecimal()))

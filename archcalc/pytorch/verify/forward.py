@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import FlopCounterMode
 
 from archcalc.layers.base import elements
 from archcalc.numbers.bounds import Unknown, floor_of, known
@@ -23,33 +22,12 @@ NO_SQUARES = "PyTorch's counter sees no squares of differences"
 BATCH = 2  # of which a layer that mixes samples, or counts one only, would be found out
 
 
-class FlopCounter(TorchDispatchMode):
-    """Counts as torch.utils.flop_counter.FlopCounterMode does, by the same formulas.
-
-    That mode imports PyTorch's compiler when it counts the first operation, which takes longer than all else here.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = func(*args, **kwargs or {})
-        if formula := flop_registry.get(func._overloadpacket):
-            self.total += formula(*args, **kwargs or {}, out_val=output)
-        return output
-
-
 class Observed(NamedTuple):
     """The output of one layer, without the batch, and the operations counted in it, for one sample."""
 
     shape: list[int]
     dtype: str
-    flops: float
+    flops: float  # a whole number as int, which is exact
 
 
 class Observation(NamedTuple):
@@ -62,20 +40,20 @@ class Observation(NamedTuple):
 
 def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Observation:
     """Run the network on random inputs, watching every layer."""
-    counter = FlopCounter()
+    counter = FlopCounterMode(display=False)
     found: dict[str, Observed] = {}
     running = [network.graph.nodes[0].name]
     before = [0]
 
     def enter(name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any) -> None:
-            running[0], before[0] = name, counter.total
+            running[0], before[0] = name, counter.get_total_flops()
 
         return hook
 
     def leave(name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
-            flops = (counter.total - before[0]) / BATCH
+            flops = _for_one_sample(counter.get_total_flops() - before[0])
             found[name] = Observed(list(output.shape[1:]), str(output.dtype).removeprefix("torch."), flops)
 
         return hook
@@ -86,10 +64,12 @@ def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Obse
             stack.callback(module.register_forward_pre_hook(enter(node.name)).remove)
             stack.callback(module.register_forward_hook(leave(node.name)).remove)
         failure = _run(built, random_inputs(network, BATCH, device), counter)
-    return Observation(found, counter.total / BATCH, failure and f"{failure} (at layer {running[0]})")
+    return Observation(
+        found, _for_one_sample(counter.get_total_flops()), failure and f"{failure} (at layer {running[0]})"
+    )
 
 
-def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCounter) -> str | None:
+def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCounterMode) -> str | None:
     """What PyTorch says against it; None if it runs."""
     # Fused kernels for attention hide its products from the counter.
     fused = torch.backends.mha.get_fastpath_enabled()
@@ -132,8 +112,8 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
             total -= said or 0
             yield Comparison("FLOPs", row.name, said, None, "not covered", NO_SQUARES)
         else:
-            yield compare("FLOPs", row.name, said, None if seen is None else _whole(seen.flops), note)
-    yield compare("FLOPs", "total counted", total, _whole(observed.flops))
+            yield compare("FLOPs", row.name, said, None if seen is None else seen.flops, note)
+    yield compare("FLOPs", "total counted", total, observed.flops)
     yield from _other_operations(network)
 
 
@@ -151,8 +131,9 @@ def _flops(network: Network, position: int) -> tuple[int | None, int, str]:
     return 2 * (known(row.macs) or 0) // network.batch + more, more, note
 
 
-def _whole(number: float) -> float:
-    return int(number) if float(number).is_integer() else number
+def _for_one_sample(flops: int) -> float:
+    """A quotient that comes out even stays a whole number: a float is exact up to 2⁵³ only."""
+    return flops / BATCH if flops % BATCH else flops // BATCH
 
 
 def _other_operations(network: Network) -> Iterator[Comparison]:

@@ -29,10 +29,6 @@ class StorageTracker(TorchDispatchMode):
         self.live = self.highest = 0
         self._sizes: dict[int, int] = {}
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False
-
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **kwargs or {})
         for value in tree_leaves((args, kwargs, output)):
