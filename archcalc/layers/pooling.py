@@ -240,9 +240,10 @@ class AvgPool3d(AveragePooling):
     ranks: ClassVar[tuple[int, ...]] = (4,)
 
     def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
-        """PyTorch wants this one kernel to fit without the padding, too."""
+        """PyTorch wants this one kernel to fit without the padding, too, unless that is made before."""
+        made_before = self.pads_first(self.spatial_windows(sizes))
         for size, kernel in zip(sizes, per_axis(self.kernel_size, self.dimensions), strict=True):
-            if kernel > size:
+            if kernel > size and not made_before:
                 message = (
                     f"kernel_size {kernel} is larger than {size} positions, which avg_pool3d refuses even with padding"
                 )

@@ -36,6 +36,7 @@ TORCH = {
     "memory": "surfaces.storages",
     "fields": "surfaces.gradients",
     "source": "surfaces.source",
+    "sizes": "surfaces.sizes",
     "verify": "surfaces.running",
     "onnx": "surfaces.onnx",
 }

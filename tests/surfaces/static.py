@@ -9,6 +9,8 @@ from typing import Any
 from networks import Drawn
 
 import archcalc
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.resizing import resized
 from archcalc.arithmetic import product
 from archcalc.numbers.bounds import Inexact, known
 from archcalc.report.summary import LayerSummary
@@ -97,9 +99,16 @@ def check_lint(drawn: Drawn) -> None:
 
 
 def check_ranges(drawn: Drawn) -> None:
-    """There is an answer, and the network's own size is in it."""
-    for found in loaded(drawn).input_ranges():
-        assert found.smallest is None or found.smallest <= found.size
+    """The network's own size works and fits its own weights; every layer fits at the sizes that work, and no other."""
+    network = loaded(drawn)
+    for found in network.input_ranges():
+        assert found.size in found.works
+        assert found.size in found.same_weights
+        for size in {*found.works.around(found.size), *found.exact.around(found.size)}:
+            if all(known.tried is None or size <= known.tried for known in (found.works, found.exact)):
+                graph = resized(network.graph, [*found.axes], {found.size: size})
+                assert (size in found.works) == (not AnalysedGraph(graph).problems), (size, found.works)
+                assert size not in found.exact or size in found.works, (size, found.exact)
 
 
 def check_unit_fields(drawn: Drawn) -> None:

@@ -1,0 +1,55 @@
+"""What `range` says, at sizes around every end of it."""
+
+from collections.abc import Iterator
+
+import torch
+from networks import Drawn
+
+import archcalc
+from archcalc.analysis.input_range import SizeRange
+from archcalc.analysis.resizing import resized
+from archcalc.analysis.shapes import infer_shapes
+from archcalc.graph import Graph
+from archcalc.pytorch.build import build
+from archcalc.pytorch.verify.sizes import Runner
+from surfaces.runner import loaded
+
+
+def check_sizes(drawn: Drawn) -> None:
+    """PyTorch runs what is said to work, and refuses the rest; weights fit where it is said."""
+    network, runner = loaded(drawn), Runner()
+    for found in network.input_ranges():
+        for size, graph in tried(network, found):
+            if sharing_fails(graph):
+                assert size not in found.works, size
+                continue
+            assert (size in found.works) == runner.runs(graph), (size, found.works)
+            if size in found.works:
+                assert (size in found.same_weights) == same_weights(network, graph), (size, found.same_weights)
+
+
+def tried(network: archcalc.Network, found: SizeRange) -> Iterator[tuple[int, Graph]]:
+    for size in {*found.works.around(found.size), *found.same_weights.around(found.size), 5, 7, 12, 64, 101}:
+        if found.works.tried is None or size <= found.works.tried:
+            yield size, resized(network.graph, [*found.axes], {found.size: size})
+
+
+def sharing_fails(graph: Graph) -> bool:
+    """Whether all layers fit, but one not the weights that it is to use: PyTorch has no word for that."""
+    facts = infer_shapes(graph).facts
+    shared = [(facts[node.owner], own) for node, own in zip(graph.nodes, facts, strict=True) if node.owner is not None]
+    return any(
+        owner and own and not owner.misfits and not own.misfits and owner.parameters != own.parameters
+        for owner, own in shared
+    )
+
+
+def same_weights(network: archcalc.Network, graph: Graph) -> bool:
+    """Whether a network of one size can be given the weights of the other."""
+    other = archcalc.Network(graph)
+    own, others = (build(one, "meta").state_dict() for one in (network, other))
+    return shapes(own) == shapes(others)
+
+
+def shapes(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items()}
