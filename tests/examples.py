@@ -119,6 +119,7 @@ EXAMPLES = [
     example("chunk", (6, 9), chunks=4, index=1),
     example("chunk", (6, 9), chunks=2, index=1, dim=-1),
     example("add", (6, 9), (6, 9)),
+    example("add", (6, 9), (6, 9), (9,), inplace=True),
     example("add", (6, 9, 8), (9, 1), (8,)),
     example("mul", (6, 1, 1), (6, 9, 8)),
     example("cat", (6, 9), (4, 9), (1, 9)),

@@ -87,7 +87,7 @@ def references() -> Iterator[Reference]:
 
 def _torchvision(case: Case) -> Reference:
     parameters = sum(tensor.numel() for tensor in reference(case).parameters())
-    macs = sum(part.macs for part in parts_of_reference(repr(case)))
+    macs = sum(part.macs for part in parts_of_reference(repr(case)).values())
     options = "".join(f", {name} = {value}" for name, value in case.options.items() if name == "num_classes")
     source = f"torchvision's `{case.make.__name__}`{options}: every layer, and the output"
     return Reference(case.spec, source, parameters, macs)

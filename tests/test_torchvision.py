@@ -1,10 +1,11 @@
 """Shipped specs are torchvision's networks in every digit: weights, shapes, operations, and what comes out.
 
-Modules are compared in the order of torchvision's `state_dict`, so a spec says its layers in that order.
+Modules are compared in the order in which torchvision runs them, so a spec says its layers in that order.
 """
 
 from collections.abc import Callable
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pytest
@@ -102,8 +103,8 @@ class Part(NamedTuple):
 
 
 @cache
-def parts_of_reference(name: str) -> list[Part]:
-    """By the name of a case, since a case is not hashable."""
+def parts_of_reference(name: str) -> dict[str, Part]:
+    """The layers by torchvision's names, in the order in which they run. By the name of a case, which has no hash."""
     case = next(case for case in CASES if repr(case) == name)
     model, (shape,) = reference(case), case.network().inputs.values()
     names = {found: name for name, found in model.named_modules() if found._parameters}
@@ -113,12 +114,14 @@ def parts_of_reference(name: str) -> list[Part]:
     with FlopCounterMode(display=False) as counter:
         model(torch.empty(1, *shape, device="meta"))
     flops = {name.partition(".")[2]: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
-    parts = []
-    for found, path in names.items():
+    parts = {}
+    for path, output in outputs.items():
+        found = model.get_submodule(path)
         tensors = {**found._parameters, **found._buffers}
         weights = {key: tuple(tensor.shape) for key, tensor in tensors.items() if tensor is not None}
-        parts.append(Part(weights, tuple(outputs[path]), flops.get(path, 0) // 2))
-    assert sum(part.macs for part in parts) == counter.get_total_flops() // 2
+        parts[path] = Part(weights, tuple(output), flops.get(path, 0) // 2)
+    assert parts.keys() == {*names.values()}
+    assert sum(part.macs for part in parts.values()) == counter.get_total_flops() // 2
     return parts
 
 
@@ -135,7 +138,7 @@ def parts_of_spec(network: archcalc.Network) -> list[Part]:
 
 @each_case
 def test_every_layer_with_weights(case: Case) -> None:
-    assert parts_of_spec(case.network()) == parts_of_reference(repr(case))
+    assert parts_of_spec(case.network()) == [*parts_of_reference(repr(case)).values()]
 
 
 @each_case
@@ -145,7 +148,7 @@ def test_totals(case: Case) -> None:
     assert totals.parameters == sum(tensor.numel() for tensor in model.parameters())
     assert totals.buffers == sum(tensor.numel() for tensor in model.buffers())
     assert totals.trainable_parameters == (4_098 if frozen else totals.parameters)
-    assert totals.macs == sum(part.macs for part in parts_of_reference(repr(case)))
+    assert totals.macs == sum(part.macs for part in parts_of_reference(repr(case)).values())
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.weights], ids=repr)
@@ -179,8 +182,8 @@ def test_the_same_output(case: Case) -> None:
     built = archcalc.build(network, device="meta", dtype="float64").train(case.training)
     for module in built.modules():
         module.training = case.training and not isinstance(module, nn.Dropout | nn.modules.batchnorm._BatchNorm)
-    weights = zip(built.state_dict(), model.state_dict().values(), strict=True)
-    built.load_state_dict(dict(weights), assign=True)
+    weights = [model.get_submodule(path).state_dict().values() for path in parts_of_reference(repr(case))]
+    built.load_state_dict(dict(zip(built.state_dict(), chain(*weights), strict=True)), assign=True)
     image = torch.randn(2, *next(iter(network.inputs.values())), dtype=torch.float64)
     with torch.no_grad():
         found, wanted = built(image), model(image)

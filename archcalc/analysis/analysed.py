@@ -44,10 +44,17 @@ class AnalysedGraph:
 
     def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
         """What a node reads and what it gives, in a network whose layers all fit."""
-        inputs, output = self.inputs_of(position), self.tensors[self.edge(position)]
-        if inputs is None or output is None:
+        facts, output = self.facts_at(position), self.tensors[self.edge(position)]
+        if output is None:
             raise ValueError(f"the shape of {self.graph.nodes[position].name} is not known")
-        return inputs, output
+        return facts.inputs, output
+
+    def facts_at(self, position: int) -> LayerFacts:
+        """What a node says of itself, in a network whose layers all fit."""
+        facts = self.shapes.facts[position]
+        if facts is None:
+            raise ValueError(f"the shape of {self.graph.nodes[position].name} is not known")
+        return facts
 
     @cached_property
     def fitting(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 from archcalc.arithmetic import product
-from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Tensor, Tensors, pointwise
+from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Steps, Tensor, Tensors, pointwise
 from archcalc.numbers.bounds import Unknown
 
 MAX_AXES = 64  # PyTorch's limit
@@ -71,6 +71,16 @@ class LayerFacts:
     def buffer_count(self) -> int:
         """How many values its buffers have."""
         return sum(map(product, self.buffers.values()))
+
+    @cached_property
+    def inference_steps(self) -> Steps:
+        """What PyTorch runs for it at inference."""
+        return self.layer.steps(self.inputs, training=False)
+
+    @cached_property
+    def training_steps(self) -> Steps:
+        """What PyTorch runs for it in training."""
+        return self.layer.steps(self.inputs, training=True)
 
     @cached_property
     def operations(self) -> dict[str, Count]:

@@ -16,7 +16,9 @@ from archcalc.numbers.bounds import Unknown
 
 def check_in_place(analysed: AnalysedGraph) -> list[Problem]:
     """What a layer must not overwrite, at inference or in training."""
-    found = [*_Follower(analysed, training=False).run(), *_Follower(analysed, training=True).run()]
+    found = [*_Follower(analysed, training=True).run()]
+    if any(facts.inference_steps != facts.training_steps for _, facts in analysed.known()):
+        found = [*_Follower(analysed, training=False).run(), *found]
     return [*dict.fromkeys(found)]
 
 
@@ -34,9 +36,8 @@ class _Follower:
 
     def run(self) -> Iterator[Problem]:
         """The problems, in the order of the layers."""
-        for position, node in enumerate(self.graph.nodes):
-            inputs, _ = self.analysed.tensors_at(position)
-            steps = node.layer.steps(inputs, self.training)
+        for position, (node, facts) in enumerate(self.analysed.known()):
+            steps = facts.training_steps if self.training else facts.inference_steps
             if isinstance(steps, Unknown):
                 steps = (Step(),)
             memories = self._memories(node, steps)
@@ -68,6 +69,8 @@ class _Follower:
                 name = quoted(self.graph.nodes[reader].name)
                 reason = f"{name} would read what {quoted(node.name)} makes of it"
                 yield Problem(f"{message} layer {name} reads later", path, reason, remedy)
+        if memory in [self.edges[source] for source in node.sources[1:]]:
+            yield Problem(f"{message} it reads as another input, too", path, help=remedy)
         if memory in self.kept:
             reason = "PyTorch refuses to train the network"
             yield Problem(f"{message} the backward pass of {quoted(self.kept[memory])} needs", path, reason, remedy)
@@ -85,5 +88,4 @@ class _Follower:
             self.kept.update({memories[place]: node.name for place in kept})
 
     def _is_trained(self, name: str, position: int) -> bool:
-        inputs, _ = self.analysed.tensors_at(position)
-        return position in self.flow.nodes and name in self.graph.nodes[position].layer.parameters(inputs)
+        return position in self.flow.nodes and name in self.analysed.facts_at(position).parameters

@@ -45,7 +45,7 @@ def follow_gradients(analysed: AnalysedGraph) -> GradientFlow:
         owner = position if node.owner is None else node.owner
         if first + position not in used:
             continue
-        if graph.nodes[owner].trainable and node.layer.parameters(analysed.tensors_at(position)[0]):
+        if graph.nodes[owner].trainable and analysed.facts_at(position).parameters:
             trained[position] = owner
         if position in trained or not flowing.isdisjoint(node.sources):
             flowing.add(first + position)

@@ -100,11 +100,15 @@ def _spread(shape: Shape, output: Shape) -> tuple[Read, ...]:
     )
 
 
-def elementwise(name: str, operator: str, inputs: Tensors) -> Module:
+def elementwise(name: str, expression: str, inputs: Tensors, **options: Any) -> Module:
     """The module of a broadcasting operation. Ranks that differ need one: PyTorch would align the batch, too."""
     ranks = {len(tensor.shape) for tensor in inputs}
-    expression = f" {operator} ".join(f"{{{number}}}" for number in range(len(inputs)))
-    return torch_module(name, {"rank": max(ranks)}, expression=expression if len(ranks) == 1 else None)
+    return torch_module(name, {"rank": max(ranks)}, expression=expression if len(ranks) == 1 else None, **options)
+
+
+def joined(operator: str, inputs: Tensors) -> str:
+    """`{0} + {1} + {2}`."""
+    return operator.join(f"{{{number}}}" for number in range(len(inputs)))
 
 
 def pairwise(inputs: Tensors, step: Step) -> Steps:
@@ -117,18 +121,41 @@ def pairwise(inputs: Tensors, step: Step) -> Steps:
 
 
 class Add(Broadcasting):
-    """The sum of its inputs: one addition for each value and each further input."""
+    """The sum of its inputs: one addition for each value and each further input.
+
+    With inplace = true, it takes the place of the first input, as in PyTorch's `x += y`.
+    """
 
     type: ClassVar[str] = "add"
+
+    inplace: bool = False
+
+    @property
+    def works_in_place(self) -> bool:
+        return self.inplace
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        yield from super().check(inputs)
+        if not self.inplace:
+            return
+        first, remedy = inputs[0], "put the input that is like the sum first, or leave inplace out"
+        if first.shape != broadcast(inputs):
+            message = f"a sum of {size_text(broadcast(inputs))} cannot take the place of {size_text(first.shape)}"
+            yield Misfit(message, "inplace", help=remedy)
+        elif first.dtype != self.output_dtype(inputs):
+            message = f"a sum of {self.output_dtype(inputs)} cannot take the place of {first.dtype}"
+            yield Misfit(message, "inplace", help=remedy)
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"additions": elements(output) * (len(inputs) - 1)}
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return pairwise(inputs, Step(passes=True, broadcasts=True))
+        return pairwise(inputs, Step(passes=True, broadcasts=True, in_place=self.inplace))
 
     def module(self, inputs: Tensors) -> Module:
-        return elementwise("Add", "+", inputs)
+        added = "".join(f".add_({{{number}}})" for number in range(1, len(inputs)))
+        written = f"{{0}}{added}" if self.inplace else joined(" + ", inputs)
+        return elementwise("Add", written, inputs, **self.changed("inplace"))
 
 
 class Mul(Broadcasting):
@@ -143,7 +170,7 @@ class Mul(Broadcasting):
         return pairwise(inputs, Step(multiplies=True, broadcasts=True))
 
     def module(self, inputs: Tensors) -> Module:
-        return elementwise("Mul", "*", inputs)
+        return elementwise("Mul", joined(" * ", inputs), inputs)
 
 
 class Cat(Merging):

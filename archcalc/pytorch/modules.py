@@ -250,15 +250,19 @@ class Cat(nn.Module):
 
 
 class Add(nn.Module):
-    """The sum of inputs of up to `rank` axes behind the batch."""
+    """The sum of inputs of up to `rank` axes behind the batch; with `inplace` in the place of the first."""
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, inplace: bool = False) -> None:
         super().__init__()
-        self.rank = rank
+        self.rank, self.inplace = rank, inplace
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """One input after the other."""
-        return reduce(torch.add, (expanded(values, self.rank) for values in inputs))
+        first, *others = inputs
+        values = (expanded(value, self.rank) for value in others)
+        if self.inplace:
+            return reduce(torch.Tensor.add_, values, first)
+        return reduce(torch.add, values, expanded(first, self.rank))
 
 
 class Mul(nn.Module):

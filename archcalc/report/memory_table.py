@@ -16,20 +16,31 @@ _MARK = "◀"
 
 
 def fold_memory(memory: Memory, graph: Graph, depth: int | None) -> Memory:
-    """The same with a row for every block at `depth`: its last output, all that it keeps, the most alive in it."""
-    return memory._replace(layers=tuple(_closed(group) for group in fold(memory.layers, graph, depth)))
+    """The same with a row for every block at `depth`: its output, all that it keeps, the most alive in it."""
+    names = [*graph.inputs, *(node.name for node in graph.nodes)]
+    before = {node.name: names[node.sources[0]] for node in graph.nodes}
+    return memory._replace(layers=tuple(_closed(group, before) for group in fold(memory.layers, graph, depth)))
 
 
-def _closed(group: Group[LayerMemory]) -> LayerMemory:
+def _closed(group: Group[LayerMemory], before: dict[str, str]) -> LayerMemory:
     backward = [row.backward for row in group.rows if row.backward is not None]
     return LayerMemory(
         group.name,
         group.type,
-        group.last.output,
+        _output(group, before),
         total((row.name, row.saved) for row in group.rows),
         highest(row.forward for row in group.rows),
         highest(backward) if backward else None,
     )
+
+
+def _output(group: Group[LayerMemory], before: dict[str, str]) -> int:
+    """What the output of a group takes. A view, or what works in place, has the memory of what it reads first."""
+    outputs = {row.name: row.output for row in group.rows}
+    name = group.last.name
+    while not outputs.get(name, 1):
+        name = before[name]
+    return outputs.get(name, 0)
 
 
 def render_memory(memory: Memory, graph: Graph, format_name: str, style: Style | None = None) -> str:

@@ -47,17 +47,19 @@ def test_layers_that_have_it_are_those_of_pytorch() -> None:
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("layer_type", IN_PLACE)
 def test_memory_is_what_pytorch_has(layer_type: str, training: bool) -> None:
+    other = ', inputs = ["{}", "input"]' if layer_type == "add" else ""
     network = spec(
+        f'name = "input", {CONV}',
+        f'name = "a", {CONV}',
+        f'type = "{layer_type}", inplace = true{other.format("a")}',
         CONV,
-        f'type = "{layer_type}", inplace = true',
-        CONV,
-        'type = "batch_norm"',
-        f'type = "{layer_type}", inplace = true',
+        'name = "b", type = "batch_norm"',
+        f'type = "{layer_type}", inplace = true{other.format("b")}',
     )
     said, seen = network.memory(training=training), observe_memory(network, training=training)
     assert [row.forward for row in said.layers] == [*seen.forward]
     assert said.peak == seen.peak
-    assert said.layers[1].output == 0
+    assert said.layers[2].output == 0
 
 
 def test_in_place_saves_an_output() -> None:
@@ -105,6 +107,53 @@ def test_an_output_of_the_network() -> None:
 def test_a_value_that_was_read_before_is_free() -> None:
     layers = [f'name = "a", {CONV}', 'type = "add", inputs = ["a", "a"]', 'type = "relu", input = "a", inplace = true']
     assert problems(*layers) == []
+
+
+SUM = 'name = "sum", type = "add", inplace = true'
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            ['name = "small", type = "adaptive_avg_pool2d", output_size = 1', f'{SUM}, inputs = ["small", "x"]'],
+            "a sum of 6×8×8 cannot take the place of 6×1×1",
+        ),
+        ([f'{SUM}, inputs = ["ids", "x"]'], "a sum of float32 cannot take the place of int64"),
+        (
+            [f'name = "a", {CONV}, input = "x"', f'{SUM}, inputs = ["a", "a"]'],
+            'layer "sum" works in place on a value that it reads as another input, too',
+        ),
+        (
+            [
+                f'name = "a", {CONV}, input = "x"',
+                'name = "b", type = "permute", dims = [0, 2, 1]',
+                f'{SUM}, inputs = ["a", "b"]',
+            ],
+            'layer "sum" works in place on a value that it reads as another input, too',
+        ),
+    ],
+)
+def test_a_sum_that_cannot_be_in_place(layers: list[str], message: str) -> None:
+    inputs = 'x = [6, 8, 8], ids = { shape = [6, 8, 8], dtype = "int64" }'
+    layers = [layers[0].replace("output_size = 1", 'output_size = 1, input = "x"'), *layers[1:]]
+    assert [found.partition(": ")[0] for found, _ in problems(*layers, inputs=inputs)] == [message]
+    plain = [layer.replace(", inplace = true", "") for layer in layers]
+    assert problems(*plain, inputs=inputs) == []
+
+
+def test_a_sum_in_place_is_the_same_sum() -> None:
+    layers = [
+        'name = "a", type = "tanh"',
+        'name = "b", type = "adaptive_avg_pool2d", output_size = 1',
+        'type = "add", inputs = ["a", "b", "x"]',
+    ]
+    plain, in_place = (archcalc.build(spec(*layers[:2], layers[2] + more)) for more in ("", ", inplace = true"))
+    image = torch.rand(2, 6, 8, 8)
+    assert torch.equal(plain(image), in_place(image))
+    assert plain.add(*[torch.ones(2, 6, 8, 8)] * 3).max() == in_place.add(*torch.ones(3, 2, 6, 8, 8)).max() == 3
+    value = torch.ones(2, 6, 8, 8)
+    assert in_place.add(value, torch.ones(2, 6, 1, 1)) is value
 
 
 def test_a_frozen_network_keeps_nothing() -> None:

@@ -95,7 +95,23 @@ def test_blocks_have_the_most_of_their_layers() -> None:
     assert max(row.live for row in folded.layers) == whole.peak
     layer1 = [row for row in whole.layers if row.name.startswith("layer1.")]
     shown = next(row for row in folded.layers if row.name == "layer1")
-    assert (shown.forward, shown.output) == (max(row.forward for row in layer1), layer1[-1].output)
+    assert shown.forward == max(row.forward for row in layer1)
+    # Its last layers, an addition and a ReLU, work in place of what a normalization gave.
+    assert (shown.output, layer1[-1].output, layer1[-2].output) == (4 * 64 * 56 * 56, 0, 0)
+
+
+def test_the_output_of_a_block_is_what_it_made() -> None:
+    blocks = """name = "t"
+    inputs.x = [4, 8, 8]
+    layers = [{ name = "made", type = "made" }, { name = "viewed", type = "viewed" }]
+    [blocks.made]
+    layers = [{ type = "tanh" }, { type = "flatten" }]
+    [blocks.viewed]
+    layers = [{ type = "reshape", shape = [16, 16] }, { type = "relu", inplace = true }]
+    """
+    network = archcalc.loads(blocks)
+    outputs = {row.name: row.output for row in fold_memory(network.memory(), network.graph, 1).layers}
+    assert outputs == {"made": 4 * 4 * 8 * 8, "viewed": 0}
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
