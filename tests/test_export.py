@@ -19,8 +19,10 @@ from torch import nn
 
 import archcalc
 from archcalc.errors import UsageError
+from archcalc.export import source
 from archcalc.export.layout import literal
-from archcalc.export.source import growing
+from archcalc.export.proof import find_fault
+from archcalc.export.source import growing, write
 from archcalc.module_names import MODULE_ATTRIBUTES
 from archcalc.pytorch.build import build
 from archcalc.pytorch.device import random_inputs
@@ -63,14 +65,25 @@ def check(network: archcalc.Network) -> str:
     """The source text of a network, after comparing what it makes with the built module."""
     text = network.to_source()
     torch.manual_seed(0)
-    made, built = run(text).eval(), build(network).eval()
+    made, built = run(text), build(network)
     assert described(made) == described(built)
     assert trained(made) == trained(built)
     assert identical(made) == identical(built)
     made.load_state_dict(built.state_dict())
     inputs = random_inputs(network, 2, "cpu")
-    torch.testing.assert_close(made(*inputs), built(*inputs), equal_nan=True)
+    for training in (False, True):
+        # A layer that works in place may change the inputs; dropout has the same random numbers.
+        found = [seeded(one.train(training), inputs) for one in (made, built)]
+        torch.testing.assert_close(*found, equal_nan=True)
+    torch.testing.assert_close(made.state_dict(), built.state_dict(), equal_nan=True)
     return text
+
+
+def seeded(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+    """What a module gives for copies of inputs, with random numbers that are always the same."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        return module(*(values.clone() for values in inputs))
 
 
 def one_layer(example: Example) -> archcalc.Network:
@@ -100,6 +113,52 @@ def test_every_shipped_spec(name: str) -> None:
 @pytest.mark.parametrize("file", CASES, ids=lambda file: file.stem)
 def test_every_hard_case(file: Path) -> None:
     check(archcalc.load(file))
+
+
+def test_parameters_of_networks_whose_stages_are_lists() -> None:
+    assert parameters_of("repeats_from_a_list") == 9 * (8 * 8 + 8)
+    assert parameters_of("efficientnet") == 5_288_548  # torchvision's efficientnet_b0
+    assert parameters_of("regnet") == 4_344_144  # torchvision's regnet_y_400mf
+    assert parameters_of("resnext") == 25_028_904  # torchvision's resnext50_32x4d
+    assert parameters_of("shufflenet") == 1_366_792  # torchvision's shufflenet_v2_x0_5
+
+
+def parameters_of(case: str) -> int:
+    text = archcalc.load(DATA / "export" / f"{case}.toml").to_source()
+    return sum(parameter.numel() for parameter in run(text).parameters())
+
+
+@pytest.mark.parametrize("case", [*archcalc.shipped_specs(), *CASES], ids=str)
+def test_every_text_is_the_network_and_so_is_the_plain_one(case: str | Path) -> None:
+    analysed = archcalc.load(case).analysed
+    assert find_fault(analysed, write(analysed)) is None
+    assert find_fault(analysed, write(analysed, plain=True)) is None
+
+
+def test_plain_text_has_the_same_weights_and_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "write", lambda analysed, **_: write(analysed, plain=True))
+    text = check(archcalc.load(DATA / "export" / "shared_blocks.toml"))
+    assert text.count("\nclass ") > 6  # one for each use of a block
+
+
+# In the class `twice` the second layer has the weights of the first, which the network replaces by those of `one`.
+SHARED_WITH_WHAT_IS_SHARED = """
+name = "shared with what is shared"
+inputs.x = [4, 9]
+layers = [{ name = "one", type = "twice" }, { name = "two", type = "twice", stride = 2, weights = "one" }]
+[blocks.twice]
+defaults = { stride = 1 }
+layers = [
+  { name = "a", type = "conv1d", out_channels = 4, kernel_size = 3, padding = 1, stride = "stride" },
+  { name = "b", type = "conv1d", out_channels = 4, kernel_size = 3, padding = 2, weights = "a" },
+]
+"""
+
+
+def test_what_cannot_be_shared_by_classes_is_written_plainly() -> None:
+    network = archcalc.loads(SHARED_WITH_WHAT_IS_SHARED)
+    assert find_fault(network.analysed, write(network.analysed)) == "'weight' is shared twice"
+    assert "class Twice2" in check(network)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)

@@ -17,6 +17,7 @@ import archcalc
 from archcalc.analysis.facts import facts_of
 from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window
+from archcalc.errors import UsageError
 from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape, Tensors
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.pooling import AvgPool2d
@@ -375,3 +376,60 @@ def test_a_total_of_the_summary_that_is_wrong_is_caught(total: str) -> None:
     network.summary = network.summary._replace(totals=totals)
     (row,) = verify(network, "meta", ()).differences
     assert row.layer.startswith("total")
+
+
+def test_exported_source_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = archcalc.load("lenet5")
+    rows = [row for row in verify(network, fields=[], storages=False).rows if row.question == "exported source"]
+    assert [(row.layer, row.said, row.found) for row in rows] == [
+        ("text", "the network", "the network"),
+        ("state_dict: tensors", 10, 10),
+        ("state_dict: values", 61_706, 61_706),
+        ("output, at inference", "the same values", "the same values"),
+        ("output, in training", "the same values", "the same values"),
+    ]
+    text = network.to_source().replace("nn.Linear(84, 10)", "nn.Linear(84, 11)")
+    monkeypatch.setattr("archcalc.report.network.Network.to_source", lambda _self: text)
+    found = verify(network, fields=[], storages=False)
+    assert [(row.layer, row.found) for row in found.differences] == [
+        ("text", "output is made by nn.Linear(84, 11), not nn.Linear(84, 10)")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "layer"),
+    [
+        ("nn.Linear(84, 10)", "nn.Linear(84, 10, bias=False)", "state_dict: tensors"),
+        ("nn.Linear(84, 10)", "nn.Linear(84, 11)", "state_dict: values"),
+        ("x = self.tanh_4(x)", "x = self.tanh_4(self.tanh_4(x))", "output, at inference"),
+        ("return self.output(x)", "return self.output(x) if self.training else x", "output, at inference"),
+        ("return self.output(x)", "return x if self.training else self.output(x)", "output, in training"),
+    ],
+)
+def test_exported_source_that_is_another_network_differs(
+    monkeypatch: pytest.MonkeyPatch, old: str, new: str, layer: str
+) -> None:
+    network = archcalc.load("lenet5")
+    text = network.to_source()
+    assert old in text
+    monkeypatch.setattr("archcalc.report.network.Network.to_source", lambda _self: text.replace(old, new))
+    monkeypatch.setattr("archcalc.pytorch.verify.source.find_fault", lambda *_: None)
+    differences = verify(network, fields=[], storages=False).differences
+    assert layer in [row.layer for row in differences]
+
+
+def test_on_meta_exported_source_has_its_weights_compared() -> None:
+    found = verify(archcalc.load("resnet18"), "meta", fields=[], storages=False)
+    rows = [row.layer for row in found.rows if row.question == "exported source"]
+    assert rows == ["text", "state_dict: tensors", "state_dict: values"]
+
+
+def test_what_cannot_be_exported_is_not_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: object) -> None:
+        raise UsageError("for no reason")
+
+    monkeypatch.setattr("archcalc.report.network.Network.to_source", refuse)
+    found = verify(archcalc.load("lenet5"), fields=[], storages=False)
+    (row,) = [row for row in found.rows if row.question == "exported source"]
+    assert (row.status, row.note) == ("not covered", "for no reason")
+    assert found.agrees

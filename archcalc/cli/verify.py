@@ -40,7 +40,8 @@ def command(
     Output shapes come from forward hooks; parameters and buffers from the module; operations from PyTorch's own counter
     (2 × MACs, one sample); receptive fields from gradients, measured on the CPU whatever the device; the smallest input
     that works from trying sizes on both sides; the memory at the peak, of inference and of training, from following
-    every storage on the device meta. What PyTorch cannot show is listed as not covered.
+    every storage on the device meta; what `archcalc export` writes is run with the same weights. What PyTorch cannot
+    show is listed as not covered.
 
     Exit codes: 0 no difference, 1 something differs, 2 the spec or the command line is wrong.
     """

@@ -1,11 +1,21 @@
 """What is written where a module is made: a call of its class, or several in a row."""
 
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, NamedTuple
 
 from archcalc.layers.base import Layer, Module
 
-Slot = tuple[str | int, ...]  # where a value stands in a construct
+
+class Mark(Enum):
+    """Places of a run beside those of arguments, whose names may be any."""
+
+    COUNT = "copies"
+    STEP = "step"
+
+
+COUNT, STEP = Mark.COUNT, Mark.STEP
+Slot = tuple[str | int | Mark, ...]  # where a value stands in a construct
 
 
 class Absent:
@@ -13,8 +23,6 @@ class Absent:
 
 
 ABSENT = Absent()
-COUNT = "repeat"
-STEP = "step"
 LISTED = 2  # copies that are written out
 
 

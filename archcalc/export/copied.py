@@ -26,6 +26,21 @@ class ModuleSource:
         self._definitions = {item.name: item for item in tree.body if isinstance(item, kinds)}
         self._imports = [item for item in tree.body if isinstance(item, ast.Import | ast.ImportFrom)]
 
+    def has_import(self, item: ast.stmt) -> bool:
+        """Whether copies may need an import statement."""
+        return any(
+            isinstance(item, ast.Import | ast.ImportFrom)
+            and isinstance(known, type(item))
+            and getattr(known, "module", None) == getattr(item, "module", None)
+            and {(one.name, one.asname) for one in item.names} <= {(one.name, one.asname) for one in known.names}
+            for known in self._imports
+        )
+
+    def is_copy(self, item: ast.stmt) -> bool:
+        """Whether a definition is one of these."""
+        known = self._definitions.get(getattr(item, "name", ""))
+        return known is not None and ast.dump(known) == ast.dump(item)
+
     @cached_property
     def names(self) -> set[str]:
         """What the source defines."""

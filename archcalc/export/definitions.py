@@ -10,6 +10,7 @@ from archcalc.export.construct import (
     COUNT,
     Construct,
     Make,
+    Mark,
     Run,
     Series,
     Slot,
@@ -61,14 +62,18 @@ class Definition:
 
 
 class Definitions:
-    """All classes of a network, each after those that it uses; the network's own is the last."""
+    """All classes of a network, each after those that it uses; the network's own is the last.
 
-    def __init__(self, analysed: AnalysedGraph, taken: set[str]) -> None:
+    With `plain`, every use of a block is a class of its own, with all values written out.
+    """
+
+    def __init__(self, analysed: AnalysedGraph, taken: set[str], plain: bool = False) -> None:
         self.analysed = analysed
+        self.plain = plain
         graph = analysed.graph
         self.root = find_structure(graph)
         self.weights = Weights(analysed, self.root)
-        self.shared = find_shared(graph, self.root, self.weights)
+        self.shared = find_shared(graph, self.root, self.weights, plain)
         self.names = Names(taken, separator="")
         self.name = self.names.add(class_name(graph.name, "Network"))
         self.calls: dict[Group, Construct] = {}
@@ -96,7 +101,8 @@ class Definitions:
                 around = around.parent
             if around is not None:
                 inner.setdefault(around.instance.block if around.instance else None, set()).add(block)
-        yield from (groups[block] for block in TopologicalSorter(inner).static_order())
+        for block in TopologicalSorter(inner).static_order():
+            yield from [[group] for group in groups[block]] if self.plain else [groups[block]]
 
     def _define(self, groups: list[Group]) -> Iterator[Definition]:
         instance = groups[0].instance
@@ -289,8 +295,8 @@ class Definitions:
                 texts[keys, slot] = text
         for (keys, slot), values in sorted(differing.items(), key=lambda item: item[0][1][-1:] not in INPUTS):
             if (keys, slot) not in texts:
-                name = str(slot[-1]) if slot else f"with_{keys[-1]}"
-                count = parameters.count(values) if name == COUNT else None
+                count = parameters.count(values) if slot[-1:] == (COUNT,) else None
+                name = _name(slot[-1]) if slot else f"with_{keys[-1]}"
                 texts[keys, slot] = count or parameters.find(name, values, "_".join(keys))
         definition.parameters = parameters.parameters
 
@@ -304,7 +310,8 @@ class Definitions:
         entry = self.entry(definition.group, keys)
         if not slot:
             return entry.get("when")
-        return entry.get(str(slot[-1])) if len(keys) <= 1 else None
+        name = "repeat" if slot[-1] is COUNT else str(slot[-1])
+        return entry.get(name) if len(keys) <= 1 else None
 
     def entry(self, group: Group, keys: Keys) -> dict[str, Any]:
         """The entry of the spec that a unit comes from."""
@@ -325,6 +332,10 @@ def _places(definition: Definition) -> Iterator[tuple[tuple[Keys, Slot], list[An
             yield (keys, ()), [construct is not None for construct in constructs]
             for slot in dict.fromkeys(slot for construct in constructs if construct for slot in slots(construct)):
                 yield (keys, slot), [value_at(construct, slot) for construct in constructs]
+
+
+def _name(place: str | int | Mark) -> str:
+    return place.value if isinstance(place, Mark) else str(place)
 
 
 def _runs(construct: Construct) -> tuple[Run, ...]:

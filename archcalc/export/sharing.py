@@ -26,8 +26,8 @@ class Sharing(NamedTuple):
     tied: dict[Keys, tuple[Keys, tuple[str, ...]]]
 
 
-def find_shared(graph: Graph, root: Group, weights: Weights) -> dict[Group, list[Shared]]:
-    """What is shared in the innermost use of a block that holds both, or in the network."""
+def find_shared(graph: Graph, root: Group, weights: Weights, plain: bool) -> dict[Group, list[Shared]]:
+    """What is shared in the innermost use of a block that holds both, or, if that is to be plain, in the network."""
     places = {part: (group, key) for group in groups_in(root) for key, part in _layers(group)}
     found: dict[Group, list[Shared]] = {}
     first: dict[tuple[Group, int], int] = {}  # in a class, the layer with some weights that others take them from
@@ -37,8 +37,8 @@ def find_shared(graph: Graph, root: Group, weights: Weights) -> dict[Group, list
         if node.owner is not None and weights.tensors(node.owner):
             user = _way(*places[position])
             known = (first[group, node.owner] for group, _ in user[::-1] if (group, node.owner) in first)
-            owner = _way(*places[next(known)])
-            group, depth = _innermost(user, owner)
+            owner = _way(*places[node.owner if plain else next(known)])
+            group, depth = (root, 0) if plain else _innermost(user, owner)
             shared = Shared(tuple(key for _, key in user[depth:]), tuple(key for _, key in owner[depth:]))
             found.setdefault(group, []).append(shared)
             for around, _ in user:

@@ -8,18 +8,19 @@ import re
 from collections.abc import Iterator
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.errors import printable
+from archcalc.errors import UsageError, printable, quoted
 from archcalc.export.construct import ABSENT, COUNT, LISTED, STEP, Construct, Make, Run, Series, Slot, value_at
 from archcalc.export.copied import ModuleSource
 from archcalc.export.definitions import Definition, Definitions
 from archcalc.export.forward import Forward, access
 from archcalc.export.layout import INDENT, WIDTH, Call, Item, Lines, Repeat, docstring, literal, value_text
 from archcalc.export.names import TAKEN, is_plain
+from archcalc.export.proof import find_fault
 from archcalc.export.sharing import unit_at
 from archcalc.graph import Graph
 from archcalc.layers.base import size_text
 from archcalc.module_names import MODULE_ATTRIBUTES, name_error
-from archcalc.structure import Group, Keys, groups_in, layers_in
+from archcalc.structure import Group, Keys, find_structure, groups_in, layers_in
 
 OWN_ATTRIBUTES = {"_inputs", "_outputs", "_steps", "_names"}  # of the modules that `archcalc.build` makes
 SHORT = 30  # letters of a submodule that is written where it is needed
@@ -28,12 +29,24 @@ SHORT = 30  # letters of a submodule that is written where it is needed
 def to_source(analysed: AnalysedGraph) -> str:
     """The text of a module that defines the network as a class, and needs nothing but PyTorch.
 
-    Its state_dict has the keys of the module that `archcalc.build` makes, and its weights fit. Raises UsageError for a
-    layer whose name a PyTorch module needs itself.
+    Its state_dict has the keys of the module that `archcalc.build` makes, and its weights fit. The text is read back
+    and compared with the network; should classes that blocks share not make the same, each use of a block has its own.
+    Raises UsageError for a layer whose name a PyTorch module needs itself.
     """
+    _check_names(find_structure(analysed.graph))
+    text = write(analysed)
+    if find_fault(analysed, text) is None:
+        return text
+    plain = write(analysed, plain=True)
+    if fault := find_fault(analysed, plain):
+        raise UsageError(f"{quoted(analysed.graph.name)} cannot be written as source text: {printable(fault)}")
+    return plain
+
+
+def write(analysed: AnalysedGraph, plain: bool = False) -> str:
+    """The text, not compared yet; `plain` has a class for every use of a block."""
     custom = ModuleSource()
-    definitions = Definitions(analysed, {*TAKEN, *custom.names})
-    _check_names(definitions.root)
+    definitions = Definitions(analysed, {*TAKEN, *custom.names}, plain)
     writers = [_ClassWriter(definitions, definition) for definition in definitions.classes]
     classes = ["\n".join(writer.lines()) for writer in writers]
     copied = custom.copy(name for writer in writers for name in writer.used)

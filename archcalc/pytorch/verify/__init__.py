@@ -12,6 +12,7 @@ from archcalc.pytorch.device import find_device
 from archcalc.pytorch.verify.fields import compare_fields
 from archcalc.pytorch.verify.forward import compare_operations, compare_shapes, observe
 from archcalc.pytorch.verify.sizes import compare_sizes
+from archcalc.pytorch.verify.source import compare_source
 from archcalc.pytorch.verify.storages import compare_memory
 from archcalc.pytorch.verify.weights import compare_weights
 from archcalc.report.network import Network
@@ -29,8 +30,9 @@ def verify(
 
     Compared are output shapes, parameters and buffers, operations (2 × MACs with PyTorch's own counter), receptive
     fields (measured by gradients on the CPU; `fields` names layers, None means all that have one, an empty collection
-    none), the sizes of inputs that work, and with `storages` the memory at the peak (on the device `meta`). `progress`
-    is told how many layers' fields are measured, and of how many.
+    none), the sizes of inputs that work, with `storages` the memory at the peak (on the device `meta`), and the
+    exported source text: its weights, and its outputs where the device has values. `progress` is told how many layers'
+    fields are measured, and of how many.
 
     Raises UsageError for a device or a layer that is not there.
     """
@@ -47,6 +49,7 @@ def verify(
             compare_fields(network, fields, progress),
             compare_sizes(network),
             compare_memory(network) if storages else (),
+            compare_source(network, built, chosen),
         )
         return Verification(network.name, str(chosen), torch.__version__, tuple(rows), observed.failure)
     except (RuntimeError, MemoryError, memory.OutOfMemoryError) as error:

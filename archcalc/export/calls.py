@@ -1,0 +1,157 @@
+"""What the `forward` methods of exported text call, and with what, found without running anything."""
+
+import ast
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from archcalc.export.reading import Made, Text, UnreadableError, expect, find_part, parameters_of
+
+FREE = {"torch", "len"}  # what expressions may use beside tensors
+
+
+class Expression(NamedTuple):
+    """Python on the tensors {0}, {1} … by their numbers."""
+
+    text: str
+    reads: tuple[int, ...]
+
+
+class Reached(NamedTuple):
+    """A module, and the names by which it was reached."""
+
+    made: Made
+    keys: tuple[str, ...]
+
+
+Called = Callable[[tuple[str, ...], tuple[int, ...]], int]  # the result of a layer, by its name and what it is given
+Evaluated = Callable[[Expression], int]
+Scope = dict[str, Any]
+
+
+class Calls:
+    """Goes through the calls of a network in their order. Tensors are numbers that `called` and `evaluated` give."""
+
+    def __init__(self, text: Text, called: Called, evaluated: Evaluated) -> None:
+        self._text = text
+        self._called = called
+        self._evaluated = evaluated
+        self._expressions: dict[ast.expr, tuple[str, tuple[str, ...]]] = {}  # each is read once
+
+    def outputs(self, network: Made, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        """What the network gives."""
+        found = self._call(Reached(network, ()), inputs)
+        return found if isinstance(found, tuple) else (found,)
+
+    def _call(self, reached: Reached, inputs: tuple[Any, ...]) -> Any:
+        if not all(isinstance(one, int) for one in inputs):
+            raise UnreadableError(f"{'.'.join(reached.keys)} is called with something else than tensors")
+        made = reached.made
+        forward = self._text.methods(made.kind).get("forward") if made.kind in self._text.classes else None
+        if forward is not None:
+            return self._forward(forward, reached, inputs)
+        if made.kind == "nn.Sequential" or made.kind in self._text.classes:
+            return self._chain(reached, inputs)
+        return self._called(reached.keys, inputs)
+
+    def _chain(self, reached: Reached, inputs: tuple[int, ...]) -> Any:
+        if len(inputs) != 1 or not self._text.is_chain(reached.made.kind):
+            raise UnreadableError(f"{'.'.join(reached.keys)} cannot be called")
+        value: Any = inputs[0]
+        for key, part in reached.made.parts.items():
+            value = self._call(Reached(part, (*reached.keys, key)), (value,))
+        return value
+
+    def _forward(self, method: ast.FunctionDef, reached: Reached, inputs: tuple[int, ...]) -> Any:
+        _, *names = parameters_of(method)
+        if len(names) != len(inputs) or method.args.defaults:
+            raise UnreadableError(f"{'.'.join(reached.keys)} gets {len(inputs)} inputs")
+        scope: Scope = {"self": reached, **dict(zip(names, inputs, strict=True))}
+        # What is assigned anywhere in a function is its own in all of it.
+        own = {node.id for node in ast.walk(method) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        scope.update(dict.fromkeys(own - scope.keys()))
+        *statements, last = method.body
+        for statement in statements:
+            self._run(statement, scope)
+        expect(isinstance(last, ast.Return) and last.value is not None, last)
+        return self._value(last.value, scope)  # type: ignore[attr-defined]
+
+    def _run(self, statement: ast.stmt, scope: Scope) -> None:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                scope[name] = self._value(value, scope)
+            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value):
+                found = self._value(value, scope)
+                expect(isinstance(found, tuple) and len(found) == len(targets), statement)
+                for target, one in zip(targets, found, strict=True):
+                    expect(isinstance(target, ast.Name), target)
+                    scope[target.id] = one  # type: ignore[attr-defined]
+            case ast.Expr(value=ast.Call() as value):
+                self._value(value, scope)
+            case ast.For(target=ast.Name(id=name), iter=several, body=[*body], orelse=[]):
+                container = self._reach(several, scope)
+                expect(container is not None and container.made.kind in ("nn.ModuleList", "nn.Sequential"), several)
+                assert container
+                for key in container.made.parts:
+                    scope[name] = _inner(container, key)
+                    for inner in body:
+                        self._run(inner, scope)
+            case _:
+                expect(False, statement)
+
+    def _value(self, node: ast.expr, scope: Scope) -> Any:
+        match node:
+            case ast.Name(id=name) if scope.get(name) is not None:
+                return scope[name]
+            case ast.Tuple(elts=items):
+                return tuple(self._value(item, scope) for item in items)
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int() as number)) if isinstance(
+                scope.get(name), tuple
+            ):
+                return scope[name][number]
+            case ast.Call() if module := self._reach(node, scope):
+                return module
+            case ast.Call(func=function, args=arguments, keywords=[]) if module := self._reach(function, scope):
+                return self._call(module, tuple(self._value(one, scope) for one in arguments))
+        return self._evaluated(self._expression(node, scope))
+
+    def _expression(self, node: ast.expr, scope: Scope) -> Expression:
+        """An expression with numbers in place of the names of tensors."""
+        if node not in self._expressions:
+            self._expressions[node] = numbered(node)
+        text, names = self._expressions[node]
+        values = [scope.get(name) for name in names]
+        reads = (*(value for value in values if isinstance(value, int)),)
+        expect(len(reads) == len(names) and not FREE & scope.keys(), node)
+        return Expression(text, reads)
+
+    def _reach(self, node: ast.expr, scope: Scope) -> Reached | None:
+        """The module that an expression is, if it is one."""
+        match node:
+            case ast.Name(id=name):
+                return scope[name] if isinstance(scope.get(name), Reached) else None
+            case ast.Attribute(value=owner, attr=key):
+                return _inner(reached, key) if (reached := self._reach(owner, scope)) else None
+            case ast.Subscript(value=owner, slice=ast.Constant(value=int() as number)):
+                return _inner(reached, str(number)) if (reached := self._reach(owner, scope)) else None
+            case ast.Call(
+                func=ast.Attribute(value=owner, attr="get_submodule"), args=[ast.Constant(value=str() as way)]
+            ):
+                reached = self._reach(owner, scope)
+                for key in way.split("."):
+                    reached = reached and _inner(reached, key)
+                return reached
+        return None
+
+
+def _inner(reached: Reached, key: str) -> Reached:
+    return Reached(find_part(reached.made, key), (*reached.keys, key))
+
+
+def numbered(node: ast.expr) -> tuple[str, tuple[str, ...]]:
+    """The text of an expression with its names numbered, and these names in their order."""
+    tree = ast.parse(ast.unparse(node), mode="eval")
+    names = [one for one in ast.walk(tree) if isinstance(one, ast.Name) and one.id not in FREE]
+    found = (*(one.id for one in names),)
+    for number, one in enumerate(names):
+        one.id = f"tensor_{number}"
+    return ast.unparse(tree), found

@@ -1,0 +1,166 @@
+"""Whether exported text is the network: its modules, their names, weights and states, and every call in its order."""
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.export.calls import Calls, Expression, numbered
+from archcalc.export.construct import make_layer
+from archcalc.export.layout import literal
+from archcalc.export.reading import CONTAINERS, Made, Tensor, Text, UnreadableError
+from archcalc.export.weights import Weights
+from archcalc.structure import Group, find_structure
+
+
+def find_fault(analysed: AnalysedGraph, text: str) -> str | None:
+    """What exported text does otherwise than the network; None if it is the same."""
+    try:
+        read = Text(text)
+        network = read.network()
+        proof = _Proof(analysed, read, network)
+        return next(proof.faults(), None)
+    except UnreadableError as error:
+        return str(error)
+
+
+class _Proof:
+    def __init__(self, analysed: AnalysedGraph, text: Text, network: Made) -> None:
+        self._analysed = analysed
+        self._nodes = analysed.graph.nodes
+        self._text = text
+        self._network = network
+        self._root = find_structure(analysed.graph)
+        self._positions = {tuple(node.name.split(".")): position for position, node in enumerate(self._nodes)}
+        self._modules = [node.layer.module(analysed.tensors_at(at)[0]) for at, node in enumerate(self._nodes)]
+        self._numbers: dict[object, int] = {}  # of tensors, by how they are made
+        self._made: dict[int, Made] = {}  # by the layer
+        self._seen: list[int] = []  # tensors in the order in which the text makes them
+
+    def faults(self) -> Iterator[str]:
+        """Every difference."""
+        yield from self._modules_that_differ()
+        yield from self._weights_that_differ()
+        yield from self._calls_that_differ()
+
+    # modules
+
+    def _modules_that_differ(self) -> Iterator[str]:
+        for keys, made in self._network.every():
+            position = self._positions.get(keys)
+            name = ".".join(keys)
+            if position is not None:
+                self._made[position] = made
+                if (found := _written(made)) != (wanted := self._wanted(position, made)):
+                    yield f"{name} is made by {found}, not {wanted}"
+            elif made.kind not in (*CONTAINERS, *self._text.classes) and _written(made) != "nn.Identity()":
+                yield f"{name} is a module that the network does not have"
+        for position, node in enumerate(self._nodes):
+            if position not in self._made and self._modules[position].expression is None:
+                yield f"{node.name} is not made"
+
+    def _wanted(self, position: int, made: Made) -> str:
+        """The call for a layer, with those options that the text gives though they have their default."""
+        call = make_layer(self._nodes[position].layer, self._modules[position])
+        options = {name: call.defaults[name] for name in made.options if name in call.defaults} | call.options
+        return _call(call.name, tuple(call.arguments.values()), options)
+
+    # weights
+
+    def _weights_that_differ(self) -> Iterator[str]:
+        weights = Weights(self._analysed, self._root)
+        owners: dict[Tensor, int] = {}
+        for position, made in self._made.items():
+            node, state = self._nodes[position], weights.layers[position]
+            owner = position if node.owner is None else node.owner
+            if owner not in self._made:
+                yield f"{node.name} has nobody's weights"
+                continue
+            for tensor in weights.tensors(position):
+                holder, name = held = made.holder(tensor)
+                if held != self._made[owner].holder(tensor) or owners.setdefault(held, owner) != owner:
+                    yield f"{node.name}.{tensor} is not {self._nodes[owner].name}'s"
+                if state.dtype is not None and holder.dtype != state.dtype:
+                    yield f"{node.name}.{tensor} is {holder.dtype}"
+                if state.frozen is not None and holder.is_frozen(name) != state.frozen:
+                    yield f"{node.name}.{tensor} is {'trained' if state.frozen else 'frozen'}"
+
+    # calls
+
+    def _calls_that_differ(self) -> Iterator[str]:
+        graph = self._analysed.graph
+        inputs = (*range(len(graph.inputs)),)
+        self._numbers = {("input", number): number for number in inputs}
+        edges = [*inputs]
+        for position, node in enumerate(self._nodes):
+            edges.append(self._number(position, tuple(edges[source] for source in node.sources)))
+        calls = Calls(self._text, self._called, self._evaluated)
+        outputs = calls.outputs(self._network, inputs)
+        if outputs != (wanted := tuple(edges[edge] for edge in graph.outputs)):
+            yield f"the outputs are {outputs}, not {wanted}"
+        yield from self._order_that_differs(edges[len(inputs) :])
+
+    def _order_that_differs(self, edges: list[int]) -> Iterator[str]:
+        """Every layer must be called once, in the order of the built module; expressions nobody reads are left out."""
+        seen = iter(self._seen)
+        found = next(seen, None)
+        for position in _in_order(self._root):
+            if edges[position] == found:
+                found = next(seen, None)
+            elif self._modules[position].expression is None:
+                yield f"{self._nodes[position].name} is not called in its turn"
+                return
+        if found is not None:
+            yield "more is called than the network has"
+
+    def _number(self, position: int, reads: tuple[int, ...]) -> int:
+        """The tensor that a layer gives for some inputs."""
+        template = self._modules[position].expression
+        if template is None:
+            return self._add((position, reads))
+        text, order = _numbered(template, len(reads))
+        return self._add(Expression(text, tuple(reads[number] for number in order)))
+
+    def _add(self, how: object) -> int:
+        return self._numbers.setdefault(how, len(self._numbers))
+
+    def _called(self, keys: tuple[str, ...], reads: tuple[int, ...]) -> int:
+        position = self._positions.get(keys)
+        if position is None:
+            if len(reads) != 1:
+                raise UnreadableError(f"{'.'.join(keys)} cannot be called")
+            return reads[0]  # nn.Identity, as has been seen
+        self._seen.append(self._number(position, reads))
+        return self._seen[-1]
+
+    def _evaluated(self, expression: Expression) -> int:
+        if expression not in self._numbers:
+            raise UnreadableError(f"the network has no {expression.text} of {expression.reads}")
+        self._seen.append(self._numbers[expression])
+        return self._seen[-1]
+
+
+@lru_cache(maxsize=1024)
+def _numbered(template: str, inputs: int) -> tuple[str, tuple[int, ...]]:
+    """A layer's expression as it is read back, and which inputs stand in it, in order."""
+    names = (f"input_{number}" for number in range(inputs))
+    text, found = numbered(ast.parse(template.format(*names), mode="eval").body)
+    return text, tuple(int(name.removeprefix("input_")) for name in found)
+
+
+def _in_order(group: Group) -> Iterator[int]:
+    """The layers in the order in which the built module calls them."""
+    for unit in group.called:
+        if isinstance(unit, Group):
+            yield from _in_order(unit)
+        else:
+            yield unit
+
+
+def _written(made: Made) -> str:
+    return _call(made.kind, made.arguments, made.options)
+
+
+def _call(kind: str, arguments: tuple[object, ...], options: dict[str, object]) -> str:
+    items = [*map(literal, arguments), *(f"{name}={literal(options[name])}" for name in sorted(options))]
+    return f"{kind}({', '.join(items)})"

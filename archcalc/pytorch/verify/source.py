@@ -1,0 +1,111 @@
+"""Exported source text: read back, then run, it has the weights of the built module and gives the same outputs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from archcalc.errors import UsageError
+from archcalc.export.proof import find_fault
+from archcalc.export.reading import Text
+from archcalc.pytorch.build import BuiltNetwork
+from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.memory import is_out_of_memory
+from archcalc.report.network import Network
+from archcalc.report.verification import Comparison, compare
+
+QUESTION = "exported source"
+BATCH = 2  # batch normalisation in training needs more than one sample where maps have one position
+
+
+def compare_source(network: Network, built: BuiltNetwork, device: torch.device) -> Iterator[Comparison]:
+    """What the text is, its parameters and buffers, and, but on `meta`, its outputs in inference and in training."""
+    try:
+        text = network.to_source()
+    except UsageError as error:
+        yield Comparison(QUESTION, "text", None, None, "not covered", str(error))
+        return
+    # It is run only if it holds nothing but the network.
+    fault = find_fault(network.analysed, text)
+    yield compare(QUESTION, "text", "the network", fault or "the network")
+    if fault is None:
+        with device:
+            made = run_source(text)
+        yield from _compare_tensors(made, built)
+        if device.type != "meta":
+            yield from _compare_outputs(network, made, built, device)
+
+
+def run_source(text: str) -> nn.Module:
+    """An instance of the network that exported text defines."""
+    name = [*Text(text).classes][-1]
+    names: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(text, "exported", "exec"), names)  # it has been read back
+    made: nn.Module = names[name]()
+    return made
+
+
+def _compare_tensors(made: nn.Module, built: BuiltNetwork) -> Iterator[Comparison]:
+    """Rows for the numbers of tensors and of values, and one for each tensor that differs."""
+    said, found = ({name: _facts(one) for name, one in module.state_dict().items()} for module in (built, made))
+    yield compare(QUESTION, "state_dict: tensors", len(said), len(found))
+    yield compare(QUESTION, "state_dict: values", _values(built), _values(made))
+    for name in dict.fromkeys([*said, *found]):
+        if said.get(name) != found.get(name):
+            yield compare(QUESTION, name, said.get(name), found.get(name))
+
+
+def _facts(tensor: torch.Tensor) -> dict[str, Any]:
+    return {"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
+
+
+def _values(module: nn.Module) -> int:
+    return sum(tensor.numel() for tensor in module.state_dict().values())
+
+
+def _compare_outputs(
+    network: Network, made: nn.Module, built: BuiltNetwork, device: torch.device
+) -> Iterator[Comparison]:
+    """A row for each output, at inference, and in training if that is another computation."""
+    try:
+        made.load_state_dict(built.state_dict())
+    except RuntimeError as error:
+        yield Comparison(QUESTION, "weights loaded", "all", str(error).partition("\n")[0], "differs")
+        return
+    buffers = {name: tensor.clone() for name, tensor in built.named_buffers()}
+    inputs = random_inputs(network, BATCH, device)
+    for training in (False, True):
+        results = [_run(module.train(training), inputs) for module in (built, made)]
+        for number, edge in enumerate(network.graph.outputs):
+            name = f"{network.analysed.names[edge]}, {'in training' if training else 'at inference'}"
+            yield _row(name, *(one if isinstance(one, str) else one[number] for one in results))
+    built.eval()
+    for name, tensor in built.named_buffers():
+        tensor.copy_(buffers[name])  # training has moved the statistics
+
+
+def _run(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | str:
+    """The outputs with random numbers that are always the same, or what PyTorch says against it."""
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        try:
+            found = module(*(values.clone() for values in inputs))
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+            if is_out_of_memory(error):
+                raise
+            return str(error).partition("\n")[0]
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _row(name: str, said: torch.Tensor | str, found: torch.Tensor | str) -> Comparison:
+    if isinstance(said, str) and said == found:
+        return Comparison(QUESTION, name, None, None, "not covered", f"PyTorch refuses both: {said}")
+    if isinstance(said, str) or isinstance(found, str):
+        texts = (one if isinstance(one, str) else "an output" for one in (said, found))
+        return compare(QUESTION, name, *texts)
+    try:
+        torch.testing.assert_close(found, said, equal_nan=True)
+    except AssertionError as error:
+        return Comparison(QUESTION, name, "the same values", " ".join(str(error).split()), "differs")
+    return compare(QUESTION, name, "the same values", "the same values")
