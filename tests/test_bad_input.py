@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from interrupts import finished, listening
 
 from archcalc.cli import main
 
+PROJECT = Path(__file__).parent.parent
 ERRORS = Path(__file__).parent / "golden" / "errors"
 HEAD = 'name = "small"\ninputs.image = [3, 32, 32]\n'
 RELU = '[[layers]]\ntype = "relu"\n'
@@ -168,7 +170,7 @@ def test_a_file_that_is_no_spec(content: bytes, message: str, summary: Run) -> N
         ("missing.toml", 'cannot read "missing.toml": no such file or directory'),
         ("missing/spec.toml", "no such file or directory"),
         ("lenet", 'neither a file nor a shipped spec is called "lenet"'),
-        ("/dev/zero", "larger than 64 MiB, which is no spec"),
+        ("/dev/zero", 'cannot read "/dev/zero": not a file'),
         ("", "neither a file nor a shipped spec is called"),
         ("x" * 1000 + ".toml", "name too long"),
         ("\x1b[31m\udcff.toml", "no such file or directory"),
@@ -182,7 +184,7 @@ def test_a_path_that_is_no_spec(command: list[str], path: str, message: str, run
 
 
 def test_a_file_that_cannot_be_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_arguments: object) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)
@@ -332,8 +334,69 @@ def test_time_and_memory_are_bounded(text: str, tmp_path: Path) -> None:
     assert len(result.stderr) < 100_000
 
 
-def test_the_largest_device_is_bounded() -> None:
-    assert "larger than 64 MiB" in process("summary", "/dev/zero").stderr
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "large.toml"
+    with path.open("wb") as file:
+        file.truncate(10**12)  # without a byte on the disk
+    assert "larger than 8 MiB, which is no spec" in process("summary", str(path)).stderr
+    assert "larger than 1 MiB, which is no device" in process("roofline", "lenet5", "--device", str(path)).stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 30_000 + "b = 1",
+        "[" + "a." * 30_000 + "b]",
+        '"a" . ' * 30_000 + "b = 1",
+        "x = { " + "'a'." * 10_000 + "b=1 }",
+    ],
+    ids=["bare", "header", "quoted", "inline"],
+)
+def test_limits_come_before_parsing(text: str, summary: Run) -> None:
+    check_refused(summary(f"{HEAD}{text}"), "nested too deeply", "┌ spec.toml:3")
+
+
+@pytest.mark.parametrize("unit", ["[], ", "{}, ", "1, "])
+def test_a_spec_of_too_many_values(unit: str, summary: Run) -> None:
+    check_refused(summary(f"{HEAD}x = [{unit * 1_000_000}]"), "more than 1,000,000 keys, lists and values")
+
+
+COMMANDS_OF_FILES = {
+    "spec": ["summary", "FILE"],
+    "device": ["roofline", "lenet5", "--device", "FILE"],
+    "times": ["report", "lenet5", "-o", "page.html", "--bench", "FILE"],
+    "image": ["receptive-field", "lenet5", "-o", "field.svg", "--image", "FILE"],
+}
+
+
+@pytest.mark.parametrize("arguments", COMMANDS_OF_FILES.values(), ids=COMMANDS_OF_FILES)
+def test_a_file_that_never_ends(
+    arguments: list[str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: str) -> Result:
+        return run(*[part.replace("FILE", path) for part in arguments])
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("archcalc.reading.SECONDS", 0.2)
+    os.mkfifo("pipe.toml")
+    check_refused(read("./pipe.toml"), "a pipe that nobody closes within")
+    with open("pipe.toml", "r+b", buffering=0) as writer:  # which writes a little, and never closes it
+        writer.write(b"name")
+        check_refused(read("./pipe.toml"), "a pipe that nobody closes within")
+    for path in ("/dev/zero", "/dev/null", "/dev/full"):
+        check_refused(read(path), "not a file")
+    with socket.socket(socket.AF_UNIX) as listening_socket:
+        listening_socket.bind("socket.toml")
+        check_refused(read("./socket.toml"), "cannot read")
+    check_refused(read("./"), "is a directory")
+    assert sorted(os.listdir()) == ["pipe.toml", "socket.toml"]
+
+
+def test_a_pipe_that_ends_is_read() -> None:
+    command = f"{sys.executable} -m archcalc summary <(sleep 0.3; cat {PROJECT / 'specs' / 'lenet5.toml'})"
+    result = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "61,706" in result.stdout
 
 
 # the command line

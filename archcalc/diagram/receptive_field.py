@@ -172,10 +172,8 @@ class _Rectangles(_Picture):
         x, y, w, h = self.box((0, height - 1), (0, width - 1))
         self.drawing.add("rect", x=x, y=y, width=w, height=h, fill=self.style.paints["block"].fill, class_="input")
         if self.image:
-            place: dict[str, float | str] = {"x": x, "y": y, "width": w, "height": h}
-            if self.image.is_turned:
-                place = {"width": 1, "height": 1, "transform": self.image.transform(x, y, w, h)}
-            self.drawing.add("image", **place, href=self.image.uri, preserveAspectRatio="none")
+            kept = {"href": self.image.uri, "preserveAspectRatio": "none"}
+            self.drawing.add("image", x=x, y=y, width=w, height=h, **kept)
             if self.image.width * height != self.image.height * width:
                 own = f"{self.image.width}×{self.image.height}"
                 self.notes.append(f"the image, {own} pixels, is stretched to the input's {width}×{height}")

@@ -4,9 +4,11 @@ import json
 from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError, printable, quoted
+from archcalc.reading import read_bytes
 from archcalc.report.units import engineering, engineering_range
 
 MOST_SECONDS = 10**9
+MAX_BYTES = 4 * 2**20
 
 
 class BenchRow(NamedTuple):
@@ -22,8 +24,10 @@ class BenchRow(NamedTuple):
 def read_bench(path: str) -> tuple[BenchRow, ...]:
     """The rows of a benchmark. Raises UsageError for a file that cannot be read, or is none."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            return tuple(map(_row, json.load(stream)["rows"]))
+        content = read_bytes(path, MAX_BYTES)
+        if len(content) > MAX_BYTES:
+            raise UsageError(f"{quoted(path)} is larger than {MAX_BYTES // 2**20} MiB, which is no benchmark")
+        return tuple(map(_row, json.loads(content)["rows"]))
     except OSError as error:
         raise UsageError(f"cannot read {quoted(path)}: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):

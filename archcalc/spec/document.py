@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from archcalc.errors import Diagnostic, Place, Problem, SpecError, did_you_mean, quoted
+from archcalc.errors import MAX_NESTING, Diagnostic, Place, Problem, SpecError, did_you_mean, quoted
+from archcalc.reading import read_bytes
 
 MAX_REMEMBERED = 100_000  # characters of a text whose data is kept
+MAX_SIGNS = 1_000_000  # commas, equals signs and opening brackets of a text: what it has tables, lists and values by
 
 
 class Kind(NamedTuple):
@@ -21,7 +23,7 @@ class Kind(NamedTuple):
     max_bytes: int
 
 
-SPEC_KIND = Kind("spec", 'start with name = "…", an [inputs] table and [[layers]]', 64 * 2**20)
+SPEC_KIND = Kind("spec", 'start with name = "…", an [inputs] table and [[layers]]', 8 * 2**20)
 
 
 class Document(NamedTuple):
@@ -77,8 +79,7 @@ def read(path_or_name: str) -> Document:
 def read_file(path: str, kind: Kind) -> Document:
     """Read a TOML file. Raises SpecError if there is none, if it is too large, or if it is not UTF-8 text or TOML."""
     try:
-        with open(path, "rb") as file:
-            content = file.read(kind.max_bytes + 1)
+        content = read_bytes(path, kind.max_bytes)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise _unreadable(path, f"cannot read {quoted(path)}: {reason.lower()}") from None
@@ -86,13 +87,27 @@ def read_file(path: str, kind: Kind) -> Document:
 
 
 def parse(text: str, source: str = "<string>") -> Document:
-    """Parse the text of a spec. Raises SpecError with the line if it is not TOML."""
+    """Parse the text of a spec. Raises SpecError with the line if it is not TOML, or would take too long to be read."""
+    _check_size(source, text)
     try:
         return Document(source, text, (_remembered if len(text) <= MAX_REMEMBERED else tomllib.loads)(text))
     except RecursionError:
         raise _unreadable(source, "arrays or tables are nested too deeply") from None
     except ValueError as error:
         raise _broken_toml(source, text, str(error)) from None
+
+
+# A part of a dotted key and its full stop, and all that follow each other; ++ and the look behind keep it linear.
+_DOTTED = re.compile(r"""(?<![\w-])(?:(?>[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+)++""")
+
+
+def _check_size(source: str, text: str) -> None:
+    """The parser takes time by the square of a key's parts, and memory by the number of values: limits come before."""
+    for key in _DOTTED.finditer(text):
+        if key[0].count(".") >= MAX_NESTING:
+            raise _at_line(source, text, text.count("\n", 0, key.start()) + 1, "lists or tables are nested too deeply")
+    if sum(map(text.count, ",=[{")) > MAX_SIGNS:
+        raise _unreadable(source, f"more than {MAX_SIGNS:,} keys, lists and values", "say with repeat what repeats")
 
 
 @lru_cache(maxsize=64)
@@ -153,6 +168,10 @@ def _broken_toml(source: str, text: str, message: str) -> SpecError:
     else:
         what = message.replace(" (at end of document)", " at the end of the file")
         number = text.rstrip().count("\n") + 1
-    excerpt = text.split("\n")[number - 1].strip()[:200]
     remedy = next((help_text for start, help_text in _TOML_REMEDIES.items() if what.startswith(start)), None)
-    return SpecError([Diagnostic(f"not TOML: {what}", Place(source, number, excerpt), help=remedy)])
+    return _at_line(source, text, number, f"not TOML: {what}", remedy)
+
+
+def _at_line(source: str, text: str, number: int, message: str, remedy: str | None = None) -> SpecError:
+    excerpt = text.split("\n")[number - 1].strip()[:200]
+    return SpecError([Diagnostic(message, Place(source, number, excerpt), help=remedy)])

@@ -115,8 +115,8 @@ def test_a_file_larger_than_any_spec(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert refusal(b"a = 123456", tmp_path).startswith("error: larger than")
 
 
-def test_devices_are_read_no_further_than_that() -> None:
-    with pytest.raises(SpecError, match=f"larger than {SPEC_KIND.max_bytes // 2**20} MiB"):
+def test_devices_are_no_files() -> None:
+    with pytest.raises(SpecError, match="not a file"):
         read("/dev/zero")
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(*_arguments: object) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)
