@@ -7,8 +7,8 @@
 
 Every number is a network (tests/networks). The log has a line for each fault (the smallest spec found that shows it,
 for the first few of a kind) and one for each chunk of numbers that is done; started again with the same log, it goes
-on. A check that takes longer than --limit seconds is a fault, too; a process that hangs beyond that, or dies, is
-replaced.
+on. A check that takes longer than --limit seconds of the processor is a fault, too; a process that hangs, or dies,
+is replaced.
 """
 
 import argparse
@@ -138,7 +138,7 @@ def run(surfaces: list[str], seeds: tuple[int, int], log: Log, processes: int, l
     for _ in range(processes):
         tasks.put(None)
     seats = [Seat(surfaces, log, limit, tasks) for _ in range(processes)]
-    patience = limit * len(surfaces) + 90
+    patience = 10 * limit * len(surfaces) + 600  # seconds on a clock: other processes may need the processor as well
     while not all(seat.is_done() for seat in seats):
         time.sleep(1)
         for seat in seats:
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("seeds", nargs="?", default="0:1000", help="first:end")
     parser.add_argument("--log", type=Path, default=Path("long_run.jsonl"))
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--limit", type=float, default=20, help="seconds for each check")
+    parser.add_argument("--limit", type=float, default=20, help="seconds of the processor for each check")
     parser.add_argument("--summary", type=Path, help="a log to print, and nothing else")
     options = parser.parse_args()
     if options.summary:

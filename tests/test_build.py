@@ -269,6 +269,13 @@ def test_the_adjacency_is_sparse_with_the_nonzeros_of_the_spec() -> None:
     assert archcalc.build(network)(features, adjacency).shape == (2, 2708, 7)
 
 
+@pytest.mark.parametrize("layer", ['"relu"', '"cat", inputs = ["x", "x"]', '"identity"'])
+def test_only_a_graph_convolution_reads_what_is_one_sparse_matrix_for_all_samples(layer: str) -> None:
+    message = "takes a tensor for each sample, not an input with nonzeros"
+    with pytest.raises(archcalc.ShapeError, match=message):
+        archcalc.loads(f'name = "x"\ninputs.x = {{ shape = [3, 3], nonzeros = 4 }}\nlayers = [{{ type = {layer} }}]')
+
+
 @pytest.mark.parametrize(
     ("device", "message"),
     [("cud", 'no device is called "cud"; did you mean "cuda"'), ("cuda:99", 'device "cuda:99" is not there: PyTorch')],

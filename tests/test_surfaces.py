@@ -7,7 +7,15 @@ from surfaces import STATIC, TORCH, find_faults
 from surfaces.runner import at_most
 
 # How many networks each surface gets here: as many as take a few seconds.
-COUNTS = dict.fromkeys(STATIC, 60) | {"shapes": 60, "memory": 60, "source": 60, "fields": 25, "sizes": 25, "verify": 15}
+COUNTS = dict.fromkeys(STATIC, 60) | {
+    "shapes": 60,
+    "memory": 60,
+    "largest_batch": 20,
+    "source": 60,
+    "fields": 25,
+    "sizes": 25,
+    "verify": 15,
+}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -129,7 +129,10 @@ def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
         remedy = "list them in inputs = […]" if len(inputs) < least else "leave out the others"
         yield Misfit(f"{layer.type} takes {count} {wanted}, not {len(inputs)}", help=remedy)
         return
-    for tensor in inputs:
+    for number, tensor in enumerate(inputs):
+        if tensor.nonzeros is not None and number not in layer.takes_sparse:
+            message = f"{layer.type} takes a tensor for each sample, not an input with nonzeros"
+            yield Misfit(message, help="nonzeros make an input one sparse matrix for all samples: leave them out")
         if tensor.dtype not in layer.takes:
             remedy = (
                 f'an input says its dtype so: {{ shape = […], dtype = "{layer.takes[0]}" }}; the default is float32'

@@ -209,6 +209,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     is_lookup: ClassVar[bool] = False  # reads only those of its weights that it gives out
     telling: ClassVar[tuple[str, ...]] = ()  # fields that a label gives, where they are not their default
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
+    takes_sparse: ClassVar[tuple[int, ...]] = ()  # inputs by number that may be one sparse matrix for all samples
     keeps: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:

@@ -42,6 +42,7 @@ class GcnConv(Layer):
     channel_axis: ClassVar[int | None] = -1
     ranks: ClassVar[tuple[int, ...]] = (2,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    takes_sparse: ClassVar[tuple[int, ...]] = (1,)
 
     out_features: Positive
     bias: bool = True

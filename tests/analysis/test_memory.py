@@ -409,7 +409,8 @@ def test_not_even_one_sample() -> None:
 
 
 def test_a_network_that_does_not_grow() -> None:
-    network = spec('type = "identity"', inputs="x = { shape = [7, 7], nonzeros = 9 }")
+    unread = 'type = "relu", when = "training"'
+    network = spec(unread, inputs="x = { shape = [7, 7], nonzeros = 9 }", more='outputs = ["x"]')
     assert network.largest_batch(9 * 20 - 1) == 0
     with pytest.raises(UsageError, match="every batch fits"):
         network.largest_batch(9 * 20)

@@ -384,7 +384,7 @@ FIELDS: dict[str, Chooser] = {
     "zero_pad": zero_pad,
     "upsample": upsample,
     "pixel_shuffle": pixel_shuffle,
-    "add": simple(),
+    "add": simple(inplace=in_place),
     "mul": simple(),
     "cat": cat,
     "multi_head_attention": attention,

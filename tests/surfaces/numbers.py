@@ -70,22 +70,3 @@ def check_roofline(drawn: Drawn) -> None:
         if known(said.macs):
             assert row.operations == said.flops, row.name
     assert found.to_dict()
-
-
-def check_largest_batch(drawn: Drawn) -> None:
-    """It fits, and one sample more does not."""
-    network = loaded(drawn)
-    training = len(drawn.text) % 2 == 0
-    one, few = (network.memory(training=training, batch=batch) for batch in (1, 5))
-    if one.lower_bound is not None:
-        return
-    for limit in (one.peak - 1, (one.peak + few.peak) // 2):
-        try:
-            largest = network.largest_batch(limit, training=training)
-        except archcalc.UsageError as error:
-            if "every batch fits" not in str(error):
-                raise
-            continue
-        if largest:
-            assert network.memory(training=training, batch=largest).peak <= limit
-        assert network.memory(training=training, batch=largest + 1).peak > limit

@@ -27,13 +27,13 @@ STATIC = {
     "budget": "surfaces.numbers",
     "compare": "surfaces.numbers",
     "roofline": "surfaces.numbers",
-    "largest_batch": "surfaces.numbers",
     "diagram": "surfaces.pictures",
     "volumes": "surfaces.pictures",
 }
 TORCH = {
     "shapes": "surfaces.running",
     "memory": "surfaces.storages",
+    "largest_batch": "surfaces.storages",
     "fields": "surfaces.gradients",
     "source": "surfaces.source",
     "sizes": "surfaces.sizes",
@@ -93,7 +93,7 @@ def _place(error: BaseException) -> str:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Raises TooSlowError in what takes longer. In the main thread alone, where signals arrive."""
+    """Raises TooSlowError in what takes more time of the processor. In the main thread alone, where signals arrive."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -101,10 +101,10 @@ def at_most(seconds: float) -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise TooSlowError(f"more than {seconds:g} s")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

@@ -40,7 +40,7 @@ def check_summary(drawn: Drawn) -> None:
             values, total = [getattr(row, what) for row in summary.layers], getattr(summary.totals, what)
             assert any(isinstance(value, Inexact) for value in values) == isinstance(total, Inexact), (depth, what)
             assert sum(known(value) or 0 for value in values) == known(total), (depth, what)
-        for format_name in FORMATS:
+        for format_name in FORMATS if depth is None else ("table",):
             assert render(summary, format_name)
         check_csv(summary.layers, render(summary, "csv", columns=("name", "parameters", "macs", "connections")))
 

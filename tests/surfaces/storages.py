@@ -3,7 +3,9 @@
 import torch
 from networks import Drawn
 
-from archcalc.pytorch.verify.storages import observe_memory
+import archcalc
+from archcalc.numbers.bounds import Inexact, floor_of
+from archcalc.pytorch.verify.storages import ObservedMemory, observe_memory
 from surfaces.runner import loaded
 
 
@@ -13,16 +15,40 @@ def check_memory(drawn: Drawn) -> None:
     network = loaded(drawn)
     for training in (False, True):
         said = network.memory(training=training)
-        try:
-            seen = observe_memory(network, training=training)
-        except ValueError as error:
-            if "more than 1" not in str(error):  # one value for each channel in training
-                raise
-            continue
-        if said.lower_bound:
-            assert said.peak <= seen.peak, f"{training=}: at least {said.peak}, and PyTorch has {seen.peak}"
-        else:
-            assert said.peak == seen.peak, f"{training=}: {said.peak}, and PyTorch has {seen.peak}"
-            rows = {row.name: (row.forward, had) for row, had in zip(said.layers, seen.forward, strict=True)}
-            differing = {name: values for name, values in rows.items() if len(set(values)) > 1}
-            assert not differing, f"{training=}: {differing}"
+        if seen := observed(network, training, network.batch):
+            pairs = {row.name: (row.forward, had) for row, had in zip(said.layers, seen.forward, strict=True)}
+            pairs[f"the peak, {training=}"] = (said.peak, seen.peak)
+            for what, (claim, had) in pairs.items():
+                if isinstance(claim, Inexact):
+                    assert claim.value <= had, f"{what}: {claim}, and PyTorch has {had}"
+                else:
+                    assert claim == had, f"{what}: {claim}, and PyTorch has {had}"
+
+
+def check_largest_batch(drawn: Drawn) -> None:
+    """It fits, and one sample more does not; where a peak is a lower bound, one sample more than at most so many."""
+    torch.set_num_threads(1)
+    network = loaded(drawn)
+    for training in (False, True):
+        for limit in (floor_of(network.memory(training=training, batch=3).peak), 5_000):
+            try:
+                found = network.largest_batch(limit, training=training)
+            except archcalc.UsageError as error:
+                if "every batch fits" not in str(error):
+                    raise
+                continue
+            largest = found.value if isinstance(found, Inexact) else found
+            if largest and not isinstance(found, Inexact) and (seen := observed(network, training, largest)):
+                assert seen.peak <= limit, f"{training=}: {largest} samples take {seen.peak}, and {limit} is the limit"
+            if largest < 500 and (seen := observed(network, training, largest + 1)):
+                assert seen.peak > limit, f"{training=}: {largest + 1} samples take {seen.peak} of {limit}"
+
+
+def observed(network: archcalc.Network, training: bool, batch: int) -> ObservedMemory | None:
+    """What the follower sees; None where PyTorch refuses to train on one value for each channel."""
+    try:
+        return observe_memory(network, training=training, batch=batch)
+    except ValueError as error:
+        if "more than 1" not in str(error):
+            raise
+        return None
