@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from archcalc.errors import Problem, UsageError, did_you_mean, printable, quoted
 from archcalc.spec.document import Kind, read_file
-from archcalc.spec.schema import convert, fitting
+from archcalc.spec.problems import convert, fitting
 
 EXTENSION = ".toml"
 DEVICE_KIND = Kind(

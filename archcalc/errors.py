@@ -1,14 +1,26 @@
 """Every error a user can cause: what is wrong with which value, where in the spec, and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("layers", 3, "kernel_size")
 
 MAX_NESTING = 30  # of lists and tables in a spec
-MAX_COMPARED = 300  # words that one that is not known is compared with
-MAX_DIFFERENCE = 10  # letters that a word meant is longer or shorter
 SHOWN = 50  # problems printed at most
+
+
+class Remedy:
+    """A remedy that takes a search, which is made only if it is shown. Two for the same word are equal."""
+
+    def __init__(self, word: str, find: Callable[[], str | None]) -> None:
+        self.word = word
+        self.find = find
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Remedy) and self.word == other.word
+
+    def __hash__(self) -> int:
+        return hash(self.word)
 
 
 class Problem(NamedTuple):
@@ -17,7 +29,7 @@ class Problem(NamedTuple):
     message: str
     path: Path = ()
     reason: str | None = None
-    help: str | None = None
+    help: str | Remedy | None = None
     code: str | None = None
 
 
@@ -63,7 +75,7 @@ class UsageError(ArchcalcError):
 
 
 class SpecError(ArchcalcError):
-    """The spec is wrong. `diagnostics` has every problem found, each with its place."""
+    """The spec is wrong. `diagnostics` has every problem found, each with its place; what is shown has its remedy."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -78,26 +90,20 @@ class SpecError(ArchcalcError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A remedy for a word that is not known: the closest ones, or all there are."""
+    from archcalc.spelling import closest
+
     words = sorted(set(known))
     if close := closest(word, words):
-        return f"did you mean {' or '.join(map(quoted, close))}?"
+        return meant(close)
     if not words:
         return None
     listed = ", ".join(quoted(known_word) for known_word in words[:20])
     return f"known: {listed}" + (", …" if len(words) > 20 else "")
 
 
-def closest(word: str, known: Iterable[str]) -> list[str]:
-    """The word that is most like one that is not known, or the words that are equally so; none if none is."""
-    from difflib import SequenceMatcher, get_close_matches
-
-    word = word[:100].lower()
-    words = {other.lower(): other for other in known if abs(len(other) - len(word)) < MAX_DIFFERENCE}
-    if len(words) > MAX_COMPARED:  # no help among so many is worth the time to find it
-        return []
-    close = get_close_matches(word, words, n=3)
-    ratios = [SequenceMatcher(None, other, word).ratio() for other in close]
-    return sorted(words[other] for other, ratio in zip(close, ratios, strict=True) if ratio == ratios[0])
+def meant(words: Iterable[str]) -> str:
+    """The question whether one of these words was meant."""
+    return f"did you mean {' or '.join(map(quoted, words))}?"
 
 
 def quoted(word: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from archcalc.errors import Path, Problem, did_you_mean, quoted
+from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
 from archcalc.layers.base import Layer, Tensor
 from archcalc.spec.document import Document
 from archcalc.spec.expansion import ExpandedLayer, Expansion, Instance, Source
@@ -16,8 +16,6 @@ from archcalc.spec.schema import InputTable
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
-
-MAX_COMPARED = 200_000  # names, in search of what unknown ones may mean
 
 
 class Node(Struct, frozen=True, gc=False):
@@ -132,8 +130,7 @@ class _Connector:
             self.problems.append(Problem(f"{quoted(source.name)} is read in a circle of entries left out", source.path))
         elif source.path[-1:] == ("weights",):
             message = f"no layer is called {quoted(source.scope + source.name)}"
-            remedy = self._remedy(source) or "name a layer, or another instance of the same block"
-            self.problems.append(Problem(message, source.path, help=remedy))
+            self.problems.append(Problem(message, source.path, help=self._remedy(source)))
         elif is_within(source.scope + source.name, self.expansion.dropped):
             message = f"{quoted(source.name)} is left out here, with the block that it is in"
             self.problems.append(Problem(message, source.path, help="leave out what reads it as well"))
@@ -141,17 +138,16 @@ class _Connector:
             message = f"no layer or input is called {quoted(source.name)}"
             self.problems.append(Problem(message, source.path, help=self._remedy(source)))
 
-    def _remedy(self, source: Source) -> str | None:
+    def _remedy(self, source: Source) -> str | Remedy:
         if source.scope and source.name in self.numbers:
             return f"a block has names of its own: make {quoted(source.name)} one of its inputs"
-        # A search through every name is worth its time for the first few only.
-        few = len(self.not_found) * len(self.numbers) <= MAX_COMPARED
-        return did_you_mean(source.name, self._known(source)) if few else None
+        return Remedy(source.name, lambda: did_you_mean(source.name, self._known(source)))
 
     def _known(self, source: Source) -> list[str]:
         """The names that the scope of an edge knows; those inside of blocks only if that is what was looked for."""
         names = (*self.numbers, *self.expansion.aliases)
-        local = [name[len(source.scope) :] for name in names if name.startswith(source.scope)]
+        own = {layer.name for layer in self.expansion.layers if layer.path == source.path[: len(layer.path)]}
+        local = [name[len(source.scope) :] for name in names if name.startswith(source.scope) and name not in own]
         return local if "." in source.name else [name for name in local if "." not in name]
 
     def _outputs(self) -> list[int]:

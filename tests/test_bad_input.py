@@ -112,14 +112,14 @@ def test_a_size_that_does_not_fit_still_prints_what_does(run: Run) -> None:
     ("text", "line", "parts"),
     [
         ("a = ", 1, ["not TOML: Invalid value"]),
-        (f"{HEAD}layers = 3", 3, ["layers = 3: expected a list, got a whole number"]),
-        (f"{HEAD}layers = [3]", 3, ["expected a table, got a whole number"]),
-        (f"{HEAD}[layers]\ntype = 'relu'", 3, ["layers = a table: expected a list, got a table"]),
+        (f"{HEAD}layers = 3", 3, ["layers = 3: expected a list of tables that is not empty, got a whole number"]),
+        (f"{HEAD}layers = [3]", 3, ["expected a list of tables that is not empty, got 3 in it"]),
+        (f"{HEAD}[layers]\ntype = 'relu'", 3, ["layers = a table: expected a list of tables that is not empty"]),
         (f"{HEAD}{RELU}[[layers]]\ntype = 'rellu'", 6, ['"rellu"', 'did you mean "relu"?']),
         (f"{HEAD}{RELU}threshold = 1", 5, ['unknown key "threshold"', "help: known: "]),
         (f"{HEAD}{RELU}[extra]\nx = 1", 5, ['unknown key "extra"']),
         (f"{HEAD}[[layers]]\nname = 'a'", 3, ["type is missing", "help: add type = …"]),
-        (f"{HEAD}{RELU}name = 7", 5, ["name = 7: expected text, got a whole number"]),
+        (f"{HEAD}{RELU}name = 7", 5, ["name = 7: expected text of 1 to 200 letters", 'help: write name = "7"']),
         (f"{HEAD}{RELU}input = 'relu'", 3, ['in a circle: "relu" → "relu"', "help: change one of their inputs"]),
         (f"{HEAD}{RELU}input = 'imgae'", 5, ['"imgae"', 'help: did you mean "image"?']),
         (f"{HEAD}{RELU}name = 'a'\n{RELU}name = 'a'", 8, ['another entry is called "a" already', "help: give every"]),
@@ -252,7 +252,7 @@ def test_names_of_any_letters(name: str, summary: Run) -> None:
 
 
 def test_a_name_without_end(summary: Run) -> None:
-    check_refused(summary(f"{HEAD}{RELU}name = '{'a' * 201}'"), "expected text of at most 200 letters")
+    check_refused(summary(f"{HEAD}{RELU}name = '{'a' * 201}'"), "expected text of 1 to 200 letters")
 
 
 @pytest.mark.parametrize(

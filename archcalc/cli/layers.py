@@ -1,14 +1,16 @@
 """`archcalc layers`."""
 
 import inspect
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import click
 import msgspec
 
-from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.errors import UsageError, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
+from archcalc.spec.remedies import type_remedy
+from archcalc.spec.wanted import described
 
 
 @click.command("layers", short_help="List the layer types and their fields.")
@@ -22,7 +24,7 @@ def command(context: click.Context, type_name: str | None) -> None:
     elif type_name in LAYER_TYPES:
         _describe(LAYER_TYPES[type_name], formatter)
     else:
-        raise UsageError(f"no layer type is called {quoted(type_name)}; {did_you_mean(type_name, LAYER_TYPES)}")
+        raise UsageError(f"no layer type is called {quoted(type_name)}; {type_remedy(type_name, (), None)}")
     click.echo(formatter.getvalue().rstrip())
 
 
@@ -47,7 +49,7 @@ def _describe(layer: type[Layer], formatter: click.HelpFormatter) -> None:
                 formatter.write_text(paragraph)
     if fields := msgspec.structs.fields(layer):
         with formatter.section("Fields"):
-            formatter.write_dl([(field.name, f"{_kind(field.type)}; {_default(field)}") for field in fields])
+            formatter.write_dl([(field.name, f"{described(field.type)}; {_default(field)}") for field in fields])
 
 
 def _documentation(layer: type[Layer]) -> str:
@@ -62,27 +64,3 @@ def _value(value: Any) -> str:
     if value is None:
         return "none"
     return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _kind(annotation: Any) -> str:
-    """What a field takes, in the words of TOML."""
-    if get_origin(annotation) is Literal:
-        return " or ".join(_value(word) for word in get_args(annotation))
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if hasattr(annotation, "__metadata__"):
-        return _constrained(annotation)
-    if origin is tuple:
-        return (
-            f"list of ({_kind(arguments[0])})" if len(get_args(arguments[0])) > 1 else f"list of {_kind(arguments[0])}"
-        )
-    if arguments:
-        return ", or ".join(_kind(argument) for argument in arguments if argument is not type(None))
-    return {int: "whole number", float: "number", bool: "true or false", str: "text"}.get(annotation, str(annotation))
-
-
-def _constrained(annotation: Any) -> str:
-    base, meta = annotation.__origin__, annotation.__metadata__[0]
-    if meta.min_length is not None:
-        return f"pair of {_kind(get_args(base)[0])}"
-    lower = f" ≥ {meta.ge}" if meta.ge is not None else f" > {meta.gt}" if meta.gt is not None else ""
-    return _kind(base) + lower

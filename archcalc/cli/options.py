@@ -9,7 +9,7 @@ import click
 
 from archcalc.errors import SpecError, printable
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
-from archcalc.spec.schema import shown
+from archcalc.spec.problems import shown
 
 MAX_DIGITS = 75  # of any number
 

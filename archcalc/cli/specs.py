@@ -6,7 +6,7 @@ import click
 
 from archcalc.errors import printable
 from archcalc.spec.document import Document, read, shipped_specs
-from archcalc.spec.schema import shown
+from archcalc.spec.problems import shown
 
 
 @click.command("specs", short_help="List the architectures that come with archcalc.")

@@ -8,10 +8,10 @@ from msgspec import Meta, Struct
 
 from archcalc.errors import Path, Problem, UsageError
 from archcalc.quantities import QUANTITIES, Bound, whole_amount
-from archcalc.spec.schema import convert, shown
+from archcalc.spec.problems import convert, shown
 
 # A number, or one with a unit: "25.6M".
-Amount = Annotated[float, Meta(ge=0)] | str
+Amount = Annotated[float, Meta(ge=0)] | Annotated[str, Meta(description='text with a unit, such as "25.6M"')]
 Limits = msgspec.defstruct(
     "Limits",
     [

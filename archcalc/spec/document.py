@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from archcalc.errors import MAX_NESTING, Diagnostic, Place, Problem, SpecError, did_you_mean, quoted
+from archcalc.errors import MAX_NESTING, SHOWN, Diagnostic, Place, Problem, Remedy, SpecError, did_you_mean, quoted
 from archcalc.reading import read_bytes
 
 MAX_REMEMBERED = 100_000  # characters of a text whose data is kept
@@ -38,15 +38,25 @@ class Document(NamedTuple):
         return SpecError(self.diagnostics(problems))
 
     def diagnostics(self, problems: Iterable[Problem], severity: str = "error") -> list[Diagnostic]:
-        """The problems with their places, each once, however many copies of a layer have it."""
+        """The problems with their places, each once, however many copies of a layer have it.
+
+        A remedy that takes a search is found for those that are shown.
+        """
         from archcalc.spec.positions import Positions
 
         positions = Positions(self.source, self.text)
-        found = [
-            Diagnostic(message, positions.place(path), reason, remedy, severity, code)
-            for message, path, reason, remedy, code in dict.fromkeys(problems)
+        placed = [(positions.place(problem.path), problem) for problem in dict.fromkeys(problems)]
+        placed.sort(key=lambda pair: pair[0].line or 0)
+        return [
+            Diagnostic(problem.message, place, problem.reason, _found(problem.help, number), severity, problem.code)
+            for number, (place, problem) in enumerate(placed)
         ]
-        return sorted(found, key=lambda diagnostic: diagnostic.place.line or 0)
+
+
+def _found(remedy: str | Remedy | None, number: int) -> str | None:
+    if isinstance(remedy, Remedy):
+        return remedy.find() if number < SHOWN else None
+    return remedy
 
 
 def specs_folder() -> str:

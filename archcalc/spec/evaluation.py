@@ -1,13 +1,20 @@
 """Values of a spec with their expressions evaluated, and a problem noted for each that cannot be."""
 
 from collections.abc import Mapping
-from functools import cache
-from typing import Any, Literal, get_args, get_origin
+from functools import partial
+from typing import Any
 
-import msgspec
-
-from archcalc.errors import Path, Problem, closest, did_you_mean, quoted
-from archcalc.spec.expressions import UNFIT, ExpressionError, Value, count_values, evaluate
+from archcalc.errors import Path, Problem, Remedy, quoted
+from archcalc.spec.expressions import (
+    UNFIT,
+    ExpressionError,
+    UnknownVariableError,
+    Value,
+    count_values,
+    evaluate,
+    names_in,
+)
+from archcalc.spec.wanted import ANYTHING, ITEM, Wanted
 
 MAX_VALUES = 2_000_000  # in all the lists that expressions give
 
@@ -23,39 +30,61 @@ class Evaluator:
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
+        self.declared: Mapping[str, Any] = {}  # the variables of the spec as they are written, in order
         self.values = 0  # that expressions have given, in lists
 
     def fields(
-        self, fields: dict[str, Any], variables: Variables, path: Path, words: frozenset[str] = frozenset()
+        self,
+        fields: dict[str, Any],
+        variables: Variables,
+        path: Path,
+        wanted: Mapping[str, Wanted] = {},
     ) -> dict[str, Any]:
-        """The values of a table, by key."""
+        """The values of a table, by key; `wanted` says what they should be."""
         return {
-            key: self.value(value, variables, (*path, key), words) if isinstance(value, (str, list)) else value
+            key: self.value(value, variables, (*path, key), wanted.get(key, ANYTHING))
+            if isinstance(value, (str, list))
+            else value
             for key, value in fields.items()
         }
 
-    def value(self, value: Any, variables: Variables, path: Path, words: frozenset[str] = frozenset()) -> Any:
+    def value(self, value: Any, variables: Variables, path: Path, wanted: Wanted = ANYTHING) -> Any:
         """The value with its expressions evaluated, UNFIT if one cannot be; whole floats become integers."""
         if isinstance(value, list):
-            items = [self.value(item, variables, (*path, i), words) for i, item in enumerate(value)]
-            return UNFIT if UNFIT in items else items
-        if not isinstance(value, str) or value in words:
+            return self._list(value, variables, path) if wanted.lists else value  # which is wrong whatever is in it
+        if not isinstance(value, str) or value in wanted.words:
             return value
-        if type(known := variables.get(value)) in (int, bool):
+        known = variables.get(value)
+        if type(known) in (int, bool):
             return known  # as it is already; most expressions are the name of a variable
+        if not wanted.values:
+            return value if known is None else known  # a word, or a block's argument that is one
         try:
             result = evaluate(value, variables)
             size = count_values(result) if isinstance(result, list) else None
         except ExpressionError as error:
-            name = next(part for part in reversed(path) if isinstance(part, str))
-            # A word that is no variable may be meant as one of the words that stand for themselves.
-            meant = value.isidentifier() and closest(value, words)
-            remedy = did_you_mean(value, words) if meant else error.help
-            self.problems.append(Problem(f"{name} = {quoted(value)}: {error}", path, help=remedy))
+            self._note(value, error, variables, path, wanted)
             return UNFIT
         if size is not None:
             self._measure(size, path)
         return _whole(result)
+
+    def _list(self, value: list[Any], variables: Variables, path: Path) -> Any:
+        items = [self.value(item, variables, (*path, i), ITEM) for i, item in enumerate(value)]
+        return UNFIT if UNFIT in items else items
+
+    def _note(self, text: str, error: ExpressionError, variables: Variables, path: Path, wanted: Wanted) -> None:
+        """A problem for an expression that cannot be evaluated; for every name in it that no variable has."""
+        name = next(part for part in reversed(path) if isinstance(part, str))
+        errors = [error]
+        if isinstance(error, UnknownVariableError):
+            errors = [UnknownVariableError(word, variables) for word in names_in(text) if word not in variables]
+        for one in errors:
+            remedy = Remedy(text, partial(_remedy, text, name, one, variables, wanted, self.declared))
+            message = str(one)
+            if wanted.words and text.isidentifier():
+                message = f"neither a variable nor {' or '.join(map(quoted, wanted.words))}"
+            self.problems.append(Problem(f"{name} = {quoted(text)}: {message}", path, help=remedy))
 
     def _measure(self, size: int, path: Path) -> None:
         """Lists that expressions make of each other must not grow beyond any memory."""
@@ -66,21 +95,15 @@ class Evaluator:
             raise TooLargeError
 
 
+def _remedy(text: str, name: str, error: ExpressionError, *known: Any) -> str | None:
+    from archcalc.spec.remedies import expression_remedy, unknown_variable_remedy
+
+    if isinstance(error, UnknownVariableError):
+        return unknown_variable_remedy(text, name, error.name, *known)
+    return expression_remedy(text, name, error, known[1])
+
+
 def _whole(value: Value) -> Value:
     if isinstance(value, list):
         return [_whole(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-@cache
-def words_of(struct: type[msgspec.Struct]) -> frozenset[str]:
-    """The words (`same`, `nearest` …) that some field of a structure takes; other strings are expressions."""
-    types = [annotation for base in struct.__mro__ for annotation in vars(base).get("__annotations__", {}).values()]
-    words: set[str] = set()
-    while types:
-        kind = types.pop()
-        if get_origin(kind) is Literal:
-            words.update(word for word in get_args(kind) if isinstance(word, str))
-        else:
-            types.extend(get_args(kind))
-    return frozenset(words)

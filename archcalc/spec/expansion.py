@@ -13,11 +13,13 @@ from msgspec import Struct
 from archcalc.errors import Path, Problem, quoted
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
-from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables, words_of
+from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
 from archcalc.spec.expressions import UNFIT, Value
-from archcalc.spec.givens import ExpandedInput, read_inputs, read_variables
-from archcalc.spec.schema import ENTRY_KEYS, Spec, convert, convert_rest, find_problems, fitting, shown
-from archcalc.spec.templates import BROKEN, BlockTemplate, Template, TemplateReader, blocks_end
+from archcalc.spec.givens import ExpandedInput, dimensions, read_inputs, read_variables
+from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
+from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
+from archcalc.spec.templates import BROKEN, BlockTemplate, Template, TemplateReader, endless
+from archcalc.spec.wanted import wanted
 from archcalc.tracing import Number
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ class _Expander:
         self.spec = spec
         self.problems = problems
         self.training = training
-        self.read = TemplateReader(spec.blocks, problems)
+        self.read = TemplateReader(spec.blocks, dimensions(spec.inputs), problems)
         self.evaluate = Evaluator(problems)
         self.blocks: dict[str, BlockTemplate] = {}
         self.layers: list[ExpandedLayer] = []
@@ -145,8 +147,8 @@ class _Expander:
                 self.blocks[name] = block
         given = tuple(item.name for item in inputs)
         entries = self.read.entries(self.spec.layers, ("layers",), [*given], numbered=False)
-        if not blocks_end(self.blocks, self.problems):
-            raise self.document.error(self.problems)
+        for name in endless(self.blocks, self.problems):
+            del self.blocks[name]  # no use of it can be expanded
         last = self._expand_entries(entries, Scope("", variables, inputs=given), given[0] if len(given) == 1 else None)
         outputs = [Source("", name, ("outputs", i)) for i, name in enumerate(self.spec.outputs or [])]
         return Expansion(
@@ -234,7 +236,12 @@ class _Expander:
         self.names.add(use.name)
         lends = entry.weights is not None or scope.weights is not None
         weights, trainable = self._weights(template, scope, use) if lends else None, scope.trainable and trained
-        if template.layer_type is None:
+        if template.wanted is not None:
+            # What else is wrong with it is said, too.
+            known = {key: value for key, value in template.fields.items() if key in template.wanted}
+            self.evaluate.fields(known, use.variables, template.path, template.wanted)
+            self._break(use)
+        elif template.layer_type is None:
             self._expand_block(template, scope, use, weights, trainable)
         elif layer := template.constant or self._layer(template, template.layer_type, use.variables):
             path, instances = template.path, scope.instances
@@ -309,14 +316,22 @@ class _Expander:
         if key in self.layers_made:
             return self.layers_made[key]
         known = {name: value for name, value in template.fields.items() if name in layer_type.__struct_fields__}
-        fields = self.evaluate.fields(known, variables, template.path, words_of(layer_type))
+        fields = self.evaluate.fields(known, variables, template.path, wanted(layer_type))
         try:
             layer = msgspec.convert(fields, layer_type)
         except msgspec.ValidationError:
             from archcalc.spec.numbers import convert_numbers
 
             if (found := convert_numbers(fields, layer_type)) is None:
-                self.problems.extend(find_problems(template.fields | fields, layer_type, template.path, ENTRY_KEYS))
+                self.problems.extend(
+                    find_problems(
+                        template.fields | fields,
+                        layer_type,
+                        template.path,
+                        also_known=ENTRY_KEYS,
+                        written=template.fields,
+                    )
+                )
                 return None
             layer = found
         if key:
@@ -324,11 +339,11 @@ class _Expander:
         return layer
 
     def _truth(self, value: Any, use: Use, path: Path) -> bool:
-        return bool(self.evaluate.value(value, use.variables, path))
+        return bool(self.evaluate.value(value, use.variables, path, wanted(Entry)[str(path[-1])]))
 
     def _repeat(self, template: Template, scope: Scope) -> int:
         path = (*template.path, "repeat")
-        count = self.evaluate.value(template.entry.repeat, scope.variables, path)
+        count = self.evaluate.value(template.entry.repeat, scope.variables, path, wanted(Entry)["repeat"])
         if count is UNFIT:
             self.broken.add(scope.prefix + template.name)
             return 0

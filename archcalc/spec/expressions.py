@@ -8,11 +8,11 @@ import ast
 import math
 import operator
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from archcalc.errors import closest, did_you_mean, quoted
+from archcalc.errors import did_you_mean, quoted
 from archcalc.tracing import Number, call
 
 Value = Any  # bool, int, float, a word, or a list of these
@@ -56,11 +56,29 @@ class _UnfitVariableError(Exception):
 
 
 class ExpressionError(Exception):
-    """An expression that cannot be evaluated; `help` says what to do instead."""
+    """An expression that cannot be evaluated."""
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
         super().__init__(message)
-        self.help = remedy
+        self._remedy = remedy
+
+    @property
+    def help(self) -> str | None:
+        """What to do instead."""
+        return self._remedy
+
+
+class UnknownVariableError(ExpressionError):
+    """A name in an expression that no variable has; `known` are those there are."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"no variable is called {quoted(name)}")
+        self.name = name
+        self.known = (*known, *FUNCTIONS)
+
+    @property
+    def help(self) -> str | None:
+        return did_you_mean(self.name, self.known)
 
 
 def round_to(number: float, divisor: int) -> int:
@@ -182,13 +200,7 @@ def _lookup(name: str, variables: Mapping[str, Value]) -> Any:
             if known[name] is UNFIT:
                 raise _UnfitVariableError
             return known[name]
-    if closest(name, [*variables, *FUNCTIONS]):
-        remedy = did_you_mean(name, [*variables, *FUNCTIONS])
-    elif variables.keys() <= {"training"}:
-        remedy = f"add {name} = … to [variables]"
-    else:
-        remedy = did_you_mean(name, variables)
-    raise ExpressionError(f"no variable is called {quoted(name)}", remedy)
+    raise UnknownVariableError(name, variables)
 
 
 def _binary(sign: ast.operator, left: Any, right: Any) -> Any:

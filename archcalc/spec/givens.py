@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from archcalc.errors import Path, Problem, did_you_mean, quoted
-from archcalc.spec.evaluation import Evaluator, Variables, words_of
+from archcalc.spec.evaluation import Evaluator, Variables
 from archcalc.spec.expressions import Unfit, Value
-from archcalc.spec.schema import InputTable, Spec, convert, shown
+from archcalc.spec.problems import convert, shown
+from archcalc.spec.schema import InputTable, Spec
 from archcalc.spec.templates import TemplateReader
+from archcalc.spec.wanted import wanted
 
 
 class ExpandedInput(NamedTuple):
@@ -28,10 +30,11 @@ def read_variables(
             remedy = did_you_mean(name, spec.variables) or "the spec has no variables"
             problems.append(Problem(f"no variable is called {quoted(name)}", (), help=remedy))
     known: dict[str, Value] = {"training": training}
+    evaluate.declared = spec.variables
     for name, value in spec.variables.items():
         path: Path = ("variables", name)
         read.check_name(name, path, "variable")
-        known[name] = evaluate.value(settings.get(name, value), known, path)
+        known[name] = evaluate.value(settings.get(name, value), {**known}, path)
         if isinstance(value, bool) and not isinstance(known[name], bool | Unfit):
             message = f"variable {quoted(name)} is true or false, and cannot be {shown(known[name])}"
             problems.append(Problem(message, path, help=f"write {name} = true, or {name} = false"))
@@ -62,6 +65,15 @@ def _input(
         evaluate.problems.append(Problem(f"{quoted(name)} cannot be the name of an input", path))
     written = data if isinstance(data, dict) else {"shape": data}
     written = written if shape is None else written | {"shape": shape}
-    value = evaluate.fields(written, variables, path, words_of(InputTable))
+    kinds = wanted(InputTable)
+    known = {key: value for key, value in written.items() if key in kinds}
+    value = written | evaluate.fields(known, variables, path, kinds)
     table = convert(value, InputTable, path, evaluate.problems)
     return ExpandedInput(name, table, path) if table else None
+
+
+def dimensions(inputs: Mapping[str, Any]) -> int | None:
+    """How many axes of positions the inputs have beside that of channels, if all have as many."""
+    shapes = [data.get("shape") if isinstance(data, dict) else data for data in inputs.values()]
+    ranks = {len(shape) - 1 for shape in shapes if isinstance(shape, list)}
+    return ranks.pop() if len(ranks) == 1 and ranks <= {1, 2, 3} else None

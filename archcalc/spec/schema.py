@@ -1,25 +1,15 @@
-"""The typed form of a spec, problems collected value by value, and the JSON Schema for editors."""
+"""The typed form of a spec, and the JSON Schema for editors."""
 
-import math
-import re
-from collections.abc import Collection, Iterator
-from functools import cache
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
-
-from archcalc.errors import MAX_NESTING, Path, Problem, did_you_mean, quoted
-from archcalc.spec.expressions import MAX_BITS, UNFIT
-from archcalc.tracing import Number
 
 Expression = Annotated[str, Meta(description="an expression: arithmetic on numbers and variables")]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^.]+$")]
 Named = Annotated[dict[str, Any], Meta(max_length=1_000)]
 Words = Annotated[list[str], Meta(min_length=1)]
 DType = Literal["float32", "float64", "float16", "bfloat16", "int64", "int32"]
-
-S = TypeVar("S", bound=Struct)
 
 
 class InputTable(Struct, forbid_unknown_fields=True):
@@ -67,184 +57,6 @@ class Entry(Struct):
 
 
 ENTRY_KEYS = Entry.__struct_fields__
-
-
-def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> S | None:
-    """`data` as a typed structure; None, with every problem noted, if it does not fit."""
-    try:
-        return msgspec.convert(data, struct)
-    except msgspec.ValidationError:
-        from archcalc.spec.numbers import convert_numbers
-
-        if converted := convert_numbers(data, struct):
-            return converted
-        problems.extend(find_problems(data, struct, path))
-        return None
-
-
-def convert_rest(data: dict[str, Any], struct: type[S]) -> S:
-    """What is right about data with problems, so that the search for more goes on; the rest is left empty."""
-    fields = _fields(struct)
-    right = {name: data[name] for name in fields if name in data and _is_right(data[name], fields[name].type)}
-    empty: dict[str, Any] = {
-        name: kind() for name, kind in (("name", str), ("inputs", dict), ("layers", list)) if name not in right
-    }
-    return struct(**right, **empty)
-
-
-def fitting(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    """The data with UNFIT for dates, numbers beyond any size and the like, each of which is noted."""
-    unfit = [*_unfit_values(data)]
-    problems.extend(unfit)
-    return _without(data, (), {problem.path for problem in unfit}) if unfit else data
-
-
-def _unfit_values(data: dict[str, Any]) -> Iterator[Problem]:
-    # A list that grows instead of recursion: a stranger's file may nest deeply.
-    waiting: list[tuple[Any, Path]] = [(data, ())]
-    for container, path in waiting:
-        items: Any = container.items() if isinstance(container, dict) else enumerate(container)
-        for key, value in items:
-            if isinstance(value, dict | list):
-                if len(path) + 1 < MAX_NESTING:
-                    waiting.append((value, (*path, key)))
-                else:
-                    yield Problem("lists or tables are nested too deeply", (*path, key))
-            elif message := _unfit(value):
-                name = next(part for part in (key, *reversed(path)) if isinstance(part, str))
-                yield Problem(f"{name} {message}", (*path, key))
-
-
-def _unfit(value: Any) -> str | None:
-    if isinstance(value, bool | str | Number):
-        return None
-    if isinstance(value, int):
-        bits = value.bit_length()
-        return f"is a number of {bits:,} bits, larger than any size" if bits > MAX_BITS else None
-    if isinstance(value, float):
-        return None if math.isfinite(value) else f"= {value}: expected a finite number"
-    return f"= {shown(value)}: expected a number, text, a list or a table"
-
-
-def _without(value: Any, path: Path, unfit: set[Path]) -> Any:
-    if path in unfit:
-        return UNFIT
-    if isinstance(value, dict):
-        return {key: _without(item, (*path, key), unfit) for key, item in value.items()}
-    return [_without(item, (*path, i), unfit) for i, item in enumerate(value)] if isinstance(value, list) else value
-
-
-def _holds_unfit(value: Any) -> bool:
-    if isinstance(value, dict | list):
-        return any(map(_holds_unfit, value.values() if isinstance(value, dict) else value))
-    return value is UNFIT
-
-
-def _is_right(value: Any, wanted: Any) -> bool:
-    try:
-        msgspec.convert(value, wanted)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def find_problems(
-    data: Any, struct: type[Struct], path: Path, also_known: Collection[str] = (), unchecked: Collection[str] = ()
-) -> Iterator[Problem]:
-    """What is wrong with `data`, key by key; `also_known` keys belong to something else, `unchecked` are not ready."""
-    if not isinstance(data, dict):
-        yield Problem(f"expected a table, got {shown(data)}", path)
-        return
-    fields = _fields(struct)
-    strict = struct.__struct_config__.forbid_unknown_fields
-    unknown = [*unknown_keys(data, (*fields, *also_known), path)] if strict else []
-    yield from unknown
-    for name, field in fields.items():
-        if name not in data and field.required:
-            if not is_meant(name, unknown):
-                yield Problem(f"{name} is missing", path, help=f"add {name} = …")
-        elif name in data and name not in unchecked:
-            yield from _value_problem(name, data[name], field.type, path)
-
-
-@cache
-def _fields(struct: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-    return {field.name: field for field in msgspec.structs.fields(struct)}
-
-
-# PyTorch's arguments that follow from the input.
-INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "embed_dim", "input_size")
-
-
-def unknown_keys(data: dict[str, Any], known: Any, path: Path) -> Iterator[Problem]:
-    """Keys that do not exist."""
-    for key in data:
-        if key in INFERRED and key not in known:
-            yield Problem(f"unknown key {quoted(key)}", (*path, key), help="leave it out: it follows from the input")
-        elif key not in known:
-            yield Problem(f"unknown key {quoted(key)}", (*path, key), help=did_you_mean(key, known))
-
-
-def is_meant(name: str, unknown: list[Problem]) -> bool:
-    """Whether an unknown key is this one, misspelled."""
-    return any(problem.help == f"did you mean {quoted(name)}?" for problem in unknown)
-
-
-def _value_problem(name: str, value: Any, wanted: Any, path: Path) -> Iterator[Problem]:
-    try:
-        msgspec.convert(value, wanted)
-    except msgspec.ValidationError as error:
-        if _holds_unfit(value):
-            return
-        message, _, where = str(error).partition(" - at `$")
-        inner = tuple(int(index) for index in re.findall(r"\[(\d+)\]", where))
-        message = _translated(message)
-        remedy = next((remedy for part, remedy in _REMEDIES.items() if f"{name}: {message}".startswith(part)), None)
-        yield Problem(f"{name} = {shown(value)}: {message}", (*path, name, *inner), help=remedy)
-
-
-_REMEDIES = {
-    "inputs: expected a table": "write inputs.image = [3, 224, 224], with a name of your own",
-    "layers: expected a list": "write layers = [{ type = … }, { type = … }], or [[layers]] before each",
-    "name: expected text without": "full stops separate the names of blocks from those of the layers in them",
-}
-
-
-_TERMS = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
-    "null": "nothing",
-}
-
-
-def _translated(message: str) -> str:
-    """A message of msgspec in the words of TOML."""
-
-    def words(match: re.Match[str]) -> str:
-        return " or ".join(_TERMS.get(term, term) for term in match[1].split(" | ") if term != "null")
-
-    message = message.replace("`str` matching regex '^[^.]+$'", "`str` without a full stop")
-    message = message.replace("`str` of length <= 200", "`str` of at most 200 letters")
-    message = re.sub("`(str|array)` of length >= 1", r"`\1` that is not empty", message)
-    text = re.sub(r"`([^`]*)`", words, message).replace(">=", "≥").replace("<=", "≤")
-    return text[:1].lower() + text[1:]
-
-
-def shown(value: Any) -> str:
-    """A value as TOML would show it, shortened."""
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        text = f"[{', '.join(map(shown, value[:80]))}]"
-    else:
-        text = "a table" if isinstance(value, dict) else str(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
 
 
 def json_schema() -> dict[str, Any]:

@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from archcalc.errors import Path, Problem, did_you_mean, quoted
+from archcalc.errors import Path, Problem, Remedy, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
-from archcalc.spec.evaluation import words_of
 from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, names_in
-from archcalc.spec.schema import ENTRY_KEYS, Block, Entry, convert, find_problems, is_meant, unknown_keys
+from archcalc.spec.problems import convert, convert_rest, find_problems, is_meant, unknown_keys
+from archcalc.spec.schema import ENTRY_KEYS, Block, Entry
+from archcalc.spec.wanted import ANYTHING, Wanted, wanted
 
 MAX_DEPTH = 50  # of blocks in blocks
 
@@ -26,6 +27,7 @@ class Template(NamedTuple):
     constant: Layer | None  # the layer itself, where nothing has to be evaluated
     variables: tuple[str, ...] = ()  # that its fields may depend on
     reads: tuple[tuple[str, Path], ...] | None = None  # its inputs where it names them, and where it does
+    wanted: Mapping[str, Wanted] | None = None  # what the fields of a broken entry should be, as far as is known
 
 
 class BlockTemplate(NamedTuple):
@@ -40,10 +42,14 @@ BROKEN = Entry(type="")  # what is wrong with the entry has been said
 
 
 class TemplateReader:
-    """Reads the entries and blocks of one spec; `blocks` are its blocks as they are written."""
+    """Reads the entries and blocks of one spec; `blocks` are its blocks as they are written.
 
-    def __init__(self, blocks: dict[str, Any], problems: list[Problem]) -> None:
+    `dimensions`: how many axes of positions the inputs have, if all have as many.
+    """
+
+    def __init__(self, blocks: dict[str, Any], dimensions: int | None, problems: list[Problem]) -> None:
         self.blocks = blocks
+        self.dimensions = dimensions
         self.problems = problems
 
     def check_name(self, name: str, path: Path, what: str) -> None:
@@ -57,20 +63,23 @@ class TemplateReader:
         """A block; None if it cannot be used."""
         path: Path = ("blocks", name)
         block = convert(data, Block, path, self.problems)
+        usable = block is not None
         if name in LAYER_TYPES:
             self.problems.append(Problem(f"{quoted(name)} is a layer type already", path, help="rename the block"))
         if not name or "." in name:
             self.problems.append(Problem(f"{quoted(name)} cannot be the name of a block", path, help="use a word"))
             return None
         if block is None:
-            return None
+            if not isinstance(data, dict):
+                return None
+            block = convert_rest(data, Block)  # the search for problems goes on
         for parameter in (*block.parameters, *block.defaults):
             self.check_name(parameter, path, "parameter")
             if parameter in ENTRY_KEYS:
                 message = f"{quoted(parameter)} means something on every entry, and cannot be a parameter"
                 self.problems.append(Problem(message, path, help=f"rename it: {parameter}_of_block, say"))
         entries = self.entries(block.layers, (*path, "layers"), block.inputs, numbered=True)
-        return BlockTemplate(name, block, entries) if self._check_block_inputs(block.inputs, path) else None
+        return BlockTemplate(name, block, entries) if self._check_block_inputs(block.inputs, path) and usable else None
 
     def _check_block_inputs(self, names: list[str], path: Path) -> bool:
         before = len(self.problems)
@@ -93,62 +102,94 @@ class TemplateReader:
     def _template(self, data: dict[str, Any], path: Path, names: "_Names", bare: bool) -> Template:
         common = {key: data[key] for key in data if key in ENTRY_KEYS}
         fields = {key: value for key, value in data.items() if key not in ENTRY_KEYS}
-        found: list[Problem] = []
-        entry = convert(common, Entry, path, found)
-        misspelled = (
-            [] if "type" in data else [p for p in unknown_keys(fields, ENTRY_KEYS, path) if is_meant("type", [p])]
-        )
-        self.problems.extend(misspelled)
-        self.problems.extend(p for p in found if not misspelled or p.message != "type is missing")
-        if entry is None:
-            name = data.get("name")
-            return Template(BROKEN, name if isinstance(name, str) else names.next("?"), {}, path, None, None)
+        if "type" not in data:
+            self._misspelled_type(common, fields, path)
+        found = convert(common, Entry, path, self.problems)
+        entry = found or convert_rest(common, Entry)
         if entry.input is not None and entry.inputs is not None:
             self.problems.append(Problem("input and inputs exclude each other", path, help="keep one of them"))
         if entry.name is not None and (other := names.claim(entry.name)):
             message = f"{other} is called {quoted(entry.name)} already"
             self.problems.append(Problem(message, (*path, "name"), help="give every entry a name of its own"))
             entry.name = None
-        name = "" if bare else entry.name or names.next(entry.type)
+        name = "" if bare else entry.name or names.next(entry.type or "?")
         layer_type = LAYER_TYPES.get(entry.type)
-        if layer_type is None:
-            self._check_block_use(entry.type, fields, path)
-            if entry.functional is not False:
-                message = "functional is for a layer; a block has modules in it"
-                self.problems.append(Problem(message, (*path, "functional"), help="write it inside of the block"))
-            return Template(entry, name, fields, path, None, None, _variables(fields.values()), _reads(entry, path))
-        constant = self._constant(fields, layer_type, path)
-        variables = _variables(fields.values())
-        return Template(entry, name, fields, path, layer_type, constant, variables, _reads(entry, path))
+        constant = self._constant(fields, layer_type, path) if layer_type else None
+        broken = None if found else wanted(layer_type) if layer_type else {}
+        if layer_type is None and isinstance(common.get("type"), str):
+            if entry.type in self.blocks:
+                self._check_block_use(entry, fields, path)
+            else:
+                broken = self._unknown_type(entry.type, fields, path)
+        variables, reads = _variables(fields.values()), _reads(entry, path)
+        if broken is not None:
+            return Template(BROKEN, name, fields, path, None, None, variables, reads, broken)
+        return Template(entry, name, fields, path, layer_type, constant, variables, reads)
+
+    def _misspelled_type(self, common: dict[str, Any], fields: dict[str, Any], path: Path) -> None:
+        """An entry without a type may have one under a key that means it; then that is what is wrong."""
+        key = next((key for key in fields if is_meant("type", [key], ENTRY_KEYS)), None)
+        if key is not None:
+            self.problems.extend(unknown_keys(fields, [key], ENTRY_KEYS, path))
+            common["type"] = fields.pop(key)
 
     def _constant(self, fields: dict[str, Any], layer_type: type[Layer], path: Path) -> Layer | None:
         """The layer, if nothing has to be evaluated for it."""
-        expressions = {key for key, value in fields.items() if _has_expression(value, layer_type)}
+        kinds = wanted(layer_type)
+        expressions = {key for key, value in fields.items() if key in kinds and _has_expression(value, kinds[key])}
         if not expressions:
             try:
                 return msgspec.convert(fields, layer_type)
             except msgspec.ValidationError:
                 pass
-        self.problems.extend(find_problems(fields, layer_type, path, ENTRY_KEYS, expressions))
+        found = find_problems(fields, layer_type, path, also_known=ENTRY_KEYS, unchecked=expressions)
+        self.problems.extend(found)
         return None
 
-    def _check_block_use(self, name: str, arguments: dict[str, Any], path: Path) -> None:
-        data = self.blocks.get(name)
-        if not isinstance(data, dict):
-            if data is None:
-                remedy = did_you_mean(name, [*LAYER_TYPES, *self.blocks])
-                message = f"no layer type or block is called {quoted(name)}"
-                self.problems.append(Problem(message, (*path, "type"), help=remedy))
+    def _unknown_type(self, name: str, fields: dict[str, Any], path: Path) -> dict[str, Wanted]:
+        """What is wrong with an entry whose type is not known, and what its fields should be, as far as is known."""
+        from archcalc.spec.remedies import fields_of_all, type_remedy
+
+        remedy = Remedy(name, lambda: type_remedy(name, self.blocks, self.dimensions))
+        message = f"no layer type or block is called {quoted(name)}"
+        self.problems.append(Problem(message, (*path, "type"), help=remedy))
+        known = {**fields_of_all(), **self._arguments()}
+        unknown = [key for key in fields if key not in known]
+        self.problems.extend(unknown_keys(fields, unknown, (*known, *ENTRY_KEYS), path))
+        return known
+
+    def _arguments(self) -> dict[str, Wanted]:
+        """All that some block of the spec takes."""
+        found: dict[str, Wanted] = {}
+        for data in self.blocks.values():
+            if (taken := _taken(data)) is not None:
+                found |= dict.fromkeys((*taken[0], *taken[1]), ANYTHING)
+        return found
+
+    def _check_block_use(self, entry: Entry, arguments: dict[str, Any], path: Path) -> None:
+        if entry.functional is not False:
+            message = "functional is for a layer; a block has modules in it"
+            self.problems.append(Problem(message, (*path, "functional"), help="write it inside of the block"))
+        if (taken := _taken(self.blocks[entry.type])) is None:
             return
-        parameters, defaults = data.get("parameters", []), data.get("defaults", {})
-        if isinstance(parameters, list) and isinstance(defaults, dict):
-            known = [str(parameter) for parameter in parameters]
-            unknown = [*unknown_keys(arguments, (*known, *defaults, *ENTRY_KEYS), path)]
-            self.problems.extend(unknown)
-            for parameter in known:
-                if parameter not in arguments and parameter not in defaults and not is_meant(parameter, unknown):
-                    message = f"block {quoted(name)} needs {quoted(parameter)}"
-                    self.problems.append(Problem(message, path, help=f"add {parameter} = …"))
+        parameters, defaults = taken
+        known = (*parameters, *defaults, *ENTRY_KEYS)
+        unknown = [key for key in arguments if key not in known]
+        self.problems.extend(unknown_keys(arguments, unknown, known, path))
+        for parameter in parameters:
+            if parameter not in arguments and parameter not in defaults and not is_meant(parameter, unknown, known):
+                message = f"block {quoted(entry.type)} needs {quoted(parameter)}"
+                self.problems.append(Problem(message, path, help=f"add {parameter} = …"))
+
+
+def _taken(block: Any) -> tuple[list[str], dict[str, Any]] | None:
+    """What a block takes: its parameters and its defaults; None if something is wrong with how it says so."""
+    if not isinstance(block, dict) or not {*block} <= {*Block.__struct_fields__}:
+        return None
+    parameters, defaults = block.get("parameters", []), block.get("defaults", {})
+    if not isinstance(parameters, list) or not isinstance(defaults, dict):
+        return None
+    return [*map(str, parameters)], defaults
 
 
 def _reads(entry: Entry, path: Path) -> tuple[tuple[str, Path], ...] | None:
@@ -169,23 +210,25 @@ def _variables(values: Iterable[Any]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _has_expression(fields: Any, layer_type: type[Layer]) -> bool:
-    if isinstance(fields, str):
-        return fields not in words_of(layer_type)
-    items: Any = fields.values() if isinstance(fields, dict) else fields if isinstance(fields, list) else ()
-    return any(_has_expression(item, layer_type) for item in items)
+def _has_expression(value: Any, wanted: Wanted) -> bool:
+    if isinstance(value, str):
+        return value not in wanted.words
+    items: Any = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_has_expression(item, wanted) for item in items)
 
 
-def blocks_end(blocks: Mapping[str, BlockTemplate], problems: list[Problem]) -> bool:
-    """Whether no block uses itself, however indirectly, and no chain of them is too long."""
+def endless(blocks: Mapping[str, BlockTemplate], problems: list[Problem]) -> set[str]:
+    """The blocks that use themselves, however indirectly; all of them, if too many lie in each other."""
     heights: dict[str, int] = {}  # blocks above each other
-    before = len(problems)
+    found: set[str] = set()
 
     def height(name: str, chain: tuple[str, ...]) -> int:
         if name in chain:
-            circle = " → ".join(map(quoted, (*chain[chain.index(name) :], name)))
-            message = f"block {quoted(name)} uses itself: {circle}"
-            problems.append(Problem(message, ("blocks", name), help="blocks may nest, but not recur"))
+            circle = (*chain[chain.index(name) :], name)
+            if not found & {*circle}:
+                message = f"block {quoted(name)} uses itself: {' → '.join(map(quoted, circle))}"
+                problems.append(Problem(message, ("blocks", name), help="blocks may nest, but not recur"))
+            found.update(circle)
             return 0
         if name not in heights and len(chain) <= MAX_DEPTH:
             used = dict.fromkeys(item.entry.type for item in blocks[name].entries if item.layer_type is None)
@@ -193,10 +236,11 @@ def blocks_end(blocks: Mapping[str, BlockTemplate], problems: list[Problem]) -> 
         return heights.get(name, 1)
 
     for name in blocks:
-        if height(name, ()) > MAX_DEPTH and len(problems) == before:
+        if height(name, ()) > MAX_DEPTH and not found:
             message = f"blocks nest more than {MAX_DEPTH} deep, from {quoted(name)} on"
             problems.append(Problem(message, ("blocks", name), help="nest them less"))
-    return len(problems) == before
+            return {*blocks}
+    return found
 
 
 class _Names:

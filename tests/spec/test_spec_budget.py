@@ -80,7 +80,11 @@ def test_a_spec_without_a_budget_imports_nothing_for_one() -> None:
         ("[budget]\nmax = 3", "max = 3: expected a table, got a whole number", 7),
         ("[budget]\nmax = { params = 3 }", 'did you mean "parameters"', 7),
         ("[budget]\nmax = { macs = 1,  flopz = 3 }", 'did you mean "flops"', 7),
-        ("[budget.max]\nmacs = 1\nparameters = true", "parameters = true: expected a number or text", 8),
+        (
+            "[budget.max]\nmacs = 1\nparameters = true",
+            "parameters = true: expected a number ≥ 0, or text",
+            8,
+        ),
         ("[budget.max]\nmacs = 1\nparameters = -1", "parameters = -1: ", 8),
         ("[budget.max]\nmacs = '3Q'", 'macs = "3Q": "3Q" has the unit "Q"; known here: k, M, G, B, T', 7),
         ("[budget.max]\nreceptive_field = '3 px'", "known here: none", 7),

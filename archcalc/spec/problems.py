@@ -1,0 +1,213 @@
+"""What is wrong with the values of a file: collected key by key, each said with what is expected and a remedy."""
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from archcalc.errors import MAX_NESTING, Path, Problem, Remedy, quoted
+from archcalc.spec.expressions import MAX_BITS, UNFIT
+from archcalc.tracing import Number
+
+S = TypeVar("S", bound=Struct)
+
+
+def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> S | None:
+    """`data` as a typed structure; None, with every problem noted, if it does not fit."""
+    try:
+        return msgspec.convert(data, struct)
+    except msgspec.ValidationError:
+        from archcalc.spec.numbers import convert_numbers
+
+        if converted := convert_numbers(data, struct):
+            return converted
+        problems.extend(find_problems(data, struct, path))
+        return None
+
+
+def convert_rest(data: dict[str, Any], struct: type[S]) -> S:
+    """What is right about data with problems, so that the search for more goes on; the rest is left empty."""
+    fields = _fields(struct)
+    right = {name: data[name] for name in fields if name in data and is_right(data[name], fields[name].type)}
+    empty = {"name": str, "type": str, "inputs": dict, "layers": list}
+    missing = {name: empty[name]() for name, field in fields.items() if field.required and name not in right}
+    return struct(**right, **missing)
+
+
+def fitting(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """The data with UNFIT for dates, numbers beyond any size and the like, each of which is noted."""
+    unfit = [*_unfit_values(data)]
+    problems.extend(unfit)
+    return _without(data, (), {problem.path for problem in unfit}) if unfit else data
+
+
+def _unfit_values(data: dict[str, Any]) -> Iterator[Problem]:
+    # A list that grows instead of recursion: a stranger's file may nest deeply.
+    waiting: list[tuple[Any, Path]] = [(data, ())]
+    for container, path in waiting:
+        items: Any = container.items() if isinstance(container, dict) else enumerate(container)
+        for key, value in items:
+            if isinstance(value, dict | list):
+                if len(path) + 1 < MAX_NESTING:
+                    waiting.append((value, (*path, key)))
+                else:
+                    yield Problem("lists or tables are nested too deeply", (*path, key))
+            elif message := _unfit(value):
+                name = next(part for part in (key, *reversed(path)) if isinstance(part, str))
+                yield Problem(f"{name} {message}", (*path, key))
+
+
+def _unfit(value: Any) -> str | None:
+    if isinstance(value, bool | str | Number):
+        return None
+    if isinstance(value, int):
+        bits = value.bit_length()
+        return f"is a number of {bits:,} bits, larger than any size" if bits > MAX_BITS else None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"= {value}: expected a finite number"
+    return f"= {shown(value)}: expected a number, text, a list or a table"
+
+
+def _without(value: Any, path: Path, unfit: set[Path]) -> Any:
+    if path in unfit:
+        return UNFIT
+    if isinstance(value, dict):
+        return {key: _without(item, (*path, key), unfit) for key, item in value.items()}
+    return [_without(item, (*path, i), unfit) for i, item in enumerate(value)] if isinstance(value, list) else value
+
+
+def _holds_unfit(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_holds_unfit, value.values() if isinstance(value, dict) else value))
+    return value is UNFIT
+
+
+def is_right(value: Any, annotation: Any) -> bool:
+    """Whether an annotation allows a value."""
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def find_problems(
+    data: Any,
+    struct: type[Struct],
+    path: Path,
+    *,
+    also_known: Collection[str] = (),
+    unchecked: Collection[str] = (),
+    written: Mapping[str, Any] = {},
+) -> Iterator[Problem]:
+    """What is wrong with `data`, key by key.
+
+    `also_known` keys belong to something else, `unchecked` ones are not ready. `written` has the values before
+    expressions were evaluated.
+    """
+    if not isinstance(data, dict):
+        yield Problem(f"expected a table, got {shown(data)}", path)
+        return
+    fields = _fields(struct)
+    strict = struct.__struct_config__.forbid_unknown_fields
+    unknown = [key for key in data if key not in fields and key not in also_known] if strict else []
+    yield from unknown_keys(data, unknown, (*fields, *also_known), path)
+    for name, field in fields.items():
+        if name not in data and field.required:
+            if not is_meant(name, unknown, (*fields, *also_known)):
+                yield _missing(name, field.type, path)
+        elif name in data and name not in unchecked:
+            yield from _value_problem(name, data[name], field.type, path, written.get(name))
+
+
+@cache
+def _fields(struct: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.name: field for field in msgspec.structs.fields(struct)}
+
+
+def _missing(name: str, annotation: Any, path: Path) -> Problem:
+    """A key that must be there."""
+    from archcalc.spec.wanted import described
+
+    return Problem(f"{name} is missing", path, help=f"add {name} = …, {described(annotation)}")
+
+
+def unknown_keys(data: dict[str, Any], unknown: Collection[str], known: Collection[str], path: Path) -> list[Problem]:
+    """A problem for each key that does not exist."""
+
+    def problem(key: str) -> Problem:
+        from archcalc.spec.remedies import key_remedy
+
+        remedy = Remedy(key, lambda: key_remedy(key, known, data))
+        return Problem(f"unknown key {quoted(key)}", (*path, key), help=remedy)
+
+    return [problem(key) for key in unknown]
+
+
+def is_meant(name: str, unknown: Collection[str], known: Collection[str]) -> bool:
+    """Whether one of the unknown keys is this one, under another name or misspelled."""
+    if not unknown:
+        return False
+    from archcalc.spec.remedies import meant_key
+
+    return any(name == meant_key(key, known) for key in unknown)
+
+
+def _value_problem(name: str, value: Any, annotation: Any, path: Path, written: Any) -> Iterator[Problem]:
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError as error:
+        if _holds_unfit(value):
+            return
+        _, _, where = str(error).partition(" - at `$")
+        inner = tuple(int(index) for index in re.findall(r"\[(\d+)\]", where))
+        yield wrong_value(name, value, annotation, (*path, name, *inner), written)
+
+
+def wrong_value(name: str, value: Any, annotation: Any, path: Path, written: Any = None) -> Problem:
+    """A value that is not what a field takes."""
+    from archcalc.spec.remedies import value_remedy
+    from archcalc.spec.wanted import described
+
+    text = f"{name} = {shown(value if written is None else written)}"
+    if written not in (None, value):
+        text += f" gives {shown(value)}"
+    expected = described(annotation)
+    where = path[len(path) - path[::-1].index(name) :]
+    got = _got(value, where, expected)
+    return Problem(f"{text}: expected {expected}{got}", path, help=value_remedy(name, value, annotation, written))
+
+
+def _got(value: Any, where: Path, expected: str) -> str:
+    """What is there instead, unless it is of the right kind and the value itself says why it is wrong."""
+    for index in where:
+        value = value[index]
+    if where:
+        return f", got {shown(value)} in it"
+    kind = kind_of(value)
+    fitting = kind in expected or kind.replace("whole ", "") in expected  # but for a bound
+    word = isinstance(value, str) and expected.endswith('"')  # among words
+    return "" if fitting or word else f", got {kind}"
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in the words of TOML."""
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list"}
+    return next((text for kind, text in kinds.items() if isinstance(value, kind)), "a table")
+
+
+def shown(value: Any) -> str:
+    """A value as TOML would show it, shortened."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        text = f"[{', '.join(map(shown, value[:80]))}]"
+    else:
+        text = "a table" if isinstance(value, dict) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

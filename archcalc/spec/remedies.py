@@ -1,0 +1,210 @@
+"""What to do about a word that is not known, or a value that is not right. Imported only where there is an error."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from archcalc.errors import meant, quoted
+from archcalc.layers import LAYER_TYPES
+from archcalc.layers.base import Positive
+from archcalc.spec.expressions import FUNCTIONS, ExpressionError, names_in
+from archcalc.spec.other_names import other_keys, other_names, other_type, other_word
+from archcalc.spec.problems import is_right
+from archcalc.spec.wanted import Wanted, alternatives, constraints, described, plain, wanted
+from archcalc.spelling import closest, plainly
+
+LONG = 5  # letters of another name that may be misspelled
+LISTED = 20  # words at most
+
+# What people write for a truth.
+YES = ("yes", "y", "on", "enable", "enabled", "t")
+NO = ("no", "n", "off", "disable", "disabled", "f", "none", "null")
+
+
+# keys
+
+
+def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> str:
+    """What to do about a key that does not exist; `present` are the keys beside it."""
+    found = meant_key(key, known)
+    if found is not None:
+        return f"leave it out: {found} is there already" if found in present else meant([found])
+    if advice := other_names().key_advice.get(plainly(key)):
+        return advice
+    free = sorted(set(known) - {*present})
+    if close := closest(key, free):
+        return meant(close)
+    listed = ", ".join(map(quoted, free[:LISTED])) + (", …" if len(free) > LISTED else "")
+    return f"known: {listed}" if listed else "leave it out"
+
+
+def meant_key(key: str, known: Collection[str]) -> str | None:
+    """The one key that is meant, by another name or misspelled; None if there is none, or several are as likely."""
+    exact = [name for name in known if plainly(name) == plainly(key)]
+    others = [name for name in other_keys(key) if name in known]
+    if found := exact or others:
+        return found[0]
+    # The parameters of a block have names of anybody's choice.
+    alike = [name for name in known if name not in other_names().fields and {*other_keys(name)} & {*other_keys(key)}]
+    if len(alike) == 1:
+        return alike[0]
+    if plainly(key) in other_names().key_advice:
+        return None
+    close = closest(key, known)
+    return close[0] if len(close) == 1 else None
+
+
+@cache
+def fields_of_all() -> dict[str, Wanted]:
+    """Every field that some layer type has, and what any of them takes."""
+    found: dict[str, Wanted] = {}
+    for layer in LAYER_TYPES.values():
+        for name, own in wanted(layer).items():
+            other = found.get(name, own)
+            words = tuple(dict.fromkeys((*other.words, *own.words)))
+            found[name] = Wanted(words, other.values or own.values, other.truth and own.truth, other.lists or own.lists)
+    return found
+
+
+# types
+
+
+def type_remedy(name: str, blocks: Iterable[str], dimensions: int | None) -> str:
+    """What to do about a type that does not exist; `dimensions` is how many axes of positions the inputs have."""
+    known = [*LAYER_TYPES, *blocks]
+    if exact := [word for word in known if plainly(word) == plainly(name)]:
+        return meant(exact)
+    if not (other := other_type(name, dimensions)):
+        other = _of_dimensions(closest(name, known), dimensions)
+    if not other:
+        others = [*other_names().types, *other_names().advice]
+        close = closest(name, [word for word in others if len(word) >= LONG])
+        other = other_type(close[0], dimensions) if close else []
+    if isinstance(other, str):
+        return other
+    return meant(other) if other else "archcalc layers lists the types"
+
+
+def _of_dimensions(types: list[str], dimensions: int | None) -> list[str]:
+    """Of types that differ in their dimensions alone, the one that is for the inputs."""
+    fitting = [name for name in types if name.endswith(f"{dimensions}d")]
+    return fitting if len({name[:-2] for name in types}) == 1 and len(fitting) == 1 else types
+
+
+# values
+
+
+def value_remedy(name: str, value: Any, annotation: Any, written: Any = None) -> str | None:
+    """What to do about a value that is not what a field takes."""
+    parts = [*alternatives(annotation)]
+    words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
+    if isinstance(value, str) and (found := other_word(value, words) or closest(value, words)):
+        return meant(found)
+    if isinstance(value, float) and isinstance(written, str) and int in map(plain, parts):
+        return f'round it: {name} = "int({written})"'
+    if form := _FORMS.get((name, plain(parts[0]))):
+        return form
+    return next((remedy for part in parts if (remedy := _rewritten(name, value, part))), None)
+
+
+def _rewritten(name: str, value: Any, annotation: Any) -> str | None:
+    """How to write a value of one kind that is right and near to one that is not."""
+    kind = plain(annotation)
+    if get_origin(kind) is Literal:
+        return f"use {' or '.join(map(quoted, get_args(kind)))}"
+    if kind is bool:
+        return f"write {name} = true, or {name} = false"
+    if kind in (int, float):
+        return f"write a number: {name} = {_near(value, annotation)}"
+    return _as_text(name, value) if kind is str else _as_list(name, value, kind)
+
+
+def _as_text(name: str, value: Any) -> str | None:
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        several = name == "input" and len(value) > 1
+        return f"write inputs = [{', '.join(map(quoted, value))}]" if several else f"write {name} = {quoted(value[0])}"
+    if isinstance(value, str) and "." in value:
+        return "full stops separate the names of blocks from those of the layers in them"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"write {name} = {quoted(str(value))}" if number else None
+
+
+def _as_list(name: str, value: Any, kind: Any) -> str | None:
+    of_names = get_origin(kind) is list and get_args(kind)[0] is str
+    if of_names and isinstance(value, str):
+        return f"write {name} = [{quoted(value)}]"
+    example = _example(kind)
+    return f"write a list: {name} = {example}" if example else None
+
+
+def _example(annotation: Any) -> str | None:
+    """A number, or a list of one, that an annotation allows."""
+    part = next(alternatives(annotation))
+    if plain(part) in (int, float):
+        return str(_near(None, part))
+    if get_origin(plain(part)) not in (list, tuple):
+        return None
+    inner = _example(get_args(plain(part))[0])
+    return f"[{inner}]" if inner else None
+
+
+def _near(value: Any, annotation: Any) -> int | float:
+    meta = constraints(annotation)
+    least = 1 if meta is None else max(1, meta.ge or 0)
+    near = max(least, round(value)) if isinstance(value, float) else least
+    return near if meta is None or meta.le is None else min(near, meta.le)
+
+
+# The form of what is long, by key and kind.
+_FORMS: dict[tuple[str, Any], str] = {
+    ("inputs", dict[str, Any]): "write inputs.image = [3, 224, 224], with a name of your own",
+    ("shape", list[Positive]): "write the sizes without the batch: [3, 224, 224]",
+    ("layers", list[dict[str, Any]]): "write layers = [{ type = … }, { type = … }], or [[layers]] before each",
+}
+
+
+# expressions
+
+
+def expression_remedy(text: str, name: str, error: ExpressionError, kind: Wanted) -> str | None:
+    """What to do about an expression that cannot be evaluated, as the value of the field `name`."""
+    sizes = [*map(int, re.findall("[0-9]+", text))]
+    if re.fullmatch(r"[\s(\[]*\d{1,9}(\s*[x×X,;]\s*\d{1,9})+[\s)\]]*", text) and is_right(sizes, kind.annotation):
+        return f"write {name} = {sizes}"
+    return f"write {described(kind.annotation)}; {error.help}" if kind.annotation else error.help
+
+
+def unknown_variable_remedy(
+    text: str, name: str, word: str, variables: Collection[str], kind: Wanted, declared: Mapping[str, Any]
+) -> str:
+    """What to do about a word in an expression that is no variable; `declared` are the spec's as they are written."""
+    if word in declared and word not in variables:
+        return _order_remedy(name, word, declared)
+    bare = text.strip() == word
+    if bare and kind.truth and word.lower() in YES + NO:
+        return f"write {name} = {'true' if word.lower() in YES else 'false'}"
+    own = other_word(word, kind.words) if bare else []
+    if close := own or closest(word, [*variables, *FUNCTIONS, *kind.words]):
+        return meant(close)
+    known = sorted({*variables} - {"training"})
+    listed = f"; known: {', '.join(map(quoted, known[:LISTED]))}" if known else ""
+    addition = f"add {word} = … to [variables]{listed}"
+    return f"{_instead(word, kind)}; or {addition}" if bare else addition
+
+
+def _instead(word: str, kind: Wanted) -> str:
+    """What to write in place of a word that is no variable."""
+    if kind.annotation is not None:
+        return f"write {described(kind.annotation)}"
+    if word in LAYER_TYPES or word in other_names().types:
+        return "write a number, true or false, or a list: the type of a layer is no value"
+    return "write a number, true or false, or a list"
+
+
+def _order_remedy(name: str, word: str, declared: Mapping[str, Any]) -> str:
+    """Variables are read one after the other."""
+    value = declared[word]
+    if name == word or (isinstance(value, str) and name in names_in(value)):
+        return f"give {word} a value of its own"
+    return f"variables are read in their order: move {word} before {name}"
