@@ -31,6 +31,7 @@ class Problem(NamedTuple):
     reason: str | None = None
     help: str | Remedy | None = None
     code: str | None = None
+    unless: Callable[[], bool] | None = None  # what is not to be said if this holds, which takes a search to find out
 
 
 class Place(NamedTuple):

@@ -318,6 +318,8 @@ EXPLOSIONS = {
     "powers": f"{HEAD}{RELU}[variables]\na = '9 ** 9 ** 9 ** 9'",
     "digits to round to": f"{HEAD}{RELU}[variables]\na = 'round(5, -10 ** 9)'",
     "problems": f"{HEAD}layers = [\n" + "{ type = 'avg_pool2d', kernel_size = 'b', input = 'c' },\n" * 20_000 + "]",
+    "types": f"{HEAD}layers = [\n" + "".join(f"{{ type = 'conv{i}x' }},\n" for i in range(30_000)) + "]",
+    "fields": f"{HEAD}layers = [\n" + "".join(f"{{ type = 'relu', inplac{i} = 3 }},\n" for i in range(30_000)) + "]",
     "dotted key": f"{HEAD}{RELU}{'.'.join('a' * 5000)} = 1",
     "array": f"{HEAD}{RELU}repeat = {'[' * 10**6}",
     "sizes": f"{HEAD}[[layers]]\ntype = 'adaptive_avg_pool2d'\noutput_size = {10**30}",

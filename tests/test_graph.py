@@ -151,7 +151,7 @@ BLOCK = "[blocks.block]\nlayers = [{ type = 'relu' }]"
     [
         (relu("b", "a", "imgae"), "", '"imgae"', 'did you mean "image"?'),
         ('{ type = "prelu", weights = "aa" }', "", '"aa"', 'did you mean "a"?'),
-        (relu("b", "zzzzzz"), "", '"zzzzzz"', 'known: "a", "b", "image"'),
+        (relu("b", "zzzzzz"), "", '"zzzzzz"', 'known: "a", "image"'),
         ('{ name = "x", type = "block" }', BLOCK.replace("relu", "relu', input = 'inptu"), '"inptu"', 'mean "input"?'),
         ('{ name = "x", type = "block" }, { type = "tanh", input = "x.rely" }', BLOCK, '"x.rely"', 'mean "x.relu"?'),
     ],

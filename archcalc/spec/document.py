@@ -40,23 +40,23 @@ class Document(NamedTuple):
     def diagnostics(self, problems: Iterable[Problem], severity: str = "error") -> list[Diagnostic]:
         """The problems with their places, each once, however many copies of a layer have it.
 
-        A remedy that takes a search is found for those that are shown.
+        What takes a search is found out for those that are shown.
         """
         from archcalc.spec.positions import Positions
 
         positions = Positions(self.source, self.text)
         placed = [(positions.place(problem.path), problem) for problem in dict.fromkeys(problems)]
         placed.sort(key=lambda pair: pair[0].line or 0)
-        return [
-            Diagnostic(problem.message, place, problem.reason, _found(problem.help, number), severity, problem.code)
-            for number, (place, problem) in enumerate(placed)
-        ]
-
-
-def _found(remedy: str | Remedy | None, number: int) -> str | None:
-    if isinstance(remedy, Remedy):
-        return remedy.find() if number < SHOWN else None
-    return remedy
+        found: list[Diagnostic] = []
+        for place, problem in placed:
+            shown = len(found) < SHOWN
+            if shown and problem.unless and problem.unless():
+                continue
+            remedy = problem.help
+            if isinstance(remedy, Remedy):
+                remedy = remedy.find() if shown else None
+            found.append(Diagnostic(problem.message, place, problem.reason, remedy, severity, problem.code))
+        return found
 
 
 def specs_folder() -> str:

@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -118,8 +118,8 @@ def find_problems(
     yield from unknown_keys(data, unknown, (*fields, *also_known), path)
     for name, field in fields.items():
         if name not in data and field.required:
-            if not is_meant(name, unknown, (*fields, *also_known)):
-                yield _missing(name, field.type, path)
+            problem = Problem(f"{name} is missing", path, help=Remedy(name, partial(_addition, name, field.type)))
+            yield problem._replace(unless=unless_meant(name, unknown, (*fields, *also_known)))
         elif name in data and name not in unchecked:
             yield from _value_problem(name, data[name], field.type, path, written.get(name))
 
@@ -129,29 +129,35 @@ def _fields(struct: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.name: field for field in msgspec.structs.fields(struct)}
 
 
-def _missing(name: str, annotation: Any, path: Path) -> Problem:
-    """A key that must be there."""
+def _addition(name: str, annotation: Any) -> str:
     from archcalc.spec.wanted import described
 
-    return Problem(f"{name} is missing", path, help=f"add {name} = …, {described(annotation)}")
+    return f"add {name} = …, {described(annotation)}"
 
 
 def unknown_keys(data: dict[str, Any], unknown: Collection[str], known: Collection[str], path: Path) -> list[Problem]:
     """A problem for each key that does not exist."""
 
     def problem(key: str) -> Problem:
-        from archcalc.spec.remedies import key_remedy
-
-        remedy = Remedy(key, lambda: key_remedy(key, known, data))
+        remedy = Remedy(key, partial(_key_remedy, key, known, data))
         return Problem(f"unknown key {quoted(key)}", (*path, key), help=remedy)
 
     return [problem(key) for key in unknown]
 
 
+def _key_remedy(key: str, known: Collection[str], data: dict[str, Any]) -> str:
+    from archcalc.spec.remedies import key_remedy
+
+    return key_remedy(key, known, data)
+
+
+def unless_meant(name: str, unknown: Collection[str], known: Collection[str]) -> Callable[[], bool] | None:
+    """That one of the unknown keys, if there are any, is a missing one under another name."""
+    return partial(is_meant, name, unknown, known) if unknown else None
+
+
 def is_meant(name: str, unknown: Collection[str], known: Collection[str]) -> bool:
     """Whether one of the unknown keys is this one, under another name or misspelled."""
-    if not unknown:
-        return False
     from archcalc.spec.remedies import meant_key
 
     return any(name == meant_key(key, known) for key in unknown)
@@ -170,7 +176,6 @@ def _value_problem(name: str, value: Any, annotation: Any, path: Path, written: 
 
 def wrong_value(name: str, value: Any, annotation: Any, path: Path, written: Any = None) -> Problem:
     """A value that is not what a field takes."""
-    from archcalc.spec.remedies import value_remedy
     from archcalc.spec.wanted import described
 
     text = f"{name} = {shown(value if written is None else written)}"
@@ -179,7 +184,14 @@ def wrong_value(name: str, value: Any, annotation: Any, path: Path, written: Any
     expected = described(annotation)
     where = path[len(path) - path[::-1].index(name) :]
     got = _got(value, where, expected)
-    return Problem(f"{text}: expected {expected}{got}", path, help=value_remedy(name, value, annotation, written))
+    remedy = Remedy(name, partial(_value_remedy, name, value, annotation, written))
+    return Problem(f"{text}: expected {expected}{got}", path, help=remedy)
+
+
+def _value_remedy(name: str, value: Any, annotation: Any, written: Any) -> str | None:
+    from archcalc.spec.remedies import value_remedy
+
+    return value_remedy(name, value, annotation, written)
 
 
 def _got(value: Any, where: Path, expected: str) -> str:

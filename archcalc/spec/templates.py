@@ -9,7 +9,7 @@ from archcalc.errors import Path, Problem, Remedy, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, names_in
-from archcalc.spec.problems import convert, convert_rest, find_problems, is_meant, unknown_keys
+from archcalc.spec.problems import convert, convert_rest, find_problems, is_meant, unknown_keys, unless_meant
 from archcalc.spec.schema import ENTRY_KEYS, Block, Entry
 from archcalc.spec.wanted import ANYTHING, Wanted, wanted
 
@@ -114,8 +114,10 @@ class TemplateReader:
             entry.name = None
         name = "" if bare else entry.name or names.next(entry.type or "?")
         layer_type = LAYER_TYPES.get(entry.type)
+        before = len(self.problems)
         constant = self._constant(fields, layer_type, path) if layer_type else None
-        broken = None if found else wanted(layer_type) if layer_type else {}
+        sound = found is not None and len(self.problems) == before
+        broken = None if sound else wanted(layer_type) if layer_type else {}
         if layer_type is None and isinstance(common.get("type"), str):
             if entry.type in self.blocks:
                 self._check_block_use(entry, fields, path)
@@ -177,9 +179,12 @@ class TemplateReader:
         unknown = [key for key in arguments if key not in known]
         self.problems.extend(unknown_keys(arguments, unknown, known, path))
         for parameter in parameters:
-            if parameter not in arguments and parameter not in defaults and not is_meant(parameter, unknown, known):
-                message = f"block {quoted(entry.type)} needs {quoted(parameter)}"
-                self.problems.append(Problem(message, path, help=f"add {parameter} = …"))
+            if parameter not in arguments and parameter not in defaults:
+                message, unless = (
+                    f"block {quoted(entry.type)} needs {quoted(parameter)}",
+                    unless_meant(parameter, unknown, known),
+                )
+                self.problems.append(Problem(message, path, help=f"add {parameter} = …", unless=unless))
 
 
 def _taken(block: Any) -> tuple[list[str], dict[str, Any]] | None:
