@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from archcalc.analysis.facts import facts_of
+from archcalc.spec.document import shipped_specs
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -49,7 +50,25 @@ def golden(pytestconfig: pytest.Config) -> Callable[[Path, str], None]:
     return compare
 
 
+# Of tests of every shipped spec that take long, the default run has these: small ones, and one of each kind.
+FEW_SPECS = {"alexnet", "gcn_cora", "googlenet", "lenet5", "m5", "mobilenet_v2", "resnet18", "squeezenet1_1"}
+
+
+def _mark_slow(items: list[pytest.Item]) -> None:
+    others = shipped_specs().keys() - FEW_SPECS
+    for item in items:
+        tried = {value for value in item.callspec.params.values() if isinstance(value, str)} if _is_one(item) else set()
+        if tried & others:
+            item.add_marker(pytest.mark.slow)
+
+
+def _is_one(item: pytest.Item) -> bool:
+    return item.get_closest_marker("every_spec") is not None and hasattr(item, "callspec")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is slow
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    _mark_slow(items)
     marked = [item for item in items if item.get_closest_marker("cuda")]
     if marked:
         import torch

@@ -119,6 +119,7 @@ def compare(network: archcalc.Network, expected: dict[str, str]) -> None:
     assert len(found) == len(expected)
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec(name: str) -> None:
     compare(archcalc.load(name), FINDINGS[name])

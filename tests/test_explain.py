@@ -14,6 +14,7 @@ def explained(network: archcalc.Network, row: LayerSummary) -> dict[tuple[str, s
     return {(section.title, step.label): step.value for section in sections for step in section.steps}
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", sorted(archcalc.shipped_specs()))
 def test_equals_the_summary(name: str, batch: int) -> None:

@@ -104,6 +104,7 @@ def toml(table: dict[str, Any]) -> str:
 # --- the same network ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec(name: str) -> None:
     network = archcalc.load(name)
@@ -128,6 +129,7 @@ def parameters_of(case: str) -> int:
     return sum(parameter.numel() for parameter in run(text).parameters())
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("case", [*archcalc.shipped_specs(), *CASES], ids=str)
 def test_every_text_is_the_network_and_so_is_the_plain_one(case: str | Path) -> None:
     analysed = archcalc.load(case).analysed

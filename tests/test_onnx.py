@@ -62,6 +62,7 @@ def test_what_is_left_out_has_no_layers_of_its_own() -> None:
     assert set[str]().union(*(types[name] for name in LARGE)) <= tried
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", [name for name in archcalc.shipped_specs() if name not in LEFT_OUT])
 def test_every_shipped_spec(name: str) -> None:
     inputs = {next(iter(archcalc.load(name).inputs)): SMALLER[name]} if name in SMALLER else None

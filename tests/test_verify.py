@@ -53,6 +53,7 @@ CHOSEN_FIELDS = {
 UNCOVERED_FIELDS = {"squeezenet1_1": {"avgpool", "flatten"}}
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec_verifies(name: str) -> None:
     found = verify(archcalc.load(name), fields=CHOSEN_FIELDS.get(name))

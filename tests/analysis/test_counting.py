@@ -192,6 +192,7 @@ def check_own(network: AnalysedGraph) -> None:
     assert found == {"macs": macs, "flops": 2 * macs, "all": everything, "connections": links}
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("spec", SPECS)

@@ -48,6 +48,7 @@ def agree(formula: Formula, network: archcalc.Network, values: dict[str, Any]) -
     assert tuple(formula.outputs) == network.outputs
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", sorted(archcalc.shipped_specs()))
 def test_equals_the_summary(name: str) -> None:
     network = archcalc.load(name)

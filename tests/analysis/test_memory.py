@@ -32,6 +32,7 @@ def check(network: archcalc.Network, dtype: str | None, training: bool) -> None:
     assert said.peak == seen.peak
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", sorted(archcalc.shipped_specs()))
@@ -39,6 +40,7 @@ def test_shipped_specs(name: str, training: bool, dtype: str) -> None:
     check(archcalc.load(name, training=training, batch=2 if dtype == "float32" else 3), dtype, training)
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", sorted(archcalc.shipped_specs()))
 def test_shipped_specs_with_a_single_sample(name: str) -> None:
     check(archcalc.load(name), None, training=False)

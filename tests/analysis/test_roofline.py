@@ -135,6 +135,7 @@ def test_positions_read_by_windows(size: int, window: Window) -> None:
 # whole networks
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_spec_on_every_device(name: str) -> None:
     network = archcalc.load(name)

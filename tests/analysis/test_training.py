@@ -104,6 +104,7 @@ GROUPED = {"alexnet_2012", "lenet5_1998", "mobilenet_v1", "mobilenet_v2", "xcept
 SPARSE = {"gcn_classifier", "gcn_cora"}
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", sorted(archcalc.shipped_specs().keys() - GROUPED - SPARSE))
 def test_shipped_specs_as_pytorch_counts(name: str) -> None:
     network = archcalc.load(name, batch=2, training=True)

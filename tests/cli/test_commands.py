@@ -49,6 +49,7 @@ def test_version() -> None:
     assert invoke("--version").output == f"archcalc, version {archcalc.__version__}\n"
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("spec", sorted(archcalc.shipped_specs()))
 def test_every_command_on_every_spec(spec: str) -> None:
     assert invoke("summary", spec).exit_code == 0

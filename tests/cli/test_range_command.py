@@ -55,6 +55,7 @@ def test_nothing_to_say() -> None:
     assert "no axis of an input has positions" in found.output
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec(name: str) -> None:
     found = json.loads(output(name, "--format", "json"))

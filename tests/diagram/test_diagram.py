@@ -365,6 +365,7 @@ def assert_safe(svg: str) -> None:
     assert "<?" not in svg
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 def test_svg_is_well_formed_and_safe(spec: str) -> None:
     picture = draw(archcalc.load(spec), Look())
@@ -413,6 +414,7 @@ def test_dot_draws_hostile_names_as_text(name: str) -> None:
     assert b"<script" not in done.stdout
 
 
+@pytest.mark.every_spec
 @pytest.mark.dot
 @pytest.mark.parametrize("spec", SPECS)
 def test_both_ways_give_the_same_nodes_and_edges(spec: str) -> None:

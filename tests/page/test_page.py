@@ -31,6 +31,7 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["report", *arguments], catch_exceptions=False)
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec_has_a_page_that_is_small_enough(name: str) -> None:
     network = archcalc.load(name)
