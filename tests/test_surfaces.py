@@ -8,6 +8,7 @@ from surfaces.runner import at_most
 
 # How many networks each surface gets here: as many as take a few seconds.
 COUNTS = dict.fromkeys(STATIC, 60) | {
+    "formula": 20,
     "shapes": 60,
     "memory": 60,
     "largest_batch": 20,

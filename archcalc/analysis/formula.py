@@ -244,5 +244,5 @@ def _check(formula: Formula, analysed: AnalysedGraph) -> None:
         expected.extend(analysed.tensors[analysed.names.index(name)].shape)  # type: ignore[union-attr]  # all fit
         found.extend(map(formula.value, shape))
     if found != expected:
-        message = "the closed form is not what the summary counts, since decimals are rounded on the way to that"
+        message = "the closed form is not what the summary counts: numbers on the way there are too large for decimals"
         raise UsageError(f"{message}; give the symbols other values, or leave one out")

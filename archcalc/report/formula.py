@@ -1,5 +1,6 @@
 """A formula as text: for a terminal, a pipe, a paper or a program."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ from archcalc.layers.base import Shape
 from archcalc.numbers.bounds import AtLeast, Unknown, causes_of, known, mapped, reason_of, value_text
 from archcalc.report.mathematics import write
 from archcalc.report.text_table import Style, display_width, escaped, padded, shortened
+from archcalc.symbolic.doubles import decimals, has_rounding, source_text
 from archcalc.tracing import plain
 
 WIDTH = 80  # of a line, where the terminal does not say
+
+ROUNDED = "decimals are rounded to 53 bits after each operation, as Python and PyTorch do"
 
 HEADERS = ("Layer", "Type", "Output", "Parameters", "MACs")
 
@@ -41,7 +45,7 @@ def to_dict(formula: Formula, rows: Sequence[LayerFormula] | None) -> dict[str, 
     """Plain values; expressions as text.
 
     SymPy reads them with their names as `locals` (its own `N` and `E` mean something else), and Python where `floor`,
-    `ceiling` and `Min` are known.
+    `ceiling` and `Min` are known; where `rounded` is true, numbers must be doubles, as Python's are.
     """
     shown = formula.layers if rows is None else rows
     return {
@@ -51,18 +55,21 @@ def to_dict(formula: Formula, rows: Sequence[LayerFormula] | None) -> dict[str, 
         "batch": str(formula.batch),
         "inputs": {name: _texts(shape) for name, shape in formula.inputs.items()},
         "outputs": {name: _texts(shape) for name, shape in formula.outputs.items()},
-        "parameters": str(formula.parameters),
-        "macs": str(known(formula.macs)),
+        "parameters": source_text(formula.parameters),
+        "macs": source_text(known(formula.macs)),
         "macs_missing": reason_of(formula.macs),
-        "definitions": {name.name: str(definition) for name, definition in formula.definitions.items()},
-        "conditions": [f"{found.lhs} {found.rel_op} {found.rhs}" for found in formula.conditions],
+        "definitions": {name.name: source_text(definition) for name, definition in formula.definitions.items()},
+        "rounded": _is_rounded(formula, rows),
+        "conditions": [
+            f"{source_text(found.lhs)} {found.rel_op} {source_text(found.rhs)}" for found in formula.conditions
+        ],
         "layers": [
             {
                 "name": row.name,
                 "type": row.type,
                 "output_shape": _texts(row.output_shape),
-                "parameters": str(row.parameters),
-                "macs": None if isinstance(row.macs, Unknown) else str(row.macs),
+                "parameters": source_text(row.parameters),
+                "macs": None if isinstance(row.macs, Unknown) else source_text(row.macs),
             }
             for row in shown
         ],
@@ -70,7 +77,7 @@ def to_dict(formula: Formula, rows: Sequence[LayerFormula] | None) -> dict[str, 
 
 
 def _texts(shape: Shape) -> list[str]:
-    return [*map(str, shape)]
+    return [*map(source_text, shape)]
 
 
 # for people
@@ -92,6 +99,7 @@ def _plain(formula: Formula, rows: Sequence[LayerFormula] | None, style: Style) 
     letters = {text[0] for text in definitions}  # H and W, whose names come in pairs, stay together
     lines += ["", "where", *_grid(definitions, width, len(letters))] if definitions else []
     lines += ["", "holds where", *_grid([*map(write, formula.conditions)], width)] if formula.conditions else []
+    lines += ["", *textwrap.wrap(ROUNDED, width)] if _is_rounded(formula, rows) else []
     return "\n".join([*lines, "", *_at_own_values(formula, width)] if rows is None else lines)
 
 
@@ -142,8 +150,13 @@ def _grid(texts: Sequence[str], width: int, together: int = 1) -> list[str]:
     return ["  " + "   ".join(padded(text, widest) for text in row).rstrip() for row in rows]
 
 
-def used_definitions(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[tuple[Any, Any]]:
-    """The names that what is shown is written in, with what they mean."""
+def _is_rounded(formula: Formula, rows: Sequence[LayerFormula] | None) -> bool:
+    meanings = [meaning for _, meaning in used_definitions(formula, rows)]
+    return any(map(has_rounding, [*_shown(formula, rows), *meanings]))
+
+
+def _shown(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[Any]:
+    """The expressions and the conditions that are shown."""
     shown: list[Any] = [*formula.conditions]
     if rows is None:
         shown += [
@@ -153,7 +166,12 @@ def used_definitions(formula: Formula, rows: Sequence[LayerFormula] | None) -> l
         ]
     for row in rows or ():
         shown += [row.parameters, row.macs, *row.output_shape]
-    used = {symbol for expression in shown if not isinstance(expression, Unknown) for symbol in expression.free_symbols}
+    return [expression for expression in shown if not isinstance(expression, Unknown)]
+
+
+def used_definitions(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[tuple[Any, Any]]:
+    """The names that what is shown is written in, with what they mean."""
+    used = {symbol for expression in _shown(formula, rows) for symbol in expression.free_symbols}
     for name, meaning in reversed(formula.definitions.items()):
         if name in used:
             used |= meaning.free_symbols
@@ -206,7 +224,8 @@ def _markdown(formula: Formula, rows: Sequence[LayerFormula] | None, _style: Sty
     definitions = [f"{write(name)} = {write(meaning)}" for name, meaning in used_definitions(formula, rows)]
     for label, texts in (("where", definitions), ("holds where", [*map(write, formula.conditions)])):
         lines += ["", f"{label} {', '.join(escaped(text, 'markdown') for text in texts)}"] if texts else []
-    return "\n".join([*lines, *(f"\n{escaped(note, 'markdown')}" for note in _notes(formula))])
+    notes = [*_notes(formula), *([ROUNDED] if _is_rounded(formula, rows) else [])]
+    return "\n".join([*lines, *(f"\n{escaped(note, 'markdown')}" for note in notes)])
 
 
 def _notes(formula: Formula) -> list[str]:
@@ -227,7 +246,7 @@ def _latex(formula: Formula, rows: Sequence[LayerFormula] | None, _style: Style)
         if isinstance(expression, Unknown):
             return r"\text{unknown}"
         words = {name: rf"\mathit{{{_latex_text(str(name))}}}" for name in expression.free_symbols if is_word(name)}
-        return str(latex(expression, mul_symbol="dot", symbol_names=words))
+        return str(latex(decimals(expression), mul_symbol="dot", symbol_names=words))
 
     def shape(sizes: Shape) -> str:
         parts = (rf"\left({math(size)}\right)" if size.is_Add and len(sizes) > 1 else math(size) for size in sizes)
@@ -245,6 +264,7 @@ def _latex(formula: Formula, rows: Sequence[LayerFormula] | None, _style: Style)
             lines.append(rf"\text{{{_latex_text(row.name)}}} &: {shape(row.output_shape)} & {counts}")
     lines += [rf"{math(name)} &= {math(meaning)}" for name, meaning in used_definitions(formula, rows)]
     lines += [rf"&\text{{where }} {math(found)}" for found in formula.conditions]
+    lines += [rf"&\text{{{ROUNDED}}}"] if _is_rounded(formula, rows) else []
     return "\n".join([r"\begin{align*}", " \\\\\n".join(lines), r"\end{align*}"])
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import sympy
 
+from archcalc.symbolic.doubles import decimals, fl
+
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _RELATIONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
@@ -20,7 +22,7 @@ def write(expression: Any) -> str:
     if expression.is_Relational:
         sides = (write(side) for side in expression.args)
         return f" {_RELATIONS[expression.rel_op]} ".join(sides)
-    return "".join(_terms(expression))
+    return "".join(_terms(decimals(expression)))
 
 
 def _terms(expression: Any) -> Iterator[str]:
@@ -48,9 +50,7 @@ def _write(expression: Any) -> Written:
         return "".join(_terms(expression)), _SUM
     if expression.is_Mul or expression.is_Rational:
         return _product(expression)
-    if expression.is_Pow:
-        return _power(expression)
-    return _call(expression)
+    return _power(expression) if expression.is_Pow else _call(expression)
 
 
 def _name(name: str) -> str:
@@ -87,6 +87,9 @@ _BRACKETS: dict[str, Callable[[str], str]] = {
 
 
 def _call(expression: Any) -> Written:
+    if isinstance(expression, fl):  # in brackets, so that what is rounded is calculated first
+        text, binding = _write(expression.args[0])
+        return text, binding if binding == _ATOM else _SUM
     name = type(expression).__name__
     arguments = sorted(expression.args, key=str) if name in ("Max", "Min") else expression.args
     inside = ", ".join(write(sympy.together(argument)) for argument in arguments)

@@ -16,6 +16,7 @@ from archcalc.arithmetic import maximum, minimum
 from archcalc.errors import UsageError
 from archcalc.symbolic import functions
 from archcalc.symbolic.conditions import OPPOSITES, condition, is_certain, is_never_negative
+from archcalc.symbolic.doubles import rounded, unrounded
 from archcalc.symbolic.floors import count_terms, expanded, floor_divide
 from archcalc.tracing import Number
 
@@ -51,6 +52,8 @@ class Algebra:
     def number(self, value: Any, expression: Any) -> Any:
         """A number with a value and an expression; just the value where that is all the expression says."""
         self._spend(1)
+        if isinstance(value, float):
+            expression = rounded(expression)
         if expression.is_Rational:
             return value
         return Symbolic(self, value, expression)
@@ -199,10 +202,10 @@ def value_of(number: Any) -> Any:
 
 
 def expression_of(number: Any) -> Any:
-    """The expression of a number of any kind; a decimal is the fraction that is written."""
+    """The expression of a number of any kind; a decimal is the double that it is rounded to."""
     if isinstance(number, Symbolic):
         return number.expression
-    return sympy.Integer(number) if isinstance(number, int) else sympy.Rational(str(number))
+    return sympy.Integer(number) if isinstance(number, int) else sympy.Rational(number)
 
 
 class Symbolic(Number):
@@ -352,6 +355,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def _truncated(algebra: Algebra, number: Any) -> Any:
+    number = unrounded(number)
     if number.is_nonnegative or is_never_negative(algebra.resolved(number)):
         return algebra.floor(number)
     return sympy.sign(number) * sympy.floor(abs(number))
@@ -372,11 +376,11 @@ def _common_divisor(algebra: Algebra, one: Any, other: Any) -> Any:
 
 
 _FORMS: dict[str, Callable[..., Any]] = {
-    "⌊⌋": Algebra.floor,
+    "⌊⌋": lambda algebra, number: algebra.floor(unrounded(number)),
     "⌈⌉": Algebra.ceil_divide,
     "abs": lambda _algebra, number: sympy.Abs(number),
-    "ceil": lambda algebra, number: -algebra.floor(-number),
-    "floor": Algebra.floor,
+    "ceil": lambda algebra, number: -algebra.floor(-unrounded(number)),
+    "floor": lambda algebra, number: algebra.floor(unrounded(number)),
     "gcd": _common_divisor,
     "int": _truncated,
     "max": Algebra.largest,

@@ -178,7 +178,7 @@ def test_what_can_only_be_whole_has_no_floors(tmp_path: Any) -> None:
     formula = archcalc.formula(str(path), ["alpha"])
     assert str(formula.parameters) == "992*alpha"  # (3·9 + 4)·32·alpha
     assert [*map(str, formula.outputs["upsample"])] == ["2", "H_1", "H_1"]
-    assert [*map(str, formula.definitions.values())] == ["floor(12*alpha)"]
+    assert [*map(str, formula.definitions.values())] == ["floor(fl(12*alpha))"]
     for alpha in (0.25, 0.5, 1.5, 2.0):
         agree(formula, archcalc.load(str(path), variables={"alpha": alpha}), {"alpha": alpha})
 
@@ -274,10 +274,10 @@ def test_a_stranger_cannot_make_it_run_for_ever(name: str, tmp_path: Any) -> Non
     layers = f'[{{ type = "linear", out_features = "{last}" }}, {{ type = "linear", out_features = "{last} + 1" }}]'
     path.write_text(f'name = "x"\n{STRANGERS[name]}\ninputs.x = ["v0"]\nlayers = {layers}\n')
     script = (
-        "import sys, time, archcalc; start = time.perf_counter()\n"
+        "import sys, time, archcalc\n"
         "try: archcalc.formula(sys.argv[1], ['v0'] + (['w'] if 'products' == sys.argv[2] else []))\n"
         "except archcalc.UsageError as error: print(error)\n"
-        "assert time.perf_counter() - start < 20"
+        "assert time.process_time() < 20"
     )
     done = subprocess.run([sys.executable, "-c", script, str(path), name], timeout=100, check=False)
     assert done.returncode == 0

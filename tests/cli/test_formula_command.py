@@ -49,7 +49,7 @@ def test_json_is_what_sympy_reads() -> None:
     found = json.loads(invoke("mobilenet_v2", "--symbol", "width", "--format", "json").output)
     assert set(found) == {
         "name", "source", "symbols", "batch", "inputs", "outputs", "parameters", "macs", "macs_missing", "definitions",
-        "conditions", "layers",
+        "rounded", "conditions", "layers",
     }  # fmt: skip
     values = {"width": sympy.Rational(1, 2)}
     for name, definition in found["definitions"].items():

@@ -23,6 +23,7 @@ STATIC = {
     "lint": "surfaces.static",
     "ranges": "surfaces.static",
     "unit_fields": "surfaces.static",
+    "formula": "surfaces.formulas",
     "reconcile": "surfaces.numbers",
     "budget": "surfaces.numbers",
     "compare": "surfaces.numbers",
