@@ -295,6 +295,7 @@ def test_huge_numbers_in_any_field(field: str, number: int, summary: Run) -> Non
 
 # bounded time and memory
 
+LONG = "n" * 190
 STAGES = """
 [blocks.a]
 layers = [{ type = "b", repeat = 1000 }]
@@ -322,6 +323,17 @@ EXPLOSIONS = {
     "fields": f"{HEAD}layers = [\n" + "".join(f"{{ type = 'relu', inplac{i} = 3 }},\n" for i in range(30_000)) + "]",
     "dotted key": f"{HEAD}{RELU}{'.'.join('a' * 5000)} = 1",
     "array": f"{HEAD}{RELU}repeat = {'[' * 10**6}",
+    "edges": f"{HEAD}[[layers]]\ntype = 'add'\nrepeat = 5000\ninputs = {['image'] * 20_000}",
+    "inputs of blocks": f"{HEAD}[[layers]]\ntype = 'b'\nrepeat = 20_000\ninputs = {['image'] * 5000}\n"
+     f"[blocks.b]\ninputs = {[f'i{i}' for i in range(5000)]}\nlayers = [{{ type = 'relu', input = 'i0' }}]",
+    "names": f"{HEAD}layers = [{{ name = '{LONG}', type = 'b0' }}]\n"
+    + "".join(f"blocks.b{i}.layers = [{{ name = '{LONG}', type = 'b{i + 1}' }}]\n" for i in range(48))
+    + f"blocks.b48.layers = [{{ name = '{LONG}', type = 'relu', repeat = 25_000 }}]",
+    "variables of blocks": f"{HEAD}layers = [{{ type = 'b', a = 'index', repeat = 100_000 }}]\n"
+     "[blocks.b]\nparameters = ['a']\nlayers = [{ type = 'relu' }]\n[variables]\n"
+    + "".join(f"v{i} = {i}\n" for i in range(1000)),
+    "values of fields": f"{HEAD}[[layers]]\ntype = 'reshape'\nshape = {['index'] * 1000}\nrepeat = 200_000",
+    "long expressions": f"{HEAD}{RELU}repeat = 200_000\nwhen = '{'index + ' * 50}1 > 0'",
     "sizes": f"{HEAD}[[layers]]\ntype = 'adaptive_avg_pool2d'\noutput_size = {10**30}",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from archcalc.errors import Path, Problem, quoted
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
+from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT, Value
 from archcalc.spec.givens import ExpandedInput, dimensions, read_inputs, read_variables
 from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
@@ -24,8 +25,6 @@ from archcalc.tracing import Number
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
-
-MAX_LAYERS = 200_000  # entries a spec may expand to
 
 
 # What there is many of is a Struct, which is made in a third of the time of a NamedTuple.
@@ -128,7 +127,7 @@ class _Expander:
         self.dropped: set[str] = set()
         self.broken: set[str] = set()
         self.names: set[str] = set()  # of all entries used
-        self.expanded = 0
+        self.expense = Expense(problems)
         # By template and the values that it depends on; most copies of an entry are equal.
         self.layers_made: dict[object, Layer] = {}
         self.arguments_made: dict[object, tuple[Variables, Variables]] = {}
@@ -191,7 +190,7 @@ class _Expander:
         group = f"{full_name}." if template.name else scope.prefix
         count = self._repeat(template, scope)
         if count == 0:
-            self._count(template)
+            self.expense.entry(full_name, len(sources), template.path)
         for index in range(count):
             copy = Use(f"{group}{index}", sources, {**scope.variables, "index": index}, f".{index}")
             self._expand_entry(template, scope, copy)
@@ -226,7 +225,8 @@ class _Expander:
         return ()
 
     def _expand_entry(self, template: Template, scope: Scope, use: Use) -> None:
-        self._count(template)
+        self.expense.entry(use.name, len(use.sources), template.path)
+        self.expense.evaluate(template.cost, template.path)
         entry = template.entry
         if entry.when is not True and not self._truth(entry.when, use, (*template.path, "when")):
             self.dropped.add(use.name)
@@ -281,6 +281,7 @@ class _Expander:
             self._break(use)
             return
         for name, source in zip(names, use.sources, strict=False):
+            self.expense.name(prefix + name, template.path)
             self.aliases[prefix + name] = source
         variables, arguments = self._arguments(block, template, use.variables)
         inner = Scope(
@@ -301,6 +302,7 @@ class _Expander:
         key = _dependencies(template, variables)
         if key in self.arguments_made:
             return self.arguments_made[key]
+        self.expense.evaluate(len(self.variables) + len(block.block.parameters), template.path)
         given = self.evaluate.fields(template.fields, variables, template.path)
         inside = {**self.variables, **dict.fromkeys(block.block.parameters, UNFIT), **given}
         for name, value in block.block.defaults.items():
@@ -356,19 +358,8 @@ class _Expander:
                 remedy = "a formula has as many layers as it has: leave that one a number"
             self.problems.append(Problem(message, path, help=remedy))
             return 0
-        if count > MAX_LAYERS:
-            self._too_large(path, f"repeat = {shown(count)}")
+        self.expense.copies(count, shown(count), path)
         return count
-
-    def _count(self, template: Template) -> None:
-        self.expanded += 1
-        if self.expanded > MAX_LAYERS:
-            self._too_large(template.path, "the spec")
-
-    def _too_large(self, path: Path, what: str) -> None:
-        message = f"{what} expands to more than {MAX_LAYERS:,} layers"
-        self.problems.append(Problem(message, path, help="repeat fewer times"))
-        raise TooLargeError
 
 
 def _dependencies(template: Template, variables: Variables) -> object:

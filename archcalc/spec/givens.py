@@ -11,6 +11,8 @@ from archcalc.spec.schema import InputTable, Spec
 from archcalc.spec.templates import TemplateReader
 from archcalc.spec.wanted import wanted
 
+MAX_NAME = 200  # letters, as for a layer
+
 
 class ExpandedInput(NamedTuple):
     """An input of the network."""
@@ -61,8 +63,9 @@ def _input(
     name: str, data: Any, shape: list[Any] | None, variables: Variables, evaluate: Evaluator
 ) -> ExpandedInput | None:
     path: Path = ("inputs", name)
-    if not name or "." in name:
-        evaluate.problems.append(Problem(f"{quoted(name)} cannot be the name of an input", path))
+    if not name or "." in name or len(name) > MAX_NAME:
+        remedy = f"use a word of at most {MAX_NAME} letters, without a full stop"
+        evaluate.problems.append(Problem(f"{quoted(name)} cannot be the name of an input", path, help=remedy))
     written = data if isinstance(data, dict) else {"shape": data}
     written = written if shape is None else written | {"shape": shape}
     kinds = wanted(InputTable)

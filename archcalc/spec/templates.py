@@ -14,6 +14,7 @@ from archcalc.spec.schema import ENTRY_KEYS, Block, Entry
 from archcalc.spec.wanted import ANYTHING, Wanted, wanted
 
 MAX_DEPTH = 50  # of blocks in blocks
+SHORT = 16  # letters of an expression that costs no more than another value
 
 
 class Template(NamedTuple):
@@ -28,6 +29,7 @@ class Template(NamedTuple):
     variables: tuple[str, ...] = ()  # that its fields may depend on
     reads: tuple[tuple[str, Path], ...] | None = None  # its inputs where it names them, and where it does
     wanted: Mapping[str, Wanted] | None = None  # what the fields of a broken entry should be, as far as is known
+    cost: int = 0  # of evaluating what it says, in values
 
 
 class BlockTemplate(NamedTuple):
@@ -126,7 +128,8 @@ class TemplateReader:
         variables, reads = _variables(fields.values()), _reads(entry, path)
         if broken is not None:
             return Template(BROKEN, name, fields, path, None, None, variables, reads, broken)
-        return Template(entry, name, fields, path, layer_type, constant, variables, reads)
+        cost = _cost([*(() if constant else fields.values()), entry.when, entry.trainable, entry.functional])
+        return Template(entry, name, fields, path, layer_type, constant, variables, reads, cost=cost)
 
     def _misspelled_type(self, common: dict[str, Any], fields: dict[str, Any], path: Path) -> None:
         """An entry without a type may have one under a key that means it; then that is what is wrong."""
@@ -201,6 +204,17 @@ def _reads(entry: Entry, path: Path) -> tuple[tuple[str, Path], ...] | None:
     if entry.inputs is not None:
         return tuple((name, (*path, "inputs", i)) for i, name in enumerate(entry.inputs))
     return None if entry.input is None else ((entry.input, (*path, "input")),)
+
+
+def _cost(waiting: list[Any]) -> int:
+    """How long evaluating values takes, those in lists included: 1 for most, a letter each for long expressions."""
+    cost = 0
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        cost += len(value) if isinstance(value, str) and len(value) > SHORT else 1
+    return cost
 
 
 def _variables(values: Iterable[Any]) -> tuple[str, ...]:

@@ -753,3 +753,23 @@ def test_a_truth_stays_one() -> None:
     for value in (2, 1, "no"):
         with pytest.raises(archcalc.SpecError, match="wide"):
             load(layers, head=head, variables={"wide": value})
+
+
+@pytest.mark.parametrize(
+    ("limit", "layers", "message"),
+    [
+        ("MAX_LAYERS", "[{ type = 'relu', repeat = 11 }]", "repeat = 11 expands to more than 10 layers"),
+        ("MAX_LAYERS", "[{ type = 'relu', repeat = 5 }, { type = 'tanh', repeat = 6 }]", "more than 10 layers"),
+        ("MAX_EDGES", "[{ type = 'add', inputs = ['image', 'image'], repeat = 6 }]", "more than 10 inputs of layers"),
+        ("MAX_VALUES", "[{ type = 'dropout', p = '0.1 * index', repeat = 4 }]", "more than 10 values of fields"),
+        ("MAX_LETTERS", "[{ name = 'four', type = 'relu', repeat = 2 }]", "more than 10 letters of names"),
+    ],
+)
+def test_what_a_spec_expands_to_is_limited(
+    limit: str, layers: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"name = 'small'\ninputs.image = [3, 8, 8]\nlayers = {layers}"
+    archcalc.loads(text)
+    monkeypatch.setattr(f"archcalc.spec.expense.{limit}", 10)
+    with pytest.raises(archcalc.SpecError, match=message):
+        archcalc.loads(text)
