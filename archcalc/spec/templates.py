@@ -126,9 +126,9 @@ class TemplateReader:
             else:
                 broken = self._unknown_type(entry.type, fields, path)
         variables, reads = _variables(fields.values()), _reads(entry, path)
-        if broken is not None:
-            return Template(BROKEN, name, fields, path, None, None, variables, reads, broken)
         cost = _cost([*(() if constant else fields.values()), entry.when, entry.trainable, entry.functional])
+        if broken is not None:
+            return Template(BROKEN, name, fields, path, None, None, variables, reads, broken, cost)
         return Template(entry, name, fields, path, layer_type, constant, variables, reads, cost=cost)
 
     def _misspelled_type(self, common: dict[str, Any], fields: dict[str, Any], path: Path) -> None:
