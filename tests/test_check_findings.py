@@ -96,10 +96,7 @@ VARIANTS: dict[tuple[str, str, object], dict[str, str]] = {
         'W101 1 pixel per axis is never read at the end of 12×12: layer "pool5"': "and so on",
     },
     ("vgg11", "batch_norm", True): {
-        "P201 64 bias parameters before batch_norm can have no effect": "torchvision keeps the biases of the paper",
-        "P201 128 bias parameters before batch_norm can have no effect": "the same",
-        "P201 256 bias parameters before batch_norm can have no effect": "the same",
-        "P201 512 bias parameters before batch_norm can have no effect": "the same",
+        "P201 2,752 bias parameters before batch_norm can have no effect": "torchvision keeps the biases of the paper",
         'P202 a dense layer holds 77.3 % of all parameters: layer "fc6"': DENSE,
     },
     ("vgg16", "global_average", True): {},

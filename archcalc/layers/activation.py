@@ -236,6 +236,7 @@ class SoftmaxLayer(Elementwise):
     takes: ClassVar[tuple[str, ...]] = FLOATING
     keeps: ClassVar[tuple[int, ...]] = (RESULT,)
     telling: ClassVar[tuple[str, ...]] = ("dim",)
+    sums_to_one: ClassVar[bool] = True
 
     dim: int = -1
 

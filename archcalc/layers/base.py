@@ -206,6 +206,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     is_view: ClassVar[bool] = False  # gives its input, or a part of it, without moving a value
     acts_in_training: ClassVar[bool] = False  # whatever it is at inference, training computes something
     orders_inputs: ClassVar[bool] = True  # with others in their places it would give something else
+    sums_to_one: ClassVar[bool] = False  # what it gives adds up to 1 along `dim`, or is the logarithm of that
     is_lookup: ClassVar[bool] = False  # reads only those of its weights that it gives out
     telling: ClassVar[tuple[str, ...]] = ()  # fields that a label gives, where they are not their default
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER

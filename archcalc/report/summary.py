@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import Struct, structs
 
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.layout import missing_flattens, mistake
 from archcalc.analysis.operations import Operations
 from archcalc.analysis.parameters import Parameters
 from archcalc.analysis.receptive_field import AxisField, Field
+from archcalc.errors import quoted
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import Count, Shape, Tensor
+from archcalc.layers.base import Count, Shape, Tensor, size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Lower, Unknown, known, reason_of, times, total
 
 if TYPE_CHECKING:
@@ -192,6 +194,8 @@ class Counting(NamedTuple):
 class Summary(NamedTuple):
     """A network as rows and totals. `inputs` are shapes without the batch; `complete` unless some layers do not fit.
 
+    `hints` say what is most likely a mistake.
+
     `counting` is the convention by which rows have a `count` and `activations`, if one was chosen.
     """
 
@@ -203,6 +207,7 @@ class Summary(NamedTuple):
     layers: tuple[LayerSummary, ...]
     totals: Totals
     complete: bool
+    hints: tuple[str, ...] = ()
     counting: Counting | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -247,7 +252,18 @@ def summarize(analysed: AnalysedGraph) -> Summary:
         rows,
         _add_up(rows),
         len(rows) == len(graph.nodes),
+        _hints(analysed),
     )
+
+
+def _hints(analysed: AnalysedGraph) -> tuple[str, ...]:
+    """The commonest mistake: a dense layer that reads a map whose axes were not joined."""
+    found = missing_flattens(analysed)
+    if not found:
+        return ()
+    first, more = found[0], f" (and so do {len(found) - 1} more)" if len(found) > 1 else ""
+    read = f"{quoted(first.node.name)} reads the last axis of {size_text(first.shape)} alone{more}"
+    return (f"{mistake(analysed, first)}: {read}; archcalc check says more",)
 
 
 def _summarize_layer(

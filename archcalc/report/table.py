@@ -136,7 +136,9 @@ def _foot(summary: Summary, style: Style) -> list[str]:
         f"{label:<{left}}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines
     ]
     notes, reasons = _explained(summary, style), reason_lines("?", unknown_causes(summary), style)
-    return [*shown, *([""] if notes else []), *notes, *([""] if reasons else []), *reasons]
+    hints = [f"! {hint}" for hint in summary.hints]
+    below = [["", *part] for part in (notes, reasons, hints) if part]
+    return [*shown, *(line for part in below for line in part)]
 
 
 def _counted(summary: Summary) -> list[tuple[str, str, str]]:

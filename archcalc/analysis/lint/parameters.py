@@ -2,10 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.layout import missing_flattens
 from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.arithmetic import product
+from archcalc.errors import Path
 from archcalc.layers.base import Layer, Shape, resolve_axis
 
 
@@ -17,19 +20,30 @@ def _find_useless_biases(network: AnalysedGraph) -> Iterator[Finding]:
     for step in steps(network):
         position = step.edge - len(network.graph.inputs)
         uses[position if step.node.owner is None else step.node.owner].append(step)
+    useless: defaultdict[tuple[Path, str, str], list[Biased]] = defaultdict(list)
     for position, users in uses.items():
         node, layer = network.graph.nodes[position], users[0].node.layer
         bias = layer.parameters(users[0].inputs).get("bias")
         removers = [_removers(step, readers, outputs) for step in users if bias]
-        if not bias or not all(removers):
-            continue
-        types = " and ".join(sorted(set[str]().union(*removers)))
-        field = next((field for field in ("bias", "affine") if field in layer.__struct_fields__), None)
-        message = f"{counted(product(bias), 'bias parameter')} before {types} can have no effect"
+        if bias and all(removers):
+            types = " and ".join(sorted(set[str]().union(*removers)))
+            field = next((field for field in ("bias", "affine") if field in layer.__struct_fields__), "")
+            names = tuple(step.node.name for step in users)
+            useless[node.path, types, field].append(Biased(names, product(bias)))
+    for (path, types, field), found in useless.items():
+        total = sum(biased.biases for biased in found)
+        message = f"{counted(total, 'bias parameter')} before {types} can have no effect"
         reason = f"{types} subtracts the mean of each channel, and a bias is the same for a whole channel"
         remedy = f"set {field} = false" if field else "leave out one of the two layers"
-        path = (*node.path, field) if field else node.path
-        yield Finding(tuple(step.node.name for step in users), message, path, reason, remedy)
+        names = tuple(name for biased in found for name in biased.names)
+        yield Finding(names, message, (*path, field) if field else path, reason, remedy)
+
+
+class Biased(NamedTuple):
+    """The layers that share a bias, and how many values it has."""
+
+    names: tuple[str, ...]
+    biases: int
 
 
 def _readers(network: AnalysedGraph) -> defaultdict[int, list[Step]]:
@@ -66,11 +80,12 @@ def _channel_axis(layer: Layer, shape: Shape) -> int | None:
 def _find_dominant_dense(network: AnalysedGraph) -> Iterator[Finding]:
     """One dense layer holds more than half of all parameters of a network that is not all dense."""
     nodes = network.graph.nodes[: network.fitting]
+    mistaken = {found.node.name for found in missing_flattens(network)}  # whose size is another once that is mended
     total = sum(own.total for own in network.parameters)
     mixed = any(own.macs and node.layer.family != "dense" for own, node in zip(network.operations, nodes, strict=True))
     for own, node in zip(network.parameters, nodes, strict=True):
         dense = node.layer.family == "dense" and not node.layer.is_lookup
-        if mixed and dense and 2 * own.total > total:
+        if mixed and dense and 2 * own.total > total and node.name not in mistaken:
             message = f"a dense layer holds {100 * own.total / total:.1f} % of all parameters"
             reason = f"{own.total:,} of {total:,}"
             remedy = "let it read less, by pooling before it, or give it fewer features"

@@ -1,9 +1,12 @@
 """Checks of edges and receptive fields."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.lint.rule import Finding, counted, rule, steps
+from archcalc.analysis.layout import missing_flattens
+from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.analysis.receptive_field import Field
 from archcalc.errors import quoted
 from archcalc.graph import Node
@@ -27,22 +30,62 @@ def _find_unread(network: AnalysedGraph) -> Iterator[Finding]:
             yield Finding((node.name,), "nothing reads it", node.path, reason, f"list it in outputs, {remedy}")
 
 
+class Shift(NamedTuple):
+    """Branches that meet at a layer with different centres; `side` is where the widest field looks, beside others."""
+
+    step: Step
+    centers: tuple[float, ...]
+    unit: str
+    side: str
+
+    @property
+    def apart(self) -> float:
+        return self.centers[-1] - self.centers[0]
+
+
 @rule("G302", "misaligned-branches")
 def _find_misaligned(network: AnalysedGraph) -> Iterator[Finding]:
-    """Branches meet whose receptive fields have different centres."""
+    """Branches meet whose receptive fields have different centres; a shift that all have is named once."""
+    alike: defaultdict[tuple[str, str], list[Shift]] = defaultdict(list)
+    for shift in _shifts(network):
+        alike[shift.unit, shift.side].append(shift)
+    for (_, side), shifts in alike.items():
+        if side and len({(shift.step.node.path, shift.centers) for shift in shifts}) > 1:
+            yield _systematic(shifts)
+        else:
+            yield from map(_single, shifts)
+
+
+def _shifts(network: AnalysedGraph) -> Iterator[Shift]:
     for step in steps(network):
-        axes = network.receptive_fields.misaligned.get(step.edge, ())
-        centers = sorted({center for axis in axes if (center := axis.center) is not None})
-        if not centers:
+        axes = [axis for axis in network.receptive_fields.misaligned.get(step.edge, ()) if axis.center is not None]
+        centers = tuple(sorted({float(axis.center or 0) for axis in axes}))
+        if len(centers) < 2:
             continue
-        apart = float(centers[-1] - centers[0])
-        unit = "hop" if axes[0].hops else "input position"
-        message = f"branches meet that look at different places, {apart:.15g} {unit}{'s' * (apart != 1)} apart"
-        reason = (
-            f"the fields of their first units have centres {', '.join(f'{float(center):.15g}' for center in centers)}"
-        )
-        remedy = "pad the branches so that their centres agree, or crop one of them with slice"
-        yield Finding((step.node.name,), message, (*step.node.path, "inputs"), reason, remedy)
+        narrowest, *_, widest = sorted(axes, key=lambda axis: axis.size or 0)
+        behind = float(narrowest.center or 0) - float(widest.center or 0)
+        side = "" if narrowest.size == widest.size or not behind else "earlier" if behind > 0 else "later"
+        yield Shift(step, centers, "hop" if axes[0].hops else "input position", side)
+
+
+def _single(shift: Shift) -> Finding:
+    node, apart = shift.step.node, shift.apart
+    message = f"branches meet that look at different places, {apart:.15g} {shift.unit}{'s' * (apart != 1)} apart"
+    centers = ", ".join(f"{center:.15g}" for center in shift.centers)
+    reason = f"the fields of their first units have centres {centers}"
+    remedy = "pad the branches so that their centres agree, or crop one of them with slice"
+    return Finding((node.name,), message, (*node.path, "inputs"), reason, remedy)
+
+
+def _systematic(shifts: list[Shift]) -> Finding:
+    """One finding for a shift that has one cause: windows that all reach further to the same side."""
+    least, most = min(shift.apart for shift in shifts), max(shift.apart for shift in shifts)
+    apart = f"{least:.15g}" if least == most else f"{least:.15g} to {most:.15g}"
+    message = f"branches meet that look at different places, {apart} {shifts[0].unit}s apart"
+    reason = f"in each, the branch with the wider field looks {shifts[0].side}, as padding at one end makes it"
+    remedy = "leave it so if the network is to be causal; else pad both ends alike"
+    path = (*shifts[0].step.node.path, "inputs")
+    return Finding(tuple(shift.step.node.name for shift in shifts), message, path, reason, remedy)
 
 
 @rule("R401", "unproductive-layers")
@@ -76,6 +119,8 @@ def _sizes(field: Field) -> str:
 @rule("R402", "field-too-small")
 def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
     """No unit sees the whole input."""
+    if missing_flattens(network):
+        return  # which is why no unit sees the whole
     fields = network.receptive_fields.edges[len(network.graph.inputs) :]
     known = [field for field in fields if isinstance(field, Field)]
     uncounted = {field.shape for field in known if any(axis.hops for axis in field.axes)}
@@ -94,7 +139,8 @@ def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
 
 def _why_small(fields: list[Field]) -> tuple[str, str]:
     """Why no unit sees the whole input, and what to do."""
-    if any(axis.advance == 0 for field in fields for axis in field.axes):
+    axes = ((axis, size) for field in fields for axis, size in zip(field.axes, field.shape, strict=True))
+    if any(axis.advance == 0 and (axis.size or 0) < size for axis, size in axes):
         reason, remedy = "strides have dropped the rest before a layer reads the whole map", "use sizes that fit"
     else:
         reason = "the receptive field of every layer is smaller than the input"

@@ -1,0 +1,95 @@
+"""Which axis of every tensor holds channels or features, and which layers take another axis for it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.facts import LayerFacts
+from archcalc.arithmetic import product
+from archcalc.graph import Node
+from archcalc.layers.base import INTEGER, Shape, Tensor, resolve_axis
+
+IMAGE_CHANNELS = 4  # at most, of an input that is taken for an image or a video
+
+
+class Mistaken(NamedTuple):
+    """A layer that combines the values along `axis`, though `channels` is the axis of channels or features."""
+
+    edge: int
+    node: Node
+    shape: Shape  # of what it reads
+    axis: int
+    channels: int
+
+
+def channel_axes(network: AnalysedGraph) -> list[int | None]:
+    """The axis of channels or features on every edge; None where nothing says which it is."""
+    axes = [_of_input(tensor) for tensor in network.graph.inputs.values()]
+    for node, facts in network.known():
+        axes.append(_behind(facts, [axes[source] for source in node.sources]))
+    return axes
+
+
+def _of_input(tensor: Tensor) -> int | None:
+    """Of an input of three axes or more, the first is taken for channels if it looks like an image's."""
+    first, *others = tensor.shape or (0,)
+    image = len(others) >= 2 and first <= IMAGE_CHANNELS < min(others)
+    return 0 if image and tensor.dtype not in INTEGER else None
+
+
+def _behind(facts: LayerFacts, axes: list[int | None]) -> int | None:
+    layer, rank = facts.layer, len(facts.output.shape)
+    if layer.is_lookup:
+        return rank - 1
+    normalizes = layer.family == "normalization" and axes[0] is not None  # which leaves axes as they are
+    if layer.channel_axis is not None and not normalizes:
+        return resolve_axis(layer.channel_axis, rank) if rank else None
+    found = {
+        None if reads[axis].mixed and rank > 1 else reads[axis].axis
+        for axis, reads in zip(axes, facts.reads, strict=True)
+        if axis is not None and reads
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def missing_flattens(network: AnalysedGraph) -> list[Mistaken]:
+    """Dense layers and attention that read an axis of positions as if it held features."""
+    return [found for found in mistaken_axes(network) if found.node.layer.family in ("dense", "attention")]
+
+
+def mistake(network: AnalysedGraph, found: Mistaken) -> str:
+    """What is wrong before a layer of `missing_flattens`, in a few words."""
+    if found.node.layer.family == "attention":
+        return "positions are read as features"
+    return "flatten leaves the channels apart" if incomplete_flatten(network, found) else "flatten is missing"
+
+
+def incomplete_flatten(network: AnalysedGraph, found: Mistaken) -> Node | None:
+    """The flatten right before a layer, if it joins the positions alone."""
+    source = found.node.sources[0] - len(network.graph.inputs)
+    before = network.graph.nodes[source] if source >= 0 else None
+    return before if before is not None and getattr(before.layer, "start_dim", None) else None
+
+
+def mistaken_axes(network: AnalysedGraph) -> Iterator[Mistaken]:
+    """The layers that combine values along another axis of their first input than that of channels or features."""
+    axes = channel_axes(network)
+    for position, (node, facts) in enumerate(network.known()):
+        channels = axes[node.sources[0]] if node.sources else None
+        combined = _combined_axes(facts)
+        if channels is None or not combined or channels in combined:
+            continue
+        shape = facts.inputs[0].shape
+        if shape[combined[-1]] != product(shape):  # or else there is nothing beside that axis
+            yield Mistaken(network.edge(position), node, shape, combined[-1], channels)
+
+
+def _combined_axes(facts: LayerFacts) -> list[int]:
+    """The axes along which a layer that looks for features combines values, in order."""
+    layer, rank = facts.layer, len(facts.inputs[0].shape) if facts.inputs else 0
+    if layer.sums_to_one:
+        return [resolve_axis(getattr(layer, "dim"), rank)]  # noqa: B009  # a fact of these layers alone
+    if layer.channel_axis != -1 or layer.family not in ("dense", "attention", "normalization"):
+        return []
+    shape = getattr(layer, "normalized_shape", None)
+    return [*range(rank - (len(shape) if isinstance(shape, tuple) else 1), rank)]

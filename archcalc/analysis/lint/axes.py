@@ -1,0 +1,72 @@
+"""Checks of layers that take an axis of positions for that of channels or features."""
+
+from collections.abc import Iterator
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.layout import Mistaken, incomplete_flatten, missing_flattens, mistake, mistaken_axes
+from archcalc.analysis.lint.rule import Finding, Step, rule, steps
+from archcalc.errors import Path, quoted
+from archcalc.layers.base import AXIS_NAMES, Shape, resolve_axis, size_text
+
+
+def _axis_name(axis: int, shape: Shape) -> str:
+    """An axis of positions by its name: `the width`."""
+    names = AXIS_NAMES.get(len(shape))
+    return f"the {names[axis]}" if names and axis > 0 else f"axis {axis}"
+
+
+@rule("G303", "missing-flatten")
+def _find_missing_flattens(network: AnalysedGraph) -> Iterator[Finding]:
+    """A dense layer or attention reads an axis of positions as if it held features."""
+    for found in missing_flattens(network):
+        node, shape = found.node, found.shape
+        output = network.tensors[found.edge]
+        reason = f"{node.layer.type} reads the last axis of {size_text(shape)}, {_axis_name(found.axis, shape)}"
+        reason += f", as its features, and gives {size_text(output.shape if output else ())}"
+        remedy, path = _in_place_of(network, found)
+        yield Finding((node.name,), mistake(network, found), path, reason, remedy)
+
+
+def _in_place_of(network: AnalysedGraph, found: Mistaken) -> tuple[str, Path]:
+    """What to write, and where."""
+    order = [*(axis for axis in range(len(found.shape)) if axis != found.channels), found.channels]
+    turned = f'{{ type = "permute", dims = {order} }}'
+    if found.node.layer.family == "attention":
+        return f"put {turned} before it", found.node.path
+    if flatten := incomplete_flatten(network, found):
+        remedy = f"let {quoted(flatten.name)} join all axes, without start_dim: the batch is not counted"
+        return remedy, (*flatten.path, "start_dim")
+    return f'put {{ type = "flatten" }} before it; or {turned}, for a layer at every position', found.node.path
+
+
+@rule("G304", "wrong-axis")
+def _find_wrong_axes(network: AnalysedGraph) -> Iterator[Finding]:
+    """A softmax or a normalization runs along an axis of positions, or a softmax over a single value."""
+    wrong = {found.edge: found for found in mistaken_axes(network)}
+    for step in steps(network):
+        found = wrong.get(step.edge)
+        if step.node.layer.sums_to_one:
+            yield from _of_softmax(step, found, step.edge in network.graph.outputs)
+        elif found is not None and step.node.layer.family == "normalization":
+            message = f"{step.node.layer.type} normalizes positions, not channels"
+            reason = (
+                f"its features are the last axis of {size_text(found.shape)}, {_axis_name(found.axis, found.shape)}"
+            )
+            remedy = "use group_norm with num_groups = 1, or permute the channels to the last axis before it"
+            yield Finding((step.node.name,), message, step.node.path, reason, remedy)
+
+
+def _of_softmax(step: Step, found: Mistaken | None, is_output: bool) -> Iterator[Finding]:
+    """A softmax over a single value; one over positions, where it is the output or leaves other positions apart."""
+    name, layer, shape = step.node.name, step.node.layer, step.inputs[0].shape
+    dim: int = getattr(layer, "dim")  # noqa: B009  # a fact of these layers alone
+    axis, path = resolve_axis(dim, len(shape)), (*step.node.path, "dim")
+    instead = f"set dim = {found.channels}" if found and shape[found.channels] > 1 else None
+    if shape[axis] == 1:
+        message = f"{layer.type} over a single value is always {'0' if 'log' in layer.type else '1'}"
+        reason = f"axis {axis} of {size_text(shape)} has one value"
+        yield Finding((name,), message, path, reason, instead or "use sigmoid for a single output")
+    elif found and instead and (is_output or sum(size > 1 for size in shape) > 2):
+        message = f"{layer.type} adds up to 1 along {_axis_name(axis, shape)}, not over the channels"
+        reason = f"dim = {dim} is axis {axis} of {size_text(shape)}, and the channels are axis {found.channels}"
+        yield Finding((name,), message, path, reason, instead)
