@@ -318,6 +318,7 @@ def built_with_inputs(name: str) -> tuple[nn.Module, list[torch.Tensor]]:
     return build(network).eval(), [values.to_dense() for values in random_inputs(network, 2, "cpu")]
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_spec_can_be_exported_as_a_graph(name: str) -> None:
     built, values = built_with_inputs(name)
@@ -326,6 +327,7 @@ def test_every_shipped_spec_can_be_exported_as_a_graph(name: str) -> None:
     torch.testing.assert_close(exported.module()(*values), built(*values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_spec_can_be_compiled_in_one_piece(name: str) -> None:
     torch.compiler.reset()  # it keeps but a few compiled forms of a function

@@ -21,7 +21,7 @@ COUNTS = dict.fromkeys(STATIC, 60) | {
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 # Surfaces with faults that are known and being mended.
-PENDING = {"lint", "fields", "verify", "memory", "diagram"}
+PENDING = {"fields", "verify", "memory"}
 
 
 @pytest.mark.parametrize("surface", [surface for surface in COUNTS if surface not in PENDING])

@@ -10,7 +10,7 @@ from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import Layer, size_text
-from archcalc.numbers.bounds import value_text
+from archcalc.numbers.bounds import Unknown, value_text
 from archcalc.report.text_table import shortened
 from archcalc.report.units import engineering
 
@@ -266,7 +266,7 @@ class _Painter:
         row = self.lines.total(tile)
         name = f"{tile.name} to {tile.last}" if tile.block == "" else tile.name
         name = name if tile.copies == 1 else f"{tile.name} to {tile.last}, {tile.copies} equal ones, each:"
-        macs = "unknown MACs" if row.macs is None else f"{row.macs:,} MACs"
+        macs = "unknown MACs" if isinstance(row.macs, Unknown) else f"{value_text(row.macs)} MACs"
         lines = [f"{_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
         if not tile.is_closed:
             for position in tile.layers:

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 from examples import EXAMPLES, Example
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import archcalc
 from archcalc.analysis.analysed import AnalysedGraph
@@ -223,38 +221,6 @@ def test_every_layer_type_is_counted_whole(example: Example, batch: int) -> None
     check_own(network)
     for convention in CONVENTIONS.values():
         check_sums(read_as(network, convention))
-
-
-ENTRIES = [
-    'type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1',
-    'type = "conv2d", out_channels = 4, kernel_size = 1, groups = 2, bias = false',
-    'type = "conv_transpose2d", out_channels = 4, kernel_size = 2, stride = 2',
-    *(f'type = "{name}"' for name in ("batch_norm", "instance_norm", "prelu", "relu", "relu6", "silu", "softmax")),
-    'type = "max_pool2d", kernel_size = 2',
-    'type = "adaptive_avg_pool2d", output_size = [3, 5]',
-    'type = "upsample", scale_factor = 2, mode = "bilinear"',
-    'type = "linear", out_features = 6',
-    'type = "layer_norm"',
-    'type = "dropout"',
-]
-LAYERS = st.lists(st.tuples(st.sampled_from(ENTRIES), st.booleans()), min_size=1, max_size=8)
-
-
-@settings(deadline=None, derandomize=True, max_examples=60, database=None)
-@given(chosen=LAYERS, batch=st.integers(1, 5))
-def test_random_networks_add_up(chosen: list[tuple[str, bool]], batch: int) -> None:
-    entries = ", ".join(f"{{ {entry}, functional = {str(called).lower()} }}" for entry, called in chosen)
-    try:
-        network = archcalc.loads(f'name = "x"\ninputs.x = [4, 12, 12]\nlayers = [{entries}]', batch=batch)
-    except archcalc.ShapeError:
-        return
-    check_own(network.analysed)
-    singles = archcalc.loads(f'name = "x"\ninputs.x = [4, 12, 12]\nlayers = [{entries}]')
-    for name in CONVENTIONS:
-        reading = network.count(name)
-        check_sums(reading)
-        if name != "connections":
-            assert reading.total == batch * singles.count(name).total
 
 
 # --- what is known of single conventions ---------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from surfaces.runner import loaded
 
 
 def check_reconcile(drawn: Drawn) -> None:
-    """Of every convention the terms add up to its total, and so do the layers."""
-    network = loaded(drawn)
+    """Of every convention the terms add up to its total, and so do the layers, and the samples of a batch."""
+    network, single = loaded(drawn), drawn.load(batch=1).reconcile()
     found = network.reconcile()
     assert found.to_dict()
     for name, reading in found.readings.items():
@@ -20,6 +20,8 @@ def check_reconcile(drawn: Drawn) -> None:
         if not isinstance(reading.total, Inexact):
             assert sum(certain(term.value) for term in reading.terms) == reading.total, name
             assert sum(reading.layers) == reading.total, name
+            batch = 1 if name == "connections" else network.batch
+            assert reading.total == batch * single.readings[name].total, name
     assert found.readings["macs"].total == network.totals.macs
 
 

@@ -10,6 +10,7 @@ from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.arithmetic import product
 from archcalc.errors import Path
 from archcalc.layers.base import Layer, Shape, resolve_axis
+from archcalc.numbers.bounds import known
 
 
 @rule("P201", "bias-before-normalization")
@@ -82,7 +83,8 @@ def _find_dominant_dense(network: AnalysedGraph) -> Iterator[Finding]:
     nodes = network.graph.nodes[: network.fitting]
     mistaken = {found.node.name for found in missing_flattens(network)}  # whose size is another once that is mended
     total = sum(own.total for own in network.parameters)
-    mixed = any(own.macs and node.layer.family != "dense" for own, node in zip(network.operations, nodes, strict=True))
+    counted_layers = zip(network.operations, nodes, strict=True)
+    mixed = any(known(own.macs) != 0 and node.layer.family != "dense" for own, node in counted_layers)
     for own, node in zip(network.parameters, nodes, strict=True):
         dense = node.layer.family == "dense" and not node.layer.is_lookup
         if mixed and dense and 2 * own.total > total and node.name not in mistaken:
