@@ -11,6 +11,7 @@ from test_hand_written import HAND_WRITTEN
 from test_torchvision import CASES, Case, parts_of_reference, reference
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision_memory import HELD_LONGER, INFERRED, PASSES, calculated, recorded
 
 import archcalc
 from archcalc.pytorch.device import random_inputs
@@ -113,3 +114,24 @@ def reference_table() -> str:
         totals = archcalc.load(row.spec).totals
         rows.append(f"| `{row.spec}` | {totals.parameters:,} | {totals.macs:,} | {row.source} | {row.agreement()} |")
     return "\n".join(rows)
+
+
+def memory_table() -> str:
+    """Peaks beside those of torchvision's modules, in Markdown: a row for each spec, in the order of their names."""
+    columns = [f"{which}, bytes | torchvision" for which in PASSES]
+    rows = [f"| spec | {' | '.join(columns)} | what torchvision holds longer |", "|---|--:|--:|--:|--:|---|"]
+    cases = [case for case in INFERRED if not case.variables]
+    return "\n".join([*rows, *(_memory_row(case) for case in sorted(cases, key=lambda case: case.spec))])
+
+
+def _memory_row(case: Case) -> str:
+    cells = [f"`{case.spec}`"]
+    reasons = set[str]()
+    for which in PASSES:
+        said, seen = calculated(case, which).peak, recorded()[case.spec][which]
+        more, reason = HELD_LONGER.get((case.spec, which), (0, ""))
+        share = f"{100 * (seen - said) / seen:+.1f} %"
+        shown = "equal" if said == seen else f"{seen:,} ({seen - said:+,}, {share})"
+        cells += [f"{said:,}", shown if seen - said == more else f"DIFFERS: {shown}"]
+        reasons |= {reason} - {""}
+    return f"| {' | '.join([*cells, ', '.join(reasons)])} |"

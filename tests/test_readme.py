@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from references import reference_table
+from references import memory_table, reference_table
 
 import archcalc
 from archcalc.analysis.conventions import CONVENTIONS
@@ -77,6 +77,7 @@ def current() -> str:
         "layers": layer_list(),
         "rules": rule_list(),
         "references": reference_table(),
+        "memory": memory_table(),
         "quantities": quantity_list(),
         "conventions": convention_list(),
     }

@@ -5,10 +5,11 @@ after the last layer that reads it. The modules of blocks would hold their input
 """
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -94,6 +95,36 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
             yield compare("peak memory", which, said.peak, found.peak, f"bytes, for a batch of {BATCH}")
 
 
+def observe_call(module: nn.Module, inputs: tuple[torch.Tensor, ...], training: bool = False) -> int:
+    """Call any module once, in training with its backward pass; returns the bytes alive at once at most.
+
+    Whatever its code holds longer than the next operation needs it is alive, too.
+    """
+    tracker = tracker_of(module.train(training), inputs)
+    with tracker, torch.set_grad_enabled(training):
+        outputs = module(*inputs)
+        if training:
+            go_back(outputs if isinstance(outputs, tuple) else (outputs,))
+    return tracker.highest
+
+
+def tracker_of(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> StorageTracker:
+    """A tracker that knows what is there before a module runs."""
+    tracker = StorageTracker()
+    constants = (value for part in module.modules() for value in vars(part).values())
+    for tensor in (*module.parameters(), *module.buffers(), *constants, *inputs):
+        if isinstance(tensor, torch.Tensor):
+            tracker.follow(tensor)
+    return tracker
+
+
+def go_back(outputs: Iterable[torch.Tensor]) -> None:
+    """The backward pass, from a gradient for each output that can have one."""
+    if trained := [output for output in outputs if output.requires_grad]:
+        loss = _Loss.apply(*trained)
+        loss.backward(torch.empty_like(loss))
+
+
 def observe_memory(
     network: Network,
     dtype: str | None = None,
@@ -111,12 +142,8 @@ def observe_memory(
 def watch(network: Network, device: str, dtype: str | None, training: bool, batch: int | None) -> ObservedMemory:
     """The same on a device."""
     built = build(network, device, dtype).train(training)
-    tracker = StorageTracker()
     inputs = random_inputs(network, batch or network.batch, device, dtype)
-    constants = (value for module in built.modules() for value in vars(module).values())
-    for tensor in (*built.parameters(), *built.buffers(), *constants, *inputs):
-        if isinstance(tensor, torch.Tensor):
-            tracker.follow(tensor)
+    tracker = tracker_of(built, inputs)
     with tracker:
         forward = run(network, built, inputs, training, tracker)
     gradients = sum(p.grad.untyped_storage().nbytes() for p in built.parameters() if p.grad is not None)
@@ -133,9 +160,7 @@ def run(
     """One layer after the other, then in training the backward pass; returns the most alive in each layer."""
     with torch.set_grad_enabled(training):
         outputs, forward = _run_layers(network, built, dict(enumerate(inputs)), tracker or StorageTracker())
-        if trained := [output for output in outputs if output.requires_grad]:
-            loss = _Loss.apply(*trained)
-            loss.backward(torch.empty_like(loss))
+        go_back(outputs)
     return forward
 
 
