@@ -3,13 +3,14 @@
 import gc
 import sys
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Any
 
 import click
 
 from archcalc import __version__
-from archcalc.errors import ArchcalcError
+from archcalc.cli.terminal import echo
+from archcalc.errors import ArchcalcError, printable
 
 COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
@@ -84,7 +85,7 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         _give_up_output()
-        click.echo(f"error: cannot write the output: {(error.strerror or str(error)).lower()}", err=True)
+        echo(f"error: cannot write the output: {(error.strerror or str(error)).lower()}", err=True)
         sys.exit(2)
 
 
@@ -99,13 +100,13 @@ def _run() -> int:
     except click.exceptions.Exit as exit_request:
         return exit_request.exit_code
     except click.ClickException as error:
-        error.show()
+        echo(_usage(error), err=True)
         return 2
     except ArchcalcError as error:
-        click.echo(_described(error), err=True)
+        echo(_described(error), err=True)
         return 2
     except MemoryError:
-        click.echo("error: the network is too large for the memory of this machine", err=True)
+        echo("error: the network is too large for the memory of this machine", err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -115,6 +116,14 @@ def _run() -> int:
 def _described(error: ArchcalcError) -> str:
     text = "\n\n".join([str(error), *getattr(error, "__notes__", ())])
     return text if text.startswith("error") else f"error: {text}"
+
+
+def _usage(error: click.ClickException) -> str:
+    """What click says. It repeats arguments as they are; their line ends must not look like more messages."""
+    shown = StringIO()
+    error.show(file=shown)
+    head, mark, message = shown.getvalue().partition("Error: ")
+    return f"{head}{mark}{printable(' '.join(message.split()))}"
 
 
 def _give_up_output() -> None:

@@ -7,7 +7,7 @@ import click
 from archcalc.cli.interrupt import interruptible
 from archcalc.cli.options import FileName, value_options
 from archcalc.cli.output import check_writable, write_file
-from archcalc.cli.terminal import progress_bar, terminal_style
+from archcalc.cli.terminal import echo, progress_bar, terminal_style
 from archcalc.errors import UsageError
 from archcalc.report.benchmark import Benchmark
 from archcalc.report.benchmark_table import FORMATS, render
@@ -52,10 +52,10 @@ class _Target(NamedTuple):
             if self.output:
                 write_file(self.output, text + "\n", self.force)
         except UsageError:
-            click.echo(text)  # long work is not lost for a full disk
+            echo(text)  # long work is not lost for a full disk
             raise
         if not self.output:
-            click.echo(text)
+            echo(text)
         if self.device_file:
             write_file(self.device_file, result.measured_device().to_toml(), self.force)
 

@@ -9,9 +9,11 @@ import click
 import archcalc
 from archcalc.analysis.lint import RULES, select
 from archcalc.cli.options import batch_option, network_options, split_settings
+from archcalc.cli.terminal import echo
 from archcalc.errors import SHOWN, Diagnostic, SpecError, UsageError
 from archcalc.quantities import QUANTITIES, Bound
 from archcalc.report.budget import check_budget, limits_of
+from archcalc.report.json_text import json_text
 from archcalc.spec.budget import Limit
 
 RULE_LIST = "\n".join(f"  {rule.code}  {rule.name}" for rule in RULES)
@@ -66,7 +68,7 @@ def command(
     errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
     failures = [diagnostic for diagnostic in found if diagnostic.severity == "failure"]
     findings = select([d for d in found if d.severity == "warning"], _codes(selected), _codes(ignored))
-    click.echo(_RENDERERS[format_name](errors + failures + findings, len(specs)))
+    echo(_RENDERERS[format_name](errors + failures + findings, len(specs)))
     if errors or failures or (findings and strict):
         sys.exit(2 if errors else 1)
 
@@ -94,8 +96,6 @@ def _text(found: list[Diagnostic], specs: int) -> str:
 
 
 def _json(found: list[Diagnostic], _specs: int) -> str:
-    import json
-
     rows = [
         {
             "code": d.code,
@@ -108,7 +108,7 @@ def _json(found: list[Diagnostic], _specs: int) -> str:
         }
         for d in found
     ]
-    return json.dumps(rows, indent=2, ensure_ascii=False)
+    return json_text(rows)
 
 
 def _github(found: list[Diagnostic], _specs: int) -> str:

@@ -6,7 +6,7 @@ import click
 
 from archcalc.cli.options import batch_option, counting_option, depth_option, given_values, network_options
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
-from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
 from archcalc.errors import UsageError, printable
 from archcalc.quantities import SUMS, quantity_name
 from archcalc.report.comparison import compare
@@ -60,6 +60,6 @@ def command(
     counting = options.pop("counting")
     shown = _quantity(quantity, counting)
     comparison = compare(load_specs(specs, **options), depth, counting)
-    click.echo(render(comparison, chosen, shown, differences, terminal_style()))
+    echo(render(comparison, chosen, shown, differences, terminal_style()))
     if given := given_values(options["variables"], options["inputs"]):
-        click.echo(f"note: every network is with {printable(given)}", err=True)
+        echo(f"note: every network is with {printable(given)}", err=True)

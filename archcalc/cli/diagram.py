@@ -7,10 +7,11 @@ import click
 import archcalc
 from archcalc.cli.options import MAX_DIGITS, FileName, network_options
 from archcalc.cli.output import check_writable, write_file
+from archcalc.cli.terminal import echo
 from archcalc.diagram.picture import Look, Picture, draw
 from archcalc.diagram.quantities import HEATS, LINES, check_names
 from archcalc.diagram.style import STYLES
-from archcalc.errors import UsageError
+from archcalc.errors import UsageError, quoted
 
 FORMS = ("svg", "pdf", "png", "dot")
 
@@ -65,13 +66,13 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
         return
     picture = draw(archcalc.load(spec, **options), Look(show=names, **wanted))
     if picture.folded:
-        click.echo(f"note: {picture.folded} (--depth all unfolds everything)", err=True)
+        echo(f"note: {picture.folded} (--depth all unfolds everything)", err=True)
     _put(_drawn(picture, chosen), output, force)
 
 
 def _put(content: str | bytes, output: str | None, force: bool) -> None:
     if output is None:
-        click.echo(content, nl=False)
+        echo(content, nl=False)
     else:
         write_file(output, content, force)
 
@@ -90,7 +91,9 @@ def _form(output: str | None) -> str:
         return "svg"
     ending = output.lower().rpartition(".")[2]
     if ending not in FORMS:
-        raise UsageError(f"a file that ends in .{ending} says not what to draw: add --to, with {', '.join(FORMS)}")
+        raise UsageError(
+            f"a file that ends in {quoted(f'.{ending}')} says not what to draw: add --to, with {', '.join(FORMS)}"
+        )
     return ending
 
 

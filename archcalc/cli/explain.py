@@ -6,6 +6,7 @@ import click
 
 import archcalc
 from archcalc.cli.options import batch_option, network_options
+from archcalc.cli.terminal import echo
 
 
 @click.command("explain", short_help="Show how every number of a layer came about.")
@@ -24,4 +25,4 @@ def command(spec: str, layer: str | None, batch: int, **network: Any) -> None:
     loaded = archcalc.load(spec, batch=batch, **network)
     names = [layer] if layer is not None else [row.name for row in loaded.layers]
     for number, name in enumerate(names):
-        click.echo(("\n" if number else "") + str(loaded.explain(name)))
+        echo(("\n" if number else "") + str(loaded.explain(name)))

@@ -7,6 +7,7 @@ import click
 import archcalc
 from archcalc.cli.options import FileName, network_options
 from archcalc.cli.output import check_writable, write_file
+from archcalc.cli.terminal import echo
 from archcalc.errors import UsageError
 
 
@@ -38,6 +39,6 @@ def command(spec: str, form: str | None, output: str | None, force: bool, **netw
         return
     text = archcalc.load(spec, **network).to_source()
     if output is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
     else:
         write_file(output, text, force)

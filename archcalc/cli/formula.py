@@ -6,7 +6,7 @@ import click
 
 import archcalc
 from archcalc.cli.options import MAX_DIGITS, inputs_option, settings_option, training_option
-from archcalc.cli.terminal import terminal_style
+from archcalc.cli.terminal import echo, terminal_style
 from archcalc.errors import UsageError
 
 FORMATS = ("plain", "markdown", "latex", "json")
@@ -46,4 +46,4 @@ def command(
     from archcalc.report.formula import render
 
     names = None if not layers and not every_layer else [*layers] or [row.name for row in formula.layers]
-    click.echo(render(formula, format_name, names, terminal_style()))
+    echo(render(formula, format_name, names, terminal_style()))

@@ -6,6 +6,7 @@ from typing import Any
 import click
 import msgspec
 
+from archcalc.cli.terminal import echo
 from archcalc.errors import UsageError, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
@@ -25,7 +26,7 @@ def command(context: click.Context, type_name: str | None) -> None:
         _describe(LAYER_TYPES[type_name], formatter)
     else:
         raise UsageError(f"no layer type is called {quoted(type_name)}; {type_remedy(type_name, (), None)}")
-    click.echo(formatter.getvalue().rstrip())
+    echo(formatter.getvalue().rstrip())
 
 
 def _list(formatter: click.HelpFormatter) -> None:

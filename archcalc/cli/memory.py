@@ -1,6 +1,5 @@
 """`archcalc memory`."""
 
-import json
 import sys
 from typing import Any
 
@@ -9,10 +8,11 @@ import click
 import archcalc
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS, check_options
 from archcalc.cli.options import depth_option, network_options
-from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
 from archcalc.errors import UsageError
 from archcalc.numbers.bounds import AtLeast, AtMost, Lower, causes_of, known, reason_of, value_text
 from archcalc.quantities import BYTES, whole_amount
+from archcalc.report.json_text import json_text
 from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
 from archcalc.report.network import Network
 from archcalc.report.text_table import reason_lines
@@ -69,7 +69,7 @@ def command(  # noqa: PLR0913  # one for each option
         sys.exit(_print_largest(loaded, fits, format_name == "json", options))
     memory = fold_memory(loaded.memory(**options), loaded.graph, depth)  # type: ignore[arg-type]
     chosen = format_name or ("table" if output_is_terminal() else "plain")
-    click.echo(render_memory(memory, loaded.graph, chosen, terminal_style()))
+    echo(render_memory(memory, loaded.graph, chosen, terminal_style()))
 
 
 def _print_largest(network: Network, limit: int, as_json: bool, options: dict[str, Any]) -> int:
@@ -88,9 +88,9 @@ def _print_largest(network: Network, limit: int, as_json: bool, options: dict[st
             "lower_bound": isinstance(more, AtLeast),
             "unknown": reason_of(more),
         }
-        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        echo(json_text(record))
     else:
-        click.echo("\n".join(_answer(largest, limit, found, more)))
+        echo("\n".join(_answer(largest, limit, found, more)))
     return 0 if batch and batch == largest else 1
 
 

@@ -1,6 +1,5 @@
 """`archcalc range`."""
 
-import json
 from typing import Any
 
 import click
@@ -8,8 +7,9 @@ import click
 import archcalc
 from archcalc.analysis.input_range import find_ranges
 from archcalc.cli.options import network_options
-from archcalc.cli.terminal import progress_bar, terminal_style
+from archcalc.cli.terminal import echo, progress_bar, terminal_style
 from archcalc.report.input_range import ranges_to_dict, render_ranges
+from archcalc.report.json_text import json_text
 
 
 @click.command("range", short_help="Say which sizes of an input work, lose nothing, and are of use.")
@@ -27,6 +27,6 @@ def command(spec: str, format_name: str, **network: Any) -> None:
     with progress_bar("input sizes") as progress:
         ranges = find_ranges(loaded.analysed, progress)
     if format_name == "json":
-        click.echo(json.dumps(ranges_to_dict(loaded, ranges), indent=2, ensure_ascii=False))
+        echo(json_text(ranges_to_dict(loaded, ranges)))
     else:
-        click.echo(render_ranges(loaded, ranges, terminal_style()))
+        echo(render_ranges(loaded, ranges, terminal_style()))

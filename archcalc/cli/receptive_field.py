@@ -7,9 +7,10 @@ import click
 import archcalc
 from archcalc.cli.options import FileName, depth_option, network_options
 from archcalc.cli.output import check_writable, write_file
-from archcalc.cli.terminal import terminal_style
+from archcalc.cli.terminal import echo, terminal_style
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError
+from archcalc.report.json_text import json_text
 from archcalc.report.unit_field import render_unit_field, unit_field_to_dict
 
 
@@ -53,8 +54,6 @@ def command(spec: str, image: str | None, style: str, format_name: str, output: 
 
         write_file(output, draw_unit_field(found, style, read_raster(image) if image else None), force)
     if format_name == "json":
-        import json
-
-        click.echo(json.dumps(unit_field_to_dict(found), indent=2, ensure_ascii=False))
+        echo(json_text(unit_field_to_dict(found)))
     else:
-        click.echo(render_unit_field(found, terminal_style()))
+        echo(render_unit_field(found, terminal_style()))

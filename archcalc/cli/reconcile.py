@@ -7,7 +7,7 @@ import click
 
 import archcalc
 from archcalc.cli.options import batch_option, network_options
-from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
 from archcalc.report.reconciliation import FORMATS, render_reconciliation
 
 
@@ -33,6 +33,6 @@ def command(spec: str, batch: int, target: str | None, format_name: str | None, 
     """
     found = archcalc.load(spec, batch=batch, **network).reconcile(target)
     chosen = format_name or ("table" if output_is_terminal() else "plain")
-    click.echo(render_reconciliation(found, chosen, terminal_style()))
+    echo(render_reconciliation(found, chosen, terminal_style()))
     if found.target and not found.matches:
         sys.exit(1)

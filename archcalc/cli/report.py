@@ -7,7 +7,7 @@ import click
 from archcalc.cli.options import FileName, batch_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
-from archcalc.cli.terminal import progress_bar
+from archcalc.cli.terminal import echo, progress_bar
 from archcalc.errors import printable
 
 LARGE = 2_000_000  # bytes of a page that is slow to send
@@ -40,9 +40,9 @@ def command(
     untimed = {network.name for network in networks.values()} - {row.network for row in bench}
     if bench and untimed:
         names = ", ".join(sorted(map(printable, untimed)))
-        click.echo(f"note: {click.format_filename(bench_file or '')} has no times of {names}", err=True)
+        echo(f"note: {printable(bench_file or '')} has no times of {names}", err=True)
     with progress_bar("writing the page") as progress:
         text = render_page(networks, bench, progress)
     write_file(output, text, force)
     if len(text.encode()) > LARGE:
-        click.echo(f"note: the page has {len(text.encode()) / 1e6:.1f} MB; fewer specs make it smaller", err=True)
+        echo(f"note: the page has {len(text.encode()) / 1e6:.1f} MB; fewer specs make it smaller", err=True)

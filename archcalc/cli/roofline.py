@@ -7,7 +7,7 @@ import click
 import archcalc
 from archcalc.cli.options import FileName, batch_option, depth_option, network_options
 from archcalc.cli.output import check_writable, write_file
-from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
 from archcalc.devices import DTYPES, shipped_devices
 from archcalc.errors import UsageError
 from archcalc.report.roofline_table import FORMATS, render, render_devices
@@ -15,7 +15,7 @@ from archcalc.report.roofline_table import FORMATS, render, render_devices
 
 def _list_devices(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(render_devices(shipped_devices(), terminal_style()))
+        echo(render_devices(shipped_devices(), terminal_style()))
         context.exit()
 
 
@@ -70,4 +70,4 @@ def command(
         write_file(output, draw(found, file_format), force)
         return
     chosen = format_name or ("table" if output_is_terminal() else "plain")
-    click.echo(render(found, chosen, terminal_style()))
+    echo(render(found, chosen, terminal_style()))

@@ -1,9 +1,9 @@
 """`archcalc schema`."""
 
-import json
-
 import click
 
+from archcalc.cli.terminal import echo
+from archcalc.report.json_text import json_text
 from archcalc.spec.schema import json_schema
 
 
@@ -13,4 +13,4 @@ def command() -> None:
 
     An editor with TOML support reads it from the first line of a spec: #:schema archcalc.schema.json
     """
-    click.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
+    echo(json_text(json_schema(), indent=1))

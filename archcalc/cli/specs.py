@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from archcalc.cli.terminal import echo
 from archcalc.errors import printable
 from archcalc.spec.document import Document, read, shipped_specs
 from archcalc.spec.problems import shown
@@ -18,12 +19,12 @@ def command(spec: str | None, paths: bool) -> None:
     With a SPEC: what --input and --set can change in it, with the values that it has now.
     """
     if spec is not None:
-        click.echo("\n".join(_described(read(spec))))
+        echo("\n".join(_described(read(spec))))
         return
     found = shipped_specs()
     width = max(map(len, found), default=0)
     for name, path in found.items():
-        click.echo(f"{name:<{width}}  {path if paths else read(path).data['name']}")
+        echo(f"{name:<{width}}  {path if paths else read(path).data['name']}")
 
 
 def _described(document: Document) -> Iterator[str]:

@@ -6,7 +6,7 @@ import click
 
 import archcalc
 from archcalc.cli.options import batch_option, counting_option, depth_option, network_options
-from archcalc.cli.terminal import output_is_terminal, terminal_style
+from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
 from archcalc.report.table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, FORMATS, check_columns, render
 
 
@@ -45,11 +45,11 @@ def command(
     chosen = format_name or ("table" if output_is_terminal() else "plain")
     style = terminal_style()
     try:
-        click.echo(render(archcalc.load(spec, batch=batch, **network).folded(depth, counting), chosen, names, style))
+        echo(render(archcalc.load(spec, batch=batch, **network).folded(depth, counting), chosen, names, style))
     except archcalc.ShapeError as error:
         # What does fit is shown for people; a program gets all or nothing.
         if chosen in ("table", "plain") and error.network.layers:
-            click.echo(render(error.network.folded(depth, counting), chosen, names, style) + "\n")
+            echo(render(error.network.folded(depth, counting), chosen, names, style) + "\n")
         raise
 
 

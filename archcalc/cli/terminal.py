@@ -1,6 +1,7 @@
 """What a command finds out about the terminal it writes to."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,23 @@ from contextlib import contextmanager
 import click
 
 from archcalc.cli.interrupt import interruptible
+from archcalc.errors import printable
 from archcalc.report.text_table import Style
+
+# Line ends, spaces and emphasis of our own; what else a terminal obeys came from a spec, a file or an argument.
+_OWN = re.compile(r"(\n|\t|\xa0|\x1b\[[012]m)")
+
+
+def echo(text: str | bytes, err: bool = False, nl: bool = True) -> None:
+    """Print text: the one way out of every command. Of what is no letter, line ends and our own emphasis pass."""
+    click.echo(cleaned(text) if isinstance(text, str) else text, err=err, nl=nl)
+
+
+def cleaned(text: str) -> str:
+    """The text without all that could steer a terminal, hide in it, or turn its direction."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(part if _OWN.fullmatch(part) else printable(part) for part in _OWN.split(text))
 
 
 def output_is_terminal() -> bool:

@@ -1,6 +1,5 @@
 """`archcalc verify`."""
 
-import json
 import sys
 from typing import Any
 
@@ -8,7 +7,8 @@ import click
 
 import archcalc
 from archcalc.cli.options import network_options
-from archcalc.cli.terminal import progress_bar, terminal_style
+from archcalc.cli.terminal import echo, progress_bar, terminal_style
+from archcalc.report.json_text import json_text
 from archcalc.report.verification import render_verification
 
 
@@ -52,9 +52,9 @@ def command(
         storages = device != "meta" if memory is None else memory
         verification = verify(loaded, device, _names(fields, device), progress, storages)
     if format_name == "json":
-        click.echo(json.dumps(verification.to_dict(), indent=2, ensure_ascii=False))
+        echo(json_text(verification.to_dict()))
     else:
-        click.echo(render_verification(verification, differences, terminal_style()))
+        echo(render_verification(verification, differences, terminal_style()))
     if not verification.agrees:
         sys.exit(1)
 

@@ -10,7 +10,8 @@ import click
 import archcalc
 from archcalc.cli.interrupt import interruptible
 from archcalc.cli.options import batch_option, network_options
-from archcalc.errors import ArchcalcError, SpecError, UsageError
+from archcalc.cli.terminal import echo
+from archcalc.errors import ArchcalcError, SpecError, UsageError, printable
 
 MOST_MILLISECONDS = 500  # until a file is looked at that was saved before anybody watched
 
@@ -53,7 +54,7 @@ def command(spec: str, port: int, **options: Any) -> None:
     full_path = os.path.abspath(path)
     with PageServer(port, page) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        click.echo(f"{server.address} shows {click.format_filename(path)}; Ctrl-C ends it")
+        echo(f"{server.address} shows {printable(path)}; Ctrl-C ends it")
         # The folder, since an editor may put another file in the place of the spec.
         changes = watch(
             os.path.dirname(full_path),

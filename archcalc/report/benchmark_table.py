@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from archcalc.errors import printable
 from archcalc.numbers.bounds import causes_of, quotient, value_text
 from archcalc.report.benchmark import Benchmark, Distribution, LayerTime, Measurement, Row
-from archcalc.report.text_table import Style, display_width, text_table
+from archcalc.report.json_text import json_text
+from archcalc.report.text_table import Style, csv_text, display_width, text_table
 from archcalc.report.units import digits, engineering, engineering_range, mebibytes, percent
 
 FORMATS = ("table", "json", "csv")
@@ -45,9 +46,7 @@ COLUMNS = (
 def render(benchmark: Benchmark, format_name: str, style: Style | None = None) -> str:
     """The benchmark in one of FORMATS."""
     if format_name == "json":
-        import json
-
-        return json.dumps(benchmark.to_dict(), indent=2, ensure_ascii=False)
+        return json_text(benchmark.to_dict())
     if format_name == "csv":
         return _csv(benchmark)
     style = style or Style()
@@ -241,16 +240,9 @@ def _layer(layer: LayerTime, total: float) -> list[str | None]:
 
 
 def _csv(benchmark: Benchmark) -> str:
-    import csv
-    import io
-
     records = [*_records(benchmark)]
-    columns = dict.fromkeys(key for record in records for key in record)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*columns], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue().rstrip("\n")
+    columns = [*dict.fromkeys(key for record in records for key in record)]
+    return csv_text(columns, ([record.get(key) for key in columns] for record in records))
 
 
 def _records(benchmark: Benchmark) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
 from archcalc.quantities import NO_FIELD, Measured, sizes_text
 from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
+from archcalc.report.json_text import json_text
 from archcalc.report.text_table import Style, display_width, escaped, padded, page_table, shortened, text_table
 from archcalc.report.units import exact_percent
 
@@ -43,9 +44,7 @@ def render(
 ) -> str:
     """The comparison in one of FORMATS, with the layers' share of one quantity; JSON has those of all."""
     if format_name == "json":
-        import json
-
-        return json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False)
+        return json_text(comparison.to_dict())
     style = style or Style()
     labels = [printable(label) for label in comparison.labels]
     if format_name == "markdown":

@@ -9,6 +9,7 @@ from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.graph import is_within
 from archcalc.layers.base import Shape
 from archcalc.numbers.bounds import AtLeast, Unknown, causes_of, known, mapped, reason_of, value_text
+from archcalc.report.json_text import json_text
 from archcalc.report.mathematics import write
 from archcalc.report.text_table import Style, display_width, escaped, padded, shortened
 from archcalc.symbolic.doubles import decimals, has_rounding, source_text
@@ -25,9 +26,7 @@ def render(formula: Formula, format_name: str, layers: Sequence[str] | None = No
     """The formula as plain, markdown, latex or json: the network's, or those of `layers` and blocks by name."""
     rows = None if layers is None else _chosen(formula, layers)
     if format_name == "json":
-        import json
-
-        return json.dumps(to_dict(formula, rows), indent=2, ensure_ascii=False)
+        return json_text(to_dict(formula, rows))
     return {"plain": _plain, "markdown": _markdown, "latex": _latex}[format_name](formula, rows, style or Style())
 
 

@@ -1,13 +1,12 @@
 """Memory as text: for a terminal, a pipe, a page, a spreadsheet or a program."""
 
-import json
-
 from archcalc.analysis.memory import LayerMemory, Memory
 from archcalc.errors import printable
 from archcalc.graph import Graph
 from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, AtLeast, causes_of, floor_of, highest, total, value_text
 from archcalc.report.folding import Group, fold
+from archcalc.report.json_text import json_text
 from archcalc.report.text_table import Style, csv_text, escaped, page_table, reason_lines, text_table
 from archcalc.report.units import mebibytes
 
@@ -46,7 +45,7 @@ def _output(group: Group[LayerMemory], before: dict[str, str]) -> int:
 def render_memory(memory: Memory, graph: Graph, format_name: str, style: Style | None = None) -> str:
     """The memory of a network in one of FORMATS."""
     if format_name == "json":
-        return json.dumps(memory.to_dict(), indent=2, ensure_ascii=False)
+        return json_text(memory.to_dict())
     if format_name == "csv":
         return _csv(memory)
     style = style or Style()
@@ -103,5 +102,5 @@ def _foot(memory: Memory, style: Style) -> list[str]:
 
 
 def _csv(memory: Memory) -> str:
-    records = [row.to_dict() | {"name": printable(row.name)} for row in memory.layers]
+    records = [row.to_dict() for row in memory.layers]
     return csv_text([*LayerMemory._fields, "live", "lower_bound"], [[*record.values()] for record in records])

@@ -8,6 +8,7 @@ from archcalc.analysis.counting import Reading, TermTotal
 from archcalc.errors import printable
 from archcalc.numbers.bounds import AtLeast, AtMost, causes_of, gathered, known, reason_of, value_text
 from archcalc.report.figure import Figure
+from archcalc.report.json_text import json_text
 from archcalc.report.table import head
 from archcalc.report.text_table import Style, csv_text, display_width, escaped, padded, shortened
 
@@ -85,9 +86,7 @@ def _plain_term(term: TermTotal) -> dict[str, Any]:
 def render_reconciliation(found: Reconciliation, format_name: str, style: Style | None = None) -> str:
     """The reconciliation in one of FORMATS."""
     if format_name == "json":
-        import json
-
-        return json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
+        return json_text(found.to_dict())
     if format_name == "csv":
         return csv_text(("convention", "unit", "term", "value", "unknown"), _records(found))
     style = style or Style()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from archcalc.devices import DTYPES, Device
 from archcalc.errors import printable
 from archcalc.numbers.bounds import AtLeast, causes_of, value_text
+from archcalc.report.json_text import json_text
 from archcalc.report.roofline import LayerRoofline, Roofline
 from archcalc.report.text_table import Style, csv_text, escaped, page_table, reason_lines, shortened, text_table
 from archcalc.report.units import digits, engineering, percent
@@ -51,9 +52,7 @@ class Shown(NamedTuple):
 def render(found: Roofline, format_name: str, style: Style | None = None) -> str:
     """The roofline in one of FORMATS."""
     if format_name == "json":
-        import json
-
-        return json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
+        return json_text(found.to_dict())
     if format_name == "csv":
         records = [row.to_dict() for row in found.layers]
         return csv_text([*dict.fromkeys(key for record in records for key in record)], [[*r.values()] for r in records])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Cause, Causes, Inexact, Unknown, gathered, value_text
+from archcalc.report.json_text import json_text
 from archcalc.report.summary import LayerSummary, Summary
 from archcalc.report.text_table import (
     PAGE_FORMATS,
@@ -79,9 +80,7 @@ def render(
     if summary.counting is None and not set(columns).isdisjoint(BY_CONVENTION):
         raise UsageError(f"{' and '.join(BY_CONVENTION)} need a counting convention: use Network.folded(counting=…)")
     if format_name == "json":
-        import json
-
-        return json.dumps(summary.to_dict(), indent=2, ensure_ascii=False)
+        return json_text(summary.to_dict())
     if format_name == "csv":
         return _csv(summary.layers, columns)
     if format_name in PAGE_FORMATS:

@@ -1,5 +1,6 @@
 """Rows of text as a table: for a terminal or a pipe, a paper, a page, or a spreadsheet, whatever they are about."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -113,6 +114,19 @@ def escaped(text: str, format_name: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in text)
 
 
+# What a spreadsheet takes for the start of a formula, also at full width; a negative number is none.
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_NUMBERS = re.compile(r"[+-]?[\d.]+(x[+-]?[\d.]+)*")
+
+
+def csv_cell(value: Any) -> Any:
+    """A value for a spreadsheet: text that is printable and stays text; numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    clean = printable(value)
+    return f"'{clean}" if _FORMULA.match(clean) and not _NUMBERS.fullmatch(clean) else clean
+
+
 def csv_text(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     """Rows as comma-separated values, without the last line's end."""
     import csv
@@ -120,8 +134,8 @@ def csv_text(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow(map(csv_cell, header))
+    writer.writerows(map(csv_cell, row) for row in rows)
     return text.getvalue().rstrip("\n")
 
 
