@@ -9,7 +9,9 @@ from archcalc.errors import UsageError
 MANY = 60  # tiles; blocks are closed by themselves where there would be more
 MANY_ARROWS = 150  # between tiles, which Graphviz lays out within seconds, however they cross
 TOO_MANY = 400  # tiles and merging edges
-MOST = 4_000  # tiles and merging edges that are drawn if somebody asks for them
+MANY_PASSED = 300  # rows of tiles that they pass by
+MOST = 4_000  # tiles and merging edges that are drawn if somebody asks for them, and
+MOST_PASSED = 600  # rows of tiles that arrows pass by: Graphviz's time grows with their square, 600 take 10 seconds
 
 
 class Choice(NamedTuple):
@@ -35,33 +37,49 @@ def choose(analysed: AnalysedGraph, depth: int | None, every_copy: bool) -> Choi
     """
     if depth is not None:
         parts = find_parts(analysed, depth or None, every_copy)
+        remedy = "leave out --depth, and what is too much is folded"
         if (size := _size(parts, analysed)) > MOST:
-            remedy = "leave out --depth, and what is too much is folded"
             raise UsageError(f"{size:,} cards and merging arrows are too many for a picture: {remedy}")
+        if (passed := _passed(parts, analysed)) > MOST_PASSED:
+            arrows = f"arrows that pass by {passed:,} rows of cards"
+            raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED}): {remedy}")
         return Choice(parts, depth)
     for tried in (0, *range(levels(analysed.graph), 0, -1)):
         choice = Choice(find_parts(analysed, tried or None, every_copy), tried)
         tiles = sum(1 for _ in tiles_in(choice.parts.parts))
-        if tiles <= MANY and _pairs(choice.parts, analysed) <= MANY_ARROWS:
+        if tiles <= MANY and _is_quick(choice.parts, analysed):
             return choice
-    if _pairs(choice.parts, analysed) <= MANY_ARROWS and _size(choice.parts, analysed) <= TOO_MANY:
+    if _is_quick(choice.parts, analysed) and _size(choice.parts, analysed) <= TOO_MANY:
         return choice
     most, stretches = MANY, in_stretches(choice.parts, MANY)
-    while _pairs(stretches, analysed) > MANY_ARROWS:
+    while most > 1 and not _is_quick(stretches, analysed):
         most //= 2
         stretches = in_stretches(choice.parts, most)
     return Choice(stretches, choice.depth, True)
 
 
-def _pairs(parts: Parts, analysed: AnalysedGraph) -> int:
-    """How many arrows lead from one tile to another."""
+def _arrows(parts: Parts, analysed: AnalysedGraph) -> list[tuple[int, int]]:
+    """The arrows from one tile, or an input, to another, in the order of what they lead to."""
     tile_of = {position: number for number, (tile, _) in enumerate(tiles_in(parts.parts)) for position in tile.layers}
-    first, found = len(analysed.graph.inputs), set[tuple[int, int]]()
+    first, found = len(analysed.graph.inputs), dict[tuple[int, int], None]()
     for position, node in enumerate(analysed.graph.nodes):
         if parts.shown[position] == position:
             sources = (parts.shown[source - first] if source >= first else source - first for source in node.sources)
-            found |= {(tile_of.get(source, source), tile_of[position]) for source in sources}
-    return sum(source != target for source, target in found)
+            found |= dict.fromkeys((tile_of.get(source, source), tile_of[position]) for source in sources)
+    return [(source, target) for source, target in found if source != target]
+
+
+def _is_quick(parts: Parts, analysed: AnalysedGraph) -> bool:
+    """Whether Graphviz lays it out within a few seconds."""
+    return len(_arrows(parts, analysed)) <= MANY_ARROWS and _passed(parts, analysed) <= MANY_PASSED
+
+
+def _passed(parts: Parts, analysed: AnalysedGraph) -> int:
+    """How many rows of tiles all arrows together pass by, each tile being a row below what it reads."""
+    arrows, rows = _arrows(parts, analysed), dict[int, int]()
+    for source, target in arrows:
+        rows[target] = max(rows.get(target, 0), rows.get(source, 0) + 1)
+    return sum(rows[target] - rows.get(source, 0) - 1 for source, target in arrows)
 
 
 def _size(parts: Parts, analysed: AnalysedGraph) -> int:

@@ -281,6 +281,37 @@ def test_what_is_unknown_is_no_zero() -> None:
     assert to_svg(picture, None).count(STYLES["color"].heated(UNKNOWN)) >= 2
 
 
+UNROLLED = """
+name = "a sequence whose steps are written as layers"
+inputs.x = [{steps}, 8]
+inputs.h = [8]
+layers = [
+{layers}
+]
+"""
+
+
+def unrolled(steps: int) -> str:
+    """Every step reads a slice of the input, far above, and the step before."""
+    layers = [
+        f'{{ name = "x{t}", type = "slice", input = "x", start = {t}, stop = {t + 1} }}, {{ type = "flatten" }}, '
+        f'{{ type = "linear", out_features = 8 }}, {{ name = "h{t}", type = "add", inputs = ["linear", "{before}"] }},'
+        for t, before in enumerate(["h", *(f"h{t}" for t in range(steps - 1))])
+    ]
+    named = [layer.replace('{ type = "linear"', f'{{ name = "l{t}", type = "linear"') for t, layer in enumerate(layers)]
+    text = "\n".join(layer.replace('["linear"', f'["l{t}"') for t, layer in enumerate(named))
+    return UNROLLED.format(steps=steps, layers=text)
+
+
+def test_arrows_that_pass_too_much_are_refused_at_once_or_folded() -> None:
+    """Graphviz would need minutes, and be stopped."""
+    network = archcalc.loads(unrolled(40))
+    with pytest.raises(archcalc.UsageError, match="arrows that pass by 78. rows of cards are more than"):
+        draw(network, Look(depth=0))
+    assert draw(network, Look()).folded == "stretches of layers are folded"
+    assert not draw(archcalc.loads(unrolled(8)), Look()).folded
+
+
 def test_many_arrows_are_folded() -> None:
     """As in a dense network: each layer reads all before it, so that stretches of them have an arrow for each pair."""
     entries = [
