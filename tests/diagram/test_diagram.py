@@ -306,7 +306,7 @@ def unrolled(steps: int) -> str:
 def test_arrows_that_pass_too_much_are_refused_at_once_or_folded() -> None:
     """Graphviz would need minutes, and be stopped."""
     network = archcalc.loads(unrolled(40))
-    with pytest.raises(archcalc.UsageError, match="arrows that pass by 78. rows of cards are more than"):
+    with pytest.raises(archcalc.UsageError, match=r"arrows that pass by 78. rows of cards are more than"):
         draw(network, Look(depth=0))
     assert draw(network, Look()).folded == "stretches of layers are folded"
     assert not draw(archcalc.loads(unrolled(8)), Look()).folded
