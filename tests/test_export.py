@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,35 @@ def test_any_text_is_data(text: str) -> None:
         return  # a name that no spec may have
     if name not in MODULE_ATTRIBUTES:
         check(network)
+
+
+HOSTILE = ["torch", "nn", "functional", "self", "x", "out", "outputs", "range", "len", "super", "float", "int", "tuple"]
+HOSTILE += ["index_", "layer", "owner", "user", "copies", "step", "repeat", "in_channels", "in_features", "with_extra"]
+HOSTILE += ["_", "__init__", "__x", "l", "O", "class", "print", "Tensor", "Identity", "Sequential", "value", "number"]
+HOSTILE += ["ﬁ", "ℌ", "e\u0301", "ＳＥＬＦ", "self\n", "a b", "'", '"""', "\\", "\\N{DASH}", "{x}", "%s", "1x", "None"]
+NO_PARAMETERS = {"class", "repeat", "functional", "int", "None", "copies"}  # what means something in expressions
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_that_mean_something(name: str) -> None:
+    fits = name.isidentifier() and name not in NO_PARAMETERS and unicodedata.normalize("NFKC", name) == name
+    parameter = name if fits else "parameter"
+    block = {
+        "parameters": [parameter, "copies"],
+        "inputs": [name],
+        "layers": [
+            {"name": f"{name}_", "type": "linear", "out_features": f"{parameter} * 2"},
+            {"name": "stack", "type": "linear", "out_features": f"{parameter} + 1", "repeat": "copies[0]"},
+            {"name": "extra", "type": "linear", "out_features": parameter, "when": f"{parameter} > 3"},
+            {"name": f"{name}2", "type": "cat", "inputs": ["extra", name], "when": f"{parameter} > 4"},
+        ],
+    }
+    uses = [{"name": f"{name}{count}", "type": name, parameter: count, "copies": [count]} for count in (3, 4, 5)]
+    spec = {"name": name, "variables": {"variable": 1}, "inputs": {name: [4]}, "layers": uses, "blocks": {name: block}}
+    spec["layers"][0]["repeat"] = 2  # type: ignore[index]
+    network = archcalc.loads("\n".join(f"{key} = {inline(value)}" for key, value in spec.items()))
+    check(network)
+    assert find_fault(network.analysed, write(network.analysed)) is None
 
 
 def inline(value: Any) -> str:

@@ -4,7 +4,8 @@ import ast
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from archcalc.export.reading import Made, Text, UnreadableError, expect, find_part, parameters_of
+from archcalc.export.making import Made, find_part
+from archcalc.export.reading import Text, UnreadableError, expect, parameters_of
 
 FREE = {"torch", "len"}  # what expressions may use beside tensors
 
@@ -69,11 +70,20 @@ class Calls:
         # What is assigned anywhere in a function is its own in all of it.
         own = {node.id for node in ast.walk(method) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
         scope.update(dict.fromkeys(own - scope.keys()))
-        *statements, last = method.body
-        for statement in statements:
+        return self._result(method.body, scope)
+
+    def _result(self, statements: list[ast.stmt], scope: Scope) -> Any:
+        """What the last of some statements returns."""
+        expect(bool(statements), None)
+        *before, last = statements
+        for statement in before:
             self._run(statement, scope)
-        expect(isinstance(last, ast.Return) and last.value is not None, last)
-        return self._value(last.value, scope)  # type: ignore[attr-defined]
+        match last:
+            case ast.Return(value=ast.expr() as value):
+                return self._value(value, scope)
+            case ast.If(test=test, body=body, orelse=otherwise):
+                return self._result(body if self._flag(test, scope) else otherwise, scope)
+        raise UnreadableError(f"not exported text: {ast.unparse(last)[:80]}")
 
     def _run(self, statement: ast.stmt, scope: Scope) -> None:
         match statement:
@@ -87,6 +97,9 @@ class Calls:
                     scope[target.id] = one  # type: ignore[attr-defined]
             case ast.Expr(value=ast.Call() as value):
                 self._value(value, scope)
+            case ast.If(test=test, body=body, orelse=otherwise):
+                for inner in body if self._flag(test, scope) else otherwise:
+                    self._run(inner, scope)
             case ast.For(target=ast.Name(id=name), iter=several, body=[*body], orelse=[]):
                 container = self._reach(several, scope)
                 expect(container is not None and container.made.kind in ("nn.ModuleList", "nn.Sequential"), several)
@@ -98,10 +111,12 @@ class Calls:
             case _:
                 expect(False, statement)
 
-    def _value(self, node: ast.expr, scope: Scope) -> Any:
+    def _value(self, node: ast.expr, scope: Scope) -> Any:  # noqa: PLR0911  # a case for each kind of syntax
         match node:
             case ast.Name(id=name) if scope.get(name) is not None:
                 return scope[name]
+            case ast.IfExp(test=test, body=body, orelse=otherwise):
+                return self._value(body if self._flag(test, scope) else otherwise, scope)
             case ast.Tuple(elts=items):
                 return tuple(self._value(item, scope) for item in items)
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int() as number)) if isinstance(
@@ -123,6 +138,13 @@ class Calls:
         reads = (*(value for value in values if isinstance(value, int)),)
         expect(len(reads) == len(names) and not FREE & scope.keys(), node)
         return Expression(text, reads)
+
+    def _flag(self, node: ast.expr, scope: Scope) -> bool:
+        """An attribute of a module that is true or false."""
+        owner = self._reach(node.value, scope) if isinstance(node, ast.Attribute) else None
+        if owner is None or not isinstance(node, ast.Attribute) or node.attr not in owner.made.flags:
+            raise UnreadableError(f"not exported text: {ast.unparse(node)[:80]}")
+        return owner.made.flags[node.attr]
 
     def _reach(self, node: ast.expr, scope: Scope) -> Reached | None:
         """The module that an expression is, if it is one."""

@@ -98,6 +98,24 @@ def _growing(constructs: list[Construct]) -> Run | None:
     return Run(first._replace(options=first.options | written), len(calls), tuple(steps.items()))
 
 
+def align(rows: list[Series]) -> list[Series]:
+    """The first copy by itself and the rest as one, in all rows of one form, if some of them are made so."""
+    alike: dict[Any, list[int]] = {}
+    for number, row in enumerate(rows):
+        forms = {form(run.construct) for run in row.runs}
+        begins = len(row.runs) == 1 or (len(row.runs) == 2 and row.runs[0].times == 1)
+        if begins and len(forms) == 1 and not any(run.steps for run in row.runs):
+            alike.setdefault(forms.pop(), []).append(number)
+    parted = (numbers for numbers in alike.values() if any(len(rows[one].runs) == 2 for one in numbers))
+    apart = {number for numbers in parted for number in numbers}
+    return [_first_apart(row) if number in apart else row for number, row in enumerate(rows)]
+
+
+def _first_apart(row: Series) -> Series:
+    first, *rest = row.runs
+    return row._replace(runs=(first._replace(times=1), *(rest or [first._replace(times=first.times - 1)])))
+
+
 def equal(one: Construct, other: Construct) -> bool:
     """Whether two constructs are written alike."""
     return one == other and repr(one) == repr(other)  # 1 and True are equal, and not alike

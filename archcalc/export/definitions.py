@@ -1,6 +1,6 @@
 """The classes of a network: one for all uses of a block that differ in values, or in modules that may be missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
@@ -11,16 +11,17 @@ from archcalc.export.construct import (
     Construct,
     Make,
     Mark,
-    Run,
     Series,
     Slot,
+    align,
     form,
     in_series,
     make_layer,
     slots,
     value_at,
 )
-from archcalc.export.names import class_name
+from archcalc.export.formulas import FIRST, REST
+from archcalc.export.names import class_name, is_plain
 from archcalc.export.parameters import Parameter, Parameters
 from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
 from archcalc.export.weights import MIXED, Weights
@@ -55,6 +56,7 @@ class Definition:
         self.groups = groups
         self.modules: dict[Keys, list[Construct | None]] = {}  # for every group
         self.parameters: list[Parameter] = []
+        self.derived: dict[str, str] = {}  # what the constructor evaluates first
         self.texts: dict[tuple[Keys, Slot], str] = {}  # an empty slot says whether the module is there
         self.expressions: dict[Keys, str] = {}  # of steps that need no module
         self.sharing = Sharing({}, {})
@@ -89,18 +91,18 @@ class Definitions:
     def _blocks(self) -> Iterator[list[Group]]:
         """The uses of each block, blocks after those that they use."""
         groups: dict[str | None, list[Group]] = {}
-        inner: dict[str | None, set[str | None]] = {}
+        inner: dict[str | None, dict[str | None, None]] = {}  # in order, so that the text is always the same
         for group in called_groups(self.root):
             if not group.has_class:
                 continue
             block = group.instance.block if group.instance else None
             groups.setdefault(block, []).append(group)
-            inner.setdefault(block, set())
+            inner.setdefault(block, {})
             around = group.parent
             while around is not None and not around.has_class:
                 around = around.parent
             if around is not None:
-                inner.setdefault(around.instance.block if around.instance else None, set()).add(block)
+                inner.setdefault(around.instance.block if around.instance else None, {})[block] = None
         for block in TopologicalSorter(inner).static_order():
             yield from [[group] for group in groups[block]] if self.plain else [groups[block]]
 
@@ -119,8 +121,9 @@ class Definitions:
     # what uses of a block have in common
 
     def _variants(self, groups: list[Group]) -> list[tuple[Shape, list[Group]]]:
-        chains = [group for group in groups if group.is_chain]
-        self._align(chains)
+        self._align([group for group in groups if group.is_chain], "")
+        for inner in self._inner_chains(groups):
+            self._align(inner, "nn.Sequential")
         found: dict[Shape, list[Group]] = {}
         for group in groups:
             found.setdefault(self._shape(group), []).append(group)
@@ -135,28 +138,19 @@ class Definitions:
                 classes.append((shape, alike))
         return classes
 
-    def _align(self, chains: list[Group]) -> None:
-        """Copies in a row are written as one for the first and one for the rest, if some uses need that."""
-        for group in chains:
-            self.calls[group] = self._series(group, "")
-        rows: dict[Any, list[Group]] = {}
-        for group in chains:
-            series = self.calls[group]
-            assert isinstance(series, Series)
-            kinds = {form(run.construct) for run in series.runs}
-            growing = any(run.steps for run in series.runs)
-            if (
-                len(kinds) == 1
-                and not growing
-                and (len(series.runs) == 1 or (len(series.runs) == 2 and series.runs[0].times == 1))
-            ):
-                rows.setdefault(kinds.pop(), []).append(group)
-        for alike in rows.values():
-            if any(len(_runs(self.calls[group])) == 2 for group in alike):
-                for group in alike:
-                    first, *rest = _runs(self.calls[group])
-                    last = rest or [Run(first.construct, first.times - 1)]
-                    self.calls[group] = Series("", (first._replace(times=1), *last))
+    def _inner_chains(self, groups: list[Group]) -> Iterable[list[Group]]:
+        """The copies in a row that uses of a block have in the same place."""
+        found: dict[Keys, list[Group]] = {}
+        for group in groups:
+            for step in [] if group.is_chain else group.steps:
+                if isinstance(step.unit, Group) and step.unit.instance is None and step.unit.is_chain:
+                    found.setdefault(step.keys, []).append(step.unit)
+        return found.values()
+
+    def _align(self, chains: list[Group], name: str) -> None:
+        """Copies in a row are written alike by all uses that allow it."""
+        series = align([self._series(group, name) for group in chains])
+        self.calls.update(zip(chains, series, strict=True))
 
     def _shape(self, group: Group) -> Shape:
         marks = (*self._marks(group),)
@@ -216,7 +210,8 @@ class Definitions:
         (sources, count), *_ = [(sources, count) for step, sources, count in full.steps if step == keys]
         functional = isinstance(unit, int) and self.modules[unit].expression
         used = any(keys[0] in (shared.user[0], shared.owner[0]) for shared in full.shared)
-        return len(keys) == len(sources) == count == 1 and not functional and not used
+        fits = is_plain(keys[0]) if functional else len(sources) == 1
+        return len(keys) == count == 1 and fits and not used
 
     # what is written in a class
 
@@ -291,7 +286,11 @@ class Definitions:
         texts = definition.texts
         # What only some instances have may be the same in these by accident.
         for (keys, slot), values in [*differing.items(), *(found for found in places if ABSENT in found[1])]:
-            if text := parameters.written(self._written(definition, keys, slot), values):
+            written, copies = self._written(definition, keys, slot)
+            text = parameters.written(written, values, copies)
+            if text is None and ABSENT in values and slot[-1:] in INPUTS:
+                text = parameters.same(values)
+            if text is not None:
                 texts[keys, slot] = text
         for (keys, slot), values in sorted(differing.items(), key=lambda item: item[0][1][-1:] not in INPUTS):
             if (keys, slot) not in texts:
@@ -299,19 +298,29 @@ class Definitions:
                 name = _name(slot[-1]) if slot else f"with_{keys[-1]}"
                 texts[keys, slot] = count or parameters.find(name, values, "_".join(keys))
         definition.parameters = parameters.parameters
+        definition.derived = parameters.derived
 
     def _parameters(self, definition: Definition) -> Parameters:
         instances = [group.instance for group in definition.groups if group.instance]
         block = self.analysed.graph.document.data["blocks"][instances[0].block]
-        return Parameters([instance.arguments for instance in instances], block.get("defaults", {}))
+        arguments = [instance.arguments for instance in instances]
+        return Parameters(arguments, block.get("defaults", {}), self.analysed.graph.variables)
 
-    def _written(self, definition: Definition, keys: Keys, slot: Slot) -> Any:
-        """What the spec says where a value comes from."""
+    def _written(self, definition: Definition, keys: Keys, slot: Slot) -> tuple[Any, int | None]:
+        """What the spec says where a value comes from, and of which copies."""
         entry = self.entry(definition.group, keys)
         if not slot:
-            return entry.get("when")
+            return entry.get("when", f"({entry['repeat']}) > 0" if "repeat" in entry else None), None
         name = "repeat" if slot[-1] is COUNT else str(slot[-1])
-        return entry.get(name) if len(keys) <= 1 else None
+        return entry.get(name) if len(keys) <= 1 else None, self._copies(definition, keys, slot, entry)
+
+    def _copies(self, definition: Definition, keys: Keys, slot: Slot, entry: dict[str, Any]) -> int | None:
+        """Whether a value is of the first copy of an entry, or of all others."""
+        constructs = [one for one in definition.modules[keys] if isinstance(one, Series)]
+        if "repeat" not in entry or len(slot) != 2 or not constructs:
+            return None
+        aligned = all(len(one.runs) == 2 and one.runs[0].times == 1 for one in constructs)
+        return (FIRST if slot[0] == 0 else REST) if aligned else None
 
     def entry(self, group: Group, keys: Keys) -> dict[str, Any]:
         """The entry of the spec that a unit comes from."""
@@ -328,19 +337,15 @@ class Definitions:
 def _places(definition: Definition) -> Iterator[tuple[tuple[Keys, Slot], list[Any]]]:
     """The values that stand in a class, by where they do; at an empty place, whether the module is there."""
     for keys, constructs in definition.modules.items():
-        if keys not in definition.expressions and keys not in definition.aliases:
+        if keys not in definition.aliases:
             yield (keys, ()), [construct is not None for construct in constructs]
+        if keys not in definition.expressions and keys not in definition.aliases:
             for slot in dict.fromkeys(slot for construct in constructs if construct for slot in slots(construct)):
                 yield (keys, slot), [value_at(construct, slot) for construct in constructs]
 
 
 def _name(place: str | int | Mark) -> str:
     return place.value if isinstance(place, Mark) else str(place)
-
-
-def _runs(construct: Construct) -> tuple[Run, ...]:
-    assert isinstance(construct, Series)
-    return construct.runs
 
 
 def _sources(group: Group) -> dict[int, Source]:

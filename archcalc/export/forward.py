@@ -212,16 +212,25 @@ class Forward:
         return not follows and number + 1 < len(self._steps) and len(self._steps[number + 1].reads) > 1
 
     def _statement(self, before: str, step: Step, arguments: list[str]) -> Lines:
-        if text := self._definition.expressions.get(step.keys):
-            written = text.format(*arguments)
-            if text.startswith("torch.cat(("):
-                dim = written.rpartition(", ")[2].removesuffix(")")
-                lines = Call("torch.cat", [Call("", arguments), dim]).lines(before, "", 2)
-            else:
-                lines = [f"{INDENT * 2}{before}{written}"]
-        else:
-            lines = self._call(before, step, arguments)
-        return self._commented(lines, step)
+        text = self._definition.expressions.get(step.keys)
+        if text is None:
+            return self._commented(self._call(before, step, arguments), step)
+        if (step.keys, ()) in self._definition.texts:
+            return self._condition(before, step, text, arguments)
+        return self._commented(_expression(before, text, arguments, 2), step)
+
+    def _condition(self, before: str, step: Step, text: str, arguments: list[str]) -> Lines:
+        """An expression that some instances do without: they pass on what it would read."""
+        flag = access(self._group, step.keys)
+        lines = _expression(before, text, arguments, 2)
+        line = f"{lines[0]} if {flag} else {arguments[0]}"
+        if len(lines) == 1 and len(line) <= WIDTH:
+            return [line]
+        passed = f"{INDENT * 3}{before}{arguments[0]}"
+        yes = [f"{INDENT * 2}if {flag}:", *_expression(before, text, arguments, 3)]
+        if before == f"{arguments[0]} = ":
+            return yes
+        return [*yes, f"{INDENT * 2}else:", passed]
 
     def _call(self, before: str, step: Step, arguments: list[str]) -> Lines:
         function = access(self._group, step.keys)
@@ -243,3 +252,11 @@ class Forward:
         names = [self._values[edge] for edge in self._group.gives]
         line = f"{INDENT * 2}return {', '.join(names)}"
         return [line] if len(line) <= WIDTH else Call("", names).lines("return ", "", 2)
+
+
+def _expression(before: str, text: str, arguments: list[str], depth: int) -> Lines:
+    written = text.format(*arguments)
+    if not text.startswith("torch.cat(("):
+        return [f"{INDENT * depth}{before}{written}"]
+    dim = written.rpartition(", ")[2].removesuffix(")")
+    return Call("torch.cat", [Call("", arguments), dim]).lines(before, "", depth)

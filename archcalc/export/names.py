@@ -8,7 +8,8 @@ MAX_NAME = 40
 MAX_LOCAL = 20
 
 # What generated code itself uses, and the letters that linters call ambiguous.
-TAKEN = {"self", "torch", "nn", "functional", "super", "len", "range", "float", "layer", "index", "l", "O", "I"}
+TAKEN = {"self", "owner", "user", "torch", "nn", "functional", "super", "len", "max", "min", "range", "float"}
+TAKEN |= {"layer", "index", "l", "O", "I"}
 
 
 def is_plain(name: str) -> bool:

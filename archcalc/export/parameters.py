@@ -4,23 +4,17 @@ An expression is right by its value in every instance. Where the spec has one (`
 a parameter or expression of the same values, a multiple of one, or a new parameter.
 """
 
-import ast
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.export.construct import ABSENT
+from archcalc.export.formulas import Formula, translate
 from archcalc.export.layout import literal
 from archcalc.export.names import is_plain, variable
 from archcalc.module_names import Names
 from archcalc.spec.expressions import ExpressionError, evaluate
 
 MAX_FACTOR = 16
-
-_ALLOWED = (
-    ast.Expression, ast.Name, ast.Load, ast.Constant, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod,
-    ast.UnaryOp, ast.USub, ast.Not, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
-    ast.BoolOp, ast.And, ast.Or, ast.IfExp,
-)  # fmt: skip
 
 Values = Sequence[Any]  # one for each instance, ABSENT where an instance lacks what it is for
 
@@ -39,11 +33,18 @@ class Parameter(NamedTuple):
 
 
 class Parameters:
-    """Those of one class. `arguments` are what each instance was given in the spec, `defaults` the block's."""
+    """Those of one class. `arguments` are what each instance was given in the spec, `defaults` the block's.
 
-    def __init__(self, arguments: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> None:
-        self._names = Names(["self"])
+    A default that is an expression on others, and true of all instances, is no parameter: the constructor finds it.
+    """
+
+    def __init__(
+        self, arguments: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> None:
+        self._names = Names(["self", "max", "min"])
+        self._variables = variables
         self._given: dict[str, Parameter] = {}
+        self._derived: dict[str, Formula] = {}
         self._used: dict[str, Parameter] = {}
         self._made: list[Parameter] = []
         self._expressions: dict[tuple[str, ...], str] = {}
@@ -51,67 +52,82 @@ class Parameters:
             values = [_frozen(given[name]) for given in arguments]
             if is_plain(name) and name.isascii() and variable(name) == name and all(map(_is_literal, values)):
                 default = defaults.get(name)
+                formula = self._formula(default, values, None)
+                if formula and formula.names and len({*map(literal, values)}) > 1:
+                    self._derived[name] = formula
                 self._given[name] = Parameter(name, values, default if _is_constant(default) else ABSENT)
 
     @property
     def parameters(self) -> list[Parameter]:
         """All that are used, those with a default last."""
-        spec = [self._used[name] for name in self._given if name in self._used]
+        spec = [self._used[name] for name in self._given if name in self._used and name not in self._derived]
         return sorted([*self._made, *spec], key=lambda parameter: parameter.default is not ABSENT)
 
-    def written(self, text: Any, values: Values) -> str | None:
-        """The spec's own expression, if it has these values and needs nothing but parameters."""
-        if not isinstance(text, str):
-            return None
-        try:
-            tree = ast.parse(text.strip(), mode="eval")
-            fits = all(isinstance(node, _ALLOWED) for node in ast.walk(tree))
-            names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-            if not fits or not names or not names <= self._given.keys() or not self._have(names, text, values):
-                return None
-        except (SyntaxError, ValueError, RecursionError, ExpressionError):
-            return None
-        return self._use(ast.unparse(tree), names, values)
+    @property
+    def derived(self) -> dict[str, str]:
+        """The expressions that the constructor evaluates first, by name."""
+        return {name: formula.text for name, formula in self._derived.items() if name in self._used}
 
-    def _have(self, names: set[str], text: str, values: Values) -> bool:
-        if len(names) == 1 and text.strip() in names:
-            return _alike(self._given[text.strip()].values, values)
+    def written(self, text: Any, values: Values, copies: int | None = None) -> str | None:
+        """The spec's own expression, if it has these values and needs nothing but parameters."""
+        formula = self._formula(text, values, copies)
+        return self._use(formula.text, formula.names, values) if formula and formula.names else None
+
+    def _formula(self, text: Any, values: Values, copies: int | None) -> Formula | None:
+        formula = translate(text, self._given, self._variables, copies)
+        try:
+            return formula if formula and self._have(formula, values) else None
+        except ExpressionError:
+            return None
+
+    def _have(self, formula: Formula, values: Values) -> bool:
+        if formula.text in self._given:
+            return _alike(self._given[formula.text].values, values)
         for number, value in enumerate(values):
-            inside = {name: self._given[name].values[number] for name in names}
+            inside = {name: self._given[name].values[number] for name in formula.names}
             # Arithmetic on other values, such as lists, is not Python's.
             if not all(isinstance(one, int) for one in inside.values()):
                 return False
-            if value is not ABSENT and literal(evaluate(text, inside)) != literal(value):
+            if value is not ABSENT and literal(evaluate(formula.text, inside)) != literal(value):
                 return False
         return True
 
     def _use(self, text: str, names: Iterable[str], values: Values) -> str:
         for name in names:
-            self._used[name] = self._given[name]
+            self._use_name(name)
         if ABSENT not in values:
             self._expressions.setdefault(tuple(map(literal, values)), text)
         return text
+
+    def _use_name(self, name: str) -> str:
+        self._used[name] = self._given[name]
+        for inner in self._derived[name].names if name in self._derived else ():
+            self._use_name(inner)
+        return name
 
     def find(self, name: str, values: Values, owner: str) -> str:
         """An expression for values that differ."""
         if ABSENT not in values and (text := self._expressions.get(tuple(map(literal, values)))):
             return text
-        for parameter in (*self._made, *self._used.values(), *self._given.values()):
-            if _alike(parameter.values, values):
-                if parameter.name in self._given:
-                    self._used[parameter.name] = parameter
-                return parameter.name
+        if text := self.same(values):
+            return text
         for parameter in (*self._used.values(), *self._made):
             if text := _multiple(parameter, values):
                 return text
         return self._new(name, values, owner)
 
+    def same(self, values: Values) -> str | None:
+        """A parameter that has these values."""
+        for parameter in (*self._made, *self._used.values(), *self._given.values()):
+            if _alike(parameter.values, values):
+                return self._use_name(parameter.name) if parameter.name in self._given else parameter.name
+        return None
+
     def count(self, values: Values) -> str | None:
         """An expression for numbers that are one less than a parameter's."""
         for parameter in (*self._used.values(), *self._given.values()):
             if all(type(one) is int for one in parameter.values) and values == [one - 1 for one in parameter.values]:
-                self._used[parameter.name] = parameter
-                return f"{parameter.name} - 1"
+                return f"{self._use_name(parameter.name)} - 1"
         return None
 
     def _new(self, name: str, values: Values, owner: str) -> str:

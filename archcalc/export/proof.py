@@ -8,7 +8,8 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.export.calls import Calls, Expression, numbered
 from archcalc.export.construct import make_layer
 from archcalc.export.layout import literal
-from archcalc.export.reading import CONTAINERS, Made, Tensor, Text, UnreadableError
+from archcalc.export.making import CONTAINERS, Made, Tensor, make
+from archcalc.export.reading import Text, UnreadableError
 from archcalc.export.weights import Weights
 from archcalc.structure import Group, find_structure
 
@@ -17,7 +18,7 @@ def find_fault(analysed: AnalysedGraph, text: str) -> str | None:
     """What exported text does otherwise than the network; None if it is the same."""
     try:
         read = Text(text)
-        network = read.network()
+        network = make(read)
         proof = _Proof(analysed, read, network)
         return next(proof.faults(), None)
     except UnreadableError as error:
@@ -73,10 +74,11 @@ class _Proof:
         for position, made in self._made.items():
             node, state = self._nodes[position], weights.layers[position]
             owner = position if node.owner is None else node.owner
-            if owner not in self._made:
+            tensors = weights.tensors(position)
+            if tensors and owner not in self._made:
                 yield f"{node.name} has nobody's weights"
-                continue
-            for tensor in weights.tensors(position):
+                return
+            for tensor in tensors:
                 holder, name = held = made.holder(tensor)
                 if held != self._made[owner].holder(tensor) or owners.setdefault(held, owner) != owner:
                     yield f"{node.name}.{tensor} is not {self._nodes[owner].name}'s"

@@ -93,7 +93,7 @@ class _ClassWriter:
         """The class."""
         base = "nn.Sequential" if self._group.is_chain else "nn.Module"
         found = [f"class {self._definition.name}({base}):", *docstring(self._documentation(), 1)]
-        if self._modules:
+        if self._modules or self._definition.texts:
             found += ["", *self._init()]
         if not self._group.is_chain:
             found += ["", *Forward(self._definitions, self._definition).lines()]
@@ -114,13 +114,13 @@ class _ClassWriter:
     def _init(self) -> Lines:
         parameters = ["self", *(self._parameter(number) for number in range(len(self._definition.parameters)))]
         found = Call("def __init__", parameters).lines("", " -> None:", 1)
+        derived = [f"{INDENT * 2}{name} = {text}" for name, text in self._definition.derived.items()]
         if self._group.is_chain:
             construct = self._construct((), self._modules[()][0])
             assert isinstance(construct, Call)
-            found += Call("super().__init__", construct.items).lines("", "", 2)
+            found += [*derived, *Call("super().__init__", construct.items).lines("", "", 2)]
         else:
-            found.append(f"{INDENT * 2}super().__init__()")
-            found += self._assignments()
+            found += [f"{INDENT * 2}super().__init__()", *derived, *self._assignments(), *self._flags()]
         return [*found, *self._states(), *self._shared()]
 
     def _parameter(self, number: int) -> str:
@@ -137,6 +137,12 @@ class _ClassWriter:
                     yield from self._assign(keys[:depth], Call("nn.Module", []), 2)
             yield from self._module(keys)
 
+    def _flags(self) -> Iterator[str]:
+        """Attributes that say whether expressions of `forward` are there."""
+        for keys, slot in self._definition.texts:
+            if keys in self._definition.expressions and not slot:
+                yield from self._assign(keys, self._definition.texts[keys, slot], 2)
+
     def _module(self, keys: Keys) -> Lines:
         if keys in self._definition.aliases:
             lines, module = self._reach(self._definition.aliases[keys], "owner")
@@ -146,7 +152,7 @@ class _ClassWriter:
         if condition is None:
             return self._assign(keys, made, 2)
         lines = self._assign(keys, f"{made} if {condition} else nn.Identity()", 2)
-        if all(len(line) <= WIDTH for line in lines):
+        if " if " not in condition and all(len(line) <= WIDTH for line in lines):
             return lines
         identity = self._assign(keys, Call("nn.Identity", []), 3)
         return [f"{INDENT * 2}if {condition}:", *self._assign(keys, made, 3), f"{INDENT * 2}else:", *identity]
