@@ -15,7 +15,6 @@ import torch
 from examples import EXAMPLES, Example
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_whole_graphs import specs
 from torch import nn
 
 import archcalc
@@ -167,15 +166,6 @@ def test_what_cannot_be_shared_by_classes_is_written_plainly() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_every_layer_type(example: Example) -> None:
     check(one_layer(example))
-
-
-def test_random_networks() -> None:
-    @moderately
-    @given(specs(st.integers(5, 16)))
-    def test(text: str) -> None:
-        check(archcalc.loads(text))
-
-    test()
 
 
 def test_resnet50() -> None:
@@ -457,7 +447,7 @@ def entries(draw: st.DrawFn, kinds: list[str], known: list[str], depth: int) -> 
 def test_random_blocks() -> None:
     tried: list[int] = []
 
-    @settings(moderately, max_examples=300)
+    @settings(moderately, max_examples=80)
     @given(blocks())
     def test(text: str) -> None:
         try:
@@ -468,7 +458,7 @@ def test_random_blocks() -> None:
         check(network)
 
     test()
-    assert len(tried) > 100
+    assert len(tried) > 25
 
 
 def test_what_one_copy_alone_has_still_depends_on_its_parameters() -> None:
