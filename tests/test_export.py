@@ -375,6 +375,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", LONG.values(), ids=LONG)
 def test_a_very_long_network_takes_seconds(layers: str) -> None:
     network = archcalc.loads(f"name = 'long'\ninputs.x = [4]\n{layers}")

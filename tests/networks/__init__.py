@@ -13,8 +13,9 @@
 `several=False` (one input only).
 
 How it works: entries are drawn one after the other for a shape that is known, each is tried on its own by archcalc, and
-kept if it fits. `layers.py` has the fields of every layer type, `values.py` names and expressions, `scope.py` what can
-be read, `graphs.py` entries, branches and blocks, `text.py` writes TOML, `choice.py` says who decides.
+kept if it fits. `choice.py` says who decides, `layers.py` has the fields of every layer type, `values.py` names and
+expressions, `scope.py` what can be read, `entries.py` layers and branches, `blocks.py` blocks, `graphs.py` the whole,
+and `text.py` writes TOML. `shrink.py` makes the text of a spec smaller that shows a fault.
 """
 
 from typing import Any, NamedTuple
@@ -24,7 +25,8 @@ from hypothesis import strategies as st
 
 import archcalc
 from networks.choice import Choice, Seeded, Shrinkable
-from networks.graphs import Wishes, Writer
+from networks.entries import Wishes
+from networks.graphs import Writer
 from networks.text import to_toml
 
 __all__ = ["Drawn", "Wishes", "network_of", "networks"]
