@@ -66,6 +66,21 @@ def test_wrong_numbers_are_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == {"shapes"}
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        BROKEN.replace("out_channels = 4", "out_channels = 5"),
+        BROKEN.replace('type = "tanh"', 'type = "tanh", input = "relu"'),
+        BROKEN.replace("padding = 1", "padding = 1, trainable = false"),
+        BROKEN.replace('type = "tanh"', 'type = "tanh", repeat = 2'),
+    ],
+)
+def test_what_is_read_otherwise_is_a_fault(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if archcalc had taken the text for another one."""
+    monkeypatch.setattr("surfaces.language.loaded", lambda _drawn: Drawn(other).load())
+    assert [fault.surface for fault in find_faults(Drawn(BROKEN), ["language"])] == ["language"]
+
+
 def test_what_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(*_arguments: object) -> None:
         while True:

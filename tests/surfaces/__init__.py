@@ -3,8 +3,8 @@
     check_source(drawn)                          # raises AssertionError, or whatever archcalc raised
     for fault in find_faults(drawn, STATIC): …   # all of them, each with a time limit
 
-A check is one function `check_<surface>(drawn)` in one of the files here, and an entry in STATIC (it imports neither
-torch nor anything else that is heavy) or TORCH. `tests/test_surfaces.py` gives each a few seconds of networks,
+A check is one function `check_<surface>(drawn)` in one of the files here, and an entry in STATIC (it imports no torch,
+and takes milliseconds) or TORCH. `tests/test_surfaces.py` gives each a few seconds of networks,
 `benchmarks/long_run.py` hours of them.
 """
 

@@ -18,6 +18,7 @@ import archcalc
 # By surface, the module that has its check; imported when it is first run, since some need torch.
 STATIC = {
     "load": "surfaces.static",
+    "language": "surfaces.language",
     "summary": "surfaces.static",
     "explain": "surfaces.static",
     "lint": "surfaces.static",
@@ -30,6 +31,7 @@ STATIC = {
     "roofline": "surfaces.numbers",
     "diagram": "surfaces.pictures",
     "volumes": "surfaces.pictures",
+    "report": "surfaces.pictures",
 }
 TORCH = {
     "shapes": "surfaces.running",
