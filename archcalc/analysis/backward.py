@@ -6,10 +6,22 @@ lets go of what it kept and of the gradient that it was given. A gradient that m
 added to it, into a new tensor (PyTorch adds in place where it can, but not while a dispatch mode looks on).
 """
 
-from archcalc.analysis.execution import Execution, Key, Operation
-from archcalc.analysis.ledger import Thing
+from typing import NamedTuple
 
-OUT_OF_ORDER = "PyTorch may copy its gradient, which does not lie in order before a permute or a sum"
+from archcalc.analysis.execution import Execution, Key, Operation, Target, regroup
+from archcalc.analysis.ledger import Thing
+from archcalc.analysis.strides import Laid, Strides, elementwise, in_order, inverse, is_in_order, permuted
+from archcalc.analysis.strides import gradient as gradient_strides
+from archcalc.layers.base import Step
+
+OUT_OF_ORDER = "PyTorch may copy its gradient, since devices differ in how gradients lie behind a permute"
+
+
+class Gradient(NamedTuple):
+    """A gradient's memory, and how it lies there."""
+
+    thing: Thing
+    strides: Strides
 
 
 class Backward:
@@ -17,8 +29,7 @@ class Backward:
 
     def __init__(self, execution: Execution) -> None:
         self.execution, self.ledger = execution, execution.ledger
-        self.gradients: dict[Key, Thing] = {}
-        self.scattered: set[Key] = set()  # those whose gradient does not lie in order
+        self.gradients: dict[Key, Gradient] = {}
 
     def run(self) -> None:
         """Run the backward passes of all operations that have a gradient."""
@@ -29,58 +40,104 @@ class Backward:
         for edge in self.execution.graph.outputs:
             value = self.execution.values[edge]
             if value.maker is not None:
-                self._deliver(value.maker, self.ledger.make(value.bytes), value.bytes)
+                given = Gradient(self.ledger.make(value.bytes), in_order(value.shape))
+                self._deliver(Target(value.maker, value.bytes, added_up=False, laid=value.laid), given)
                 self.execution.note(operations[value.maker].position, "backward")
         for number in reversed(range(len(operations))):
             if number in self.gradients:
-                self._run_operation(number, operations[number])
+                self._run_operation(operations[number], self.gradients.pop(number))
 
-    def _run_operation(self, number: int, operation: Operation) -> None:
-        gradient = self.gradients.pop(number)
-        made = self._make_gradients(operation, gradient)
+    def _run_operation(self, operation: Operation, given: Gradient) -> None:
+        made = [*self._make_gradients(operation, given)]
         self.ledger.empty(operation.thing)
-        self.ledger.release(gradient)
-        scattered = self._is_scattered(number, operation)
-        for target, thing in zip(operation.targets, made, strict=True):
-            self._deliver(target.key, thing, target.bytes)
-            if scattered:
-                self.scattered.add(target.key)
+        self.ledger.release(given.thing)
+        for target, gradient in zip(operation.targets, made, strict=True):
+            self._deliver(target, gradient)
         self.execution.note(operation.position, "backward")
 
-    def _make_gradients(self, operation: Operation, gradient: Thing) -> list[Thing]:
+    def _make_gradients(self, operation: Operation, given: Gradient) -> list[Gradient]:
         """The gradients of what an operation read; those as large as its result are added up one after the other."""
         if operation.step.passes:
-            made = [self.ledger.hold(gradient) for _ in operation.targets]
+            made = [self._pass_on(operation, target, given) for target in operation.targets]
         else:
-            whole = operation.result_bytes
-            made = [
-                self.ledger.make(whole if to.added_up else to.bytes, mark=is_weight(to.key)) for to in operation.targets
-            ]
-        more = operation.backward_bytes - sum(map(self.ledger.size, made))
+            made = [self._make(operation, target, given.strides) for target in operation.targets]
+        more = operation.backward_bytes - sum(self.ledger.size(one.thing) for one in made)
         self.ledger.release(self.ledger.make(max(more, 0)))
         for place, target in enumerate(operation.targets):
             if target.added_up:
-                large, made[place] = made[place], self.ledger.make(target.bytes, mark=is_weight(target.key))
+                large = made[place].thing
+                strides = self._added_up(operation, target, given.strides)
+                made[place] = Gradient(self.ledger.make(target.bytes, mark=is_weight(target.key)), strides)
                 self.ledger.release(large)
         return made
 
-    def _deliver(self, key: Key, gradient: Thing, size: int) -> None:
-        """A gradient of so many bytes, which may be a part of a larger thing; a sum of two is a thing of its own."""
-        old = self.gradients.get(key)
-        if old is None:
-            self.gradients[key] = gradient
-        else:
-            self.gradients[key] = self.ledger.make(size, mark=is_weight(key))
-            self.ledger.release(old, gradient)
+    def _make(self, operation: Operation, target: Target, given: Strides) -> Gradient:
+        """A gradient that is a tensor of its own."""
+        size = operation.result_bytes if target.added_up else target.bytes
+        thing = self.ledger.make(size, mark=is_weight(target.key))
+        return Gradient(thing, _own_strides(operation, target, given))
 
-    def _is_scattered(self, number: int, operation: Operation) -> bool:
-        """Whether the gradients that an operation makes may not lie in order."""
-        step, given = operation.step, number in self.scattered
-        if given and step.orders:
+    def _pass_on(self, operation: Operation, target: Target, given: Gradient) -> Gradient:
+        """The gradient as it is, or a view of it; or a copy where it cannot be had with the axes of the target."""
+        step, (shape, _) = operation.step, operation.result
+        if target.laid is None or not step.is_view or step.layout in ("same", "ordered"):
+            return Gradient(self.ledger.hold(given.thing), _stretched(step, given.strides))
+        if step.layout == "permuted":
+            return Gradient(self.ledger.hold(given.thing), permuted(given.strides, inverse(step.order)))
+        found = regroup((shape, given.strides), target.laid[0])
+        if found is None:
             self.execution.doubt(operation.position, OUT_OF_ORDER)
-        if step.scatters or step.expands:
-            return step.passes
-        return given and not step.orders
+            return Gradient(self.ledger.make_remains(target.bytes, given.thing), None)
+        thing = self.ledger.make(target.bytes) if found.is_copy else self.ledger.hold(given.thing)
+        return Gradient(thing, found.strides)
+
+    def _added_up(self, operation: Operation, target: Target, given: Strides) -> Strides:
+        ordered = target.laid and is_in_order(operation.result[0], given) and is_in_order(*target.laid)
+        return in_order(target.laid[0]) if target.laid and ordered else None
+
+    def _deliver(self, target: Target, gradient: Gradient) -> None:
+        """A gradient, which may be a part of a larger thing; a sum of two is a thing of its own."""
+        old = self.gradients.get(target.key)
+        if old is None:
+            self.gradients[target.key] = gradient
+            return
+        shape = target.laid[0] if target.laid else ()
+        strides = elementwise(shape, ((shape, old.strides), (shape, gradient.strides))) if shape else None
+        self.gradients[target.key] = Gradient(self.ledger.make(target.bytes, mark=is_weight(target.key)), strides)
+        self.ledger.release(old.thing, gradient.thing)
+
+
+def _own_strides(operation: Operation, target: Target, given: Strides) -> Strides:
+    """How a gradient lies that an operation makes: in order for a part of an axis, else as its kernels have it."""
+    step = operation.step
+    if target.laid is None:
+        return None
+    if step.is_view:  # a slice or a chunk, with zeros around
+        return in_order(target.laid[0])
+    if step.multiplies and isinstance(step.reads[-1], str):
+        return _of_matrix(target.laid)
+    ordered = is_in_order(operation.result[0], given) and all(
+        other.laid is None or is_in_order(*other.laid) for other in operation.targets
+    )
+    if step.multiplies and len(operation.targets) > 1 and not ordered:
+        return None
+    return gradient_strides(step.layout, target.laid, given, operation.result)
+
+
+def _of_matrix(read: Laid) -> Strides:
+    """The gradient of a matrix that weights multiply: column by column if the matrix lies so, else in order."""
+    shape, strides = read
+    if strides is None:
+        return None
+    by_columns = len(shape) == 2 and strides == (1, shape[0])
+    return strides if by_columns else in_order(shape)
+
+
+def _stretched(step: Step, given: Strides) -> Strides:
+    """The strides of a gradient with those of the axis along which it is stretched."""
+    if step.expands is None or given is None:
+        return given
+    return (*given[: step.expands], 0, *given[step.expands :])
 
 
 def is_weight(key: Key) -> bool:

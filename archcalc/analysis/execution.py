@@ -9,38 +9,57 @@ from typing import Literal, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.ledger import Ledger, Thing
+from archcalc.analysis.strides import (
+    Laid,
+    Strides,
+    in_order,
+    is_in_order,
+    laid_out,
+    permuted,
+    regrouped,
+)
 from archcalc.analysis.traffic import tensor_bytes, value_bytes
-from archcalc.layers.base import RESULT, Piece, Step, elements
-from archcalc.numbers.bounds import Unknown
+from archcalc.arithmetic import product
+from archcalc.layers.base import RESULT, Piece, Shape, Step, Steps, elements
 
 Pass = Literal["forward", "backward"]
 Key = int | tuple[int, str]  # the result of an operation by its number, or a parameter by its layer and name
 
-OUT_OF_ORDER = "PyTorch may copy what it reads, which does not lie in order behind a permute, slice or chunk"
+OUT_OF_ORDER = "PyTorch may copy what it reads, since devices differ in how values lie behind a permute"
 IN_PLACE_ON_A_VIEW = "it works in place on a view, for which autograd copies gradients"
 
 
 class Value(NamedTuple):
     """A tensor: what holds it, its memory, and the number of the operation that made it, if that needs a gradient.
 
-    `bytes` are its own, whatever its memory has, `elements` those of a sample. `scattered` values do not lie in order.
+    `bytes` are its own, whatever its memory has; `shape` begins with the batch; `strides` are None where devices
+    differ.
     """
 
     thing: Thing
     storage: Thing
     maker: int | None
     bytes: int
-    elements: int
+    shape: Shape
+    strides: Strides
     is_view: bool = False
-    scattered: bool = False
+
+    @property
+    def laid(self) -> Laid:
+        """How its values lie."""
+        return self.shape, self.strides
 
 
 class Target(NamedTuple):
-    """What a gradient is for, and its bytes. It may be as large as the result first, and then be added up."""
+    """What a gradient is for, and its bytes. It may be as large as the result first, and then be added up.
+
+    `laid` says how the values lie that it is the gradient of; None for a parameter.
+    """
 
     key: Key
     bytes: int
     added_up: bool
+    laid: Laid | None = None
 
 
 class Operation(NamedTuple):
@@ -50,8 +69,44 @@ class Operation(NamedTuple):
     step: Step
     position: int
     result_bytes: int
+    result: Laid
     backward_bytes: int
     targets: tuple[Target, ...]
+
+
+class View(NamedTuple):
+    """What becomes of values that get other axes: strides, and whether they are copied for that."""
+
+    strides: Strides
+    is_copy: bool = False
+
+
+def view_of(step: Step, read: Laid, shape: Shape) -> View | None:
+    """The view that a step gives, or the copy in its place; None where devices differ in that."""
+    _, strides = read
+    if step.layout == "permuted":
+        return View(permuted(strides, step.order))
+    if step.layout == "same":
+        return View(strides)
+    if step.layout == "ordered":
+        return _put_in_order(read)
+    return regroup(read, shape)
+
+
+def _put_in_order(read: Laid) -> View | None:
+    shape, strides = read
+    if strides is None:
+        return None
+    return View(strides) if is_in_order(shape, strides) else View(in_order(shape), is_copy=True)
+
+
+def regroup(read: Laid, shape: Shape) -> View | None:
+    """The same values with other axes; None if it is not known how they lie."""
+    before, strides = read
+    if strides is None:
+        return None
+    found = regrouped(before, strides, shape)
+    return View(in_order(shape), is_copy=True) if found is None else View(found)
 
 
 class Execution:
@@ -80,7 +135,8 @@ class Execution:
         for edge, tensor in enumerate(self.graph.inputs.values()):
             size = tensor_bytes(tensor, self.dtype, self.batch)
             storage = self.ledger.make(size)
-            self.values[edge] = Value(storage, storage, None, size, int(elements(tensor.shape)))
+            shape = (self.batch, *tensor.shape)
+            self.values[edge] = Value(storage, storage, None, size, shape, in_order(shape))
         self.peak = self.ledger.live
         spent = self._spent()
         for position in range(len(self.graph.nodes)):
@@ -101,13 +157,17 @@ class Execution:
 
     def _run_layer(self, position: int) -> None:
         self.ledger.restart()
-        layer, (inputs, _) = self.graph.nodes[position].layer, self.analysed.tensors_at(position)
-        steps = layer.steps(inputs, self.training)
-        if isinstance(steps, Unknown):
-            self.doubt(position, steps.reason)
-            steps = (Step((*range(len(inputs)), *layer.parameters(inputs))),)
-        self.values[self.analysed.edge(position)] = _Layer(self, position, steps).run()
+        self.values[self.analysed.edge(position)] = _Layer(self, position, self._steps(position)).run()
         self.note(position, "forward")
+
+    def _steps(self, position: int) -> Steps:
+        node, (inputs, _) = self.graph.nodes[position], self.analysed.tensors_at(position)
+        first = self.values[node.sources[0]]
+        if is_in_order(*first.laid):
+            return node.layer.steps(inputs, self.training)
+        owner = self.graph.nodes[position if node.owner is None else node.owner]
+        others = node.layer.steps_out_of_order(inputs, first.strides, owner.trainable)
+        return node.layer.steps(inputs, self.training) if others is None else others
 
     def doubt(self, position: int, reason: str) -> None:
         """Something about a layer cannot be derived."""
@@ -155,13 +215,14 @@ class _Layer:
 
     def _run_step(self, step: Step) -> Value:
         piece = step.gives or Piece(self.output.shape)
-        size, count = self._bytes(piece), int(elements(piece.shape))
+        size, shape = self._bytes(piece), piece.whole_shape(self.execution.batch)
         reads = [self.values[source] for source in step.reads if isinstance(source, int)]
-        scattered = any(value.scattered for value in reads)
-        storage = self._storage(step, size, reads, scattered)
+        storage, strides, is_view = self._place(step, size, shape, reads)
         beside = [self.ledger.make(self._bytes(piece)) for piece in step.beside]
+        if step.unclear:
+            self.execution.doubt(self.position, step.unclear)
         held, maker = [storage], None
-        if self.execution.training and (operation := self._record(step, size, count, storage, beside)):
+        if self.execution.training and (operation := self._record(step, size, (shape, strides), storage, beside)):
             maker = len(self.execution.operations)
             self.execution.operations.append(operation)
             held.append(operation.thing)
@@ -169,39 +230,34 @@ class _Layer:
                 self.execution.doubt(self.position, IN_PLACE_ON_A_VIEW)
         thing = self.ledger.make(0, held)
         self.ledger.release(*held, *beside)
-        out_of_order = step.scatters or (scattered and not step.orders)
-        return Value(thing, storage, maker, size, count, step.is_view, out_of_order)
+        return Value(thing, storage, maker, size, shape, strides, is_view)
 
-    def _storage(self, step: Step, size: int, reads: list[Value], scattered: bool) -> Thing:
-        """The memory of a result."""
-        if scattered and step.orders:
+    def _place(self, step: Step, size: int, shape: Shape, reads: list[Value]) -> tuple[Thing, Strides, bool]:
+        """The memory of a result, how it lies there, and whether autograd knows it as a view."""
+        if step.in_place:
+            return self.ledger.hold(reads[0].storage), reads[0].strides, False
+        if not step.is_view:
+            self.execution.outputs[self.position] = size
+            return self.ledger.make(size), laid_out(step.layout, shape, [value.laid for value in reads]), False
+        found = view_of(step, reads[0].laid, shape)
+        if found is None:  # the least of what either would take: a view keeps the whole, a copy is there beside it
             self.execution.doubt(self.position, OUT_OF_ORDER)
-            if step.is_view:
-                return self._view_or_copy(size, reads[0])
-        if step.is_view or step.in_place:
-            return self.ledger.hold(reads[0].storage)
-        self.execution.outputs[self.position] = size
-        return self.ledger.make(size)
+            return self.ledger.make_remains(size, reads[0].storage), None, step.layout != "refolded"
+        if found.is_copy:
+            self.execution.outputs[self.position] = size
+            return self.ledger.make(size), found.strides, False
+        return self.ledger.hold(reads[0].storage), found.strides, step.layout != "refolded"
 
-    def _view_or_copy(self, size: int, value: Value) -> Thing:
-        """The least of what either would take: a view keeps the whole that it is of, a copy is there beside it."""
-        return self.ledger.make_remains(size, value.storage)
-
-    def _record(self, step: Step, size: int, count: int, storage: Thing, beside: list[Thing]) -> Operation | None:
+    def _record(self, step: Step, size: int, result: Laid, storage: Thing, beside: list[Thing]) -> Operation | None:
         """The operation with what its backward pass needs, if there is one."""
-        targets = [self._target(step, source, count) for source in step.reads]
+        targets = [self._target(step, source, result[0]) for source in step.reads]
         found = tuple(target for target in targets if target)
         if not found:
             return None
         copies = [self.ledger.make(size)] if step.copies else []
         kept = [*beside, *copies]
-        for number in step.kept([target is not None for target in targets]):
-            value = None if number == RESULT else self.values[number]
-            if value and value.scattered and step.orders:
-                copies.append(self._view_or_copy(value.bytes, value))
-                kept.append(copies[-1])
-            else:
-                kept.append(value.storage if value else storage)
+        numbers = step.kept([target is not None for target in targets])
+        kept += [storage if number == RESULT else self.values[number].storage for number in numbers]
         self._note_saved(kept)
         made = [size if target.added_up else target.bytes for target in found]
         unasked = [source for source, target in zip(step.reads, targets, strict=True) if not target]
@@ -210,19 +266,19 @@ class _Layer:
         thing = self.ledger.make(0, [*kept, *makers])
         self.ledger.release(*copies)
         at_once = max(sum(map(self._bytes, step.backward)), sum(made))
-        return Operation(thing, step, self.position, size, at_once, found)
+        return Operation(thing, step, self.position, size, result, at_once, found)
 
     def _note_saved(self, kept: list[Thing]) -> None:
         new = {*kept} - self.execution.kept
         self.execution.saved[self.position] += sum(map(self.ledger.size, new))
         self.execution.kept |= new
 
-    def _target(self, step: Step, source: int | str, result: int) -> Target | None:
+    def _target(self, step: Step, source: int | str, result: Shape) -> Target | None:
         """Where the gradient of something read goes; None if it needs none."""
         if isinstance(source, int):
             value = self.values[source]
-            added_up = step.broadcasts and value.elements != result
-            return None if value.maker is None else Target(value.maker, value.bytes, added_up)
+            added_up = step.broadcasts and product(value.shape) != product(result)
+            return None if value.maker is None else Target(value.maker, value.bytes, added_up, value.laid)
         if not self.trained or source not in self.parameters:
             return None
         return Target((self.owner, source), self._read_bytes(source), step.broadcasts)

@@ -11,7 +11,6 @@ from archcalc.analysis.training import GradientFlow, follow_gradients
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import RESULT, Step
-from archcalc.numbers.bounds import Unknown
 
 
 def check_in_place(analysed: AnalysedGraph) -> list[Problem]:
@@ -38,8 +37,6 @@ class _Follower:
         """The problems, in the order of the layers."""
         for position, (node, facts) in enumerate(self.analysed.known()):
             steps = facts.training_steps if self.training else facts.inference_steps
-            if isinstance(steps, Unknown):
-                steps = (Step(),)
             memories = self._memories(node, steps)
             for number, step in enumerate(steps, start=len(node.sources)):
                 if step.in_place:

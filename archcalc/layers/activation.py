@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 class Activation(Elementwise):
     """A function of each value. Abstract."""
 
+    layout: ClassVar[str] = "alike"
     family: ClassVar[str] = "activation"
     keeps: ClassVar[tuple[int, ...]] = (0,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
@@ -45,6 +46,7 @@ class Activation(Elementwise):
 class InPlaceLayer(Elementwise):
     """With inplace = true, the output takes the place of the input. Abstract."""
 
+    layout: ClassVar[str] = "alike"
     output_is_enough: ClassVar[bool] = False  # for the backward pass; else a copy of the input is kept
 
     inplace: bool = False
@@ -57,7 +59,7 @@ class InPlaceLayer(Elementwise):
         if not self.inplace:
             return super().steps(inputs, training)
         enough = self.output_is_enough
-        return (Step(keeps=(RESULT,) if enough else (), in_place=True, copies=not enough),)
+        return (Step(keeps=(RESULT,) if enough else (), in_place=True, copies=not enough, layout="alike"),)
 
 
 class Relu(InPlaceLayer, Activation):
@@ -118,7 +120,7 @@ class Prelu(Activation):
         return links
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step((0, "weight"), keeps=self.keeps, broadcasts=True, makes=(0, "weight")),)
+        return (Step((0, "weight"), keeps=self.keeps, broadcasts=True, makes=(0, "weight"), layout="alike"),)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.PReLU", **self.changed("num_parameters"))
@@ -312,10 +314,10 @@ class Dropout(InPlaceLayer):
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         if not training or self.p == 0:
-            return (Step(is_view=True, passes=True),)
+            return (Step(is_view=True, passes=True, layout="same"),)
         # The noise is as large as the values; with p = 1 it is a single zero. CUDA keeps a bool for each value instead.
         noise = Piece((), per_sample=False) if self.p == 1 else Piece(inputs[0].shape)
-        return (Step(beside=(noise,), in_place=self.inplace),)
+        return (Step(beside=(noise,), in_place=self.inplace, layout="alike"),)
 
     def label(self) -> str:
         return field_text("p", self.p)

@@ -25,7 +25,7 @@ from archcalc.layers.base import (
     per_axis,
     torch_module,
 )
-from archcalc.layers.sliding import on_two_axes
+from archcalc.layers.sliding import POOLED, on_two_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ class AdaptiveAveragePooling(AdaptivePooling):
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         # PyTorch takes the mean of all positions where there is one window, and keeps nothing for it.
         kept = () if product(self.output_shape(inputs)[1:]) == 1 else (0,)
-        return on_two_axes(Step(keeps=kept), self.dimensions)
+        return on_two_axes(Step(keeps=kept, layout=POOLED[self.dimensions]), self.dimensions)
 
 
 class AdaptiveMaxPooling(AdaptivePooling):
@@ -105,7 +105,7 @@ class AdaptiveMaxPooling(AdaptivePooling):
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         indices = Piece(self.output_shape(inputs), "int64")
-        return on_two_axes(Step(keeps=(0,), beside=(indices,)), self.dimensions)
+        return on_two_axes(Step(keeps=(0,), beside=(indices,), layout=POOLED[self.dimensions]), self.dimensions)
 
 
 class AdaptiveAvgPool1d(AdaptiveAveragePooling):

@@ -17,14 +17,16 @@ from archcalc.layers.base import (
     Product,
     Read,
     Shape,
+    Step,
     Steps,
     Tensors,
     divides,
     size_text,
     torch_module,
 )
-from archcalc.numbers.bounds import Unknown
 from archcalc.tracing import Number, untraced
+
+KERNELS = "PyTorch chooses among kernels for attention, which keep different things"
 
 
 class MultiHeadAttention(Layer):
@@ -136,7 +138,8 @@ class MultiHeadAttention(Layer):
         return tuple(zip(tokens, features, strict=True))
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return Unknown("PyTorch chooses among kernels for attention, which keep different things")
+        reads = (*range(len(inputs)), *self.parameters(inputs))
+        return (Step(reads, layout="unclear", unclear=KERNELS),)
 
     def module(self, inputs: Tensors) -> Module:
         features, *sources = (shape[-1] for shape in self._sources(inputs))

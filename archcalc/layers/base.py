@@ -76,13 +76,21 @@ RESULT = -1  # in place of the number of what a step reads
 class Piece(NamedTuple):
     """Some memory: a shape of values, by default of the dtype of the layer's output and once for each sample.
 
-    `wide` values have at least 32 bits, as PyTorch keeps the statistics of values that have fewer.
+    `wide` values have at least 32 bits, as PyTorch keeps the statistics of values that have fewer. Of `joined` ones the
+    batch and the first axis are one.
     """
 
     shape: Shape
     dtype: str | None = None
     per_sample: bool = True
     wide: bool = False
+    joined: bool = False
+
+    def whole_shape(self, batch: int) -> Shape:
+        """The shape with the batch."""
+        if self.joined:
+            return (batch * self.shape[0], *self.shape[1:])
+        return (batch, *self.shape) if self.per_sample else self.shape
 
 
 class Step(NamedTuple):
@@ -95,8 +103,12 @@ class Step(NamedTuple):
     `holds`: results that a name in PyTorch's code still holds while the step runs.
     `is_view`: the result is a view of the first of what it reads. `in_place`: it takes the place of it.
     `of_many`: it is one of several views made together, which autograd lets nobody overwrite.
-    `scatters`: the values of the view do not lie in order. `expands`: nor do those of the gradient that it hands on.
-    `orders`: PyTorch would copy first what does not lie in order.
+    `layout`: how the result lies in memory: "fresh" in order, "alike" as elementwise operations lay it out, "format"
+    with channels last if the first that it reads has them so; with "|" between where devices differ. Of a view: "same"
+    with the strides of what it is of, "permuted" into `order`, "regrouped" into other axes ("refolded" where autograd
+    knows of no view) or "ordered" as it is, which are copies where they need to be.
+    `expands`: the axis of the gradient, counted with the batch, along which it is stretched when it is handed on.
+    `unclear`: why it may take more than it says.
     `copies`: its backward pass needs a copy of the first of what it reads.
     `passes`: the gradient is handed on as it is, or a view of it. Else each gradient is a tensor of its own.
     `multiplies`: it keeps each of its last two factors if the other one needs a gradient.
@@ -114,9 +126,10 @@ class Step(NamedTuple):
     is_view: bool = False
     in_place: bool = False
     of_many: bool = False
-    scatters: bool = False
-    expands: bool = False
-    orders: bool = False
+    layout: str = "fresh"
+    order: tuple[int, ...] = ()
+    expands: int | None = None
+    unclear: str | None = None
     copies: bool = False
     passes: bool = False
     multiplies: bool = False
@@ -133,7 +146,7 @@ class Step(NamedTuple):
         return [*self.keeps, *(factor for factor, other in factors if other and isinstance(factor, int))]
 
 
-Steps = tuple[Step, ...] | Unknown
+Steps = tuple[Step, ...]
 
 MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not followed
 
@@ -212,6 +225,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
     takes_sparse: ClassVar[tuple[int, ...]] = ()  # inputs by number that may be one sparse matrix for all samples
     keeps: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
+    layout: ClassVar[str] = "fresh"  # of its output in memory, as `Step` has it
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         """What has to hold before the formulas mean anything, as PyTorch checks it."""
@@ -284,8 +298,15 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         What a kernel takes for itself alone is left out; where devices differ, it is the device `meta` that counts.
         """
         if self.is_view:
-            return (Step(is_view=True, passes=True),)
-        return (Step((*range(len(inputs)), *self.parameters(inputs)), keeps=self.keeps),)
+            return (Step(is_view=True, passes=True, layout="same"),)
+        return (Step((*range(len(inputs)), *self.parameters(inputs)), keeps=self.keeps, layout=self.layout),)
+
+    def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
+        """The same where the values of the first input do not lie in order, but with these strides, the batch's first.
+
+        The strides are None where they are not known. `trainable`: its weights. None where nothing changes.
+        """
+        return None
 
     def label(self) -> str:
         """What tells it apart from others of its type, in a few words: `3×3, stride 2`. Sizes of the output are not."""

@@ -101,8 +101,9 @@ class Convolution(SlidingLayer):
         if self.connections is not None:
             return self._connected_steps(padded(inputs[0].shape, windows), inputs)
         if "ends" not in torch_padding(windows):
-            return (Step((0, *weights), keeps=(0,)),)
-        return (Step(gives=padded(inputs[0].shape, windows)), Step((1, *weights), keeps=(1,)))
+            return (Step((0, *weights), keeps=(0,), layout="fresh|format"),)
+        pad = Step(gives=padded(inputs[0].shape, windows), layout="format")
+        return (pad, Step((1, *weights), keeps=(1,), layout="fresh|format"))
 
     def _connected_steps(self, values: Piece, inputs: Tensors) -> Steps:
         """As `ConnectedConv`: pad, give every link its map, convolve, make zeros, add links to them, add the bias."""
@@ -110,7 +111,7 @@ class Convolution(SlidingLayer):
         links, (_, *positions) = self._kernels(inputs), self.output_shape(inputs)
         read = Piece((*links, *sizes))
         steps = (
-            Step(gives=values),
+            Step(gives=values, layout="format"),
             Step((1,), read, backward=(values, values)),
             Step((2, "weight"), Piece((*links, *positions)), keeps=(2,)),
             Step(()),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from archcalc.arithmetic import whole
+from archcalc.arithmetic import product, whole
 from archcalc.layers.base import (
     FLOATING,
     INTEGER,
@@ -70,11 +70,24 @@ class Linear(Layer):
         return (read_features(inputs[0].shape),)
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        # PyTorch multiplies all rows at once, and with a bias gives a view of the result.
-        rows = len(inputs[0].shape) > 1
-        factors = (0, "weight")  # behind the bias, whose gradient PyTorch hands on first
-        dense = Step(("bias", *factors) if self.bias else factors, multiplies=True, orders=rows)
-        return (dense, Step((1,), is_view=True, passes=True)) if rows and self.bias else (dense,)
+        return self._multiply(inputs, 0)
+
+    def _multiply(self, inputs: Tensors, read: int) -> tuple[Step, ...]:
+        """One product with the bias in it; PyTorch multiplies all rows at once, and gives a view of the result."""
+        weights = ("bias", read, "weight") if self.bias else (read, "weight")  # the bias's gradient is handed on first
+        if len(inputs[0].shape) == 1:
+            return (Step(weights, multiplies=True),)
+        folded = folded_rows(self.output_shape(inputs))
+        view = Step((read + 1,), is_view=True, passes=True, layout="regrouped" if self.bias else "refolded")
+        return Step(weights, folded, multiplies=True), view
+
+    def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
+        if len(inputs[0].shape) == 1:
+            return None
+        fold = Step(gives=folded_rows(inputs[0].shape), is_view=True, passes=True, layout="regrouped")
+        if strides is None:
+            return (fold, *self._multiply(inputs, 1))
+        return multiply_rows(inputs[0].shape, self.output_shape(inputs), strides, trainable, self.bias)
 
     def module(self, inputs: Tensors) -> Module:
         sizes = {"in_features": inputs[0].shape[-1], "out_features": self.out_features}
@@ -122,7 +135,7 @@ class Rbf(Layer):
         return (
             Step((0, "weight"), differences, passes=True, broadcasts=True),
             Step((1,), differences, keeps=(1,), backward=(differences,) * 3),
-            Step((2,), passes=True),
+            Step((2,), passes=True, expands=len(inputs[0].shape) + 1),
         )
 
     def module(self, inputs: Tensors) -> Module:
@@ -167,6 +180,37 @@ class Embedding(Layer):
     def module(self, inputs: Tensors) -> Module:
         sizes = {"num_embeddings": self.num_embeddings, "embedding_dim": self.embedding_dim}
         return torch_module("nn.Embedding", sizes, **self.changed("padding_idx"))
+
+
+def folded_rows(shape: Shape) -> Piece:
+    """The rows of all samples, one below the other."""
+    *rows, features = shape
+    return Piece((product(rows), features), joined=True)
+
+
+def multiply_rows(
+    shape: Shape, output: Shape, strides: tuple[int, ...], trainable: bool, bias: bool
+) -> tuple[Step, ...]:
+    """A dense layer on rows that do not lie in order, as PyTorch's `matmul` runs it.
+
+    It folds all rows into one matrix, a copy where that needs one, for weights that are trained, or where they can
+    be folded as they are; else it multiplies the matrices of a batch. The bias is added afterwards.
+    """
+    *rows, features = shape
+    pairs = zip(strides, strides[1:], shape, strict=False)
+    if trainable or all(step == below * size for step, below, size in pairs):
+        steps = [Step(gives=folded_rows(shape), is_view=True, passes=True, layout="regrouped")]
+        found = folded_rows(output)
+    else:
+        matrices = Piece((product(rows[:-1]), rows[-1], features), joined=len(rows) > 1)
+        matrices = matrices if len(rows) > 1 else Piece(shape)
+        steps = [Step(gives=matrices, is_view=True, passes=True, layout="regrouped")]
+        found = matrices._replace(shape=(*matrices.shape[:-1], output[-1]))
+    steps += [
+        Step((1, "weight"), found, multiplies=True),
+        Step((2,), is_view=True, passes=True, layout="refolded"),
+    ]
+    return (*steps, Step((3, "bias"), passes=True, broadcasts=True, layout="alike")) if bias else (*steps,)
 
 
 def needs_features(shape: Shape) -> Iterator[Misfit]:

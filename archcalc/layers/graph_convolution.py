@@ -105,8 +105,12 @@ class GcnConv(Layer):
         return ((Read(ONE_HOP, 0, hop=True), Read(whole(features), 1)), ())
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        steps = (Step((0, "weight"), multiplies=True, orders=True), *self._aggregation_steps(inputs))
+        steps = (Step((0, "weight"), multiplies=True), *self._aggregation_steps(inputs))
         return (*steps, Step((len(steps) + 1, "bias"), passes=True, broadcasts=True)) if self.bias else steps
+
+    def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
+        first, *others = self.steps(inputs, trainable)
+        return (first._replace(unclear="PyTorch may copy features that do not lie in order"), *others)
 
     def _aggregation_steps(self, inputs: Tensors) -> tuple[Step, ...]:
         """A full adjacency multiplies the features of each sample; a sparse one those of all, put side by side."""
@@ -154,7 +158,7 @@ class GraphReadout(Layer):
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         if self.reduction != "max":
             summed = self.reduction == "sum"
-            return (Step(passes=summed, expands=summed),)
+            return (Step(passes=summed, expands=1 if summed else None),)
         # Where the largest values are, how many they are, the gradient for each of them, and the gradient.
         value, output = Piece(inputs[0].shape), Piece(self.output_shape(inputs))
         found = (value._replace(dtype="bool"), output._replace(dtype="int64"), output, value)

@@ -150,7 +150,7 @@ class Add(Broadcasting):
         return {"additions": elements(output) * (len(inputs) - 1)}
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return pairwise(inputs, Step(passes=True, broadcasts=True, in_place=self.inplace))
+        return pairwise(inputs, Step(passes=True, broadcasts=True, in_place=self.inplace, layout="alike"))
 
     def module(self, inputs: Tensors) -> Module:
         added = "".join(f".add_({{{number}}})" for number in range(1, len(inputs)))
@@ -167,7 +167,7 @@ class Mul(Broadcasting):
         return {"multiplications": elements(output) * (len(inputs) - 1)}
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return pairwise(inputs, Step(multiplies=True, broadcasts=True))
+        return pairwise(inputs, Step(multiplies=True, broadcasts=True, layout="alike"))
 
     def module(self, inputs: Tensors) -> Module:
         return elementwise("Mul", joined(" * ", inputs), inputs)
@@ -211,7 +211,7 @@ class Cat(Merging):
         return tuple(reads)
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step(tuple(range(len(inputs))), passes=True),)
+        return (Step(tuple(range(len(inputs))), passes=True, layout="joined"),)
 
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1

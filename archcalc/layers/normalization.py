@@ -36,7 +36,7 @@ class Normalization(Elementwise):
 
     def standardize(self, inputs: Tensors, *statistics: Piece) -> Step:
         """The operation that rescales, and two statistics beside: a mean, and the inverse of a standard deviation."""
-        return Step((0, *self.parameters(inputs)), keeps=self.keeps, beside=statistics * 2)
+        return Step((0, *self.parameters(inputs)), keeps=self.keeps, beside=statistics * 2, layout=self.layout)
 
 
 def affine(shape: Shape, wanted: bool, bias: bool = True) -> dict[str, Shape]:
@@ -81,6 +81,7 @@ class BatchNorm(Normalization):
     """
 
     type: ClassVar[str] = "batch_norm"
+    layout: ClassVar[str] = "alike|format"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
     removes_bias: ClassVar[bool] = True
@@ -166,6 +167,7 @@ class GroupNorm(Normalization):
     """Normalization over groups of channels (Wu, He 2018)."""
 
     type: ClassVar[str] = "group_norm"
+    layout: ClassVar[str] = "fresh|format"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
     telling: ClassVar[tuple[str, ...]] = ("num_groups",)
@@ -236,15 +238,17 @@ class InstanceNorm(Normalization):
         running = ("running_mean", "running_var") if self.track_running_stats else ()
         repeated = [*self.parameters(inputs), *running]
         places = tuple(range(1, 1 + len(repeated)))
-        kept = tuple(place for place, name in zip(places, repeated, strict=True) if name != "bias")
+        ordered = 1 + len(repeated)  # the place of the input in order
+        kept = [place for place, name in zip(places, repeated, strict=True) if name != "bias"]
+        statistics = [place for place, name in zip(places, repeated, strict=True) if name in running]
+        values, statistic = Piece(inputs[0].shape, joined=True), channel._replace(wide=True)
+        normalize = Step((ordered, *places), values, keeps=(ordered, *kept), beside=(statistic,) * 2)
         steps = [Step((name,), channel) for name in repeated]
-        steps.append(
-            Step((0, *places), keeps=(0, *kept), beside=(channel._replace(wide=True),) * 2, makes=(0,), orders=True)
-        )
+        steps += [Step(is_view=True, passes=True, layout="ordered"), normalize._replace(makes=(ordered,))]
+        places = (*places, ordered)
         if training:
-            statistics = [place for place, name in zip(places, repeated, strict=True) if name in running]
             steps += [Step((place,), channel._replace(per_sample=False), holds=places) for place in statistics]
-        return (*steps, Step((1 + len(repeated),), holds=places, is_view=True, passes=True))
+        return (*steps, Step((ordered + 1,), holds=places, is_view=True, passes=True, layout="regrouped"))
 
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape
@@ -283,13 +287,13 @@ class LocalResponseNorm(Normalization):
         value = Piece(inputs[0].shape)
         around = Piece((channels + self.size // 2 + (self.size - 1) // 2, *sizes))
         return (
-            Step((0, 0), multiplies=True),
+            Step((0, 0), multiplies=True, layout="alike"),
             Step((1,), around),
             Step((2,), keeps=(2,)),
             Step((3,)),
             Step((4,), holds=(3,), passes=True),
             Step((5,), holds=(3,), keeps=(5,), backward=(value,) * 3),
-            Step((0, 6), keeps=(0, 6), backward=(value,) * 4),
+            Step((0, 6), keeps=(0, 6), backward=(value,) * 4, layout="alike"),
         )
 
     def module(self, inputs: Tensors) -> Module:

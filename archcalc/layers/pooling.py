@@ -21,6 +21,7 @@ from archcalc.layers.base import (
     torch_module,
 )
 from archcalc.layers.sliding import (
+    POOLED,
     Padding,
     SlidingLayer,
     last_axis_first,
@@ -50,7 +51,7 @@ class Pooling(SlidingLayer):
         return POINT
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return on_two_axes(Step(keeps=self.keeps), self.dimensions)
+        return on_two_axes(Step(keeps=self.keeps, layout=POOLED[self.dimensions]), self.dimensions)
 
     def positions(self) -> Any:
         """How many positions a window has."""
@@ -98,7 +99,7 @@ class CeilPooling(Pooling):
         steps = list[Step]()
         for axis in reversed(range(1, len(output))):
             pooled = (*pooled[:axis], output[axis], *pooled[axis + 1 :])
-            steps.append(Step((first + len(steps),), Piece(pooled), is_view=True))
+            steps.append(Step((first + len(steps),), Piece(pooled), is_view=True, layout="same"))
         return tuple(steps)
 
     def pooling_module(self, name: str, inputs: Tensors, options: dict[str, Any]) -> Module:
@@ -145,12 +146,14 @@ class MaxPooling(CeilPooling):
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         windows, output = tuple(self.windows(inputs).values()), self.output_shape(inputs)
+        layout = "line" if self.dimensions == 1 else "format"
         if not self.pads_first(windows):
-            return on_two_axes(Step(keeps=(0,), beside=(Piece(output, "int64"),)), self.dimensions)
+            pool = Step(keeps=(0,), beside=(Piece(output, "int64"),), layout=layout)
+            return on_two_axes(pool, self.dimensions)
         values = padded(inputs[0].shape, windows)
         pooled = self.pool_padded(values, windows)
-        pool = Step((1,), Piece(pooled), keeps=(1,), beside=(Piece(pooled, "int64"),))
-        return (Step(gives=values), pool, *self.without_late_windows(pooled, output, 2))
+        pool = Step((1,), Piece(pooled), keeps=(1,), beside=(Piece(pooled, "int64"),), layout=layout)
+        return (Step(gives=values, layout="format"), pool, *self.without_late_windows(pooled, output, 2))
 
     def module(self, inputs: Tensors) -> Module:
         return self.pooling_module("MaxPool", inputs, self.changed("stride", "dilation", "ceil_mode"))
@@ -205,10 +208,10 @@ class AveragePooling(CeilPooling):
         return (
             Step((), one),
             Step((1,), shares),
-            Step(gives=values, holds=(1,)),
-            Step((3,), Piece(pooled), keeps=(3,), holds=(1,)),
+            Step(gives=values, holds=(1,), layout="format"),
+            Step((3,), Piece(pooled), keeps=(3,), holds=(1,), layout=POOLED[self.dimensions]),
             Step((2,), averaged, holds=(1,)),
-            Step((4, 5), Piece(pooled), keeps=(5,), holds=(1, 2)),
+            Step((4, 5), Piece(pooled), keeps=(5,), holds=(1, 2), layout="alike"),
             *self.without_late_windows(pooled, output, 6),
         )
 
@@ -283,10 +286,10 @@ class Subsample(Pooling):
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         return (
-            Step(keeps=(0,)),
-            Step((1,)),
-            Step((2, "weight"), holds=(1,), multiplies=True, broadcasts=True),
-            Step((3, "bias"), holds=(1, 2), passes=True, broadcasts=True),
+            Step(keeps=(0,), layout="format"),
+            Step((1,), layout="alike"),
+            Step((2, "weight"), holds=(1,), multiplies=True, broadcasts=True, layout="alike"),
+            Step((3, "bias"), holds=(1, 2), passes=True, broadcasts=True, layout="alike"),
         )
 
     def module(self, inputs: Tensors) -> Module:

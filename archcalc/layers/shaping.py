@@ -56,7 +56,7 @@ class Regrouping(Shaping):
     is_view: ClassVar[bool] = True
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step(is_view=True, passes=True, orders=True),)
+        return (Step(is_view=True, passes=True, layout="regrouped"),)
 
 
 class Flatten(Regrouping):
@@ -196,11 +196,15 @@ class Permute(Shaping):
         order = self._order()
         return (tuple(Read(POINT, order.index(axis)) for axis in range(len(order))),)
 
+    def _whole_order(self) -> tuple[int, ...]:
+        """The order with the batch."""
+        return (0, *(axis + 1 for axis in self._order()))
+
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step(is_view=True, passes=True, scatters=True),)
+        return (Step(is_view=True, passes=True, layout="permuted", order=self._whole_order()),)
 
     def module(self, inputs: Tensors) -> Module:
-        order = (0, *(axis + 1 for axis in self._order()))
+        order = self._whole_order()
         return torch_module("Permute", {"dims": order}, expression=f"{{0}}.permute{order}")
 
 
@@ -221,7 +225,7 @@ class ChannelShuffle(Elementwise):
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         # PyTorch moves nothing where there is nothing to deal out.
         kept = self.groups in (1, inputs[0].shape[0])
-        return (Step(is_view=True, passes=True),) if kept else Elementwise.steps(self, inputs, training)
+        return (Step(is_view=True, passes=True, layout="same"),) if kept else Elementwise.steps(self, inputs, training)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.ChannelShuffle", {"groups": self.groups})
@@ -262,7 +266,9 @@ class Slice(Shaping):
         return (moved(len(inputs[0].shape), self.dim, start),)
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step(is_view=True, scatters=True),)
+        # Of a whole axis from 0 on PyTorch gives another name for the tensor, and hands the gradient on as it is.
+        is_whole = not self.start and self.output_shape(inputs) == inputs[0].shape
+        return (Step(is_view=True, passes=is_whole, layout="same"),)
 
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
@@ -312,7 +318,12 @@ class Chunk(Shaping):
         shape, axis = list(inputs[0].shape), resolve_axis(self.dim, len(inputs[0].shape))
         shape[axis] -= self.output_shape(inputs)[axis]
         return (
-            Step(is_view=True, of_many=True, scatters=True, backward=(Piece(tuple(shape)), Piece(inputs[0].shape))),
+            Step(
+                is_view=True,
+                of_many=True,
+                layout="same",
+                backward=(Piece(tuple(shape)), Piece(inputs[0].shape)),
+            ),
         )
 
     def module(self, inputs: Tensors) -> Module:

@@ -133,9 +133,12 @@ def padded(shape: Shape, windows: Sequence[Window]) -> Piece:
     return Piece((channels, *(size + w.before + w.after for size, w in zip(sizes, windows, strict=True))))
 
 
+POOLED = {1: "line", 2: "format", 3: "fresh"}  # the layout of pooled values, by how many axes the window slides over
+
+
 def on_two_axes(step: Step, dimensions: int) -> tuple[Step, ...]:
     """PyTorch pools one axis as if it were two, and gives a view of the result."""
-    return (step, Step((1,), is_view=True, passes=True)) if dimensions == 1 else (step,)
+    return (step, Step((1,), is_view=True, passes=True, layout="same")) if dimensions == 1 else (step,)
 
 
 def last_axis_first(pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:

@@ -37,6 +37,7 @@ class TransposedConvolution(Layer):
     *input* unit, what padding then cuts off included; one addition for each bias of an output unit.
     """
 
+    layout: ClassVar[str] = "fresh|format"
     family: ClassVar[str] = "convolution"
     dimensions: ClassVar[int]
     channel_axis: ClassVar[int | None] = 0

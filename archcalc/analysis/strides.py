@@ -1,0 +1,226 @@
+"""How the values of a tensor lie in memory: its strides, as PyTorch gives them.
+
+Shapes and strides here begin with the batch. Strides are counted in values. None stands for strides that are not known,
+because devices lay values out differently.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from archcalc.layers.base import Shape
+
+Strides = tuple[int, ...] | None
+Laid = tuple[Shape, Strides]  # a shape, and how its values lie
+
+
+def in_order(shape: Shape) -> tuple[int, ...]:
+    """The strides of values that lie in order: the last axis without gaps, then the one before."""
+    return _dense(shape, range(len(shape) - 1, -1, -1))
+
+
+def channels_last(shape: Shape) -> tuple[int, ...]:
+    """The strides of maps whose channels lie side by side."""
+    return _dense(shape, _channels_first_axes(len(shape)))
+
+
+def _channels_first_axes(rank: int) -> tuple[int, ...]:
+    """The axes of maps in channels-last format, the fastest first."""
+    return (1, *range(rank - 1, 1, -1), 0)
+
+
+def _dense(shape: Shape, axes: Iterable[int]) -> tuple[int, ...]:
+    """Strides without gaps, of the axes from the fastest to the slowest."""
+    strides, step = [0] * len(shape), 1
+    for axis in axes:
+        strides[axis], step = step, step * max(shape[axis], 1)
+    return tuple(strides)
+
+
+def is_in_order(shape: Shape, strides: Strides) -> bool | None:
+    """Whether values lie in order; None if that is not known."""
+    return None if strides is None else _is_dense(shape, strides, range(len(shape) - 1, -1, -1))
+
+
+def _is_dense(shape: Shape, strides: tuple[int, ...], axes: Iterable[int]) -> bool:
+    step = 1
+    for axis in axes:
+        if shape[axis] != 1:
+            if strides[axis] != step:
+                return False
+            step *= shape[axis]
+    return True
+
+
+def _has_no_gaps(shape: Shape, strides: tuple[int, ...]) -> bool:
+    """Whether the values fill a piece of memory, in whatever order."""
+    axes = sorted((axis for axis in range(len(shape)) if shape[axis] > 1), key=strides.__getitem__)
+    return _is_dense(shape, strides, axes)
+
+
+def is_channels_last(shape: Shape, strides: tuple[int, ...]) -> bool:
+    """Whether PyTorch takes maps for channels-last ones, by the order of their strides."""
+    if len(shape) not in (4, 5) or not strides[1]:
+        return False
+    least = 0
+    for axis in _channels_first_axes(len(shape)):
+        if strides[axis] < least or (axis == 0 and least == strides[1]):
+            return False
+        least = strides[axis] * max(shape[axis], 1)
+    return True
+
+
+def in_format(shape: Shape, like: Laid) -> Strides:
+    """Strides in the memory format of another tensor; where that has two, devices may choose either."""
+    read, strides = like
+    if strides is None or len(read) != len(shape):
+        return None
+    chosen = channels_last(shape) if is_channels_last(read, strides) else in_order(shape)
+    is_either = is_in_order(read, strides) and len(read) in (4, 5) and strides != in_order(read)
+    if is_either and _is_dense(read, strides, _channels_first_axes(len(read))):
+        return agreed((in_order(shape), channels_last(shape)))
+    return chosen
+
+
+def elementwise(shape: Shape, operands: Sequence[Laid]) -> Strides:
+    """The strides of what an elementwise operation gives: of TensorIterator in PyTorch."""
+    known = [_of_rank(len(shape), read, strides) for read, strides in operands if strides is not None]
+    if len(known) < len(operands):
+        return None
+    if all(read == shape for read, _ in known):
+        if all(is_in_order(*one) for one in known):  # axes of one position keep whatever stride they have
+            return known[0][1]
+        if len(shape) in (4, 5) and all(_is_dense(*one, _channels_first_axes(len(shape))) for one in known):
+            return channels_last(shape)
+        if all(_has_no_gaps(*one) for one in known) and len({strides for _, strides in known}) == 1:
+            return known[0][1]
+    return _dense(shape, _sorted_axes(shape, [_broadcast(shape, *one) for one in known]))
+
+
+def _of_rank(rank: int, read: Shape, strides: tuple[int, ...]) -> tuple[Shape, tuple[int, ...]]:
+    """A tensor with further axes of one position behind the batch."""
+    more = rank - len(read)
+    if not read or not more:
+        return read, strides
+    return (read[0], *[1] * more, *read[1:]), (strides[0], *[strides[0]] * more, *strides[1:])
+
+
+def _broadcast(shape: Shape, read: Shape, strides: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides over a shape to which a tensor is stretched."""
+    more = len(shape) - len(read)
+    own = (0 if size == 1 != whole else step for size, whole, step in zip(read, shape[more:], strides, strict=True))
+    return (*[0] * more, *own)
+
+
+def _sorted_axes(shape: Shape, operands: Sequence[tuple[int, ...]]) -> list[int]:
+    """The axes from the fastest to the slowest, as far as the operands say; else the last one first."""
+    axes = list(range(len(shape) - 1, -1, -1))
+    for start in range(1, len(axes)):
+        place = start
+        for before in range(start - 1, -1, -1):
+            order = _compare(shape, operands, axes[before], axes[place])
+            if order > 0:
+                axes[before], axes[place] = axes[place], axes[before]
+                place = before
+            elif order < 0:
+                break
+    return axes
+
+
+def _compare(shape: Shape, operands: Sequence[tuple[int, ...]], one: int, other: int) -> int:
+    """Which of two axes is slower, by the first operand that says it: −1 the other, 1 the first."""
+    for strides in operands:
+        if strides[one] and strides[other]:
+            if strides[one] != strides[other]:
+                return -1 if strides[one] < strides[other] else 1
+            if shape[one] > shape[other]:
+                return 1
+    return 0
+
+
+def permuted(strides: Strides, order: Sequence[int]) -> Strides:
+    """The strides of other axes in the place of each."""
+    return None if strides is None else tuple(strides[axis] for axis in order)
+
+
+def inverse(order: Sequence[int]) -> tuple[int, ...]:
+    """The order that undoes an order of axes."""
+    return tuple(order.index(axis) for axis in range(len(order)))
+
+
+def regrouped(shape: Shape, strides: tuple[int, ...], wanted: Shape) -> Strides:
+    """The strides of a view with other axes; None where there is no such view, and the values must be copied."""
+    if not shape:
+        return (1,) * len(wanted)
+    found, place, step = [0] * len(wanted), len(wanted) - 1, strides[-1]
+    inside = filled = 1
+    for axis in range(len(shape) - 1, -1, -1):
+        inside *= shape[axis]
+        if axis and (shape[axis - 1] == 1 or strides[axis - 1] == inside * step):
+            continue  # the axis before goes on where this one ends
+        while place >= 0 and (filled < inside or wanted[place] == 1):
+            found[place] = filled * step
+            filled *= wanted[place]
+            place -= 1
+        if filled != inside:
+            return None
+        if axis:
+            step, inside, filled = strides[axis - 1], 1, 1
+    return tuple(found) if place < 0 else None
+
+
+def agreed(candidates: Iterable[Strides]) -> Strides:
+    """The strides if all candidates are the same; None if devices may differ."""
+    found = {*candidates}
+    return found.pop() if len(found) == 1 else None
+
+
+def _on_a_line(shape: Shape, reads: Sequence[Laid]) -> Strides:
+    """Values pooled along one axis: as if it were two, of which the first has one position."""
+    (read, strides), *_ = reads
+    if strides is None:
+        return None
+    batch, channels, length = strides
+    pair = (*read[:2], 1, read[2]), (batch, channels, length * read[2], length)
+    whole = (*shape[:2], 1, shape[2])
+    return in_order(shape) if in_format(whole, pair) == in_order(whole) else None
+
+
+def _joined(shape: Shape, reads: Sequence[Laid]) -> Strides:
+    """Values of several tensors side by side: with channels last if all have them so."""
+    formats = [in_format(read, (read, strides)) for read, strides in reads]
+    if None in formats:
+        return None
+    every = all(found != in_order(read) for found, (read, _) in zip(formats, reads, strict=True))
+    return channels_last(shape) if every else in_order(shape)
+
+
+# What an operation that moves values gives, by the name of its layout.
+_LAYOUTS: dict[str, Callable[[Shape, Sequence[Laid]], Strides]] = {
+    "fresh": lambda shape, _reads: in_order(shape),
+    "format": lambda shape, reads: in_format(shape, reads[0]),
+    "alike": elementwise,
+    "line": _on_a_line,
+    "joined": _joined,
+    "unclear": lambda _shape, _reads: None,
+}
+
+
+def laid_out(layout: str, shape: Shape, reads: Sequence[Laid]) -> Strides:
+    """The strides of what an operation gives; `layout` names several where devices differ."""
+    if not reads:
+        return in_order(shape)
+    return agreed(_LAYOUTS[name](shape, reads) for name in layout.split("|"))
+
+
+def gradient(layout: str, read: Laid, given: Strides, result: Laid) -> Strides:
+    """The strides of the gradient that an operation makes for what it read, where its kernels are sure to agree."""
+    shape, strides = read
+    if strides is None or given is None:
+        return None
+    back = (result[0], given)
+    if result[0] == shape and layout == "alike":
+        return agreed((elementwise(shape, (back, read)), elementwise(shape, (read, back))))
+    if is_in_order(*read) and is_in_order(*back):
+        return in_order(shape)
+    if layout == "format":
+        return agreed((in_format(shape, read), in_format(shape, back)))
+    return None
