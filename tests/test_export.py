@@ -445,6 +445,7 @@ def entries(draw: st.DrawFn, kinds: list[str], known: list[str], depth: int) -> 
     return entry
 
 
+@pytest.mark.slow
 def test_random_blocks() -> None:
     tried: list[int] = []
 

@@ -228,6 +228,7 @@ def seconds(layers: str) -> float:
     return min(times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [chain, residual, backwards, shared, left_out, circular, misread])
 def test_twice_the_layers_take_twice_the_time(shape: Callable[[int], str]) -> None:
     few, many = seconds(shape(5_000)), seconds(shape(20_000))
