@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.errors import ArchcalcError, Diagnostic, SpecError, UsageError
 from archcalc.graph import connect
+from archcalc.report.field import ReceptiveField
 from archcalc.report.network import Network, ShapeError
-from archcalc.report.summary import LayerSummary, ReceptiveField, Totals
+from archcalc.report.summary import LayerSummary, Totals
 from archcalc.spec.document import Document, parse, read, shipped_specs
 from archcalc.spec.expansion import expand
 

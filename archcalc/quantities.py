@@ -9,13 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, Unknown
 
 if TYPE_CHECKING:
     from archcalc.analysis.counting import Reading
+    from archcalc.report.field import ReceptiveField
     from archcalc.report.network import Network
-    from archcalc.report.summary import ReceptiveField
 
 Bound = Literal["max", "min"]
 LayerValues = list[Amount]  # one for each layer of a network
@@ -32,6 +31,7 @@ class Measured(NamedTuple):
     sizes: tuple[int | None, ...] = ()
     unit: str = ""  # `hops` where sizes are not in pixels
     layer: str | None = None
+    text: str = ""  # of sizes, with their marks
 
 
 class Unit(NamedTuple):
@@ -100,7 +100,8 @@ NO_FIELD = Measured(Unknown("no layer has positions of the input to see"))
 def _field(network: "Network") -> Measured:
     """That of the last layer whose units are laid out along an axis; of the last of all, where none is.
 
-    What comes behind, such as a global average, sees the whole map in any network.
+    It is that of the paths that keep positions. What comes behind, such as a global average, sees the whole map in any
+    network.
     """
     last: Measured | None = None
     for row in reversed(network.layers):
@@ -115,8 +116,11 @@ def _field(network: "Network") -> Measured:
 
 
 def _field_reading(layer: str, field: "ReceptiveField") -> Measured:
+    from archcalc.report.field import marked_size
+
     smallest = min(size or 0 for size in field.size)
-    return Measured(smallest, field.size, "hops" if field.unit == "hops" else "", layer)
+    unit = "hops" if field.unit == "hops" else ""
+    return Measured(smallest, field.size, unit, layer, marked_size(field).text())
 
 
 def _peak_memory(network: "Network") -> Measured:
@@ -125,9 +129,8 @@ def _peak_memory(network: "Network") -> Measured:
 
 
 def sizes_text(reading: Measured) -> str:
-    """The sizes of a field as archcalc writes them: `32×32`, `2 hops`."""
-    unit = reading.unit.removesuffix("s") if reading.sizes == (1,) else reading.unit
-    return f"{size_text(tuple('–' if size is None else size for size in reading.sizes))} {unit}".rstrip()
+    """The sizes of a field as archcalc writes them: `32×32`, `2 hops`, `427×427 + all`."""
+    return reading.text
 
 
 QUANTITIES: dict[str, Quantity] = {

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.receptive_field import AxisField, Field
+from archcalc.analysis.axis_field import AxisField, Shared
+from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window, field_size, product
 from archcalc.errors import UsageError, printable, quoted
 from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, size_text
@@ -249,16 +250,39 @@ def _field_section(analysed: AnalysedGraph, position: int) -> Section:
     if after is None:
         return Section("receptive field", (), ("none: the input has no axis of positions",))
     before = fields[node.sources[0]]
-    known = (
-        before.axes if isinstance(before, Field) and len(before.axes) == len(after.axes) else (None,) * len(after.axes)
-    )
+    known: tuple[AxisField | None, ...] = (None,) * len(after.axes)
+    if isinstance(before, Field) and (before.source, before.places) == (after.source, after.places):
+        known = before.axes
     reads = node.layer.reads(analysed.tensors_at(position)[0])[0]
     labels = FIELD_NAMES.get(len(after.axes), ("axis",) * len(after.axes))
     steps: list[Step] = []
     for label, one, axis in zip(labels, known, after.axes, strict=True):
-        steps.extend(_field_steps(label, one, axis, reads[one.axis].window if one else None))
+        steps.extend(_field_steps(label, one, axis, reads[one.axis].window if one and reads else None))
+        if axis.shared:
+            steps.append(_global_step(label, axis.shared))
     unit = "hops" if any(axis.hops for axis in after.axes) else "input positions"
-    return Section("receptive field", tuple(steps), (f"in {unit}",))
+    return Section("receptive field", tuple(steps), (f"in {unit}", *_field_notes(analysed, after, labels)))
+
+
+def _field_notes(analysed: AnalysedGraph, field: Field, labels: tuple[str, ...]) -> Iterator[str]:
+    holes = [label for label, axis in zip(labels, field.axes, strict=True) if axis.holes]
+    if holes:
+        yield f"with holes along {' and '.join(holes)}: a unit does not see every position from the first to the last"
+    if any(axis.shared for axis in field.axes):
+        origin = analysed.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
+        yield f"of paths that keep positions; global is what all units see besides, from {printable(origin)} on"
+
+
+def _global_step(label: str, shared: Shared) -> Step:
+    """What all units see alike beside."""
+    first, last, _ = shared.span
+    return Step(
+        f"{label}: global", "last − first + 1", f"{plain(last)} − {_in_brackets(first)} + 1", int(last - first + 1)
+    )
+
+
+def _in_brackets(number: float) -> str:
+    return f"({plain(number)})" if number < 0 else plain(number)
 
 
 def _field_steps(label: str, before: AxisField | None, after: AxisField, window: Any) -> Iterator[Step]:
@@ -277,8 +301,11 @@ def _field_steps(label: str, before: AxisField | None, after: AxisField, window:
         kernel = traced.effective if window.stride else Traced(before.extent, "n")
         size = field_size(Traced(before.size, "r"), kernel, step)
         jump = step * traced.stride
-    yield _checked(f"{label}: size", size, after.size)
+    yield _checked(f"{label}: size", size, "none: no unit sees anything" if after.size is None else after.size)
     yield _checked(f"{label}: jump", jump, after.jump)
+    if after.center is None:
+        yield Step(f"{label}: center", "", "", "none: the first unit sees nothing")
+        return
     ends = f"({plain(after.first[0])} + {plain(after.last[0])})/2"
     yield Step(f"{label}: center", "(first + last)/2", ends, after.center)
 

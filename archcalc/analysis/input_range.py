@@ -73,8 +73,7 @@ class _UsefulSizes:
     def __init__(self, analysed: AnalysedGraph, axes: list[Extent], size: int, others: list[int]) -> None:
         self.analysed, self.axes, self.size = analysed, axes, size
         self.fields, self.shortest = self._fields(analysed.graph)
-        inputs = [field for field in self.fields[: len(analysed.graph.inputs)] if isinstance(field, Field)]
-        self.changing_axes = {field.source: tuple(positions == size for positions in field.shape) for field in inputs}
+        self.changing_axes = {(extent.source, extent.axis) for extent in axes if extent.size == size}
         self.changing: str | None = None
         for other in others:
             self._compare(other)
@@ -98,7 +97,8 @@ class _UsefulSizes:
         """A field along the axes in question."""
         if not isinstance(field, Field):
             return []
-        return [axis for axis, changes in zip(field.axes, self.changing_axes[field.source], strict=True) if changes]
+        pairs = zip(field.axes, field.places, strict=True)
+        return [axis for axis, place in pairs if (field.source, place) in self.changing_axes]
 
     def productive(self) -> Bound | None:
         """The largest field, along the shortest path, of what a convolution reads."""

@@ -43,7 +43,7 @@ def steering(analysed: AnalysedGraph) -> set[int]:
     """The edges that are read without being seen, as an adjacency."""
     found = set[int]()
     for node, facts in zip(analysed.graph.nodes, analysed.shapes.facts, strict=True):
-        if facts is not None:
+        if facts is not None and facts.fits:
             reads = zip(node.sources, facts.reads, strict=True)
             found.update(edge for edge, axes in reads if not axes)
     return found

@@ -1,30 +1,54 @@
-"""What one unit sees of the input, layer after layer on the way to it.
+"""What one unit sees of an input, layer after layer on the way to it: exactly which positions.
 
-All numbers are those of `archcalc.analysis.receptive_field`. Each layer before is seen through one of its units: the
-one whose field has its middle nearest to that of the unit asked for.
+Size and jump are those of `archcalc.analysis.receptive_field`; which positions a unit sees is found by
+`archcalc.analysis.dependence`, one unit at a time. Each layer before is seen through one of its units, of those that
+the unit asked for reads: the one whose field has its middle nearest.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.receptive_field import AxisField, Field
-from archcalc.errors import UsageError, quoted
+from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.dependence import Link, Units, depends_on, projected, unit_box
+from archcalc.analysis.intervals import Boxes, Interval, Intervals, along, volume
+from archcalc.analysis.receptive_field import Field, links_that_share
+from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.layers.base import Shape, elements, size_text
 from archcalc.numbers.bounds import Unknown
 
-Interval = tuple[int, int]  # the first and the last position
+__all__ = ["Interval", "LayerField", "Seen", "UnitField", "find_unit_field"]
 
 _HOPS = "fields are counted in hops between nodes, which have no rows and columns"
 
 
+class Seen(NamedTuple):
+    """Positions of the input in boxes: all that are in one of them. If not `exact`, some of them may not be seen."""
+
+    boxes: Boxes
+    exact: bool
+
+    def axis(self, number: int) -> Intervals:
+        """The positions along one axis."""
+        return along(self.boxes, number)
+
+
 class LayerField(NamedTuple):
-    """What a unit of a layer sees, along each axis of positions; None for a unit that sees nothing."""
+    """What a unit of a layer sees, along each axis of positions.
+
+    `sees` is its field, from the first to the last position and not clipped at the border; None for a unit that sees
+    nothing. `seen` are the positions of the input that it does see, along paths that keep positions. `everything` are
+    those that it sees in all, where it sees others through layers that read a whole axis, from the layer `global_from`
+    on.
+    """
 
     name: str
     unit: tuple[int, ...]
     axes: tuple[AxisField, ...]
     sees: tuple[Interval, ...] | None
+    seen: Seen
+    everything: Seen | None = None
+    global_from: str | None = None
 
 
 class UnitField(NamedTuple):
@@ -43,61 +67,169 @@ class UnitField(NamedTuple):
         return self.layers[-1]
 
     def clipped(self, layer: LayerField) -> tuple[Interval, ...] | None:
-        """The part of what a layer's unit sees that is in the input; None if none is."""
-        if layer.sees is None:
+        """The first and the last position of the input that a layer's unit sees, along each axis; None if none."""
+        if not layer.seen.boxes:
             return None
-        inside = [
-            (max(first, 0), min(last, extent - 1))
-            for (first, last), extent in zip(layer.sees, self.extents, strict=True)
-        ]
-        return tuple(inside) if all(first <= last for first, last in inside) else None
+        axes = map(layer.seen.axis, range(len(self.extents)))
+        return tuple((intervals[0][0], intervals[-1][1]) for intervals in axes)
 
     def overhang(self, layer: LayerField) -> tuple[Interval, ...] | None:
-        """How far what a layer's unit sees reaches over the beginning and the end of the input."""
+        """How far the field of a layer's unit reaches over the beginning and the end of the input."""
         if layer.sees is None:
             return None
         axes = zip(layer.sees, self.extents, strict=True)
         return tuple((max(-first, 0), max(last - extent + 1, 0)) for (first, last), extent in axes)
 
     def share(self, layer: LayerField) -> float:
-        """The part of the input's positions that a layer's unit sees."""
-        inside = self.clipped(layer)
-        seen: int = elements(tuple(last - first + 1 for first, last in inside)) if inside else 0
+        """The part of the input's positions that a layer's unit sees, along paths that keep positions."""
+        return self.part(layer.seen)
+
+    def part(self, seen: Seen) -> float:
+        """How many of the input's positions these are, as a part of all."""
         all_of_it: int = elements(self.extents)
-        return seen / all_of_it
+        return volume(seen.boxes) / all_of_it
 
 
 def find_unit_field(
-    analysed: AnalysedGraph, layer: int | None = None, unit: Sequence[int] | None = None, depth: int | None = None
+    analysed: AnalysedGraph,
+    layer: int | None = None,
+    unit: Sequence[int] | None = None,
+    depth: int | None = None,
+    source: str | None = None,
 ) -> UnitField:
     """What a unit of a layer, by its place in the graph, sees; of the last one whose units differ, and the middle one.
 
-    `depth` folds blocks, of which only the last layer is then told. Raises UsageError for a layer whose units have no
-    positions, and for a unit that it does not have.
+    `depth` folds blocks, of which only the last layer is then told. `source` is the input; by default the first that
+    the layer sees positions of. Raises UsageError for a layer whose units have no positions, and for a unit or an input
+    that it does not have.
     """
-    position = _last_with_positions(analysed) if layer is None else layer
-    field = _field_with_positions(analysed, position)
-    units = tuple(axis.extent for axis in field.axes)
-    chosen = tuple(extent // 2 for extent in units) if unit is None else _checked(unit, units)
-    own = _layer_field(analysed.graph.nodes[position].name, field, chosen)
-    before = [
-        _layer_field(name, found, _nearest_units(found, own))
-        for name, found in _fields_before(analysed, position, depth)
-        if found.source == field.source and not any(axis.mixed for axis in found.axes)
-    ]
-    shape = analysed.graph.inputs[field.source].shape
-    return UnitField(analysed.graph.name, field.source, shape, field.shape, units, (*before, own))
+    position = _last_with_positions(analysed, source) if layer is None else layer
+    chosen = _source(analysed, position, source)
+    return _Question(analysed, chosen, position).answer(unit, depth)
 
 
-def _last_with_positions(analysed: AnalysedGraph) -> int:
+class _Question:
+    """A layer and an input."""
+
+    def __init__(self, analysed: AnalysedGraph, source: str, position: int) -> None:
+        self.analysed, self.source, self.position = analysed, source, position
+        self.field = _field_with_positions(analysed, position, source)
+        self.input_edge = [*analysed.graph.inputs].index(source)
+        self._links: dict[int, frozenset[Link]] = {}
+
+    def answer(self, unit: Sequence[int] | None, depth: int | None) -> UnitField:
+        """What a unit of the layer sees, and those of the layers before it."""
+        analysed, field = self.analysed, self.field
+        units = _units(field)
+        chosen = tuple(extent // 2 for extent in units) if unit is None else _checked(unit, units)
+        edge = analysed.edge(self.position)
+        read = depends_on(analysed, edge, self._box(edge, field, chosen))
+        own = self._layer_field(edge, analysed.names[edge], field, chosen)
+        before = [
+            self._layer_field(other, name, found, _nearest_units(found, own, read.get(other)))
+            for other, (name, found) in self._before(edge, depth).items()
+        ]
+        shape = analysed.graph.inputs[self.source].shape
+        return UnitField(analysed.graph.name, self.source, shape, field.shape, units, (*before, own))
+
+    def _box(self, edge: int, field: Field, unit: tuple[int, ...]) -> tuple[Intervals, ...]:
+        tensor = self.analysed.tensors[edge]
+        assert tensor is not None  # or else it would have no field
+        return unit_box(tensor.shape, _places(field, unit))
+
+    def _layer_field(self, edge: int, name: str, field: Field, unit: tuple[int, ...]) -> LayerField:
+        spans = [axis.span(index) for axis, index in zip(field.axes, unit, strict=True)]
+        nothing = any(span.first > span.last for span in spans)
+        sees = None if nothing else tuple((int(span.first), int(span.last)) for span in spans)
+        box = self._box(edge, field, unit)
+        places = [place for axis, place in zip(field.axes, field.places, strict=True) if axis.shared]
+        everything = self._seen(edge, box, field)
+        if not places:
+            return LayerField(name, unit, field.axes, sees, everything)
+        cut = frozenset().union(*map(self._links_along, places))
+        origin = self.analysed.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
+        return LayerField(name, unit, field.axes, sees, self._seen(edge, box, field, cut), everything, origin)
+
+    def _seen(self, edge: int, box: tuple[Intervals, ...], field: Field, cut: frozenset[Link] = frozenset()) -> Seen:
+        found = depends_on(self.analysed, edge, box, cut).get(self.input_edge, Units(()))
+        positions = projected(found, field.places)
+        return Seen(positions.boxes, not positions.loose)
+
+    def _links_along(self, place: int) -> frozenset[Link]:
+        if place not in self._links:
+            graph, shapes, fields = self.analysed.graph, self.analysed.shapes, self.analysed.receptive_fields
+            self._links[place] = links_that_share(graph, shapes, fields, self.source, place)
+        return self._links[place]
+
+    def _before(self, edge: int, depth: int | None) -> dict[int, tuple[str, Field]]:
+        """The layers that one depends on, in order, with their fields; those folded into a block by its name."""
+        graph, inputs = self.analysed.graph, len(self.analysed.graph.inputs)
+        found: dict[int, tuple[str, Field]] = {}
+        around = {instance.name for instance in graph.nodes[edge - inputs].instances}
+        for other in sorted(_ancestors(self.analysed, edge)):
+            field = self.analysed.receptive_fields.on_input(other, self.source)
+            if other < inputs or not isinstance(field, Field) or not _are_like(field, self.field):
+                continue
+            node = graph.nodes[other - inputs]
+            closed = node.instances[depth - 1].name if depth and len(node.instances) >= depth else node.name
+            if closed in around:
+                continue  # what comes before it in its own block
+            if closed == node.name or graph.block_outputs.get(closed) == node.name:
+                found[other] = (closed, field)
+        return found
+
+
+def _are_like(field: Field, own: Field) -> bool:
+    """Whether a field can stand in one table with another: on the same axes, of units with places of their own."""
+    return field.places == own.places and not any(axis.mixed for axis in field.axes)
+
+
+def _ancestors(analysed: AnalysedGraph, edge: int) -> set[int]:
+    graph, inputs = analysed.graph, len(analysed.graph.inputs)
+    needed, waiting = set[int](), [edge]
+    while waiting:
+        here = waiting.pop()
+        if here not in needed:
+            needed.add(here)
+            waiting.extend(graph.nodes[here - inputs].sources if here >= inputs else ())
+    return needed - {edge}
+
+
+def _units(field: Field) -> tuple[int, ...]:
+    """How many units there are along each axis; one for all, where they see the same."""
+    return tuple(axis.extent if axis.advance else 1 for axis in field.axes)
+
+
+def _places(field: Field, unit: tuple[int, ...]) -> dict[int, int]:
+    """The places of a unit along the axes of the tensor."""
+    return {axis.axis: index for axis, index in zip(field.axes, unit, strict=True) if axis.advance}
+
+
+# which layer, and which input
+
+
+def _source(analysed: AnalysedGraph, position: int, source: str | None) -> str:
+    """The input; by default the first that the layer sees positions of."""
+    inputs = analysed.graph.inputs
+    if source is not None:
+        if source not in inputs:
+            raise UsageError(f"no input is called {quoted(source)}; {did_you_mean(source, inputs)}")
+        return source
+    edge = analysed.edge(position)
+    seen = (name for name in inputs if isinstance(analysed.receptive_fields.on_input(edge, name), Field))
+    return next(seen, next(iter(inputs)))
+
+
+def _last_with_positions(analysed: AnalysedGraph, source: str | None) -> int:
     """The last layer with several units that see different parts; of layers that see alike the first."""
     inputs, edges = len(analysed.graph.inputs), analysed.receptive_fields.edges
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in edges):
         raise UsageError(f"{quoted(analysed.graph.name)} is of a graph: {_HOPS}")
     for several in (True, False):
         for position in reversed(range(len(analysed.graph.nodes))):
-            field = edges[inputs + position]
-            if _why_not(analysed, position) or not isinstance(field, Field):
+            chosen = _source(analysed, position, source)
+            field = analysed.receptive_fields.on_input(inputs + position, chosen)
+            if not isinstance(field, Field) or _why_not(analysed, position, chosen):
                 continue
             if not several or any(axis.advance and axis.extent > 1 for axis in field.axes):
                 return _origin(analysed, position)
@@ -106,40 +238,52 @@ def _last_with_positions(analysed: AnalysedGraph) -> int:
 
 def _origin(analysed: AnalysedGraph, position: int) -> int:
     """The layer that made a field which others of its block pass on."""
-    nodes, inputs, edges = analysed.graph.nodes, len(analysed.graph.inputs), analysed.receptive_fields.edges
+    nodes, inputs, paths = analysed.graph.nodes, len(analysed.graph.inputs), analysed.receptive_fields.paths
     while True:
         source = nodes[position].sources[0]
-        if source < inputs or edges[source] != edges[inputs + position]:
+        if source < inputs or paths[source] != paths[inputs + position]:
             return position
         if nodes[source - inputs].instances != nodes[position].instances:
             return position
         position = source - inputs
 
 
-def _field_with_positions(analysed: AnalysedGraph, position: int) -> Field:
-    if reason := _why_not(analysed, position):
+def _field_with_positions(analysed: AnalysedGraph, position: int, source: str) -> Field:
+    if reason := _why_not(analysed, position, source):
         raise UsageError(f"layer {quoted(analysed.graph.nodes[position].name)} {reason}")
-    field = analysed.receptive_fields.edges[len(analysed.graph.inputs) + position]
+    field = analysed.receptive_fields.on_input(analysed.edge(position), source)
     assert isinstance(field, Field)  # or else there is a reason
     return field
 
 
-def _why_not(analysed: AnalysedGraph, position: int) -> str:
+def _why_not(analysed: AnalysedGraph, position: int, source: str) -> str:
     """Why the units of a layer cannot be told by their positions; nothing if they can."""
-    field = analysed.receptive_fields.edges[len(analysed.graph.inputs) + position]
+    edge = analysed.edge(position)
+    field = analysed.receptive_fields.on_input(edge, source)
     if isinstance(field, Unknown):
         return f"has a field that is not known: {field.reason}"
     if field is None:
-        return "has no positions: it depends on no input that has any"
+        return _why_unseen(analysed, edge, source)
+    return _why_without_positions(analysed, position, field)
+
+
+def _why_unseen(analysed: AnalysedGraph, edge: int, source: str) -> str:
+    known = [name for name in analysed.graph.inputs if analysed.receptive_fields.on_input(edge, name) is not None]
+    if known:
+        return f"sees no positions of {quoted(source)}, but of {', '.join(map(quoted, known))}"
+    return "has no positions: it depends on no input that has any"
+
+
+def _why_without_positions(analysed: AnalysedGraph, position: int, field: Field) -> str:
     if any(axis.hops for axis in field.axes):
         return f"is of a graph: {_HOPS}"
     _, output = analysed.tensors_at(position)
-    places = [axis.axis for axis in field.axes]
+    moving = [axis for axis in field.axes if axis.advance]
+    places = [axis.axis for axis in moving]
     if any(axis.mixed for axis in field.axes) or len({*places}) < len(places):
         return "has no positions: its units are in one row, whatever they see"
-    if any(not axis.advance and output.shape[axis.axis] > 1 for axis in field.axes) or any(
-        output.shape[axis.axis] != axis.extent for axis in field.axes
-    ):
+    alike = not moving and any(output.shape[axis.axis] > 1 for axis in field.axes)
+    if alike or any(output.shape[axis.axis] != axis.extent for axis in moving):
         return f"has no positions: every unit sees {size_text(tuple(axis.size or 0 for axis in field.axes))}"
     return ""
 
@@ -158,51 +302,32 @@ def _listed(unit: Iterable[int]) -> str:
     return ",".join(map(str, unit))
 
 
-def _layer_field(name: str, field: Field, unit: tuple[int, ...]) -> LayerField:
-    sees = [axis.sees(index) for axis, index in zip(field.axes, unit, strict=True)]
-    nothing = any(first > last for first, last in sees)
-    return LayerField(name, unit, field.axes, None if nothing else tuple((int(a), int(b)) for a, b in sees))
+# units of the layers before
 
 
-def _fields_before(analysed: AnalysedGraph, position: int, depth: int | None) -> Iterable[tuple[str, Field]]:
-    """The layers that one depends on, in order, with their fields; those folded into a block by its name."""
-    graph, inputs = analysed.graph, len(analysed.graph.inputs)
-    needed, waiting = set[int](), [inputs + position]
-    while waiting:
-        edge = waiting.pop()
-        if edge not in needed:
-            needed.add(edge)
-            waiting.extend(graph.nodes[edge - inputs].sources if edge >= inputs else ())
-    found: dict[str, Field] = {}
-    around = {instance.name for instance in graph.nodes[position].instances}
-    for edge in sorted(needed - {inputs + position}):
-        field = analysed.receptive_fields.edges[edge]
-        if isinstance(field, Field) and edge >= inputs:
-            node = graph.nodes[edge - inputs]
-            closed = node.instances[depth - 1].name if depth and len(node.instances) >= depth else node.name
-            if closed in around:
-                continue  # what comes before it in its own block
-            if closed == node.name or graph.block_outputs.get(closed) == node.name:
-                found[closed] = field
-    return found.items()
+def _nearest_units(field: Field, own: LayerField, read: Units | None) -> tuple[int, ...]:
+    """The unit whose field has its middle nearest to that of another, along each axis, of those that are read."""
+    middles = [first + last for first, last in own.sees] if own.sees else [axis.extent for axis in own.axes]
+    return tuple(
+        _read_and_nearest(axis, middle, read) if axis.advance else 0
+        for axis, middle in zip(field.axes, middles, strict=True)
+    )
 
 
-def _nearest_units(field: Field, own: LayerField) -> tuple[int, ...]:
-    """The unit whose field has its middle nearest to that of another, along each axis."""
-    if own.sees is None:
-        return tuple(0 for _ in field.axes)
-    return tuple(_nearest(axis, first + last) for axis, (first, last) in zip(field.axes, own.sees, strict=True))
+def _read_and_nearest(axis: AxisField, doubled: int, read: Units | None) -> int:
+    unit = _nearest(axis, doubled)
+    intervals = along(read.boxes, axis.axis) if read else ()
+    ends = (min(max(unit, first), last) for first, last in intervals)
+    return min(ends, key=lambda other: abs(other - unit), default=unit)
 
 
 def _nearest(axis: AxisField, doubled: int) -> int:
     """The unit along an axis whose middle, doubled, is nearest; the first of two as near."""
-    if not axis.advance:
-        return 0
     found = []
-    for phase, (first, last) in enumerate(zip(axis.first, axis.last, strict=True)):
-        if phase >= axis.extent or first > last:
+    for phase, span in enumerate(axis.spans()):
+        if phase >= axis.extent or span.first > span.last:
             continue
-        middle, step, turns = int(first + last), 2 * axis.advance, (axis.extent - 1 - phase) // axis.period
+        middle, step, turns = int(span.first + span.last), 2 * axis.advance, (axis.extent - 1 - phase) // axis.period
         turn = (doubled - middle) // step
         nearest = {min(max(turn, 0), turns), min(max(turn + 1, 0), turns)}
         found += [(abs(middle + near * step - doubled), phase + near * axis.period) for near in nearest]

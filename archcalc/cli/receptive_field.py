@@ -28,6 +28,7 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 @network_options
 @click.option("--layer", metavar="NAME", help="[default: the last with several units that see different parts]")
 @click.option("--unit", metavar="Y,X", callback=_unit, help="Counted from 0.  [default: the middle one]")
+@click.option("--of", "source", metavar="INPUT", help="Which input.  [default: the first that the layer sees]")
 @depth_option
 @click.option("--image", type=FileName(), metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
 @click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
@@ -37,11 +38,11 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 def command(spec: str, image: str | None, style: str, format_name: str, output: str | None, **options: Any) -> None:
     """Show what one unit of a layer in SPEC sees of the input, and draw it with -o.
 
-    Every layer on the way is seen through the unit whose field has its middle nearest. Positions are counted from 0,
-    and not clipped: padding lets a unit see over the border of the input. An image is stretched to the input's size,
-    and is held by the drawing.
+    Listed are exactly the positions that it sees, counted from 0. Every layer on the way is seen through the unit whose
+    field has its middle nearest. Padding lets a field reach over the border of the input: by how much, has a column of
+    its own. An image is stretched to the input's size, and is held by the drawing.
     """
-    question = {key: options.pop(key) for key in ("layer", "unit", "depth")}
+    question = {key: options.pop(key) for key in ("layer", "unit", "depth", "source")}
     force = options.pop("force")
     if image and not output:
         raise UsageError("--image is for the drawing: name its file, as in -o field.svg")

@@ -1,15 +1,19 @@
 """What a unit sees of the input, drawn on the input: one rectangle inside the other, a layer each."""
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from archcalc.analysis.unit_field import Interval, LayerField, UnitField
+from archcalc.analysis.intervals import Boxes, Interval, cover, simplified
+from archcalc.analysis.unit_field import LayerField, UnitField
 from archcalc.diagram.drawing import Drawing, blended, line_width, short, style_of
 from archcalc.diagram.raster import Raster
 from archcalc.layers.base import size_text
-from archcalc.report.unit_field import axis_names, interval_text, share_text, titled
+from archcalc.report.unit_field import axis_names, interval_text, intervals_text, seen_text, titled
 
 MAX_SHOWN = 24  # fields in a picture
+MAX_PARTS = 512  # rectangles of a field
 # From the smallest field to the largest, by style.
 SCALES = {
     "color": ("#3b4cc0", "#2b83ba", "#1a9e77", "#b58900", "#e66101", "#ca0020"),
@@ -53,22 +57,26 @@ def draw_unit_field(found: UnitField, style: str = "color", image: Raster | None
 
 
 def _described(found: UnitField) -> str:
-    seen = " × ".join(f"{name}s {interval_text(i)}" for name, i in _named(found, found.last.sees or ()))
+    seen = " × ".join(f"{name}s {text}" for name, text in _named(found)) or "nothing of it"
     return f"field of {_size(found.last)} on {found.source} of {size_text(found.extents)}: {seen}"
 
 
-def _named(found: UnitField, intervals: Sequence[Interval]) -> Iterator[tuple[str, Interval]]:
-    yield from zip(axis_names(len(found.extents)), intervals, strict=True)
+def _named(found: UnitField) -> Iterator[tuple[str, str]]:
+    """The positions that the unit sees along each axis, with what these are called; none if it sees nothing."""
+    seen = found.last.seen
+    if seen.boxes:
+        for axis, name in enumerate(axis_names(len(found.extents))):
+            yield name, intervals_text(seen.axis(axis))
 
 
 def _steps(found: UnitField, scale: Sequence[str]) -> tuple[list[Step], int]:
     """Fields that differ, the smallest first; where there are too many, some between, and how many are left out."""
-    groups: dict[tuple[Interval, ...], list[LayerField]] = {}
+    groups: dict[tuple[tuple[Interval, ...], Boxes], list[LayerField]] = {}
     for layer in found.layers:
         if layer.sees is not None:
-            groups.setdefault(layer.sees[-2:], []).append(layer)
+            groups.setdefault((layer.sees[-2:], layer.seen.boxes), []).append(layer)
     # The layer asked for is told by its own name.
-    own = groups[(found.last.sees or ())[-2:]]
+    own = groups[(found.last.sees or ())[-2:], found.last.seen.boxes]
     own.remove(found.last)
     own.insert(0, found.last)
     ordered = sorted(groups.values(), key=lambda group: [last - first for first, last in group[0].sees or ()])
@@ -83,6 +91,15 @@ def _steps(found: UnitField, scale: Sequence[str]) -> tuple[list[Step], int]:
 def _label(step: Step) -> str:
     more = f" +{step.more}" if step.more else ""
     return f"{short(step.layer.name, 26)}{more}"
+
+
+def _parts(layer: LayerField, axes: int) -> Iterator[tuple[Interval, ...]]:
+    """What a unit sees as rectangles over the last axes; what is in too many is drawn as one around them."""
+    boxes = simplified(box[-axes:] for box in layer.seen.boxes)
+    if sum(math.prod(map(len, box)) for box in boxes) > MAX_PARTS:
+        boxes = (tuple(((intervals[0][0], intervals[-1][1]),) for intervals in cover(boxes)),)
+    for box in boxes:
+        yield from itertools.product(*box)
 
 
 def _size(layer: LayerField) -> str:
@@ -101,6 +118,9 @@ class _Picture:
         self.notes = [f"{left_out} fields between are left out; --depth folds blocks"] if left_out else []
         if any(step.more for step in steps):
             self.notes.append("+n: n more layers of the same field")
+        if shared := next((step.layer for step in steps if step.layer.everything), None):
+            origin = short(shared.global_from or "", 40)
+            self.notes.append(f"+ all: from {origin} on, which reads whole axes, units also see what all others see")
         sees = [step.layer.sees or () for step in steps]
         self.seen = [
             (min(0, *(field[axis][0] for field in sees)), max(extent - 1, *(field[axis][1] for field in sees)))
@@ -146,8 +166,7 @@ class _Rectangles(_Picture):
         self.scale = min(_SIDE / max(spans), _LARGEST_POSITION)
         width, height = spans[1] * self.scale, spans[0] * self.scale
         if len(self.found.extents) > 2:
-            sees = [*_named(self.found, self.found.last.sees or ())][:-2]
-            told = ", ".join(f"{name}s {interval_text(interval)}" for name, interval in sees)
+            told = ", ".join(f"{name}s {text}" for name, text in [*_named(self.found)][:-2]) or "nothing"
             self.notes.append(f"rows and columns are drawn; of the rest the unit sees {told}")
         self.head()
         self._input()
@@ -199,16 +218,15 @@ class _Rectangles(_Picture):
         """The whole field as an outline, dashed over the border; the part in the input filled."""
         rows, columns = (step.layer.sees or ())[-2:]
         x, y, w, h = self.box(rows, columns)
-        inside = self.found.clipped(step.layer)
-        over = inside is None or inside[-2:] != (rows, columns)
-        if over:
+        whole = [*_parts(step.layer, 2)] == [(rows, columns)]
+        if not whole:
             line = {"stroke": step.color, "stroke_width": 1.2, "stroke_dasharray": "4 3", "class_": "field"}
             self.drawing.add("rect", x=x, y=y, width=w, height=h, fill=step.color, fill_opacity=0.04, **line)
-        if inside:
-            x, y, w, h = self.box(*inside[-2:])
-            last = step.layer.name == self.found.last.name
+        last = step.layer.name == self.found.last.name
+        for part in _parts(step.layer, 2):
+            x, y, w, h = self.box(*part)
             line = {"stroke": step.color, "stroke_width": 2.2 if last else 1.4}
-            name = "seen" if over else "field seen"
+            name = "field seen" if whole else "seen"
             opacity = 0.10 if self.image else 0.16
             self.drawing.add(
                 "rect", x=x, y=y, width=w, height=h, fill=step.color, fill_opacity=opacity, **line, class_=name
@@ -245,7 +263,7 @@ class _Rectangles(_Picture):
             weight = "bold" if step.layer.name == self.found.last.name else "normal"
             self.drawing.write(_label(step), (x, place + 4), 12, font_weight=weight)
             after = x + max(line_width(_label(each), 12, True) for each in steps) + 8
-            facts = f"{_size(step.layer)} · {share_text(self.found.share(step.layer))}"
+            facts = f"{_size(step.layer)} · {seen_text(self.found, step.layer)}"
             self.drawing.write(facts, (after, place + 4), 11, fill=self.style.muted)
             right = max(right, after + line_width(facts, 11))
         return right, places[-1]
@@ -262,7 +280,7 @@ class _Strips(_Picture):
         right, y = 0.0, 0.0
         for step in reversed(self.steps):
             self._bar(step, y)
-            facts = f"{_size(step.layer)} · {share_text(self.found.share(step.layer))}"
+            facts = f"{_size(step.layer)} · {seen_text(self.found, step.layer)}"
             self.drawing.write(_label(step), (width + 24, y + 11), 12)
             after = width + 24 + max(line_width(_label(each), 12, True) for each in self.steps) + 8
             self.drawing.write(facts, (after, y + 11), 11, fill=self.style.muted)
@@ -296,8 +314,8 @@ class _Strips(_Picture):
     def _bar(self, step: Step, y: float) -> None:
         (interval,) = step.layer.sees or ((0, -1),)
         x, width = self.place(interval)
-        inside = self.found.clipped(step.layer)
-        if inside is None or inside[0] != interval:
+        parts = [part for (part,) in _parts(step.layer, 1)]
+        if parts != [interval]:
             line = {"stroke": step.color, "stroke_dasharray": "4 3", "class_": "field"}
             self.drawing.add("rect", x=x, y=y, width=width, height=_BAR, fill=step.color, fill_opacity=0.08, **line)
             ends = ((interval[0], min(-1, interval[1])), (max(self.found.extents[0], interval[0]), interval[1]))
@@ -305,9 +323,9 @@ class _Strips(_Picture):
                 if end[0] <= end[1]:
                     start, length = self.place(end)
                     self.hatch(start, y, length, _BAR)
-        if inside:
-            name = "field seen" if inside[0] == interval else "seen"
-            x, width = self.place(inside[0])
+        for part in parts:
+            name = "field seen" if part == interval else "seen"
+            x, width = self.place(part)
             line = {"stroke": step.color, "class_": name}
             self.drawing.add("rect", x=x, y=y, width=width, height=_BAR, fill=step.color, fill_opacity=0.6, **line)
 

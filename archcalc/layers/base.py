@@ -154,13 +154,14 @@ MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not f
 class PhasedWindow(NamedTuple):
     """What output units read along one axis where it depends on the unit's phase, as behind an upsampling.
 
-    Unit i of a period reads positions `first[i]` to `last[i]` (none where first > last); the next period reads
-    `advance` positions further on.
+    Unit i of a period reads positions `first[i]` to `last[i]`, `step` apart (none where first > last); the next period
+    reads `advance` positions further on.
     """
 
     first: tuple[int, ...]
     last: tuple[int, ...]
     advance: int
+    step: int = 1
 
 
 class UnknownWindow(NamedTuple):
@@ -176,12 +177,16 @@ class Read(NamedTuple):
     """How a layer reads one axis of an input, and along which axis of the output its units are laid out.
 
     `mixed`: the output axis runs over several input axes at once, as behind a flatten. `hop`: positions are nodes.
+    `beside`: on the output axis lie positions of other inputs, too; for their units the window reads padding.
+    `loose`: a unit reads some of what the window says, which of it depends on its place along other axes.
     """
 
     window: Window | PhasedWindow | UnknownWindow
     axis: int
     mixed: bool = False
     hop: bool = False
+    beside: bool = False
+    loose: bool = False
 
 
 class Module(NamedTuple):

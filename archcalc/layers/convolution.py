@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from archcalc.arithmetic import Window, named, product, whole
+from archcalc.arithmetic import Window, named, product
 from archcalc.layers.base import (
     FLOATING,
     Count,
@@ -11,19 +11,21 @@ from archcalc.layers.base import (
     Module,
     Natural,
     PerAxis,
+    PhasedWindow,
     Piece,
     Positive,
     Shape,
     Step,
     Steps,
     Tensors,
+    UnknownWindow,
     divides,
     elements,
     per_axis,
     torch_module,
     weighted_links,
 )
-from archcalc.layers.sliding import Padding, SlidingLayer, padded, torch_padding
+from archcalc.layers.sliding import Padding, SlidingLayer, padded, read_by_groups, torch_padding
 
 
 class Convolution(SlidingLayer):
@@ -92,8 +94,8 @@ class Convolution(SlidingLayer):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return weighted_links(self.operations(inputs, output))
 
-    def channel_window(self, inputs: Tensors) -> Window:
-        return whole(inputs[0].shape[0])
+    def channel_window(self, inputs: Tensors) -> Window | PhasedWindow | UnknownWindow:
+        return read_by_groups(self.groups, inputs[0].shape[0], self.out_channels)
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         windows = tuple(self.windows(inputs).values())

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from archcalc.arithmetic import POINT, SAME_FOR_ALL, maximum
+from archcalc.arithmetic import POINT, SAME_FOR_ALL, Window, maximum
 from archcalc.layers.base import (
     Count,
     Layer,
@@ -15,7 +15,6 @@ from archcalc.layers.base import (
     Step,
     Steps,
     Tensors,
-    UnknownWindow,
     dim_misfit,
     elements,
     pointwise,
@@ -204,10 +203,13 @@ class Cat(Merging):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         rank, reads = len(inputs[0].shape), []
         axis = resolve_axis(self.dim, rank)
-        for _ in inputs:
+        total, before = sum(tensor.shape[axis] for tensor in inputs), 0
+        for tensor in inputs:
+            size = tensor.shape[axis]
             beside = list(pointwise(rank))
-            beside[axis] = Read(UnknownWindow("positions of several inputs lie side by side"), axis)
+            beside[axis] = Read(Window(1, 1, before, total - before - size), axis, beside=True)
             reads.append(tuple(beside))
+            before += size
         return tuple(reads)
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:

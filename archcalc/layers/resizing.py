@@ -192,7 +192,8 @@ class PixelShuffle(Shaping):
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         _, *sizes = inputs[0].shape
         windows = [interpolated(size, size * self.upscale_factor, "nearest", False) for size in sizes]
-        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
+        shuffled = Window(self.upscale_factor**2, self.upscale_factor**2)
+        return ((Read(shuffled, 0, loose=True), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.PixelShuffle", {"upscale_factor": self.upscale_factor})

@@ -7,11 +7,13 @@ from msgspec import Meta
 
 from archcalc.arithmetic import POINT, Window, ceil_divide, maximum, minimum, product
 from archcalc.layers.base import (
+    MAX_PHASES,
     Elementwise,
     Layer,
     Misfit,
     Module,
     Natural,
+    PhasedWindow,
     Piece,
     Positive,
     Read,
@@ -221,6 +223,16 @@ class ChannelShuffle(Elementwise):
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         yield from divides("groups", self.groups, inputs[0].shape[0], "channels")
+
+    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+        channels, *_ = inputs[0].shape
+        _, *positions = pointwise(len(inputs[0].shape))
+        if self.groups in (1, channels):
+            return ((Read(POINT, 0), *positions),)
+        if self.groups > MAX_PHASES:
+            return ((Read(UnknownWindow(f"{self.groups} groups are more than {MAX_PHASES}"), 0), *positions),)
+        dealt = tuple(range(0, channels, channels // self.groups))
+        return ((Read(PhasedWindow(dealt, dealt, 1), 0), *positions),)
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         # PyTorch moves nothing where there is nothing to deal out.

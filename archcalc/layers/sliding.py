@@ -5,16 +5,19 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
 
-from archcalc.arithmetic import Window, same_window
+from archcalc.arithmetic import Window, same_window, whole
 from archcalc.layers.base import (
+    MAX_PHASES,
     Layer,
     Misfit,
     Natural,
+    PhasedWindow,
     Piece,
     Read,
     Shape,
     Step,
     Tensors,
+    UnknownWindow,
     axis_misfit,
     field_text,
     per_axis,
@@ -101,9 +104,21 @@ class SlidingLayer(Layer):
         spatial = self.windows(inputs).items()
         return ((Read(self.channel_window(inputs), 0), *(Read(window, axis) for axis, window in spatial)),)
 
-    def channel_window(self, inputs: Tensors) -> Window:
+    def channel_window(self, inputs: Tensors) -> Window | PhasedWindow | UnknownWindow:
         """How the channel axis is read."""
         raise NotImplementedError
+
+
+def read_by_groups(groups: int, channels: int, maps: int) -> Window | PhasedWindow | UnknownWindow:
+    """How maps read channels: each map all those of its group."""
+    if groups == 1:
+        return whole(channels)
+    wide, high = channels // groups, maps // groups
+    if high == 1:
+        return Window(wide, wide)
+    if high > MAX_PHASES:
+        return UnknownWindow(f"{high} maps of a group are more than {MAX_PHASES}")
+    return PhasedWindow((0,) * high, (wide - 1,) * high, wide)
 
 
 def _is_neutral(field: str, value: Any) -> bool:

@@ -1,10 +1,11 @@
 """Transposed convolutions in one, two and three dimensions."""
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import ClassVar
 
-from archcalc.arithmetic import Window, named, product, transposed_count, whole
+from archcalc.arithmetic import Window, named, product, transposed_count
 from archcalc.layers.base import (
     FLOATING,
     MAX_PHASES,
@@ -28,6 +29,7 @@ from archcalc.layers.base import (
     torch_module,
     weighted_links,
 )
+from archcalc.layers.sliding import read_by_groups
 
 
 class TransposedConvolution(Layer):
@@ -114,7 +116,7 @@ class TransposedConvolution(Layer):
         return dict(enumerate(self._windows(), start=1))
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
-        channels = Read(whole(inputs[0].shape[0]), 0)
+        channels = Read(read_by_groups(self.groups, inputs[0].shape[0], self.out_channels), 0)
         return ((channels, *(Read(gathered(window), axis) for axis, window in enumerate(self._windows(), start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
@@ -133,7 +135,7 @@ def gathered(window: Window) -> Window | PhasedWindow | UnknownWindow:
     if window.stride > MAX_PHASES:
         return UnknownWindow(f"a stride of {window.stride} has more than {MAX_PHASES} phases")
     first, last = zip(*(_gathered_by(phase + window.before, window) for phase in range(window.stride)), strict=True)
-    return PhasedWindow(first, last, advance=1)
+    return PhasedWindow(first, last, advance=1, step=window.dilation // math.gcd(window.dilation, window.stride))
 
 
 def _gathered_by(position: int, window: Window) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from archcalc.errors import Diagnostic
 from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import AtLeast, Lower, known, value_text
 from archcalc.page.plots import inlined, plot_depth
+from archcalc.report.field import Marked, field_notes
 from archcalc.report.memory_table import fold_memory
 from archcalc.report.network import Network
 from archcalc.report.reconciliation import Reconciliation, signed
@@ -125,7 +126,7 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
         tuple(_Blocks(network, memory).rows(rows)),
         len(network.layers) - len(rows),
         sum(row.explanation is None for row in rows),
-        tuple(unknown_reasons(network.summary)),
+        (*field_notes((row.name, row.receptive_field) for row in shown), *unknown_reasons(network.summary)),
         tuple(map(_in_its_file, findings[:SHOWN_FINDINGS])),
         max(len(findings) - SHOWN_FINDINGS, 0),
         tuple(_conventions(network.reconcile())),
@@ -164,6 +165,8 @@ def _order(value: Any) -> float | None:
     """What a value is sorted by: sizes by how many positions they are together, jumps likewise."""
     if not isinstance(value, tuple):
         return known(value) if isinstance(value, int | AtLeast) else None
+    if isinstance(value, Marked):
+        value = value.sizes
     product: Fraction | int = 1
     for size in value:
         if size is None:

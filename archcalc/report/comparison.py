@@ -7,9 +7,10 @@ from archcalc.errors import UsageError
 from archcalc.numbers.bounds import Amount, AtLeast, Value, beside, known, minus, quotient, reason_of
 from archcalc.quantities import NO_FIELD, QUANTITIES, Measured, Quantity, by_convention
 from archcalc.report.alignment import Key, align
+from archcalc.report.field import exact
 from archcalc.report.folding import fold
 from archcalc.report.network import Network
-from archcalc.report.summary import LayerSummary, Summary, exact, sum_of
+from archcalc.report.summary import LayerSummary, Summary, sum_of
 
 Sums = dict[str, Amount]  # by the name of a layer, or of a closed block
 Values = tuple[Amount, ...]  # one for each network

@@ -226,16 +226,21 @@ class Network:
         return make_roofline(self.analysed, found, dtype)
 
     def receptive_field(
-        self, layer: str | None = None, unit: "Sequence[int] | None" = None, depth: int | None = None
+        self,
+        layer: str | None = None,
+        unit: "Sequence[int] | None" = None,
+        depth: int | None = None,
+        source: str | None = None,
     ) -> "UnitField":
-        """What one unit of a layer sees of the input, and units of the layers before it.
+        """What one unit of a layer sees of the input, position by position, and units of the layers before it.
 
         Without a layer it is the last with several units that see different parts, without a unit the middle one;
-        `depth` folds blocks. Raises UsageError for a layer or a unit that does not exist or has no positions.
+        `depth` folds blocks. `source` is the input, by default the first that the layer sees. Raises UsageError for a
+        layer, a unit or an input that does not exist or has no positions.
         """
         from archcalc.analysis.unit_field import find_unit_field
 
-        return find_unit_field(self.analysed, None if layer is None else self.position(layer), unit, depth)
+        return find_unit_field(self.analysed, None if layer is None else self.position(layer), unit, depth, source)
 
     def to_volumes_svg(self, style: str = "color", depth: int | None = None) -> str:
         """The network as a row of boxes, one for each map, to scale: the text of an SVG.

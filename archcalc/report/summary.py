@@ -1,6 +1,5 @@
 """The summary of a network as values: a row per layer, and totals."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,66 +9,16 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.layout import missing_flattens, mistake
 from archcalc.analysis.operations import Operations
 from archcalc.analysis.parameters import Parameters
-from archcalc.analysis.receptive_field import AxisField, Field
+from archcalc.analysis.receptive_field import Field
 from archcalc.errors import quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Count, Shape, Tensor, size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Lower, Unknown, known, reason_of, times, total
+from archcalc.report.field import ReceptiveField, receptive_field
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from archcalc.analysis.conventions import Convention
     from archcalc.analysis.counting import Reading
-
-
-class ReceptiveField(Struct, frozen=True, gc=False):
-    """What a unit of a layer sees of the network's input, per axis of positions.
-
-    `size` is that of the unit that sees most (None where none sees anything), `jump` the distance between neighbouring
-    units, `center` the middle of what the first unit sees, 0-based; all in input positions. In a graph the size is in
-    hops, and `unit` says so.
-    """
-
-    axes: tuple[AxisField, ...]
-
-    @property
-    def size(self) -> tuple[int | None, ...]:
-        """Positions from the first to the last one seen."""
-        return tuple(axis.size for axis in self.axes)
-
-    @property
-    def jump(self) -> "tuple[Fraction, ...]":
-        """Distance between neighbouring units, an exact fraction."""
-        return tuple(axis.jump for axis in self.axes)
-
-    @property
-    def center(self) -> "tuple[Fraction | None, ...]":
-        """Middle of the first unit's field, an exact fraction."""
-        return tuple(axis.center for axis in self.axes)
-
-    @property
-    def unit(self) -> str:
-        """`pixels`, or `hops` in a graph."""
-        return "hops" if any(axis.hops for axis in self.axes) else "pixels"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON; a fraction that no float holds exactly is text."""
-        return {
-            "size": list(self.size),
-            "jump": [exact(*axis.jump_ratio) for axis in self.axes],
-            "center": [None if (double := axis.center_doubled) is None else exact(double, 2) for axis in self.axes],
-            "unit": self.unit,
-        }
-
-
-def exact(numerator: int, denominator: int) -> int | float | str:
-    """A fraction for JSON: a number, or text where no float holds it exactly."""
-    common = math.gcd(numerator, denominator)
-    top, bottom = numerator // common, denominator // common
-    if bottom == 1:
-        return top
-    return top / bottom if bottom & (bottom - 1) == 0 and abs(top) < 2**53 else f"{top}/{bottom}"
 
 
 class LayerSummary(Struct, frozen=True, gc=False):
@@ -289,7 +238,7 @@ def _summarize_layer(
         operations.macs,
         dict(operations.by_kind),
         operations.connections,
-        ReceptiveField(field.axes) if isinstance(field, Field) else None,
+        receptive_field(field, names) if isinstance(field, Field) else None,
         unknown,
     )
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Cause, Causes, Inexact, Unknown, gathered, value_text
+from archcalc.report.field import Marked, field_notes, marked_size
 from archcalc.report.json_text import json_text
 from archcalc.report.summary import LayerSummary, Summary
 from archcalc.report.text_table import (
@@ -87,7 +88,7 @@ def render(
         return _page(summary, columns, format_name)
     style = style or Style()
     lines = [*head(summary, style), "", *_aligned(summary, columns, format_name == "table", style)]
-    lines += ["", *_foot(summary, style)] if summary.complete else []
+    lines += ["", *_foot(summary, columns, style)] if summary.complete else []
     return "\n".join(lines)
 
 
@@ -121,7 +122,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | AtLeast)
 
 
-def _foot(summary: Summary, style: Style) -> list[str]:
+def _foot(summary: Summary, columns: Sequence[str], style: Style) -> list[str]:
     totals = summary.totals
     parts = f"{totals.trainable_parameters:,} trainable, {totals.frozen_parameters:,} frozen"
     lines = [
@@ -134,7 +135,8 @@ def _foot(summary: Summary, style: Style) -> list[str]:
     shown = [
         f"{label:<{left}}  {value:>{width}}" + (style.dim(f"  {note}") if note else "") for label, value, note in lines
     ]
-    notes, reasons = _explained(summary, style), reason_lines("?", unknown_causes(summary), style)
+    notes = _explained(summary, style)
+    reasons = [*_marks_explained(summary, columns), *reason_lines("?", unknown_causes(summary), style)]
     hints = [f"! {hint}" for hint in summary.hints]
     below = [["", *part] for part in (notes, reasons, hints) if part]
     return [*shown, *(line for part in below for line in part)]
@@ -163,6 +165,11 @@ def _explained(summary: Summary, style: Style) -> list[str]:
     return [style.dim(line) for line in wrap(whole, min(style.width or _WIDEST_TEXT, _WIDEST_TEXT))]
 
 
+def _marks_explained(summary: Summary, columns: Sequence[str]) -> list[str]:
+    shown = "receptive_field" in columns
+    return field_notes([(row.name, row.receptive_field) for row in summary.layers]) if shown else []
+
+
 def unknown_reasons(summary: Summary) -> list[str]:
     """Why numbers are unknown, each reason once in one line."""
     return [f"? {printable(str(cause))}" for cause in unknown_causes(summary)]
@@ -183,6 +190,8 @@ def cell_text(column: Column, row: LayerSummary) -> str:
         return value_text(value)
     if value is None:
         return "?" if column.key in row.unknown else "–"
+    if isinstance(value, Marked):
+        return value.text()
     if isinstance(value, tuple):
         return _sizes(value)
     if isinstance(value, dict):
@@ -200,7 +209,7 @@ def _field(row: LayerSummary, what: str) -> Any:
     if field is None:
         return None
     if what == "size":
-        return field.size if field.unit == "pixels" else f"{_sizes(field.size)} hop{'s' * (field.size != (1,))}"
+        return marked_size(field)
     if what == "jump":
         return tuple(_ratio(*axis.jump_ratio) for axis in field.axes)
     return tuple(_half(axis.center_doubled) for axis in field.axes)
@@ -229,7 +238,8 @@ def _page(summary: Summary, columns: Sequence[str], format_name: str) -> str:
     left = [number for number, name in enumerate(columns) if name not in _COUNTS]
     rows = [*body, _total_row(summary, columns)]
     table = page_table([*_headers(summary, columns).values()], rows, format_name, left)
-    reasons = [_NOTES[format_name](escaped(reason, format_name)) for reason in unknown_reasons(summary)]
+    told = [*_marks_explained(summary, columns), *unknown_reasons(summary)]
+    reasons = [_NOTES[format_name](escaped(reason, format_name)) for reason in told]
     return "\n".join([table, *reasons])
 
 
@@ -254,6 +264,8 @@ def _csv(rows: Sequence[LayerSummary], columns: Sequence[str]) -> str:
 
 def _plain(value: Any) -> Any:
     """A value without what is for people only; nothing for what is unknown."""
+    if isinstance(value, Marked):
+        return value.text("x")
     if isinstance(value, tuple):
         return "x".join(map(str, value))
     if isinstance(value, str):

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from archcalc.analysis.receptive_field import AxisField
-from archcalc.analysis.unit_field import Interval, LayerField, UnitField
+from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.intervals import Intervals
+from archcalc.analysis.unit_field import Interval, LayerField, Seen, UnitField
 from archcalc.errors import printable
 from archcalc.layers.base import size_text
-from archcalc.report.summary import exact
+from archcalc.report.field import HOLES, HOLES_NOTE, exact
 from archcalc.report.text_table import Style, text_table
 
 AXES = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}
+SHOWN = 3  # intervals in a cell
 
 
 def unit_field_to_dict(found: UnitField) -> dict[str, Any]:
@@ -26,6 +28,7 @@ def unit_field_to_dict(found: UnitField) -> dict[str, Any]:
 
 def _to_dict(found: UnitField, layer: LayerField) -> dict[str, Any]:
     overhang = found.overhang(layer)
+    shared = layer.everything and {"from": layer.global_from, **_seen_to_dict(found, layer.everything)}
     return {
         "name": layer.name,
         "unit": list(layer.unit),
@@ -34,8 +37,15 @@ def _to_dict(found: UnitField, layer: LayerField) -> dict[str, Any]:
         "center": None if layer.sees is None else [exact(first + last, 2) for first, last in layer.sees],
         "sees": None if layer.sees is None else [list(interval) for interval in layer.sees],
         "overhang": None if overhang is None else [list(ends) for ends in overhang],
-        "share": found.share(layer),
+        **_seen_to_dict(found, layer.seen),
+        "global": shared or None,
     }
+
+
+def _seen_to_dict(found: UnitField, seen: Seen) -> dict[str, Any]:
+    """Which positions: a list of boxes, each of a list of intervals along each axis; what is in one of them is seen."""
+    boxes = [[[list(interval) for interval in intervals] for intervals in box] for box in seen.boxes]
+    return {"seen": boxes, "share": found.part(seen), "exact": seen.exact}
 
 
 def axis_names(count: int) -> tuple[str, ...]:
@@ -56,28 +66,69 @@ def render_unit_field(found: UnitField, style: Style | None = None) -> str:
     header = ["Layer", "Unit", "Size", "Jump", *names, "Over the border", "Of input"]
     rows = [_row(found, layer) for layer in found.layers]
     head = f"{printable(found.network)}: {titled(found)}"
+    notes = _notes(found)
     return "\n".join(
         [
             style.bold(head),
             f"input {printable(found.source)} {size_text(found.input_shape)}",
             "",
             *text_table(header, rows, style, narrowed=(0,), rules=int(style.width is not None)),
+            *([""] if notes else []),
+            *notes,
         ]
     )
 
 
 def _row(found: UnitField, layer: LayerField) -> list[str | None]:
-    sees = [None] * len(layer.axes) if layer.sees is None else [interval_text(interval) for interval in layer.sees]
+    axes = range(len(layer.axes))
+    seen = [intervals_text(layer.seen.axis(axis)) if layer.seen.boxes else None for axis in axes]
     sizes = size_text(tuple("–" if axis.size is None else axis.size for axis in layer.axes))
     return [
         printable(layer.name),
         _unit(layer),
-        sizes,
+        sizes + (HOLES if any(axis.holes for axis in layer.axes) else ""),
         "×".join(_jump(axis) for axis in layer.axes),
-        *sees,
+        *seen,
         overhang_text(found, layer),
-        share_text(found.share(layer)),
+        seen_text(found, layer),
     ]
+
+
+def _notes(found: UnitField) -> list[str]:
+    """What the marks in the table mean, each once."""
+    notes = [HOLES_NOTE] if any(axis.holes for layer in found.layers for axis in layer.axes) else []
+    if any(not layer.seen.exact for layer in found.layers):
+        notes.append("≤: at most these; there are more sets of positions than are followed")
+    crossing = [layer for layer in found.layers if len(layer.seen.boxes) > 1]
+    if crossing:
+        names = f"{axis_names(2)[0]}s and {axis_names(2)[1]}s" if len(found.extents) == 2 else "axes"
+        parts = f"it sees {len(crossing[-1].seen.boxes)} parts, which --format json lists"
+        notes.append(f"{printable(crossing[-1].name)}: not at every place where these {names} meet: {parts}")
+    if not found.last.seen.boxes:
+        notes.append(f"the unit of {printable(found.last.name)} sees nothing of the input")
+    shared = next((layer for layer in found.layers if layer.everything), None)
+    if shared:
+        origin = printable(shared.global_from or "")
+        notes.append(f"+ all: from {origin} on, which reads whole axes, units also see what all others see")
+    return notes
+
+
+def seen_text(found: UnitField, layer: LayerField) -> str:
+    """How much of the input a unit sees, and whether it sees more through layers that read a whole axis."""
+    own = f"{'' if layer.seen.exact else '≤ '}{share_text(found.share(layer))}"
+    if layer.everything is None:
+        return own
+    return f"{own} + {'all' if (part := found.part(layer.everything)) == 1 else share_text(part)}"
+
+
+def intervals_text(intervals: Intervals) -> str:
+    """Positions: `8…15`, `3`, `0…7, 16…23`; of many intervals the first ones and the last."""
+    texts = [interval_text(interval) if interval[0] < interval[1] else str(interval[0]) for interval in intervals]
+    if len(texts) == 1:
+        return interval_text(intervals[0])
+    if len(texts) <= SHOWN + 1:
+        return ", ".join(texts)
+    return ", ".join([*texts[: SHOWN - 1], "…", texts[-1]])
 
 
 def interval_text(interval: Interval) -> str:

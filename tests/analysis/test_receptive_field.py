@@ -3,6 +3,7 @@
 import pytest
 
 import archcalc
+from archcalc.quantities import QUANTITIES
 
 Known = tuple[tuple[int | None, ...], tuple[float, ...]]
 
@@ -20,6 +21,7 @@ LAYERS = {
     "GATE": '{ name = "g", type = "adaptive_avg_pool2d", output_size = 1 }',
     "EMBEDDING": '{ type = "embedding", num_embeddings = 9, embedding_dim = 4 }',
     "CONV2D": '{ type = "conv2d", out_channels = 4, kernel_size = [1, 3] }',
+    "DILATED": '{ type = "conv1d", out_channels = 1, kernel_size = 3, dilation = 3 }',
     "CONV4": '{ type = "conv2d", out_channels = 2, kernel_size = 4 }',
     "PADDED": '{ name = "c", type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1 }',
 }
@@ -65,12 +67,12 @@ CONV = '{ type = "conv1d", out_channels = 4, kernel_size = 3 }'
             'EMBEDDING, { type = "multi_head_attention", num_heads = 2 }',
             ((7,), (0,)),
         ),
-        # Squeeze-and-excitation: the gate sees everything, and so does what it gates.
-        (
-            "inputs.x = [4, 8, 8]",
-            'PADDED, GATE, { type = "mul", inputs = ["c", "g"] }',
-            ((10, 10), (0, 0)),
-        ),
+        # Squeeze-and-excitation: the gate sees everything, and what it gates keeps its positions.
+        ("inputs.x = [4, 8, 8]", "PADDED, GATE", ((10, 10), (0, 0))),
+        ("inputs.x = [4, 8, 8]", 'PADDED, GATE, { type = "mul", inputs = ["c", "g"] }', ((3, 3), (1, 1))),
+        # A layer without a window says where channels are, but one with a window knows better.
+        ("inputs.x = [8, 24]", f'{{ type = "layer_norm" }}, {CONV}', ((3,), (1,))),
+        ("inputs.x = [24, 8]", '{ type = "batch_norm" }, { type = "linear", out_features = 4 }', ((1,), (1,))),
         ("inputs.x = [3]", '{ type = "linear", out_features = 2 }', "no positions"),
     ],
 )
@@ -138,3 +140,121 @@ def test_misaligned_centres_are_exact() -> None:
     assert found is not None
     assert [str(number) for number in (*found.size, *found.jump, *found.center)] == ["2", "1/3", "1/2"]
     assert found.to_dict() == {"size": [2], "jump": ["1/3"], "center": [0.5], "unit": "pixels"}
+
+
+TWO_READERS = """
+name = "a dense layer along time beside a strided convolution"
+outputs = ["time", "conv", "sum"]
+inputs.x = [8, 24]
+layers = [
+  { name = "time", type = "linear", input = "x", out_features = 8 },
+  { name = "conv", type = "conv1d", input = "x", out_channels = 8, kernel_size = 3, stride = 3 },
+  { name = "sum", type = "add", inputs = ["time", "conv"] },
+]
+"""
+
+
+def test_every_layer_reads_the_axes_by_itself() -> None:
+    time, conv, both = (row.receptive_field.to_dict() for row in archcalc.loads(TWO_READERS).layers)
+    assert (time["size"], time["jump"]) == ([1], [1])  # channels apart, all positions
+    assert (conv["size"], conv["jump"]) == ([3], [3])  # all channels, positions apart
+    # Where they meet, both axes have units of their own, and see all by the other branch.
+    assert (both["size"], both["jump"]) == ([1, 3], [1, 3])
+    assert both["global"] == {"size": [8, 24], "from": "time"}
+
+
+GATED = """
+name = "gated"
+inputs.image = [3, 32, 32]
+layers = [
+  { name = "stem", type = "conv2d", out_channels = 8, kernel_size = 3, stride = 2, padding = 1 },
+  { name = "se", type = "squeeze" },
+  { name = "next", type = "conv2d", out_channels = 8, kernel_size = 3, padding = 1 },
+  { name = "pool", type = "adaptive_avg_pool2d", output_size = 1 },
+  { type = "flatten" },
+  { name = "head", type = "linear", out_features = 10 },
+]
+[blocks.squeeze]
+parameters = []
+layers = [
+  { name = "pool", type = "adaptive_avg_pool2d", output_size = 1 },
+  { name = "gate", type = "conv2d", out_channels = 8, kernel_size = 1 },
+  { name = "scale", type = "mul", inputs = ["input", "gate"] },
+]
+"""
+
+
+def test_what_is_local_and_what_is_global_are_two_facts() -> None:
+    network = archcalc.loads(GATED)
+    rows = {row.name: row.receptive_field for row in network.layers}
+    local = rows["next"]
+    assert (local.size, [*map(int, local.jump)], [*map(int, local.center)]) == ((7, 7), [2, 2], [0, 0])
+    assert (local.global_size, local.global_from) == ((33, 33), "se.pool")
+    assert rows["stem"].global_from is None
+    assert (rows["head"].size, [*map(int, rows["head"].jump)]) == ((37, 37), [0, 0])  # from -3 to 33
+    text = str(network)
+    assert "7×7 + all" in text
+    assert "+ all: from se.pool on" in text
+    assert QUANTITIES["receptive_field"].read(network)[:2] == (7, (7, 7))  # what budgets hold a network to
+
+
+def test_attention_keeps_the_positions_of_what_is_added_to_it() -> None:
+    text = """
+    name = "block"
+    inputs.x = { shape = [7], dtype = "int64" }
+    layers = [
+      { name = "embedding", type = "embedding", num_embeddings = 9, embedding_dim = 4 },
+      { name = "attention", type = "multi_head_attention", num_heads = 2 },
+      { name = "sum", type = "add", inputs = ["embedding", "attention"] },
+      { name = "dense", type = "linear", out_features = 4 },
+    ]
+    """
+    found = archcalc.loads(text).layers[-1].receptive_field
+    assert (found.size, found.jump, found.global_size, found.global_from) == ((1,), (1,), (7,), "attention")
+
+
+def test_side_by_side_is_known_again_behind_attention() -> None:
+    """Tokens of two inputs lie in one row, which moves over neither; attention reads all of them."""
+    text = """
+    name = "class token"
+    inputs.token = [1, 8]
+    inputs.patches = [6, 8]
+    layers = [
+      { name = "row", type = "cat", inputs = ["token", "patches"], dim = 0 },
+      { name = "attention", type = "multi_head_attention", num_heads = 2 },
+    ]
+    """
+    fields = archcalc.loads(text).analysed.receptive_fields
+    assert fields.on_input(2, "patches").reason == "positions of several inputs lie side by side"
+    assert [axis.size for axis in fields.on_input(3, "patches").axes] == [6]
+
+
+@pytest.mark.parametrize(
+    ("layers", "size", "holes"),
+    [
+        ('{ type = "conv1d", out_channels = 1, kernel_size = 3, dilation = 2 }', 5, True),
+        # A kernel of 3 fills the holes of a dilation of 2, and of 3 behind it.
+        ('CONV, { type = "conv1d", out_channels = 1, kernel_size = 3, dilation = 3 }', 9, False),
+        ('{ type = "conv1d", out_channels = 1, kernel_size = 3, dilation = 2 }, CONV', 7, False),
+        ('{ type = "conv1d", out_channels = 1, kernel_size = 3, dilation = 4 }, CONV', 11, True),
+        # A stride of 2 over windows of 1 leaves every other position out, also for an average of all.
+        ('{ type = "conv1d", out_channels = 1, kernel_size = 1, stride = 2 }, CONV', 5, True),
+        (
+            '{ type = "max_pool1d", kernel_size = 1, stride = 2 }, { type = "adaptive_avg_pool1d", output_size = 1 }',
+            39,
+            True,
+        ),
+        ('{ type = "max_pool1d", kernel_size = 2 }, { type = "adaptive_avg_pool1d", output_size = 1 }', 40, False),
+        # Behind a transposed convolution, units see every third position of what lies below a dilation of 3.
+        ('DILATED, { type = "conv_transpose1d", out_channels = 1, kernel_size = 2, stride = 2 }', 7, True),
+    ],
+)
+def test_a_size_with_holes_says_so(layers: str, size: int, holes: bool) -> None:
+    layers = layers.replace("CONV", CONV).replace("DILATED", LAYERS["DILATED"])
+    network = archcalc.loads(f'name = "x"\ninputs.x = [1, 40]\nlayers = [{layers}]')
+    found = network.layers[-1].receptive_field
+    assert (found.size, found.holes) == ((size,), (holes,))
+    assert found.to_dict().get("holes") == ([True] if holes else None)
+    assert ("° holes: a unit does not see" in str(network)) == any(
+        row.receptive_field.holes[0] for row in network.layers
+    )

@@ -1,10 +1,15 @@
 """What one unit sees, layer after layer: beside gradients, beside what is known, and as a table."""
 
+import itertools
+
 import pytest
+from field_oracle import Oracle
 
 import archcalc
+from archcalc.analysis.dependence import depends_on, unit_box
+from archcalc.analysis.intervals import along
 from archcalc.analysis.receptive_field import AxisField
-from archcalc.analysis.unit_field import _nearest
+from archcalc.analysis.unit_field import Seen, _nearest
 from archcalc.errors import UsageError
 from archcalc.report.unit_field import render_unit_field, share_text, unit_field_to_dict
 
@@ -23,20 +28,138 @@ layers = [
 """
 
 
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("layer", ["a", "b", "c", "sum", "up", "d"])
-def test_gradients_reach_what_is_said_to_be_seen(layer: str) -> None:
-    """The gradient of a unit is not zero exactly on the part of its field that is in the input."""
-    from archcalc.pytorch.verify.gradients import Measurable
+DILATED = """
+name = "dilated convolution on a pooled map"
+inputs.x = [4, 24, 24]
+layers = [
+  { name = "pool", type = "adaptive_avg_pool2d", output_size = 3 },
+  { name = "conv", type = "conv2d", out_channels = 4, kernel_size = 3, dilation = 2, padding = 2 },
+]
+"""
+CROSS = """
+name = "cross"
+inputs.x = [2, 11, 13]
+layers = [
+  { name = "row", type = "conv2d", input = "x", out_channels = 2, kernel_size = [1, 7], padding = "same" },
+  { name = "column", type = "conv2d", input = "x", out_channels = 2, kernel_size = [7, 1], padding = "same" },
+  { name = "sum", type = "add", inputs = ["row", "column"] },
+  { name = "again", type = "conv2d", out_channels = 2, kernel_size = 3, dilation = 3, padding = 3 },
+]
+"""
+HOLES = """
+name = "holes"
+inputs.x = [2, 17, 24]
+layers = [
+  { name = "pool", type = "adaptive_avg_pool2d", output_size = [4, 6] },
+  { name = "up", type = "conv_transpose2d", out_channels = 2, kernel_size = 1, stride = 2 },
+  { name = "mean", type = "conv2d", out_channels = 2, kernel_size = 2, dilation = 2 },
+]
+"""
+ATROUS = """
+name = "atrous"
+inputs.x = [1, 33, 33]
+layers = [{ name = "rate36", type = "conv2d", out_channels = 1, kernel_size = 3, dilation = 36, padding = 36 }]
+"""
+GATED = """
+name = "gated"
+inputs.x = [3, 12, 12]
+layers = [
+  { name = "conv", type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1 },
+  { name = "squeeze", type = "adaptive_avg_pool2d", output_size = 1 },
+  { name = "se", type = "mul", inputs = ["conv", "squeeze"] },
+  { name = "last", type = "conv2d", out_channels = 4, kernel_size = 3, stride = 2 },
+]
+"""
+TWO_READERS = """
+name = "two readers"
+outputs = ["time", "conv", "sum"]
+inputs.x = [8, 24]
+layers = [
+  { name = "time", type = "linear", input = "x", out_features = 8 },
+  { name = "conv", type = "conv1d", input = "x", out_channels = 8, kernel_size = 3, stride = 3 },
+  { name = "sum", type = "add", inputs = ["time", "conv"] },
+]
+"""
 
-    network = archcalc.loads(SMALL)
-    edge = network.analysed.edge(network.position(layer))
-    field = network.analysed.receptive_fields.edges[edge]
-    measurable = Measurable(network.analysed, set(), [edge])
-    height, width = (axis.extent for axis in field.axes)
-    for unit in [(0, 0), (height - 1, 0), (height // 2, width // 2), (height // 2 - 1, width // 2), (1, width - 1)]:
-        found = network.receptive_field(layer, unit)
-        assert measurable.seen(edge, field, unit) == [*found.clipped(found.last)], unit
+
+def positions(seen: Seen, extents: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """The positions one by one."""
+    places = itertools.product(*map(range, extents))
+    return {
+        place
+        for place in places
+        if any(
+            all(any(a <= at <= b for a, b in intervals) for at, intervals in zip(place, box, strict=True))
+            for box in seen.boxes
+        )
+    }
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("text", [SMALL, DILATED, CROSS, HOLES, GATED, TWO_READERS, ATROUS])
+def test_a_unit_sees_exactly_the_positions_that_are_listed(text: str) -> None:
+    """Those at which the gradient is not zero, for units at corners, at edges and in the middle of every layer."""
+    network = archcalc.loads(text)
+    oracle = Oracle(network)
+    for row in network.layers:
+        edge = network.analysed.edge(network.position(row.name))
+        try:
+            sizes = network.receptive_field(row.name).units
+        except UsageError:
+            assert row.name in ("squeeze",)
+            continue
+        for unit in itertools.product(*({0, 1 % size, size // 2, size - 1} for size in sizes)):
+            found = network.receptive_field(row.name, unit)
+            own, field = found.last, network.analysed.receptive_fields.edges[edge]
+            places = {axis.axis: at for axis, at in zip(own.axes, unit, strict=True) if axis.advance}
+            gradient = oracle.seen(edge, places)[found.source]
+            hidden = [axis for axis in range(gradient.dim()) if axis not in field.places]
+            seen = gradient.amax(hidden) if hidden else gradient
+            everything = own.everything or own.seen
+            assert everything.exact
+            assert positions(everything, found.extents) == set(map(tuple, seen.nonzero().tolist())), (row.name, unit)
+            assert found.part(everything) == int(seen.sum()) / seen.numel()
+
+
+def test_a_dilated_window_over_the_border_sees_its_middle() -> None:
+    found = archcalc.loads(DILATED).receptive_field("conv", (1, 1))
+    assert found.last.seen.boxes == ((((8, 15),), ((8, 15),)),)
+    assert (found.clipped(found.last), found.share(found.last)) == (((8, 15), (8, 15)), 64 / 576)
+    corner = archcalc.loads(DILATED).receptive_field("conv", (0, 2))
+    assert corner.last.seen.boxes == ((((0, 7), (16, 23)), ((0, 7), (16, 23))),)
+    text = render_unit_field(corner)
+    assert "0…7, 16…23" in text
+    assert "40×40°" in text
+    middle = archcalc.loads(ATROUS).receptive_field("rate36", (16, 16))
+    assert middle.share(middle.last) == 1 / 1089
+
+
+def test_branches_that_differ_by_axis_make_a_cross() -> None:
+    found = archcalc.loads(CROSS).receptive_field("sum", (5, 6))
+    assert set(found.last.seen.boxes) == {(((2, 8),), ((6, 6),)), (((5, 5),), ((3, 9),))}
+    assert found.share(found.last) == 13 / (11 * 13)
+    assert "sum: not at every place where these rows and columns meet: it sees 2 parts" in render_unit_field(found)
+
+
+def test_a_unit_that_sees_nothing_has_an_answer() -> None:
+    found = archcalc.loads(HOLES).receptive_field("up", (1, 1))
+    assert (found.last.sees, found.last.seen.boxes, found.clipped(found.last)) == (None, (), None)
+    assert "the unit of up sees nothing of the input" in render_unit_field(found)
+    plain = unit_field_to_dict(found)["layers"][-1]
+    assert (plain["center"], plain["seen"], plain["share"]) == (None, [], 0)
+
+
+def test_local_and_global_are_told_apart() -> None:
+    found = archcalc.loads(GATED).receptive_field("last", (1, 1))
+    assert found.last.seen.boxes == ((((1, 5),), ((1, 5),)),)
+    assert (found.last.global_from, found.last.everything.boxes) == ("squeeze", ((((0, 11),), ((0, 11),)),))
+    assert "17.4 % + all" in render_unit_field(found)
+    assert unit_field_to_dict(found)["layers"][-1]["global"] == {
+        "from": "squeeze",
+        "seen": [[[[0, 11]], [[0, 11]]]],
+        "share": 1.0,
+        "exact": True,
+    }
 
 
 @pytest.mark.parametrize("name", [n for n in archcalc.shipped_specs() if not n.startswith(("gcn", "dense_"))])
@@ -50,15 +173,19 @@ def test_every_spec_has_a_unit_that_sees(name: str) -> None:
     assert 0 < found.share(found.last) <= 1
 
 
-def test_units_before_are_the_nearest() -> None:
+def test_units_before_are_the_nearest_that_are_read() -> None:
     found = archcalc.load("unet").receptive_field("classes", (100, 311))
     (top, bottom), (left, right) = found.last.sees
     network = archcalc.load("unet")
+    last = network.analysed.edge(network.position("classes"))
+    shape = network.analysed.tensors[last].shape
+    read = depends_on(network.analysed, last, unit_box(shape, {1: 100, 2: 311}))
     for layer in found.layers[:-1]:
         for axis, unit, doubled in zip(layer.axes, layer.unit, (top + bottom, left + right), strict=True):
-            distances = [abs(sum(axis.sees(other)) - doubled) for other in range(axis.extent)]
-            assert distances[unit] == min(distances)
-            assert unit == distances.index(min(distances))
+            edge = network.analysed.edge(network.position(layer.name))
+            intervals = along(read[edge].boxes, axis.axis)
+            distances = {other: abs(sum(axis.sees(other)) - doubled) for a, b in intervals for other in range(a, b + 1)}
+            assert distances[unit] == min(distances.values())
     assert [layer.name for layer in found.layers] == [row.name for row in network.layers]
 
 
@@ -98,7 +225,7 @@ def test_depth_folds_blocks() -> None:
         ("lenet5", "C1", (3,), "unit 3 has not 2 numbers: units are 28×28"),
         ("lenet5", "F6", None, 'layer "F6" has no positions'),
         ("m5", "fc", None, 'layer "fc" has no positions: every unit sees 31468'),
-        ("lenet5", "C7", None, 'no layer is called "C7"; known: "C1", "C3"'),
+        ("lenet5", "C7", None, 'no layer is called "C7"'),
         ("resnet50", "layer1", None, '"layer1" is a block; name one of its layers'),
         ("gcn_cora", None, None, '"GCN on Cora" is of a graph: fields are counted in hops'),
         ("gcn_cora", "conv1", None, 'layer "conv1" is of a graph'),
@@ -130,6 +257,10 @@ def test_another_input_is_not_mixed_in() -> None:
     """
     found = archcalc.loads(text).receptive_field("large", (0, 0))
     assert (found.source, found.extents, [layer.name for layer in found.layers]) == ("other", (20, 20), ["large"])
+    with pytest.raises(UsageError, match='layer "large" sees no positions of "one", but of "other"'):
+        archcalc.loads(text).receptive_field("large", (0, 0), source="one")
+    with pytest.raises(UsageError, match='no input is called "two"'):
+        archcalc.loads(text).receptive_field("large", source="two")
 
 
 def test_table() -> None:
@@ -157,7 +288,10 @@ def test_json() -> None:
         "center": [17, 17],
         "sees": [[-32, 66], [-32, 66]],
         "overhang": [[32, 0], [32, 0]],
+        "seen": [[[[0, 66]], [[0, 66]]]],
         "share": 67 * 67 / 227**2,
+        "exact": True,
+        "global": None,
     }
 
 

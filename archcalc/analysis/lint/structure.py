@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.axis_field import AxisField
 from archcalc.analysis.layout import missing_flattens
 from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.analysis.receptive_field import Field
@@ -129,12 +130,18 @@ def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
     # By the input's size, not its name: where inputs meet, their equal positions share a field.
     for shape in dict.fromkeys(field.shape for field in known if field.shape not in uncounted):
         seen = [field for field in known if field.shape == shape]
-        sizes = ([axis.size or 0 for axis in field.axes] for field in seen)
+        sizes = ([_sees_at_most(axis) for axis in field.axes] for field in seen)
         largest = tuple(map(max, zip(*sizes, strict=True)))
         if any(size < whole for size, whole in zip(largest, shape, strict=True)):
             message = f"no unit sees more than {size_text(largest)} of {size_text(shape)}"
             path = ("inputs", seen[0].source)
             yield Finding((seen[0].source,), message, path, *_why_small(seen), "input")
+
+
+def _sees_at_most(axis: AxisField) -> float:
+    """How much a unit sees along an axis, by whichever paths."""
+    span = axis.shared.span if axis.shared else None
+    return max(axis.size or 0, int(span.last - span.first + 1) if span and span.first <= span.last else 0)
 
 
 def _why_small(fields: list[Field]) -> tuple[str, str]:

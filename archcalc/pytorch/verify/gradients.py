@@ -1,118 +1,76 @@
 """What units of the measurable network see of its inputs: where the gradient is not zero."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import nn
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.receptive_field import Field
+from archcalc.analysis.dependence import Link
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.verify.signals import Signal, pass_through
 
-Interval = tuple[int, int]
+MOST_KEPT = 16  # gradients of units, for layers that pass on what they get
+
+Cut = frozenset[Link]
+Masks = dict[str, torch.Tensor]  # by input: for each of its values, whether it is seen
 
 
 class Measurable:
-    """A run of the network, as measurable, through the layers that lead to some of its edges."""
+    """A run of the network, as measurable, through the layers that lead to some of its edges.
 
-    def __init__(self, analysed: AnalysedGraph, steering: set[int], edges: Iterable[int]) -> None:
-        self.analysed = analysed
-        self.inputs = [
-            _neighbours(tensor.shape) if edge in steering else _positive(tensor.shape)
-            for edge, tensor in enumerate(analysed.graph.inputs.values())
-        ]
-        self.signals: dict[int, Signal] = {edge: Signal(values) for edge, values in enumerate(self.inputs)}
-        self.holes: set[int] = set()  # edges behind a layer some of whose units may see nothing
-        self.known: dict[tuple[int, str, tuple[int, ...]], list[Interval] | None] = {}
+    `cuts` are the links that may be cut: nothing is then seen through them.
+    """
+
+    def __init__(self, analysed: AnalysedGraph, edges: Iterable[int], cuts: Cut) -> None:
+        self.analysed, self.cuts = analysed, cuts
+        self.inputs = {
+            name: (torch.rand(1, *tensor.shape, dtype=torch.double) + 0.5).requires_grad_()
+            for name, tensor in analysed.graph.inputs.items()
+        }
+        self.signals: dict[int, Signal] = {edge: Signal(values) for edge, values in enumerate(self.inputs.values())}
+        self.cut: Cut = frozenset()
+        self.known: dict[tuple[int, tuple[tuple[int, int], ...], Cut], Masks] = {}
         for edge in _ancestors(analysed, edges):
-            self.signals[edge] = self._pass(edge - len(self.inputs))
+            self.signals[edge] = self._pass(edge)
 
-    def _pass(self, position: int) -> Signal:
+    def _pass(self, edge: int) -> Signal:
         """Runs a layer."""
+        position = edge - len(self.inputs)
         node = self.analysed.graph.nodes[position]
         tensors, _ = self.analysed.tensors_at(position)
-        inputs = [self.signals[source] for source in node.sources]
+        inputs = [self._linked(self.signals[source], (edge, number)) for number, source in enumerate(node.sources)]
         with torch.device("meta"):  # weights are not needed before it is known which
             module = make_module(node.layer.module(tensors))
-        if _leaves_holes(module) or any(source in self.holes for source in node.sources):
-            self.holes.add(position + len(self.inputs))
         return pass_through(module, inputs)
 
-    def seen(self, edge: int, field: Field, units: Sequence[int] | None) -> list[Interval] | None:
-        """The first and the last position that a unit sees, along each axis; None if it sees nothing.
+    def _linked(self, signal: Signal, link: Link) -> Signal:
+        """The same values, which let nothing be seen through them while the link is cut."""
+        if link not in self.cuts or not signal.values.requires_grad:
+            return signal
+        values = signal.values.view_as(signal.values)
+        values.register_hook(lambda gradient: torch.zeros_like(gradient) if link in self.cut else None)
+        return signal._replace(values=values)
 
-        `units` has its place for each axis of the field; None is for all units together.
-        """
+    def seen(self, edge: int, places: Mapping[int, int], cut: Cut = frozenset()) -> Masks:
+        """What is seen of every input by the units of an edge that have places along some axes of its tensor."""
         signal = self.signals[edge]
-        # One channel stands for all that are equal, unless a field has units along the channels.
-        values = signal.all_channels() if units and any(axis.axis == 0 for axis in field.axes) else signal.values
-        places: list[int | slice] = [slice(None)] * (values.dim() - 1)
-        for axis, unit in zip(field.axes, units, strict=True) if units else ():
-            places[axis.axis] = unit
+        # One channel stands for all that are equal, unless places along the channels tell units apart.
+        values = signal.all_channels() if 0 in places else signal.values
         # Layers that pass their input on have the very same values.
-        key = (id(signal.values), str(places), field.shape)
+        key = (id(signal.values), tuple(sorted(places.items())), cut)
         if key not in self.known:
-            self.known[key] = self._differentiate(values[(0, *places)].sum(), field)
+            index = [places.get(axis, slice(None)) for axis in range(values.dim() - 1)]
+            while len(self.known) >= MOST_KEPT:
+                del self.known[next(iter(self.known))]
+            self.known[key] = self._differentiate(values[(0, *index)].sum(), cut)
         return self.known[key]
 
-    def _differentiate(self, unit_values: torch.Tensor, field: Field) -> list[Interval] | None:
-        leaves = self._leaves(field)
-        if not unit_values.requires_grad or not leaves:
-            return None
-        gradients = torch.autograd.grad(unit_values, leaves, retain_graph=True, materialize_grads=True)
-        return _union([self._intervals(leaf, gradient) for leaf, gradient in zip(leaves, gradients, strict=True)])
-
-    def _leaves(self, field: Field) -> list[torch.Tensor]:
-        """The inputs with positions like those of the field."""
-        fields = self.analysed.receptive_fields.edges
-        return [
-            values
-            for edge, values in enumerate(self.inputs)
-            if values.requires_grad and isinstance(own := fields[edge], Field) and own.shape == field.shape
-        ]
-
-    def _intervals(self, leaf: torch.Tensor, gradient: torch.Tensor) -> list[Interval] | None:
-        """From where to where the gradient is not zero, along each axis of positions."""
-        edge = next(edge for edge, values in enumerate(self.inputs) if values is leaf)
-        own = self.analysed.receptive_fields.edges[edge]
-        seen, found = gradient.ne(0), []
-        for axis in own.axes if isinstance(own, Field) else ():
-            others = [other for other in range(gradient.dim()) if other != axis.axis + 1]
-            positions = seen.sum(others).nonzero()
-            if not len(positions):
-                return None
-            found.append((int(positions[0]), int(positions[-1])))
-        return found
-
-
-def _leaves_holes(module: nn.Module) -> bool:
-    """Whether a transposed convolution leaves units between those that its kernel fills."""
-    if not isinstance(module, nn.modules.conv._ConvTransposeNd):
-        return False
-    axes = zip(module.kernel_size, module.stride, module.dilation, strict=True)
-    return any(kernel < stride or math.gcd(dilation, stride) > 1 for kernel, stride, dilation in axes)
-
-
-def _union(found: list[list[Interval] | None]) -> list[Interval] | None:
-    seen = [intervals for intervals in found if intervals]
-    if not seen:
-        return None
-    return [(min(first for first, _ in axis), max(last for _, last in axis)) for axis in zip(*seen, strict=True)]
-
-
-def _positive(shape: Sequence[int]) -> torch.Tensor:
-    return (torch.rand(1, *shape, dtype=torch.double) + 0.5).requires_grad_()
-
-
-def _neighbours(shape: Sequence[int]) -> torch.Tensor:
-    """The adjacency of nodes in a row, each with its neighbours and itself; a hop is then a position."""
-    count = min(shape)
-    nodes = torch.arange(count)
-    rows, columns = torch.cat([nodes, nodes[1:], nodes[:-1]]), torch.cat([nodes, nodes[:-1], nodes[1:]])
-    ones = torch.ones(len(rows), dtype=torch.double)
-    return torch.sparse_coo_tensor(torch.stack([rows, columns]), ones, tuple(shape), check_invariants=True)
+    def _differentiate(self, unit_values: torch.Tensor, cut: Cut) -> Masks:
+        if not unit_values.requires_grad:
+            return {name: torch.zeros(values.shape[1:], dtype=torch.bool) for name, values in self.inputs.items()}
+        self.cut = cut
+        found = torch.autograd.grad(unit_values, [*self.inputs.values()], retain_graph=True, materialize_grads=True)
+        return {name: gradient[0].ne(0) for name, gradient in zip(self.inputs, found, strict=True)}
 
 
 def _ancestors(analysed: AnalysedGraph, edges: Iterable[int]) -> list[int]:

@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from archcalc.pytorch import modules
 
+ROUNDING = 1e-9  # a weight of interpolation that is less is zero
+
 
 class Signal(NamedTuple):
     """The values on an edge, for one sample.
@@ -142,6 +144,28 @@ def _average_adaptively(module: Any, inputs: Sequence[Signal]) -> Signal:
     return _channels_apart(getattr(nn, f"AdaptiveAvgPool{axes}")(module.output_size), inputs)
 
 
+def _interpolate(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """Upsampling by weights of which those are zero that rounding alone keeps from it."""
+    if module.mode == "nearest":
+        return _channels_apart(module, inputs)
+    found = inputs[0].values
+    for axis, size in enumerate(module(found.detach()).shape[2:], start=2):
+        line = torch.eye(found.shape[axis], dtype=found.dtype).unsqueeze(0)
+        weights = functional.interpolate(line, size=size, mode="linear", align_corners=module.align_corners)[0]
+        weights = weights.where(weights > ROUNDING, 0)
+        found = torch.tensordot(found, weights, ([axis], [0])).movedim(-1, axis)
+    return inputs[0]._replace(values=found)
+
+
+def _attend(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """Attention, and what it reads added up: its gradients are zero where all keys are equal, or there is only one."""
+    query, *others = (signal.all_channels() for signal in inputs)
+    read = query.mean(2, keepdim=True) if others else query.mean((1, 2), keepdim=True)
+    for other in others:
+        read = read + other.mean((1, 2), keepdim=True)
+    return Signal(_by_itself(module, inputs).values + read)
+
+
 def _connect_all(module: Any, inputs: Sequence[Signal]) -> Signal:
     """A dense layer of constant weights: the mean over its features, for each of its units."""
     values = inputs[0].all_channels().mean(-1, keepdim=True)
@@ -157,6 +181,17 @@ def _average_axis(module: Any, inputs: Sequence[Signal]) -> Signal:
     """For a softmax, whose gradients may become too small for any number."""
     values = inputs[0].all_channels()
     return Signal(values + values.mean(module.dim, keepdim=True))
+
+
+def _hop(module: Any, inputs: Sequence[Signal]) -> Signal:
+    """A graph convolution on nodes in a row, each with its neighbours and itself; a hop is then a position."""
+    features = inputs[0].all_channels()
+    count = features.shape[1]
+    nodes = torch.arange(count)
+    rows, columns = torch.cat([nodes, nodes[1:], nodes[:-1]]), torch.cat([nodes, nodes[:-1], nodes[1:]])
+    ones = torch.ones(len(rows), dtype=torch.double)
+    edges = torch.sparse_coo_tensor(torch.stack([rows, columns]), ones, (count, count), check_invariants=True)
+    return _by_itself(module, [inputs[0], Signal(edges)])
 
 
 def _average_nodes(_module: Any, inputs: Sequence[Signal]) -> Signal:
@@ -176,10 +211,13 @@ _MEASURES: tuple[tuple[Any, Callable[[Any, Sequence[Signal]], Signal]], ...] = (
     ((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d), _average_adaptively),
     ((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), _channels_apart),
     ((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), _channels_apart),
-    ((nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.Upsample, modules.Add), _channels_apart),
+    ((nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, modules.Add), _channels_apart),
+    (nn.Upsample, _interpolate),
+    (modules.Attention, _attend),
     (modules.Mul, _add),
     (modules.Cat, _concatenate),
     ((nn.Softmax, nn.LogSoftmax), _average_axis),
+    (modules.GcnConv, _hop),
     (modules.GraphReadout, _average_nodes),
     (nn.Embedding, _look_up),
     (nn.Linear, _connect_all),

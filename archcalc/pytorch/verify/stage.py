@@ -1,25 +1,32 @@
-"""One run of the measurable network, on one size of its input: what units see beside what they are said to see."""
+"""One run of the measurable network, on one size of its input: what units see beside what they are said to see.
+
+A layer's units are complete where they see no padding: then size, jump and centre follow from what some in a row see.
+Of every layer, exactly which positions some units see is compared as well: of one in the middle, and of the first.
+"""
 
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.receptive_field import AxisField, Field
-from archcalc.analysis.resizing import steering
+from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.intervals import Interval
+from archcalc.analysis.receptive_field import Field
+from archcalc.analysis.spans import NOT_FOLLOWED
 from archcalc.numbers.bounds import Unknown
-from archcalc.pytorch.verify.gradients import Interval, Measurable
-from archcalc.report.summary import exact
+from archcalc.pytorch.verify.claims import Claims, Measured, Places
+from archcalc.pytorch.verify.gradients import Measurable
+from archcalc.report.field import exact
 from archcalc.report.verification import Comparison, compare
 
 QUESTION = "field: size · jump · center"
-CLIPPED = "from the first to the last position of the input"
-BEHIND_PADDING = "behind padding only the outermost positions can be said"
-BEHIND_HOLES = "units between those that a transposed convolution fills see nothing"
+EXACTLY = "exactly the positions of the input that some units see"
+LOCAL = "by paths that keep positions; by the others units see exactly what they are said to see besides"
+LESS = "units see exactly the positions that they are said to see, which are fewer than the size, for some of them"
+TOO_MANY = "the positions are in more parts than are followed; units see none but these"
 MIXED = "positions were mixed by a reshape"
 
 Facts = dict[str, Any]
-Places = tuple[int, ...]  # of a unit, along each axis of a field
 
 
 class Units(NamedTuple):
@@ -36,28 +43,27 @@ class Stage:
         self.original = original
         self.analysed = analysed
         self.last = last
+        self.claims = Claims(analysed)
         self.borders = find_borders(analysed)
 
     def compare(self, positions: list[int]) -> Iterator[tuple[int, Comparison]]:
         """The rows of those layers that can be measured at this size."""
         units = {position: self._units(position) for position in positions}
         chosen = [self.analysed.edge(position) for position, found in units.items() if found]
-        measurable = Measurable(self.analysed, steering(self.analysed), chosen) if chosen else None
+        cuts = self.claims.all_cuts(chosen)
+        measurable = Measurable(self.analysed, chosen, cuts) if chosen else None
         for position in positions:
-            field = self._field(position)
+            field = self.claims.field(position)
             if measurable and (found := units[position]) and isinstance(field, Field):
-                measured = Measured(measurable, self.analysed.edge(position), field, found.places)
+                measured = Measured(self.claims, measurable, self.analysed.edge(position), field)
                 compared = self._compare_facts if found.complete else self._compare_units
-                yield position, compared(position, measured)
+                yield position, compared(position, measured, found.places)
             elif self.last:
                 yield position, self._uncovered(position, field)
 
-    def _field(self, position: int) -> Field | Unknown | None:
-        return self.analysed.receptive_fields.edges[self.analysed.edge(position)]
-
     def _units(self, position: int) -> Units | None:
         """What to look at; None if that cannot be told here."""
-        field = self._field(position)
+        field = self.claims.field(position)
         if not isinstance(field, Field) or any(axis.mixed for axis in field.axes):
             return None
         complete = Units(_in_a_row(field), complete=True)
@@ -70,96 +76,77 @@ class Stage:
         """Whether units see, for any place of theirs, what they see on the spec's own input."""
         original = self.original.receptive_fields.edges[self.original.edge(position)]
         return isinstance(original, Field) and all(
-            one._replace(extent=0) == other._replace(extent=0)
+            one._replace(extent=0, shared=None) == other._replace(extent=0, shared=None)
             for one, other in zip(field.axes, original.axes, strict=True)
         )
 
     def _are_free(self, position: int, field: Field, units: list[Places]) -> bool:
         return all(self._is_free(position, field, places) for places in units)
 
-    def _is_free(self, position: int, field: Field, places: Places) -> bool:
+    def _is_free(self, position: int, field: Field, unit: Places) -> bool:
         """Whether nothing between a unit and the input is padding."""
-        ends = self.borders[self.analysed.edge(position)]
-        for number, (axis, unit, size) in enumerate(zip(field.axes, places, field.shape, strict=True)):
-            first, last = axis.sees(unit)
-            before, behind = ends.get((field.shape, number), (-1, size)) if axis.advance else (-1, size)
-            if first <= last and (first <= before or last >= behind):
-                return False
+        edge = self.analysed.edge(position)
+        for name, own in self.claims.sources(edge, field).fields.items():
+            for axis, index, place, size in zip(own.axes, unit, own.places, own.shape, strict=True):
+                first, last = axis.sees(index if axis.advance else 0)
+                before, behind = self.borders[edge].get((name, place), (-1, size)) if axis.advance else (-1, size)
+                if first <= last and (first <= before or last >= behind):
+                    return False
         return True
 
-    def _compare_facts(self, position: int, measured: "Measured") -> Comparison:
-        """Size, jump and centre of a layer whose units see no padding."""
-        said, found = _facts(measured.field), _measured(measured)
-        if said != found and all(map(measured.is_behind_holes, range(len(measured.places)))):
-            return self._row(position, said, found, BEHIND_HOLES)
-        return compare(QUESTION, self._name(position), said, found)
+    def _compare_facts(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
+        """Size, jump and centre of a layer whose units see no padding, then where exactly some of them look."""
+        name = self.analysed.graph.nodes[position].name
+        said, found = _facts(measured.field), _measured(measured, units)
+        exactly = self._compare_units(position, measured, [units[0], tuple(0 for _ in units[0])])
+        if said == found or exactly.status == "differs":
+            shared = any(axis.shared for axis in measured.field.axes)
+            row = compare(QUESTION, name, said, found, LOCAL if shared else "")
+            return exactly if exactly.status == "differs" else row
+        if measured.may_see_less and _is_within(measured, units):
+            return self._row(position, said, found, LESS)
+        return compare(QUESTION, name, said, found)
 
-    def _compare_units(self, position: int, measured: "Measured") -> Comparison:
-        """What each of some units sees; behind padding, or where there are holes, it may be less than is said."""
-        rows = [self._compare_unit(position, measured, number) for number in range(len(measured.places))]
+    def _compare_units(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
+        """Exactly the positions that each of some units sees."""
+        rows = [self._compare_unit(position, measured, unit) for unit in dict.fromkeys(units)]
         return min(rows, key=lambda row: ("differs", "not covered", "equal").index(row.status))
 
-    def _compare_unit(self, position: int, measured: "Measured", number: int) -> Comparison:
-        said, seen = _clipped(measured.field, measured.places[number]), measured.seen[number]
-        found = None if seen is None else {"seen": list(map(list, seen))}
-        if said != found and measured.is_behind_holes(number):
-            return self._row(position, said, found, BEHIND_HOLES)
-        if said != found and measured.is_cut_off(number):
-            return self._row(position, said, found, BEHIND_PADDING)
-        return compare(QUESTION, self._name(position), said, found, CLIPPED)
-
-    def _name(self, position: int) -> str:
-        return self.analysed.graph.nodes[position].name
+    def _compare_unit(self, position: int, measured: Measured, unit: Places) -> Comparison:
+        found, said = measured.hull(unit), measured.said_hull(unit)
+        agrees = measured.agrees(unit)
+        row = self._row(position, said and {"seen": said}, found and {"seen": found}, TOO_MANY)
+        if agrees is None:
+            return row
+        right = agrees and _is_within(measured, [unit])
+        return row._replace(status="equal" if right else "differs", note=EXACTLY)
 
     def _row(self, position: int, said: Any, found: Any, reason: str) -> Comparison:
-        return Comparison(QUESTION, self._name(position), said, found, "not covered", reason)
+        name = self.analysed.graph.nodes[position].name
+        return Comparison(QUESTION, name, said, found, "not covered", reason)
 
     def _uncovered(self, position: int, field: Field | Unknown | None) -> Comparison:
         if isinstance(field, Field):
             return self._row(position, _facts(field), None, MIXED)
-        return self._row(position, None, None, field.reason if field else "the input has no positions")
+        reason = field.reason if isinstance(field, Unknown) else "the input has no positions"
+        return self._row(position, None, None, reason)
 
 
-class Measured:
-    """What units of a layer see, in PyTorch, and what may make that less than is said."""
-
-    def __init__(self, measurable: Measurable, edge: int, field: Field, places: list[Places]) -> None:
-        self.measurable, self.edge, self.field, self.places = measurable, edge, field, places
-        self.seen = [measurable.seen(edge, field, unit) for unit in places]
-
-    def is_behind_holes(self, number: int) -> bool:
-        """Whether a unit sees no more than is said, behind a transposed convolution."""
-        return self.edge in self.measurable.holes and _is_within(self.field, self.places[number], self.seen[number])
-
-    def is_cut_off(self, number: int) -> bool:
-        """Whether a unit sees less than is said only where no unit of its layer sees anything."""
-        seen, said = self.seen[number], _clipped(self.field, self.places[number])
-        covered = self.measurable.seen(self.edge, self.field, None)
-        if seen is None or said is None or covered is None:
-            return False
-        return all(
-            (first == own[0] or own[0] == most[0] > first) and (last == own[1] or own[1] == most[1] < last)
-            for (first, last), own, most in zip(said["seen"], seen, covered, strict=True)
-        )
-
-
-Ends = dict[tuple[Places, int], tuple[float, float]]
+Ends = dict[tuple[str, int], tuple[float, float]]
 
 
 def find_borders(analysed: AnalysedGraph) -> list[Ends]:
-    """For every edge, by the shape of the input and an axis, where what padding before it begins and ends to see."""
+    """For every edge, by an input and an axis of it, where what padding before it begins and ends to see."""
     ends: Ends = {}
     found = []
-    for field in analysed.receptive_fields.edges:
+    for paths in analysed.receptive_fields.paths:
+        for path in paths:
+            for place, axis in zip(path.places, path.axes, strict=True):
+                if isinstance(axis, AxisField) and axis.advance and not axis.mixed:
+                    before, behind = _seen_by_padding(axis)
+                    known = ends.get((path.source, place), (before, behind))
+                    ends[path.source, place] = max(known[0], before), min(known[1], behind)
         found.append(dict(ends))
-        if not isinstance(field, Field):
-            continue
-        for number, axis in enumerate(field.axes):
-            key = (field.shape, number)
-            if axis.advance and not axis.mixed:
-                before, behind = _seen_by_padding(axis)
-                known = ends.get(key, (before, behind))
-                ends[key] = max(known[0], before), min(known[1], behind)
     return found
 
 
@@ -188,10 +175,15 @@ def _middle(axis: AxisField) -> int:
     return axis.extent // 2 // axis.period * axis.period
 
 
-def _is_within(field: Field, places: Places, seen: list[Interval] | None) -> bool:
-    """Whether a unit sees nothing that it is not said to see."""
-    said = (axis.sees(unit) for axis, unit in zip(field.axes, places, strict=True))
-    return all(outer[0] <= inner[0] and inner[1] <= outer[1] for outer, inner in zip(said, seen or (), strict=False))
+def _is_within(measured: Measured, units: list[Places]) -> bool:
+    """Whether units see nothing beyond their fields."""
+    for unit in units:
+        for number, (axis, place) in enumerate(zip(measured.field.axes, unit, strict=True)):
+            first, last = axis.sees(place)
+            found = measured.interval(unit, number)
+            if found and not (first <= found[0][0] and found[0][1] <= last):
+                return False
+    return True
 
 
 def _facts(field: Field) -> Facts:
@@ -200,38 +192,33 @@ def _facts(field: Field) -> Facts:
     if set(sizes) == {None}:
         return {"size": sizes}
     centers = [None if (double := axis.center_doubled) is None else exact(double, 2) for axis in field.axes]
-    return {"size": sizes, "jump": [exact(*axis.jump_ratio) for axis in field.axes], "center": centers}
-
-
-def _measured(measured: Measured) -> Facts:
-    """The same, from what units in a row see."""
-    field, seen = measured.field, measured.seen
-    if not all(seen):
-        return {"size": [None for _ in field.axes]}
-    intervals = (
-        [found[number] for found in seen[: axis.period + 1] if found] for number, axis in enumerate(field.axes)
+    said = {"size": sizes, "jump": [exact(*axis.jump_ratio) for axis in field.axes], "center": centers}
+    return said | (
+        {"holes": [bool(axis.holes) for axis in field.axes]} if any(axis.masks for axis in field.axes) else {}
     )
-    columns = zip(field.axes, measured.places[0], intervals, strict=True)
-    axes = zip(*(_measure_axis(*column) for column in columns), strict=True)
-    return dict(zip(("size", "jump", "center"), map(list, axes), strict=True))
 
 
-def _measure_axis(axis: AxisField, unit: int, intervals: list[Interval]) -> tuple[Any, Any, Any]:
-    largest = max(last - first + 1 for first, last in intervals[: axis.period])
-    middles = [Fraction(first + last, 2) for first, last in (intervals[0], intervals[-1])]
+def _measured(measured: Measured, units: list[Places]) -> Facts:
+    """The same, from what units in a row see."""
+    columns = []
+    for number, axis in enumerate(measured.field.axes):
+        intervals = [measured.interval(unit, number) for unit in units[: axis.period + 1]]
+        known = [found for found in intervals if found]
+        if len(known) < len(intervals):
+            return {"size": [None for _ in measured.field.axes]}
+        columns.append(_measure_axis(axis, units[0][number], known))
+    found = dict(zip(("size", "jump", "center", "holes"), map(list, zip(*columns, strict=True)), strict=True))
+    if not any(axis.masks for axis in measured.field.axes):
+        del found["holes"]
+    return found
+
+
+def _measure_axis(axis: AxisField, unit: int, intervals: list[tuple[Interval, int]]) -> tuple[Any, Any, Any, bool]:
+    hulls = [hull for hull, _ in intervals]
+    largest = max(last - first + 1 for first, last in hulls[: axis.period])
+    middles = [Fraction(first + last, 2) for first, last in (hulls[0], hulls[-1])]
     jump = (middles[1] - middles[0]) / axis.period
     center = middles[0] - unit * jump
     size = (largest - 1) // 2 if axis.hops else largest
-    return size, exact(jump.numerator, jump.denominator), exact(center.numerator, center.denominator)
-
-
-def _clipped(field: Field, places: Places) -> Facts | None:
-    """The first and the last position of the input that a unit is said to see."""
-    found = []
-    for axis, unit, size in zip(field.axes, places, field.shape, strict=True):
-        first, last = axis.sees(unit)
-        first, last = max(first, 0), min(last, size - 1)
-        if first > last:
-            return None
-        found.append([int(first), int(last)])
-    return {"seen": found}
+    holes = NOT_FOLLOWED not in axis.masks and any(count < last - first + 1 for (first, last), count in intervals)
+    return size, exact(jump.numerator, jump.denominator), exact(center.numerator, center.denominator), holes

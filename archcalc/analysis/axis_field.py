@@ -1,0 +1,365 @@
+"""The receptive field along one axis of an input, and how layers widen it.
+
+Most units see the same, only moved; behind an upsampling they differ by their phase. Nothing is clipped at the border.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from archcalc.analysis.spans import NOT_FOLLOWED, NOTHING, SOLID, Span, comb, has_holes, joined
+from archcalc.arithmetic import POINT, Window, field_size, field_start
+from archcalc.layers.base import MAX_PHASES, PhasedWindow, Read, UnknownWindow
+from archcalc.numbers.bounds import Unknown
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+MAX_BITS = 256  # of a jump
+MAX_READS = 2**14  # of units, to find the fields of all phases
+
+TOO_FINE = [NOTHING] * (MAX_PHASES + 1)  # more phases than are followed
+HERE = -1  # in place of the origin that is the layer in question
+
+
+class Shared(NamedTuple):
+    """What all units see alike, and the edge of the first layer that made it so."""
+
+    span: Span
+    origin: int
+
+
+class AxisField(NamedTuple):
+    """The field along one axis of the input, for the units laid out along one axis of the tensor.
+
+    Unit i of the first period sees `first[i]` to `last[i]` along the paths that keep positions; the next period sees
+    `advance` positions further on. `masks` say which of these it sees, if there are holes in any. `shared` is what all
+    units see alike beside, through layers that read a whole axis. Where no path keeps positions, `advance` is 0, and
+    `origin` the edge of the first layer of which that is so.
+    """
+
+    first: tuple[float, ...]
+    last: tuple[float, ...]
+    advance: int
+    axis: int  # of the tensor
+    extent: int  # units along it
+    mixed: bool = False  # with other axes, by a reshape
+    hops: bool = False  # counted in edges of a graph
+    masks: tuple[int, ...] = ()
+    shared: Shared | None = None
+    origin: int | None = None
+
+    @property
+    def period(self) -> int:
+        """Units after which the field repeats."""
+        return len(self.first)
+
+    @property
+    def size(self) -> int | None:
+        """The number of positions from the first to the last, of the unit that sees most; in hops for a graph."""
+        largest = max(last - first + 1 for first, last in zip(self.first, self.last, strict=True))
+        if largest <= 0:
+            return None
+        return int(largest - 1) // 2 if self.hops else int(largest)
+
+    @property
+    def holes(self) -> bool | None:
+        """Whether some unit does not see all positions from its first to its last; None where that is not followed."""
+        if NOT_FOLLOWED in self.masks:
+            return None
+        return any(map(has_holes, self.spans()))
+
+    @property
+    def jump_ratio(self) -> tuple[int, int]:
+        """The jump as numerator and denominator in lowest terms."""
+        common = math.gcd(self.advance, self.period)
+        return self.advance // common, self.period // common
+
+    @property
+    def center_doubled(self) -> int | None:
+        """Twice the center, which is whole; None if the first unit sees nothing."""
+        return None if self.first[0] > self.last[0] else int(self.first[0] + self.last[0])
+
+    @property
+    def jump(self) -> "Fraction":
+        """The distance between neighbouring units, in input positions."""
+        from fractions import Fraction
+
+        return Fraction(*self.jump_ratio)
+
+    @property
+    def center(self) -> "Fraction | None":
+        """The middle of what the first unit sees; None if it sees nothing."""
+        from fractions import Fraction
+
+        return None if self.center_doubled is None else Fraction(self.center_doubled, 2)
+
+    def spans(self) -> Iterator[Span]:
+        """What the units of the first period see."""
+        masks = self.masks or (SOLID,) * self.period
+        return map(Span, self.first, self.last, masks)
+
+    def span(self, unit: int) -> Span:
+        """What a unit sees."""
+        turns, phase = divmod(unit, self.period)
+        moved = turns * self.advance
+        return Span(self.first[phase] + moved, self.last[phase] + moved, self.masks[phase] if self.masks else SOLID)
+
+    def sees(self, unit: int) -> tuple[float, float]:
+        """The first and the last position that a unit sees."""
+        first, last, _ = self.span(unit)
+        return first, last
+
+    def covered(self) -> Span:
+        """What all units see together, along paths that keep positions."""
+        if self.period == 1 and not self.masks:
+            (first,), (last,) = self.first, self.last
+            if first > last or last - first + 1 >= self.advance:
+                return Span(first, last + (self.extent - 1) * self.advance)
+        if self.extent <= MAX_READS:
+            return joined([self.span(unit) for unit in range(self.extent)])
+        # Within one period of either end the field has shown all its phases.
+        near, far = range(min(self.period, self.extent)), range(max(0, self.extent - self.period), self.extent)
+        return joined([self.span(unit) for unit in (*near, *far)])._replace(mask=NOT_FOLLOWED)
+
+    def whole(self) -> Span:
+        """What all units see together, by all paths."""
+        return joined([self.covered(), *([self.shared.span] if self.shared else [])])
+
+
+class Unplaced(NamedTuple):
+    """A field whose units do not move over the input as one, though what they see together, `span`, is known."""
+
+    reason: str
+    span: Span
+    axis: int  # of the tensor
+
+    def whole(self) -> Span:
+        """What all units see together."""
+        return self.span
+
+
+AnyAxis = AxisField | Unplaced | Unknown
+
+
+# what a layer makes of a field
+
+
+def read_axis(field: AnyAxis, read: Read, extent: int) -> AnyAxis:
+    """The field behind a layer; where it makes all units see alike, its origin is HERE."""
+    if isinstance(field, Unknown):
+        return field
+    if isinstance(field, Unplaced):
+        return _read_unplaced(field, read, extent)
+    window = read.window
+    if (
+        window == POINT
+        and (read.axis, extent) == (field.axis, field.extent)
+        and not (read.mixed or field.mixed or read.hop or read.beside)
+    ):
+        return field
+    found = _read(field, read, extent)
+    if not isinstance(found, AxisField) or found.advance or found.origin is not None:
+        return found
+    return found._replace(origin=HERE) if max(field.extent, extent) > 1 else found
+
+
+def _read_unplaced(field: Unplaced, read: Read, extent: int) -> AnyAxis:
+    if isinstance(read.window, Window) and read.window.stride == 0:
+        return made_alike(field.span, read.axis, extent, HERE)
+    if read.mixed or not (read.window == POINT or read.beside):
+        return Unknown(field.reason)
+    return field._replace(axis=read.axis)
+
+
+def _read(field: AxisField, read: Read, extent: int) -> AnyAxis:
+    window = read.window
+    if field.advance == 0:
+        # All units see the same, so whichever are read, nothing is added.
+        return field._replace(axis=read.axis, extent=extent, mixed=False)
+    if isinstance(window, Window) and window.stride == 0 and (window.kernel > 1 or field.mixed):
+        return _alike(field, read, extent)
+    if read.beside:
+        return Unplaced("positions of several inputs lie side by side", field.whole(), read.axis)
+    if read.mixed or field.mixed:
+        return _mix(field, read, extent)
+    return _read_moving(field, read, extent)
+
+
+def _alike(field: AxisField, read: Read, extent: int) -> AxisField:
+    """The field behind a layer whose every unit reads all units."""
+    span = Span(0, field.extent - 1) if field.hops else field.whole()
+    origin = field.shared.origin if field.shared else None
+    return made_alike(span, read.axis, extent, origin)
+
+
+def made_alike(span: Span, axis: int, extent: int, origin: int | None) -> AxisField:
+    """The field of units that all see the same."""
+    masks = (span.mask,) if span.mask else ()
+    return AxisField((span.first,), (span.last,), 0, axis, extent, masks=masks, origin=origin)
+
+
+def _read_moving(field: AxisField, read: Read, extent: int) -> AxisField | Unknown:
+    """The field behind a window of which each unit has its own."""
+    window = read.window
+    if isinstance(window, UnknownWindow):
+        return Unknown(window.reason)
+    if isinstance(window, PhasedWindow):
+        spans, advance = _read_phased(field, window)
+    elif field.period == 1:
+        spans, advance = [_read_plain(field, window)], field.advance * window.stride
+    else:
+        spans, advance = _read_by_phase(field, window)
+    if len(spans) > MAX_PHASES:
+        return Unknown(f"the field has more than {MAX_PHASES} phases")
+    if advance.bit_length() > MAX_BITS:
+        return Unknown("the strides together are larger than any input")
+    return _laid_out(spans, advance, read, extent, field)
+
+
+def _laid_out(spans: list[Span], advance: int, read: Read, extent: int, field: AxisField) -> AxisField:
+    firsts, lasts, masks = zip(*spans, strict=True)
+    own = masks if any(masks) else ()
+    shared = field.shared
+    if not advance and shared:
+        return made_alike(joined([*spans, shared.span]), read.axis, extent, shared.origin)
+    hops = field.hops or read.hop
+    return AxisField(firsts, lasts, advance, read.axis, extent, hops=hops, masks=own, shared=shared)
+
+
+def _mix(field: AxisField, read: Read, extent: int) -> AnyAxis:
+    if field.extent == 1:
+        return field._replace(axis=read.axis, advance=0)
+    if read.window == Window(1):
+        return field._replace(axis=read.axis, mixed=True)
+    if field.shared and field.whole() == field.shared.span:
+        # Whichever units are read, they see all that there is to see.
+        return made_alike(field.shared.span, read.axis, extent, field.shared.origin)
+    if isinstance(read.window, UnknownWindow):
+        return Unknown(read.window.reason)
+    return Unknown("positions were mixed by a reshape")
+
+
+def _read_plain(field: AxisField, window: Window) -> Span:
+    """What unit 0 sees through a window where all units see alike."""
+    (span,) = field.spans()
+    if span.first > span.last:
+        return NOTHING
+    start = field_start(span.first, window.before, field.advance)
+    size = field_size(span.last - span.first + 1, window.effective, field.advance)
+    if not span.mask and (window.kernel == 1 or window.dilation * field.advance <= span.last - span.first + 1):
+        return Span(start, start + size - 1)
+    moved = span._replace(first=start, last=start + span.last - span.first)
+    return comb(moved, window.kernel, window.dilation * field.advance)
+
+
+def _read_by_phase(field: AxisField, window: Window) -> tuple[list[Span], int]:
+    common = math.gcd(field.period, window.stride) if window.stride else field.period
+    period = field.period // common
+    # The first and the last taps that meet every phase reach furthest.
+    few = min(window.kernel, field.period)
+    ends = {*range(few), *range(window.kernel - few, window.kernel)}
+    if period > MAX_PHASES or period * len(ends) > MAX_READS:
+        return TOO_FINE, 0
+    followed = period * window.kernel <= MAX_READS
+    taps = range(window.kernel) if followed else ends
+    starts = (unit * window.stride - window.before for unit in range(period))
+    seen = [joined([field.span(start + tap * window.dilation) for tap in taps]) for start in starts]
+    return _as_followed(seen, followed), field.advance * window.stride // common
+
+
+def _as_followed(spans: list[Span], followed: bool) -> list[Span]:
+    return spans if followed else [span._replace(mask=NOT_FOLLOWED) if span.mask else span for span in spans]
+
+
+def _read_phased(field: AxisField, window: PhasedWindow) -> tuple[list[Span], int]:
+    common = math.gcd(field.period, window.advance)
+    turns = field.period // common
+    if turns * len(window.first) > MAX_PHASES:
+        return TOO_FINE, 0
+    ranges = [range(first, last + 1, window.step) for first, last in zip(window.first, window.last, strict=True)]
+    followed = turns * sum(map(len, ranges)) <= MAX_READS
+    seen = [
+        joined([field.span(turn * window.advance + unit) for unit in (taps if followed else _ends(taps, field.period))])
+        for turn in range(turns)
+        for taps in ranges
+    ]
+    return _as_followed(seen, followed), field.advance * window.advance // common
+
+
+def _ends(taps: range, period: int) -> Iterable[int]:
+    return taps if len(taps) < 2 * period else (*taps[:period], *taps[-period:])
+
+
+# where branches meet
+
+
+@lru_cache(maxsize=4096)
+def unite_axes(one: AnyAxis, other: AnyAxis) -> AnyAxis:
+    """The field of units that see what those of two branches see."""
+    if one == other:
+        return one
+    if isinstance(one, Unknown) or isinstance(other, Unknown):
+        return one if isinstance(one, Unknown) else other
+    if isinstance(one, Unplaced) or isinstance(other, Unplaced):
+        return _unite_unplaced(one, other)
+    found = _unite_placed(one, other)
+    if isinstance(found, Unknown):
+        span = joined([one.whole(), other.whole()])
+        for axis in (one, other):
+            if axis.shared and axis.shared.span == span:
+                return made_alike(span, axis.axis, axis.extent, axis.shared.origin)
+    return found
+
+
+def _unite_unplaced(one: AxisField | Unplaced, other: AxisField | Unplaced) -> AnyAxis:
+    reason = one.reason if isinstance(one, Unplaced) else other.reason if isinstance(other, Unplaced) else ""
+    if one.axis != other.axis or any(isinstance(axis, AxisField) and axis.mixed for axis in (one, other)):
+        return Unknown(reason)
+    return Unplaced(reason, joined([one.whole(), other.whole()]), one.axis)
+
+
+def _unite_placed(one: AxisField, other: AxisField) -> AxisField | Unknown:
+    for fixed, moving in ((one, other), (other, one)):
+        if fixed.advance == 0:
+            return _united_with_all(fixed, moving)
+    if one.axis != other.axis or one.mixed != other.mixed:
+        return Unknown("branches meet whose units are laid out differently")
+    if one.advance * other.period == other.advance * one.period:
+        return _unite_phases(one, other, math.lcm(one.period, other.period))
+    return Unknown("branches meet of which one moves faster over the input than the other")
+
+
+def _united_with_all(fixed: AxisField, moving: AxisField) -> AxisField:
+    """A branch whose units all see the same, and any other one."""
+    (span,) = fixed.spans()
+    if moving.advance == 0:
+        origins = [origin for origin in (fixed.origin, moving.origin) if origin is not None]
+        return made_alike(joined([span, *moving.spans()]), fixed.axis, fixed.extent, min(origins, default=None))
+    if moving.extent == 1:
+        both = joined([span, moving.span(0)])
+        return moving._replace(first=(both.first,), last=(both.last,), masks=(both.mask,) if both.mask else ())
+    origin = HERE if fixed.origin is None else fixed.origin
+    return moving._replace(shared=_shared(moving.shared, Shared(span, origin)))
+
+
+def _shared(one: Shared | None, other: Shared | None) -> Shared | None:
+    if one is None or other is None:
+        return one or other
+    return Shared(joined([one.span, other.span]), min(one.origin, other.origin))
+
+
+def _unite_phases(one: AxisField, other: AxisField, period: int) -> AxisField | Unknown:
+    if period > MAX_PHASES:
+        return Unknown(f"the union of branches has more than {MAX_PHASES} phases")
+    spans = [joined([one.span(unit), other.span(unit)]) for unit in range(period)]
+    firsts, lasts, masks = zip(*spans, strict=True)
+    return one._replace(
+        first=firsts,
+        last=lasts,
+        masks=masks if any(masks) else (),
+        advance=one.advance * period // one.period,
+        hops=one.hops or other.hops,
+        shared=_shared(one.shared, other.shared),
+    )

@@ -1,0 +1,288 @@
+"""On which positions of each input a unit depends, exactly: a walk from the unit back through the graph.
+
+On every edge the walk keeps the units that are read, as boxes: an index set for each axis of the tensor, channels among
+them. What a window reads of padding is no unit and leads nowhere. Where a set takes more boxes or intervals than are
+followed, it is replaced by a larger one, and said not to be exact.
+"""
+
+import heapq
+import math
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.intervals import (
+    Box,
+    Boxes,
+    Interval,
+    Intervals,
+    cover,
+    everything,
+    merged,
+    simplified,
+    within,
+)
+from archcalc.arithmetic import POINT, Window
+from archcalc.layers.base import PhasedWindow, Read, Shape, UnknownWindow
+
+Link = tuple[int, int]  # a layer by its edge, and one of its inputs by number
+
+MOST_INTERVALS = 2**16  # that one window is followed into
+MOST_BOXES = 256  # on an edge
+
+
+class Units(NamedTuple):
+    """Units of an edge as boxes over the axes of its tensor. Along `loose` axes these may be more than there are."""
+
+    boxes: Boxes
+    loose: frozenset[int] = frozenset()
+
+    def all_loose(self) -> "Units":
+        """The same, of which nothing is sure."""
+        return self._replace(loose=frozenset(range(len(self.boxes[0]) if self.boxes else 0)))
+
+
+def depends_on(analysed: AnalysedGraph, edge: int, box: Box, cut: frozenset[Link] = frozenset()) -> dict[int, Units]:
+    """For every edge that units of one edge depend on, inputs among them, which of its units these are.
+
+    Links in `cut` are not followed.
+    """
+    graph, facts, inputs = analysed.graph, analysed.shapes.facts, len(analysed.graph.inputs)
+    found = {edge: Units((box,))}
+    waiting = [-edge]
+    while waiting:
+        here = -heapq.heappop(waiting)
+        units = found[here] = _bounded(found[here])
+        node_facts = facts[here - inputs] if here >= inputs else None
+        if node_facts is None:
+            continue
+        sources = graph.nodes[here - inputs].sources
+        for number, (source, read) in enumerate(zip(sources, _read_by(node_facts, units), strict=True)):
+            if not read.boxes or (here, number) in cut:
+                continue
+            if source in found:
+                before = found[source]
+                found[source] = Units((*before.boxes, *read.boxes), before.loose | read.loose)
+            else:
+                found[source] = read
+                heapq.heappush(waiting, -source)
+    return found
+
+
+def unit_box(shape: Shape, places: dict[int, int]) -> Box:
+    """All units of a tensor that have these places along some of its axes."""
+    return tuple(
+        ((places[axis], places[axis]),) if axis in places else everything(size) for axis, size in enumerate(shape)
+    )
+
+
+def _bounded(units: Units) -> Units:
+    boxes = simplified(units.boxes)
+    return Units(boxes, units.loose) if len(boxes) <= MOST_BOXES else Units((cover(boxes),)).all_loose()
+
+
+def _read_by(facts: LayerFacts, units: Units) -> list[Units]:
+    """What units of a layer's output read of each of its inputs."""
+    if facts.keeps_positions:
+        return [units]
+    return [
+        _read_of_input(units, reads, tensor.shape, facts.output.shape)
+        for tensor, reads in zip(facts.inputs, facts.reads, strict=True)
+    ]
+
+
+def _read_of_input(units: Units, reads: tuple[Read, ...], shape: Shape, output: Shape) -> Units:
+    if shape and not reads:
+        return Units(())  # it steers, and is not seen
+    if any(read.mixed for read in reads):
+        parts = [regrouped_box(box, output, shape) for box in units.boxes]
+        boxes = tuple(box for part in parts for box in part.boxes)
+        known = not units.loose and not any(part.loose for part in parts)
+        return Units(boxes) if known else Units(boxes).all_loose()
+    found = (
+        [
+            [positions_read(box[read.axis], read.window, size) for read, size in zip(reads, shape, strict=True)]
+            for box in units.boxes
+        ]
+        if output
+        else [[(everything(size), True) for size in shape]]
+    )
+    boxes = tuple(box for sets in found if all(box := tuple(taken for taken, _ in sets)))
+    lost = {axis for sets in found for axis, (_, known) in enumerate(sets) if not known}
+    return _loosened(Units(boxes), lost, units.loose, reads)
+
+
+def _loosened(units: Units, lost: set[int], loose: frozenset[int], reads: tuple[Read, ...]) -> Units:
+    """With the axes that are loose behind others; one that is read as a whole is so, however few units read it."""
+    kept = {axis for axis, read in enumerate(reads) if read.axis in loose and not _is_whole(read)}
+    if lost or any(reads[axis].window != POINT for axis in kept):
+        return units.all_loose()  # there may be nothing to read at all
+    return units._replace(loose=frozenset([*kept, *(axis for axis, read in enumerate(reads) if read.loose)]))
+
+
+def _is_whole(read: Read) -> bool:
+    return isinstance(read.window, Window) and read.window.stride == 0
+
+
+# along one axis
+
+
+@lru_cache(maxsize=2**14)
+def positions_read(
+    units: Intervals, window: Window | PhasedWindow | UnknownWindow, size: int
+) -> tuple[Intervals, bool]:
+    """The positions of an axis that units read through a window, and whether these are all and no more."""
+    found: list[Interval] = []
+    for first, last in units:
+        part = _read_by_any(first, last, window, size)
+        if part is None or len(found) + len(part) > MOST_INTERVALS:
+            return everything(size), False
+        found += part
+    return within(merged(found), size), True
+
+
+def _read_by_any(
+    first: int, last: int, window: Window | PhasedWindow | UnknownWindow, size: int
+) -> list[Interval] | None:
+    """What the units from the first to the last read, padding too; None where it is not followed."""
+    if isinstance(window, UnknownWindow):
+        return None
+    if isinstance(window, PhasedWindow):
+        return _read_in_phases(first, last, window) if last - first < MOST_INTERVALS else None
+    kernel, stride, dilation = window.kernel, window.stride, window.dilation
+    start, end = first * stride - window.before, last * stride - window.before
+    if kernel == 1 or dilation == 1:
+        return (
+            [(start, end + kernel - 1)] if start == end or stride <= kernel else _read_apart(first, last, window, size)
+        )
+    if start != end and stride > 1:
+        return _read_apart(first, last, window, size)
+    return [(start + tap * dilation, end + tap * dilation) for tap in _taps_inside(start, end, window, size)]
+
+
+def _taps_inside(start: int, end: int, window: Window, size: int) -> range:
+    """The taps by which units that begin at `start` to `end` may read a position of the axis."""
+    least = max(-(end // window.dilation), 0)
+    most = min((size - 1 - start) // window.dilation, window.kernel - 1)
+    return range(least, min(most, least + MOST_INTERVALS) + 1)
+
+
+def _read_apart(first: int, last: int, window: Window, size: int) -> list[Interval] | None:
+    """The same unit by unit, for those that read something of the axis."""
+    reach = window.before - window.effective + 1
+    nearest, farthest = max(first, -(-reach // window.stride)), min(last, (size - 1 + window.before) // window.stride)
+    if farthest - nearest >= MOST_INTERVALS:
+        return None
+    found: list[Interval] = []
+    for unit in range(nearest, farthest + 1):
+        found += _read_by_any(unit, unit, window, size) or ()
+        if len(found) > MOST_INTERVALS:
+            return None
+    return found
+
+
+def _read_in_phases(first: int, last: int, window: PhasedWindow) -> list[Interval]:
+    found: list[Interval] = []
+    for unit in range(first, last + 1):
+        turns, phase = divmod(unit, len(window.first))
+        start, end = (ends[phase] + turns * window.advance for ends in (window.first, window.last))
+        if window.step == 1:
+            found += [(start, end)] if start <= end else []
+        else:
+            found += [(position, position) for position in range(start, end + 1, window.step)]
+    return found
+
+
+# through a reshape
+
+
+def regrouped_box(box: Box, after: Shape, before: Shape) -> Units:
+    """Where the values at some places of one shape lie in another shape of the same values in the same order."""
+    boxes, exact = [Box()], True
+    i = j = 0
+    while i < len(before) or j < len(after):
+        here, there = _group(before[i:], after[j:])
+        part = _regrouped(box[j : j + there], after[j : j + there], before[i : i + here])
+        if len(boxes) * len(part.boxes) > MOST_BOXES:
+            part = Units((cover(part.boxes),)).all_loose()
+        boxes, exact = [(*one, *other) for one in boxes for other in part.boxes], exact and not part.loose
+        i, j = i + here, j + there
+    return Units(tuple(boxes)) if exact else Units(tuple(boxes)).all_loose()
+
+
+def _group(before: Shape, after: Shape) -> tuple[int, int]:
+    """How many axes at the beginning of each hold the same number of values, the fewest possible."""
+    here, there, left, right = 0, 0, 1, 1
+    while here + there == 0 or left != right:
+        if (left <= right and here < len(before)) or there == len(after):
+            left *= before[here]
+            here += 1
+        else:
+            right *= after[there]
+            there += 1
+    return here, there
+
+
+def _regrouped(box: Box, after: Shape, before: Shape) -> Units:
+    if all(taken == everything(size) for taken, size in zip(box, after, strict=True)):
+        return Units((tuple(map(everything, before)),))
+    if len(before) == len(after) == 1:
+        return Units((box,))
+    flat = _flat(box, after)
+    if flat is None:
+        return Units((tuple(map(everything, before)),)).all_loose()
+    boxes = simplified(part for interval in flat for part in _unflat(interval, before))
+    return Units(boxes) if len(boxes) <= MOST_BOXES else Units((cover(boxes),)).all_loose()
+
+
+def _flat(box: Box, shape: Shape) -> Intervals | None:
+    """The places of a box in the row of all values; None where they are too many intervals."""
+    if not box:
+        return ((0, 0),)
+    inner = _flat(box[1:], shape[1:])
+    if inner is None:
+        return None
+    size = math.prod(shape[1:])
+    if inner == everything(size):
+        return tuple((first * size, (last + 1) * size - 1) for first, last in box[0])
+    rows = [row for first, last in box[0] for row in range(first, min(last, first + MOST_INTERVALS) + 1)]
+    if len(rows) * len(inner) > MOST_INTERVALS // 16:
+        return None
+    return merged((row * size + first, row * size + last) for row in rows for first, last in inner)
+
+
+def _unflat(interval: Interval, shape: Shape) -> list[Box]:
+    """An interval of the row of all values as boxes: a part of the first row, whole rows, and a part of the last."""
+    if not shape:
+        return [()]
+    if len(shape) == 1:
+        return [((interval,),)]
+    size = math.prod(shape[1:])
+    (top, start), (bottom, end) = divmod(interval[0], size), divmod(interval[1], size)
+    if top == bottom:
+        return [(((top, top),), *part) for part in _unflat((start, end), shape[1:])]
+    found: list[Box] = []
+    if start:
+        found += [(((top, top),), *part) for part in _unflat((start, size - 1), shape[1:])]
+        top += 1
+    if end < size - 1:
+        found += [(((bottom, bottom),), *part) for part in _unflat((0, end), shape[1:])]
+        bottom -= 1
+    if top <= bottom:
+        found.append((((top, bottom),), *map(everything, shape[1:])))
+    return found
+
+
+def projected(units: Units, axes: tuple[int, ...]) -> Units:
+    """The units by some of their axes alone."""
+    boxes = simplified(tuple(box[axis] for axis in axes) for box in units.boxes)
+    return Units(boxes, frozenset(place for place, axis in enumerate(axes) if axis in units.loose))
+
+
+def together(parts: Iterable[Units]) -> Units:
+    """All units of several sets."""
+    found = [*parts]
+    boxes = simplified(box for units in found for box in units.boxes)
+    return Units(boxes, frozenset(axis for units in found for axis in units.loose))

@@ -1,0 +1,200 @@
+"""What archcalc says that units see, beside what they are measured to see, one layer at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.dependence import Units, depends_on, unit_box
+from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.intervals import Interval
+from archcalc.analysis.receptive_field import Field, links_that_share
+from archcalc.arithmetic import Window
+from archcalc.pytorch.verify.gradients import Cut, Measurable
+
+Places = tuple[int, ...]  # of a unit, along each axis of a field
+
+
+class Sources(NamedTuple):
+    """The inputs that share the field of an edge, each with the field on it alone."""
+
+    fields: dict[str, Field]
+
+    def along(self, number: int) -> Iterator[tuple[str, Field]]:
+        """Those on which the edge has places along an axis of the field."""
+        return ((name, field) for name, field in self.fields.items() if field.axes[number].advance)
+
+
+class Claims:
+    """The fields of a network's layers on inputs of some size, and what is measured of them."""
+
+    def __init__(self, analysed: AnalysedGraph) -> None:
+        self.analysed = analysed
+        self._links: dict[tuple[str, int], Cut] = {}
+
+    def field(self, position: int) -> Any:
+        """The field of a layer, as the summary has it."""
+        return self.analysed.receptive_fields.edges[self.analysed.edge(position)]
+
+    def sources(self, edge: int, field: Field) -> Sources:
+        """The inputs that share the field of an edge."""
+        found = {name: self.analysed.receptive_fields.on_input(edge, name) for name in self.analysed.graph.inputs}
+        return Sources(
+            {name: own for name, own in found.items() if isinstance(own, Field) and own.shape == field.shape}
+        )
+
+    def cut(self, edge: int, source: str, field: Field, number: int) -> Cut:
+        """The links to cut for what is seen along paths that keep positions; none, where there are no others."""
+        own = self.analysed.receptive_fields.edges[edge]
+        if not isinstance(own, Field) or not any(axis.shared for axis in (field.axes[number], own.axes[number])):
+            return frozenset()
+        place = field.places[number]
+        if (source, place) not in self._links:
+            graph, shapes, fields = self.analysed.graph, self.analysed.shapes, self.analysed.receptive_fields
+            self._links[source, place] = links_that_share(graph, shapes, fields, source, place)
+        return self._links[source, place]
+
+    def all_cuts(self, edges: Iterable[int]) -> Cut:
+        """Every link that has to be cut for some edge."""
+        found = set[tuple[int, int]]()
+        for edge in edges:
+            field = self.analysed.receptive_fields.edges[edge]
+            if isinstance(field, Field) and any(axis.shared for axis in field.axes):
+                for name, own in self.sources(edge, field).fields.items():
+                    for number in range(len(own.axes)):
+                        found |= self.cut(edge, name, own, number)
+        return frozenset(found)
+
+
+class Measured:
+    """What units of a layer see, in PyTorch and as is said."""
+
+    def __init__(self, claims: Claims, measurable: Measurable, edge: int, field: Field) -> None:
+        self.claims, self.measurable, self.edge, self.field = claims, measurable, edge, field
+        self.sources = claims.sources(edge, field)
+
+    def interval(self, unit: Places, number: int) -> tuple[Interval, int] | None:
+        """Along one axis, by paths that keep positions: the first and the last position seen, and how many they are.
+
+        None where nothing is seen.
+        """
+        seen = torch.zeros(self.field.shape[number], dtype=torch.bool)
+        for name, field in self.sources.along(number) if self.field.axes[number].advance else self._all():
+            cut = self.claims.cut(self.edge, name, field, number)
+            seen |= _along(self.measurable.seen(self.edge, self.places(unit), cut)[name], field.places[number])
+        positions = seen.nonzero()
+        return ((int(positions[0]), int(positions[-1])), len(positions)) if len(positions) else None
+
+    def _all(self) -> Iterable[tuple[str, Field]]:
+        return self.sources.fields.items()
+
+    def places(self, unit: Places) -> dict[int, int]:
+        """The places of a unit along the axes of the tensor."""
+        pairs = zip(self.field.axes, unit, strict=True)
+        return {axis.axis: place for axis, place in pairs if axis.advance}
+
+    def hull(self, unit: Places) -> list[list[int]] | None:
+        """Along every axis, the first and the last position that is measured to be seen, by all paths."""
+        masks = self.measurable.seen(self.edge, self.places(unit))
+        return _hull(self._on_positions(masks))
+
+    def said_hull(self, unit: Places) -> list[list[int]] | None:
+        """The same as the walk through the graph says."""
+        return _hull(self._on_positions({name: mask for name, (mask, _) in self.said(unit).items()}))
+
+    def _on_positions(self, masks: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        fields = self.sources.fields.items()
+        found = torch.zeros(self.field.shape, dtype=torch.bool)
+        for name, field in fields:
+            hidden = [axis for axis in range(masks[name].dim()) if axis not in field.places]
+            found |= masks[name].amax(hidden) if hidden else masks[name]
+        return found
+
+    def said(self, unit: Places) -> dict[str, tuple[torch.Tensor, bool]]:
+        """Of each input, which positions are said to be seen by all paths, and whether exactly these."""
+        analysed = self.claims.analysed
+        tensor = analysed.tensors[self.edge]
+        assert tensor is not None  # or else there would be no field
+        found = depends_on(analysed, self.edge, unit_box(tensor.shape, self.places(unit)))
+        return {
+            name: _mask(found.get(edge, Units(())), analysed.graph.inputs[name].shape, field.places)
+            for edge, name in enumerate(analysed.graph.inputs)
+            if (field := self.sources.fields.get(name)) is not None
+        }
+
+    def agrees(self, unit: Places) -> bool | None:
+        """Whether a unit sees exactly the positions that it is said to see; None where these are an upper bound."""
+        masks, exact = self.measurable.seen(self.edge, self.places(unit)), True
+        for name, (said, known) in self.said(unit).items():
+            places = self.sources.fields[name].places
+            hidden = [axis for axis in range(masks[name].dim()) if axis not in places]
+            found = masks[name].amax(hidden) if hidden else masks[name]
+            here = said.amax(hidden) if hidden else said
+            if not (torch.equal(found, here) if known else bool((here | ~found).all())):
+                return False
+            exact = exact and known
+        return True if exact else None
+
+    @cached_property
+    def may_see_less(self) -> bool:
+        """Whether its field may be larger than that of any unit: it is that of each axis alone, and of all channels."""
+        analysed, inputs = self.claims.analysed, len(self.claims.analysed.graph.inputs)
+        for edge in depends_on(analysed, self.edge, unit_box(_shape(analysed, self.edge), {})):
+            axes = (axis for path in analysed.receptive_fields.paths[edge] for axis in path.axes)
+            if any(_has_gaps(axis) for axis in axes if isinstance(axis, AxisField)):
+                return True
+            facts = analysed.shapes.facts[edge - inputs] if edge >= inputs else None
+            if facts and _reads_a_part(facts):
+                return True
+        return False
+
+
+def _reads_a_part(facts: LayerFacts) -> bool:
+    """Whether it leaves some units of an input out, as a slice does."""
+    windows = (
+        (read.window, facts.output.shape[read.axis] < size)
+        for tensor, reads in zip(facts.inputs, facts.reads, strict=True)
+        for read, size in zip(reads, tensor.shape, strict=False)
+    )
+    return any(
+        fewer and isinstance(window, Window) and window.kernel == window.stride == 1 for window, fewer in windows
+    )
+
+
+def _shape(analysed: AnalysedGraph, edge: int) -> tuple[int, ...]:
+    tensor = analysed.tensors[edge]
+    assert tensor is not None
+    return tensor.shape
+
+
+def _has_gaps(axis: AxisField) -> bool:
+    return any(first > last for first, last in zip(axis.first, axis.last, strict=True))
+
+
+def _along(mask: torch.Tensor, axis: int) -> torch.Tensor:
+    others = [other for other in range(mask.dim()) if other != axis]
+    return mask.amax(others) if others else mask
+
+
+def _hull(seen: torch.Tensor) -> list[list[int]] | None:
+    positions = seen.nonzero()
+    if not len(positions):
+        return None
+    return [[int(axis.min()), int(axis.max())] for axis in positions.T]
+
+
+def _mask(units: Units, shape: tuple[int, ...], places: tuple[int, ...]) -> tuple[torch.Tensor, bool]:
+    """Units as a mask, and whether those are exact along the axes of positions."""
+    found = torch.zeros(shape, dtype=torch.bool)
+    for box in units.boxes:
+        part = torch.ones((), dtype=torch.bool)
+        for axis, intervals in enumerate(box):
+            line = torch.zeros(shape[axis], dtype=torch.bool)
+            for first, last in intervals:
+                line[first : last + 1] = True
+            part = part & line.reshape([-1 if other == axis else 1 for other in range(len(shape))])
+        found |= part
+    return found, not units.loose.intersection(places)
