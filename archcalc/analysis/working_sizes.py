@@ -16,6 +16,7 @@ from archcalc.numbers.varying import CutError, DealError, Progression, SplitErro
 TRIED = 512  # sizes, one after the other, where nothing can be proven
 MOST_TRIED = 2_048
 MAX_STEPS = 200_000  # layers times sizes, or times parts of all sizes
+MAX_PARTS = 10_000  # of all sizes
 MAX_SIZES = 2**17  # of a set that are handled one by one
 
 Progress = Callable[[int, int], None]
@@ -43,7 +44,7 @@ class State(NamedTuple):
             parts = self.sizes.cut(split.k)
         else:
             assert isinstance(split, DealError)
-            if split.count > MAX_STEPS:
+            if split.count > MAX_PARTS:
                 raise NotProvenError
             parts = self.sizes.dealt(split.count)
         return [self._replace(sizes=part, edges=tuple(_on(part, tensor) for tensor in self.edges)) for part in parts]
@@ -98,7 +99,7 @@ class _Search:
         """Those of some sizes at which the network works, and drops nothing if `exact`; None if that is not proven."""
         waiting = [State(part, self.network.inputs(part.size())) for part in sizes]
         found: list[State] = []
-        steps = 0
+        steps, parts = 0, len(waiting)
         while waiting:
             state = waiting.pop()
             try:
@@ -108,8 +109,9 @@ class _Search:
             for result in results:
                 (found if result.position == self.count else waiting).append(result)
             steps += max((result.position for result in results), default=self.count) - state.position + 1
+            parts += len(results)
             self.progress(len(found), len(found) + len(waiting))
-            if steps + len(waiting) > MAX_STEPS:
+            if steps > MAX_STEPS or parts > MAX_PARTS:
                 return None
         return found
 

@@ -1,5 +1,7 @@
-"""Pictures have every layer, and nothing but well-formed text."""
+"""Pictures have every layer with the network's numbers, read back from what is drawn, and are well-formed text."""
 
+import html
+import re
 from xml.etree import ElementTree
 
 from networks import Drawn
@@ -12,22 +14,54 @@ from archcalc.page.content import Allowance, Pictures, Row, describe
 from archcalc.report.summary import LayerSummary
 from surfaces.runner import loaded
 
+_CARD = re.compile(r'class="((?:layer-\d+ ?)+)" id="layer-\d+" tooltip="((?:[^"\\]|\\.)*)"', re.DOTALL)
+_COUNTS = re.compile(r"^(.+) parameters?, (.+) MACs?$", re.MULTILINE)
+_SHAPE = re.compile(r"[\d,]+(×[\d,]+)*")
+
 
 def check_diagram(drawn: Drawn) -> None:
-    """There is one, open or folded, and its text in DOT has a node for each card."""
+    """Each layer is on one card, whose hint has the sums of its layers; nothing unknown is a plain number."""
     network = loaded(drawn)
     for depth in (0, None):
-        picture = draw(network, look_of(depth=depth, show=("parameters", "macs", "receptive-field", "memory")))
-        assert to_dot(picture).startswith("digraph")
+        shown = ("parameters", "macs", "receptive-field", "memory")
+        picture = draw(network, look_of(depth=depth, show=shown, every_copy=True))
+        source = to_dot(picture)
+        assert source.startswith("digraph")
+        drawn_layers = [check_card(network.layers, *card) for card in _CARD.findall(source)]
+        found = sorted(position for positions in drawn_layers for position in positions)
+        assert found == [*range(len(network.layers))], "layers that are missing, or drawn twice"
+
+
+def check_card(layers: tuple[LayerSummary, ...], classes: str, tooltip: str) -> list[int]:
+    """The positions of a card's layers."""
+    positions = [int(name.removeprefix("layer-")) for name in classes.split()]
+    said = _COUNTS.search(html.unescape(tooltip))
+    assert said, tooltip
+    rows = [layers[position] for position in positions]
+    for text, counts in zip(said.groups(), ([r.parameters for r in rows], [r.macs for r in rows]), strict=True):
+        sure = sum(count for count in counts if not isinstance(count, Inexact))
+        if any(isinstance(count, Inexact) for count in counts):
+            assert text == f"≥ {sure:,}" or (text == "unknown" and not sure), (text, counts)
+        else:
+            assert text == f"{sure:,}", (text, counts)
+    return positions
 
 
 def check_volumes(drawn: Drawn) -> None:
-    """An SVG that is one, or a reason why there is none."""
+    """An SVG in which every size is that of an input or of a layer's output, or a reason why there is none."""
+    network = loaded(drawn)
     try:
-        text = loaded(drawn).to_volumes_svg()
+        text = network.to_volumes_svg()
     except archcalc.UsageError:
         return
-    assert ElementTree.fromstring(text).tag.endswith("svg")
+    picture = ElementTree.fromstring(text)
+    assert picture.tag.endswith("svg")
+    shapes = {*network.inputs.values(), *(row.output_shape for row in network.layers)}
+    names = {*network.inputs, network.name, *(row.name for row in network.layers)}
+    for element in picture.iter("{http://www.w3.org/2000/svg}text"):
+        said = "".join(element.itertext())
+        if _SHAPE.fullmatch(said) and said not in names:
+            assert tuple(int(size.replace(",", "")) for size in said.split("×")) in shapes, said
 
 
 def check_report(drawn: Drawn) -> None:

@@ -21,6 +21,7 @@ STATIC = {
     "language": "surfaces.language",
     "summary": "surfaces.static",
     "explain": "surfaces.static",
+    "explained_lines": "surfaces.explained",
     "lint": "surfaces.static",
     "ranges": "surfaces.static",
     "unit_fields": "surfaces.static",

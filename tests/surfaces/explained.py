@@ -1,0 +1,39 @@
+"""Every line of an explanation, read back and calculated: by Python, not by archcalc."""
+
+import math
+import re
+from fractions import Fraction
+from typing import Any
+
+from networks import Drawn
+
+from surfaces.runner import loaded
+
+_SIGNS = {"−": "-", "·": "*", "^": "**", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")", " mod ": "%", "′": "_"}
+_NAMES: dict[str, Any] = {"floor": math.floor, "ceil": math.ceil, "min": min, "max": max}
+_NAMES["gcd"] = lambda one, other: math.gcd(int(one), int(other))
+
+
+def check_explained_lines(drawn: Drawn) -> None:
+    """What stands on the left of each equals sign comes to what stands on its right, and to the value."""
+    network = loaded(drawn)
+    for row in network.layers:
+        for section in network.explain(row.name).sections:
+            for step in section.steps:
+                if isinstance(step.value, int | Fraction) and "…" not in step.substituted:
+                    found = calculated(step.substituted)
+                    assert found is None or found == step.value, (row.name, section.title, step)
+                    shown = calculated(str(step).rpartition(" = ")[2])
+                    assert shown is None or shown == step.value, (row.name, section.title, str(step))
+
+
+def calculated(text: str) -> Any:
+    """The value of a formula with its numbers put in; None for what is no formula."""
+    for sign, python in _SIGNS.items():
+        text = text.replace(sign, python)
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
+    if re.search(r"[^\d\s.+\-*/%(),a-z]", text) or {*re.findall(r"[a-z]+", text)} - _NAMES.keys():
+        return None
+    # Whole numbers are fractions, so that a quotient is exact; a decimal is a double, as in PyTorch.
+    exact = re.sub(r"(?<![\d.])\d+(?![\d.])", lambda number: f"Fraction({number.group()})", text)
+    return eval(exact, {"__builtins__": {}, "Fraction": Fraction, **_NAMES})  # digits and signs alone
