@@ -75,7 +75,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
 
 
 def check_clean(text: str) -> None:
-    strange = {letter for letter in re.sub(r"\n|^\t+", "", text, flags=re.MULTILINE) if not letter.isprintable()}
+    strange = {letter for letter in re.sub(r"\n|\xa0|^\t+", "", text, flags=re.MULTILINE) if not letter.isprintable()}
     assert strange == set()
     assert not re.search(r"^error: fake", text, re.MULTILINE)
 
