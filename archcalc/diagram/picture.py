@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.diagram.choice import choose
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST = 44  # letters of a name or a text in a card
 LONGEST_TIP = 2_000
+FIRST_BANDS, LAST_BANDS = 20, 4  # layers of a chain that a card has, where it has more
+MOST_MARKED = 2000  # layers that a card on a page can be found by
 MOST_OWNERS = 2  # named in a card
 
 
@@ -203,7 +206,7 @@ class _Painter:
             tuple(rows),
             color,
             f"layer-{tile.layers[0]}",
-            tuple(f"layer-{position}" for position in self.lines.stands_for(tile)),
+            tuple(f"layer-{position}" for position in islice(self.lines.stands_for(tile), MOST_MARKED)),
             self._tooltip(tile),
             tile.copies,
             heat,
@@ -231,7 +234,12 @@ class _Painter:
     def _bands(self, tile: Tile) -> Iterator[Row]:
         """The layers of a chain behind the first."""
         shape = self.network.layers[tile.layers[0]].output_shape
-        for position in tile.layers[1:]:
+        left_out = range(FIRST_BANDS, len(tile.layers) - LAST_BANDS)
+        for number, position in enumerate(tile.layers[1:], 1):
+            if number in left_out:
+                if number == FIRST_BANDS and left_out:
+                    yield Row("line", f"… {len(left_out):,} more")
+                continue
             layer, row = self.graph.nodes[position].layer, self.network.layers[position]
             changed = "" if row.output_shape == shape else size_text(row.output_shape)
             shape = row.output_shape

@@ -1,0 +1,234 @@
+"""Hours of commands that nobody would write, through all commands and formats: no traceback, no hang, no raw control.
+
+    python benchmarks/fuzz_commands.py 0:200000 --processes 8 --log fuzz.jsonl
+    python benchmarks/fuzz_commands.py --summary fuzz.jsonl
+    python benchmarks/fuzz_commands.py 17:18 --show          # one command again
+
+Every number is a command (fuzz_cases.py). It runs in a process that has imported archcalc and holds a few hundred
+commands, each with a limit of time and of memory; one in a hundred in a process of its own, as a user starts it. What
+it prints, and the files that it writes, are looked through for letters that steer a terminal. The log has a line for
+each fault, and one for each chunk that is done; started again with the same log, it goes on.
+"""
+
+import argparse
+import contextlib
+import gc
+import io
+import json
+import multiprocessing
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS.parent)]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from fuzz_cases import Case, case  # noqa: E402
+
+from archcalc.cli import main  # noqa: E402
+
+CHUNK = 200
+SECONDS, MEMORY = 15, 2 * 2**30  # that a command may take at most
+OWN_PROCESS = 100  # one command in so many
+TEXT_FILES = (".svg", ".dot", ".py", ".html")
+CODES = (0, 1, 2)
+
+
+class Outcome(NamedTuple):
+    code: object
+    output: str
+    errors: str
+
+
+class Fault(NamedTuple):
+    """What is wrong with a command; `kind` is the same for what probably has one cause."""
+
+    kind: str
+    message: str
+
+
+def run_here(arguments: list[str]) -> Outcome:
+    """In this process, which looks to the command as if it were its own."""
+    output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    code: object = 0
+    sys.argv = ["archcalc", *arguments]
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException:
+            code = "exception"
+            errors.write(traceback.format_exc())
+    return Outcome(code, *(stream.buffer.getvalue().decode("utf-8", "replace") for stream in (output, errors)))
+
+
+def run_alone(arguments: list[str]) -> Outcome:
+    """In a process of its own."""
+    command = [sys.executable, "-m", "archcalc", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment)
+    return Outcome(done.returncode, *(text.decode("utf-8", "replace") for text in (done.stdout, done.stderr)))
+
+
+def faults_of(outcome: Outcome, folder: Path) -> list[Fault]:
+    """What is wrong with what came out, and with the files that were written."""
+    found = []
+    if "Traceback" in outcome.errors:
+        places = re.findall(r'File "[^"]*?(archcalc/[^"]+)", line (\d+)', outcome.errors)
+        last = outcome.errors.strip().split("\n")[-1]
+        found.append(
+            Fault(f"traceback: {':'.join(places[-1]) if places else '?'}: {last.split(':')[0]}", outcome.errors)
+        )
+    elif "too large for the memory" in outcome.errors:
+        found.append(Fault("memory", outcome.errors))
+    elif outcome.code not in CODES:
+        found.append(Fault(f"exit code {outcome.code}", outcome.errors))
+    texts = {"output": outcome.output, "errors": outcome.errors}
+    texts |= {path.suffix: path.read_text("utf-8", "replace") for path in folder.iterdir() if path.suffix in TEXT_FILES}
+    for place, text in texts.items():
+        if strange := {letter for letter in re.sub(r"[\n\t\xa0]", "", text) if not letter.isprintable()}:
+            found.append(Fault(f"raw {min(strange)!a} in {place}", text[:2000]))
+    return found
+
+
+def run(number: int, folder: Path) -> tuple[Case, list[Fault]]:
+    """The command of a number in an empty folder."""
+    chosen = case(number)
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (folder / "net.toml").write_text(chosen.text, "utf-8", "surrogateescape")
+    arguments = [part.replace("\0", "") for part in chosen.arguments]
+    alone = number % OWN_PROCESS == 0
+    try:
+        outcome = run_alone(arguments) if alone else run_here(arguments)
+    finally:
+        (folder / "net.toml").unlink(missing_ok=True)
+    return chosen, faults_of(outcome, folder)
+
+
+def limit_memory(command: str) -> None:
+    """For what the command adds; PyTorch alone maps more than any limit."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        mapped = int(file.read().split()[0]) * resource.getpagesize()
+    limit = resource.RLIM_INFINITY if command in ("bench", "verify") else mapped + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+
+class Chunk:
+    """Some numbers in a process of their own; whoever starts it sees at which one it ended."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def work(self, numbers: range, place: Any) -> None:
+        import signal
+
+        with tempfile.TemporaryDirectory() as name:
+            os.chdir(name)
+            for number in numbers:
+                place.value = number
+                signal.setitimer(
+                    signal.ITIMER_REAL, 4 * SECONDS
+                )  # of a clock that others stop, too; it ends the process
+                limit_memory(case(number).arguments[0])
+                start = time.process_time()
+                chosen, found = run(number, Path(name))
+                seconds = time.process_time() - start
+                gc.collect()  # which archcalc leaves to the end of its process
+                gc.enable()
+                if seconds > SECONDS:
+                    found.append(Fault(f"slow: {chosen.arguments[0]}", f"{seconds:.1f} s"))
+                for fault in found:
+                    note(self.log, number=number, **fault._asdict(), arguments=chosen.arguments, text=chosen.text)
+                place.value = number + 1
+            os.chdir("/")
+
+    def run(self, numbers: range) -> None:
+        """Until all are done, also where one takes the process with it."""
+        place, start, first = multiprocessing.Value("q", numbers.start), time.monotonic(), numbers.start
+        while first < numbers.stop:
+            place.value = first
+            process = multiprocessing.Process(target=self.work, args=(range(first, numbers.stop), place))
+            process.start()
+            process.join()
+            first = place.value
+            if first < numbers.stop:
+                chosen = case(first)
+                kind = f"ended: {process.exitcode}: {chosen.arguments[0]}"  # -14 is for time, -9 for memory
+                note(self.log, number=first, kind=kind, message="", arguments=chosen.arguments, text=chosen.text)
+                first += 1
+        note(self.log, done=[numbers.start, numbers.stop], seconds=round(time.monotonic() - start, 1))
+
+
+def note(log: Path, **line: Any) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+
+
+def summarize(log: Path) -> None:
+    """How many commands were run, and what was wrong, by kind."""
+    found = lines(log)
+    done = sum(line["done"][1] - line["done"][0] for line in found if "done" in line)
+    seconds = sum(line["seconds"] for line in found if "done" in line)
+    print(f"{done:,} commands in {seconds:,.0f} s of processes")
+    kinds = Counter(line["kind"] for line in found if "kind" in line)
+    numbers = {kind: [line["number"] for line in found if line.get("kind") == kind][:5] for kind in kinds}
+    for kind, count in kinds.most_common():
+        print(f"{count:7,}  {kind}  {numbers[kind]}")
+
+
+def show(numbers: range) -> None:
+    for number in numbers:
+        with tempfile.TemporaryDirectory() as name:
+            os.chdir(name)
+            chosen, found = run(number, Path(name))
+            print(chosen.text, chosen.arguments, *(f"{fault.kind}\n{fault.message}" for fault in found), sep="\n")
+            os.chdir("/")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("numbers", nargs="?", default="0:1000", metavar="FIRST:END")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--log", type=Path, default=Path("fuzz.jsonl"))
+    parser.add_argument("--summary", type=Path)
+    parser.add_argument("--show", action="store_true")
+    return parser.parse_args()
+
+
+def fuzz() -> None:
+    options = parse()
+    if options.summary:
+        return summarize(options.summary)
+    first, end = map(int, options.numbers.split(":"))
+    if options.show:
+        return show(range(first, end))
+    log = options.log.resolve()
+    done = {line["done"][0] for line in lines(log) if "done" in line}
+    chunks = [range(n, min(n + CHUNK, end)) for n in range(first, end, CHUNK) if n not in done]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(options.processes) as pool:
+        [*pool.map(Chunk(log).run, chunks)]
+    summarize(log)
+    return None
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    fuzz()
