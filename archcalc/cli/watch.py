@@ -11,7 +11,7 @@ import archcalc
 from archcalc.cli.interrupt import interruptible
 from archcalc.cli.options import batch_option, network_options
 from archcalc.cli.terminal import echo
-from archcalc.errors import ArchcalcError, SpecError, UsageError, printable
+from archcalc.errors import ArchcalcError, Diagnostic, Place, SpecError, UsageError, printable, quoted
 
 MOST_MILLISECONDS = 500  # until a file is looked at that was saved before anybody watched
 
@@ -37,8 +37,10 @@ def command(spec: str, port: int, **options: Any) -> None:
     if spec == "-":
         raise UsageError("standard input is never saved: name a file")
     path = spec if os.path.exists(spec) else archcalc.shipped_specs().get(spec, spec)
-    if not os.path.isfile(path):
+    if not os.path.exists(path):
         archcalc.load(spec)  # which says that there is none
+    elif not os.path.isfile(path):
+        raise UsageError(f"{quoted(path)} is no file, and is never saved: name one")
 
     good: dict[str, archcalc.Network] = {}  # what was last without an error
     shown: list[tuple[int, ...] | None] = [None]  # the state of the file that the page is about
@@ -46,6 +48,9 @@ def command(spec: str, port: int, **options: Any) -> None:
     def page(version: int) -> str:
         shown[:] = [_state(path)]
         try:
+            if os.path.exists(path) and not os.path.isfile(path):
+                # A pipe would have to be waited for, and what a folder is called now may be a file in a moment.
+                raise SpecError([Diagnostic(f"cannot read {quoted(path)}: not a file", Place(path))])
             good[spec] = archcalc.load(path, **options)
             return render_page(good, version=version)
         except ArchcalcError as error:

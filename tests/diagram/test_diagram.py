@@ -483,3 +483,11 @@ def test_network_gives_text() -> None:
     ):
         with pytest.raises(archcalc.UsageError, match=message):
             network.to_dot(**wrong)
+
+
+def test_a_card_of_a_long_chain_is_bounded() -> None:
+    spec = 'name = "chain"\ninputs.image = [3, 8, 8]\nlayers = [{ type = "relu", repeat = 3000 }]'
+    (card,) = [card for card in draw(archcalc.loads(spec), Look()).cards if card.classes]
+    assert len(card.rows) < 30
+    assert any(row.left == "… 2,976 more" for row in card.rows)
+    assert len(card.classes) == 2000

@@ -7,7 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -151,6 +151,26 @@ def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
     assert "Below is what it was before." not in page
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_for_a_moment_is_shown_and_passes(
+    make: Callable[[Path], None], watched: tuple[str, Any], spec: Path
+) -> None:
+    address, _ = watched
+    first = got(address)
+    spec.unlink()
+    make(spec)
+    page = first
+    while "not a file" not in page:  # there may be a moment without any
+        page = newer(address, page)
+    assert ">first</h1>" in page
+    other = spec.with_suffix(".other")
+    spec.rename(other)
+    saved(spec, SPEC.replace("first", "second"))
+    while ">second</h1>" not in page:
+        page = newer(address, page)
+    assert "not a file" not in page
+
+
 @pytest.mark.browser
 def test_what_is_opened_folded_and_sorted_stays_so(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
     from browser import chromium
@@ -210,7 +230,9 @@ def test_what_cannot_be_watched(spec: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"cannot serve on port {port}: address already in use; give another"):
             invoke(str(spec), "--port", str(port))
-    with pytest.raises(UsageError, match="never saved"):
-        invoke("-")
+    os.mkfifo(spec.with_name("pipe"))
+    for name in ("-", str(spec.with_name("pipe")), str(spec.parent)):
+        with pytest.raises(UsageError, match="never saved"):
+            invoke(name)
     with pytest.raises(SpecError, match="nothing"):
         invoke("nothing.toml")
