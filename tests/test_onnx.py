@@ -81,10 +81,25 @@ def test_every_shipped_spec(name: str) -> None:
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
 
 
+# PyTorch's exporter knows adaptive pooling only where all windows have one size, and none in three dimensions.
+REFUSED = {"adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_every_layer_type(example: Example) -> None:
-    compare(one_layer(example), batch=2, tolerance=1e-3)
+    network = one_layer(example)
+    if example.layer.type in REFUSED:
+        with pytest.raises(UsageError, match="PyTorch cannot export"):
+            to_onnx(network)
+    else:
+        compare(network, batch=2, tolerance=1e-3)
+
+
+def test_average_pooling_of_windows_that_reach_over_the_edge() -> None:
+    """The exporter would evaluate the share of each window that counts, and gets it wrong."""
+    layer = "kernel_size = [2, 3], padding = [[1, 0], [0, 1]], ceil_mode = true"
+    compare(spec("[3, 17, 18]", f'type = "avg_pool2d", {layer}'))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from archcalc.module_names import MODULE_ATTRIBUTES, Names
 from archcalc.pytorch import memory
 from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.modules import PaddedAvgPool
 from archcalc.report.network import Network
 
 MAX_BYTES = 2**31 - 1  # of a protocol buffer
@@ -94,7 +95,7 @@ def _plain_names(layers: list[str]) -> dict[str, str]:
 
 
 def _export(network: Network, built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], shared: list[bool]) -> Any:
-    options = {"dynamo": True, "verbose": False}
+    options = {"dynamo": True, "verbose": False, "optimize": not _folds_wrongly(built)}
     batch = tuple(None if one else {0: "batch"} for one in shared)
     try:
         return torch.onnx.export(built, inputs, dynamic_shapes=(batch,), **options)
@@ -104,6 +105,14 @@ def _export(network: Network, built: BuiltNetwork, inputs: tuple[torch.Tensor, .
         except torch.onnx.OnnxExporterError as error:
             reason = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()[0]
             raise UsageError(f"PyTorch cannot export {quoted(network.name)} to ONNX: {reason}") from None
+
+
+def _folds_wrongly(built: BuiltNetwork) -> bool:
+    """Whether the exporter would evaluate an average pooling, whose last window may reach over the edge, beforehand.
+
+    It does so by ONNX's reference implementation, which pads such windows at the wrong end.
+    """
+    return any(isinstance(module, PaddedAvgPool) and module.ceil_mode for module in built.modules())
 
 
 def _name_values(graph: Any, network: Network) -> None:

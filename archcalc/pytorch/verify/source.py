@@ -16,7 +16,8 @@ from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
 
 QUESTION = "exported source"
-BATCH = 2  # batch normalisation in training needs more than one sample where maps have one position
+BATCHES = (1, 2)  # one sample is quick; batch normalisation in training needs two where maps have one position
+ACTING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, nn.RReLU, nn.MultiheadAttention)
 
 
 def compare_source(network: Network, built: BuiltNetwork, device: torch.device) -> Iterator[Comparison]:
@@ -74,15 +75,26 @@ def _compare_outputs(
         yield Comparison(QUESTION, "weights loaded", "all", str(error).partition("\n")[0], "differs")
         return
     buffers = {name: tensor.clone() for name, tensor in built.named_buffers()}
-    inputs = random_inputs(network, BATCH, device)
-    for training in (False, True):
-        results = [_run(module.train(training), inputs) for module in (built, made)]
+    acts = any(isinstance(module, ACTING) for module in built.modules())  # otherwise in training than at inference
+    for training in (False, True)[: 1 + acts]:
+        results = _run_both(network, built.train(training), made.train(training), device)
         for number, edge in enumerate(network.graph.outputs):
             name = f"{network.analysed.names[edge]}, {'in training' if training else 'at inference'}"
             yield _row(name, *(one if isinstance(one, str) else one[number] for one in results))
     built.eval()
     for name, tensor in built.named_buffers():
         tensor.copy_(buffers[name])  # training has moved the statistics
+
+
+def _run_both(network: Network, built: nn.Module, made: nn.Module, device: torch.device) -> list[Any]:
+    """What both give for one sample, or for two where one alone is refused."""
+    results: list[Any] = []
+    for batch in BATCHES:
+        inputs = random_inputs(network, batch, device)
+        results = [_run(module, inputs) for module in (built, made)]
+        if not all(isinstance(one, str) for one in results):
+            break
+    return results
 
 
 def _run(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | str:
