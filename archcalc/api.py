@@ -5,7 +5,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from archcalc.errors import ArchcalcError, Diagnostic, SpecError, UsageError
-from archcalc.graph import connect
+from archcalc.graph import connect_sound
 from archcalc.report.field import ReceptiveField
 from archcalc.report.network import Network, ShapeError
 from archcalc.report.summary import LayerSummary, Totals
@@ -161,7 +161,7 @@ def _analyse(
         raise UsageError(f"batch must be a whole number, 1 or more, and is {batch!r}")
     settings = _mapping("variables", variables)
     shapes = {name: _sizes(name, shape) for name, shape in _mapping("inputs", inputs).items()}
-    return Network(connect(document, expand(document, settings, shapes, training)), batch)
+    return Network(connect_sound(document, expand(document, settings, shapes, training)), batch)
 
 
 def _mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
 from archcalc.layers.base import Layer, Tensor
 from archcalc.spec.document import Document
 from archcalc.spec.expansion import ExpandedLayer, Expansion, Instance, Source
+from archcalc.spec.problems import unless_misnamed
 from archcalc.spec.schema import InputTable
 
 if TYPE_CHECKING:
@@ -44,10 +45,19 @@ class Graph(NamedTuple):
     block_outputs: dict[str, str]  # by instance, the layer whose output it gives
     left_out: set[str]  # entries whose `when` does not hold
     budget: "tuple[Limit, ...]"  # what the spec says that it may have at most, and must have at least
+    problems: tuple[Problem, ...] = ()  # of a network of which this is but a part
 
 
 def connect(document: Document, expansion: Expansion) -> Graph:
     """Find the ends of every edge and put the layers in order. Raises SpecError for dead ends and circles."""
+    graph = connect_sound(document, expansion)
+    if graph.problems:
+        raise document.error(graph.problems)
+    return graph
+
+
+def connect_sound(document: Document, expansion: Expansion) -> Graph:
+    """The same for what is right about a spec: the layers that depend on nothing wrong, and the problems."""
     return _Connector(document, expansion).connect()
 
 
@@ -65,11 +75,15 @@ class _Connector:
         layers = self.expansion.layers
         found = [[self._find(source) for source in layer.sources] for layer in layers]
         sources = [[number for number in numbers if number is not None] for numbers in found]
+        for source in self.expansion.loose if self.problems else ():
+            self._find(source)
         owners = self._owners()
         outputs = self._outputs()
         order = self._order(sources)
         if self.problems:
-            raise self.document.error(self.problems)
+            order = self._sound(order, found)
+            owners = [owner if owner in {*order} else None for owner in owners]
+            outputs = []
         edges = {-1 - i: i for i in range(len(self.expansion.inputs))}
         edges.update({number: len(edges) + position for position, number in enumerate(order)})
         return Graph(
@@ -83,7 +97,17 @@ class _Connector:
             self._block_outputs(),
             self.expansion.dropped,
             self.expansion.budget,
+            tuple(self.problems),
         )
+
+    def _sound(self, order: list[int], found: list[list[int | None]]) -> list[int]:
+        """The layers, of those in order, that read nothing that is not there, however indirectly."""
+        sound: set[int] = set()
+        for number in order:
+            sources = found[number]
+            if sources and all(source is not None and (source < 0 or source in sound) for source in sources):
+                sound.add(number)
+        return [number for number in order if number in sound]
 
     def _nodes(
         self, order: list[int], sources: list[list[int]], owners: list[int | None], edges: dict[int, int]
@@ -100,6 +124,8 @@ class _Connector:
         return nodes
 
     def _block_outputs(self) -> dict[str, str]:
+        if self.problems:
+            return {}
         names = dict.fromkeys(instance.name for layer in self.expansion.layers for instance in layer.instances)
         found = {name: self._find(Source("", name, ())) for name in names}
         layers = self.expansion.layers
@@ -112,6 +138,8 @@ class _Connector:
             return self.numbers[name]
         seen = dict[str, None]()
         while name not in self.numbers:
+            if is_within(name, self.expansion.broken):
+                return None  # it has been said
             if name in seen or name not in self.expansion.aliases:
                 self._not_found(source, name in seen)
                 return None
@@ -123,20 +151,21 @@ class _Connector:
         return found
 
     def _not_found(self, source: Source, circular: bool) -> None:
-        if is_within(source.scope + source.name, self.expansion.broken) or source.path in self.not_found:
-            return  # it has been said
+        if source.path in self.not_found:
+            return
         self.not_found.add(source.path)
+        unless = unless_misnamed(source.name, self.expansion.unknown_types)
         if circular:
             self.problems.append(Problem(f"{quoted(source.name)} is read in a circle of entries left out", source.path))
         elif source.path[-1:] == ("weights",):
             message = f"no layer is called {quoted(source.scope + source.name)}"
-            self.problems.append(Problem(message, source.path, help=self._remedy(source)))
+            self.problems.append(Problem(message, source.path, help=self._remedy(source), unless=unless))
         elif is_within(source.scope + source.name, self.expansion.dropped):
             message = f"{quoted(source.name)} is left out here, with the block that it is in"
             self.problems.append(Problem(message, source.path, help="leave out what reads it as well"))
         else:
             message = f"no layer or input is called {quoted(source.name)}"
-            self.problems.append(Problem(message, source.path, help=self._remedy(source)))
+            self.problems.append(Problem(message, source.path, help=self._remedy(source), unless=unless))
 
     def _remedy(self, source: Source) -> str | Remedy:
         if source.scope and source.name in self.numbers:

@@ -47,7 +47,7 @@ def _difference(word: str, known: str) -> float | None:
 
 def _abbreviation(word: str, known: str) -> float | None:
     """A beginning (`kernel` for `kernel_size`), or the first letter and others in their order (`params`)."""
-    if len(word) < 3 or 3 * len(word) < len(known):
+    if len(word) < 3 or not known or 3 * len(word) < len(known):
         return None
     if known.startswith(word):
         return 1.5

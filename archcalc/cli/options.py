@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from operator import ge
 from typing import Any, TypeVar, cast
 
 import click
 
 from archcalc.errors import SpecError, printable
+from archcalc.graph import Graph
+from archcalc.report.network import ShapeError
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
 from archcalc.spec.problems import shown
 
@@ -73,10 +76,36 @@ def inputs_option(command: F, words: bool = False) -> F:
 def _naming_values(command: F) -> F:
     @wraps(command)
     def run(*arguments: Any, variables: dict[str, Value], inputs: dict[str, list[int]], **options: Any) -> Any:
-        with naming(given_values(variables, inputs)):
-            return command(*arguments, variables=variables, inputs=inputs, **options)
+        try:
+            with naming(given_values(variables, inputs)):
+                return command(*arguments, variables=variables, inputs=inputs, **options)
+        except ShapeError as error:
+            if inputs and (note := _smallest(error.network.graph, inputs)):
+                error.add_note(note)
+            raise
 
     return cast("F", run)
+
+
+def _smallest(graph: Graph, given: dict[str, list[int]]) -> str | None:
+    """The smallest inputs that work, in place of some that are too small; None where the spec's own do not, either."""
+    from archcalc.analysis.shapes import infer_shapes
+    from archcalc.analysis.smallest_input import smallest_shapes
+    from archcalc.graph import connect
+    from archcalc.spec.expansion import expand
+
+    settings = {name: value for name, value in graph.variables.items() if name != "training"}
+    try:
+        own = connect(graph.document, expand(graph.document, settings, {}, bool(graph.variables["training"])))
+    except SpecError:
+        return None
+    if infer_shapes(own).problems:
+        return None
+    shapes = smallest_shapes(own)
+    if all(len(given[name]) == len(shapes[name]) and all(map(ge, given[name], shapes[name])) for name in given):
+        return None  # something else is wrong with them
+    smallest = " ".join(f"--input {name}={'x'.join(map(str, shapes[name]))}" for name in given)
+    return f"note: the smallest that works is {printable(smallest)}; archcalc range says which other sizes do"
 
 
 def given_values(variables: dict[str, Value], inputs: dict[str, list[Any]]) -> str:
@@ -148,8 +177,14 @@ def parse_value(name: str, text: str) -> Value:
     try:
         return evaluate(text, {})
     except ExpressionError as error:
-        remedy = "; write true or false, a number, or a list of these" if text.isidentifier() else ""
-        raise click.BadParameter(f"{name}: {error}{remedy}") from None
+        from archcalc.spec.remedies import NO, YES
+
+        remedy = "write true or false, a number, or a list of these"
+        if text.lower() in YES + NO:
+            remedy = f"use true or false: {name}={str(text.lower() in YES).lower()}"
+        elif not text.isidentifier() and error.help:
+            remedy = error.help
+        raise click.BadParameter(f"{name}: {error}; {remedy}") from None
 
 
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:

@@ -9,7 +9,7 @@ import click
 
 from archcalc.cli.options import naming, parse_shape, parse_value, split_settings
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.graph import connect
+from archcalc.graph import connect_sound
 from archcalc.report.comparison import distinct
 from archcalc.report.network import Network
 from archcalc.spec.document import Document, read
@@ -76,7 +76,7 @@ def load_specs(
         own, shapes = _divided(item, document)
         with naming(item.text):
             expansion = expand(document, {**variables, **own}, {**inputs, **shapes}, training)
-            networks.append(Network(connect(document, expansion), batch))
+            networks.append(Network(connect_sound(document, expansion), batch))
     return dict(zip(labels_of(specs), networks, strict=True))
 
 

@@ -38,9 +38,11 @@ class Network:
     """A network and its numbers. Each analysis runs when it is first asked for."""
 
     def __init__(self, graph: Graph, batch: int = 1) -> None:
-        """Infer all shapes. Raises ShapeError with every layer that does not fit."""
+        """Infer all shapes. Raises SpecError for what is wrong with the spec, ShapeError if layers alone do not fit."""
         self.graph = graph
         self.analysed = AnalysedGraph(graph, batch)
+        if graph.problems:
+            raise graph.document.error([*graph.problems, *self.analysed.problems])
         if problems := self.analysed.problems or self._overwritten():
             raise ShapeError(graph.document.diagnostics(problems), self)
 

@@ -14,6 +14,7 @@ from archcalc.spec.expressions import (
     evaluate,
     names_in,
 )
+from archcalc.spec.problems import wrong_value
 from archcalc.spec.wanted import ANYTHING, ITEM, Wanted
 
 MAX_VALUES = 2_000_000  # in all the lists that expressions give
@@ -72,6 +73,18 @@ class Evaluator:
     def _list(self, value: list[Any], variables: Variables, path: Path) -> Any:
         items = [self.value(item, variables, (*path, i), ITEM) for i, item in enumerate(value)]
         return UNFIT if UNFIT in items else items
+
+    def names(self, fields: dict[str, Any], variables: Variables, path: Path, wanted: Mapping[str, Wanted]) -> None:
+        """Note the names in expressions that no variable has, and words that are none, where values are not known."""
+        for key, value in fields.items():
+            kind = wanted.get(key, ANYTHING)
+            if not isinstance(value, str) or value in kind.words:
+                continue
+            if not kind.values:
+                if value not in variables:
+                    self.problems.append(wrong_value(key, value, kind.annotation, (*path, key)))
+            elif unknown := [word for word in names_in(value) if word not in variables]:
+                self._note(value, UnknownVariableError(unknown[0], variables), variables, (*path, key), kind)
 
     def _note(self, text: str, error: ExpressionError, variables: Variables, path: Path, wanted: Wanted) -> None:
         """A problem for an expression that cannot be evaluated; for every name in it that no variable has."""

@@ -5,22 +5,24 @@ still the name of what it comes from; `archcalc.graph` finds it.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from archcalc.errors import Path, Problem, quoted
+from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
+from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
 from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT, Value
 from archcalc.spec.givens import ExpandedInput, dimensions, read_inputs, read_variables
-from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
+from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown, unless_misnamed
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
-from archcalc.spec.templates import BROKEN, BlockTemplate, Template, TemplateReader, endless
-from archcalc.spec.wanted import wanted
+from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
+from archcalc.spec.wanted import Wanted, wanted
 from archcalc.tracing import Number
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class Expansion(NamedTuple):
     """A spec with nothing left to evaluate.
 
     `aliases` are names that stand for another: a block instance for its last layer, a block's `input` for what it was
-    given, an entry left out (`dropped`) or wrong (`broken`) for what it would have read.
+    given, an entry left out (`dropped`) or wrong (`broken`) for what it would have read, which is `loose`.
     """
 
     name: str
@@ -73,6 +75,8 @@ class Expansion(NamedTuple):
     aliases: dict[str, Source]
     dropped: set[str]
     broken: set[str]
+    loose: list[Source]
+    unknown_types: set[str]
     outputs: list[Source]
     last: Source | None
     budget: "tuple[Limit, ...]"
@@ -127,6 +131,10 @@ class _Expander:
         self.dropped: set[str] = set()
         self.broken: set[str] = set()
         self.names: set[str] = set()  # of all entries used
+        self.searched: set[Path] = set()  # entries with something wrong
+        self.used: set[str] = set()  # blocks
+        self.loose: list[Source] = []  # what such entries read
+        self.unknown_types: set[str] = set()
         self.expense = Expense(problems)
         # By template and the values that it depends on; most copies of an entry are equal.
         self.layers_made: dict[object, Layer] = {}
@@ -149,6 +157,7 @@ class _Expander:
         for name in endless(self.blocks, self.problems):
             del self.blocks[name]  # no use of it can be expanded
         last = self._expand_entries(entries, Scope("", variables, inputs=given), given[0] if len(given) == 1 else None)
+        self._search_unused()
         outputs = [Source("", name, ("outputs", i)) for i, name in enumerate(self.spec.outputs or [])]
         return Expansion(
             self.spec.name,
@@ -159,6 +168,8 @@ class _Expander:
             self.aliases,
             self.dropped,
             self.broken,
+            self.loose,
+            self.unknown_types,
             outputs,
             Source("", last, ("layers",)) if last else None,
             self._budget(),
@@ -217,7 +228,7 @@ class _Expander:
             return tuple([Source(scope.prefix, name, path) for name, path in template.reads])
         if previous is not None:
             return (Source("", previous, template.path),)
-        if template.entry is BROKEN or not scope.inputs:
+        if not scope.inputs:
             return ()
         names = ", ".join(map(quoted, scope.inputs))
         message = f"the first layer must say which input it reads: {names}"
@@ -237,9 +248,7 @@ class _Expander:
         lends = entry.weights is not None or scope.weights is not None
         weights, trainable = self._weights(template, scope, use) if lends else None, scope.trainable and trained
         if template.wanted is not None:
-            # What else is wrong with it is said, too.
-            known = {key: value for key, value in template.fields.items() if key in template.wanted}
-            self.evaluate.fields(known, use.variables, template.path, template.wanted)
+            self._search_on(template, template.wanted, use)
             self._break(use)
         elif template.layer_type is None:
             self._expand_block(template, scope, use, weights, trainable)
@@ -251,6 +260,38 @@ class _Expander:
             )
         else:
             self._break(use)
+
+    def _search_on(self, template: Template, wanted: Mapping[str, Wanted], use: Use) -> None:
+        """What else is wrong with an entry that is wrong already, in its values and what it reads; copies are alike."""
+        if template.path in self.searched:
+            return
+        self.searched.add(template.path)
+        known = {key: value for key, value in template.fields.items() if key in wanted}
+        self.evaluate.fields(known, use.variables, template.path, wanted)
+        if template.reads is not None:
+            self.loose.extend(use.sources)
+        if template.entry.type not in LAYER_TYPES:
+            self.unknown_types.add(template.entry.type)
+
+    def _search_unused(self) -> None:
+        """What is wrong in blocks without a use, or with uses that are left out, whatever their arguments are."""
+        for block in (block for name, block in self.blocks.items() if name not in self.used):
+            names = {*block.block.parameters, *block.block.defaults, "index"}
+            variables = {**self.variables, **dict.fromkeys(names, UNFIT)}
+            for template in block.entries:
+                kinds = wanted(template.layer_type) if template.layer_type else template.wanted or {}
+                known = {key: value for key, value in template.fields.items() if key in kinds}
+                self.evaluate.names(known, variables, template.path, kinds)
+            self._search_edges(block)
+
+    def _search_edges(self, block: BlockTemplate) -> None:
+        wrong = {template.entry.type for template in block.entries if template.wanted is not None} - LAYER_TYPES.keys()
+        known = [*block.block.inputs, *(template.name for template in block.entries if template.name)]
+        for name, path in (read for template in block.entries for read in template.reads or ()):
+            if (first := name.split(".")[0]) not in known and not first.isdecimal():
+                message = f"no layer or input is called {quoted(name)}"
+                remedy, unless = Remedy(name, partial(did_you_mean, name, known)), unless_misnamed(name, wrong)
+                self.problems.append(Problem(message, path, help=remedy, unless=unless))
 
     def _weights(self, template: Template, scope: Scope, use: Use) -> Source | None:
         """Whose weights are used: the entry's that is named, or the namesake's in the instance that the block names.
@@ -273,6 +314,9 @@ class _Expander:
         if block is None:  # something is wrong with it, and has been said
             self._break(use)
             return
+        self.used.add(block.name)
+        if template.reads is not None:
+            self.loose.extend(use.sources)  # which nothing in the block may come to read
         names, prefix = block.block.inputs, f"{use.name}."
         if use.sources and len(use.sources) != len(names):
             wanted = f"{len(names)} input{'s' * (len(names) > 1)} ({', '.join(names)})"

@@ -156,6 +156,17 @@ def unless_meant(name: str, unknown: Collection[str], known: Collection[str]) ->
     return partial(is_meant, name, unknown, known) if unknown else None
 
 
+def unless_misnamed(name: str, unknown_types: Collection[str]) -> Callable[[], bool] | None:
+    """That a name which nothing has is that of an entry whose type is not known, if there are any."""
+    return partial(_is_misnamed, name, unknown_types) if unknown_types else None
+
+
+def _is_misnamed(name: str, unknown_types: Collection[str]) -> bool:
+    from archcalc.spec.remedies import is_misnamed
+
+    return is_misnamed(name, unknown_types)
+
+
 def is_meant(name: str, unknown: Collection[str], known: Collection[str]) -> bool:
     """Whether one of the unknown keys is this one, under another name or misspelled."""
     from archcalc.spec.remedies import meant_key

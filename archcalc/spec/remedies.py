@@ -86,6 +86,13 @@ def type_remedy(name: str, blocks: Iterable[str], dimensions: int | None) -> str
     return meant(other) if other else "archcalc layers lists the types"
 
 
+def is_misnamed(name: str, unknown_types: Collection[str]) -> bool:
+    """Whether an entry without a name of its own would have this one, if its type were the one that is meant."""
+    own = [re.sub(r"_\d+$", "", part) for part in name.split(".")]
+    answers = [type_remedy(wrong, (), None) for wrong in unknown_types]
+    return any(quoted(part) in answer for part in own for answer in answers)
+
+
 def _of_dimensions(types: list[str], dimensions: int | None) -> list[str]:
     """Of types that differ in their dimensions alone, the one that is for the inputs."""
     fitting = [name for name in types if name.endswith(f"{dimensions}d")]

@@ -28,7 +28,7 @@ class Template(NamedTuple):
     constant: Layer | None  # the layer itself, where nothing has to be evaluated
     variables: tuple[str, ...] = ()  # that its fields may depend on
     reads: tuple[tuple[str, Path], ...] | None = None  # its inputs where it names them, and where it does
-    wanted: Mapping[str, Wanted] | None = None  # what the fields of a broken entry should be, as far as is known
+    wanted: Mapping[str, Wanted] | None = None  # of an entry with something wrong, what its fields should be, if known
     cost: int = 0  # of evaluating what it says, in values
 
 
@@ -38,9 +38,6 @@ class BlockTemplate(NamedTuple):
     name: str
     block: Block
     entries: list[Template]
-
-
-BROKEN = Entry(type="")  # what is wrong with the entry has been said
 
 
 class TemplateReader:
@@ -128,7 +125,7 @@ class TemplateReader:
         variables, reads = _variables(fields.values()), _reads(entry, path)
         cost = _cost([*(() if constant else fields.values()), entry.when, entry.trainable, entry.functional])
         if broken is not None:
-            return Template(BROKEN, name, fields, path, None, None, variables, reads, broken, cost)
+            return Template(entry, name, fields, path, None, None, variables, reads, broken, cost)
         return Template(entry, name, fields, path, layer_type, constant, variables, reads, cost=cost)
 
     def _misspelled_type(self, common: dict[str, Any], fields: dict[str, Any], path: Path) -> None:

@@ -1,0 +1,26 @@
+"""The smallest sizes that a network takes; asked where it was given sizes that are too small."""
+
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.resizing import extents, resized
+from archcalc.analysis.shapes import infer_shapes
+from archcalc.graph import Graph
+from archcalc.layers.base import Shape
+
+MAX_LAYERS_TRIED = 300_000  # layers times sizes
+
+
+def smallest_shapes(graph: Graph) -> dict[str, Shape]:
+    """The shapes of all inputs at the smallest size that works, for axes of one size together; the graph itself works.
+
+    Sizes are tried from 1 on; where that takes too many layers, the size stays what it is.
+    """
+    axes = extents(AnalysedGraph(graph))
+    smallest: dict[int, int] = {}
+    for size in dict.fromkeys(extent.size for extent in axes):
+        tried = range(1, min(size, MAX_LAYERS_TRIED // max(1, len(graph.nodes))))
+        works = (n for n in tried if not infer_shapes(resized(graph, axes, {size: n})).problems)
+        smallest[size] = next(works, size)
+    small = resized(graph, axes, smallest)
+    return {
+        name: tensor.shape for name, tensor in (small if not infer_shapes(small).problems else graph).inputs.items()
+    }
