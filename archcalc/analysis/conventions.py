@@ -29,7 +29,7 @@ class Term(NamedTuple):
 class Departure(NamedTuple):
     """Where archcalc keeps to the truth: `mistake` is the tool's, with layers that are selected as by a term.
 
-    `shared` asks for layers that use the weights of another.
+    `shared` asks for layers that use the weights of another, `axes` for outputs of so many axes or more.
     """
 
     mistake: str
@@ -38,6 +38,7 @@ class Departure(NamedTuple):
     rank: int | None = None
     functional: bool | None = None
     shared: bool = False
+    axes: int = 0
 
 
 class Activations(NamedTuple):
@@ -193,7 +194,7 @@ _ALL = (
         "torchinfo 1.8.0",
         (
             TRANSPOSED_AS_ORDINARY,
-            Departure("counts a dense layer over tokens as if there were one token", ("linear",), rank=2),
+            Departure("counts a dense layer over tokens as if there were one token", ("linear",), axes=2),
             NO_ATTENTION,
         ),
         TORCHINFO_ACTIVATIONS,

@@ -104,7 +104,8 @@ def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
 
 
 def _is_mistaken(departure: Departure, node: Node, facts: LayerFacts) -> bool:
-    return _applies(departure, node, facts) and (node.owner is not None or not departure.shared)
+    wanted = (node.owner is not None or not departure.shared) and len(facts.output.shape) >= departure.axes
+    return wanted and _applies(departure, node, facts)
 
 
 def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:

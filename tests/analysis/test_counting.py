@@ -200,7 +200,7 @@ def test_terms_and_layers_add_up(spec: str, training: bool, batch: int) -> None:
     for name in CONVENTIONS:
         reading = network.count(name)
         check_sums(reading)
-        assert reading.terms[0] == ("MACs", network.totals.macs, None)
+        assert reading.terms[0] == ("MACs", network.totals.macs)
         check_sums(network.count_activations(name))
 
 
@@ -333,3 +333,14 @@ def test_versions_are_those_of_the_data() -> None:
     assert versions["thop"] in (CONVENTIONS["thop"].source or "")
     assert versions["torch"].startswith((CONVENTIONS["torch"].source or "").split()[-1])
     assert versions["torchvision"].startswith((CONVENTIONS["torchvision"].source or "").split()[-1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "wrong"), [("[7]", False), ("[5, 7]", True), ("[3, 5, 7]", True), ("[4, 3, 5, 7]", True)]
+)
+def test_torchinfo_takes_all_rows_of_a_dense_layer_for_one(shape: str, wrong: bool) -> None:
+    """torchinfo 1.8.0 counts 2·7 + 2 mult-adds at every shape."""
+    network = archcalc.loads(f'name = "x"\ninputs.x = {shape}\nlayers = [{{ type = "linear", out_features = 2 }}]')
+    reading = network.count("torchinfo")
+    assert (reading.total == 2 * 7 + 2) == (not wrong)
+    assert bool(reading.departures) == wrong
