@@ -5,7 +5,7 @@ from networks import Drawn
 
 import archcalc
 from archcalc.numbers.bounds import Inexact, floor_of
-from archcalc.pytorch.verify.storages import ObservedMemory, observe_memory
+from archcalc.pytorch.verify.storages import ObservedMemory, is_comparable, observe_memory
 from surfaces.runner import loaded
 
 
@@ -45,7 +45,12 @@ def check_largest_batch(drawn: Drawn) -> None:
 
 
 def observed(network: archcalc.Network, training: bool, batch: int) -> ObservedMemory | None:
-    """What the follower sees; None where PyTorch refuses to train on one value for each channel."""
+    """What the follower sees; None where PyTorch refuses to train on one value for each channel.
+
+    And where a CPU has to be followed, for a sparse input, which takes other memory for some layers than `meta`.
+    """
+    if not is_comparable(network):
+        return None
     try:
         return observe_memory(network, training=training, batch=batch)
     except ValueError as error:
