@@ -53,14 +53,14 @@ def check_value(drawn: Drawn, formula: Formula, question: Question, choice: rand
     own = {symbol.name: value for symbol, value in formula.values.items()}
     changed = choice.sample(sorted(own), choice.randint(1, len(own)))
     values = {name: another(value, choice) if name in changed else value for name, value in own.items()}
-    if not all(formula.value(condition, values) for condition in formula.conditions):
-        return
     variables = {name: values[name] for name in question.variables}
     inputs = {name: [values[letter] for letter in shape] for name, shape in question.inputs.items()}
     try:
         network = drawn.load(variables=variables, inputs=inputs, batch=values["N"])
     except ArchcalcError:
         return  # these values do not fit
+    if not all(formula.value(condition, values) for condition in formula.conditions):
+        return
     compare(formula, network, values)
 
 
