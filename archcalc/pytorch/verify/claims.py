@@ -126,16 +126,18 @@ class Measured:
         }
 
     def agrees(self, unit: Places) -> bool | None:
-        """Whether a unit sees exactly the positions that it is said to see; None where these are an upper bound."""
+        """Whether a unit sees exactly the positions that it is said to see; None where it sees fewer, as may be."""
         masks, exact = self.measurable.seen(self.edge, self.places(unit)), True
         for name, (said, known) in self.said(unit).items():
             places = self.sources.fields[name].places
             hidden = [axis for axis in range(masks[name].dim()) if axis not in places]
             found = masks[name].amax(hidden) if hidden else masks[name]
             here = said.amax(hidden) if hidden else said
-            if not (torch.equal(found, here) if known else bool((here | ~found).all())):
+            if torch.equal(found, here):
+                continue
+            if known or bool((found & ~here).any()):
                 return False
-            exact = exact and known
+            exact = False
         return True if exact else None
 
     @cached_property
