@@ -17,6 +17,7 @@ from archcalc.spec.schema import InputTable
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
+    from archcalc.spec.ignore import Ignored
 
 
 class Node(Struct, frozen=True, gc=False):
@@ -44,6 +45,7 @@ class Graph(NamedTuple):
     outputs: tuple[int, ...]
     block_outputs: dict[str, str]  # by instance, the layer whose output it gives
     left_out: set[str]  # entries whose `when` does not hold
+    ignored: "tuple[Ignored, ...]"  # findings of `check` that the spec says are meant
     budget: "tuple[Limit, ...]"  # what the spec says that it may have at most, and must have at least
     problems: tuple[Problem, ...] = ()  # of a network of which this is but a part
 
@@ -96,6 +98,7 @@ class _Connector:
             tuple(edges[output] for output in outputs),
             self._block_outputs(),
             self.expansion.dropped,
+            self.expansion.ignored,
             self.expansion.budget,
             tuple(self.problems),
         )

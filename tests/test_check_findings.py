@@ -31,7 +31,6 @@ FINDINGS: dict[str, dict[str, str]] = {
     "lenet5": {},
     "lenet5_1998": {},
     "m5": {
-        "R402 no unit sees more than 31468 of 32000": "pooling by 4 four times has dropped the end by then",
         'W101 1 position is never read at the end of 7981: layer "stage1.pool"': "the sizes of the paper are so",
         'W101 1 position is never read at the end of 1993: layer "stage2.pool"': "the same",
         'W101 2 positions are never read at the end of 122: layer "stage4.pool"': "the same",
@@ -109,7 +108,7 @@ VARIANTS: dict[tuple[str, str, object], dict[str, str]] = {
 
 
 def compare(network: archcalc.Network, expected: dict[str, str]) -> None:
-    found = [f"{finding.code} {finding.message}" for finding in network.check()]
+    found = [f"{finding.code} {finding.message}" for finding in network.check(ignored=True)]
     unexpected = [text for text in found if not text.startswith(tuple(expected))]
     missing = [beginning for beginning in expected if not any(text.startswith(beginning) for text in found)]
     assert (unexpected, missing) == ([], [])
@@ -119,7 +118,10 @@ def compare(network: archcalc.Network, expected: dict[str, str]) -> None:
 @pytest.mark.every_spec
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec(name: str) -> None:
-    compare(archcalc.load(name), FINDINGS[name])
+    network = archcalc.load(name)
+    compare(network, FINDINGS[name])
+    assert network.check() == []  # the spec ignores each, and says why
+    assert len(network.graph.ignored) <= len(FINDINGS[name])
 
 
 @pytest.mark.parametrize(("name", "what", "value"), VARIANTS, ids=str)

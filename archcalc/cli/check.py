@@ -38,6 +38,7 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
 @batch_option
 @click.option("--select", "selected", metavar="CODES", help="Only these rules: W101, all of W, or a rule's name.")
 @click.option("--ignore", "ignored", metavar="CODES", help="Not these rules.")
+@click.option("--all", "everything", is_flag=True, help="Also what the specs themselves ignore.")
 @click.option(
     "--format", "format_name", type=click.Choice(["text", "json", "github"]), default="text", show_default=True
 )
@@ -54,9 +55,17 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
     "--min", "minimum", multiple=True, metavar="NAME=AMOUNT", callback=_limits, help="No less: receptive-field=224."
 )
 def command(
-    specs: tuple[str, ...], selected: str | None, ignored: str | None, format_name: str, strict: bool, **network: Any
+    specs: tuple[str, ...],
+    selected: str | None,
+    ignored: str | None,
+    everything: bool,
+    format_name: str,
+    strict: bool,
+    **network: Any,
 ) -> None:
     """Validate each SPEC, and point out what is odd about it: each finding with its place, reason and remedy.
+
+    A spec may ignore findings that are meant, with a reason (`[[ignore]]`).
 
     A network must keep to the [budget] of its spec, and to --max and --min, which replace what the spec says of the
     same quantity.
@@ -64,7 +73,7 @@ def command(
     Exit codes: 0 fine, 1 findings with --strict or a budget that is not kept, 2 a spec is wrong.
     """
     limits = network.pop("maximum") + network.pop("minimum")
-    found = [diagnostic for spec in specs for diagnostic in _check(spec, limits, network)]
+    found = [diagnostic for spec in specs for diagnostic in _check(spec, limits, everything, network)]
     errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
     failures = [diagnostic for diagnostic in found if diagnostic.severity == "failure"]
     findings = select([d for d in found if d.severity == "warning"], _codes(selected), _codes(ignored))
@@ -73,12 +82,12 @@ def command(
         sys.exit(2 if errors else 1)
 
 
-def _check(spec: str, limits: list[Limit], network: dict[str, Any]) -> Iterable[Diagnostic]:
+def _check(spec: str, limits: list[Limit], everything: bool, network: dict[str, Any]) -> Iterable[Diagnostic]:
     try:
         loaded = archcalc.load(spec, **network)
     except SpecError as error:
         return error.diagnostics
-    return [*check_budget(loaded, limits), *loaded.check()]
+    return [*check_budget(loaded, limits), *loaded.check(ignored=everything)]
 
 
 def _codes(text: str | None) -> list[str]:

@@ -159,11 +159,14 @@ class Network:
         figure = None if target is None else read_figure(target)
         return Reconciliation(self.summary, {name: self.count(name) for name in CONVENTIONS}, figure)
 
-    def check(self) -> list[Diagnostic]:
-        """What is odd about the network; every finding has a code, a place, a reason and a remedy."""
+    def check(self, ignored: bool = False) -> list[Diagnostic]:
+        """What is odd about the network; every finding has a code, a place, a reason and a remedy.
+
+        What its spec ignores is left out, but with `ignored`.
+        """
         from archcalc.analysis.lint import lint
 
-        return lint(self.analysed)
+        return lint(self.analysed, ignored)
 
     def check_budget(
         self, maximum: Mapping[str, int | str] | None = None, minimum: Mapping[str, int | str] | None = None

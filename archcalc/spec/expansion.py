@@ -27,6 +27,7 @@ from archcalc.tracing import Number
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
+    from archcalc.spec.ignore import Ignored
 
 
 # What there is many of is a Struct, which is made in a third of the time of a NamedTuple.
@@ -80,6 +81,7 @@ class Expansion(NamedTuple):
     outputs: list[Source]
     last: Source | None
     budget: "tuple[Limit, ...]"
+    ignored: "tuple[Ignored, ...]"
     problems: list[Problem]
 
 
@@ -173,6 +175,7 @@ class _Expander:
             outputs,
             Source("", last, ("layers",)) if last else None,
             self._budget(),
+            self._ignored(expected=not (settings or shapes or self.training)),
             self.problems,
         )
 
@@ -182,6 +185,16 @@ class _Expander:
         from archcalc.spec.budget import read_budget
 
         return read_budget(self.spec.budget, self.problems)
+
+    def _ignored(self, expected: bool) -> "tuple[Ignored, ...]":
+        if not self.spec.ignore:
+            return ()
+        from archcalc.spec.ignore import read_ignored
+
+        def holds(value: Any, path: Path) -> bool:
+            return bool(self.evaluate.value(value, self.variables, path))
+
+        return read_ignored(self.spec.ignore, holds, expected, self.problems)
 
     # entries as they are used
 

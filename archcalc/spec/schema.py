@@ -40,6 +40,7 @@ class Spec(Struct, forbid_unknown_fields=True):
     blocks: dict[str, Any] = {}
     outputs: Words | None = None
     budget: dict[str, Any] = {}
+    ignore: list[dict[str, Any]] = []
 
 
 class Entry(Struct):
@@ -63,9 +64,10 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of specs, with each layer type's fields."""
     from archcalc.layers import LAYER_TYPES
     from archcalc.spec.budget import Budget, Limits
+    from archcalc.spec.ignore import Ignore
 
     types = [*LAYER_TYPES.values()]
-    structs = [Spec, Block, InputTable, Entry, Budget, Limits, *types]
+    structs = [Spec, Block, InputTable, Entry, Budget, Limits, Ignore, *types]
     _, found = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     components = {name: _without_null(schema) for name, schema in found.items()}
     common = components["Entry"]["properties"]
@@ -84,12 +86,14 @@ def json_schema() -> dict[str, Any]:
     spec["properties"]["inputs"]["additionalProperties"] = {"anyOf": [table["properties"]["shape"], table]}
     bounds = {bound: {"$ref": "#/$defs/limits"} for bound in ("max", "min")}
     spec["properties"]["budget"] = {**components["Budget"], "properties": bounds}
+    spec["properties"]["ignore"]["items"] = {"$ref": "#/$defs/ignore"}
     entry = {"type": "object", "anyOf": [*references, block_use]}
+    shared = {"block": block, "entry": entry, "limits": components["Limits"], "ignore": components["Ignore"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **spec,
         "title": "archcalc spec",
-        "$defs": {"block": block, "entry": entry, "limits": components["Limits"], **layers},
+        "$defs": {**shared, **layers},
     }
 
 

@@ -14,6 +14,7 @@ from archcalc.analysis.lint import RULES, select
 from archcalc.errors import Diagnostic, UsageError
 
 CODES = ["W101", "W102", "W103", "W104", "W105", "P201", "P202", "G301", "G302", "G303", "G304", "R401", "R402"]
+CODES += ["I601", "I602"]
 
 
 def spec(shape: tuple[int, ...], *layers: str, rest: str = "") -> str:
@@ -87,7 +88,7 @@ EVERYTHING = spec(
     layer("flatten"),
     layer("linear", "head", out_features=100),
     layer("linear", "lost", input="flatten", out_features=1),
-    rest='outputs = ["head"]',
+    rest='outputs = ["head"]\nignore = [{ code = "W999", reason = "…" }, { code = "R401", reason = "…" }]',
 )
 
 
@@ -603,10 +604,17 @@ def test_a_field_that_stays_too_small() -> None:
     assert findings(stacked(4, 9), "R402") == []
 
 
-def test_a_whole_map_of_what_strides_have_left() -> None:
-    pooled = conv(1, kernel_size=3, stride=4), layer("adaptive_avg_pool1d", output_size=1)
-    assert finding(spec((1, 10), *pooled), "R402").help == "use sizes that fit"
-    assert_clean("R402", (1, 11), *pooled)
+@pytest.mark.parametrize("end", [layer("adaptive_avg_pool1d", output_size=1), layer("flatten")])
+def test_a_whole_map_of_what_strides_have_left(end: str) -> None:
+    text = spec((1, 10), conv(1, kernel_size=3, stride=4), end, layer("linear", out_features=2))
+    assert findings(text, "R402") == []
+    assert len(findings(text, "W101")) == 1  # which is why it does not see all
+
+
+def test_an_axis_that_is_read_as_a_whole() -> None:
+    pooled = layer("adaptive_avg_pool2d", output_size=(1, 8))
+    message = 'no unit sees more than 10×3 of 8×8: input "image"'
+    assert finding(spec((1, 8, 8), conv(kernel_size=3, padding=1), pooled), "R402").message == message
 
 
 def test_fields_that_cannot_be_compared() -> None:
@@ -641,7 +649,7 @@ layers = [
         (["W"], [], {"W101", "W102", "W103", "W104", "W105"}),
         (["W10", "P201"], ["W102", "gridding"], {"W101", "W103", "W104", "P201"}),
         (["dropped-pixels"], [], {"W101"}),
-        ([], ["W", "P", "G"], set()),
+        ([], ["W", "P", "G", "I"], set()),
     ],
 )
 def test_select(selected: list[str], ignored: list[str], codes: set[str]) -> None:

@@ -9,17 +9,24 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.lint import axes, parameters, structure, windows  # noqa: F401  # importing them registers their checks
+from archcalc.analysis.lint.ignore import Filter, codes_of, help_for
 from archcalc.analysis.lint.rule import REGISTERED, Finding
-from archcalc.errors import Diagnostic, Problem, UsageError, did_you_mean, quoted
+from archcalc.errors import Diagnostic, Problem, UsageError, quoted
 
 __all__ = ["RULES", "lint", "select"]
 
+NEEDLESS = "I602"
 RULES = tuple(sorted(REGISTERED, key=lambda registered: registered.code))
 
 
-def lint(network: AnalysedGraph) -> list[Diagnostic]:
-    """Everything odd about a network, by code."""
-    problems = [problem for rule in RULES for problem in _merged(rule.code, rule.check(network))]
+def lint(network: AnalysedGraph, ignored: bool = False) -> list[Diagnostic]:
+    """Everything odd about a network, by code, but what its spec ignores; with `ignored`, that too."""
+    if ignored:
+        problems = [problem for rule in RULES for problem in _merged(rule.code, rule.check(network))]
+    else:
+        sieve = Filter(network)
+        problems = [found for rule in RULES for found in _merged(rule.code, sieve.kept(rule.code, rule.check(network)))]
+        problems += _merged(NEEDLESS, sieve.needless())
     return network.graph.document.diagnostics(problems, "warning") if problems else []
 
 
@@ -37,10 +44,9 @@ def select(
 
 
 def _codes(word: str) -> list[str]:
-    found = [rule.code for rule in RULES if word == rule.name or (word and rule.code.startswith(word))]
+    found = codes_of(word)
     if not found:
-        known = [word for rule in RULES for word in (rule.code, rule.name)]
-        raise UsageError(f"no check is called {quoted(word)}; {did_you_mean(word, known)}")
+        raise UsageError(f"no check is called {quoted(word)}; {help_for(word)}")
     return found
 
 

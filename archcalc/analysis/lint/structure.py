@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.axis_field import AxisField
 from archcalc.analysis.layout import missing_flattens
 from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.analysis.receptive_field import Field
@@ -119,7 +118,7 @@ def _sizes(field: Field) -> str:
 
 @rule("R402", "field-too-small")
 def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
-    """No unit sees the whole input."""
+    """No unit sees the whole input, and no layer reads the whole map."""
     if missing_flattens(network):
         return  # which is why no unit sees the whole
     fields = network.receptive_fields.edges[len(network.graph.inputs) :]
@@ -130,26 +129,12 @@ def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
     # By the input's size, not its name: where inputs meet, their equal positions share a field.
     for shape in dict.fromkeys(field.shape for field in known if field.shape not in uncounted):
         seen = [field for field in known if field.shape == shape]
-        sizes = ([_sees_at_most(axis) for axis in field.axes] for field in seen)
-        largest = tuple(map(max, zip(*sizes, strict=True)))
-        if any(size < whole for size, whole in zip(largest, shape, strict=True)):
+        axes = [*zip(*(field.axes for field in seen), strict=True)]
+        largest = tuple(max(axis.size or 0 for axis in along) for along in axes)
+        # A layer that reads the whole map sees all that strides have left, and what they drop is W101's to say.
+        whole = [any(axis.advance == 0 or axis.shared for axis in along) for along in axes]
+        if any(size < all_of_it for size, all_of_it, read in zip(largest, shape, whole, strict=True) if not read):
             message = f"no unit sees more than {size_text(largest)} of {size_text(shape)}"
-            path = ("inputs", seen[0].source)
-            yield Finding((seen[0].source,), message, path, *_why_small(seen), "input")
-
-
-def _sees_at_most(axis: AxisField) -> float:
-    """How much a unit sees along an axis, by whichever paths."""
-    span = axis.shared.span if axis.shared else None
-    return max(axis.size or 0, int(span.last - span.first + 1) if span and span.first <= span.last else 0)
-
-
-def _why_small(fields: list[Field]) -> tuple[str, str]:
-    """Why no unit sees the whole input, and what to do."""
-    axes = ((axis, size) for field in fields for axis, size in zip(field.axes, field.shape, strict=True))
-    if any(axis.advance == 0 and (axis.size or 0) < size for axis, size in axes):
-        reason, remedy = "strides have dropped the rest before a layer reads the whole map", "use sizes that fit"
-    else:
-        reason = "the receptive field of every layer is smaller than the input"
-        remedy = "add layers, strides or dilations; or end in a layer that reads the whole map"
-    return reason, remedy
+            reason = "the receptive field of every layer is smaller than the input"
+            remedy = "add layers, strides or dilations; or end in a layer that reads the whole map"
+            yield Finding((seen[0].source,), message, ("inputs", seen[0].source), reason, remedy, "input")
