@@ -228,6 +228,8 @@ class _Layer:
             held.append(operation.thing)
             if step.in_place and reads[0].is_view:
                 self.execution.doubt(self.position, IN_PLACE_ON_A_VIEW)
+            if step.in_place and self._reads_an_input(step):
+                self.ledger.hold(operation.thing)  # the caller's tensor has a gradient now, and holds what made it
         thing = self.ledger.make(0, held)
         self.ledger.release(*held, *beside)
         return Value(thing, storage, maker, size, shape, strides, is_view)
@@ -267,6 +269,11 @@ class _Layer:
         self.ledger.release(*copies)
         at_once = max(sum(map(self._bytes, step.backward)), sum(made))
         return Operation(thing, step, self.position, size, result, at_once, found)
+
+    def _reads_an_input(self, step: Step) -> bool:
+        """Whether the first thing that a step reads is an input of the network."""
+        sources, first = self.execution.graph.nodes[self.position].sources, step.reads[0]
+        return isinstance(first, int) and first < len(sources) and sources[first] < len(self.execution.graph.inputs)
 
     def _note_saved(self, kept: list[Thing]) -> None:
         new = {*kept} - self.execution.kept

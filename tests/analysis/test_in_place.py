@@ -142,6 +142,21 @@ def test_a_sum_that_cannot_be_in_place(layers: list[str], message: str) -> None:
     assert problems(*plain, inputs=inputs) == []
 
 
+def test_an_input_that_is_overwritten_holds_what_its_sum_was_made_of() -> None:
+    """The caller has the tensor, which has a gradient now."""
+    network = spec(
+        'name = "kept", type = "tanh"',
+        'name = "a", type = "batch_norm"',
+        'name = "sum", type = "add", inputs = ["x", "a"], inplace = true',
+        'name = "b", type = "tanh", input = "kept"',
+        f'name = "c", {CONV}',
+        more='outputs = ["c"]',
+    )
+    said, seen = network.memory(training=True), observe_memory(network, training=True)
+    assert [row.forward for row in said.layers] == [*seen.forward]
+    assert said.peak == seen.peak
+
+
 def test_a_sum_in_place_is_the_same_sum() -> None:
     layers = [
         'name = "a", type = "tanh"',
