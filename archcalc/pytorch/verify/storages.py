@@ -77,8 +77,8 @@ class ObservedMemory(NamedTuple):
     gradients: int
 
 
-# What a CPU does otherwise than the device `meta`: it keeps no statistics at inference, and deals channels out anew.
-OTHERWISE_ON_A_CPU = ("batch_norm", "instance_norm", "channel_shuffle")
+# What a CPU runs otherwise than the device `meta`: at inference it keeps no statistics, nor where maxima were.
+OTHERWISE_ON_A_CPU = ("batch_norm", "instance_norm", "channel_shuffle", "max_pool1d")
 OTHER_DEVICE = "a sparse matrix is multiplied on a CPU alone, where other layers of the network take other memory"
 
 
