@@ -77,7 +77,7 @@ class _Connector:
         layers = self.expansion.layers
         found = [[self._find(source) for source in layer.sources] for layer in layers]
         sources = [[number for number in numbers if number is not None] for numbers in found]
-        for source in self.expansion.loose if self.problems else ():
+        for source in self.expansion.loose:
             self._find(source)
         owners = self._owners()
         outputs = self._outputs()

@@ -90,7 +90,9 @@ def is_misnamed(name: str, unknown_types: Collection[str]) -> bool:
     """Whether an entry without a name of its own would have this one, if its type were the one that is meant."""
     own = [re.sub(r"_\d+$", "", part) for part in name.split(".")]
     answers = [type_remedy(wrong, (), None) for wrong in unknown_types]
-    return any(quoted(part) in answer for part in own for answer in answers)
+    if any(quoted(part) in answer for part in own for answer in answers):
+        return True
+    return any(closest(wrong, own) for wrong in unknown_types)  # which may be meant as a block
 
 
 def _of_dimensions(types: list[str], dimensions: int | None) -> list[str]:
