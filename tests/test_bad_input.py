@@ -514,7 +514,7 @@ def test_a_jump_beyond_any_input_is_unknown(summary: Run) -> None:
     layer = '[[layers]]\ntype = "conv2d"\nout_channels = 1\nkernel_size = 1\nstride = "2 ** 62"\nrepeat = 500'
     result = summary(f'name = "x"\ninputs.i = [1, 1, 1]\n{layer}')
     assert result.code == 0
-    assert "? conv2d.4 and 495 more: the strides together are larger than any input" in result.output
+    assert "? the strides together are larger than any input: conv2d.4, " in " ".join(result.output.split())
 
 
 def test_an_interrupt_is_quiet() -> None:

@@ -20,6 +20,7 @@ from archcalc.arithmetic import Window
 from archcalc.errors import UsageError
 from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape, Tensors
 from archcalc.layers.convolution import Conv2d
+from archcalc.layers.merging import Add
 from archcalc.layers.pooling import AvgPool2d
 from archcalc.pytorch.build import build
 from archcalc.pytorch.verify import verify
@@ -244,6 +245,10 @@ def test_a_wrong_output_shape_is_caught(example: Example) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_a_wrong_dtype_is_caught(example: Example) -> None:
+    if isinstance(example.layer, Add) and example.layer.inplace:
+        with pytest.raises(archcalc.ShapeError, match="cannot take the place"):  # already when it loads
+            caught(example, changed("output_dtype", lambda _: "int32"), "output shape", fields=())
+        return
     caught(example, changed("output_dtype", lambda _: "int32"), "output shape", fields=())
 
 

@@ -21,7 +21,7 @@ from archcalc.export.construct import (
     value_at,
 )
 from archcalc.export.formulas import FIRST, REST
-from archcalc.export.names import class_name, is_plain
+from archcalc.export.names import class_name, is_plain, is_readable
 from archcalc.export.parameters import Parameter, Parameters
 from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
 from archcalc.export.weights import MIXED, Weights
@@ -30,7 +30,6 @@ from archcalc.structure import Group, Keys, Step, Unit, called_groups, find_stru
 
 INPUTS = (("in_channels",), ("in_features",))  # the best names for what a block is given
 MAX_COMPARED = 20  # classes of a block, in search of one that differs in missing modules only
-MAX_OPERANDS = 70  # letters of an expression; a longer one is a module
 
 Source = tuple[Any, int]  # an input by its number, or an output of a step by the step's keys and its number
 
@@ -274,7 +273,7 @@ class Definitions:
         for keys, alike in steps.items():
             texts = {self.modules[step.unit].expression if isinstance(step.unit, int) else None for step in alike}
             text = texts.pop()
-            if text and not texts and (text.startswith("torch.cat(") or _width(text) <= MAX_OPERANDS):
+            if text and not texts and is_readable(text):
                 found[keys] = text
         return found
 
@@ -354,13 +353,6 @@ def _sources(group: Group) -> dict[int, Source]:
     for step in group.steps:
         found.update({edge: (step.keys, number) for number, edge in enumerate(step.gives)})
     return found
-
-
-def _width(expression: str) -> int:
-    """How long an expression is with the longest names."""
-    from archcalc.export.names import MAX_LOCAL
-
-    return len(expression) + MAX_LOCAL * expression.count("{")
 
 
 def _differ(values: list[Any]) -> bool:

@@ -6,6 +6,7 @@ from keyword import iskeyword
 
 MAX_NAME = 40
 MAX_LOCAL = 20
+MAX_OPERANDS = 70  # letters of an expression; a longer one is a module
 
 # What generated code itself uses, and the letters that linters call ambiguous.
 TAKEN = {"self", "owner", "user", "torch", "nn", "functional", "super", "len", "max", "min", "range", "float"}
@@ -32,3 +33,8 @@ def class_name(name: str, otherwise: str) -> str:
     words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", name))
     joined = "".join(word[:1].upper() + word[1:] for word in words)[:MAX_NAME]
     return joined if joined.isidentifier() and not iskeyword(joined) else otherwise
+
+
+def is_readable(expression: str) -> bool:
+    """Whether an expression is short enough for a reader, with the longest names in it; a concatenation always is."""
+    return expression.startswith("torch.cat(") or len(expression) + MAX_LOCAL * expression.count("{") <= MAX_OPERANDS

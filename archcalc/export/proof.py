@@ -9,6 +9,7 @@ from archcalc.export.calls import Calls, Expression, numbered
 from archcalc.export.construct import make_layer
 from archcalc.export.layout import literal
 from archcalc.export.making import CONTAINERS, Made, Tensor, make
+from archcalc.export.names import is_readable
 from archcalc.export.reading import Text, UnreadableError
 from archcalc.export.weights import Weights
 from archcalc.structure import Group, find_structure
@@ -118,7 +119,7 @@ class _Proof:
     def _number(self, position: int, reads: tuple[int, ...]) -> int:
         """The tensor that a layer gives for some inputs."""
         template = self._modules[position].expression
-        if template is None:
+        if template is None or not is_readable(template):
             return self._add((position, reads))
         text, order = _numbered(template, len(reads))
         return self._add(Expression(text, tuple(reads[number] for number in order)))

@@ -209,7 +209,7 @@ def alone(example: Example, batch: int) -> AnalysedGraph:
     inputs = {f"i{number}": tensor for number, tensor in enumerate(example.inputs)}
     node = Node("layer", example.layer, tuple(range(len(inputs))), (), (), None, True, False)
     document: Any = None
-    return AnalysedGraph(Graph(document, "x", None, {}, inputs, [node], (len(inputs),), {}, set(), ()), batch)
+    return AnalysedGraph(Graph(document, "x", None, {}, inputs, [node], (len(inputs),), {}, set(), (), ()), batch)
 
 
 @pytest.mark.parametrize("batch", [1, 2])

@@ -471,7 +471,7 @@ def test_every_dtype() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "float31"}, 'no dtype of a network is called "float31"; did you mean "float16" or "float32"'),
+        ({"dtype": "float31"}, 'no dtype of a network is called "float31"; did you mean "float32"'),
         ({"training": True, "optimizer": "adams"}, 'no optimizer is called "adams"; did you mean'),
         ({"optimizer": "adam"}, "an optimizer works in training alone"),
         ({"training": True, "dtype": "int8"}, "int8 is for inference"),

@@ -16,11 +16,15 @@ def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, input=text, check=False)
 
 
-@pytest.mark.parametrize("word", ["yes", "no", "on", "wide"])
-def test_a_word_that_is_no_value(word: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "remedy"),
+    [(word, "use true or false") for word in ("yes", "no", "on")]
+    + [("wide", "write true or false, a number, or a list of these")],
+)
+def test_a_word_that_is_no_value(word: str, remedy: str) -> None:
     result = CliRunner().invoke(cli, ["summary", "vgg11", "--set", f"batch_norm={word}"])
     assert result.exit_code == 2
-    assert f'batch_norm: no variable is called "{word}"; write true or false, a number' in result.output
+    assert f'batch_norm: no variable is called "{word}"; {remedy}' in result.output
 
 
 @pytest.mark.parametrize("word", ["true", "false", "True"])
@@ -44,7 +48,7 @@ def test_an_error_names_the_settings(arguments: list[str], note: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
-    assert done.stderr.splitlines()[-1] == note
+    assert note in done.stderr.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ layers = [
 
 def hostile_spec(names: tuple[str, ...] = NAMES) -> str:
     """A spec in which the network, an input, a block, its use and every layer have such names."""
-    lines = [f"name = {basic(names[0])}", "[inputs]", f"{basic('in ' + names[0])} = [4, 8, 8]"]
+    lines = [f"name = {basic(names[0])}", "[inputs]", f"{basic(('in ' + names[0])[:200])} = [4, 8, 8]"]
     for number, name in enumerate(names):
         lines += ["[[layers]]", f"name = {basic(name)}"]
         lines += [f"type = {basic(names[1])}"] if number == 1 else ['type = "linear"', "out_features = 8"]

@@ -146,7 +146,8 @@ def test_a_page_needs_a_file_to_go_to(tmp_path: Path) -> None:
 def test_findings_have_the_name_of_their_file_alone(tmp_path: Path) -> None:
     """A page is for others, whom the folders of this machine tell nothing."""
     spec = tmp_path / "odd.toml"
-    spec.write_text(Path(archcalc.shipped_specs()["resnet50"]).read_text("utf-8"), "utf-8")
+    layers = '[{ type = "conv2d", out_channels = 4, kernel_size = 3 }, { type = "linear", out_features = 2 }]'
+    spec.write_text(f'name = "odd"\ninputs.image = [3, 8, 8]\nlayers = {layers}', "utf-8")
     page = render_page({"odd": archcalc.load(spec)})
     assert re.search(r">odd\.toml:\d+<", page)
     assert str(tmp_path) not in page

@@ -93,8 +93,11 @@ class Measured:
 
     def places(self, unit: Places) -> dict[int, int]:
         """The places of a unit along the axes of the tensor."""
+        along = [axis.axis for axis in self.field.axes]
+        # Units that all see the same are looked at one by one, where they lie side by side.
+        apart = len({*along}) == len(along) and 0 not in along
         pairs = zip(self.field.axes, unit, strict=True)
-        return {axis.axis: place for axis, place in pairs if axis.advance}
+        return {axis.axis: place for axis, place in pairs if axis.advance or apart}
 
     def hull(self, unit: Places) -> list[list[int]] | None:
         """Along every axis, the first and the last position that is measured to be seen, by all paths."""

@@ -173,7 +173,7 @@ def _connect_all(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 def _add(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """For a product: where one factor is zero, it hides that it reads the other."""
+    """A sum, for a product too: where one factor is zero, it hides that it reads the other. Never in place."""
     return _channels_apart(modules.Add(module.rank), inputs)
 
 
@@ -211,10 +211,10 @@ _MEASURES: tuple[tuple[Any, Callable[[Any, Sequence[Signal]], Signal]], ...] = (
     ((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d), _average_adaptively),
     ((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), _channels_apart),
     ((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), _channels_apart),
-    ((nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, modules.Add), _channels_apart),
+    ((nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d), _channels_apart),
     (nn.Upsample, _interpolate),
     (modules.Attention, _attend),
-    (modules.Mul, _add),
+    ((modules.Add, modules.Mul), _add),
     (modules.Cat, _concatenate),
     ((nn.Softmax, nn.LogSoftmax), _average_axis),
     (modules.GcnConv, _hop),
