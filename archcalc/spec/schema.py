@@ -62,6 +62,8 @@ ENTRY_KEYS = Entry.__struct_fields__
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of specs, with each layer type's fields."""
+    from inspect import cleandoc
+
     from archcalc.layers import LAYER_TYPES
     from archcalc.spec.budget import Budget, Limits
     from archcalc.spec.ignore import Ignore
@@ -70,6 +72,9 @@ def json_schema() -> dict[str, Any]:
     structs = [Spec, Block, InputTable, Entry, Budget, Limits, Ignore, *types]
     _, found = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     components = {name: _without_null(schema) for name, schema in found.items()}
+    for component in components.values():  # Pythons before 3.13 keep a docstring's indentation.
+        if "description" in component:
+            component["description"] = cleandoc(component["description"])
     common = components["Entry"]["properties"]
     layers = {layer.type: _layer_schema(layer.type, components[layer.__name__], common) for layer in types}
     block_use = {
