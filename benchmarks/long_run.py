@@ -77,7 +77,7 @@ class Worker:
         found = drawn
         if self.kinds[fault.kind] <= SHRUNK and "TooSlow" not in fault.kind:
             found = drawn._replace(text=shrink(drawn.text, lambda text: self.same(drawn, text, fault)))
-        self.log.add(seed=seed, **fault._asdict(), text=found.text, training=found.training, batch=found.batch)
+        self.log.add(seed=seed, **fault._asdict(), **found._asdict())
 
     def same(self, drawn: Drawn, text: str, fault: Fault) -> bool:
         changed = drawn._replace(text=text)
@@ -174,7 +174,9 @@ def report(log: Log) -> None:
     for kind, count in kinds.most_common():
         line = examples[kind]
         print(f"\n{count} × {kind}\n  seed {line['seed']}: {line['message'][:600]}")
-        options = f"training={line.get('training')}, batch={line.get('batch')}"
+        options = (
+            f"training={line.get('training')}, batch={line.get('batch')}, variables={dict(line.get('variables', ()))}"
+        )
         print("\n".join(f"    {text}" for text in [options, *line.get("text", "").splitlines()]))
 
 

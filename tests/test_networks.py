@@ -61,8 +61,7 @@ def test_every_field_of_every_layer_type_is_drawn() -> None:
 def test_every_key_of_the_language_is_drawn() -> None:
     keys = {key for data in specs() for entry in entries(data) for key in entry}
     assert keys >= set(ENTRY_KEYS)
-    told = set(Spec.__struct_fields__) - {"ignore"}  # that says nothing about the network
-    assert {key for data in specs() for key in data} >= told
+    assert {key for data in specs() for key in data} >= set(Spec.__struct_fields__)
     blocks = {key for data in specs() for block in data.get("blocks", {}).values() for key in block}
     assert blocks == set(Block.__struct_fields__)
 
@@ -93,6 +92,9 @@ def test_what_networks_are_made_of_comes_often() -> None:
     assert sum(len(network.inputs) > 1 for network in loaded()) > COUNT // 5
     assert sum(len(network.outputs) > 1 for network in loaded()) > COUNT // 10
     assert sum(found.training for found in drawn()) > COUNT // 8
+    assert sum(bool(found.variables) for found in drawn()) > COUNT // 20
+    assert sum(entry["type"] == "add" and "inplace" in entry for data in specs() for entry in entries(data)) > 20
+    assert count("] + ") + count(" + [") > COUNT // 50
     dtypes = Counter(tensor.dtype for network in loaded() for tensor in network.graph.inputs.values())
     assert len(dtypes) == 6, dtypes
     names = {node.name for network in loaded() for node in network.graph.nodes}

@@ -4,7 +4,7 @@
 
     @given(networks())                      # Hypothesis: failures shrink
     def test(drawn: Drawn) -> None:
-        network = drawn.load()              # archcalc.loads(drawn.text, training=drawn.training, batch=drawn.batch)
+        network = drawn.load()              # archcalc.loads(drawn.text, batch=drawn.batch, …)
 
     network_of(seed)                        # the same generator without Hypothesis: fast, one network for each number
 
@@ -15,15 +15,19 @@
 How it works: entries are drawn one after the other for a shape that is known, each is tried on its own by archcalc, and
 kept if it fits. `choice.py` says who decides, `layers.py` has the fields of every layer type, `values.py` names and
 expressions, `scope.py` what can be read, `entries.py` layers and branches, `blocks.py` blocks, `graphs.py` the whole,
-and `text.py` writes TOML. `shrink.py` makes the text of a spec smaller that shows a fault.
+`afterwards.py` what is changed in that, and `text.py` writes TOML. `shrink.py` makes the text of a spec smaller that
+shows a fault.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hypothesis import reject
 from hypothesis import strategies as st
 
 import archcalc
+from networks.afterwards import Finisher, Values
 from networks.choice import Choice, Seeded, Shrinkable
 from networks.entries import Wishes
 from networks.graphs import Writer
@@ -33,21 +37,26 @@ __all__ = ["Drawn", "Wishes", "network_of", "networks"]
 
 
 class Drawn(NamedTuple):
-    """A spec that loads, and the arguments to load it with."""
+    """A spec that loads, and the arguments to load it with. `variables` are names and values."""
 
     text: str
     training: bool = False
     batch: int = 1
+    variables: Values = ()
 
-    def load(self, **arguments: Any) -> archcalc.Network:
-        return archcalc.loads(self.text, **{"training": self.training, "batch": self.batch, **arguments})
+    def load(self, variables: Mapping[str, Any] = MappingProxyType({}), **arguments: Any) -> archcalc.Network:
+        own = {"training": self.training, "batch": self.batch, "variables": {**dict(self.variables), **variables}}
+        return archcalc.loads(self.text, **{**own, **arguments})
 
 
 def write(choice: Choice, wishes: Wishes) -> Drawn | None:
     """A network, decision by decision; None if what came out does not load."""
     writer = Writer(choice, wishes)
     data = writer.write()
-    return data and Drawn(to_toml(data, choice), writer.training, choice.of([1, 2, 3]))
+    if data is None:
+        return None
+    variables = Finisher(writer, data).finish()
+    return Drawn(to_toml(data, choice), writer.training, choice.of([1, 2, 3]), variables)
 
 
 @st.composite

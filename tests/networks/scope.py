@@ -45,11 +45,11 @@ class Tried(NamedTuple):
     layers: dict[str, Tensor]
 
 
-def load(data: dict[str, Any], training: bool = False) -> Network | None:
+def load(data: dict[str, Any], training: bool = False, variables: dict[str, Any] | None = None) -> Network | None:
     """The network of a spec's data, without its text; None if there is something wrong with it."""
     document = Document("", "", data)
     try:
-        return Network(connect(document, expand(document, {}, {}, training)))
+        return Network(connect(document, expand(document, variables or {}, {}, training)))
     except SpecError:
         return None
 

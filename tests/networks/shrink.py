@@ -50,6 +50,7 @@ def removable(data: Data) -> Iterator[tuple[Any, ...]]:
             yield (*path, number)
     yield from (("blocks", name) for name in data.get("blocks", {}))
     yield from (("inputs", name) for name in data["inputs"])
+    yield from (("ignore", number) for number in reversed(range(len(data.get("ignore", ())))))
     yield from (("variables", name) for name in data.get("variables", {}))
     yield from ((key,) for key in data if key not in ("name", "inputs", "layers"))
     yield from (("outputs", number) for number in range(len(data.get("outputs", ()))))

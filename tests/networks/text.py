@@ -45,6 +45,8 @@ def to_toml(data: dict[str, Any], choice: Choice | None = None) -> str:
         lines += _entries("layers", data["layers"])
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key(item)} = {inline(value)}" for item, value in table.items())]
+    for entry in data.get("ignore", []):
+        lines += ["[[ignore]]", *(f"{item} = {inline(value)}" for item, value in entry.items())]
     for name, block in data.get("blocks", {}).items():
         lines.append(f"[blocks.{key(name)}]")
         lines += [f"{item} = {inline(value)}" for item, value in block.items() if item != "layers"]

@@ -54,6 +54,12 @@ ODD_NAMES = [
     "a:b",
     "a/b",
     "𝒙",
+    "a\x1b[31mb",
+    "a\nb",
+    "\t",
+    "\x07",
+    "\x00",
+    "\u202eab",
 ]
 WORDS = [
     "width",
@@ -107,6 +113,24 @@ def expressed(choice: Choice, value: Any, known: Mapping[str, Any]) -> Any:
         return value
     texts = [text for writer in writers for text in writer(choice, value, known)]
     return choice.of([value, *texts]) if texts else value
+
+
+def of_lists(choice: Choice, value: list[int], known: Mapping[str, Any]) -> str:
+    """Arithmetic on whole lists that gives a list of numbers, if possible with a variable in it."""
+    lists = [(name, other) for name, other in _of_type(list, known) if len(other) == len(value)]
+    number = choice.integer(1, 3)
+    found = [
+        f"{[item - number for item in value]} + {number}",
+        f"{number} + {[item - number for item in value]}",
+        f"{[item * number for item in value]} // {number}",
+        f"{[item + number for item in value]} - {[number] * len(value)}",
+        f"-{[-item for item in value]}",
+    ]
+    for name, other in lists:
+        rest = [one - two for one, two in zip(value, other, strict=True)]
+        scaled = [number * two - one for one, two in zip(value, other, strict=True)]
+        found += [f"{name} + {rest}", f"{rest} + {name}", f"{number} * {name} - {scaled}"] * 2
+    return choice.of(found)
 
 
 def _of_type(kind: type, known: Mapping[str, Any]) -> list[tuple[str, Any]]:

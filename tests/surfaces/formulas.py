@@ -29,7 +29,9 @@ def check_formula(drawn: Drawn) -> None:
     network, choice = loaded(drawn), random.Random(drawn.text)
     for question in questions(network):
         try:
-            formula = find_formula(parse(drawn.text), question.variables, {}, question.inputs, drawn.training, "N")
+            formula = find_formula(
+                parse(drawn.text), question.variables, dict(drawn.variables), question.inputs, drawn.training, "N"
+            )
         except (UsageError, SpecError):
             continue  # as a repeat that depends on a symbol
         for _ in range(TRIES):

@@ -1,7 +1,10 @@
 """What a spec means, read once more: by Python's own `eval`, and a few lines for blocks, repeat, when and sharing."""
 
 import math
+import operator
+import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +19,40 @@ from surfaces.runner import loaded
 FUNCTIONS = {"abs": abs, "ceil": math.ceil, "floor": math.floor, "int": int, "max": max, "min": min, "round": round}
 NAMES = {**FUNCTIONS, "round_to": round_to, "sqrt": math.sqrt, "same": "same", "valid": "valid"}
 WORDS = {"mode", "approximate", "reduction"}  # fields whose text is no expression
-NAMES |= {"true": True, "false": False, "__builtins__": {}}
+LITERAL_LIST = re.compile(r"\[[-\d, ]*,[-\d, ]*\]")  # in these specs, of two numbers or more
+
+
+class Values(list[Any]):
+    """A list with arithmetic value by value: on a number, or another list as long."""
+
+    def paired(self, function: Callable[[Any, Any], Any], other: Any) -> "Values":
+        others = other if isinstance(other, list) else [other] * len(self)
+        return Values(function(one, two) for one, two in zip(self, others, strict=True))
+
+    def __add__(self, other: Any) -> "Values":  # type: ignore[override]
+        return self.paired(operator.add, other)
+
+    def __sub__(self, other: Any) -> "Values":
+        return self.paired(operator.sub, other)
+
+    def __mul__(self, other: Any) -> "Values":  # type: ignore[override]
+        return self.paired(operator.mul, other)
+
+    def __floordiv__(self, other: Any) -> "Values":
+        return self.paired(operator.floordiv, other)
+
+    def __neg__(self) -> "Values":
+        return self * -1
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+NAMES |= {"Values": Values, "true": True, "false": False, "__builtins__": {}}
 
 
 def check_language(drawn: Drawn) -> None:
     """Every layer has the fields, the inputs and the weights that the text says."""
-    network, said = loaded(drawn), Reader(tomllib.loads(drawn.text), drawn.training).read()
+    network, said = loaded(drawn), Reader(tomllib.loads(drawn.text), drawn.training).read(dict(drawn.variables))
     nodes = {node.name: node for node in network.graph.nodes}
     assert nodes.keys() == said.keys()
     edges = [*network.graph.inputs, *(node.name for node in network.graph.nodes)]
@@ -65,10 +96,10 @@ class Reader:
         self.stands_for: dict[str, str] = {}
         self.names: set[str] = set()
 
-    def read(self) -> dict[str, Said]:
+    def read(self, given: dict[str, Any]) -> dict[str, Said]:
         self.variables: dict[str, Any] = {"training": self.training}
         for name, value in self.data.get("variables", {}).items():
-            self.variables[name] = evaluated(value, self.variables)
+            self.variables[name] = evaluated(given.get(name, value), self.variables)
         inputs = tuple(self.data["inputs"])
         self.entries(self.data["layers"], Place("", self.variables, inputs), inputs[0] if len(inputs) == 1 else "")
         for name, layer in self.layers.items():
@@ -151,8 +182,8 @@ def unused(kind: str, taken: set[str]) -> str:
 
 def evaluated(value: Any, variables: dict[str, Any]) -> Any:
     if isinstance(value, list):
-        return [evaluated(item, variables) for item in value]
+        return Values(evaluated(item, variables) for item in value)
     if not isinstance(value, str):
         return value
-    found = eval(value.strip(), NAMES, variables)
+    found = eval(LITERAL_LIST.sub(r"Values(\g<0>)", value.strip()), NAMES, variables)
     return int(found) if isinstance(found, float) and found.is_integer() else found

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tomllib
 from fractions import Fraction
 from typing import Any
 
@@ -10,6 +11,8 @@ from networks import Drawn
 
 import archcalc
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.lint import RULES
+from archcalc.analysis.lint.rule import Rule
 from archcalc.analysis.resizing import resized
 from archcalc.arithmetic import product
 from archcalc.numbers.bounds import Inexact, known
@@ -93,10 +96,26 @@ def _check_explained_field(values: dict[tuple[str, str], Any], row: LayerSummary
 
 
 def check_lint(drawn: Drawn) -> None:
-    """Every finding has a code and a text."""
-    for found in loaded(drawn).check():
-        assert found.code
-        assert str(found)
+    """Every finding has a code and a text; what the spec ignores everywhere is not there, and all else is."""
+    network = loaded(drawn)
+    ignored = [entry for entry in tomllib.loads(drawn.text).get("ignore", ()) if _holds(entry, drawn)]
+    everywhere, somewhere = (
+        {rule.code for rule in RULES for entry in ignored if ("layers" in entry) == there and _means(entry, rule)}
+        for there in (False, True)
+    )
+    found, every = network.check(), network.check(ignored=True)
+    assert all(one.code and str(one) for one in [*found, *every])
+    for code in {rule.code for rule in RULES} - somewhere - {"I602"}:
+        wanted = [] if code in everywhere else [str(one) for one in every if one.code == code]
+        assert [str(one) for one in found if one.code == code] == wanted, code
+
+
+def _holds(entry: dict[str, Any], drawn: Drawn) -> bool:
+    return {"training": drawn.training, "not training": not drawn.training}.get(entry.get("when", ""), True)
+
+
+def _means(entry: dict[str, Any], rule: Rule) -> bool:
+    return rule.name == entry["code"] or rule.code.startswith(entry["code"])
 
 
 def check_ranges(drawn: Drawn) -> None:

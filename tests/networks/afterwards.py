@@ -1,0 +1,71 @@
+"""What is decided of a spec that is there: what works in place, sums of lists, findings that are meant, other values.
+
+It comes last, so that the rest of a seed's network stays as it is when there is more to decide here.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from archcalc.analysis.lint import RULES
+from archcalc.layers import LAYER_TYPES
+from networks.entries import EntryWriter
+from networks.scope import Entry, load
+from networks.values import of_lists
+
+Values = tuple[tuple[str, Any], ...]
+
+
+class Finisher:
+    """Changes the data of a spec, decision by decision."""
+
+    def __init__(self, writer: EntryWriter, data: dict[str, Any]) -> None:
+        self.writer, self.choice, self.data = writer, writer.choice, data
+
+    def finish(self) -> Values:
+        """Changes the data; gives other values for some of the variables, with which it loads as well."""
+        for entry in [*self._entries()]:
+            self._work_in_place(entry)
+            self._calculate_lists(entry)
+        if self.writer.rare(10):
+            self.data["ignore"] = [self._ignored() for _ in range(self.choice.integer(1, 3))]
+        return self._other_values() if self.writer.rare(15) else ()
+
+    def _entries(self) -> Iterator[Entry]:
+        for part in (self.data, *self.data.get("blocks", {}).values()):
+            yield from part["layers"]
+
+    def _work_in_place(self, entry: Entry) -> None:
+        layer = LAYER_TYPES.get(entry["type"])
+        if layer and "inplace" in layer.__struct_fields__ and "inplace" not in entry and self.writer.rare(50):
+            entry["inplace"] = True
+            if not load(self.data, self.writer.training):
+                del entry["inplace"]
+
+    def _calculate_lists(self, entry: Entry) -> None:
+        for name, value in entry.items():
+            numbers = isinstance(value, list) and len(value) > 1 and all(type(item) is int for item in value)
+            if numbers and self.writer.rare(20):
+                entry[name] = of_lists(self.choice, value, self.writer.variables)
+
+    def _ignored(self) -> dict[str, Any]:
+        known = self.choice.of(RULES)
+        entry = {"code": self.choice.of([known.code, known.name, known.code[:2], "X9"]), "reason": "it is meant"}
+        if self.choice.chance(60):
+            names = [item["name"] for item in self.data["layers"] if "name" in item] + ["*", "b*", "*1"]
+            entry["layers"] = [self.choice.of(names) for _ in range(self.choice.integer(1, 2))]
+        if self.choice.chance(20):
+            entry["when"] = self.choice.of(["training", "not training"])
+        return entry
+
+    def _other_values(self) -> Values:
+        found: dict[str, Any] = {}
+        for name, value in self.writer.variables.items():
+            other = {**found, name: self._another(value)}
+            if type(value) in (int, bool, float) and load(self.data, self.writer.training, other):
+                found = other
+        return tuple(found.items())
+
+    def _another(self, value: Any) -> Any:
+        if isinstance(value, bool):
+            return not value
+        return self.choice.integer(1, 4) if isinstance(value, int) else self.choice.of([1.5, 0.5, 2.0])
