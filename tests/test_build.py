@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from smaller import smaller
 from torch import nn
 
 import archcalc
@@ -313,8 +314,7 @@ SHIPPED = archcalc.shipped_specs()
 
 def built_with_inputs(name: str) -> tuple[nn.Module, list[torch.Tensor]]:
     """A shipped spec's module; its inputs are dense, since the compilers take no sparse ones."""
-    small = {"image": [1, 204, 188]} if name == "unet" else None  # of its own size it takes half a minute
-    network = archcalc.load(name, inputs=small)
+    network = archcalc.load(name, inputs=smaller(archcalc.load(name)))
     return build(network).eval(), [values.to_dense() for values in random_inputs(network, 2, "cpu")]
 
 

@@ -144,6 +144,37 @@ def test_fields_are_those_of_gradients() -> None:
     assert equal > 5 * less
 
 
+def test_what_no_window_reaches_is_not_seen_by_a_global_pooling() -> None:
+    network = archcalc.loads("""
+    name = "gaps"
+    inputs.image = [1, 30, 31]
+    layers = [
+      { name = "conv", type = "conv2d", out_channels = 2, kernel_size = 3, stride = [4, 2] },
+      { name = "pool", type = "adaptive_avg_pool2d", output_size = 1 },
+    ]""")
+    field = network.layers[1].receptive_field
+    assert field is not None
+    assert (field.size, field.holes) == ((27, 31), (True, False))  # rows 0 to 2, 4 to 6 … 24 to 26, and all columns
+    assert check_folds(network, 0)[0]
+
+
+def test_units_that_see_nothing_are_said_to_see_nothing() -> None:
+    """Every other unit of the first layer lies between what its kernel fills, and the second reads only those."""
+    network = archcalc.loads("""
+    name = "nothing"
+    inputs.image = [1, 9, 9]
+    layers = [
+      { name = "spread", type = "conv_transpose2d", out_channels = 1, kernel_size = 1, stride = 2, padding = 1 },
+      { name = "between", type = "conv2d", out_channels = 1, kernel_size = 1, stride = 2 },
+      { name = "behind", type = "conv2d", out_channels = 1, kernel_size = 3 },
+    ]""")
+    fields = [row.receptive_field for row in network.layers]
+    assert [field and field.size for field in fields] == [(1, 1), (None, None), (None, None)]
+    assert check_exactly(network, 0)
+    found = network.receptive_field("behind", (3, 3))
+    assert (found.last.sees, found.last.seen.boxes, found.share(found.last)) == (None, (), 0)
+
+
 # --- sets of positions -----------------------------------------------------------------------------------------------
 
 

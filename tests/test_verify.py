@@ -9,9 +9,7 @@ import msgspec
 import pytest
 import torch
 from examples import EXAMPLES, Example
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from test_whole_graphs import specs
+from networks import Wishes, network_of
 
 import archcalc
 from archcalc.analysis.facts import facts_of
@@ -25,10 +23,10 @@ from archcalc.layers.pooling import AvgPool2d
 from archcalc.pytorch.build import build
 from archcalc.pytorch.verify import verify
 from archcalc.pytorch.verify.weights import compare_weights
-from archcalc.report.verification import Verification
+from archcalc.report.verification import Comparison, Verification
 
 NETWORKS = Path(__file__).parent / "data" / "networks"
-moderately = settings(deadline=None, derandomize=True, max_examples=40, database=None)
+PLAIN = Wishes(inputs=("map2d",), sizes=(20, 40), layers=5, language=False, dtypes=False, several=False)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -97,19 +95,16 @@ def test_every_layer_type_verifies(example: Example) -> None:
 
 
 def test_random_networks_verify() -> None:
-    covered = []
+    """Most fields are measured, and not left as not covered; that nothing differs is also a surface of its own."""
+    rows = [row for seed in range(15) if (drawn := network_of(seed, PLAIN)) for row in verified(drawn.load())]
+    fields = [row.status for row in rows if row.question.startswith("field")]
+    assert fields.count("equal") > 0.8 * len(fields)
 
-    @moderately
-    @given(specs(st.integers(20, 40)))
-    def check(text: str) -> None:
-        network = archcalc.loads(text)
-        found = verify(network)
-        assert found.agrees, described(found)
-        fields = [row for row in found.rows if row.question.startswith("field")]
-        covered.extend(row.status == "equal" for row in fields)
 
-    check()
-    assert covered.count(True) > 0.8 * len(covered)
+def verified(network: archcalc.Network) -> tuple[Comparison, ...]:
+    found = verify(network)
+    assert found.agrees, described(found)
+    return found.rows
 
 
 HOLES = """
