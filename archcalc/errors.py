@@ -1,7 +1,8 @@
 """Every error a user can cause: what is wrong with which value, where in the spec, and what to do."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("layers", 3, "kernel_size")
 
@@ -23,7 +24,7 @@ class Remedy:
         return hash(self.word)
 
 
-class Problem(NamedTuple):
+class Problem(Struct, frozen=True, gc=False):
     """One thing that is wrong with a spec, by the keys that lead to it. `code` is set for what `check` finds."""
 
     message: str
@@ -34,7 +35,7 @@ class Problem(NamedTuple):
     unless: Callable[[], bool] | None = None  # what is not to be said if this holds, which takes a search to find out
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True, gc=False):
     """A line of a spec; `line` is None where the whole file is meant."""
 
     source: str
@@ -45,7 +46,7 @@ class Place(NamedTuple):
         return self.source if self.line is None else f"{self.source}:{self.line}"
 
 
-class Diagnostic(NamedTuple):
+class Diagnostic(Struct, frozen=True, gc=False):
     """A problem with its place. `code` is set for what `check` finds."""
 
     message: str

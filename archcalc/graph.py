@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -33,7 +33,7 @@ class Node(Struct, frozen=True, gc=False):
     functional: bool  # the published code calls a function, and has no module for it
 
 
-class Graph(NamedTuple):
+class Graph(Struct, frozen=True, gc=False):
     """A network. Edges are numbered: the inputs first, then the outputs of the nodes, in order."""
 
     document: Document

@@ -1,7 +1,8 @@
 """Which axis of every tensor holds channels or features, and which layers take another axis for it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.facts import LayerFacts
@@ -12,7 +13,7 @@ from archcalc.layers.base import INTEGER, Shape, Tensor, resolve_axis
 IMAGE_CHANNELS = 4  # at most, of an input that is taken for an image or a video
 
 
-class Mistaken(NamedTuple):
+class Mistaken(Struct, frozen=True, gc=False):
     """A layer that combines the values along `axis`, though `channels` is the axis of channels or features."""
 
     edge: int

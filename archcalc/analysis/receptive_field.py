@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, read_axis, unite_axes
 from archcalc.analysis.facts import LayerFacts
 from archcalc.analysis.shapes import Shapes
@@ -38,7 +40,7 @@ class Path(NamedTuple):
     firm: bool = True
 
 
-class Field(NamedTuple):
+class Field(Struct, frozen=True, gc=False):
     """The receptive field of an edge: one AxisField for each axis of positions of the input called `source`."""
 
     source: str
@@ -47,7 +49,7 @@ class Field(NamedTuple):
     places: tuple[int, ...] = ()  # of the axes in the input
 
 
-class ReceptiveFields(NamedTuple):
+class ReceptiveFields(Struct, frozen=True, gc=False):
     """The field on every edge: None where there are no positions to see, Unknown where it cannot be said.
 
     `paths` has for every edge what is seen of each input. Inputs whose positions are as many share a field.

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from msgspec import structs
+
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import Field
 from archcalc.graph import Graph
@@ -58,4 +60,4 @@ def resized(graph: Graph, axes: list[Extent], sizes: dict[int, int]) -> Graph:
             shape = list(tensor.shape)
             shape[extent.axis] = sizes[extent.size]
             inputs[extent.source] = tensor._replace(shape=tuple(shape), nonzeros=None)
-    return graph._replace(inputs=inputs)
+    return structs.replace(graph, inputs=inputs)

@@ -1,6 +1,6 @@
 """Which shape every edge has, and what does not fit."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from archcalc.analysis.facts import LayerFacts, facts_of
 from archcalc.errors import Problem, quoted
@@ -8,7 +8,7 @@ from archcalc.graph import Graph, Node
 from archcalc.layers.base import Misfit, Tensor, Tensors, size_text
 
 
-class Shapes(NamedTuple):
+class Shapes(Struct, frozen=True, gc=False):
     """The tensor on every edge and the facts of every node, None behind a layer that does not fit, and the problems."""
 
     edges: list[Tensor | None]

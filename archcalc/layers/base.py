@@ -43,7 +43,7 @@ class Tensor(NamedTuple):
 Tensors = tuple[Tensor, ...]
 
 
-class Misfit(NamedTuple):
+class Misfit(Struct, frozen=True, gc=False):
     """Why a layer cannot take its inputs; `field` is the one to change."""
 
     message: str
@@ -55,14 +55,14 @@ class Misfit(NamedTuple):
 Count = int | Unknown
 
 
-class Factor(NamedTuple):
+class Factor(Struct, frozen=True, gc=False):
     """One side of a product: what it is made of. The numbers are those of the layer's inputs."""
 
     inputs: tuple[int, ...]
     weights: bool = False  # and of the layer's parameters
 
 
-class Product(NamedTuple):
+class Product(Struct, frozen=True, gc=False):
     """MACs that multiply two factors; training multiplies each of them by the gradient of the product."""
 
     macs: Count
@@ -151,7 +151,7 @@ Steps = tuple[Step, ...]
 MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not followed
 
 
-class PhasedWindow(NamedTuple):
+class PhasedWindow(Struct, frozen=True, gc=False):
     """What output units read along one axis where it depends on the unit's phase, as behind an upsampling.
 
     Unit i of a period reads positions `first[i]` to `last[i]`, `step` apart (none where first > last); the next period
@@ -164,7 +164,7 @@ class PhasedWindow(NamedTuple):
     step: int = 1
 
 
-class UnknownWindow(NamedTuple):
+class UnknownWindow(Struct, frozen=True, gc=False):
     """The positions read cannot be said, and why."""
 
     reason: str
@@ -173,7 +173,7 @@ class UnknownWindow(NamedTuple):
 ONE_HOP = Window(3, 1, 1)  # a graph convolution sees one hop in every direction
 
 
-class Read(NamedTuple):
+class Read(Struct, frozen=True, gc=False):
     """How a layer reads one axis of an input, and along which axis of the output its units are laid out.
 
     `mixed`: the output axis runs over several input axes at once, as behind a flatten. `hop`: positions are nodes.
@@ -189,7 +189,7 @@ class Read(NamedTuple):
     loose: bool = False
 
 
-class Module(NamedTuple):
+class Module(Struct, frozen=True, gc=False):
     """The PyTorch module that does what a layer does, by the call that makes it.
 
     `name` is a class of torch.nn, such as `nn.Conv2d`, or else one of `archcalc.pytorch.modules`. `arguments` are given

@@ -7,7 +7,7 @@ here, which keep the direction of a bound and the reasons for it. Values are nev
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import truediv
-from typing import Any, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ V = TypeVar("V")
 SHOWN = 3  # names of layers in a line
 
 
-class Cause(NamedTuple):
+class Cause(Struct, frozen=True, gc=False):
     """Why something is missing, and the layers of which that is so."""
 
     why: str

@@ -6,6 +6,8 @@ from os.path import basename
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from msgspec import structs
+
 from archcalc.analysis.memory import LayerMemory, Memory
 from archcalc.diagram.draw import dot_program, to_svg
 from archcalc.diagram.picture import draw, look_of
@@ -135,7 +137,7 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
 
 def _in_its_file(found: Diagnostic) -> Diagnostic:
     """The finding with the bare name of the spec: a page is for others, who have it elsewhere."""
-    return found._replace(place=found.place._replace(source=basename(found.place.source)))
+    return structs.replace(found, place=structs.replace(found.place, source=basename(found.place.source)))
 
 
 def _head(network: Network, memory: Memory) -> Iterator[tuple[str, str]]:

@@ -73,7 +73,7 @@ def _plain(network: Network, built: BuiltNetwork) -> BuiltNetwork:
     names = _plain_names([node.name for node in network.graph.nodes])
     nodes = [structs.replace(node, name=names[node.name]) for node in network.graph.nodes]
     layers = [built.get_submodule(node.name) for node in network.graph.nodes]
-    renamed = BuiltNetwork(network.graph._replace(nodes=nodes), layers)
+    renamed = BuiltNetwork(structs.replace(network.graph, nodes=nodes), layers)
     renamed.eval()
     return renamed
 

@@ -1,7 +1,7 @@
 """The receptive field of a layer as the summary has it, and as it is written."""
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -113,7 +113,7 @@ def exact(numerator: int, denominator: int) -> int | float | str:
 # as text
 
 
-class Marked(NamedTuple):
+class Marked(Struct, frozen=True, gc=False):
     """Sizes of a field, and how they are written along each axis and together."""
 
     sizes: tuple[int | None, ...]

@@ -1,7 +1,7 @@
 """The summary of a network as values: a row per layer, and totals."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
@@ -81,7 +81,7 @@ class LayerSummary(Struct, frozen=True, gc=False):
         }
 
 
-class Totals(NamedTuple):
+class Totals(Struct, frozen=True, gc=False):
     """Sums over the network; AtLeast those of which something unknown is missing."""
 
     parameters: int
@@ -112,7 +112,7 @@ class Totals(NamedTuple):
         }
 
 
-class Counting(NamedTuple):
+class Counting(Struct, frozen=True, gc=False):
     """A network as a counting convention has it: its operations, and what its layers give."""
 
     convention: "Convention"
@@ -140,7 +140,7 @@ class Counting(NamedTuple):
         }
 
 
-class Summary(NamedTuple):
+class Summary(Struct, frozen=True, gc=False):
     """A network as rows and totals. `inputs` are shapes without the batch; `complete` unless some layers do not fit.
 
     `hints` say what is most likely a mistake.
@@ -179,11 +179,11 @@ class Summary(NamedTuple):
     def counted(self, counting: Counting) -> "Summary":
         """The same with a `count` and `activations` in every row."""
         readings = zip(self.layers, counting.operations.layers, counting.activations.layers, strict=True)
-        return self._replace(layers=tuple(_with_counts(*found) for found in readings), counting=counting)
+        return structs.replace(self, layers=tuple(_with_counts(*found) for found in readings), counting=counting)
 
     def folded(self, graph: Graph, depth: int) -> "Summary":
         """The same with blocks closed below `depth`; totals stay."""
-        return self._replace(layers=_fold(self.layers, graph, depth))
+        return structs.replace(self, layers=_fold(self.layers, graph, depth))
 
 
 def summarize(analysed: AnalysedGraph) -> Summary:

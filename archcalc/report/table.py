@@ -1,7 +1,9 @@
 """The summary as text: for a terminal, a pipe, a paper, a page or a program."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
@@ -31,7 +33,7 @@ _NOTES: dict[str, Callable[[str], str]] = {
 _WIDEST_TEXT = 100  # letters of a line of running text
 
 
-class Column(NamedTuple):
+class Column(Struct, frozen=True, gc=False):
     """A column of the summary; `value` gives text, a number, sizes, or None for what is unknown."""
 
     header: str

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from archcalc.errors import printable
 from archcalc.numbers.bounds import Cause
@@ -14,7 +16,7 @@ LISTED = 12  # layers of a reason
 _NARROWEST = 10  # letters that a shortened name keeps
 
 
-class Style(NamedTuple):
+class Style(Struct, frozen=True, gc=False):
     """How text for a terminal looks: no wider than `width` (None for any), and with emphasis or without."""
 
     width: int | None = None

@@ -6,7 +6,9 @@ import sys
 import tomllib
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from archcalc.errors import MAX_NESTING, SHOWN, Diagnostic, Place, Problem, Remedy, SpecError, did_you_mean, quoted
 from archcalc.reading import read_bytes
@@ -15,7 +17,7 @@ MAX_REMEMBERED = 100_000  # characters of a text whose data is kept
 MAX_SIGNS = 1_000_000  # commas, equals signs and opening brackets of a text: what it has tables, lists and values by
 
 
-class Kind(NamedTuple):
+class Kind(Struct, frozen=True, gc=False):
     """What a file is meant to be: how messages call it, how it starts, and how large it may be."""
 
     name: str
@@ -26,7 +28,7 @@ class Kind(NamedTuple):
 SPEC_KIND = Kind("spec", 'start with name = "…", an [inputs] table and [[layers]]', 8 * 2**20)
 
 
-class Document(NamedTuple):
+class Document(Struct, frozen=True, gc=False):
     """A spec as text and as TOML data; `source` is what messages call it."""
 
     source: str

@@ -6,7 +6,7 @@ still the name of what it comes from; `archcalc.graph` finds it.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -61,7 +61,7 @@ class ExpandedLayer(Struct, frozen=True, gc=False):
     functional: bool
 
 
-class Expansion(NamedTuple):
+class Expansion(Struct, frozen=True, gc=False):
     """A spec with nothing left to evaluate.
 
     `aliases` are names that stand for another: a block instance for its last layer, a block's `input` for what it was

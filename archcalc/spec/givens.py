@@ -1,7 +1,9 @@
 """What the layers of a spec start from: its variables and inputs, with the values that a user gives in their place."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from archcalc.errors import Path, Problem, did_you_mean, quoted
 from archcalc.spec.evaluation import Evaluator, Variables
@@ -14,7 +16,7 @@ from archcalc.spec.wanted import wanted
 MAX_NAME = 200  # letters, as for a layer
 
 
-class ExpandedInput(NamedTuple):
+class ExpandedInput(Struct, frozen=True, gc=False):
     """An input of the network."""
 
     name: str

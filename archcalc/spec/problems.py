@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from archcalc.errors import MAX_NESTING, Path, Problem, Remedy, quoted
 from archcalc.spec.expressions import MAX_BITS, UNFIT
@@ -119,7 +119,7 @@ def find_problems(
     for name, field in fields.items():
         if name not in data and field.required:
             problem = Problem(f"{name} is missing", path, help=Remedy(name, partial(_addition, name, field.type)))
-            yield problem._replace(unless=unless_meant(name, unknown, (*fields, *also_known)))
+            yield structs.replace(problem, unless=unless_meant(name, unknown, (*fields, *also_known)))
         elif name in data and name not in unchecked:
             yield from _value_problem(name, data[name], field.type, path, written.get(name))
 

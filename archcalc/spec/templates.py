@@ -1,9 +1,10 @@
 """Entries and blocks as they are written: checked once, however often they are used."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from archcalc.errors import Path, Problem, Remedy, quoted
 from archcalc.layers import LAYER_TYPES
@@ -17,7 +18,7 @@ MAX_DEPTH = 50  # of blocks in blocks
 SHORT = 16  # letters of an expression that costs no more than another value
 
 
-class Template(NamedTuple):
+class Template(Struct, frozen=True, gc=False):
     """An entry as it is written, checked once however often it is used."""
 
     entry: Entry
@@ -32,7 +33,7 @@ class Template(NamedTuple):
     cost: int = 0  # of evaluating what it says, in values
 
 
-class BlockTemplate(NamedTuple):
+class BlockTemplate(Struct, frozen=True, gc=False):
     """A block as it is written."""
 
     name: str

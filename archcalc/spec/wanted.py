@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
+from msgspec import Struct
 
 from archcalc.errors import quoted
 
 
-class Wanted(NamedTuple):
+class Wanted(Struct, frozen=True, gc=False):
     """What a field takes.
 
     `words` stand for themselves; `values`: it takes something else, which an expression gives.

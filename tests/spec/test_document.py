@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 import archcalc
 from archcalc.errors import Problem, SpecError
@@ -111,7 +112,7 @@ def test_control_characters_in_broken_toml(tmp_path: Path) -> None:
 
 
 def test_a_file_larger_than_any_spec(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("archcalc.spec.document.SPEC_KIND", SPEC_KIND._replace(max_bytes=9))
+    monkeypatch.setattr("archcalc.spec.document.SPEC_KIND", structs.replace(SPEC_KIND, max_bytes=9))
     assert refusal(b"a = 123456", tmp_path).startswith("error: larger than")
 
 
