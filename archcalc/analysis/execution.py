@@ -7,6 +7,8 @@ gradient goes holds what its backward pass needs, and the operations that made w
 
 from typing import Literal, NamedTuple
 
+from msgspec import structs
+
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.ledger import Ledger, Thing
 from archcalc.analysis.strides import (
@@ -208,7 +210,7 @@ class _Layer:
             last_use.update({read: number for read in (*step.reads, *step.holds) if read in last_use})
         for number, step in enumerate(self.steps):
             if step.regroups and self.execution.batch == 1:
-                step = step._replace(is_view=True, passes=True)  # noqa: PLW2901
+                step = structs.replace(step, is_view=True, passes=True)  # noqa: PLW2901
             self.values.append(self._run_step(step))
             self.ledger.release(*(self.values[place].thing for place, last in last_use.items() if last == number))
         return self.values[-1]

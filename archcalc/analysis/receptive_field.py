@@ -8,9 +8,8 @@ reads as such, and an input of integers has none. Where branches meet, the field
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, read_axis, unite_axes
 from archcalc.analysis.facts import LayerFacts
@@ -24,7 +23,7 @@ from archcalc.numbers.bounds import Unknown
 __all__ = ["AxisField", "Field", "Path", "ReceptiveFields", "fold_receptive_fields", "fold_shortest_fields"]
 
 
-class Path(NamedTuple):
+class Path(Struct, frozen=True, gc=False):
     """What units of an edge see of one input, along each axis that may hold positions.
 
     `places` are these axes of the input. `features` are those among them that hold channels or features; None while no
@@ -158,7 +157,7 @@ def _decided(path: Path, axis: int, firm: bool) -> Path:
     if path.firm or (path.features is not None and not firm):
         return path
     along = [place for place, field in zip(path.places, path.axes, strict=True) if _lies_along(field, axis)]
-    return path._replace(features=(along[0],), firm=firm) if len(along) == 1 else path
+    return structs.replace(path, features=(along[0],), firm=firm) if len(along) == 1 else path
 
 
 def _lies_along(field: AnyAxis, axis: int) -> bool:
@@ -171,7 +170,7 @@ def _lies_along(field: AnyAxis, axis: int) -> bool:
 @lru_cache(maxsize=4096)
 def _through(path: Path, reads: tuple[Read, ...], output: Shape) -> Path:
     axes = [_through_axis(before, reads, output) for before in path.axes]
-    return path._replace(axes=tuple(axes))
+    return structs.replace(path, axes=tuple(axes))
 
 
 def _through_axis(before: AnyAxis, reads: tuple[Read, ...], output: Shape) -> AnyAxis:
@@ -185,7 +184,7 @@ def _stamped(path: Path, edge: int) -> Path:
     """The path with the layer's own edge where it made units see alike."""
     if all(not isinstance(axis, AxisField) or HERE not in _origins(axis) for axis in path.axes):
         return path
-    return path._replace(axes=tuple([_with_origin(axis, edge) for axis in path.axes]))
+    return structs.replace(path, axes=tuple([_with_origin(axis, edge) for axis in path.axes]))
 
 
 def _origins(axis: AxisField) -> tuple[int | None, ...]:
@@ -226,20 +225,20 @@ def links_that_share(
 @lru_cache(maxsize=4096)
 def _unite(one: Path, other: Path) -> Path:
     axes = tuple([unite_axes(*pair) for pair in zip(one.axes, other.axes, strict=True)])
-    return _in_common(one, other)._replace(axes=axes)
+    return structs.replace(_in_common(one, other), axes=axes)
 
 
 def _in_common(one: Path, other: Path) -> Path:
     """A path with the features that two paths agree on; those of one, where the other has decided nothing."""
     if one.firm != other.firm or one.features is None or other.features is None:
         return max(one, other, key=lambda path: (path.features is not None, path.firm))
-    return one._replace(features=tuple(place for place in one.features if place in other.features))
+    return structs.replace(one, features=tuple(place for place in one.features if place in other.features))
 
 
 def _narrowest(one: Path, other: Path) -> Path:
     """On every axis, the smaller of the fields."""
     pairs = zip(one.axes, other.axes, strict=True)
-    return _in_common(one, other)._replace(axes=tuple(_smaller(*pair) for pair in pairs))
+    return structs.replace(_in_common(one, other), axes=tuple(_smaller(*pair) for pair in pairs))
 
 
 def _smaller(one: AnyAxis, other: AnyAxis) -> AnyAxis:
@@ -290,7 +289,7 @@ def _field_of_input(paths: Paths, roles: dict[str, set[tuple[int, ...]]]) -> Fie
     if path.features is not None:
         return _positions(path, set())
     hidden = {place for places in roles[path.source] for place in places} or {0}
-    return _positions(path._replace(features=tuple(hidden)), set())
+    return _positions(structs.replace(path, features=tuple(hidden)), set())
 
 
 def _positions(path: Path, roles: set[tuple[int, ...]]) -> Field | Unknown | None:

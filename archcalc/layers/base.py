@@ -73,7 +73,7 @@ class Product(Struct, frozen=True, gc=False):
 RESULT = -1  # in place of the number of what a step reads
 
 
-class Piece(NamedTuple):
+class Piece(Struct, frozen=True, gc=False):
     """Some memory: a shape of values, by default of the dtype of the layer's output and once for each sample.
 
     `wide` values have at least 32 bits, as PyTorch keeps the statistics of values that have fewer. Of `joined` ones the
@@ -93,7 +93,7 @@ class Piece(NamedTuple):
         return (batch, *self.shape) if self.per_sample else self.shape
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True, gc=False):
     """One operation of those that PyTorch runs for a layer: the memory that it takes, and keeps for its backward pass.
 
     `reads`: the layer's inputs by number, then the results of the steps before, and parameters and buffers by name.

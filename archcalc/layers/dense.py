@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from msgspec import structs
+
 from archcalc.arithmetic import product, whole
 from archcalc.layers.base import (
     FLOATING,
@@ -205,7 +207,7 @@ def multiply_rows(
         matrices = Piece((product(rows[:-1]), rows[-1], features), joined=len(rows) > 1)
         matrices = matrices if len(rows) > 1 else Piece(shape)
         steps = [Step(gives=matrices, is_view=True, passes=True, layout="regrouped")]
-        found = matrices._replace(shape=(*matrices.shape[:-1], output[-1]))
+        found = structs.replace(matrices, shape=(*matrices.shape[:-1], output[-1]))
     steps += [
         Step((1, "weight"), found, multiplies=True),
         Step((2,), is_view=True, passes=True, layout="refolded"),

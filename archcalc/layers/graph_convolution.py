@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
+from msgspec import structs
+
 from archcalc.arithmetic import POINT, product, whole
 from archcalc.layers.base import (
     FLOATING,
@@ -110,7 +112,7 @@ class GcnConv(Layer):
 
     def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
         first, *others = self.steps(inputs, trainable)
-        return (first._replace(unclear="PyTorch may copy features that do not lie in order"), *others)
+        return (structs.replace(first, unclear="PyTorch may copy features that do not lie in order"), *others)
 
     def _aggregation_steps(self, inputs: Tensors) -> tuple[Step, ...]:
         """A full adjacency multiplies the features of each sample; a sparse one those of all, put side by side."""
@@ -161,7 +163,7 @@ class GraphReadout(Layer):
             return (Step(passes=summed, expands=1 if summed else None),)
         # Where the largest values are, how many they are, the gradient for each of them, and the gradient.
         value, output = Piece(inputs[0].shape), Piece(self.output_shape(inputs))
-        found = (value._replace(dtype="bool"), output._replace(dtype="int64"), output, value)
+        found = (structs.replace(value, dtype="bool"), structs.replace(output, dtype="int64"), output, value)
         return (Step(keeps=(0, RESULT), backward=found),)
 
     def module(self, inputs: Tensors) -> Module:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from msgspec import structs
+
 from archcalc.arithmetic import POINT, SAME_FOR_ALL, Window, maximum
 from archcalc.layers.base import (
     Count,
@@ -114,7 +116,7 @@ def pairwise(inputs: Tensors, step: Step) -> Steps:
     """The first two inputs, then each further one with the result so far."""
     last, steps = 0, []
     for number in range(1, len(inputs)):
-        steps.append(step._replace(reads=(last, number), gives=Piece(broadcast(inputs[: number + 1]))))
+        steps.append(structs.replace(step, reads=(last, number), gives=Piece(broadcast(inputs[: number + 1]))))
         last = len(inputs) + number - 1
     return tuple(steps)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from archcalc.arithmetic import product
 from archcalc.layers.base import (
@@ -110,7 +110,7 @@ class BatchNorm(Normalization):
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         # At inference the CPU makes no statistics, and the device `meta` does all the same.
         channel = Piece(inputs[0].shape[:1], per_sample=False, wide=True)
-        return (self.standardize(inputs, channel)._replace(makes=(0,)),)
+        return (structs.replace(self.standardize(inputs, channel), makes=(0,)),)
 
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape
@@ -241,13 +241,13 @@ class InstanceNorm(Normalization):
         ordered = 1 + len(repeated)  # the place of the input in order
         kept = [place for place, name in zip(places, repeated, strict=True) if name != "bias"]
         statistics = [place for place, name in zip(places, repeated, strict=True) if name in running]
-        values, statistic = Piece(inputs[0].shape, joined=True), channel._replace(wide=True)
+        values, statistic = Piece(inputs[0].shape, joined=True), structs.replace(channel, wide=True)
         normalize = Step((ordered, *places), values, keeps=(ordered, *kept), beside=(statistic,) * 2)
         steps = [Step((name,), channel) for name in repeated]
-        steps += [Step(is_view=True, passes=True, layout="ordered"), normalize._replace(makes=(ordered,))]
+        steps += [Step(is_view=True, passes=True, layout="ordered"), structs.replace(normalize, makes=(ordered,))]
         places = (*places, ordered)
         if training:
-            steps += [Step((place,), channel._replace(per_sample=False), holds=places) for place in statistics]
+            steps += [Step((place,), structs.replace(channel, per_sample=False), holds=places) for place in statistics]
         return (*steps, Step((ordered + 1,), holds=places, is_view=True, passes=True, layout="regrouped"))
 
     def module(self, inputs: Tensors) -> Module:

@@ -5,6 +5,8 @@ raise TypeError, so that they cannot be taken for exact by mistake. What can be 
 here, which keep the direction of a bound and the reasons for it. Values are never negative unless a function says so.
 """
 
+from __future__ import annotations  # without it, unions of generic types are made at every start
+
 from collections.abc import Callable, Iterable, Mapping
 from operator import truediv
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, cast

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from math import ceil
 from typing import Any, NamedTuple
 
 from networks import Drawn
@@ -13,7 +14,7 @@ from archcalc.numbers.bounds import Unknown, known
 from archcalc.spec.document import parse
 from surfaces.runner import loaded
 
-TRIES = 20
+TRIES = 20  # by network, shared among its questions
 DECIMALS = [0.1, 0.3, 0.35, 0.5, 0.7, 0.75, 1.0, 1.1, 1.4, 1.5, 2.0, 2.3, 2.9, 1 / 3]
 
 
@@ -26,15 +27,15 @@ class Question(NamedTuple):
 
 def check_formula(drawn: Drawn) -> None:
     """With a letter for every size of every input, and with every variable that is a number."""
-    network, choice = loaded(drawn), random.Random(drawn.text)
-    for question in questions(network):
+    choice, asked = random.Random(drawn.text), [*questions(loaded(drawn))]
+    for question in asked:
         try:
             formula = find_formula(
                 parse(drawn.text), question.variables, dict(drawn.variables), question.inputs, drawn.training, "N"
             )
         except (UsageError, SpecError):
             continue  # as a repeat that depends on a symbol
-        for _ in range(TRIES):
+        for _ in range(ceil(TRIES / len(asked))):
             check_value(drawn, formula, question, choice)
 
 
