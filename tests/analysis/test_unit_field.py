@@ -162,6 +162,7 @@ def test_local_and_global_are_told_apart() -> None:
     }
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", [n for n in archcalc.shipped_specs() if not n.startswith(("gcn", "dense_"))])
 def test_every_spec_has_a_unit_that_sees(name: str) -> None:
     network = archcalc.load(name)

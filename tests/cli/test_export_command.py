@@ -35,15 +35,21 @@ def test_source_is_written_to_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "model.py").read_text("utf-8") == archcalc.load("lenet5").to_source()
 
 
+def test_onnx_is_written(tmp_path: Path) -> None:
+    assert export("dense_3x3", "-o", f"{tmp_path}/model.onnx") == ""
+    model = onnx.load(tmp_path / "model.onnx")
+    onnx.checker.check_model(model)
+    assert model.graph.output[0].name == "hidden"
+
+
 @pytest.mark.parametrize("more", [["-o", "model.onnx"], ["-o", "model.ONNX"], ["-o", "model", "--to", "onnx"]])
 def test_onnx_by_the_name_of_the_file_or_by_option(
     more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("archcalc.pytorch.onnx.to_onnx", lambda network: network.name.encode())
     assert export("dense_3x3", *more) == ""
-    model = onnx.load(tmp_path / more[1])
-    onnx.checker.check_model(model)
-    assert model.graph.output[0].name == "hidden"
+    assert (tmp_path / more[1]).read_text("utf-8") == archcalc.load("dense_3x3").name
 
 
 def test_source_may_have_any_name(tmp_path: Path) -> None:

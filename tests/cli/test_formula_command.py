@@ -69,20 +69,25 @@ def test_latex_and_markdown() -> None:
     assert "| conv.1 | conv2d | C×56×56 | 9·C² | 28,224·C² |\n" in markdown
 
 
-@pytest.mark.parametrize("format_name", ["plain", "markdown", "latex", "json"])
 @pytest.mark.parametrize("layers", [None, ["up1"]])
-def test_conditions_are_in_every_format(format_name: str, layers: list[str] | None) -> None:
+def test_conditions_are_in_every_format(layers: list[str] | None) -> None:
     formula = archcalc.formula("unet", inputs={"image": (1, "H", "W")})
-    assert any(form in render(formula, format_name, layers) for form in ("H ≥ 92", "H >= 92", r"H \geq 92"))
+    for format_name, form in (
+        ("plain", "H ≥ 92"),
+        ("markdown", "H ≥ 92"),
+        ("latex", r"H \geq 92"),
+        ("json", "H >= 92"),
+    ):
+        assert form in render(formula, format_name, layers)
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 120])
 @pytest.mark.parametrize("layers", [None, ["C1", "C3", "F6"]])
-def test_no_line_is_wider_than_the_terminal(width: int, layers: list[str] | None) -> None:
+def test_no_line_is_wider_than_the_terminal(layers: list[str] | None) -> None:
     formula = archcalc.formula("lenet5", inputs={"image": (1, "H", "W")}, batch="N")
-    lines = render(formula, "plain", layers, Style(width)).splitlines()
-    assert [line for line in lines if len(line) > width] == []
-    assert "10,080" in "".join(lines)
+    for width in (40, 60, 80, 120):
+        lines = render(formula, "plain", layers, Style(width)).splitlines()
+        assert [line for line in lines if len(line) > width] == []
+        assert "10,080" in "".join(lines)
 
 
 def test_a_long_formula_is_broken_between_terms() -> None:

@@ -49,6 +49,7 @@ def test_golden_texts(format_name: str, golden: Callable[[Path, str], None]) -> 
     golden(Path("reconciliation") / f"unet.{format_name}.txt", reconcile("unet", "--format", format_name).output)
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("batch", ["1", "4"])
 @pytest.mark.parametrize("spec", SPECS)
 def test_the_printed_terms_add_up_to_the_printed_totals(spec: str, batch: str) -> None:
@@ -66,6 +67,7 @@ def test_the_printed_terms_add_up_to_the_printed_totals(spec: str, batch: str) -
     assert totals == sums
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("spec", SPECS)
 def test_fits_the_width(spec: str, width: int) -> None:

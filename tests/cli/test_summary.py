@@ -35,6 +35,7 @@ def test_columns_add_up_to_the_totals(spec: str) -> None:
         assert sum(int(row[name]) for row in rows) == getattr(totals, name)
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_format_of_every_spec_with_every_column(spec: str, format_name: str) -> None:

@@ -22,6 +22,8 @@ from archcalc.numbers.bounds import AtLeast
 from archcalc.report.text_table import shortened
 from archcalc.report.units import mebibytes
 
+pytestmark = pytest.mark.usefixtures("bundled_graphviz")
+
 SPECS = sorted(archcalc.shipped_specs())
 CHAIN = (
     'name = "chain"\ninputs.image = [1, 8, 8]\n'
@@ -49,11 +51,13 @@ def test_dot_text(spec: str, look: dict[str, object], golden: Callable[[Path, st
     golden(Path("diagram", f"{spec}.dot"), archcalc.load(spec).to_dot(**look))
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 def test_the_same_spec_gives_the_same_text(spec: str) -> None:
     assert archcalc.load(spec).to_dot() == archcalc.load(spec).to_dot()
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_folding_keeps_totals(spec: str, depth: int) -> None:
@@ -65,6 +69,7 @@ def test_folding_keeps_totals(spec: str, depth: int) -> None:
     assert sum(len(tile.layers) * copies for tile, copies in tiles) == len(network.layers)
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_layer_and_every_edge_is_drawn(spec: str) -> None:
     network = archcalc.load(spec)
@@ -104,6 +109,7 @@ def test_blocks_that_differ_stay_apart() -> None:
         assert found[0] == copies[0], spec
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 def test_what_is_too_much_is_folded_and_the_picture_says_so(spec: str) -> None:
     picture = draw(archcalc.load(spec), Look())
@@ -241,6 +247,7 @@ def test_memory_that_is_a_lower_bound_says_so() -> None:
     assert "≥ " in svg
 
 
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", SPECS)
 def test_whatever_check_finds_is_coloured(name: str) -> None:
     """Every layer of every finding, those in copies too, and no other."""

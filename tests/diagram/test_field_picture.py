@@ -118,14 +118,15 @@ def test_strips_are_the_fields() -> None:
     )
 
 
-@pytest.mark.parametrize("style", ["color", "paper", "dark"])
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", [n for n in archcalc.shipped_specs() if not n.startswith(("gcn", "dense_"))])
-def test_every_spec_is_well_formed_and_safe(name: str, style: str) -> None:
-    found = archcalc.load(name).receptive_field()
-    drawing = draw_unit_field(found, style)
-    check_safe(drawing)
-    assert drawing == draw_unit_field(archcalc.load(name).receptive_field(), style)
-    assert any(f"unit {','.join(map(str, found.last.unit))} of" in text for text in texts(drawing))
+def test_every_spec_is_well_formed_and_safe(name: str) -> None:
+    found, again = (archcalc.load(name).receptive_field() for _ in range(2))
+    for style in ("color", "paper", "dark"):
+        drawing = draw_unit_field(found, style)
+        check_safe(drawing)
+        assert drawing == draw_unit_field(again, style)
+        assert any(f"unit {','.join(map(str, found.last.unit))} of" in text for text in texts(drawing))
 
 
 def test_labels_are_apart() -> None:

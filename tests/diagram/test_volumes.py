@@ -28,15 +28,16 @@ def chain(*layers: str, shape: str = "[3, 32, 32]") -> archcalc.Network:
     return archcalc.loads(f'name = "x"\ninputs.image = {shape}\nlayers = [\n{chr(10).join(layers)}\n]')
 
 
-@pytest.mark.parametrize("style", ["color", "paper", "dark"])
+@pytest.mark.every_spec
 @pytest.mark.parametrize("name", [name for name in archcalc.shipped_specs() if name not in GRAPHS])
-def test_every_spec_is_well_formed_and_safe(name: str, style: str) -> None:
-    network = archcalc.load(name)
-    drawing = network.to_volumes_svg(style)
-    check_safe(drawing)
-    assert drawing == archcalc.load(name).to_volumes_svg(style)
+def test_every_spec_is_well_formed_and_safe(name: str) -> None:
+    network, again = archcalc.load(name), archcalc.load(name)
     shapes = {"×".join(map(str, volume.shape)) for volume in volume_row(network).volumes}
-    assert shapes <= {text.split(" (")[0] for text in texts(drawing)}
+    for style in ("color", "paper", "dark"):
+        drawing = network.to_volumes_svg(style)
+        check_safe(drawing)
+        assert drawing == again.to_volumes_svg(style)
+        assert shapes <= {text.split(" (")[0] for text in texts(drawing)}
 
 
 @pytest.mark.parametrize("name", GRAPHS)
