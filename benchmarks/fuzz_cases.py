@@ -1,218 +1,92 @@
-"""Commands that nobody would write, by number: mutated, random and hostile specs, all options, right and wrong."""
+"""Commands that nobody would write, by number: mutated, random and hostile files, all options, right and wrong."""
 
 import random
 import re
+from base64 import b64decode
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from fuzz_arguments import STRANGE, arguments_of, command_name, facts_of
 from networks import network_of
 
 import archcalc
-from archcalc.cli import COMMANDS
-from archcalc.devices import shipped_devices
+from archcalc.layers import LAYER_TYPES
 
 SHIPPED = {name: Path(path).read_text("utf-8") for name, path in archcalc.shipped_specs().items()}
 SMALL = [name for name, text in SHIPPED.items() if len(text) < 2500]
-# Letters that a terminal, a page, a spreadsheet, a path or a parser takes for more than letters.
-STRANGE = (
-    "\\u001b[2J",
-    "\\u009b31m",
-    "\\u007f",
-    "\\n",
-    "\\t",
-    "\\u202e",
-    "\\u200b",
-    "\\ue000",
-    "=1+1",
-    "+x",
-    "-x",
-    "@x",
-    "<b>",
-    "&amp;",
-    "'",
-    '\\"',
-    "]]>",
-    "{{ 7 * 7 }}",
-    "$x$",
-    "%s",
-    "{0}",
-    "\\\\",
-    "/",
-    "..",
-    "|",
-    "`",
-    "#",
-    ":",
-    ",",
-    ";",
-    "a" * 200,
-    "層",
-    "🦊",
-    "é",
-    "\\u0301" * 9,
-    "__init__",
-    "class",
-    "None",
-    "training",
-    "index",
-    "input",
-    "0",
-    "-1",
-)
 VALUES = (
-    "0",
-    "1",
-    "-1",
-    "2",
-    "3",
-    "7",
-    "255",
-    "256",
-    "99999",
-    "10000000000",
-    "0.5",
-    "1e308",
-    "-0.0",
-    "nan",
-    "inf",
-    "true",
-    "false",
-    '""',
-    '"same"',
-    '"valid"',
-    "[]",
-    "[1]",
-    "[2, 2]",
-    "[1, 2, 3]",
-    "{}",
-    '"width"',
-    '"training"',
-    '"index"',
-    '"1 / 0"',
-    '"2 ** 9"',
-    '"max(3, 4)"',
-    "1979-05-27",
-    "0x7f",
-    '"input"',
-    '["a", "b"]',
-    "[[1, 1], [2, 2]]",
-    '"relu"',
-    '"gelu"',
-    "9" * 30,
+    *"0 1 -1 2 3 7 255 256 99999 10000000000 0.5 1e308 -0.0 nan inf true false [] [1] {} 1979-05-27 0x7f".split(),  # noqa: SIM905
+    *'"" "same" "valid" "width" "training" "index" "input" "relu" "gelu" "1/0" "2**9" "max(3,4)"'.split(),  # noqa: SIM905
+    *("[2, 2]", "[1, 2, 3]", '["a", "b"]', "[[1, 1], [2, 2]]", "9" * 30),
 )
-PARTS = {
-    "summary": ["--batch 3", "--depth 1", "--counting fvcore", "--columns name,type,fields,macs", "--format F"],
-    "explain": [],
-    "reconcile": ["--target 1.2G", "--batch 2", "--format F"],
-    "formula": ["--symbols width", "--layers", "--batch N", "--format F"],
-    "memory": ["--batch 2", "--dtype float16", "--optimizer adam", "--fits 1GiB", "--depth 1", "--format F"],
-    "diagram": [
-        "--depth 1",
-        "--depth all",
-        "--show parameters",
-        "--heat macs",
-        "--direction LR",
-        "--style paper",
-        "--volumes",
-        "--every-copy",
-        "--to dot",
-        "--to svg",
-        "-o O.svg",
-        "-o O.dot",
-        "-o O.pdf",
-    ],
-    "report": ["-o O.html", "--batch 2", "--bench B"],
-    "watch": [],
-    "export": ["--to source", "-o O.py"],
-    "compare": ["--depth 1", "--differences", "--batch 2", "--format F", "--counting ptflops"],
-    "check": [
-        "--select W",
-        "--ignore P201",
-        "--strict",
-        "--max parameters=1M",
-        "--min macs=1G",
-        "--format F",
-        "--batch 2",
-    ],
-    "range": ["--format F"],
-    "verify": ["--device meta", "--fields none", "--no-memory", "--differences", "--format F"],
-    "receptive-field": ["--layer L", "--unit 0,0", "--unit 3", "--depth 1", "--style dark", "--format F", "-o O.svg"],
-    "bench": ["--batch 0", "--dtype S"],
-    "roofline": ["--device D", "--dtype float16", "--batch 2", "--depth 1", "--format F", "--list-devices", "-o O.svg"],
-    "layers": [],
-    "specs": ["--paths"],
-    "schema": [],
-}
-# What would serve a page, or measure, until somebody ends it.
-ENDS = {"watch": ("--port", "99999"), "bench": ("--device", "nowhere")}
-FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json", "text", "github")
-SLOW = {"verify": 40, "bench": 40, "report": 6, "diagram": 2}  # one in so many of a command's turns is run
-COMMON = (
-    "--training",
-    "--set width=2",
-    "--set S",
-    "--input image=3x32x32",
-    "--input I",
-    "--help",
-    "--bogus",
-    "--batch 10",
+DEVICE = """name = "A device"
+bytes_per_second = 3.35e12
+memory_bytes = 80e9
+source = "its datasheet"
+[operations_per_second]
+float32 = 67e12
+float16 = 989.5e12
+"""
+BENCH = """{"rows": [{"network": "A", "batch": 8, "dtype": "float32", "status": "measured",
+"seconds": {"median": 0.0123, "ci_low": 0.012, "ci_high": 0.0125}},
+{"network": "B", "batch": 8, "dtype": "float32", "status": "out of memory", "seconds": null}]}"""
+IMAGE = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEUlEQVR4nGP4z8AARAxg8j8AG/ID/fPnS7EAAAAASUVORK5CYII="
 )
+
+
+facts, random_network = lru_cache(100)(facts_of), lru_cache(2)(network_of)
+RUN = ("verify", "bench", "export")  # commands that may run the network
+TINY = "conv_2x2_on_3x3 dense_3x3 dense_mnist lenet5 lenet5_1998 mnist_cnn gcn_classifier".split()  # noqa: SIM905
 
 
 class Case(NamedTuple):
-    """A command, and the spec that it reads as `net.toml`."""
+    """A command, and the files that it can name; the first is the spec."""
 
     arguments: list[str]
-    text: str
+    files: dict[str, bytes]
+
+    @property
+    def text(self) -> str:
+        return self.files["net.toml"].decode("utf-8", "replace")
 
 
 def case(number: int) -> Case:
     """The command of a number; the same for the same number and the same shipped specs."""
     rng = random.Random(number)
-    text = _text(rng, number)
-    turns = [name for name in COMMANDS if rng.randrange(SLOW.get(name, 1)) == 0]
-    command = rng.choice(turns)
-    arguments = [command, *_subject(rng, command), *ENDS.get(command, ())]
-    for option in rng.sample(PARTS[command], min(len(PARTS[command]), rng.choice((0, 1, 1, 2, 3)))):
-        arguments += option.split()
-    if rng.random() < 0.25:
-        arguments += rng.choice(COMMON).split()
-    return Case([_filled(rng, part) for part in arguments], text)
+    name = command_name(rng)
+    base, mutations = _base(rng, number, name in RUN)
+    text = _mutated(rng, base, mutations)
+    arguments = arguments_of(rng, name, facts(base))
+    others = {"device.toml": DEVICE, "bench.json": BENCH}
+    texts = {"net.toml": text} | {
+        name: _mutated(rng, other, rng.choice((0, 0, 1, 2))) for name, other in others.items()
+    }
+    files = {name: content.encode("utf-8", "surrogateescape") for name, content in texts.items()}
+    return Case(arguments, {**files, "image.png": _damaged(rng, IMAGE)})
 
 
-def _subject(rng: random.Random, command: str) -> list[str]:
-    if command in ("layers", "schema"):
-        return [rng.choice(("conv2d", "nothing", "S"))] * (rng.random() < 0.3)
-    spec = rng.choice(("net.toml",) * 12 + ("lenet5", "S", "", ".", "/dev/null", "net.toml:width=2"))
-    others = [rng.choice(("lenet5", "mnist_cnn", "net.toml", "net.toml:S=1"))] if command == "compare" else []
-    named = [rng.choice(("conv", "relu", "S", "C1"))] if command == "explain" and rng.random() < 0.3 else []
-    return [spec, *others, *named]
+def _base(rng: random.Random, number: int, tiny: bool) -> tuple[str, int]:
+    """A spec that is right, and how often to change it."""
+    if rng.random() < 0.4 and (drawn := random_network(number // 20)):
+        return drawn.text, rng.choice((0, 0, 0, 1, 2))
+    known = rng.choice((TINY, TINY, SMALL))
+    return SHIPPED[rng.choice(TINY if tiny else known)], rng.choice((0, 0, 0, 1, 1, 2, 4))
 
 
-def _filled(rng: random.Random, part: str) -> str:
-    """An argument with its letters for what is chosen."""
-    if part == "F":
-        return rng.choice(FORMATS)
-    if part == "D":
-        return rng.choice((*shipped_devices(), "nothing", "net.toml", "S"))
-    if part in ("L", "S", "I", "B", "S=1") or "S" in part.rsplit(":", maxsplit=1)[-1][:1]:
-        strange = rng.choice(STRANGE).encode().decode("unicode_escape", "ignore").replace("\0", "")
-        return f"{strange}={rng.randrange(9)}" if part in ("S=1", "I") else part.replace("S", strange)
-    return part.replace("O.", f"out{rng.randrange(2)}.")
-
-
-def _text(rng: random.Random, number: int) -> str:
-    kind = rng.randrange(10)
-    if kind < 3 and (drawn := network_of(number)):
-        text = drawn.text
-        mutations = rng.choice((0, 0, 1, 2))
-    else:
-        name = rng.choice(SMALL if kind < 8 else [*SHIPPED])
-        text, mutations = SHIPPED[name], rng.choice((1, 1, 2, 3, 6))
+def _mutated(rng: random.Random, text: str, mutations: int) -> str:
     for _ in range(mutations):
         text = rng.choice(MUTATIONS)(rng, text)
     return text
+
+
+def _damaged(rng: random.Random, content: bytes) -> bytes:
+    damaged = bytearray(content)
+    for _ in range(rng.choice((0, 0, 1, 5))):
+        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+    return bytes(damaged)
 
 
 # mutations of a text
@@ -261,24 +135,12 @@ def _key(rng: random.Random, found: str) -> str:
 
 
 MUTATIONS = (
-    _without_line,
-    _line_again,
-    _cut,
-    _other_letter,
+    lambda rng, text: rng.choice((_without_line, _line_again, _cut, _other_letter))(rng, text),
     _replaced(r"\b\d+\b", lambda rng, _: rng.choice(VALUES)),
     _replaced(r"\b\d+\b", lambda rng, _: str(rng.randrange(12))),
     _replaced(r'"[^"\n]*"', _strange),
     _replaced(r'"[^"\n]*"', lambda rng, _: rng.choice(VALUES)),
-    _replaced(r'(?<=type = )"\w+"', lambda rng, _: f'"{rng.choice(TYPES)}"'),
+    _replaced(r'(?<=type = )"\w+"', lambda rng, _: f'"{rng.choice([*LAYER_TYPES, "nothing"])}"'),
     _replaced(r"\b\w+ =", _key),
     _replaced(r"(?m)^inputs\.\w+|(?<=\[inputs\]\n)\w+", lambda rng, _: f'inputs."{rng.choice(STRANGE)}"'),
 )
-
-
-def _types() -> list[str]:
-    from archcalc.layers import LAYER_TYPES
-
-    return [*LAYER_TYPES, "nothing"]
-
-
-TYPES = _types()

@@ -4,10 +4,11 @@
     python benchmarks/fuzz_commands.py --summary fuzz.jsonl
     python benchmarks/fuzz_commands.py 17:18 --show          # one command again
 
-Every number is a command (fuzz_cases.py). It runs in a process that has imported archcalc and holds a few hundred
-commands, each with a limit of time and of memory; one in a hundred in a process of its own, as a user starts it. What
-it prints, and the files that it writes, are looked through for letters that steer a terminal. The log has a line for
-each fault, and one for each chunk that is done; started again with the same log, it goes on.
+Every number is a command (fuzz_cases.py). It runs in a process that has imported all that commands need and holds a
+few hundred of them, each with a limit of time and of memory; one in five hundred in a process of its own, as a user
+starts it. What it prints, and the files that it writes, are looked through for letters that steer a terminal. The log
+has a line for each fault, and one for each chunk that is done, with how the commands ended; started again with the same
+log, it goes on. Heavy commands are drawn less often, and the mean is some 15 ms of a CPU.
 """
 
 import argparse
@@ -20,12 +21,15 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,9 +43,19 @@ from archcalc.cli import main  # noqa: E402
 
 CHUNK = 200
 SECONDS, MEMORY = 15, 2 * 2**30  # that a command may take at most
-OWN_PROCESS = 100  # one command in so many
+OWN_PROCESS = 500  # one command in so many
+# What commands import is imported once, before the processes part; each would do it again.
+WARM = (
+    "report lenet5 -o a.html",
+    "formula lenet5 --input image=1xHxW",
+    "verify lenet5",
+    "bench lenet5 --seconds 0.001",
+    "export lenet5 -o a.onnx",
+)
 TEXT_FILES = (".svg", ".dot", ".py", ".html")
 CODES = (0, 1, 2)
+NOTHING = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # what commands read from standard input
+PLAIN = dict.fromkeys(map(ord, "\n\t\xa0"))
 
 
 class Outcome(NamedTuple):
@@ -62,6 +76,7 @@ def run_here(arguments: list[str]) -> Outcome:
     output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     code: object = 0
     sys.argv = ["archcalc", *arguments]
+    sys.stdin = NOTHING
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         try:
             main()
@@ -81,7 +96,7 @@ def run_alone(arguments: list[str]) -> Outcome:
     return Outcome(done.returncode, *(text.decode("utf-8", "replace") for text in (done.stdout, done.stderr)))
 
 
-def faults_of(outcome: Outcome, folder: Path) -> list[Fault]:
+def faults_of(outcome: Outcome, written: Iterable[Path]) -> list[Fault]:
     """What is wrong with what came out, and with the files that were written."""
     found = []
     if "Traceback" in outcome.errors:
@@ -95,33 +110,33 @@ def faults_of(outcome: Outcome, folder: Path) -> list[Fault]:
     elif outcome.code not in CODES:
         found.append(Fault(f"exit code {outcome.code}", outcome.errors))
     texts = {"output": outcome.output, "errors": outcome.errors}
-    texts |= {path.suffix: path.read_text("utf-8", "replace") for path in folder.iterdir() if path.suffix in TEXT_FILES}
+    texts |= {path.suffix: path.read_text("utf-8", "replace") for path in written}
     for place, text in texts.items():
-        if strange := {letter for letter in re.sub(r"[\n\t\xa0]", "", text) if not letter.isprintable()}:
-            found.append(Fault(f"raw {min(strange)!a} in {place}", text[:2000]))
+        letters = text.translate(PLAIN)
+        if not letters.isprintable():
+            strange = min(letter for letter in letters if not letter.isprintable())
+            found.append(Fault(f"raw {strange!a} in {place}", text[:2000]))
     return found
 
 
-def run(number: int, folder: Path) -> tuple[Case, list[Fault]]:
+def run(number: int, chosen: Case, folder: Path) -> tuple[Outcome, list[Fault]]:
     """The command of a number in an empty folder."""
-    chosen = case(number)
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (folder / "net.toml").write_text(chosen.text, "utf-8", "surrogateescape")
-    arguments = [part.replace("\0", "") for part in chosen.arguments]
-    alone = number % OWN_PROCESS == 0
-    try:
-        outcome = run_alone(arguments) if alone else run_here(arguments)
-    finally:
-        (folder / "net.toml").unlink(missing_ok=True)
-    return chosen, faults_of(outcome, folder)
+    for name, content in chosen.files.items():
+        (folder / name).write_bytes(content)
+    outcome = (run_here if number % OWN_PROCESS else run_alone)(chosen.arguments)
+    binary = "onnx" in chosen.arguments  # whatever the name of its file
+    written = [path for path in folder.iterdir() if path.suffix in TEXT_FILES and not binary]
+    return outcome, faults_of(outcome, written)
 
 
-def limit_memory(command: str) -> None:
+def limit_memory(arguments: list[str]) -> None:
     """For what the command adds; PyTorch alone maps more than any limit."""
+    torch = arguments[0] in ("bench", "verify", "export")
     with open("/proc/self/statm", encoding="ascii") as file:
         mapped = int(file.read().split()[0]) * resource.getpagesize()
-    limit = resource.RLIM_INFINITY if command in ("bench", "verify") else mapped + MEMORY
+    limit = resource.RLIM_INFINITY if torch else mapped + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
@@ -132,31 +147,41 @@ class Chunk:
         self.log = log
 
     def work(self, numbers: range, place: Any) -> None:
-        import signal
-
+        """All of them, while none takes the process with it."""
+        ends: Counter[str] = Counter()
+        times: Counter[str] = Counter()
         with tempfile.TemporaryDirectory() as name:
             os.chdir(name)
             for number in numbers:
                 place.value = number
-                signal.setitimer(
-                    signal.ITIMER_REAL, 4 * SECONDS
-                )  # of a clock that others stop, too; it ends the process
-                limit_memory(case(number).arguments[0])
+                signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS)  # others use the machine, too; it ends the process
                 start = time.process_time()
-                chosen, found = run(number, Path(name))
-                seconds = time.process_time() - start
-                gc.collect()  # which archcalc leaves to the end of its process
-                gc.enable()
-                if seconds > SECONDS:
-                    found.append(Fault(f"slow: {chosen.arguments[0]}", f"{seconds:.1f} s"))
-                for fault in found:
-                    note(self.log, number=number, **fault._asdict(), arguments=chosen.arguments, text=chosen.text)
+                command, code = self.one(number, Path(name))
+                ends[f"{command} {code}"] += 1
+                times[command] += round(time.process_time() - start, 3)
                 place.value = number + 1
             os.chdir("/")
+        note(self.log, ends=ends, times=times, seconds=round(sum(os.times()[:4]), 2))
+
+    def one(self, number: int, folder: Path) -> tuple[str, object]:
+        """How a command ended, with its faults in the log."""
+        chosen = case(number)
+        limit_memory(chosen.arguments)
+        start = time.process_time()
+        outcome, found = run(number, chosen, folder)
+        seconds = time.process_time() - start
+        gc.collect()  # which archcalc leaves to the end of its process
+        gc.freeze()  # what is left is there for good, and need not be gone through each time
+        gc.enable()
+        if seconds > SECONDS:
+            found.append(Fault(f"slow: {chosen.arguments[0]}", f"{seconds:.1f} s"))
+        for fault in found:
+            note(self.log, number=number, **fault._asdict(), arguments=chosen.arguments, text=chosen.text)
+        return chosen.arguments[0], outcome.code
 
     def run(self, numbers: range) -> None:
         """Until all are done, also where one takes the process with it."""
-        place, start, first = multiprocessing.Value("q", numbers.start), time.monotonic(), numbers.start
+        place, first = multiprocessing.Value("q", numbers.start), numbers.start
         while first < numbers.stop:
             place.value = first
             process = multiprocessing.Process(target=self.work, args=(range(first, numbers.stop), place))
@@ -168,7 +193,7 @@ class Chunk:
                 kind = f"ended: {process.exitcode}: {chosen.arguments[0]}"  # -14 is for time, -9 for memory
                 note(self.log, number=first, kind=kind, message="", arguments=chosen.arguments, text=chosen.text)
                 first += 1
-        note(self.log, done=[numbers.start, numbers.stop], seconds=round(time.monotonic() - start, 1))
+        note(self.log, done=[numbers.start, numbers.stop])
 
 
 def note(log: Path, **line: Any) -> None:
@@ -181,22 +206,25 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 
 def summarize(log: Path) -> None:
-    """How many commands were run, and what was wrong, by kind."""
+    """How many commands were run, how they ended, and what was wrong, by kind."""
     found = lines(log)
-    done = sum(line["done"][1] - line["done"][0] for line in found if "done" in line)
-    seconds = sum(line["seconds"] for line in found if "done" in line)
-    print(f"{done:,} commands in {seconds:,.0f} s of processes")
+    ends, times = (sum((Counter(line.get(key, {})) for line in found), Counter()) for key in ("ends", "times"))
+    seconds, commands = sum(line["seconds"] for line in found if "ends" in line), max(ends.total(), 1)
+    print(f"{commands:,} commands in {seconds:,.0f} CPU s with their children, {1000 * seconds / commands:.1f} ms each")
+    for command, taken in times.most_common():
+        codes = (f"{end.split()[1]}: {count:,}" for end, count in sorted(ends.items()) if end.split()[0] == command)
+        print(f"{command:16} {taken:9,.2f} s ", *codes)
     kinds = Counter(line["kind"] for line in found if "kind" in line)
-    numbers = {kind: [line["number"] for line in found if line.get("kind") == kind][:5] for kind in kinds}
     for kind, count in kinds.most_common():
-        print(f"{count:7,}  {kind}  {numbers[kind]}")
+        print(f"{count:7,}  {kind}  {[line['number'] for line in found if line.get('kind') == kind][:5]}")
 
 
 def show(numbers: range) -> None:
     for number in numbers:
         with tempfile.TemporaryDirectory() as name:
             os.chdir(name)
-            chosen, found = run(number, Path(name))
+            chosen = case(number)
+            _, found = run(number, chosen, Path(name))
             print(chosen.text, chosen.arguments, *(f"{fault.kind}\n{fault.message}" for fault in found), sep="\n")
             os.chdir("/")
 
@@ -221,8 +249,11 @@ def fuzz() -> None:
     log = options.log.resolve()
     done = {line["done"][0] for line in lines(log) if "done" in line}
     chunks = [range(n, min(n + CHUNK, end)) for n in range(first, end, CHUNK) if n not in done]
-    from concurrent.futures import ThreadPoolExecutor
-
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        for command in WARM:
+            assert run_here(command.split()).code == 0
+    gc.collect()
+    gc.freeze()
     with ThreadPoolExecutor(options.processes) as pool:
         [*pool.map(Chunk(log).run, chunks)]
     summarize(log)
