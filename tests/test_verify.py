@@ -307,6 +307,22 @@ def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.
     ]
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (
+            '{ type = "rbf", out_features = 5 }, '
+            '{ type = "conv1d", out_channels = 2, kernel_size = 1, connections = [[0], [1]] }'
+        ),
+        '{ type = "graph_readout" }, { type = "batch_norm", track_running_stats = false }',
+    ],
+)
+def test_sizes_are_run_with_maps_that_are_there_and_with_several_samples(layers: str) -> None:
+    found = verify(archcalc.loads(f'name = "x"\ninputs.x = [2, 3]\nlayers = [{layers}]'))
+    assert found.agrees, described(found)
+    assert any(row.question == "working sizes" for row in found.rows)
+
+
 def test_the_first_layer_that_differs_is_named_and_the_rest_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every later layer is built for a shape that does not come."""
     changed("output_shape", lambda shape: larger(shape, 0))(monkeypatch, AvgPool2d)

@@ -10,9 +10,17 @@ from typing import NamedTuple
 
 from archcalc.analysis.execution import Execution, Key, Operation, Target, regroup
 from archcalc.analysis.ledger import Thing
-from archcalc.analysis.strides import Laid, Strides, elementwise, in_order, inverse, is_in_order, permuted
+from archcalc.analysis.strides import (
+    Laid,
+    Strides,
+    elementwise,
+    in_order,
+    inverse,
+    is_in_order,
+    permuted,
+    regrouped,
+)
 from archcalc.analysis.strides import gradient as gradient_strides
-from archcalc.layers.base import Step
 
 OUT_OF_ORDER = "PyTorch may copy its gradient, since devices differ in how gradients lie behind a permute"
 
@@ -48,11 +56,26 @@ class Backward:
                 self._run_operation(operations[number], self.gradients.pop(number))
 
     def _run_operation(self, operation: Operation, given: Gradient) -> None:
+        if operation.step.unclear and self._shares_weights(operation):
+            self._run_unclear(operation, given)
+            return
         made = [*self._make_gradients(operation, given)]
         self.ledger.empty(operation.thing)
         self.ledger.release(given.thing)
         for target, gradient in zip(operation.targets, made, strict=True):
             self._deliver(target, gradient)
+        self.execution.note(operation.position, "backward")
+
+    def _shares_weights(self, operation: Operation) -> bool:
+        """Whether a weight has a gradient already, of another layer."""
+        return any(is_weight(target.key) and target.key in self.gradients for target in operation.targets)
+
+    def _run_unclear(self, operation: Operation, given: Gradient) -> None:
+        """The least that it may take: each gradient is added to the one that is there before the next is made."""
+        self.ledger.empty(operation.thing)
+        self.ledger.release(given.thing)
+        for target in reversed(operation.targets):
+            self._deliver(target, self._make(operation, target, given.strides))
         self.execution.note(operation.position, "backward")
 
     def _make_gradients(self, operation: Operation, given: Gradient) -> list[Gradient]:
@@ -81,7 +104,7 @@ class Backward:
         """The gradient as it is, or a view of it; or a copy where it cannot be had with the axes of the target."""
         step, (shape, _) = operation.step, operation.result
         if target.laid is None or not step.is_view or step.layout in ("same", "ordered"):
-            return Gradient(self.ledger.hold(given.thing), _stretched(step, given.strides))
+            return Gradient(self.ledger.hold(given.thing), _passed_strides(operation, target, given.strides))
         if step.layout == "permuted":
             return Gradient(self.ledger.hold(given.thing), permuted(given.strides, inverse(step.order)))
         found = regroup((shape, given.strides), target.laid[0])
@@ -114,7 +137,7 @@ def _own_strides(operation: Operation, target: Target, given: Strides) -> Stride
         return None
     if step.is_view:  # a slice or a chunk, with zeros around
         return in_order(target.laid[0])
-    if step.multiplies and isinstance(step.reads[-1], str):
+    if step.multiplies and any(isinstance(read, str) for read in step.reads[-2:]):
         return _of_matrix(target.laid)
     ordered = is_in_order(operation.result[0], given) and all(
         other.laid is None or is_in_order(*other.laid) for other in operation.targets
@@ -133,11 +156,14 @@ def _of_matrix(read: Laid) -> Strides:
     return strides if by_columns else in_order(shape)
 
 
-def _stretched(step: Step, given: Strides) -> Strides:
-    """The strides of a gradient with those of the axis along which it is stretched."""
-    if step.expands is None or given is None:
+def _passed_strides(operation: Operation, target: Target, given: Strides) -> Strides:
+    """The strides of a gradient that is handed on: stretched along an axis, or without axes that broadcasting made."""
+    expands, (shape, _) = operation.step.expands, operation.result
+    if given is None or target.laid is None:
         return given
-    return (*given[: step.expands], 0, *given[step.expands :])
+    if expands is not None:
+        return (*given[:expands], 0, *given[expands:])
+    return given if len(shape) == len(target.laid[0]) else regrouped(shape, given, target.laid[0])
 
 
 def is_weight(key: Key) -> bool:

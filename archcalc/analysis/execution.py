@@ -230,9 +230,10 @@ class _Layer:
             held.append(operation.thing)
             if step.in_place and reads[0].is_view:
                 self.execution.doubt(self.position, IN_PLACE_ON_A_VIEW)
-            if step.in_place and self._reads_an_input(step):
-                self.ledger.hold(operation.thing)  # the caller's tensor has a gradient now, and holds what made it
-        thing = self.ledger.make(0, held)
+        if is_view and storage == reads[0].storage:
+            held.append(self.ledger.hold(reads[0].thing))  # autograd knows what it is a view of
+        # What works in place gives the tensor that it read, which from now on holds what made it.
+        thing = self.ledger.add(reads[0].thing, held) if step.in_place else self.ledger.make(0, held)
         self.ledger.release(*held, *beside)
         return Value(thing, storage, maker, size, shape, strides, is_view)
 
@@ -259,10 +260,11 @@ class _Layer:
         if not found:
             return None
         copies = [self.ledger.make(size)] if step.copies else []
-        kept = [*beside, *copies]
         numbers = step.kept([target is not None for target in targets])
-        kept += [storage if number == RESULT else self.values[number].storage for number in numbers]
-        self._note_saved(kept)
+        read = [self.values[number] for number in numbers if number != RESULT]
+        kept = [*beside, *copies, *([storage] if RESULT in numbers else [])]
+        self._note_saved([*kept, *(value.storage for value in read)])
+        kept += [value.thing for value in read]  # tensors, with what made them
         made = [size if target.added_up else target.bytes for target in found]
         unasked = [source for source, target in zip(step.reads, targets, strict=True) if not target]
         made += [size if step.broadcasts else self._read_bytes(source) for source in unasked if source in step.makes]
@@ -271,11 +273,6 @@ class _Layer:
         self.ledger.release(*copies)
         at_once = max(sum(map(self._bytes, step.backward)), sum(made))
         return Operation(thing, step, self.position, size, result, at_once, found)
-
-    def _reads_an_input(self, step: Step) -> bool:
-        """Whether the first thing that a step reads is an input of the network."""
-        sources, first = self.execution.graph.nodes[self.position].sources, step.reads[0]
-        return isinstance(first, int) and first < len(sources) and sources[first] < len(self.execution.graph.inputs)
 
     def _note_saved(self, kept: list[Thing]) -> None:
         new = {*kept} - self.execution.kept
@@ -290,7 +287,9 @@ class _Layer:
             return None if value.maker is None else Target(value.maker, value.bytes, added_up, value.laid)
         if not self.trained or source not in self.parameters:
             return None
-        return Target((self.owner, source), self._read_bytes(source), step.broadcasts)
+        # A weight that is passed a gradient has fewer axes, over which PyTorch sums even if they have one position.
+        added_up = step.broadcasts and (step.passes or product(self.parameters[source]) != product(result))
+        return Target((self.owner, source), self._read_bytes(source), added_up)
 
     def _read_bytes(self, source: int | str) -> int:
         if isinstance(source, int):

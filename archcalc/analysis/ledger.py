@@ -44,6 +44,14 @@ class Ledger:
         self._remains.setdefault(of, []).append((thing, size))
         return thing
 
+    def add(self, thing: Thing, holds: Iterable[Thing]) -> Thing:
+        """The thing holds others, too, and has one more holder."""
+        held = tuple(holds)
+        for other in held:
+            self._holders[other] += 1
+        self._held[thing] += held
+        return self.hold(thing)
+
     def hold(self, thing: Thing) -> Thing:
         """One more holder."""
         self._holders[thing] += 1

@@ -114,7 +114,7 @@ class Step(Struct, frozen=True, gc=False):
     `multiplies`: it keeps each of its last two factors if the other one needs a gradient.
     `broadcasts`: gradients are as large as the result first, and then added up.
     `makes`: of what it reads, that whose gradient is made even if nobody asks for it.
-    `regroups`: it puts samples side by side; for a single one it is a view that passes the gradient on.
+    `regroups`: it puts samples side by side, or apart; for a single one it is a view that passes the gradient on.
     `backward`: what its backward pass has at once at most, the gradients among it, where that is more than these.
     """
 

@@ -101,7 +101,8 @@ class Convolution(SlidingLayer):
         windows = tuple(self.windows(inputs).values())
         weights = tuple(self.parameters(inputs))
         if self.connections is not None:
-            return self._connected_steps(padded(inputs[0].shape, windows), inputs)
+            values = padded(inputs[0].shape, windows) if "ends" in torch_padding(windows) else Piece(inputs[0].shape)
+            return self._connected_steps(values, inputs)
         if "ends" not in torch_padding(windows):
             return (Step((0, *weights), keeps=(0,), layout="fresh|format"),)
         pad = Step(gives=padded(inputs[0].shape, windows), layout="format")

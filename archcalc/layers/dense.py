@@ -76,12 +76,13 @@ class Linear(Layer):
 
     def _multiply(self, inputs: Tensors, read: int) -> tuple[Step, ...]:
         """One product with the bias in it; PyTorch multiplies all rows at once, and gives a view of the result."""
-        weights = ("bias", read, "weight") if self.bias else (read, "weight")  # the bias's gradient is handed on first
+        # In the order in which gradients are handed on: that of folded rows waits behind a view.
         if len(inputs[0].shape) == 1:
-            return (Step(weights, multiplies=True),)
+            return (Step(("bias", read, "weight") if self.bias else (read, "weight"), multiplies=True),)
+        reads = ("bias", "weight", read) if self.bias else (read, "weight")
         folded = folded_rows(self.output_shape(inputs))
         view = Step((read + 1,), is_view=True, passes=True, layout="regrouped" if self.bias else "refolded")
-        return Step(weights, folded, multiplies=True), view
+        return Step(reads, folded, multiplies=True), view
 
     def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
         if len(inputs[0].shape) == 1:

@@ -122,7 +122,10 @@ class GcnConv(Layer):
         # The backward pass turns the adjacency round: the value of each nonzero, and its row and column.
         turned = (Piece((nonzeros,), per_sample=False), Piece((2, nonzeros), "int64", per_sample=False))
         product = Step((1, 3), holds=(2,), backward=(Piece(self.output_shape(inputs)), *turned))
-        return Step((2,), regroups=True), product, Step((4,), holds=(2, 3), regroups=True)
+        nodes, width = self.output_shape(inputs)
+        beside = Step((2,), regroups=True, is_view=1 in (nodes, width), passes=nodes == 1)
+        apart = Step((4,), holds=(2, 3), regroups=True, is_view=nodes == 1, passes=1 in (nodes, width))
+        return beside, product, apart
 
     def module(self, inputs: Tensors) -> Module:
         sizes = {"features": inputs[0].shape[1], "out_features": self.out_features}

@@ -157,6 +157,24 @@ def test_an_input_that_is_overwritten_holds_what_its_sum_was_made_of() -> None:
     assert said.peak == seen.peak
 
 
+@pytest.mark.parametrize("between", [[], ['name = "view", type = "identity"']])
+def test_what_is_overwritten_where_no_gradient_goes_may_hold_itself(between: list[str]) -> None:
+    """The tensor holds the sum that made it, which leads to what keeps the tensor: nobody lets go of either."""
+    network = spec(
+        f'name = "a", {CONV}',
+        *between,
+        'name = "b", type = "avg_pool2d", kernel_size = 3, stride = 1, padding = 1',
+        'name = "sum", type = "add", inputs = ["a", "b"], inplace = true',
+        f'name = "c", {CONV}, input = "x"',
+        f'name = "d", {CONV}',
+        more='outputs = ["d"]',
+    )
+    for training in (False, True):
+        said, seen = network.memory(training=training), observe_memory(network, training=training)
+        assert [row.forward for row in said.layers] == [*seen.forward]
+        assert said.peak == seen.peak
+
+
 def test_a_sum_in_place_is_the_same_sum() -> None:
     layers = [
         'name = "a", type = "tanh"',

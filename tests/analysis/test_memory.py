@@ -220,6 +220,72 @@ def test_where_devices_differ_the_peak_is_a_lower_bound() -> None:
     assert peaks[0] > peaks[1] >= found.value
 
 
+SQUARE = 'type = "linear", out_features = 7'
+FEW_VALUES = {  # inputs, layers
+    "a weight for each value": (
+        "x = [5]",
+        [
+            'name = "a", type = "prelu"',
+            'type = "prelu", num_parameters = 5',
+            'type = "add", inputs = ["a", "prelu"]',
+        ],
+    ),
+    "shared weights of rows that are read twice": (
+        "x = [1, 7]",
+        [
+            f'name = "a", {SQUARE}',
+            f'name = "b", {SQUARE}',
+            f'name = "c", {SQUARE}, weights = "b"',
+            'type = "add", inputs = ["a", "c"]',
+        ],
+    ),
+    "a sum of other axes that are as many values": (
+        "x = [1, 4]",
+        [
+            f'name = "a", {SQUARE}',
+            'name = "b", type = "reshape", shape = [1, 1, 7]',
+            'type = "add", inputs = ["a", "b"]',
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", FEW_VALUES)
+def test_few_values(name: str, training: bool) -> None:
+    inputs, layers = FEW_VALUES[name]
+    for batch in (1, 2):
+        check(spec(*layers, inputs=inputs, batch=batch), "float32", training)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("nodes", "features"), [(6, 1), (1, 3), (1, 1), (6, 3)])
+def test_a_sparse_product_of_few_values(nodes: int, features: int, training: bool) -> None:
+    """Samples that are put side by side are a view where nodes or features are one."""
+    inputs = f"x = [{nodes}, 4], graph = {{ shape = [{nodes}, {nodes}], nonzeros = 1 }}"
+    layer = f'type = "gcn_conv", out_features = {features}'
+    layers = [f'name = "a", {layer}, inputs = ["x", "graph"]', f'name = "b", {layer}, inputs = ["a", "graph"]']
+    for batch in (1, 2):
+        check(spec(*layers, inputs=inputs, batch=batch), "float32", training)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("padding", ["1", "[[1, 0], [0, 2]]"])
+def test_a_connection_table_is_padded_where_pytorch_does_it(padding: str, training: bool) -> None:
+    layer = f'type = "conv2d", out_channels = 2, kernel_size = 3, padding = {padding}, connections = '
+    layers = [layer + "[[0, 1, 2], [1, 3]]", layer + "[[0, 1], [0]]"]
+    check(spec(*layers, inputs="x = [4, 8, 8]"), "float32", training)
+
+
+def test_attention_with_the_weights_of_another_is_a_lower_bound() -> None:
+    layers = ['name = "a", type = "multi_head_attention", num_heads = 1']
+    layers.append(layers[0].replace('"a"', '"b", weights = "a"'))
+    network = spec(*layers, inputs="x = [1, 16]")
+    said, seen = network.memory(training=True).peak, observe_memory(network, training=True).peak
+    assert isinstance(said, AtLeast)
+    assert 0.9 * seen < said.value <= seen
+
+
 PIECES = [
     CONV,
     *(

@@ -10,6 +10,8 @@ from archcalc.graph import Graph
 from archcalc.layers.base import INTEGER, Layer, Tensor
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.device import find_dtype
+from archcalc.pytorch.modules import ConnectedConv
+from archcalc.pytorch.verify.forward import BATCH
 from archcalc.report.input_range import sizes_text
 from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
@@ -57,13 +59,17 @@ class Runner:
         module = layer.module(tensors)
         key = repr((module, tensors))
         if key not in self.known:
-            self.known[key] = make_module(module).eval()(*inputs)
+            made = make_module(module).eval()
+            if isinstance(made, ConnectedConv) and max(made.table[0]) >= inputs[0].shape[1]:
+                raise IndexError("a map is read that is not there, which the device meta does not look at")
+            self.known[key] = made(*inputs)
         return self.known[key]
 
 
 def _empty(tensor: Tensor) -> torch.Tensor:
     dtype = find_dtype(tensor.dtype if tensor.dtype in INTEGER else "float32")
-    return torch.empty(1, *tensor.shape, dtype=dtype, device="meta")
+    # Statistics of a batch need several samples.
+    return torch.empty(BATCH, *tensor.shape, dtype=dtype, device="meta")
 
 
 def _described(value: torch.Tensor) -> Tensor:
