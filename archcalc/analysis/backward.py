@@ -45,12 +45,12 @@ class Backward:
         self.ledger.restart()
         for operation in operations:
             self.ledger.hold(operation.thing)
-        for edge in self.execution.graph.outputs:
-            value = self.execution.values[edge]
-            if value.maker is not None:
-                given = Gradient(self.ledger.make(value.bytes), in_order(value.shape))
-                self._deliver(Target(value.maker, value.bytes, added_up=False, laid=value.laid), given)
-                self.execution.note(operations[value.maker].position, "backward")
+        outputs = [self.execution.values[edge] for edge in self.execution.graph.outputs]
+        trained = [(value.maker, value) for value in outputs if value.maker is not None]
+        given = [Gradient(self.ledger.make(value.bytes), in_order(value.shape)) for _, value in trained]
+        for (maker, value), gradient in zip(trained, given, strict=True):
+            self._deliver(Target(maker, value.bytes, added_up=False, laid=value.laid), gradient)
+            self.execution.note(operations[maker].position, "backward")
         for number in reversed(range(len(operations))):
             if number in self.gradients:
                 self._run_operation(operations[number], self.gradients.pop(number))

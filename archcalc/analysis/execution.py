@@ -204,6 +204,9 @@ class _Layer:
 
     def run(self) -> Value:
         """Run all steps; returns what the last one gives."""
+        if not self.steps:
+            self.ledger.hold(self.values[0].thing)
+            return self.values[0]
         first, last_step = len(self.values), len(self.steps) - 1
         last_use = {first + number: number for number in range(last_step)}
         for number, step in enumerate(self.steps):
@@ -271,7 +274,7 @@ class _Layer:
         makers = [self.execution.operations[target.key].thing for target in found if isinstance(target.key, int)]
         thing = self.ledger.make(0, [*kept, *makers])
         self.ledger.release(*copies)
-        at_once = max(sum(map(self._bytes, step.backward)), sum(made))
+        at_once = max(sum(map(self._bytes, step.backward)), 0 if step.passes else sum(made))
         return Operation(thing, step, self.position, size, result, at_once, found)
 
     def _note_saved(self, kept: list[Thing]) -> None:

@@ -82,6 +82,8 @@ class _Follower:
             if not needs[-1]:
                 continue
             kept = [number if place == RESULT else place for place in step.kept(wanted)] + [number] * step.of_many
+            if step.unclear and any(self._is_trained(read, position) for read in step.reads if isinstance(read, str)):
+                kept += [read for read in step.reads if isinstance(read, int)]  # whatever the kernel
             self.kept.update({memories[place]: node.name for place in kept})
 
     def _is_trained(self, name: str, position: int) -> bool:

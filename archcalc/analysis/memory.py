@@ -151,9 +151,9 @@ def largest_batch(limit: int, peak_at: Callable[[int], Lower[int]]) -> int | AtM
 
     Where peaks are lower bounds, so many samples fit at most; if those of a single one are too large, none does.
     """
-    causes = causes_of(peak_at(1))
     found = _largest(limit, lambda batch: floor_of(peak_at(batch)))
-    return AtMost(found, causes) if found and causes else found
+    causes = causes_of(peak_at(found)) if found else ()
+    return AtMost(found, causes) if causes else found
 
 
 def _largest(limit: int, peak_at: Callable[[int], int]) -> int:

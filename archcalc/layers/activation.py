@@ -314,7 +314,7 @@ class Dropout(InPlaceLayer):
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         if not training or self.p == 0:
-            return (Step(is_view=True, passes=True, layout="same"),)
+            return ()
         # The noise is as large as the values; with p = 1 it is a single zero. CUDA keeps a bool for each value instead.
         noise = Piece((), per_sample=False) if self.p == 1 else Piece(inputs[0].shape)
         return (Step(beside=(noise,), in_place=self.inplace, layout="alike"),)

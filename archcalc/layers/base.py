@@ -146,7 +146,7 @@ class Step(Struct, frozen=True, gc=False):
         return [*self.keeps, *(factor for factor, other in factors if other and isinstance(factor, int))]
 
 
-Steps = tuple[Step, ...]
+Steps = tuple[Step, ...]  # none where a layer gives the very tensor that it reads
 
 MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not followed
 

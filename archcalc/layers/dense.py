@@ -137,7 +137,7 @@ class Rbf(Layer):
         differences = Piece((*self.output_shape(inputs), inputs[0].shape[-1]))
         return (
             Step((0, "weight"), differences, passes=True, broadcasts=True),
-            Step((1,), differences, keeps=(1,), backward=(differences,) * 3),
+            Step((1,), differences, keeps=(1,), layout="alike", backward=(differences,) * 3),
             Step((2,), passes=True, expands=len(inputs[0].shape) + 1),
         )
 

@@ -282,22 +282,32 @@ class LocalResponseNorm(Normalization):
         }
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
+        return self._normalize(inputs, 0)
+
+    def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
+        if len(inputs[0].shape) < 4:
+            return None
+        return (Step(is_view=True, passes=True, layout="ordered"), *self._normalize(inputs, 1))
+
+    def _normalize(self, inputs: Tensors, read: int) -> Steps:
         """Square, pad, average, times alpha, plus k, to the power of beta, divide."""
         channels, *sizes = inputs[0].shape
         value = Piece(inputs[0].shape)
         around = Piece((channels + self.size // 2 + (self.size - 1) // 2, *sizes))
+        square, padded, mean, scaled, shifted, divisor = range(read + 1, read + 7)
         return (
-            Step((0, 0), multiplies=True, layout="alike"),
-            Step((1,), around),
-            Step((2,), keeps=(2,)),
-            Step((3,)),
-            Step((4,), holds=(3,), passes=True),
-            Step((5,), holds=(3,), keeps=(5,), backward=(value,) * 3),
-            Step((0, 6), keeps=(0, 6), backward=(value,) * 4, layout="alike"),
+            Step((read, read), multiplies=True, layout="alike"),
+            Step((square,), around),
+            Step((padded,), keeps=(padded,)),
+            Step((mean,)),
+            Step((scaled,), holds=(mean,), passes=True),
+            Step((shifted,), holds=(mean,), keeps=(shifted,), backward=(value,) * 3),
+            Step((read, divisor), keeps=(read, divisor), backward=(value,) * 4, layout="alike"),
         )
 
     def module(self, inputs: Tensors) -> Module:
-        return torch_module("nn.LocalResponseNorm", {"size": self.size}, **self.changed("alpha", "beta", "k"))
+        name = "OrderedLocalResponseNorm" if len(inputs[0].shape) == 4 else "nn.LocalResponseNorm"
+        return torch_module(name, {"size": self.size}, **self.changed("alpha", "beta", "k"))
 
 
 def affine_links(parameters: dict[str, Shape], output: Shape) -> Count:

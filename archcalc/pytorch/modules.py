@@ -151,6 +151,14 @@ class PaddedAvgPool3d(PaddedAvgPool, nn.AvgPool3d):
     """Over three axes."""
 
 
+class OrderedLocalResponseNorm(nn.LocalResponseNorm):
+    """Normalization across channels of volumes, which PyTorch takes in order alone."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Puts the values in order first."""
+        return super().forward(values.contiguous())
+
+
 class Subsample(nn.Module):
     """B × channels × height × width: the sum of each window, times a weight and plus a bias for each channel."""
 

@@ -189,6 +189,27 @@ def test_a_sum_in_place_is_the_same_sum() -> None:
     assert in_place.add(value, torch.ones(2, 6, 1, 1)) is value
 
 
+@pytest.mark.parametrize("trainable", [True, False])
+def test_attention_needs_what_its_weights_multiply(trainable: bool) -> None:
+    layers = [
+        'name = "a", type = "linear", out_features = 4',
+        f'name = "b", type = "multi_head_attention", num_heads = 2, trainable = {str(trainable).lower()}',
+        'type = "add", inputs = ["a", "b"]',
+    ]
+    built = archcalc.build(spec(*layers, inputs="x = [1, 4]"))
+    value = built.a(torch.rand(1, 1, 4))
+    reads = built.b(value)
+    value.add_(reads)
+    if trainable:
+        with pytest.raises(RuntimeError, match="inplace operation"):
+            value.sum().backward()
+    else:
+        value.sum().backward()
+    refused = 'layer "add" works in place on a value that the backward pass of "b" needs'
+    found = problems(*layers[:2], f"{layers[2]}, inplace = true", inputs="x = [1, 4]")
+    assert found == ([(refused, "PyTorch refuses to train the network")] if trainable else [])
+
+
 def test_a_frozen_network_keeps_nothing() -> None:
     layers = [f"{CONV}, trainable = false", 'type = "tanh"', 'type = "relu", inplace = true']
     assert problems(*layers) == []

@@ -145,6 +145,11 @@ BRANCHES = {
         [f'name = "a", {CONV}', f'name = "b", {CONV}', 'type = "cat", inputs = ["a", "b"]', CONV],
         "",
     ),
+    "an output twice": ([f'name = "a", repeat = 1, {CONV}', 'type = "tanh"'], 'outputs = ["a", "a.0", "tanh"]'),
+    "an identity is its input": (
+        ['name = "a", type = "layer_norm"', 'name = "b", type = "identity"', CONV, 'type = "dropout", p = 0.0', CONV],
+        'outputs = ["conv2d_2", "b", "a"]',
+    ),
     "joined, and an output": ([f'name = "a", {CONV}', 'type = "cat", inputs = ["a", "x"]'], 'outputs = ["cat", "a"]'),
     "a bias that is shared": (
         ['name = "a", type = "linear", out_features = 8', 'type = "linear", weights = "a", out_features = 8'],
@@ -209,6 +214,17 @@ def test_values_out_of_order(name: str, training: bool) -> None:
         check(spec(CONV, *OUT_OF_ORDER[name], inputs="x = [4, 8, 8]", batch=batch), "float32", training)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_volumes_out_of_order_are_put_in_order_to_be_normalized(training: bool) -> None:
+    """PyTorch refuses them otherwise."""
+    layers = ['type = "prelu"', 'type = "permute", dims = [0, 1, 3, 2]', 'type = "local_response_norm", size = 3']
+    network = spec(*layers, inputs="x = [4, 3, 5, 2]", batch=2)
+    check(network, "float32", training)
+    values = torch.rand(2, 4, 3, 5, 2)
+    ordered = torch.where(values > 0, values, values / 4).permute(0, 1, 2, 4, 3).contiguous()
+    assert torch.equal(archcalc.build(network)(values), torch.nn.LocalResponseNorm(3)(ordered))
+
+
 def test_where_devices_differ_the_peak_is_a_lower_bound() -> None:
     """A convolution of maps with channels last gives such maps on a CPU, and others on the device `meta`."""
     layers = ['type = "permute", dims = [2, 0, 1]', CONV, FLAT]
@@ -238,6 +254,10 @@ FEW_VALUES = {  # inputs, layers
             f'name = "c", {SQUARE}, weights = "b"',
             'type = "add", inputs = ["a", "c"]',
         ],
+    ),
+    "a gradient that is stretched": (
+        "x = [3, 1]",
+        [SQUARE, 'type = "graph_readout"', 'type = "rbf", out_features = 1'],
     ),
     "a sum of other axes that are as many values": (
         "x = [1, 4]",
@@ -507,6 +527,21 @@ def test_where_the_peak_is_a_lower_bound_so_many_fit_at_most(training: bool) -> 
     least = network.memory(training=training).peak
     assert isinstance(least, AtLeast)
     assert network.largest_batch(least.value - 1, training=training) == 0
+
+
+def test_the_peak_may_be_a_lower_bound_for_several_samples_alone() -> None:
+    """A part of a single sample lies in order."""
+    layers = [
+        'name = "part", type = "slice", stop = 3',
+        'type = "gcn_conv", inputs = ["part", "part"], out_features = 1',
+    ]
+    network = spec(*layers, inputs="x = [4, 3]")
+    assert isinstance(network.memory().peak, int)
+    limit = floor_of(network.memory(batch=3).peak)
+    found = network.largest_batch(limit)
+    assert isinstance(found, AtMost)
+    assert found.value == 3
+    assert observe_memory(network, batch=3).peak > limit
 
 
 def test_not_even_one_sample() -> None:
