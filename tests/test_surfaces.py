@@ -20,11 +20,8 @@ COUNTS = dict.fromkeys(STATIC, 60) | {
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-# Surfaces with faults that are known and being mended.
-PENDING = {"fields", "verify", "memory"}
 
-
-@pytest.mark.parametrize("surface", [surface for surface in COUNTS if surface not in PENDING])
+@pytest.mark.parametrize("surface", COUNTS)
 def test_random_networks(surface: str) -> None:
     drawn = [found for seed in range(COUNTS[surface]) if (found := network_of(seed))]
     faults = [(found, fault) for found in drawn for fault in find_faults(found, [surface], limit_s=60)]
