@@ -1,15 +1,19 @@
 """What all tests share."""
 
 import gc
+import io
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from archcalc.analysis.facts import facts_of
+from archcalc.cli import main
 from archcalc.spec.document import shipped_specs
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -34,6 +38,33 @@ def one_thread() -> Iterator[None]:
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
+
+
+class Done(NamedTuple):
+    """What a run of the program left."""
+
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Runs the command line as the program does, in this process; one of its own takes half a second to start."""
+
+    def run(*arguments: str, text: str = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["archcalc", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8"))
+        code: int | str | None = 0
+        try:
+            main()
+        except SystemExit as request:
+            code = request.code
+        finally:
+            gc.enable()  # which the program does without
+        return Done(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="module")

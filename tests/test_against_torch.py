@@ -26,8 +26,8 @@ from archcalc.pytorch.build import make_module
 BATCH = 2
 # Axes, which PyTorch counts with the batch; what is always said; and None, which means false.
 OTHER_DEFAULTS = {"dim", "start_dim", "normalized_shape", "align_corners"}
-moderately = settings(deadline=None, derandomize=True, max_examples=60, database=None)
-thoroughly = settings(moderately, max_examples=150)
+moderately = settings(deadline=None, derandomize=True, max_examples=40, database=None)
+thoroughly = settings(moderately, max_examples=80)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

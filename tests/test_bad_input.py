@@ -14,8 +14,6 @@ from typing import NamedTuple
 import pytest
 from interrupts import finished, listening
 
-from archcalc.cli import main
-
 PROJECT = Path(__file__).parent.parent
 ERRORS = Path(__file__).parent / "golden" / "errors"
 HEAD = 'name = "small"\ninputs.image = [3, 32, 32]\n'
@@ -33,19 +31,9 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(program: Callable[..., Result]) -> Run:
     """Run the command line in this process."""
-
-    def run_command(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["archcalc", *arguments])
-        code: int | str | None = 0
-        try:
-            main()
-        except SystemExit as request:
-            code = request.code
-        return Result(code, *capsys.readouterr())
-
-    return run_command
+    return lambda *arguments: Result(*program(*arguments))
 
 
 @pytest.fixture
@@ -338,7 +326,14 @@ EXPLOSIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", EXPLOSIONS.values(), ids=EXPLOSIONS)
+# What takes seconds, as the largest that is read at all.
+LONG_ONES = {"fields", "inputs of blocks", "long expressions", "problems", "types", "values of fields"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(text, marks=[pytest.mark.slow] * (name in LONG_ONES), id=name) for name, text in EXPLOSIONS.items()],
+)
 def test_time_and_memory_are_bounded(text: str, tmp_path: Path) -> None:
     file = tmp_path / "spec.toml"
     file.write_text(text, "utf-8")

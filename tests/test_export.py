@@ -269,7 +269,7 @@ TEXTS = st.lists(st.sampled_from(MEANINGFUL) | st.characters(codec="utf-8"), min
 
 
 @given(TEXTS)
-@settings(moderately, max_examples=200)
+@moderately
 def test_any_text_is_data(text: str) -> None:
     assert eval(literal(text)) == text
     name = text.replace(".", "") or "x"
@@ -394,79 +394,6 @@ def test_a_sum_of_very_many() -> None:
     inputs = ", ".join(f'"r.{number}"' for number in range(3000))
     layers = f'[{{ name = "r", type = "relu", repeat = 3000 }}, {{ type = "add", inputs = [{inputs}] }}]'
     check(archcalc.loads(f'name = "sum"\ninputs.x = [4]\nlayers = {layers}'))
-
-
-# --- random blocks ---------------------------------------------------------------------------------------------------
-
-
-@st.composite
-def blocks(draw: st.DrawFn) -> str:
-    """Networks of blocks that read each other's insides, share, freeze, repeat and leave out."""
-    lines = ['name = "random"', "inputs.x = [2]", "inputs.y = [2]"]
-    kinds = ["linear", "prelu", "relu"]
-    layers, names, inner = [], ["x", "y"], dict[str, list[str]]()
-    for number in range(draw(st.integers(1, 3))):
-        known = ["first", "second"]
-        inside = [draw(entries(kinds, known, number)) for _ in range(draw(st.integers(1, 4)))]
-        lines += [
-            f'[blocks.b{number}]\ninputs = ["first", "second"]',
-            'parameters = ["n"]',
-            f"layers = {inline(inside)}",
-        ]
-        kinds.append(f"b{number}")
-        inner[f"b{number}"] = known[2:]
-    for _ in range(draw(st.integers(1, 6))):
-        layers.append(draw(entries(kinds, names, 3)))
-        if not layers[-1].get("repeat"):
-            names += [f"{layers[-1]['name']}.{name}" for name in inner.get(layers[-1]["type"], ())]
-    outputs = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3))
-    head = [lines[0], f"outputs = {inline(outputs)}", f"layers = {inline(layers)}"]
-    return "\n".join([*head, *lines[1:]])
-
-
-@st.composite
-def entries(draw: st.DrawFn, kinds: list[str], known: list[str], depth: int) -> dict[str, Any]:
-    kind = draw(st.sampled_from(kinds))
-    name = f"{kind}_{depth}_{len(known)}"
-    entry: dict[str, Any] = {"name": name, "type": kind}
-    entry["inputs"] = [draw(st.sampled_from(known)) for _ in range(1 + kind.startswith("b"))]
-    if draw(st.integers(0, 2)) == 0:
-        entry |= {"name": name, "type": "add", "inputs": [entry["inputs"][0], draw(st.sampled_from(known))]}
-        known.append(name)
-        return entry
-    if kind == "linear":
-        entry |= {"out_features": 2, "bias": draw(st.booleans())}
-    if kind.startswith("b"):
-        entry["n"] = draw(st.integers(0, 3))
-    if draw(st.integers(0, 3)) == 0:
-        entry["repeat"] = draw(st.integers(1, 3))
-    if draw(st.integers(0, 3)) == 0 and depth < 3:
-        entry["when"] = f"n > {draw(st.integers(0, 2))}"
-    if draw(st.integers(0, 4)) == 0:
-        entry["trainable"] = False
-    same = [one for one in known if one.startswith(kind)]
-    if same and draw(st.integers(0, 2)) == 0:
-        entry["weights"] = draw(st.sampled_from(same))
-    known.append(name)
-    return entry
-
-
-@pytest.mark.slow
-def test_random_blocks() -> None:
-    tried: list[int] = []
-
-    @settings(moderately, max_examples=80)
-    @given(blocks())
-    def test(text: str) -> None:
-        try:
-            network = archcalc.loads(text)
-        except archcalc.SpecError:
-            return  # weights that do not fit, say
-        tried.append(len(network.layers))
-        check(network)
-
-    test()
-    assert len(tried) > 25
 
 
 def test_what_one_copy_alone_has_still_depends_on_its_parameters() -> None:

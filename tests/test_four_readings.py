@@ -125,7 +125,7 @@ def test_symbols(example: Example) -> None:
     @moderately
     @given(variations(example))
     def check(variant: Example) -> None:
-        values = dict(zip(symbols, numbers(variant), strict=True))
+        values = dict(zip(symbols, map(sympy.Integer, numbers(variant)), strict=True))
         expected = dict(facts(variant))
         for what in comparable(example, expected, closed):
             assert same(evaluated(closed[what], values), expected[what]), (what, closed[what])
@@ -133,10 +133,10 @@ def test_symbols(example: Example) -> None:
     check()
 
 
-def evaluated(form: Any, values: dict[sympy.Symbol, int]) -> Any:
+def evaluated(form: Any, values: dict[sympy.Symbol, sympy.Integer]) -> Any:
     if not isinstance(form, sympy.Basic):
         return form
-    return form.subs(values).replace(sympy.Function("gcd"), sympy.igcd)
+    return form.xreplace(values).replace(sympy.Function("gcd"), sympy.igcd)
 
 
 @each_example

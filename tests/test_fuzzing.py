@@ -306,7 +306,7 @@ DAMAGES = [
 ]
 
 
-@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize("start", [0, *(pytest.param(start, marks=pytest.mark.slow) for start in (1, 2, 3))])
 def test_damaged_specs(start: int) -> None:
     chance = random.Random(start)
     survivors = sum(survives(damaged(chance.choice(SMALL), chance), training=chance.random() < 0.5) for _ in range(500))

@@ -3,9 +3,12 @@
 import doctest
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from references import memory_table, reference_table
@@ -22,11 +25,29 @@ README = ROOT / "README.md"
 TEXT = README.read_text("utf-8")
 
 
-def run(command: str) -> str:
+Run = Callable[[str], str]
+
+
+@pytest.fixture
+def run(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Run:
     """What a command of the README prints, errors after the rest."""
+    monkeypatch.chdir(ROOT)
+
+    def run_command(command: str) -> str:
+        name, *arguments = shlex.split(command)
+        alone = name == "archcalc" and not {"|", ">", "&&", ";"} & {*arguments}
+        done = program(*arguments) if alone else in_a_shell(command)
+        # An installed spec has another path than one in the checkout; PyTorch's version may be any.
+        text = re.sub(r"┌ \S*specs/", "┌ specs/", done.stdout + done.stderr)
+        return re.sub(r"PyTorch \d\S*", "PyTorch 2", text).rstrip()
+
+    return run_command
+
+
+def in_a_shell(command: str) -> "subprocess.CompletedProcess[str]":
     folder = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONUTF8": "1"}
-    done = subprocess.run(
+    return subprocess.run(
         ["bash", "-c", command.replace("archcalc ", f"{sys.executable} -m archcalc ")],
         capture_output=True,
         text=True,
@@ -34,13 +55,6 @@ def run(command: str) -> str:
         env=environment,
         check=False,
     )
-    # An installed spec has another path than one in the checkout; PyTorch's version may be any.
-    text = re.sub(r"┌ \S*specs/", "┌ specs/", done.stdout + done.stderr)
-    return re.sub(r"PyTorch \d\S*", "PyTorch 2", text).rstrip()
-
-
-def with_output(block: re.Match[str]) -> str:
-    return f"```console\n$ {block[1]}\n{run(block[1])}\n```"
 
 
 def layer_list() -> str:
@@ -70,8 +84,12 @@ def convention_list() -> str:
     return "\n".join(["| convention | what it counts | as in |", "|---|---|---|", *rows])
 
 
-def current() -> str:
+def current(run: Run) -> str:
     """The README with everything that the program prints made anew."""
+
+    def with_output(block: re.Match[str]) -> str:
+        return f"```console\n$ {block[1]}\n{run(block[1])}\n```"
+
     text = re.sub(r"```console\n\$ ([^\n]*)\n.*?```", with_output, TEXT, flags=re.DOTALL)
     tables = {
         "layers": layer_list(),
@@ -86,8 +104,8 @@ def current() -> str:
     return text
 
 
-def test_every_output_is_what_the_program_prints(pytestconfig: pytest.Config) -> None:
-    text = current()
+def test_every_output_is_what_the_program_prints(run: Run, pytestconfig: pytest.Config) -> None:
+    text = current(run)
     if pytestconfig.getoption("--overwrite-golden"):
         README.write_text(text, "utf-8")
     assert README.read_text("utf-8") == text

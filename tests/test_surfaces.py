@@ -10,7 +10,7 @@ from surfaces.runner import at_most
 COUNTS = dict.fromkeys(STATIC, 60) | {
     "formula": 20,
     "shapes": 60,
-    "memory": 60,
+    "memory": 100,
     "largest_batch": 20,
     "source": 60,
     "fields": 25,

@@ -1,9 +1,9 @@
 """The other commands, help, and exit codes."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -23,11 +23,6 @@ layers = [{ name = "conv1", type = "conv2d", out_channels = 96, kernel_size = 11
 
 def invoke(*arguments: str, text: str | None = None) -> Result:
     return CliRunner().invoke(cli, arguments, input=text, catch_exceptions=False)
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "archcalc", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -109,16 +104,16 @@ def test_check_goes_on_after_a_wrong_spec(tmp_path: Path) -> None:
     assert "1 error, 1 warning in 2 specs" in output.output
 
 
-def test_exit_codes_of_the_program() -> None:
-    assert run("summary", "lenet5").returncode == 0
-    assert run("summary", "lenet55").returncode == 2
-    assert run("sumary", "lenet5").returncode == 2
-    assert run("summary", "lenet5", "--batch", "0").returncode == 2
-    assert run("check", "mnist_cnn", "--strict").returncode == 0
-    assert run("check", "mnist_cnn", "--strict", "--all").returncode == 1
+def test_exit_codes_of_the_program(program: Callable[..., Any]) -> None:
+    assert program("summary", "lenet5").returncode == 0
+    assert program("summary", "lenet55").returncode == 2
+    assert program("sumary", "lenet5").returncode == 2
+    assert program("summary", "lenet5", "--batch", "0").returncode == 2
+    assert program("check", "mnist_cnn", "--strict").returncode == 0
+    assert program("check", "mnist_cnn", "--strict", "--all").returncode == 1
 
 
-def test_errors_go_to_stderr() -> None:
-    done = run("summary", "lenet5", "--set", "width=3")
+def test_errors_go_to_stderr(program: Callable[..., Any]) -> None:
+    done = program("summary", "lenet5", "--set", "width=3")
     assert done.stdout == ""
     assert done.stderr.startswith('error: no variable is called "width"')

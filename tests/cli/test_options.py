@@ -1,8 +1,7 @@
 """Wrong settings say how to be right, errors name the settings they come with, and specs say what can be set."""
 
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -10,10 +9,7 @@ from click.testing import CliRunner
 import archcalc
 from archcalc.cli import cli
 
-
-def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "archcalc", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, input=text, check=False)
+Run = Callable[..., Any]
 
 
 @pytest.mark.parametrize(
@@ -44,8 +40,8 @@ def test_a_truth(word: str) -> None:
         (["compare", "lenet5", "lenet5:image=1x28x28"], "note: this is with image=1x28x28"),
     ],
 )
-def test_an_error_names_the_settings(arguments: list[str], note: str) -> None:
-    done = run(*arguments)
+def test_an_error_names_the_settings(arguments: list[str], note: str, program: Run) -> None:
+    done = program(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert note in done.stderr.splitlines()
@@ -74,8 +70,8 @@ def test_a_setting_that_is_given_twice(arguments: list[str], message: str) -> No
         (["summary", "lenet5", "--batch"], "is not a valid integer range"),
     ],
 )
-def test_a_number_with_too_many_digits(arguments: list[str], message: str) -> None:
-    done = run(*arguments, "9" * 5000)
+def test_a_number_with_too_many_digits(arguments: list[str], message: str, program: Run) -> None:
+    done = program(*arguments, "9" * 5000)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in " ".join(done.stderr.replace("\n  ", "").split())
     assert "Traceback" not in done.stderr
@@ -102,12 +98,12 @@ def test_names_in_markdown(arguments: list[str], place: str) -> None:
     assert "a|b" not in output
 
 
-def test_an_error_without_settings_has_no_note() -> None:
-    assert "note:" not in run("summary", "-", text='name = "x"').stderr
+def test_an_error_without_settings_has_no_note(program: Run) -> None:
+    assert "note:" not in program("summary", "-", text='name = "x"').stderr
 
 
-def test_what_can_be_set_in_a_spec(tmp_path: Path) -> None:
-    assert run("specs", "vgg16").stdout.splitlines() == [
+def test_what_can_be_set_in_a_spec(program: Run) -> None:
+    assert program("specs", "vgg16").stdout.splitlines() == [
         "VGG-16",
         archcalc.load("vgg16").source,
         "",
@@ -118,14 +114,14 @@ def test_what_can_be_set_in_a_spec(tmp_path: Path) -> None:
         "  batch_norm      false",
         "  global_average  false",
     ]
-    assert "  adjacency  shape [2708, 2708], nonzeros 13264" in run("specs", "gcn_cora").stdout
-    assert "variables" not in run("specs", "lenet5").stdout
-    assert 'did you mean "lenet5"' in run("specs", "lenet").stderr
+    assert "  adjacency  shape [2708, 2708], nonzeros 13264" in program("specs", "gcn_cora").stdout
+    assert "variables" not in program("specs", "lenet5").stdout
+    assert 'did you mean "lenet5"' in program("specs", "lenet").stderr
 
 
-def test_what_can_be_set_is_text() -> None:
+def test_what_can_be_set_is_text(program: Run) -> None:
     hostile = 'name = "\\u001b[2J"\ninputs."a\\u001b[2J" = [1]\nvariables = { "b\\u001b" = "\\u001b[2J", c = 3 }'
-    done = run("specs", "-", text=hostile)
+    done = program("specs", "-", text=hostile)
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
-    assert run("specs", "-", text="name = 3\ninputs = 4\nvariables = [5]").stdout == "\n"
+    assert program("specs", "-", text="name = 3\ninputs = 4\nvariables = [5]").stdout == "\n"

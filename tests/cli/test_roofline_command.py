@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,16 +15,13 @@ from archcalc.cli import cli
 from archcalc.devices import find_device, shipped_devices
 from archcalc.errors import SpecError, UsageError
 
+Run = Callable[..., Any]
+
 DEVICE = 'name = "Mine"\nbytes_per_second = 1e9\nsource = "me"\n[operations_per_second]\nfloat32 = 1e12\n'
 
 
 def roofline(*arguments: str, text: str | None = None) -> Result:
     return CliRunner().invoke(cli, ["roofline", *arguments], input=text, catch_exceptions=False, standalone_mode=False)
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "archcalc", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_numbers_are_those_of_the_library() -> None:
@@ -79,8 +78,8 @@ def test_the_list_has_every_device() -> None:
         (("--device", "v100", "-o", "/missing/picture.svg"), 'cannot write "/missing/picture.svg"'),
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_what_there_is(arguments: tuple[str, ...], message: str) -> None:
-    done = run("roofline", "lenet5", *arguments)
+def test_wrong_usage_ends_with_2_and_says_what_there_is(arguments: tuple[str, ...], message: str, program: Run) -> None:
+    done = program("roofline", "lenet5", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -111,11 +110,11 @@ def test_the_way_to_the_table_imports_nothing_heavy() -> None:
 # the device that bench writes
 
 
-def test_bench_measures_a_device_that_roofline_reads(tmp_path: Path) -> None:
+def test_bench_measures_a_device_that_roofline_reads(tmp_path: Path, program: Run) -> None:
     pytest.importorskip("torch")
     device, times = tmp_path / "this.toml", tmp_path / "times.json"
     quick = ("--seconds", "0.05", "--threads", "1", "--dtype", "float32,float64")
-    done = run("bench", "resnet18", *quick, "--write-device", str(device), "-o", str(times))
+    done = program("bench", "resnet18", *quick, "--write-device", str(device), "-o", str(times))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     measured = json.loads(times.read_text("utf-8"))
     found = find_device(str(device))
@@ -133,11 +132,11 @@ def test_bench_measures_a_device_that_roofline_reads(tmp_path: Path) -> None:
         assert row["seconds"]["median"] > bound["totals"]["seconds"]
 
 
-def test_bench_replaces_no_device(tmp_path: Path) -> None:
+def test_bench_replaces_no_device(tmp_path: Path, program: Run) -> None:
     pytest.importorskip("torch")
     file = tmp_path / "this.toml"
     file.write_text("mine")
-    done = run("bench", "lenet5", "--write-device", str(file))
+    done = program("bench", "lenet5", "--write-device", str(file))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f'error: "{file}" is there already: --force replaces it\n'
     assert file.read_text() == "mine"

@@ -27,11 +27,23 @@ BENCH = """{"rows": [
 ]}"""
 
 
+@pytest.fixture
+def plots() -> None:
+    """For tests of the plots as well, which take Matplotlib a second for each network."""
+
+
+@pytest.fixture(autouse=True)
+def _no_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "plots" not in request.fixturenames:
+        monkeypatch.setattr(content, "plot_depth", lambda *_: "<svg></svg>")
+
+
 def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["report", *arguments], catch_exceptions=False)
 
 
 @pytest.mark.every_spec
+@pytest.mark.usefixtures("plots")
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec_has_a_page_that_is_small_enough(name: str) -> None:
     network = archcalc.load(name)
@@ -52,6 +64,7 @@ def test_many_networks_leave_out_what_has_no_room(monkeypatch: pytest.MonkeyPatc
     assert f"{12 - shown} layers have no explanation here" in page
 
 
+@pytest.mark.usefixtures("plots")
 def test_the_page_is_the_same_again_and_asks_for_nothing() -> None:
     networks = {"lenet5": archcalc.load("lenet5")}
     page = render_page(networks)
@@ -71,6 +84,7 @@ def test_the_policy_allows_the_one_script() -> None:
     assert page.index("Content-Security-Policy") < page.index("<style>")
 
 
+@pytest.mark.usefixtures("plots")
 def test_elements_are_closed() -> None:
     class Parser(HTMLParser):
         open_elements: list[str] = []
@@ -242,6 +256,7 @@ def test_what_is_no_benchmark_is_refused(tmp_path: Path, text: str) -> None:
     assert not (tmp_path / "page.html").exists()
 
 
+@pytest.mark.usefixtures("plots")
 @pytest.mark.parametrize("batch", [1, 10**90])
 def test_numbers_beyond_all_prefixes_have_a_page(batch: int) -> None:
     size = 10**18 - 1
