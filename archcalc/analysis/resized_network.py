@@ -22,7 +22,11 @@ class ResizedNetwork:
         self.windows: dict[int, list[int]] = {}
         for position, axis in sliding_windows(analysed, axes):
             self.windows.setdefault(position, []).append(axis)
-        self.last_reads = _last_reads(analysed)
+        self.sharing: dict[int, list[int]] = {}  # by layer, those before it with the same weights
+        for position, node in enumerate(self.graph.nodes):
+            if node.owner is not None:
+                self.sharing.setdefault(max(position, node.owner), []).append(min(position, node.owner))
+        self.last_reads = self._find_last_reads(len(analysed.names))
 
     def inputs(self, size: Any) -> tuple[Tensor | None, ...]:
         """The inputs at a size."""
@@ -30,12 +34,22 @@ class ResizedNetwork:
 
     def facts(self, position: int, edges: Edges, known: dict[Any, LayerFacts | None]) -> LayerFacts | None:
         """What the layer at a position says of itself with what it reads; None if it does not fit."""
-        node = self.graph.nodes[position]
-        found = _facts(node.layer, self._read(position, edges), known)
-        if found is None or node.owner is None:
-            return found
-        owner = _facts(self.graph.nodes[node.owner].layer, self._read(node.owner, edges), known)
-        return found if owner is not None and _weights(owner) == _weights(found) else None
+        found = self._own_facts(position, edges, known)
+        others = (self._own_facts(other, edges, known) for other in self.sharing.get(position, ()))
+        fits = found is not None and all(other is not None and _weights(other) == _weights(found) for other in others)
+        return found if fits else None
+
+    def _own_facts(self, position: int, edges: Edges, known: dict[Any, LayerFacts | None]) -> LayerFacts | None:
+        return _facts(self.graph.nodes[position].layer, self._read(position, edges), known)
+
+    def _find_last_reads(self, count: int) -> list[int]:
+        """The last layer that needs each edge; one with the weights of another before it needs what that reads."""
+        last = [-1] * count
+        for position in range(len(self.graph.nodes)):
+            for reader in (position, *self.sharing.get(position, ())):
+                for edge in self.graph.nodes[reader].sources:
+                    last[edge] = position
+        return last
 
     def _read(self, position: int, edges: Edges) -> Tensors:
         return tuple(tensor for source in self.graph.nodes[position].sources if (tensor := edges[source]) is not None)
@@ -75,16 +89,6 @@ def _weights(facts: LayerFacts) -> dict[str, Any]:
 def _drops(facts: LayerFacts, axis: int) -> bool:
     window: Window = facts.layer.windows(facts.inputs)[axis]
     return window.stride != 1 and bool(window.dropped(facts.inputs[0].shape[axis], facts.output.shape[axis]))
-
-
-def _last_reads(analysed: AnalysedGraph) -> list[int]:
-    """The last layer that needs each edge; one with another's weights needs what that reads."""
-    last = [-1] * len(analysed.names)
-    for position, node in enumerate(analysed.graph.nodes):
-        owners = () if node.owner is None else analysed.graph.nodes[node.owner].sources
-        for edge in (*node.sources, *owners):
-            last[edge] = position
-    return last
 
 
 def sliding_windows(analysed: AnalysedGraph, axes: list[Extent]) -> Iterator[tuple[int, int]]:

@@ -41,6 +41,13 @@ SPECS = {
         { type = "max_pool1d", kernel_size = 2, stride = 1, padding = 1 },
         { type = "slice", dim = 1, stop = 12 }, { type = "linear", out_features = 12, weights = "a" },
       ]""",
+    "weights of a later layer": """
+      inputs.image = [3, 12]
+      layers = [
+        { type = "linear", out_features = 12, weights = "b" },
+        { type = "max_pool1d", kernel_size = 2, stride = 1, padding = 1 },
+        { type = "slice", dim = 1, stop = 12 }, { name = "b", type = "linear", out_features = 12 },
+      ]""",
     "multiples of 8": f"""
       inputs.image = [3, 64, 64]
       layers = [

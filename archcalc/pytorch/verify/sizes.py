@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from archcalc.analysis.resizing import described, resized
 from archcalc.analysis.size_sets import listed_sizes
@@ -11,7 +13,6 @@ from archcalc.layers.base import INTEGER, Layer, Tensor
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.device import find_dtype
 from archcalc.pytorch.modules import ConnectedConv
-from archcalc.pytorch.verify.forward import BATCH
 from archcalc.report.input_range import sizes_text
 from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
@@ -62,14 +63,19 @@ class Runner:
             made = make_module(module).eval()
             if isinstance(made, ConnectedConv) and max(made.table[0]) >= inputs[0].shape[1]:
                 raise IndexError("a map is read that is not there, which the device meta does not look at")
-            self.known[key] = made(*inputs)
+            self.known[key] = _of_two_samples(made, inputs) if isinstance(made, _BatchNorm) else made(*inputs)
         return self.known[key]
+
+
+def _of_two_samples(module: nn.Module, inputs: list[torch.Tensor]) -> torch.Tensor:
+    """Of a module with statistics of a batch, which need two samples where each has one value for a channel."""
+    values: torch.Tensor = module(torch.cat([*inputs, *inputs]))
+    return values[:1]
 
 
 def _empty(tensor: Tensor) -> torch.Tensor:
     dtype = find_dtype(tensor.dtype if tensor.dtype in INTEGER else "float32")
-    # Statistics of a batch need several samples.
-    return torch.empty(BATCH, *tensor.shape, dtype=dtype, device="meta")
+    return torch.empty(1, *tensor.shape, dtype=dtype, device="meta")
 
 
 def _described(value: torch.Tensor) -> Tensor:
