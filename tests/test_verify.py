@@ -315,9 +315,13 @@ def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.
             '{ type = "conv1d", out_channels = 2, kernel_size = 1, connections = [[0], [1]] }'
         ),
         '{ type = "graph_readout" }, { type = "batch_norm", track_running_stats = false }',
+        (
+            '{ type = "conv1d", out_channels = 2, kernel_size = 1 }, '
+            '{ name = "a", type = "linear", out_features = 3 }, { type = "linear", out_features = 3, weights = "a" }'
+        ),
     ],
 )
-def test_sizes_are_run_with_maps_that_are_there_and_with_several_samples(layers: str) -> None:
+def test_sizes_are_run_with_maps_that_are_there_several_samples_and_shared_weights(layers: str) -> None:
     found = verify(archcalc.loads(f'name = "x"\ninputs.x = [2, 3]\nlayers = [{layers}]'))
     assert found.agrees, described(found)
     assert any(row.question == "working sizes" for row in found.rows)

@@ -45,7 +45,7 @@ class AxisField(NamedTuple):
     axis: int  # of the tensor
     extent: int  # units along it
     mixed: bool = False  # with other axes, by a reshape
-    hops: bool = False  # counted in edges of a graph
+    nodes: Span | None = None  # of a graph: what all its nodes see, where the field is counted in edges
     masks: tuple[int, ...] = ()
     shared: Shared | None = None
     origin: int | None = None
@@ -54,6 +54,11 @@ class AxisField(NamedTuple):
     def period(self) -> int:
         """Units after which the field repeats."""
         return len(self.first)
+
+    @property
+    def hops(self) -> bool:
+        """Whether the field is counted in edges of a graph."""
+        return self.nodes is not None
 
     @property
     def size(self) -> int | None:
@@ -125,7 +130,7 @@ class AxisField(NamedTuple):
 
     def whole(self) -> Span:
         """What all units see together, by all paths."""
-        return joined([self.covered(), *([self.shared.span] if self.shared else [])])
+        return joined([self.nodes or self.covered(), *([self.shared.span] if self.shared else [])])
 
 
 class Unplaced(NamedTuple):
@@ -189,9 +194,8 @@ def _read(field: AxisField, read: Read, extent: int) -> AnyAxis:
 
 def _alike(field: AxisField, read: Read, extent: int) -> AxisField:
     """The field behind a layer whose every unit reads all units."""
-    span = Span(0, field.extent - 1) if field.hops else field.whole()
     origin = field.shared.origin if field.shared else None
-    return made_alike(span, read.axis, extent, origin)
+    return made_alike(field.whole(), read.axis, extent, origin)
 
 
 def made_alike(span: Span, axis: int, extent: int, origin: int | None) -> AxisField:
@@ -224,8 +228,8 @@ def _laid_out(spans: list[Span], advance: int, read: Read, extent: int, field: A
     shared = field.shared
     if not advance and shared:
         return made_alike(joined([*spans, shared.span]), read.axis, extent, shared.origin)
-    hops = field.hops or read.hop
-    return AxisField(firsts, lasts, advance, read.axis, extent, hops=hops, masks=own, shared=shared)
+    nodes = field.nodes or (field.covered() if read.hop else None)
+    return AxisField(firsts, lasts, advance, read.axis, extent, nodes=nodes, masks=own, shared=shared)
 
 
 def _mix(field: AxisField, read: Read, extent: int) -> AnyAxis:
@@ -360,6 +364,6 @@ def _unite_phases(one: AxisField, other: AxisField, period: int) -> AxisField | 
         last=lasts,
         masks=masks if any(masks) else (),
         advance=one.advance * period // one.period,
-        hops=one.hops or other.hops,
+        nodes=joined([one.nodes or one.covered(), other.nodes or other.covered()]) if one.hops or other.hops else None,
         shared=_shared(one.shared, other.shared),
     )

@@ -127,6 +127,24 @@ def test_a_residual_graph_convolution_sees_one_hop() -> None:
     assert (found.size, found.unit) == ((1,), "hops")
 
 
+def test_all_nodes_see_what_they_saw_before_they_were_nodes() -> None:
+    """Of six positions, two by two."""
+    spec = """
+    name = "x"
+    inputs.x = [6, 4]
+    inputs.edges = [3, 3]
+    layers = [
+      { type = "linear", out_features = 2, input = "x" },
+      { name = "nodes", type = "conv1d", out_channels = 3, kernel_size = 1, groups = 3 },
+      { type = "gcn_conv", inputs = ["nodes", "edges"], out_features = 2 },
+      { type = "conv1d", out_channels = 1, kernel_size = 1 },
+    ]
+    """
+    found = archcalc.loads(spec).layers[-1].receptive_field
+    assert found is not None
+    assert found.size == (6,)
+
+
 def test_misaligned_centres_are_exact() -> None:
     spec = """
     name = "x"

@@ -8,7 +8,6 @@ from networks import Drawn
 import archcalc
 from archcalc.analysis.input_range import SizeRange
 from archcalc.analysis.resizing import resized
-from archcalc.analysis.shapes import infer_shapes
 from archcalc.graph import Graph
 from archcalc.pytorch.build import build
 from archcalc.pytorch.verify.sizes import Runner
@@ -20,9 +19,6 @@ def check_sizes(drawn: Drawn) -> None:
     network, runner = loaded(drawn), Runner()
     for found in network.input_ranges():
         for size, graph in tried(network, found):
-            if sharing_fails(graph):
-                assert size not in found.works, size
-                continue
             assert (size in found.works) == runner.runs(graph), (size, found.works)
             if size in found.works:
                 assert (size in found.same_weights) == same_weights(network, graph), (size, found.same_weights)
@@ -32,16 +28,6 @@ def tried(network: archcalc.Network, found: SizeRange) -> Iterator[tuple[int, Gr
     for size in {*found.works.around(found.size), *found.same_weights.around(found.size), 5, 7, 12, 64, 101}:
         if found.works.tried is None or size <= found.works.tried:
             yield size, resized(network.graph, [*found.axes], {found.size: size})
-
-
-def sharing_fails(graph: Graph) -> bool:
-    """Whether all layers fit, but one not the weights that it is to use: PyTorch has no word for that."""
-    facts = infer_shapes(graph).facts
-    shared = [(facts[node.owner], own) for node, own in zip(graph.nodes, facts, strict=True) if node.owner is not None]
-    return any(
-        owner and own and not owner.misfits and not own.misfits and owner.parameters != own.parameters
-        for owner, own in shared
-    )
 
 
 def same_weights(network: archcalc.Network, graph: Graph) -> bool:

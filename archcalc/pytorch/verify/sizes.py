@@ -38,24 +38,27 @@ class Runner:
     """Runs a graph on the meta device by PyTorch's own shapes; a layer's module is made for what really arrives."""
 
     def __init__(self) -> None:
-        # Layers that are alike, on inputs that are alike, need not run again.
-        self.known: dict[str, torch.Tensor] = {}
+        # What layers give, and the shapes of their weights: those that are alike, on like inputs, need not run again.
+        self.known: dict[str, tuple[torch.Tensor, list[torch.Size]]] = {}
 
     def runs(self, graph: Graph) -> bool:
-        """Whether every layer takes its inputs, and leaves something over."""
-        values = [_empty(tensor) for tensor in graph.inputs.values()]
+        """Whether every layer takes its inputs, and leaves something over, and those that share weights can."""
+        values, weights = [_empty(tensor) for tensor in graph.inputs.values()], list[list[torch.Size]]()
         try:
             with torch.no_grad(), torch.device("meta"):
                 for node in graph.nodes:
                     inputs = [values[edge] for edge in node.sources]
-                    values.append(self._run(node.layer, inputs))
+                    value, shapes = self._run(node.layer, inputs)
+                    values.append(value)
+                    weights.append(shapes)
                     if 0 in values[-1].shape:
                         return False
         except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, AssertionError):
             return False
-        return True
+        shared = ((position, node.owner) for position, node in enumerate(graph.nodes) if node.owner is not None)
+        return all(weights[position] == weights[owner] for position, owner in shared)
 
-    def _run(self, layer: Layer, inputs: list[torch.Tensor]) -> torch.Tensor:
+    def _run(self, layer: Layer, inputs: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Size]]:
         tensors = tuple(_described(value) for value in inputs)
         module = layer.module(tensors)
         key = repr((module, tensors))
@@ -63,7 +66,8 @@ class Runner:
             made = make_module(module).eval()
             if isinstance(made, ConnectedConv) and max(made.table[0]) >= inputs[0].shape[1]:
                 raise IndexError("a map is read that is not there, which the device meta does not look at")
-            self.known[key] = _of_two_samples(made, inputs) if isinstance(made, _BatchNorm) else made(*inputs)
+            value = _of_two_samples(made, inputs) if isinstance(made, _BatchNorm) else made(*inputs)
+            self.known[key] = value, [weight.shape for weight in (*made.parameters(), *made.buffers())]
         return self.known[key]
 
 

@@ -76,7 +76,7 @@ class Stage:
         """Whether units see, for any place of theirs, what they see on the spec's own input."""
         original = self.original.receptive_fields.edges[self.original.edge(position)]
         return isinstance(original, Field) and all(
-            one._replace(extent=0, shared=None) == other._replace(extent=0, shared=None)
+            one.hops == other.hops and _of_any_size(one) == _of_any_size(other)
             for one, other in zip(field.axes, original.axes, strict=True)
         )
 
@@ -130,6 +130,11 @@ class Stage:
             return self._row(position, _facts(field), None, MIXED)
         reason = field.reason if isinstance(field, Unknown) else "the input has no positions"
         return self._row(position, None, None, reason)
+
+
+def _of_any_size(axis: AxisField) -> AxisField:
+    """What does not depend on how many positions there are."""
+    return axis._replace(extent=0, shared=None, nodes=None)
 
 
 Ends = dict[tuple[str, int], tuple[float, float]]
