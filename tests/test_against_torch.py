@@ -771,3 +771,31 @@ class TestOperations:
         assert 2 * macs == counted(
             make_module(found.layer.module(found.inputs)), *(tensor.shape for tensor in found.inputs)
         )
+
+
+# --- inputs of several dtypes ----------------------------------------------------------------------------------------
+
+# What works in place, PyTorch lets keep its dtype whatever is added; archcalc does not.
+SEVERAL = [found for found in EXAMPLES if len(found.inputs) > 1 and not found.layer.works_in_place]
+
+
+def dtype_given(found: Example, dtypes: tuple[str, ...]) -> torch.dtype | None:
+    """The dtype that PyTorch gives; None if it refuses."""
+    kinds = [getattr(torch, dtype) for dtype in dtypes]
+    module = make_module(found.layer.module(found.inputs)).to(kinds[0])
+    values = [torch.ones(BATCH, *tensor.shape, dtype=kind) for tensor, kind in zip(found.inputs, kinds, strict=True)]
+    try:
+        output: torch.Tensor = module(*values)
+        return output.dtype
+    except RuntimeError:
+        return None
+
+
+@pytest.mark.parametrize("found", SEVERAL, ids=repr)
+def test_inputs_of_several_dtypes(found: Example) -> None:
+    """Refused where PyTorch refuses them, and else promoted as it promotes them."""
+    for dtypes in itertools.product(FLOATING, repeat=len(found.inputs)):
+        inputs = tuple(tensor._replace(dtype=dtype) for tensor, dtype in zip(found.inputs, dtypes, strict=True))
+        refused = [*find_misfits(found.layer, inputs)]
+        expected = None if refused else getattr(torch, found.layer.output_dtype(inputs))
+        assert dtype_given(found, dtypes) == expected, dtypes

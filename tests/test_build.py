@@ -144,6 +144,27 @@ def test_shared_weights_are_the_same_parameters() -> None:
     torch.testing.assert_close(built(torch.ones(1, 4)), torch.full((1, 4), 16.0))
 
 
+@pytest.mark.parametrize(("layer", "refused"), [('"linear", out_features = 4', True), ('"relu"', False)])
+def test_weights_of_another_dtype_are_not_shared(layer: str, refused: bool) -> None:
+    layers = (f'name = "a", type = {layer}, input = "x"', f'name = "b", type = {layer}, input = "y", weights = "a"')
+    inputs = 'x = [4], y = { shape = [4], dtype = "float64" }'
+    if not refused:  # nothing is shared
+        chain(*layers, inputs=inputs)
+        return
+    with pytest.raises(archcalc.SpecError, match="its weights are float64, those are float32"):
+        chain(*layers, inputs=inputs)
+
+
+@pytest.mark.parametrize("dtypes", [("int64", "int32"), ("int32", "int64")], ids=" ".join)
+def test_tables_are_shared_whatever_the_dtype_of_the_words(dtypes: tuple[str, ...]) -> None:
+    embedding = 'type = "embedding", num_embeddings = 5, embedding_dim = 2'
+    layers = (f'name = "a", {embedding}, input = "x"', f'name = "b", {embedding}, input = "y", weights = "a"')
+    x, y = (f'{{ shape = [3], dtype = "{dtype}" }}' for dtype in dtypes)
+    network = chain(*layers, inputs=f"x = {x}, y = {y}", more='outputs = ["a", "b"]')
+    one, other = build(network)(*random_inputs(network, 2, "cpu"))
+    assert one.dtype == other.dtype == torch.float32
+
+
 @pytest.mark.parametrize("layer_type", ["batch_norm", "multi_head_attention"])
 def test_sharing_outlives_moves_and_copies(layer_type: str) -> None:
     more = ", num_heads = 2" if layer_type == "multi_head_attention" else ""

@@ -134,13 +134,19 @@ def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
             message = f"{layer.type} takes a tensor for each sample, not an input with nonzeros"
             yield Misfit(message, help="nonzeros make an input one sparse matrix for all samples: leave them out")
         if tensor.dtype not in layer.takes:
-            remedy = (
-                f'an input says its dtype so: {{ shape = […], dtype = "{layer.takes[0]}" }}; the default is float32'
-            )
-            yield Misfit(f"{layer.type} takes {' or '.join(layer.takes)}, not {tensor.dtype}", help=remedy)
+            wanted = " or ".join(layer.takes)
+            yield Misfit(f"{layer.type} takes {wanted}, not {tensor.dtype}", help=_say_dtype(layer.takes[0]))
+    dtypes = [*dict.fromkeys(tensor.dtype for tensor in inputs)]
+    if layer.takes_one_dtype and len(dtypes) > 1:
+        message = f"{layer.type} takes inputs of one dtype, not {' and '.join(dtypes)}"
+        yield Misfit(message, help=_say_dtype(dtypes[0]))
     rank = len(inputs[0].shape)
     if layer.ranks and rank not in layer.ranks:
         shapes = [" × ".join(AXIS_NAMES[wanted]) for wanted in layer.ranks]
         wanted = " or ".join(shapes) if layer.channel_axis == 0 else "tokens × features"
         remedy = "change the axes before with flatten, reshape or permute; shapes never include the batch"
         yield Misfit(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)
+
+
+def _say_dtype(dtype: str) -> str:
+    return f'an input says its dtype so: {{ shape = […], dtype = "{dtype}" }}; the default is float32'

@@ -29,18 +29,28 @@ def count_parameters(node: Node, facts: LayerFacts) -> Parameters:
 
 
 def check_sharing(graph: Graph, facts: list[LayerFacts | None]) -> list[Problem]:
-    """A layer can use only weights that fit it: those with the same names and shapes as its own."""
+    """A layer can use only weights that fit it: those with the same names, shapes and dtype as its own."""
     problems = []
     for node, own in zip(graph.nodes, facts, strict=True):
         if node.owner is None or own is None or (other := facts[node.owner]) is None:
             continue
-        owner = graph.nodes[node.owner]
-        wanted, offered = own.parameters | own.buffers, other.parameters | other.buffers
-        if wanted != offered:
-            message = f"layer {quoted(node.name)} cannot use the weights of {quoted(owner.name)}"
-            reason = f"{node.layer.type} {_text(wanted)}, but {owner.layer.type} {_text(offered)}"
-            problems.append(Problem(message, (*node.path, "weights"), reason, "make the parameters equal"))
+        if own.fits and other.fits and (misfit := _misfit(own, other)):
+            message = f"layer {quoted(node.name)} cannot use the weights of {quoted(graph.nodes[node.owner].name)}"
+            problems.append(Problem(message, (*node.path, "weights"), *misfit))
     return problems
+
+
+def _misfit(own: LayerFacts, other: LayerFacts) -> tuple[str, str] | None:
+    """Why a layer cannot use the weights of another, and what to do."""
+    wanted, offered = own.parameters | own.buffers, other.parameters | other.buffers
+    if wanted != offered:
+        reason = f"{own.layer.type} {_text(wanted)}, but {other.layer.type} {_text(offered)}"
+        return reason, "make the parameters equal"
+    # A layer's weights have the dtype of what it gives.
+    if wanted and own.output.dtype != other.output.dtype:
+        reason = f"its weights are {own.output.dtype}, those are {other.output.dtype}"
+        return reason, "give both layers inputs of one dtype"
+    return None
 
 
 def _text(shapes: dict[str, Shape]) -> str:

@@ -45,6 +45,7 @@ class MultiHeadAttention(Layer):
     channel_axis: ClassVar[int | None] = -1
     ranks: ClassVar[tuple[int, ...]] = (2,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
+    takes_one_dtype: ClassVar[bool] = True
 
     num_heads: Positive
     bias: bool = True

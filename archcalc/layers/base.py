@@ -229,6 +229,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     telling: ClassVar[tuple[str, ...]] = ()  # fields that a label gives, where they are not their default
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
     takes_sparse: ClassVar[tuple[int, ...]] = ()  # inputs by number that may be one sparse matrix for all samples
+    takes_one_dtype: ClassVar[bool] = False  # PyTorch promotes inputs of other dtypes, unless this is so
     keeps: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
     layout: ClassVar[str] = "fresh"  # of its output in memory, as `Step` has it
 

@@ -45,6 +45,7 @@ class GcnConv(Layer):
     ranks: ClassVar[tuple[int, ...]] = (2,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
     takes_sparse: ClassVar[tuple[int, ...]] = (1,)
+    takes_one_dtype: ClassVar[bool] = True
 
     out_features: Positive
     bias: bool = True
