@@ -10,6 +10,7 @@ from operator import methodcaller
 from typing import Any, NamedTuple
 
 import sympy
+from msgspec import structs
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.facts import LayerFacts
@@ -224,9 +225,17 @@ def find_formula(
     symbols = placed.symbols
     if isinstance(batch, str):
         symbols = {**symbols, batch: _batch(batch, symbols, analysed.graph, algebra)}
-    formula = derive(connect(document, symbolic), algebra, symbols, symbols.get(str(batch), batch))
-    _check(formula, analysed)
+    graph = connect(document, symbolic)
+    formula = derive(graph, algebra, symbols, symbols.get(str(batch), batch))
+    _check(formula, AnalysedGraph(_with_nonzeros_of(graph, analysed.graph)))
     return formula
+
+
+def _with_nonzeros_of(symbolic: Graph, graph: Graph) -> Graph:
+    """The graph without numbers of nonzeros that hold for its own sizes alone."""
+    names = [name for name, tensor in symbolic.inputs.items() if tensor.nonzeros is None]
+    inputs = {name: graph.inputs[name]._replace(nonzeros=None) for name in names}
+    return structs.replace(graph, inputs={**graph.inputs, **inputs})
 
 
 def _batch(name: str, symbols: Mapping[str, Symbolic], graph: Graph, algebra: Algebra) -> Symbolic:

@@ -72,7 +72,7 @@ class GcnConv(Layer):
     def _aggregation(self, inputs: Tensors) -> Count:
         nonzeros = inputs[1].nonzeros
         if nonzeros is None:
-            return Unknown("the adjacency input does not say its number of nonzeros")
+            return Unknown("the adjacency input does not say its number of nonzeros at this size")
         return nonzeros * self.out_features
 
     def _weighting(self, inputs: Tensors, output: Shape) -> Any:

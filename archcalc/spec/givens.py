@@ -69,12 +69,21 @@ def _input(
         remedy = f"use a word of at most {MAX_NAME} letters, without a full stop"
         evaluate.problems.append(Problem(f"{quoted(name)} cannot be the name of an input", path, help=remedy))
     written = data if isinstance(data, dict) else {"shape": data}
-    written = written if shape is None else written | {"shape": shape}
+    written = written if shape is None else _reshaped(written, shape, variables, path)
     kinds = wanted(InputTable)
     known = {key: value for key, value in written.items() if key in kinds}
     value = written | evaluate.fields(known, variables, path, kinds)
     table = convert(value, InputTable, path, evaluate.problems)
     return ExpandedInput(name, table, path) if table else None
+
+
+def _reshaped(written: dict[str, Any], shape: list[Any], variables: Variables, path: Path) -> dict[str, Any]:
+    """An input's table with another shape; a number of nonzeros that is no expression is for its own shape alone."""
+    own = Evaluator([]).value(written.get("shape"), variables, path)
+    # Symbols are never the same size, whatever their values.
+    same = all(type(size) is int for size in shape) and own == shape
+    kept = written if same or isinstance(written.get("nonzeros"), str) else {**written, "nonzeros": None}
+    return {**kept, "shape": shape}
 
 
 def dimensions(inputs: Mapping[str, Any]) -> int | None:

@@ -269,7 +269,7 @@ layers = [
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_unknown_stays_unknown(name: str) -> None:
     network = archcalc.loads(UNKNOWN)
-    reading, reason = network.count(name), "the adjacency input does not say its number of nonzeros"
+    reading, reason = network.count(name), "the adjacency input does not say its number of nonzeros at this size"
     assert reading.layers[0] == Unknown(reason)
     missing = (Cause(reason, ("g",)),)
     assert reading.terms[0] == ("MACs", AtLeast(0, missing))

@@ -230,7 +230,19 @@ def test_a_total_without_unknown_macs_says_so(tmp_path: Any) -> None:
     )
     formula = archcalc.formula(str(path), ["n"])
     assert str(formula.macs) == "≥ 12*n"
-    assert reason_of(formula.macs) == "one: the adjacency input does not say its number of nonzeros"
+    assert reason_of(formula.macs) == "one: the adjacency input does not say its number of nonzeros at this size"
+
+
+def test_a_number_of_nonzeros_is_not_for_every_size(tmp_path: Any) -> None:
+    path = tmp_path / "graph.toml"
+    path.write_text(
+        'name = "graph"\ninputs.x = [7, 5]\ninputs.a = { shape = [7, 7], nonzeros = 19 }\n'
+        'layers = [{ type = "gcn_conv", inputs = ["x", "a"], out_features = 4 }, { type = "linear", out_features = 3 }]'
+    )
+    wider = archcalc.formula(str(path), inputs={"x": (7, "F")})
+    assert str(wider.macs) == "28*F + 160"  # 7·F·4 + 19·4 + 7·4·3
+    larger = archcalc.formula(str(path), inputs={"x": ("n", 5), "a": ("n", "n")})
+    assert str(larger.macs) == "≥ 12*n"
 
 
 def test_names_of_intermediate_results_are_not_those_of_symbols(tmp_path: Any) -> None:

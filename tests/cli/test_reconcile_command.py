@@ -30,7 +30,7 @@ layers = [
   { type = "linear", out_features = 4 },
 ]
 """
-REASON = "g: the adjacency input does not say its number of nonzeros"
+REASON = "g: the adjacency input does not say its number of nonzeros at this size"
 
 
 def invoke(*arguments: str, text: str | None = None) -> Result:

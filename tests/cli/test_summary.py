@@ -88,7 +88,7 @@ def test_unknown_is_null_with_a_reason_and_totals_are_lower_bounds() -> None:
     ]
     """
     data = json.loads(summary("-", "--format", "json", text=text).output)
-    reason = "the adjacency input does not say its number of nonzeros"
+    reason = "the adjacency input does not say its number of nonzeros at this size"
     assert data["layers"][0]["macs"] is None
     assert data["layers"][0]["unknown"] == {"macs": reason, "connections": reason}
     assert data["totals"]["macs"] == 5 * 2 * 4
@@ -181,7 +181,7 @@ def test_a_folded_block_of_which_a_part_is_unknown_is_a_lower_bound() -> None:
       { type = "linear", out_features = 4 },
     ]
     """
-    reason = "the adjacency input does not say its number of nonzeros"
+    reason = "the adjacency input does not say its number of nonzeros at this size"
     (row,) = json.loads(summary("-", "--depth", "1", "--format", "json", text=text).output)["layers"]
     assert (row["macs"], row["operations"]["additions"]) == (5 * 2 * 4, 5 * 4 + 5 * 2)
     assert row["lower_bounds"]["macs"] == f"block.0.g: {reason}"

@@ -151,7 +151,7 @@ def test_unknown_is_no_difference() -> None:
     comparison = archcalc.compare({"known": archcalc.loads(known), "unknown": archcalc.loads(UNKNOWN)})
     total = comparison.totals["macs"]
     certain = 13 * 2 + 5 * 4 * 2 + 30
-    missing = (Cause("the adjacency input does not say its number of nonzeros", ("conv",)),)
+    missing = (Cause("the adjacency input does not say its number of nonzeros at this size", ("conv",)),)
     assert total.values == (certain, AtLeast(30, missing))
     assert total.differences == (Difference(AtLeast(30 - certain, missing), AtLeast(30 / certain, missing)),)
     assert total.reasons[0] is None

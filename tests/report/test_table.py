@@ -104,7 +104,7 @@ layers = [{ name = "<g>|", type = "gcn_conv", inputs = ["nodes", "edges"], out_f
 )
 def test_every_table_says_why_a_number_is_unknown(format_name: str, name: str) -> None:
     text = render(archcalc.loads(UNKNOWN).summary, format_name)
-    assert f"{name}the adjacency input does not say its number of nonzeros" in text
+    assert f"{name}the adjacency input does not say its number of nonzeros at this size" in text
     assert "≥ 0" in text
 
 

@@ -773,3 +773,27 @@ def test_what_a_spec_expands_to_is_limited(
     monkeypatch.setattr(f"archcalc.spec.expense.{limit}", 10)
     with pytest.raises(archcalc.SpecError, match=message):
         archcalc.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "shape", "expected"),
+    [
+        ("50", [9, 9], None),  # it says nothing of other sizes
+        ("50", [8, 8], 50),
+        ('"6 * nodes + 2"', [9, 9], 50),
+        ('"6 * nodes + 2"', [8, 8], 50),
+    ],
+)
+@pytest.mark.parametrize("own", ['["nodes", "nodes"]', "[8, 8]"])
+def test_nonzeros_of_an_input_that_is_given_another_shape(
+    own: str, written: str, shape: list[int], expected: int | None
+) -> None:
+    text = f"""
+    name = "graph"
+    variables.nodes = 8
+    inputs.x = [8, 3]
+    inputs.a = {{ shape = {own}, nonzeros = {written} }}
+    layers = [{{ type = "gcn_conv", inputs = ["x", "a"], out_features = 4 }}]
+    """
+    network = archcalc.loads(text, inputs={"x": [shape[0], 3], "a": shape})
+    assert network.graph.inputs["a"].nonzeros == expected
