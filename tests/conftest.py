@@ -103,20 +103,19 @@ def golden(pytestconfig: pytest.Config) -> Callable[[Path, str], None]:
     return compare
 
 
-# Of tests of every shipped spec that take long, the default run has these: small ones, and one of each kind.
+# Of tests of every shipped spec that take long, the default run has these, or those that the mark says as `few`: small
+# ones, and one of each kind.
 FEW_SPECS = {"alexnet", "gcn_cora", "googlenet", "lenet5", "m5", "mobilenet_v2", "resnet18", "squeezenet1_1"}
 
 
 def _mark_slow(items: list[pytest.Item]) -> None:
-    others = shipped_specs().keys() - FEW_SPECS
+    known = shipped_specs().keys()
     for item in items:
-        tried = {value for value in item.callspec.params.values() if isinstance(value, str)} if _is_one(item) else set()
-        if tried & others:
-            item.add_marker(pytest.mark.slow)
-
-
-def _is_one(item: pytest.Item) -> bool:
-    return item.get_closest_marker("every_spec") is not None and hasattr(item, "callspec")
+        mark = item.get_closest_marker("every_spec")
+        if mark is not None and hasattr(item, "callspec"):
+            tried = {value for value in item.callspec.params.values() if isinstance(value, str)}
+            if tried & known - mark.kwargs.get("few", FEW_SPECS):
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is slow

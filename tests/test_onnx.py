@@ -1,8 +1,9 @@
 """ONNX files: run by onnxruntime, they give what the built module gives."""
 
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnxruntime
@@ -70,7 +71,7 @@ def test_what_is_left_out_has_no_layers_of_its_own() -> None:
     assert set[str]().union(*(types[name] for name in LARGE)) <= tried
 
 
-@pytest.mark.every_spec
+@pytest.mark.every_spec(few={"gcn_cora", "lenet5", "m5"})
 @pytest.mark.parametrize("name", [name for name in archcalc.shipped_specs() if name not in LEFT_OUT])
 def test_every_shipped_spec(name: str) -> None:
     inputs = {next(iter(archcalc.load(name).inputs)): SMALLER[name]} if name in SMALLER else None
@@ -102,18 +103,18 @@ def test_average_pooling_of_windows_that_reach_over_the_edge() -> None:
     compare(spec("[3, 17, 18]", f'type = "avg_pool2d", {layer}'))
 
 
+HARD_CASES = ["an_output_that_is_the_only_input", "names_that_are_no_identifiers", "several_inputs_and_outputs"]
+MORE_HARD_CASES = [
+    "a_layer_inside_a_block_is_read_and_is_an_output",
+    "an_output_twice",
+    "blocks_in_blocks_with_several_inputs",
+    "shared_blocks",
+    "shared_layers",
+]
+
+
 @pytest.mark.parametrize(
-    "case",
-    [
-        "a_layer_inside_a_block_is_read_and_is_an_output",
-        "an_output_that_is_the_only_input",
-        "an_output_twice",
-        "blocks_in_blocks_with_several_inputs",
-        "names_that_are_no_identifiers",
-        "several_inputs_and_outputs",
-        "shared_blocks",
-        "shared_layers",
-    ],
+    "case", [*HARD_CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in MORE_HARD_CASES)]
 )
 def test_hard_cases(case: str) -> None:
     compare(archcalc.load(CASES / f"{case}.toml"))
@@ -161,12 +162,12 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript"])
-def test_a_missing_package_is_named(package: str, tmp_path: Path) -> None:
-    script = f"import sys; sys.modules['{package}'] = None; from archcalc.cli import main; main()"
-    command = [sys.executable, "-c", script, "export", "lenet5", "-o", str(tmp_path / "a.onnx")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_a_missing_package_is_named(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[..., Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
     message = f"error: this needs {package}, which is not installed: pip install 'archcalc[onnx]'\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+    assert program("export", "lenet5", "-o", str(tmp_path / "a.onnx")) == (2, "", message)
 
 
 def spec(x: str, layer: str) -> archcalc.Network:

@@ -173,7 +173,13 @@ def randomize(model: nn.Module) -> None:
             nn.init.uniform_(tensor, -0.1, 0.1)
 
 
-@each_case
+# Weights of a large one take seconds to draw, twice as many bytes as its own.
+QUICK = ("googlenet", "mobilenet_v2", "resnet18", "resnet50_feature_extraction", "squeezenet1_1")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case.spec not in QUICK), id=repr(case)) for case in CASES]
+)
 def test_the_same_output(case: Case) -> None:
     torch.manual_seed(0)
     network = case.network(case.image)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import torch
 from examples import EXAMPLES, Example
+from msgspec.structs import replace
 from networks import Wishes, network_of
 
 import archcalc
@@ -20,6 +21,7 @@ from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape, Tenso
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.merging import Add
 from archcalc.layers.pooling import AvgPool2d
+from archcalc.numbers.bounds import floor_of
 from archcalc.pytorch.build import build
 from archcalc.pytorch.verify import verify
 from archcalc.pytorch.verify.weights import compare_weights
@@ -49,10 +51,13 @@ CHOSEN_FIELDS = {
 }
 
 
-@pytest.mark.every_spec
+@pytest.mark.every_spec(few={"alexnet", "gcn_cora", "lenet5", "m5", "resnet18", "squeezenet1_1"})
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec_verifies(name: str) -> None:
-    found = verify(archcalc.load(name), fields=CHOSEN_FIELDS.get(name))
+    network = archcalc.load(name)
+    # What the source of a large one computes is compared in tests/test_export.py, on smaller inputs.
+    device = "meta" if floor_of(network.totals.macs) > 2e9 else "cpu"
+    found = verify(network, device, CHOSEN_FIELDS.get(name))
     assert found.agrees, described(found)
     uncovered = {row.layer for row in found.rows if row.status == "not covered" and row.question != "FLOPs"}
     assert not uncovered
@@ -185,27 +190,27 @@ def larger(shape: Shape, axis: int) -> Shape:
 
 
 def with_window(reads: tuple[tuple[Read, ...], ...], change: Callable[[Any], Any]) -> tuple[tuple[Read, ...], ...]:
-    return tuple(tuple(read._replace(window=change(read.window)) for read in axes) for axes in reads)
+    return tuple(tuple(replace(read, window=change(read.window)) for read in axes) for axes in reads)
 
 
 def wider(window: Any) -> Any:
     if isinstance(window, Window) and window.stride:
         return window._replace(kernel=window.kernel + 1)
-    return window._replace(last=tuple(last + 1 for last in window.last)) if isinstance(window, PhasedWindow) else window
+    return replace(window, last=tuple(last + 1 for last in window.last)) if isinstance(window, PhasedWindow) else window
 
 
 def moved(window: Any) -> Any:
     if isinstance(window, Window) and window.stride:
         return window._replace(before=window.before + 1, after=window.after - 1)
     if isinstance(window, PhasedWindow):
-        return window._replace(first=tuple(f - 1 for f in window.first), last=tuple(last - 1 for last in window.last))
+        return replace(window, first=tuple(f - 1 for f in window.first), last=tuple(last - 1 for last in window.last))
     return window
 
 
 def faster(window: Any) -> Any:
     if isinstance(window, Window) and window.stride:
         return window._replace(stride=window.stride + 1)
-    return window._replace(advance=window.advance + 1) if isinstance(window, PhasedWindow) else window
+    return replace(window, advance=window.advance + 1) if isinstance(window, PhasedWindow) else window
 
 
 WINDOWS = {"wider": wider, "moved": moved, "faster": faster}
@@ -218,33 +223,31 @@ def positions_read(example: Example) -> bool:
     return isinstance(field, Field) and all(axis.advance and not axis.mixed for axis in field.axes)
 
 
-def caught(example: Example, mutation: Mutation, question: str, **options: Any) -> None:
-    network = one_layer(example)
+def caught(example: Example, mutation: Mutation, question: str, fields: tuple[()] | None = ()) -> None:
+    """Without the mutation all agree, as has been seen. Other questions that take long are not asked."""
     with pytest.MonkeyPatch.context() as patch:
         mutation(patch, type(example.layer))
         facts_of.cache_clear()
-        found = verify(one_layer(example), **options)
+        patch.setattr("archcalc.pytorch.verify.compare_sizes", lambda _: ())
+        found = verify(one_layer(example), fields=fields, storages=False)
     facts_of.cache_clear()
     assert not found.agrees
     assert question in {row.question.partition(":")[0] for row in found.differences}, described(found)
-    assert verify(network, **options).agrees
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_a_wrong_output_shape_is_caught(example: Example) -> None:
     for axis in range(len(example.output)):
-        caught(
-            example, changed("output_shape", lambda shape, axis=axis: larger(shape, axis)), "output shape", fields=()
-        )
+        caught(example, changed("output_shape", lambda shape, axis=axis: larger(shape, axis)), "output shape")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_a_wrong_dtype_is_caught(example: Example) -> None:
     if isinstance(example.layer, Add) and example.layer.inplace:
         with pytest.raises(archcalc.ShapeError, match="cannot take the place"):  # already when it loads
-            caught(example, changed("output_dtype", lambda _: "int32"), "output shape", fields=())
+            caught(example, changed("output_dtype", lambda _: "int32"), "output shape")
         return
-    caught(example, changed("output_dtype", lambda _: "int32"), "output shape", fields=())
+    caught(example, changed("output_dtype", lambda _: "int32"), "output shape")
 
 
 TENSORS = {
@@ -255,13 +258,13 @@ TENSORS = {
 }
 
 
-@pytest.mark.parametrize("change", TENSORS)
 @pytest.mark.parametrize("kind", ["parameters", "buffers"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
-def test_a_wrong_parameter_or_buffer_is_caught(example: Example, kind: str, change: str) -> None:
+def test_a_wrong_parameter_or_buffer_is_caught(example: Example, kind: str) -> None:
     tensors = getattr(example.layer, kind)(example.inputs)
-    if tensors or change == "additional":
-        caught(example, changed(kind, TENSORS[change]), kind[:-1], fields=())
+    for name, change in TENSORS.items():
+        if tensors or name == "additional":
+            caught(example, changed(kind, change), kind[:-1])
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
@@ -270,7 +273,7 @@ def test_wrong_macs_are_caught(example: Example) -> None:
         return  # PyTorch's counter does not see them, which the row says
     for more in (1, -1):
         change = changed("operations", lambda counts, more=more: counts | {"macs": add(counts.get("macs", 0), more)})
-        caught(example, change, "FLOPs", fields=())
+        caught(example, change, "FLOPs")
 
 
 def add(count: Any, more: int) -> Any:
@@ -283,13 +286,13 @@ def test_a_wrong_window_is_caught(example: Example, change: str) -> None:
     field = one_layer(example).analysed.receptive_fields.edges[-1]
     if change == "faster" and all(axis.extent <= axis.period for axis in field.axes):
         return  # there is no unit that would see it
-    caught(example, changed("reads", lambda reads: with_window(reads, WINDOWS[change])), "field")
+    caught(example, changed("reads", lambda reads: with_window(reads, WINDOWS[change])), "field", fields=None)
 
 
 def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
     network = archcalc.load("mnist_cnn")
     nodes = network.graph.nodes
-    nodes[0] = msgspec.structs.replace(nodes[0], trainable=False)
+    nodes[0] = replace(nodes[0], trainable=False)
     found = {row.layer: row for row in compare_weights(network, build(archcalc.load("mnist_cnn")))}
     assert (found["conv1.weight"].said["state"], found["conv1.weight"].found["state"]) == ("frozen", "trainable")
     assert [name for name, row in found.items() if row.status == "differs"] == [
@@ -403,7 +406,7 @@ def test_padding_is_no_excuse_for_a_field_that_is_too_large(claim: str, monkeypa
         ((channels, *spatial),) = original(self, inputs)
         sizes = inputs[0].shape[1:]
         pairs = zip(spatial, sizes, strict=True)
-        return ((channels, *(read._replace(window=EVERYTHING[claim](size, read.window)) for read, size in pairs)),)
+        return ((channels, *(replace(read, window=EVERYTHING[claim](size, read.window)) for read, size in pairs)),)
 
     monkeypatch.setattr(Conv2d, "reads", reads)
     found = verify(archcalc.loads(PADDED))
@@ -413,8 +416,8 @@ def test_padding_is_no_excuse_for_a_field_that_is_too_large(claim: str, monkeypa
 def test_a_row_of_the_summary_that_is_wrong_is_caught() -> None:
     for changes in ({"macs": 7}, {"parameters": 3}, {"buffers": 1}, {"output_shape": (1, 2, 3)}):
         network = archcalc.load("lenet5")
-        rows = (msgspec.structs.replace(network.layers[0], **changes), *network.layers[1:])
-        network.summary = network.summary._replace(layers=rows)
+        rows = (replace(network.layers[0], **changes), *network.layers[1:])
+        network.summary = replace(network.summary, layers=rows)
         assert {row.layer for row in verify(network, "meta", ()).differences} <= {"C1", "C1: count"}
         assert not verify(network, "meta", ()).agrees
 
@@ -422,8 +425,8 @@ def test_a_row_of_the_summary_that_is_wrong_is_caught() -> None:
 @pytest.mark.parametrize("total", ["parameters", "trainable_parameters", "buffers", "macs"])
 def test_a_total_of_the_summary_that_is_wrong_is_caught(total: str) -> None:
     network = archcalc.load("lenet5")
-    totals = network.totals._replace(**{total: getattr(network.totals, total) + 1})
-    network.summary = network.summary._replace(totals=totals)
+    totals = replace(network.totals, **{total: getattr(network.totals, total) + 1})
+    network.summary = replace(network.summary, totals=totals)
     (row,) = verify(network, "meta", ()).differences
     assert row.layer.startswith("total")
 

@@ -7,6 +7,7 @@ import math
 import os
 import time
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from archcalc.errors import UsageError
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench import Interrupted, Options, bench, contention, run, sampling, workload
 from archcalc.pytorch.bench import case as cases
+from archcalc.pytorch.bench.clock import CpuClock
 from archcalc.pytorch.bench.environment import session
 from archcalc.report.benchmark import FEWEST, Benchmark, MatrixPeak, Peak
 from archcalc.report.benchmark_table import render
@@ -41,6 +43,14 @@ layers = [
 NORMED = 'name = "normed"\ninputs.x = [8]\nlayers = [{ type = "batch_norm" }]'
 # Two threads would wait for each other, and so for whatever else the machine does.
 SHORT = Options(seconds=0.05, threads=1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _time_of_this_thread() -> Iterator[None]:
+    """What other programs take of the machine is no time of a test's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CpuClock, "mark", lambda _self: time.thread_time())
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +148,6 @@ def test_the_parts_of_training_add_up() -> None:
     parts = [phase["values"] for phase in row["phases"].values()]
     assert [*row["phases"]] == ["forward", "backward", "step"]
     assert row["seconds"]["values"] == pytest.approx([sum(values) for values in zip(*parts, strict=True)])
-    assert sum(phase["median"] for phase in row["phases"].values()) == pytest.approx(row["seconds"]["median"], rel=0.5)
     forward, behind_input = 2 * 4 * (64 * 32 + 32 * 8), 2 * 4 * 32 * 8
     assert row["flops"] == forward + forward + behind_input
 
