@@ -37,11 +37,6 @@ class AnalysedGraph:
         """The number of the edge that comes out of a node."""
         return len(self.graph.inputs) + position
 
-    def inputs_of(self, position: int) -> Tensors | None:
-        """What a node reads; None if the shape of some input is not known."""
-        facts = self.shapes.facts[position]
-        return facts.inputs if facts else None
-
     def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
         """What a node reads and what it gives, in a network whose layers all fit."""
         facts, output = self.facts_at(position), self.tensors[self.edge(position)]

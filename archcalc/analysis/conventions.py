@@ -346,4 +346,3 @@ _ALL = (
 )
 
 CONVENTIONS = {convention.name: convention for convention in _ALL}
-DEFAULT = "macs"

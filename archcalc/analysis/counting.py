@@ -4,7 +4,7 @@ Both are sums of the same numbers, so that terms and layers add up to one total 
 convention or a layer by name.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
@@ -14,7 +14,7 @@ from archcalc.analysis.traffic import tensor_bytes
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import Count, elements
-from archcalc.numbers.bounds import AtLeast, AtMost, Lower, Unknown, at_least, causes_of, known, times, total
+from archcalc.numbers.bounds import AtLeast, AtMost, Lower, at_least, causes_of, known, sum_or_unknown, times, total
 
 
 class TermTotal(NamedTuple):
@@ -67,7 +67,7 @@ def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Re
     names, labels = [node.name for node, _ in nodes], _labels(convention)
     columns = ([row[number] for row in table] for number in range(len(labels)))
     terms = tuple(_term(label, convention, names, column) for label, column in zip(labels, columns, strict=True))
-    layers = tuple(map(_sum, table))
+    layers = tuple(map(sum_or_unknown, table))
     wrong = [found for found in convention.departures if any(_is_mistaken(found, *known) for known in kinds.values())]
     mistakes = tuple(departure.mistake for departure in wrong)
     sum_known = sum(known(term.value) or 0 for term in terms)
@@ -96,7 +96,7 @@ def _labels(convention: Convention | Activations) -> tuple[str, ...]:
 def _row(convention: Convention | Activations, node: Node, facts: LayerFacts, batch: int) -> tuple[Count, ...]:
     """What a layer adds to the terms of each label."""
     found = [(term.label, _count(term, node, facts, batch)) for term in convention.terms]
-    return tuple(_sum(count for own, count in found if own == label) for label in _labels(convention))
+    return tuple(sum_or_unknown(count for own, count in found if own == label) for label in _labels(convention))
 
 
 def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
@@ -118,23 +118,13 @@ def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
     )
 
 
-def _sum(counts: Iterable[Count]) -> Count:
-    """The sum, or why it is not known."""
-    known = 0
-    for count in counts:
-        if isinstance(count, Unknown):
-            return count
-        known += count
-    return known
-
-
 def _of_kind(kind: str) -> Callable[[LayerFacts, int], Count]:
     """Operations of one kind."""
     return lambda facts, batch: times(batch, facts.operations.get(kind, 0))
 
 
 def _other_operations(facts: LayerFacts, batch: int) -> Count:
-    return times(batch, _sum(count for kind, count in facts.operations.items() if kind != "macs"))
+    return times(batch, sum_or_unknown(count for kind, count in facts.operations.items() if kind != "macs"))
 
 
 def _outputs(facts: LayerFacts, batch: int) -> Count:
@@ -143,7 +133,7 @@ def _outputs(facts: LayerFacts, batch: int) -> Count:
 
 def _unweighted(facts: LayerFacts, _batch: int) -> Count:
     """MACs of one sample that are no connections."""
-    return _sum((facts.operations.get("macs", 0), facts.biases, times(-1, facts.connections)))
+    return sum_or_unknown((facts.operations.get("macs", 0), facts.biases, times(-1, facts.connections)))
 
 
 # What terms are made of: counts of one layer for the batch, of what layers say of themselves for a sample.

@@ -16,7 +16,7 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.operations import Operations
 from archcalc.analysis.traffic import count_traffic
 from archcalc.layers.base import Count
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import Unknown, sum_or_unknown
 
 STORED = {"tf32": "float32"}  # what is a way to multiply, and no way to store
 
@@ -67,9 +67,4 @@ def _counted(operations: Operations) -> Count:
         return operations.macs
     if operations.macs:
         return 2 * operations.macs
-    total = 0
-    for count in operations.by_kind.values():
-        if isinstance(count, Unknown):
-            return count
-        total += count
-    return total
+    return sum_or_unknown(operations.by_kind.values())

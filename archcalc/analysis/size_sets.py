@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from archcalc.analysis.intervals import Interval, merged
 from archcalc.numbers.varying import Progression
 
 SAMPLED = 4  # intervals
-
-Interval = tuple[int, int]  # the first and the last size
 
 
 class SizeSet(NamedTuple):
@@ -96,7 +95,7 @@ def union(parts: list[Progression], most: int) -> SizeSet | None:
     remainders = {
         remainder for part in endless for remainder in range(part.remainder % part.modulus, modulus, part.modulus)
     }
-    intervals = _joined(interval for part in single for interval in _intervals_of(part))
+    intervals = [*merged(interval for part in single for interval in _intervals_of(part))]
     return _reduced(intervals, start, modulus, remainders)
 
 
@@ -107,17 +106,6 @@ def _intervals_of(part: Progression) -> Iterator[Interval]:
     elif part.modulus > 1:
         for k in range(part.first, part.stop):
             yield (size := part.modulus * k + part.remainder), size
-
-
-def _joined(intervals: Iterable[Interval]) -> list[Interval]:
-    """Intervals in their order, with those that touch as one."""
-    found: list[Interval] = []
-    for first, last in sorted(intervals):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = found[-1][0], max(found[-1][1], last)
-        else:
-            found.append((first, last))
-    return found
 
 
 def _reduced(listed: list[Interval], start: int, modulus: int, remainders: set[int]) -> SizeSet:

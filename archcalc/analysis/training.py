@@ -6,13 +6,12 @@ costs up to three times its inference, and less where layers are frozen, or read
 trained. The optimizer's step has no MACs. Counted are the layers that an output depends on.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.graph import Graph
 from archcalc.layers.base import Count, Factor
-from archcalc.numbers.bounds import Unknown
+from archcalc.numbers.bounds import sum_or_unknown, times
 
 
 class TrainingMacs(NamedTuple):
@@ -77,17 +76,9 @@ def _count_layer(analysed: AnalysedGraph, position: int, flow: GradientFlow) -> 
                 if _needs_gradient(factor, node.sources, flow, position in flow.nodes):
                     (by_input if factor.inputs else by_weight).append(product.macs)
     forward = analysed.operations[position].macs
-    return TrainingMacs(forward, _batched(by_input, analysed.batch), _batched(by_weight, analysed.batch))
+    per_input, per_weight = sum_or_unknown(by_input), sum_or_unknown(by_weight)
+    return TrainingMacs(forward, times(analysed.batch, per_input), times(analysed.batch, per_weight))
 
 
 def _needs_gradient(factor: Factor, sources: tuple[int, ...], flow: GradientFlow, trained: bool) -> bool:
     return (factor.weights and trained) or any(sources[number] in flow.edges for number in factor.inputs)
-
-
-def _batched(counts: Iterable[Count], batch: int) -> Count:
-    total = 0
-    for count in counts:
-        if isinstance(count, Unknown):
-            return count
-        total += batch * count
-    return total

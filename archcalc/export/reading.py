@@ -12,8 +12,6 @@ from archcalc.export.copied import ModuleSource
 
 ANNOTATIONS = {"bool", "float", "int", "str", "tuple", "torch"}
 RESERVED = ANNOTATIONS | {"functional", "getattr", "isinstance", "len", "max", "min", "nn", "range", "super", "zip"}
-CONTAINERS = ("nn.Module", "nn.Sequential", "nn.ModuleList")
-STATES = ("requires_grad_", "to")
 
 
 class UnreadableError(Exception):

@@ -172,6 +172,16 @@ def total(values: Iterable[tuple[str, N | AtLeast[N] | Unknown]]) -> Lower[N]:
     return at_least(sum_known, gathered(cause for pair in every for cause in _named(*pair)))
 
 
+def sum_or_unknown(values: Iterable[int | Unknown]) -> int | Unknown:
+    """The sum, or the first of the values that is not known."""
+    known_sum = 0
+    for value in values:
+        if isinstance(value, Unknown):
+            return value
+        known_sum += value
+    return known_sum
+
+
 def _named(name: str, value: Any) -> Iterable[Cause]:
     """What is missing from the value of a layer; a cause that has layers already keeps them."""
     return (cause if cause.layers else Cause(cause.why, (name,)) for cause in causes_of(value))

@@ -19,6 +19,7 @@ from archcalc.numbers.bounds import (
     minus,
     plus,
     quotient,
+    sum_or_unknown,
     times,
     total,
     value_text,
@@ -123,3 +124,9 @@ def test_as_text_and_as_plain_values() -> None:
 def test_one_reason_of_many_layers_is_said_once() -> None:
     causes = gathered([*(Cause("w", (f"l{number}",)) for number in range(25)), Cause("v", ("x",)), Cause("w", ("l3",))])
     assert [*map(str, causes)] == ["l0, l1, l2 and 22 more: w", "x: v"]
+
+
+def test_a_sum_is_unknown_where_a_part_is() -> None:
+    assert sum_or_unknown([]) == 0
+    assert sum_or_unknown([1, 2]) == 3
+    assert sum_or_unknown([1, Unknown("u"), Unknown("v")]) == Unknown("u")

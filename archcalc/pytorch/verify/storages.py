@@ -114,19 +114,6 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
             yield compare("peak memory", which, said.peak, found.peak, f"bytes, for a batch of {BATCH}")
 
 
-def observe_call(module: nn.Module, inputs: tuple[torch.Tensor, ...], training: bool = False) -> int:
-    """Call any module once, in training with its backward pass; returns the bytes alive at once at most.
-
-    Whatever its code holds longer than the next operation needs it is alive, too.
-    """
-    tracker = tracker_of(module.train(training), inputs)
-    with tracker, torch.set_grad_enabled(training):
-        outputs = module(*inputs)
-        if training:
-            go_back(outputs if isinstance(outputs, tuple) else (outputs,))
-    return tracker.highest
-
-
 def tracker_of(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> StorageTracker:
     """A tracker that knows what is there before a module runs."""
     tracker = StorageTracker()
