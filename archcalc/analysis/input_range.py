@@ -12,7 +12,7 @@ from archcalc.analysis.resized_network import ResizedNetwork
 from archcalc.analysis.resizing import Extent, extents, resized
 from archcalc.analysis.shapes import infer_shapes
 from archcalc.analysis.size_sets import SizeSet
-from archcalc.analysis.working_sizes import Progress, find_answers
+from archcalc.analysis.working_sizes import Progress, find_answers, part_of
 from archcalc.graph import Graph
 from archcalc.numbers.bounds import Unknown
 
@@ -50,7 +50,12 @@ def find_ranges(analysed: AnalysedGraph, progress: Progress = lambda _done, _all
     """The answers for every size that an axis of positions of an input has."""
     axes = extents(analysed)
     sizes = dict.fromkeys(extent.size for extent in axes)
-    return tuple(_range(analysed, [extent for extent in axes if extent.size == size], size, progress) for size in sizes)
+    found: list[SizeRange] = []
+    for number, size in enumerate(sizes):
+        alike = [extent for extent in axes if extent.size == size]
+        found.append(_range(analysed, alike, size, part_of(progress, number, len(sizes))))
+        progress(number + 1, len(sizes))
+    return tuple(found)
 
 
 def _range(analysed: AnalysedGraph, axes: list[Extent], size: int, progress: Progress) -> SizeRange:

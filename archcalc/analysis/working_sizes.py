@@ -19,7 +19,14 @@ MAX_STEPS = 200_000  # layers times sizes, or times parts of all sizes
 MAX_PARTS = 10_000  # of all sizes
 MAX_SIZES = 2**17  # of a set that are handled one by one
 
+QUESTIONS = 5  # two that are proven, and three sets
+
 Progress = Callable[[int, int], None]
+
+
+def part_of(progress: Progress, number: int, count: int) -> Progress:
+    """The progress of one of several parts as that of the whole."""
+    return lambda done, whole: progress(number * whole + done, count * whole)
 
 
 class Answers(NamedTuple):
@@ -62,22 +69,23 @@ class NotProvenError(Exception):
 
 def find_answers(network: ResizedNetwork, progress: Progress = lambda _done, _all: None) -> Answers:
     """The three sets of sizes."""
-    search = _Search(network, progress)
-    works = search.proven([Progression()], exact=False)
+    search = _Search(network)
+    parts = [part_of(progress, number, QUESTIONS) for number in range(QUESTIONS)]
+    works = search.proven([Progression()], parts[0], exact=False)
     same = works and [state for state in works if state.same_weights]
-    exact = works and search.proven([state.sizes for state in works], exact=True)
+    exact = works and search.proven([state.sizes for state in works], parts[1], exact=True)
     return Answers(
-        search.set_of(works, search.works),
-        search.set_of(same, search.keeps_weights),
-        search.set_of(exact, search.is_exact),
+        search.set_of(works, search.works, parts[2]),
+        search.set_of(same, search.keeps_weights, parts[3]),
+        search.set_of(exact, search.is_exact, parts[4]),
     )
 
 
 class _Search:
     """Runs a network on sizes."""
 
-    def __init__(self, network: ResizedNetwork, progress: Progress) -> None:
-        self.network, self.progress = network, progress
+    def __init__(self, network: ResizedNetwork) -> None:
+        self.network = network
         self.count = len(network.graph.nodes)
 
     def works(self, size: int) -> bool:
@@ -95,7 +103,7 @@ class _Search:
     def _at(self, size: int, exact: bool) -> list[State]:
         return self._run(State(Progression(1, 0, size, size + 1), self.network.inputs(size)), exact)
 
-    def proven(self, sizes: list[Progression], exact: bool) -> list[State] | None:
+    def proven(self, sizes: list[Progression], progress: Progress, exact: bool) -> list[State] | None:
         """Those of some sizes at which the network works, and drops nothing if `exact`; None if that is not proven."""
         waiting = [State(part, self.network.inputs(part.size())) for part in sizes]
         found: list[State] = []
@@ -110,7 +118,7 @@ class _Search:
                 (found if result.position == self.count else waiting).append(result)
             steps += max((result.position for result in results), default=self.count) - state.position + 1
             parts += len(results)
-            self.progress(len(found), len(found) + len(waiting))
+            progress(len(found), len(found) + len(waiting))
             if steps > MAX_STEPS or parts > MAX_PARTS:
                 return None
         return found
@@ -130,16 +138,17 @@ class _Search:
                 return State(state.sizes, self.network.still_read(edges, position), position, same).parted(split)
         return [State(state.sizes, (), self.count, same)]
 
-    def set_of(self, states: list[State] | None, question: Callable[[int], bool]) -> SizeSet:
+    def set_of(self, states: list[State] | None, question: Callable[[int], bool], progress: Progress) -> SizeSet:
         """The set, as it is proven, or else as it is found by trying."""
         found = None if states is None else union([state.sizes for state in states], MAX_SIZES)
         if found is not None and all((size in found) == question(size) for size in found.around(self.network.size)):
             return found
         tried = min(max(TRIED, 2 * self.network.size), MOST_TRIED, MAX_STEPS // max(self.count, 1))
-        sizes = [size for size in range(1, tried + 1) if self._shown(size, tried, question)]
+        sizes = [size for size in range(1, tried + 1) if _shown(size, tried, question, progress)]
         own = [self.network.size] if self.network.size > tried and question(self.network.size) else []
         return listed_sizes([*sizes, *own], tried)
 
-    def _shown(self, size: int, tried: int, question: Callable[[int], bool]) -> bool:
-        self.progress(size, tried)
-        return question(size)
+
+def _shown(size: int, tried: int, question: Callable[[int], bool], progress: Progress) -> bool:
+    progress(size, tried)
+    return question(size)

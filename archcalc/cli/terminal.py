@@ -49,6 +49,9 @@ def _width() -> int:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
 
 
+_STEPS = 1000  # of a bar
+
+
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr, where that is a terminal, for work that says how much of how much is done."""
@@ -56,10 +59,11 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda _done, _all: None
         return
     # Interrupted, the bar shows the cursor again, which it hides.
-    with interruptible(), click.progressbar(length=1, label=label, width=30, file=sys.stderr) as bar:
+    with interruptible(), click.progressbar(length=_STEPS, label=label, width=30, file=sys.stderr) as bar:
 
         def show(done: int, whole: int) -> None:
-            bar.length = whole
-            bar.update(done - bar.pos)
+            # What turns out to be more work than was thought lets the bar wait, and not fall.
+            if (steps := min(_STEPS, _STEPS * done // max(whole, 1)) - bar.pos) > 0:
+                bar.update(steps)
 
         yield show

@@ -1,12 +1,17 @@
 """`archcalc range`."""
 
+import io
 import json
+import re
+import sys
 
 import pytest
 from click.testing import CliRunner
 
 import archcalc
+from archcalc.analysis.input_range import find_ranges
 from archcalc.cli import cli
+from archcalc.cli.terminal import progress_bar
 
 
 def output(*arguments: str) -> str:
@@ -47,6 +52,31 @@ def test_what_is_not_proven_says_how_far_it_was_tried() -> None:
         "works          16 alone",
         "               every size up to 512 was tried; of larger ones nothing is known",
     ]
+
+
+@pytest.mark.parametrize("name", ["r3d_18", "squeezenet1_1"])
+def test_the_progress_rises_from_nothing_to_all(name: str) -> None:
+    heard: list[float] = []
+    find_ranges(archcalc.load(name).analysed, lambda done, whole: heard.append(done / whole))
+    assert 0 <= min(heard) <= max(heard) == heard[-1] == 1
+    assert len({*heard}) > 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_never_falls_and_keeps_to_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with progress_bar("sizes") as progress:
+        for done, whole in [(0, 3), (1, 2), (1, 9), (3, 4), (0, 1), (2, 1)]:
+            progress(done, whole)
+    lines = terminal.getvalue().split("\r")
+    assert max(map(len, lines)) < 60
+    percents = [int(share) for share in re.findall(r"(-?\d+)%", terminal.getvalue())]
+    assert percents == sorted(percents)
+    assert {0, 50, 75, 100} <= {*percents} <= {*range(101)}
 
 
 def test_nothing_to_say() -> None:
