@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.backward import Backward
 from archcalc.analysis.execution import Execution, Pass, piece_bytes
+from archcalc.analysis.least_batch import check_batch
 from archcalc.analysis.traffic import SIZES, value_bytes
 from archcalc.analysis.training import follow_gradients
 from archcalc.arithmetic import product
@@ -115,12 +116,16 @@ def measure_memory(
 ) -> Memory:
     """The memory of one pass over a batch, by default the network's own.
 
-    `dtype` takes the place of that of all floating-point values. Raises UsageError for options that make no sense.
+    `dtype` takes the place of that of all floating-point values. Raises UsageError for options that make no sense, and
+    for a batch that PyTorch refuses to train.
     """
     check_options(dtype, training, optimizer)
     if batch is not None and (type(batch) is not int or batch < 1):
         raise UsageError(f"batch must be a whole number, 1 or more, and is {batch!r}")
-    run = Execution(analysed, dtype, analysed.batch if batch is None else batch, training)
+    samples = analysed.batch if batch is None else batch
+    if training:
+        check_batch(analysed, samples, training)
+    run = Execution(analysed, dtype, samples, training)
     run.run()
     if training:
         Backward(run).run()
@@ -146,24 +151,24 @@ class _Peak(NamedTuple):
     bytes: int
 
 
-def largest_batch(limit: int, peak_at: Callable[[int], Lower[int]]) -> int | AtMost[int]:
-    """The largest batch whose peak is within the limit; 0 if not even one sample's is.
+def largest_batch(limit: int, peak_at: Callable[[int], Lower[int]], least: int = 1) -> int | AtMost[int]:
+    """The largest batch whose peak is within the limit; 0 if not even that of the least one is.
 
-    Where peaks are lower bounds, so many samples fit at most; if those of a single one are too large, none does.
+    Where peaks are lower bounds, so many samples fit at most; if those of the least one are too large, none does.
     """
-    found = _largest(limit, lambda batch: floor_of(peak_at(batch)))
+    found = _largest(limit, lambda batch: floor_of(peak_at(batch)), least)
     causes = causes_of(peak_at(found)) if found else ()
     return AtMost(found, causes) if causes else found
 
 
-def _largest(limit: int, peak_at: Callable[[int], int]) -> int:
+def _largest(limit: int, peak_at: Callable[[int], int], least: int) -> int:
     """The largest batch whose peak is within the limit.
 
     The peak never falls as the batch grows: the order of events is the same for every batch, and no size falls. It
     mostly grows in proportion, which says where to look first. Raises UsageError for a network in which nothing grows
     with the batch.
     """
-    fits, too_large = _Peak(1, peak_at(1)), _Peak(2, peak_at(2))
+    fits, too_large = (_Peak(batch, peak_at(batch)) for batch in (least, least + 1))
     if fits.bytes > limit:
         return 0
     while too_large.bytes <= limit:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import archcalc
+from archcalc.analysis.least_batch import least_batch
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS, check_options
 from archcalc.cli.options import depth_option, network_options
 from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
@@ -55,7 +56,8 @@ def command(  # noqa: PLR0913  # one for each option
     among it. Workspaces of kernels and what an allocator rounds up are not counted. With int8, which is for inference,
     weights and values take a byte each, as if every layer had a kernel for it.
 
-    Where the peak is a lower bound (≥), --fits can only say which batch fits at most.
+    Where the peak is a lower bound (≥), --fits can only say which batch fits at most. A batch that PyTorch refuses to
+    train, as one value for each channel of a batch normalization, is an error, and no answer of --fits.
 
     Exit codes: 0 fine, 1 not even one sample fits or it cannot be said which batch does, 2 the spec or the command line
     is wrong.
@@ -74,14 +76,15 @@ def command(  # noqa: PLR0913  # one for each option
 
 def _print_largest(network: Network, limit: int, as_json: bool, options: dict[str, Any]) -> int:
     """The largest batch that fits, and the exit code."""
-    largest = network.largest_batch(limit, **options)
+    largest, least = network.largest_batch(limit, **options), least_batch(network.analysed, options["training"])
     batch = largest.value if isinstance(largest, AtMost) else largest
-    more = network.memory(**options, batch=batch + 1).peak
+    more = network.memory(**options, batch=batch + 1 if batch else least).peak
     found = network.memory(**options, batch=batch).peak if batch else None
     if as_json:
         record = {
             "limit": limit,
             "largest_batch": batch,
+            "least_batch": least,
             "upper_bound": isinstance(largest, AtMost),
             "peak": None if found is None else known(found),
             "peak_of_next": known(more),
@@ -90,15 +93,18 @@ def _print_largest(network: Network, limit: int, as_json: bool, options: dict[st
         }
         echo(json_text(record))
     else:
-        echo("\n".join(_answer(largest, limit, found, more)))
+        echo("\n".join(_answer(largest, least, limit, found, more)))
     return 0 if batch and batch == largest else 1
 
 
-def _answer(largest: int | AtMost[int], limit: int, found: Lower[int] | None, more: Lower[int]) -> list[str]:
+def _answer(
+    largest: int | AtMost[int], least: int, limit: int, found: Lower[int] | None, more: Lower[int]
+) -> list[str]:
     """Which batch fits, and the reasons if that cannot be said."""
     size, next_peak = mebibytes(limit), _bytes(more)
     if found is None:
-        lines = [f"not even one sample fits into {size}: its peak is {next_peak}"]
+        smallest = "one sample" if least == 1 else f"batch {least}, the smallest that PyTorch runs,"
+        lines = [f"not even {smallest} fits into {size}: its peak is {next_peak}"]
     elif isinstance(largest, AtMost):
         lines = [
             f"at most batch {largest.value:,} fits into {size}: its peak is {_bytes(found)}",

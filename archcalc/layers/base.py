@@ -314,6 +314,10 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         """
         return None
 
+    def least_batch(self, inputs: Tensors, training: bool) -> int | None:
+        """The fewest samples that PyTorch runs it on at once; None if it refuses any number of them."""
+        return 1
+
     def label(self) -> str:
         """What tells it apart from others of its type, in a few words: `3×3, stride 2`. Sizes of the output are not."""
         return ", ".join(field_text(field, value) for field, value in self.changed(*self.telling).items())

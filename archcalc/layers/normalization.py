@@ -112,6 +112,10 @@ class BatchNorm(Normalization):
         channel = Piece(inputs[0].shape[:1], per_sample=False, wide=True)
         return (structs.replace(self.standardize(inputs, channel), makes=(0,)),)
 
+    def least_batch(self, inputs: Tensors, training: bool) -> int | None:
+        measures = training or not self.track_running_stats
+        return 2 if measures and product(inputs[0].shape[1:]) == 1 else 1
+
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape
         options = self.changed("eps", "momentum", "affine", "track_running_stats")
@@ -249,6 +253,9 @@ class InstanceNorm(Normalization):
         if training:
             steps += [Step((place,), structs.replace(channel, per_sample=False), holds=places) for place in statistics]
         return (*steps, Step((ordered + 1,), holds=places, is_view=True, passes=True, layout="regrouped"))
+
+    def least_batch(self, inputs: Tensors, training: bool) -> int | None:
+        return None if training and product(inputs[0].shape[1:]) == 1 else 1
 
     def module(self, inputs: Tensors) -> Module:
         channels, *positions = inputs[0].shape

@@ -191,7 +191,7 @@ class Network:
 
         Inference, or with `training` a forward and a backward pass; then `optimizer` adds the state of "sgd",
         "momentum", "adam" or "adamw". `dtype` takes the place of that of all floating-point values. Raises UsageError
-        for options that make no sense.
+        for options that make no sense, and for a batch that PyTorch refuses to train.
         """
         from archcalc.analysis.memory import measure_memory
 
@@ -200,14 +200,16 @@ class Network:
     def largest_batch(
         self, limit_bytes: int, dtype: str | None = None, training: bool = False, optimizer: str | None = None
     ) -> "int | AtMost[int]":
-        """The largest batch whose peak is at most `limit_bytes`; 0 if not even one sample fits.
+        """The largest batch whose peak is at most `limit_bytes`; 0 if not even the smallest that PyTorch runs fits.
 
         Where the peak is a lower bound alone, no more than AtMost's value fits, and that may not. The options are those
-        of `memory`.
+        of `memory`. Raises UsageError for a network that PyTorch refuses to train at any batch.
         """
+        from archcalc.analysis.least_batch import least_batch
         from archcalc.analysis.memory import largest_batch
 
-        return largest_batch(limit_bytes, lambda batch: self.memory(dtype, training, optimizer, batch).peak)
+        least = least_batch(self.analysed, training)
+        return largest_batch(limit_bytes, lambda batch: self.memory(dtype, training, optimizer, batch).peak, least)
 
     def input_ranges(self) -> "tuple[SizeRange, ...]":
         """Which sizes of its inputs the network takes, reads without loss, and can use."""

@@ -1,6 +1,8 @@
 """Memory against what a dispatch mode sees of every storage, against the allocator of the CPU, and by hand."""
 
 import json
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archcalc
+from archcalc.analysis.least_batch import check_batch
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS, largest_batch
 from archcalc.errors import UsageError
 from archcalc.numbers.bounds import AtLeast, AtMost, Unknown, floor_of, is_at_most
@@ -473,6 +476,48 @@ def test_not_even_one_sample() -> None:
     assert network.largest_batch(floor_of(network.memory().peak) - 1) == 0
     assert network.largest_batch(network.memory().peak) == 1
     assert network.largest_batch(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "training", "least"),
+    [
+        ('"batch_norm"', [3], True, 2),
+        ('"batch_norm"', [3, 1, 1], True, 2),
+        ('"batch_norm"', [3, 1, 2], True, 1),
+        ('"batch_norm"', [3, 1, 1], False, 1),
+        ('"batch_norm", track_running_stats = false', [3, 1, 1], False, 2),
+        ('"batch_norm", trainable = false', [3], True, 2),
+        ('"instance_norm", track_running_stats = true', [3, 1], True, None),
+        ('"instance_norm", track_running_stats = true', [3, 1], False, 1),
+        ('"instance_norm", track_running_stats = true', [3, 2], True, 1),
+    ],
+)
+def test_from_which_batch_on_pytorch_runs_a_network(
+    layer: str, shape: list[int], training: bool, least: int | None
+) -> None:
+    network = spec(f"type = {layer}", inputs=f"x = {shape}")
+    for batch in (1, 2, 3):
+        refused = least is None or batch < least
+        with pytest.raises(UsageError, match="PyTorch refuses") if refused else nullcontext():
+            check_batch(network.analysed, batch, training)
+        with pytest.raises(ValueError, match="more than 1") if refused else nullcontext():
+            observe_memory(network, training=training, batch=batch)
+
+
+def test_a_batch_that_pytorch_refuses_to_train() -> None:
+    network = spec('type = "linear", out_features = 2', 'name = "b", type = "batch_norm"', inputs="x = [4]")
+    with pytest.raises(UsageError, match=r'layer "b" at batch 1, since .* use a batch of 2 or more'):
+        network.memory(training=True)
+    least = floor_of(network.memory(training=True, batch=2).peak)
+    assert network.largest_batch(least, training=True) == 2
+    assert network.largest_batch(least - 1, training=True) == 0
+
+
+def test_a_network_that_pytorch_trains_at_no_batch() -> None:
+    network = spec('name = "n", type = "instance_norm", track_running_stats = true', inputs="x = [4, 1]")
+    for ask in (network.memory, partial(network.largest_batch, 10**9)):
+        with pytest.raises(UsageError, match=r'refuses to train layer "n" at any batch, since .* larger maps'):
+            ask(training=True)
 
 
 def test_a_network_that_does_not_grow() -> None:

@@ -170,6 +170,16 @@ def test_fits_finds_the_largest_batch(size: str, limit: int) -> None:
     assert f"{found['peak_of_next']:,} bytes" in second
 
 
+def test_what_fits_is_from_the_smallest_batch_on_that_trains() -> None:
+    text = 'name = "b"\ninputs.x = [4]\nlayers = [{ type = "batch_norm" }]'
+    given = ["-", "--training", "--fits"]
+    result = memory(*given, "100B", text=text)
+    assert result.exit_code == 1
+    assert result.output.startswith("not even batch 2, the smallest that PyTorch runs, fits into ")
+    found = json.loads(memory(*given, "1kB", "--format", "json", text=text).output)
+    assert (found["least_batch"], found["largest_batch"] >= 2) == (2, True)
+
+
 def test_nothing_fits_is_exit_code_1() -> None:
     result = memory("resnet18", "--fits", "40MiB")
     assert result.exit_code == 1

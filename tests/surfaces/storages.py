@@ -4,6 +4,7 @@ import torch
 from networks import Drawn
 
 import archcalc
+from archcalc.analysis.least_batch import check_batch, least_batch
 from archcalc.numbers.bounds import Inexact, floor_of
 from archcalc.pytorch.verify.storages import ObservedMemory, is_comparable, observe_memory
 from surfaces.runner import loaded
@@ -14,8 +15,8 @@ def check_memory(drawn: Drawn) -> None:
     torch.set_num_threads(1)
     network = loaded(drawn)
     for training in (False, True):
-        said = network.memory(training=training)
         if seen := observed(network, training, network.batch):
+            said = network.memory(training=training)
             pairs = {row.name: (row.forward, had) for row, had in zip(said.layers, seen.forward, strict=True)}
             pairs[f"the peak, {training=}"] = (said.peak, seen.peak)
             for what, (claim, had) in pairs.items():
@@ -30,6 +31,10 @@ def check_largest_batch(drawn: Drawn) -> None:
     torch.set_num_threads(1)
     network = loaded(drawn)
     for training in (False, True):
+        observed(network, training, 1)
+        if refuses(network, training, 3):
+            observed(network, training, 3)
+            continue
         for limit in (floor_of(network.memory(training=training, batch=3).peak), 5_000):
             try:
                 found = network.largest_batch(limit, training=training)
@@ -40,20 +45,33 @@ def check_largest_batch(drawn: Drawn) -> None:
             largest = found.value if isinstance(found, Inexact) else found
             if largest and not isinstance(found, Inexact) and (seen := observed(network, training, largest)):
                 assert seen.peak <= limit, f"{training=}: {largest} samples take {seen.peak}, and {limit} is the limit"
-            if largest < 500 and (seen := observed(network, training, largest + 1)):
-                assert seen.peak > limit, f"{training=}: {largest + 1} samples take {seen.peak} of {limit}"
+            more = largest + 1 if largest else least_batch(network.analysed, training)
+            if largest < 500 and (seen := observed(network, training, more)):
+                assert seen.peak > limit, f"{training=}: {more} samples take {seen.peak} of {limit}"
 
 
 def observed(network: archcalc.Network, training: bool, batch: int) -> ObservedMemory | None:
-    """What the follower sees; None where PyTorch refuses to train on one value for each channel.
+    """What the follower sees; None where PyTorch refuses one value for each channel, as archcalc must say, too.
 
     And where a CPU has to be followed, for a sparse input, which takes other memory for some layers than `meta`.
     """
     if not is_comparable(network):
         return None
+    refused = refuses(network, training, batch)
     try:
-        return observe_memory(network, training=training, batch=batch)
+        found = observe_memory(network, training=training, batch=batch)
     except ValueError as error:
-        if "more than 1" not in str(error):
+        if not refused or "more than 1" not in str(error):
             raise
         return None
+    assert not refused, f"PyTorch runs batch {batch}, {training=}"
+    return found
+
+
+def refuses(network: archcalc.Network, training: bool, batch: int) -> bool:
+    """Whether archcalc says that PyTorch refuses a batch of this size."""
+    try:
+        check_batch(network.analysed, batch, training)
+    except archcalc.UsageError:
+        return True
+    return False

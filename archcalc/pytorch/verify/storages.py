@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from archcalc.errors import UsageError
 from archcalc.numbers.bounds import AtLeast
 from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
@@ -96,7 +97,11 @@ def is_comparable(network: Network) -> bool:
 def compare_memory(network: Network) -> Iterator[Comparison]:
     """A row for the peak of inference, and one for that of training."""
     for which, training in (("inference", False), ("training", True)):
-        said = network.memory(training=training, batch=BATCH)
+        try:
+            said = network.memory(training=training, batch=BATCH)
+        except UsageError as error:
+            yield Comparison("peak memory", which, None, None, "not covered", str(error))
+            continue
         if isinstance(said.peak, AtLeast):
             yield Comparison("peak memory", which, f"≥ {said.peak.value:,}", None, "not covered", said.peak.reason)
             continue
