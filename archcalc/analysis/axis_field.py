@@ -6,11 +6,12 @@ Most units see the same, only moved; behind an upsampling they differ by their p
 import math
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.analysis.spans import NOT_FOLLOWED, NOTHING, SOLID, Span, comb, has_holes, joined
 from archcalc.arithmetic import POINT, Window, field_size, field_start
-from archcalc.layers.base import MAX_PHASES, PhasedWindow, Read, UnknownWindow
+from archcalc.layers.base import MAX_PHASES, PhasedWindow, Read, TableWindow, UnknownWindow
 from archcalc.numbers.bounds import Unknown
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ MAX_BITS = 256  # of a jump
 MAX_READS = 2**14  # of units, to find the fields of all phases
 
 TOO_FINE = [NOTHING] * (MAX_PHASES + 1)  # more phases than are followed
+SIDE_BY_SIDE = "positions of several inputs lie side by side"
 HERE = -1  # in place of the origin that is the layer in question
 
 
@@ -134,11 +136,15 @@ class AxisField(NamedTuple):
 
 
 class Unplaced(NamedTuple):
-    """A field whose units do not move over the input as one, though what they see together, `span`, is known."""
+    """A field whose units do not move over the input as one, though what they see together, `span`, is known.
+
+    `alike` is the field of those units that see anything, where these all see the same, just behind a concatenation.
+    """
 
     reason: str
     span: Span
     axis: int  # of the tensor
+    alike: AxisField | None = None
 
     def whole(self) -> Span:
         """What all units see together."""
@@ -175,21 +181,28 @@ def _read_unplaced(field: Unplaced, read: Read, extent: int) -> AnyAxis:
         return made_alike(field.span, read.axis, extent, HERE)
     if read.mixed or not (read.window == POINT or read.beside):
         return Unknown(field.reason)
-    return field._replace(axis=read.axis)
+    return field._replace(axis=read.axis, alike=None)
 
 
 def _read(field: AxisField, read: Read, extent: int) -> AnyAxis:
     window = read.window
     if field.advance == 0:
         # All units see the same, so whichever are read, nothing is added.
-        return field._replace(axis=read.axis, extent=extent, mixed=False)
+        found = field._replace(axis=read.axis, extent=extent, mixed=False)
+        return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis, found) if read.beside else found
     if isinstance(window, Window) and window.stride == 0 and (window.kernel > 1 or field.mixed):
         return _alike(field, read, extent)
     if read.beside:
-        return Unplaced("positions of several inputs lie side by side", field.whole(), read.axis)
+        return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis)
     if read.mixed or field.mixed:
         return _mix(field, read, extent)
     return _read_moving(field, read, extent)
+
+
+def _read_by_table(field: AxisField, window: TableWindow, axis: int) -> Unplaced:
+    seen = joined([field.span(unit) for unit in {*chain.from_iterable(window.rows)}])
+    span = joined([seen, *([field.shared.span] if field.shared else [])])
+    return Unplaced("a connection table gives every unit positions of its own", span, axis)
 
 
 def _alike(field: AxisField, read: Read, extent: int) -> AxisField:
@@ -204,11 +217,13 @@ def made_alike(span: Span, axis: int, extent: int, origin: int | None) -> AxisFi
     return AxisField((span.first,), (span.last,), 0, axis, extent, masks=masks, origin=origin)
 
 
-def _read_moving(field: AxisField, read: Read, extent: int) -> AxisField | Unknown:
+def _read_moving(field: AxisField, read: Read, extent: int) -> AnyAxis:
     """The field behind a window of which each unit has its own."""
     window = read.window
     if isinstance(window, UnknownWindow):
         return Unknown(window.reason)
+    if isinstance(window, TableWindow):
+        return _read_by_table(field, window, read.axis)
     if isinstance(window, PhasedWindow):
         spans, advance = _read_phased(field, window)
     elif field.period == 1:
@@ -321,7 +336,13 @@ def _unite_unplaced(one: AxisField | Unplaced, other: AxisField | Unplaced) -> A
     reason = one.reason if isinstance(one, Unplaced) else other.reason if isinstance(other, Unplaced) else ""
     if one.axis != other.axis or any(isinstance(axis, AxisField) and axis.mixed for axis in (one, other)):
         return Unknown(reason)
-    return Unplaced(reason, joined([one.whole(), other.whole()]), one.axis)
+    return Unplaced(reason, joined([one.whole(), other.whole()]), one.axis, _both_alike(one, other))
+
+
+def _both_alike(one: AxisField | Unplaced, other: AxisField | Unplaced) -> AxisField | None:
+    if isinstance(one, Unplaced) and isinstance(other, Unplaced) and one.alike and other.alike:
+        return _united_with_all(one.alike, other.alike) if one.span == other.span else None
+    return None
 
 
 def _unite_placed(one: AxisField, other: AxisField) -> AxisField | Unknown:

@@ -25,7 +25,7 @@ from archcalc.analysis.intervals import (
     within,
 )
 from archcalc.arithmetic import POINT, Window
-from archcalc.layers.base import PhasedWindow, Read, Shape, UnknownWindow
+from archcalc.layers.base import AnyWindow, PhasedWindow, Read, Shape, TableWindow, UnknownWindow
 
 Link = tuple[int, int]  # a layer by its edge, and one of its inputs by number
 
@@ -130,9 +130,7 @@ def _is_whole(read: Read) -> bool:
 
 
 @lru_cache(maxsize=2**14)
-def positions_read(
-    units: Intervals, window: Window | PhasedWindow | UnknownWindow, size: int
-) -> tuple[Intervals, bool]:
+def positions_read(units: Intervals, window: AnyWindow, size: int) -> tuple[Intervals, bool]:
     """The positions of an axis that units read through a window, and whether these are all and no more."""
     found: list[Interval] = []
     for first, last in units:
@@ -143,12 +141,12 @@ def positions_read(
     return within(merged(found), size), True
 
 
-def _read_by_any(
-    first: int, last: int, window: Window | PhasedWindow | UnknownWindow, size: int
-) -> list[Interval] | None:
+def _read_by_any(first: int, last: int, window: AnyWindow, size: int) -> list[Interval] | None:
     """What the units from the first to the last read, padding too; None where it is not followed."""
     if isinstance(window, UnknownWindow):
         return None
+    if isinstance(window, TableWindow):
+        return [(position, position) for row in window.rows[first : last + 1] for position in row]
     if isinstance(window, PhasedWindow):
         return _read_in_phases(first, last, window) if last - first < MOST_INTERVALS else None
     kernel, stride, dilation = window.kernel, window.stride, window.dilation

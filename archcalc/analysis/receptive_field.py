@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from msgspec import Struct, structs
 
-from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, read_axis, unite_axes
+from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, Unplaced, read_axis, unite_axes
 from archcalc.analysis.facts import LayerFacts
 from archcalc.analysis.shapes import Shapes
 from archcalc.arithmetic import POINT
@@ -120,7 +120,8 @@ class _Fold:
                     behind.setdefault(path.source, []).append(_through(path, reads, facts.output.shape))
         if len(node.sources) > 1 and (apart := _misaligned(behind.values())):
             self.misaligned[edge] = apart
-        return tuple([_stamped(self._meet(paths), edge) for paths in behind.values()])
+        met = [_filled(self._meet(paths), len(paths) == len(node.sources)) for paths in behind.values()]
+        return tuple([_stamped(path, edge) for path in met])
 
     def _meet(self, paths: list[Path]) -> Path:
         found = paths[0]
@@ -178,6 +179,14 @@ def _through_axis(before: AnyAxis, reads: tuple[Read, ...], output: Shape) -> An
         return before
     read = reads[before.axis] if reads else Read(POINT, 0)
     return read_axis(before, read, output[read.axis] if output else 1)
+
+
+def _filled(path: Path, everywhere: bool) -> Path:
+    """The path, of which all units see alike what lies side by side if every input does, `everywhere`."""
+    if not everywhere or not any(isinstance(axis, Unplaced) and axis.alike for axis in path.axes):
+        return path
+    axes = [axis.alike if isinstance(axis, Unplaced) and axis.alike else axis for axis in path.axes]
+    return structs.replace(path, axes=tuple(axes))
 
 
 def _stamped(path: Path, edge: int) -> Path:

@@ -164,11 +164,19 @@ class PhasedWindow(Struct, frozen=True, gc=False):
     step: int = 1
 
 
+class TableWindow(Struct, frozen=True, gc=False):
+    """Unit i reads the positions `rows[i]`."""
+
+    rows: tuple[tuple[int, ...], ...]
+
+
 class UnknownWindow(Struct, frozen=True, gc=False):
     """The positions read cannot be said, and why."""
 
     reason: str
 
+
+AnyWindow = Window | PhasedWindow | TableWindow | UnknownWindow
 
 ONE_HOP = Window(3, 1, 1)  # a graph convolution sees one hop in every direction
 
@@ -181,7 +189,7 @@ class Read(Struct, frozen=True, gc=False):
     `loose`: a unit reads some of what the window says, which of it depends on its place along other axes.
     """
 
-    window: Window | PhasedWindow | UnknownWindow
+    window: AnyWindow
     axis: int
     mixed: bool = False
     hop: bool = False

@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from archcalc.arithmetic import Window, named, product
+from archcalc.arithmetic import named, product
 from archcalc.layers.base import (
     FLOATING,
+    AnyWindow,
     Count,
     Misfit,
     Module,
     Natural,
     PerAxis,
-    PhasedWindow,
     Piece,
     Positive,
     Shape,
     Step,
     Steps,
+    TableWindow,
     Tensors,
-    UnknownWindow,
     divides,
     elements,
     per_axis,
@@ -94,7 +94,9 @@ class Convolution(SlidingLayer):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return weighted_links(self.operations(inputs, output))
 
-    def channel_window(self, inputs: Tensors) -> Window | PhasedWindow | UnknownWindow:
+    def channel_window(self, inputs: Tensors) -> AnyWindow:
+        if self.connections is not None:
+            return TableWindow(self.connections)
         return read_by_groups(self.groups, inputs[0].shape[0], self.out_channels)
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:

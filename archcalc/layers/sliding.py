@@ -8,6 +8,7 @@ from msgspec import Meta
 from archcalc.arithmetic import Window, same_window, whole
 from archcalc.layers.base import (
     MAX_PHASES,
+    AnyWindow,
     Layer,
     Misfit,
     Natural,
@@ -104,7 +105,7 @@ class SlidingLayer(Layer):
         spatial = self.windows(inputs).items()
         return ((Read(self.channel_window(inputs), 0), *(Read(window, axis) for axis, window in spatial)),)
 
-    def channel_window(self, inputs: Tensors) -> Window | PhasedWindow | UnknownWindow:
+    def channel_window(self, inputs: Tensors) -> AnyWindow:
         """How the channel axis is read."""
         raise NotImplementedError
 

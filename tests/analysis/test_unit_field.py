@@ -80,6 +80,16 @@ layers = [
   { name = "sum", type = "add", inputs = ["time", "conv"] },
 ]
 """
+TABLE = """
+name = "table"
+inputs.x = [2, 9, 9]
+layers = [
+  { name = "wide", type = "conv2d", out_channels = 2, kernel_size = 5, padding = 2 },
+  { name = "cat", type = "cat", inputs = ["x", "wide"] },
+  { name = "narrow", type = "conv2d", out_channels = 2, kernel_size = 1, connections = [[0], [1]] },
+  { name = "both", type = "conv2d", out_channels = 2, kernel_size = 1, connections = [[0, 3], [1]], input = "cat" },
+]
+"""
 
 
 def positions(seen: Seen, extents: tuple[int, ...]) -> set[tuple[int, ...]]:
@@ -96,7 +106,7 @@ def positions(seen: Seen, extents: tuple[int, ...]) -> set[tuple[int, ...]]:
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("text", [SMALL, DILATED, CROSS, HOLES, GATED, TWO_READERS, ATROUS])
+@pytest.mark.parametrize("text", [SMALL, DILATED, CROSS, HOLES, GATED, TWO_READERS, ATROUS, TABLE])
 def test_a_unit_sees_exactly_the_positions_that_are_listed(text: str) -> None:
     """Those at which the gradient is not zero, for units at corners, at edges and in the middle of every layer."""
     network = archcalc.loads(text)
@@ -262,6 +272,36 @@ def test_another_input_is_not_mixed_in() -> None:
         archcalc.loads(text).receptive_field("large", (0, 0), source="one")
     with pytest.raises(UsageError, match='no input is called "two"'):
         archcalc.loads(text).receptive_field("large", source="two")
+
+
+def test_units_beside_others_see_nothing_of_their_input() -> None:
+    """The slice holds rows of y alone, though all that the pooling gives sees the whole of x."""
+    text = """
+    name = "beside"
+    inputs = { x = [3, 8, 8], y = [3, 8, 1] }
+    layers = [
+      { name = "pool", type = "adaptive_avg_pool2d", output_size = 1, input = "x" },
+      { name = "cat", type = "cat", dim = 1, inputs = ["pool", "y"] },
+      { name = "rows", type = "slice", start = 1, dim = 1 },
+    ]
+    """
+    with pytest.raises(UsageError, match='"rows" has a field that is not known: positions of several inputs lie side'):
+        archcalc.loads(text).receptive_field("rows", source="x")
+
+
+def test_what_sees_the_same_may_lie_side_by_side() -> None:
+    text = """
+    name = "pyramid"
+    inputs.x = [3, 8, 8]
+    layers = [
+      { name = "mean", type = "adaptive_avg_pool2d", output_size = 1, input = "x" },
+      { name = "largest", type = "adaptive_max_pool2d", output_size = 1, input = "x" },
+      { name = "cat", type = "cat", dim = 1, inputs = ["mean", "largest"] },
+    ]
+    """
+    field = archcalc.loads(text).layers[-1].receptive_field
+    assert field is not None
+    assert (field.size, field.jump) == ((8, 8), (0, 0))
 
 
 def test_table() -> None:

@@ -8,11 +8,12 @@ import torch
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.axis_field import AxisField
-from archcalc.analysis.dependence import Units, depends_on, unit_box
+from archcalc.analysis.dependence import Units, depends_on, positions_read, unit_box
 from archcalc.analysis.facts import LayerFacts
-from archcalc.analysis.intervals import Interval
+from archcalc.analysis.intervals import Interval, everything
 from archcalc.analysis.receptive_field import Field, links_that_share
 from archcalc.arithmetic import Window
+from archcalc.layers.base import AnyWindow, TableWindow
 from archcalc.pytorch.verify.gradients import Cut, Measurable
 
 Places = tuple[int, ...]  # of a unit, along each axis of a field
@@ -158,15 +159,18 @@ class Measured:
 
 
 def _reads_a_part(facts: LayerFacts) -> bool:
-    """Whether it leaves some units of an input out, as a slice does."""
-    windows = (
-        (read.window, facts.output.shape[read.axis] < size)
+    """Whether it leaves some units of an input out, as a slice and a connection table do."""
+    return any(
+        _leaves_out(read.window, facts.output.shape[read.axis], size)
         for tensor, reads in zip(facts.inputs, facts.reads, strict=True)
         for read, size in zip(reads, tensor.shape, strict=False)
     )
-    return any(
-        fewer and isinstance(window, Window) and window.kernel == window.stride == 1 for window, fewer in windows
-    )
+
+
+def _leaves_out(window: AnyWindow, units: int, size: int) -> bool:
+    if isinstance(window, TableWindow):
+        return positions_read(everything(units), window, size)[0] != everything(size)
+    return isinstance(window, Window) and window.kernel == window.stride == 1 and units < size
 
 
 def _shape(analysed: AnalysedGraph, edge: int) -> tuple[int, ...]:
