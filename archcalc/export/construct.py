@@ -111,6 +111,14 @@ def align(rows: list[Series]) -> list[Series]:
     return [_first_apart(row) if number in apart else row for number, row in enumerate(rows)]
 
 
+def align_lists(rows: list[Series], items: list[list[Construct]]) -> list[Series]:
+    """The same for lists whose modules are called one by one: module by module where that makes rows differ in form."""
+    aligned = align(rows)
+    if len({*map(form, aligned)}) == 1:
+        return aligned
+    return [row._replace(runs=tuple([Run(item, 1) for item in own])) for row, own in zip(rows, items, strict=True)]
+
+
 def _first_apart(row: Series) -> Series:
     first, *rest = row.runs
     return row._replace(runs=(first._replace(times=1), *(rest or [first._replace(times=first.times - 1)])))

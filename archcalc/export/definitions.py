@@ -14,6 +14,7 @@ from archcalc.export.construct import (
     Series,
     Slot,
     align,
+    align_lists,
     form,
     in_series,
     make_layer,
@@ -28,6 +29,7 @@ from archcalc.export.weights import MIXED, Weights
 from archcalc.module_names import Names
 from archcalc.structure import Group, Keys, Step, Unit, called_groups, find_structure, groups_in, is_numbered
 
+MODULE_LIST = "nn.ModuleList"
 INPUTS = (("in_channels",), ("in_features",))  # the best names for what a block is given
 MAX_COMPARED = 20  # classes of a block, in search of one that differs in missing modules only
 
@@ -230,6 +232,7 @@ class Definitions:
             for keys, construct in self._constructs(group):
                 found = definition.modules.setdefault(keys, [None] * len(definition.groups))
                 found[number] = construct
+        self._align_lists(definition)
         definition.expressions = {} if definition.shape.is_chain else self._expressions(definition)
         self._share(definition)
         if definition.group.parent is None:
@@ -237,6 +240,15 @@ class Definitions:
         self._parametrize(definition)
         for number, group in enumerate(definition.groups):
             self.calls[group] = _call(definition, number)
+
+    def _align_lists(self, definition: Definition) -> None:
+        """Lists of modules in the same place are written alike by all instances of a class."""
+        for keys, constructs in definition.modules.items():
+            rows = [row for row in constructs if isinstance(row, Series) and row.name == MODULE_LIST]
+            if rows:
+                owners = [unit_at(group, keys) for group in definition.groups]
+                items = [[*map(self.construct, owner.parts.values())] for owner in owners if isinstance(owner, Group)]
+                definition.modules[keys] = [*align_lists(rows, items)]
 
     def _share(self, definition: Definition) -> None:
         """Of modules that are one, the first is made."""
@@ -261,7 +273,7 @@ class Definitions:
             if not isinstance(owner, Group) or not owner.is_list:
                 yield step.keys, self.construct(step.unit)
             elif step.keys[-1] == "0":
-                yield step.keys[:-1], self._series(owner, "nn.ModuleList")
+                yield step.keys[:-1], self._series(owner, MODULE_LIST)
 
     def _expressions(self, definition: Definition) -> dict[Keys, str]:
         """The expressions that are the same in all instances, and short enough to be read."""
