@@ -81,8 +81,8 @@ class GcnConv(Layer):
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         aggregation = self._aggregation(inputs)
-        known = isinstance(aggregation, Unknown)
-        macs = {"macs": aggregation if known else self._weighting(inputs, output) + aggregation}
+        unknown = isinstance(aggregation, Unknown)
+        macs = {"macs": aggregation if unknown else self._weighting(inputs, output) + aggregation}
         return {**macs, "additions": elements(output)} if self.bias else macs
 
     def product_outputs(self, inputs: Tensors, output: Shape) -> Count:
@@ -122,11 +122,11 @@ class GcnConv(Layer):
             return (Step((1, 2), multiplies=True),)
         # The backward pass turns the adjacency round: the value of each nonzero, and its row and column.
         turned = (Piece((nonzeros,), per_sample=False), Piece((2, nonzeros), "int64", per_sample=False))
-        product = Step((1, 3), holds=(2,), backward=(Piece(self.output_shape(inputs)), *turned))
+        multiply = Step((1, 3), holds=(2,), backward=(Piece(self.output_shape(inputs)), *turned))
         nodes, width = self.output_shape(inputs)
         beside = Step((2,), regroups=True, is_view=1 in (nodes, width), passes=nodes == 1)
         apart = Step((4,), holds=(2, 3), regroups=True, is_view=nodes == 1, passes=1 in (nodes, width))
-        return beside, product, apart
+        return beside, multiply, apart
 
     def module(self, inputs: Tensors) -> Module:
         sizes = {"features": inputs[0].shape[1], "out_features": self.out_features}
