@@ -120,13 +120,6 @@ class Window(NamedTuple):
         between = maximum(self.stride - self.effective, 0) * minimum(count - 1, 1)
         return maximum(self.unread(size, count) - between, 0)
 
-    def read(self, size: Any, count: Any) -> Any:
-        """Positions of the input that `count` windows read together: all up to the end of the last, or those of each.
-
-        Of windows that reach into the padding or have a dilation it may be fewer.
-        """
-        return minimum(size - self.unread(size, count), count * self.kernel)
-
     @property
     def skipped(self) -> Any:
         """How many of every S positions no window reads: taps meet S/gcd(D, S) of them, each once."""

@@ -9,6 +9,7 @@ import heapq
 import math
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
@@ -18,6 +19,7 @@ from archcalc.analysis.intervals import (
     Boxes,
     Interval,
     Intervals,
+    count,
     cover,
     everything,
     merged,
@@ -146,7 +148,7 @@ def _read_by_any(first: int, last: int, window: AnyWindow, size: int) -> list[In
     if isinstance(window, UnknownWindow):
         return None
     if isinstance(window, TableWindow):
-        return [(position, position) for row in window.rows[first : last + 1] for position in row]
+        return [*merged((place, place) for place in {*chain.from_iterable(window.rows[first : last + 1])})]
     if isinstance(window, PhasedWindow):
         return _read_in_phases(first, last, window) if last - first < MOST_INTERVALS else None
     kernel, stride, dilation = window.kernel, window.stride, window.dilation
@@ -191,6 +193,37 @@ def _read_in_phases(first: int, last: int, window: PhasedWindow) -> list[Interva
         else:
             found += [(position, position) for position in range(start, end + 1, window.step)]
     return found
+
+
+def count_read(units: int, window: AnyWindow, size: int) -> int:
+    """How many positions of an axis so many units read together, or fewer where that is not followed."""
+    if isinstance(window, UnknownWindow):
+        return window.least
+    if isinstance(window, TableWindow):
+        return len({*chain.from_iterable(window.rows)})
+    found, known = positions_read(everything(units), window, size)
+    if known:
+        return count(found)
+    return _count_in_turns(units, *_taps_by_phase(window), size)
+
+
+def _taps_by_phase(window: Window | PhasedWindow) -> tuple[list[range], int]:
+    """The positions that each unit of the first period reads, and how far on the next period reads."""
+    if isinstance(window, Window):
+        return [range(-window.before, window.effective - window.before, window.dilation)], window.stride
+    ends = zip(window.first, window.last, strict=True)
+    return [range(first, last + 1, window.step) for first, last in ends], window.advance
+
+
+def _count_in_turns(units: int, phases: list[range], advance: int, size: int) -> int:
+    """Units of one phase read positions that are `advance` apart: of each such row of positions, one interval."""
+    rows: dict[int, list[Interval]] = {}
+    for phase, taps in enumerate(phases):
+        turns = -(-(units - phase) // len(phases))
+        for tap in taps[:MOST_INTERVALS]:
+            turn, place = divmod(tap, advance or size)
+            rows.setdefault(place, []).append((turn, turn + turns - 1))
+    return sum(count(within(merged(row), -(-(size - place) // (advance or size)))) for place, row in rows.items())
 
 
 # through a reshape

@@ -1,10 +1,11 @@
 """How many bytes every layer moves at least: each layer by itself, nothing kept in a cache between two of them.
 
 A layer reads its inputs, parameters and buffers once and writes its output once. An input that it takes twice is read
-once, and of positions that its windows skip nothing is read. Layers that give a view of their input move nothing (a
-reshape of values that do not lie side by side would copy them; that is not counted). What a layer computes in between
-is not counted. A sparse input is read once for all samples: the value and the two int64 indices of each nonzero. An
-embedding reads the rows that it gives.
+once, and of positions that none of its units reads (between strides, in no row of a connection table, passed over by a
+resize) nothing is read. Layers that give a view of their input move nothing (a reshape of values that do not lie side
+by side would copy them; that is not counted). What a layer computes in between is not counted. A sparse input is read
+once for all samples: the value and the two int64 indices of each nonzero. An embedding reads one row of its table at
+least: all tokens may be the same.
 
 In training, the backward pass of a layer reads the gradient of its output and once more what the forward pass read, and
 writes the gradients of those inputs and parameters that need one. The optimizer's step (plain SGD) reads each trained
@@ -14,9 +15,10 @@ parameter and its gradient, and writes the parameter.
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.dependence import count_read
 from archcalc.analysis.training import GradientFlow, follow_gradients
 from archcalc.arithmetic import product
-from archcalc.layers.base import FLOATING, Layer, Shape, Tensor, Tensors, elements
+from archcalc.layers.base import FLOATING, Read, Shape, Tensor, elements
 
 SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
 INDEX_BYTES = 2 * SIZES["int64"]  # of a nonzero
@@ -72,12 +74,12 @@ def value_bytes(own: str, dtype: str | None) -> int:
     return SIZES[dtype if dtype and own in FLOATING else own]
 
 
-def _positions_read(layer: Layer, inputs: Tensors, output: Tensor) -> Tensor:
-    """The first input without the positions that no window reads."""
-    shape = [*inputs[0].shape]
-    for axis, window in layer.windows(inputs).items():
-        shape[axis] = window.read(shape[axis], output.shape[axis])
-    return inputs[0]._replace(shape=tuple(shape))
+def _values_read(tensor: Tensor, reads: tuple[Read, ...], output: Shape) -> Tensor:
+    """An input without the positions that no unit reads."""
+    if not output or any(read.mixed for read in reads):
+        return tensor
+    sizes = [count_read(output[read.axis], read.window, size) for read, size in zip(reads, tensor.shape, strict=False)]
+    return tensor._replace(shape=tuple(sizes) or tensor.shape)
 
 
 class _Counter:
@@ -94,15 +96,18 @@ class _Counter:
 
     def _forward(self, position: int) -> Traffic:
         node, (inputs, output) = self.analysed.graph.nodes[position], self.analysed.tensors_at(position)
-        layer, read = node.layer, [_positions_read(node.layer, inputs, output), *inputs[1:]]
-        parameters, written = self._values(layer.parameters(inputs), output), self._bytes(output)
+        layer, parameters, read = node.layer, node.layer.parameters(inputs), dict[int, int]()
+        for source, tensor, reads in zip(node.sources, inputs, layer.reads(inputs), strict=True):
+            read[source] = max(read.get(source, 0), self._bytes(_values_read(tensor, reads, output.shape)))
+        if layer.is_lookup:
+            parameters = {name: shape[1:] for name, shape in parameters.items()}
         # A buffer of a single value is the count of batches, which inference does not read.
         buffers = {name: shape for name, shape in layer.buffers(inputs).items() if shape}
         return Traffic(
-            sum(map(self._bytes, dict(zip(node.sources, read, strict=True)).values())),
-            min(parameters, written) if layer.is_lookup else parameters,
+            sum(read.values()),
+            self._values(parameters, output),
             self._values(buffers, output),
-            written,
+            self._bytes(output),
         )
 
     def _with_training(self, forward: Traffic, position: int, flow: GradientFlow) -> Traffic:

@@ -74,7 +74,7 @@ def adaptive_window(size: int, output: int) -> Window | PhasedWindow | UnknownWi
     common = math.gcd(size, output)
     advance, period = size // common, output // common
     if period > MAX_PHASES:
-        return UnknownWindow(f"pooling {size} positions to {output} has more than {MAX_PHASES} different windows")
+        return UnknownWindow(f"pooling {size} positions to {output} has more than {MAX_PHASES} different windows", size)
     first = tuple(phase * advance // period for phase in range(period))
     last = tuple(-(-(phase + 1) * advance // period) - 1 for phase in range(period))
     return PhasedWindow(first, last, advance)

@@ -171,9 +171,10 @@ class TableWindow(Struct, frozen=True, gc=False):
 
 
 class UnknownWindow(Struct, frozen=True, gc=False):
-    """The positions read cannot be said, and why."""
+    """The positions read cannot be said, and why; `least` of them all units together read at least."""
 
     reason: str
+    least: int = 0
 
 
 AnyWindow = Window | PhasedWindow | TableWindow | UnknownWindow

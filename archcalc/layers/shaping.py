@@ -233,7 +233,8 @@ class ChannelShuffle(Elementwise):
         if self.groups in (1, channels):
             return ((Read(POINT, 0), *positions),)
         if self.groups > MAX_PHASES:
-            return ((Read(UnknownWindow(f"{self.groups} groups are more than {MAX_PHASES}"), 0), *positions),)
+            unknown = UnknownWindow(f"{self.groups} groups are more than {MAX_PHASES}", channels)
+            return ((Read(unknown, 0), *positions),)
         dealt = tuple(range(0, channels, channels // self.groups))
         return ((Read(PhasedWindow(dealt, dealt, 1), 0), *positions),)
 

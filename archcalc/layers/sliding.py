@@ -118,7 +118,7 @@ def read_by_groups(groups: int, channels: int, maps: int) -> Window | PhasedWind
     if high == 1:
         return Window(wide, wide)
     if high > MAX_PHASES:
-        return UnknownWindow(f"{high} maps of a group are more than {MAX_PHASES}")
+        return UnknownWindow(f"{high} maps of a group are more than {MAX_PHASES}", channels)
     return PhasedWindow((0,) * high, (wide - 1,) * high, wide)
 
 

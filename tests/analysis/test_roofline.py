@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archcalc
+from archcalc.analysis.dependence import _count_in_turns, _taps_by_phase, count_read
 from archcalc.analysis.roofline import Roof, count_loads
 from archcalc.arithmetic import Window
 from archcalc.devices import DTYPES, Device, Peaks, shipped_devices
 from archcalc.errors import UsageError
+from archcalc.layers.base import PhasedWindow
 from archcalc.numbers.bounds import AtLeast, Cause, Unknown, times
 from archcalc.report.roofline import LayerRoofline, Roofline
 
@@ -127,9 +129,54 @@ def test_positions_read_by_windows(size: int, window: Window) -> None:
         return
     taps = {i * window.stride + k * window.dilation - window.before for i in range(count) for k in range(window.kernel)}
     read = len(taps & set(range(size)))
-    if window.before == window.after == 0 and window.dilation == 1:
-        assert window.read(size, count) == read
-    assert read <= window.read(size, count) <= size
+    assert count_read(count, window, size) == read
+    assert _count_in_turns(count, *_taps_by_phase(window), size) == read
+
+
+@given(
+    size=st.integers(1, 40),
+    units=st.integers(1, 60),
+    window=st.builds(
+        lambda ends, advance, step: PhasedWindow(*zip(*((a, a + b) for a, b in ends), strict=True), advance, step),
+        st.lists(st.tuples(st.integers(-3, 12), st.integers(-1, 6)), min_size=1, max_size=4),
+        st.integers(1, 9),
+        st.integers(1, 3),
+    ),
+)
+def test_positions_read_in_phases(size: int, units: int, window: PhasedWindow) -> None:
+    turns = (divmod(unit, len(window.first)) for unit in range(units))
+    taps = {
+        position + turn * window.advance
+        for turn, phase in turns
+        for position in range(window.first[phase], window.last[phase] + 1, window.step)
+    }
+    assert count_read(units, window, size) == len(taps & set(range(size)))
+    assert _count_in_turns(units, *_taps_by_phase(window), size) == len(taps & set(range(size)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "read"),
+    [
+        ('type = "upsample", size = 1', 3),
+        ('type = "upsample", size = 2', 3 * 2 * 2),
+        ('type = "upsample", size = [2, 16]', 3 * 2 * 8),
+        ('type = "conv2d", out_channels = 2, kernel_size = 1, connections = [[0], [2]]', 2 * 64 + 2 + 2),
+        ('type = "conv_transpose2d", out_channels = 1, kernel_size = 1, padding = 1, bias = false', 3 * 6 * 6 + 3),
+        ('type = "adaptive_avg_pool2d", output_size = 3', 3 * 64),
+        ('type = "pixel_shuffle", upscale_factor = 1', 3 * 64),
+    ],
+)
+def test_what_no_unit_reads_is_not_counted(layer: str, read: int) -> None:
+    assert rows(spec(f'name = "l", {layer}'))["l"].bytes_read == 4 * read
+
+
+def test_more_units_than_are_followed_are_counted() -> None:
+    text = 'name = "l", type = "upsample", scale_factor = {}'
+    for factor, read in ((2, 100_000), (0.5, 50_000), (0.25, 25_000)):
+        found = rows(spec(text.format(factor), inputs="x = [1, 100000]"))
+        assert found["l"].bytes_read == 4 * read
+    skips = 'name = "l", type = "conv1d", out_channels = 1, kernel_size = 1, stride = 2, bias = false'
+    assert rows(spec(skips, inputs="x = [1, 200001]"))["l"].bytes_read == 4 * (100_001 + 1)
 
 
 # whole networks

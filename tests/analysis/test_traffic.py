@@ -31,17 +31,9 @@ def test_a_dtype_is_for_floating_point_values() -> None:
         'name = "table", type = "embedding", num_embeddings = 1000, embedding_dim = 6',
         inputs='x = { shape = [4], dtype = "int64" }',
     )
-    # Of the 1000 rows four are read.
-    assert rows(network)["table"] == Traffic(inputs=8 * 4, parameters=4 * 24, outputs=4 * 24)
-    assert rows(network, "bfloat16")["table"] == Traffic(inputs=8 * 4, parameters=2 * 24, outputs=2 * 24)
-
-
-def test_a_large_batch_reads_the_whole_table_once() -> None:
-    network = spec(
-        'name = "table", type = "embedding", num_embeddings = 3, embedding_dim = 6',
-        inputs='x = { shape = [4], dtype = "int64" }',
-    )
-    assert rows(network)["table"].parameters == 4 * 3 * 6
+    # Of the 1000 rows one is read at least: the four tokens may be the same.
+    assert rows(network)["table"] == Traffic(inputs=8 * 4, parameters=4 * 6, outputs=4 * 24)
+    assert rows(network, "bfloat16")["table"] == Traffic(inputs=8 * 4, parameters=2 * 6, outputs=2 * 24)
 
 
 def test_a_sparse_input_is_read_once_for_all_samples() -> None:
