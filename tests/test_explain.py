@@ -81,6 +81,13 @@ def test_shared_weights_are_explained_by_their_owner() -> None:
     assert 'those of "a", counted there' in str(archcalc.loads(spec).explain("b"))
 
 
+def test_different_paddings_at_the_ends_have_letters_of_their_own() -> None:
+    layers = '[{ type = "conv2d", out_channels = 1, kernel_size = 3, stride = 2, padding = [[0, 1], [2, 2]] }]'
+    text = str(archcalc.loads(f'name = "x"\ninputs.x = [1, 9, 9]\nlayers = {layers}').explain("conv2d"))
+    assert "⌊(N + P + P′ − F)/S⌋ + 1 = ⌊(9 + 0 + 1 − 3)/2⌋ + 1 = 4" in text
+    assert "⌊(N + 2·P − F)/S⌋ + 1 = ⌊(9 + 2·2 − 3)/2⌋ + 1 = 6" in text
+
+
 def test_groups_and_dilation_have_steps_of_their_own() -> None:
     spec = """
     name = "x"

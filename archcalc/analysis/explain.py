@@ -130,8 +130,15 @@ def _traced(value: Any, symbol: str | None) -> Any:
     if symbol is None or isinstance(value, bool | str | None):
         return value
     if isinstance(value, tuple):
-        return tuple(_traced(item, symbol) for item in value)
+        return tuple(_traced_ends(item, symbol) if isinstance(item, tuple) else _traced(item, symbol) for item in value)
     return Traced(value, symbol)
+
+
+def _traced_ends(ends: tuple[int, ...], symbol: str) -> tuple[Traced, Traced]:
+    """What lies at the two ends of an axis: P and P′, or P twice."""
+    before, after = ends
+    first = Traced(before, symbol)
+    return first, first if before == after else Traced(after, f"{symbol}′")
 
 
 def trace_inputs(inputs: Tensors, layer: Layer) -> Tensors:

@@ -7,11 +7,14 @@ from typing import Any
 
 from networks import Drawn
 
+from archcalc.analysis.explain import Step
 from surfaces.runner import loaded
 
 _SIGNS = {"−": "-", "·": "*", "^": "**", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")", " mod ": "%", "′": "_"}
 _NAMES: dict[str, Any] = {"floor": math.floor, "ceil": math.ceil, "min": min, "max": max}
 _NAMES["gcd"] = lambda one, other: math.gcd(int(one), int(other))
+_OF_ONE_AXIS = ("output shape", "receptive field")  # elsewhere, F·F are the sizes of a kernel along its axes
+_LETTERS_OR_NUMBER = re.compile(r"C/G|[A-Za-z]+′?|\d+(?:[.]\d+)?")
 
 
 def check_explained_lines(drawn: Drawn) -> None:
@@ -25,6 +28,17 @@ def check_explained_lines(drawn: Drawn) -> None:
                     assert found is None or found == step.value, (row.name, section.title, step)
                     shown = calculated(str(step).rpartition(" = ")[2])
                     assert shown is None or shown == step.value, (row.name, section.title, str(step))
+                if section.title in _OF_ONE_AXIS:
+                    values = values_of_symbols(step)
+                    assert len(values) == len(dict(values)), (row.name, step)
+
+
+def values_of_symbols(step: Step) -> set[tuple[str, str]]:
+    """The symbols in a line, each with the numbers in its place; every axis of every input has a C or an N, though."""
+    symbols, numbers = (_LETTERS_OR_NUMBER.findall(text) for text in (step.symbolic, step.substituted))
+    if not step.symbolic or "…" in step.symbolic:
+        return set()
+    return {pair for pair in zip(symbols, numbers, strict=True) if pair[0] not in ("C", "N")}
 
 
 def calculated(text: str) -> Any:
