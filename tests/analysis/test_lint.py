@@ -617,6 +617,24 @@ def test_an_axis_that_is_read_as_a_whole() -> None:
     assert finding(spec((1, 8, 8), conv(kernel_size=3, padding=1), pooled), "R402").message == message
 
 
+def test_every_input_is_asked_for_but_those_that_meet_as_one() -> None:
+    text = """
+    name = "two"
+    outputs = ["seen", "{}"]
+    inputs.a = [3, 32, 32]
+    inputs.b = [3, 32, 32]
+    layers = [
+      {{ name = "seen", type = "adaptive_avg_pool2d", output_size = 1, input = "a" }},
+      {{ name = "part", type = "conv2d", out_channels = 3, kernel_size = 3, input = "b" }},
+      {{ name = "sum", type = "add", inputs = ["seen", "part"] }},
+    ]
+    """
+    alone = [line for line in text.format("part").splitlines() if "add" not in line]
+    found = finding("\n".join(alone), "R402")
+    assert found.message == 'no unit sees more than 3×3 of 32×32: input "b"'
+    assert findings(text.format("sum"), "R402") == []
+
+
 def test_fields_that_cannot_be_compared() -> None:
     assert [found.code for found in archcalc.load("gcn_cora").check()] == []
 

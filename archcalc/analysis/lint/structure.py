@@ -10,7 +10,7 @@ from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.analysis.receptive_field import Field
 from archcalc.errors import quoted
 from archcalc.graph import Node
-from archcalc.layers.base import size_text
+from archcalc.layers.base import Shape, size_text
 from archcalc.numbers.bounds import Unknown
 
 
@@ -122,13 +122,16 @@ def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
     if missing_flattens(network):
         return  # which is why no unit sees the whole
     fields = network.receptive_fields.edges[len(network.graph.inputs) :]
-    known = [field for field in fields if isinstance(field, Field)]
-    uncounted = {field.shape for field in known if any(axis.hops for axis in field.axes)}
     if any(isinstance(field, Unknown) for field in fields):
         return
-    # By the input's size, not its name: where inputs meet, their equal positions share a field.
-    for shape in dict.fromkeys(field.shape for field in known if field.shape not in uncounted):
-        seen = [field for field in known if field.shape == shape]
+    groups = _inputs_that_meet(network)
+    seen_of: defaultdict[tuple[frozenset[str], Shape], list[Field]] = defaultdict(list)
+    for field in fields:
+        if isinstance(field, Field):
+            seen_of[groups[field.source], field.shape].append(field)
+    for (_, shape), seen in seen_of.items():
+        if any(axis.hops for field in seen for axis in field.axes):
+            continue
         axes = [*zip(*(field.axes for field in seen), strict=True)]
         largest = tuple(max(axis.size or 0 for axis in along) for along in axes)
         # A layer that reads the whole map sees all that strides have left, and what they drop is W101's to say.
@@ -138,3 +141,12 @@ def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
             reason = "the receptive field of every layer is smaller than the input"
             remedy = "add layers, strides or dilations; or end in a layer that reads the whole map"
             yield Finding((seen[0].source,), message, ("inputs", seen[0].source), reason, remedy, "input")
+
+
+def _inputs_that_meet(network: AnalysedGraph) -> dict[str, frozenset[str]]:
+    """For every input all those that it meets in some layer; where they do, their equal positions share a field."""
+    groups = {name: frozenset([name]) for name in network.graph.inputs}
+    for paths in network.receptive_fields.paths:
+        met = frozenset[str]().union(*(groups[path.source] for path in paths))
+        groups.update(dict.fromkeys(met, met))
+    return groups
