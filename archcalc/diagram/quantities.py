@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archcalc.diagram.parts import Tile
 from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.numbers.bounds import Amount, Lower, Unknown, highest, known, plus, quotient, times, value_text
+from archcalc.numbers.bounds import Amount, Lower, Unknown, floor_of, highest, known, plus, quotient, times, value_text
 from archcalc.report.summary import LayerSummary, add_rows
 from archcalc.report.table import COLUMNS, cell_text
 from archcalc.report.units import engineering, mebibytes, percent
@@ -106,13 +106,20 @@ class Heat:
             raise UsageError(f"no colour shows {quoted(what)}; {did_you_mean(what, HEATS)}")
         self.network, self.what, self.lines = lines.network, what, lines
         self.copies: dict[Tile, int] = {}
-        self.most = 1
+        self.largest: Lower[int] = 1
         self.findings = _findings(self.network) if what == "check" else {}
 
     def scale(self, tiles: Iterable[tuple[Tile, int]]) -> None:
         """Find the largest value among the tiles, each with how often it is in the network."""
         self.copies = dict(tiles)
-        self.most = max([known(self.value(tile)) or 0 for tile in self.copies], default=0) or 1
+        values = [value for tile in self.copies if not isinstance(value := self.value(tile), Unknown)]
+        most = max(map(floor_of, values), default=0)
+        self.largest = highest(value for value in values if floor_of(value) == most) if most else 1
+
+    @property
+    def most(self) -> int:
+        """The largest value, or what is known of it."""
+        return floor_of(self.largest)
 
     def value(self, tile: Tile) -> Amount:
         """The quantity of all copies of a tile."""
@@ -149,11 +156,11 @@ class Heat:
         if self.what == "check":
             yield 1, "found by check"
             return
-        write = mebibytes if self.what == "memory" else engineering
+        write = mebibytes if self.what == "memory" else _short
         unit = {"macs": "MACs", "memory": "of values alive at once"}.get(self.what, self.what)
         yield 0, "0"
         yield 0.5, write(self.most // 2)
-        yield 1, f"{write(self.most)} {unit}"
+        yield 1, f"{value_text(self.largest, write)} {unit}"
         if any(self.share(tile) == UNKNOWN for tile in self.copies):
             yield UNKNOWN, "unknown"
 

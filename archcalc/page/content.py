@@ -17,7 +17,7 @@ from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import AtLeast, Lower, known, value_text
 from archcalc.page.plots import inlined, plot_depth
 from archcalc.report.field import Marked, field_notes
-from archcalc.report.memory_table import fold_memory
+from archcalc.report.memory_table import fold_memory, peak_place
 from archcalc.report.network import Network
 from archcalc.report.reconciliation import Reconciliation, signed
 from archcalc.report.summary import LayerSummary
@@ -150,7 +150,7 @@ def _head(network: Network, memory: Memory) -> Iterator[tuple[str, str]]:
     yield "Buffers", f"{totals.buffers:,}"
     for name, value in (("MACs", totals.macs), ("FLOPs", totals.flops)):
         yield name, value_text(value)
-    yield "Peak of memory", f"{value_text(memory.peak, mebibytes)}, in {memory.peak_layer}"
+    yield "Peak of memory", f"{value_text(memory.peak, mebibytes)}, {peak_place(memory)}"
 
 
 def _row(network: Network, memory: Memory, place: int, row: LayerSummary, allowance: Allowance) -> Row:

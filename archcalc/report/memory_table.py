@@ -90,8 +90,7 @@ def _foot(memory: Memory, style: Style) -> list[str]:
         parts.append(("Optimizer", memory.optimizer_state, f"state of {memory.optimizer}"))
     values = "values and their gradients" if memory.training else "values"
     parts.append(("Activations", memory.activations, f"{values}, at the peak"))
-    where = f"in layer {printable(memory.peak_layer)}, {memory.peak_pass} pass"
-    parts.append(("Peak", memory.peak, f"so much {where}" if isinstance(memory.peak, AtLeast) else where))
+    parts.append(("Peak", memory.peak, peak_place(memory)))
     rows = [(label, value_text(size), value_text(size, mebibytes), note) for label, size, note in parts]
     widths = [max(len(row[column]) for row in rows) for column in (1, 2)]
     lines = [
@@ -99,6 +98,12 @@ def _foot(memory: Memory, style: Style) -> list[str]:
         for label, size, short, note in rows
     ]
     return [*lines, style.dim("MiB = 2²⁰ bytes"), *reason_lines("≥", causes_of(memory.peak), style)]
+
+
+def peak_place(memory: Memory) -> str:
+    """Where the peak is; of a lower bound where so much is alive, since the peak may be elsewhere."""
+    where = f"in layer {printable(memory.peak_layer)}, {memory.peak_pass} pass"
+    return f"so much {where}" if isinstance(memory.peak, AtLeast) else where
 
 
 def _csv(memory: Memory) -> str:

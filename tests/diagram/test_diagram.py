@@ -288,6 +288,36 @@ def test_what_is_unknown_is_no_zero() -> None:
     assert to_svg(picture, None).count(STYLES["color"].heated(UNKNOWN)) >= 2
 
 
+def test_the_legend_says_that_a_bound_is_one() -> None:
+    """Block b has 8·4·4 MACs in its linear layer, and more in one of which they are not known."""
+    network = archcalc.loads(
+        """
+    name = "t"
+    inputs.nodes = [8, 4]
+    inputs.edges = [8, 8]
+    [blocks.b]
+    inputs = ["of", "by"]
+    layers = [
+      { name = "l", type = "linear", out_features = 4, input = "of" },
+      { name = "g", type = "gcn_conv", inputs = ["l", "by"], out_features = 3 },
+    ]
+    [[layers]]
+    name = "u"
+    type = "b"
+    inputs = ["nodes", "edges"]
+    [[layers]]
+    type = "linear"
+    out_features = 5
+    """
+    )
+    picture = draw(network, Look(heat="macs", depth=1))
+    assert picture.heat
+    assert [text for _, text in picture.heat.legend()] == ["0", "64", "≥ 128 MACs"]
+    exact = draw(archcalc.load("lenet5"), Look(heat="macs"))
+    assert exact.heat
+    assert not any("≥" in text for _, text in exact.heat.legend())
+
+
 UNROLLED = """
 name = "a sequence whose steps are written as layers"
 inputs.x = [{steps}, 8]
