@@ -1,10 +1,10 @@
-"""Which sizes of an input a network takes, which it reads without loss, and which are of use to it.
+"""Which sizes of an input a network takes, at which no stride leaves a remainder, and which are of use to it.
 
 Axes of positions that have one size in the spec change together; all else stays.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import AxisField, Field, fold_receptive_fields, fold_shortest_fields
@@ -20,30 +20,35 @@ Fields = list[Field | Unknown | None]
 
 
 class Bound(NamedTuple):
-    """A size, and the layer that makes it so."""
+    """A size, and the layer that makes it so; `sees_more` if it does by a layer that reads the whole map, too."""
 
     size: int
     layer: str
+    sees_more: bool = False
 
 
 class SizeRange(NamedTuple):
     """The answers for axes of one size, which change together.
 
     `works`: every layer fits; `same_weights`: and the weights have the shapes that they have at the spec's own size;
-    `exact`: and no stride drops positions at the end. Below `productive`, a convolution sees nothing new, since what it
-    reads sees the whole input even along the shortest path; above `covered`, no unit sees the whole input by windows
-    that are the same at every size. None where no window slides along the axes, or where fields are not known.
-    `changing` is the first layer whose windows are not the same at every size.
+    `no_remainder`: and no stride leaves positions at the end, beyond as many as it leaves between two windows; what
+    windows and slices skip elsewhere is not asked. Below `productive`, the windows of a convolution see nothing new,
+    since what it reads sees the whole input even along the shortest path; above `covered`, no unit sees the whole input
+    by windows that are the same at every size. None where no window slides along the axes, or where fields are not
+    known, for which `unknown` is the reason. `changing` is the first layer whose windows are not the same at every
+    size; `before` is that one, or an earlier one that reads the whole map, and may see all of it at any size.
     """
 
     axes: tuple[Extent, ...]
     size: int
     works: SizeSet
     same_weights: SizeSet
-    exact: SizeSet
-    productive: Bound | None
-    covered: Bound | None
-    changing: str | None
+    no_remainder: SizeSet
+    productive: Bound | None = None
+    covered: Bound | None = None
+    changing: str | None = None
+    before: str | None = None
+    unknown: str | None = None
 
 
 def find_ranges(analysed: AnalysedGraph, progress: Progress = lambda _done, _all: None) -> tuple[SizeRange, ...]:
@@ -61,9 +66,10 @@ def find_ranges(analysed: AnalysedGraph, progress: Progress = lambda _done, _all
 def _range(analysed: AnalysedGraph, axes: list[Extent], size: int, progress: Progress) -> SizeRange:
     network = ResizedNetwork(analysed, axes, size)
     answers = find_answers(network, progress)
+    if not network.windows:
+        return SizeRange(tuple(axes), size, *answers)
     useful = _UsefulSizes(analysed, axes, size, [*_samples(answers.works, size)])
-    bounds = (useful.productive(), useful.covered()) if network.windows else (None, None)
-    return SizeRange(tuple(axes), size, *answers, *bounds, useful.changing if network.windows else None)
+    return SizeRange(tuple(axes), size, *answers, **useful.found())
 
 
 def _samples(works: SizeSet, own: int) -> Iterator[int]:
@@ -79,9 +85,27 @@ class _UsefulSizes:
         self.analysed, self.axes, self.size = analysed, axes, size
         self.fields, self.shortest = self._fields(analysed.graph)
         self.changing_axes = {(extent.source, extent.axis) for extent in axes if extent.size == size}
-        self.changing: str | None = None
-        for other in others:
+        self.sharing = {edge for edge, field in enumerate(self.fields) if any(a.shared for a in self._along(field))}
+        self.global_from = self._find_global(self.fields)
+        self.changing: int | None = None
+        for other in sorted(others):
             self._compare(other)
+
+    def found(self) -> dict[str, Any]:
+        """What a SizeRange says of fields."""
+        names, ends = self.analysed.names, [edge for edge in (self.changing, self.global_from) if edge is not None]
+        return {
+            "productive": self.productive(),
+            "covered": self.covered(),
+            "changing": None if self.changing is None else names[self.changing],
+            "before": names[min(ends)] if ends else None,
+            "unknown": next((field.reason for field in self.fields if isinstance(field, Unknown)), None),
+        }
+
+    def _find_global(self, fields: Fields) -> int | None:
+        """The first edge whose units see something alike."""
+        along = (self._along(field) for field in fields)
+        return next((e for e, axes in enumerate(along) if any(not a.advance or a.shared for a in axes)), None)
 
     def _fields(self, graph: Graph) -> tuple[Fields, Fields]:
         shapes = infer_shapes(graph)
@@ -90,13 +114,16 @@ class _UsefulSizes:
     def _compare(self, other: int) -> None:
         """Leave out what is not the same at another size."""
         resized_graph = resized(self.analysed.graph, self.axes, {self.size: other})
-        for fields, found in zip((self.fields, self.shortest), self._fields(resized_graph), strict=True):
+        fields_there = self._fields(resized_graph)
+        if other > self.size:  # at small sizes, one unit may be all that is left
+            self.global_from = self._find_global(fields_there[0])
+        for fields, found in zip((self.fields, self.shortest), fields_there, strict=True):
             for edge, pair in enumerate(zip(fields, found, strict=True)):
                 one, two = map(self._along, pair)
                 if any(axis.advance for axis in one) and _extent_of(one) != _extent_of(two):
                     fields[edge] = None
-                    mixed = any(axis.mixed for axis in one)
-                    self.changing = self.changing or (None if mixed else self.analysed.names[edge])
+                    if self.changing is None and not any(axis.mixed for axis in one):
+                        self.changing = edge
 
     def _along(self, field: Field | Unknown | None) -> list[AxisField]:
         """A field along the axes in question."""
@@ -109,23 +136,23 @@ class _UsefulSizes:
         """The largest field, along the shortest path, of what a convolution reads."""
         nodes = self.analysed.graph.nodes
         return self._largest(
-            (node.name, self.shortest[node.sources[0]]) for node in nodes if node.layer.family == "convolution"
+            (node.name, node.sources[0], self.shortest) for node in nodes if node.layer.family == "convolution"
         )
 
     def covered(self) -> Bound | None:
         """The largest field that windows make, not a layer that reads the whole map."""
-        first = len(self.analysed.graph.inputs)
-        return self._largest(zip(self.analysed.names[first:], self.fields[first:], strict=True))
+        names, first = self.analysed.names, len(self.analysed.graph.inputs)
+        return self._largest((names[edge], edge, self.fields) for edge in range(first, len(names)))
 
-    def _largest(self, fields: Iterable[tuple[str, Field | Unknown | None]]) -> Bound | None:
+    def _largest(self, asked: Iterable[tuple[str, int, Fields]]) -> Bound | None:
         found: Bound | None = None
-        for name, field in fields:
-            if isinstance(field, Unknown):
+        for name, edge, fields in asked:
+            if isinstance(field := fields[edge], Unknown):
                 return None
             axes = self._along(field)
             if axes and all(axis.advance and not axis.hops for axis in axes):
                 size = min(axis.size or 0 for axis in axes)
-                found = Bound(size, name) if found is None or size > found.size else found
+                found = Bound(size, name, edge in self.sharing) if found is None or size > found.size else found
         return found
 
 

@@ -1,4 +1,4 @@
-"""At which sizes of its inputs a network works, keeps its weights, and drops no position: proven for all, or tried.
+"""At which sizes of its inputs a network works, keeps its weights, and leaves no remainder: proven for all, or tried.
 
 The layers' own conditions and formulas run on a size that is not said (`archcalc.numbers.varying`). Where they decide
 by it, the sizes are parted until each part has one answer. What that cannot do is tried size by size, and says so.
@@ -30,11 +30,11 @@ def part_of(progress: Progress, number: int, count: int) -> Progress:
 
 
 class Answers(NamedTuple):
-    """Where all layers fit, where all weights have the shapes of the spec's own size, and where nothing is dropped."""
+    """Where all layers fit, where weights have the shapes of the spec's own size, and no stride leaves a remainder."""
 
     works: SizeSet
     same_weights: SizeSet
-    exact: SizeSet
+    no_remainder: SizeSet
 
 
 class State(NamedTuple):
@@ -71,13 +71,13 @@ def find_answers(network: ResizedNetwork, progress: Progress = lambda _done, _al
     """The three sets of sizes."""
     search = _Search(network)
     parts = [part_of(progress, number, QUESTIONS) for number in range(QUESTIONS)]
-    works = search.proven([Progression()], parts[0], exact=False)
+    works = search.proven([Progression()], parts[0], even=False)
     same = works and [state for state in works if state.same_weights]
-    exact = works and search.proven([state.sizes for state in works], parts[1], exact=True)
+    even = works and search.proven([state.sizes for state in works], parts[1], even=True)
     return Answers(
         search.set_of(works, search.works, parts[2]),
         search.set_of(same, search.keeps_weights, parts[3]),
-        search.set_of(exact, search.is_exact, parts[4]),
+        search.set_of(even, search.leaves_nothing, parts[4]),
     )
 
 
@@ -90,28 +90,28 @@ class _Search:
 
     def works(self, size: int) -> bool:
         """Whether every layer fits at one size."""
-        return bool(self._at(size, exact=False))
+        return bool(self._at(size, even=False))
 
     def keeps_weights(self, size: int) -> bool:
         """And whether the weights of the spec's own size do."""
-        return any(state.same_weights for state in self._at(size, exact=False))
+        return any(state.same_weights for state in self._at(size, even=False))
 
-    def is_exact(self, size: int) -> bool:
-        """Whether every layer fits, and no window leaves positions at the end unread."""
-        return bool(self._at(size, exact=True))
+    def leaves_nothing(self, size: int) -> bool:
+        """Whether every layer fits, and no stride leaves positions at its end."""
+        return bool(self._at(size, even=True))
 
-    def _at(self, size: int, exact: bool) -> list[State]:
-        return self._run(State(Progression(1, 0, size, size + 1), self.network.inputs(size)), exact)
+    def _at(self, size: int, even: bool) -> list[State]:
+        return self._run(State(Progression(1, 0, size, size + 1), self.network.inputs(size)), even)
 
-    def proven(self, sizes: list[Progression], progress: Progress, exact: bool) -> list[State] | None:
-        """Those of some sizes at which the network works, and drops nothing if `exact`; None if that is not proven."""
+    def proven(self, sizes: list[Progression], progress: Progress, even: bool) -> list[State] | None:
+        """Those of some sizes at which it works, and leaves no remainder if `even`; None if that is not proven."""
         waiting = [State(part, self.network.inputs(part.size())) for part in sizes]
         found: list[State] = []
         steps, parts = 0, len(waiting)
         while waiting:
             state = waiting.pop()
             try:
-                results = self._run(state, exact)
+                results = self._run(state, even)
             except (NotProvenError, UndecidedError, TypeError, AttributeError):  # the last two: it wants a plain number
                 return None
             for result in results:
@@ -123,14 +123,14 @@ class _Search:
                 return None
         return found
 
-    def _run(self, state: State, exact: bool) -> list[State]:
+    def _run(self, state: State, even: bool) -> list[State]:
         """What some sizes come to: all layers behind them, nothing if one does not fit, or parts where it depends."""
         edges, same = [*state.edges], state.same_weights
         known: dict[Any, LayerFacts | None] = {}  # networks are made of layers that are alike
         for position in range(state.position, self.count):
             try:
                 facts = self.network.facts(position, edges, known)
-                if facts is None or (exact and self.network.drops(position, facts)):
+                if facts is None or (even and self.network.drops(position, facts)):
                     return []
                 same = same and self.network.keeps_weights(position, facts)
                 edges.append(facts.output)

@@ -24,7 +24,7 @@ COMMANDS = {
     "export": "Write the network as PyTorch source text, or as ONNX.",
     "compare": "Set networks side by side: totals, layers and differences.",
     "check": "Validate specs and point out what is odd about them.",
-    "range": "Say which sizes of an input work, lose nothing, and are of use.",
+    "range": "Say which sizes of an input work, leave no remainder, and are of use.",
     "verify": "Compare every number with what PyTorch does.",
     "receptive-field": "Show what one unit sees of the input, layer after layer.",
     "bench": "Time networks on a device, and compare them.",

@@ -12,12 +12,12 @@ from archcalc.report.input_range import ranges_to_dict, render_ranges
 from archcalc.report.json_text import json_text
 
 
-@click.command("range", short_help="Say which sizes of an input work, lose nothing, and are of use.")
+@click.command("range", short_help="Say which sizes of an input work, leave no remainder, and are of use.")
 @click.argument("spec")
 @network_options
 @click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(spec: str, format_name: str, **network: Any) -> None:
-    """Say which sizes n of SPEC's input work, at which no stride drops a pixel, and which the network can use.
+    """Say which sizes n of SPEC's input work, at which no stride drops pixels at the end, and which it can use.
 
     Below the smallest useful size, some convolution sees nothing new: what it reads sees the whole input already, even
     along the path that widens the receptive field least. Above the largest, no unit sees the whole input before a layer

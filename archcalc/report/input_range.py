@@ -1,8 +1,9 @@
-"""The sizes of an input that work, lose nothing, and are of use, as text and as plain values."""
+"""The sizes of an input that work, leave no remainder, and are of use, as text and as plain values."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from archcalc.analysis.input_range import SizeRange
+from archcalc.analysis.input_range import Bound, SizeRange
 from archcalc.analysis.resizing import described
 from archcalc.analysis.size_sets import SizeSet
 from archcalc.errors import printable
@@ -26,17 +27,19 @@ def ranges_to_dict(network: Network, ranges: tuple[SizeRange, ...]) -> dict[str,
 
 
 def _to_dict(found: SizeRange) -> dict[str, Any]:
-    exact = found.exact
+    even = found.no_remainder
     return {
         "axes": [{"input": extent.source, "axis": extent.axis} for extent in found.axes],
         "size": found.size,
         "smallest": found.works.smallest,
         "works": found.works._asdict(),
         "same_weights": found.same_weights._asdict(),
-        "exact": {**exact._asdict(), "below": exact.last_until(found.size), "above": exact.next_from(found.size)},
+        "no_remainder": {**even._asdict(), "below": even.last_until(found.size), "above": even.next_from(found.size)},
         "productive": found.productive and found.productive._asdict(),
         "covered": found.covered and found.covered._asdict(),
         "changing": found.changing,
+        "before": found.before,
+        "unknown": found.unknown,
     }
 
 
@@ -54,7 +57,7 @@ def _paragraph(network: Network, found: SizeRange, style: Style) -> str:
     rows = [("works", sizes_text(found.works), _tried(found.works))]
     if found.same_weights != found.works:
         rows += [("same weights", sizes_text(found.same_weights), _tried(found.same_weights))]
-    rows += [("drops nothing", *_exact(found)), ("useful", *_useful(found, room))]
+    rows += [("no remainder", *_without_remainder(found)), ("useful", *_useful(found, room))]
     lines = [style.bold(f"sizes n of {printable(described(network.graph, [*found.axes]))}")]
     for label, value, notes in rows:
         lines += [f"{label:<{_INDENT}}{value}", *(style.dim(f"{'':<{_INDENT}}{note}") for note in notes)]
@@ -93,19 +96,19 @@ def _tried(sizes: SizeSet) -> list[str]:
     return [f"every size up to {sizes.tried} was tried; of larger ones nothing is known"]
 
 
-def _exact(found: SizeRange) -> tuple[str, list[str]]:
-    exact, size = found.exact, found.size
-    if exact.smallest is None and exact.tried is None:
+def _without_remainder(found: SizeRange) -> tuple[str, list[str]]:
+    even, size = found.no_remainder, found.size
+    if even.smallest is None and even.tried is None:
         return "at no size", [
             "whatever the size, some stride drops positions at the end"
         ] if found.works.smallest else []
-    if size in exact:
+    if size in even:
         own = f"{size} is one of them"
     else:
-        nearest = [str(n) for n in (exact.last_until(size), exact.next_from(size)) if n is not None]
+        nearest = [str(n) for n in (even.last_until(size), even.next_from(size)) if n is not None]
         own = f"{size} is none" + (f"; the nearest: {' and '.join(nearest)}" if nearest else "")
-    every = exact.is_endless and exact.modulus == 1 and size in exact
-    return sizes_text(exact), [*([] if every else [own]), *_tried(exact)]
+    every = even.is_endless and even.modulus == 1 and size in even
+    return sizes_text(even), [*([] if every else [own]), *_tried(even)]
 
 
 def _listed(remainders: tuple[int, ...]) -> str:
@@ -119,14 +122,8 @@ def _useful(found: SizeRange, room: int) -> tuple[str, list[str]]:
     """Sizes that work among those from the smallest productive one to the largest that a unit covers."""
     productive, covered = found.productive, found.covered
     if covered is None:
-        return "–", ["no window slides over the input, or a receptive field is not known"]
-    before = f" before {shortened(printable(found.changing), room)}" if found.changing else ""
-    notes = [
-        f"above {covered.size} no unit{before} sees all of it; {shortened(printable(covered.layer), room)} sees most"
-    ]
-    if productive and productive.size > 1:
-        layer = shortened(printable(productive.layer), room)
-        notes.insert(0, f"below {productive.size} {layer} sees nothing new, even by the shortest path")
+        return "–", [_why_not(found, room)]
+    notes = [*_productive_notes(productive, room), *_covered_notes(covered, found.before, room)]
     least = found.works.next_from(productive.size if productive else 1)
     most = found.works.last_until(covered.size)
     if least is None or most is None or least > most:
@@ -135,3 +132,27 @@ def _useful(found: SizeRange, room: int) -> tuple[str, list[str]]:
     if least == most:
         return f"{least} alone", notes
     return f"{least} to {most}" if least > 1 else f"up to {most}", notes
+
+
+def _why_not(found: SizeRange, room: int) -> str:
+    if found.unknown:
+        return f"a receptive field is not known: {printable(found.unknown)}"
+    if found.changing:
+        return f"fields are not the same at every size, from {shortened(printable(found.changing), room)} on"
+    return "no unit sees by windows alone" if found.before else "no window slides over the input"
+
+
+def _productive_notes(bound: Bound | None, room: int) -> Iterator[str]:
+    if bound and bound.size > 1:
+        layer = shortened(printable(bound.layer), room)
+        sees = f"windows of {layer} see" if bound.sees_more else f"{layer} sees"
+        yield f"below {bound.size} {sees} nothing new, even by the shortest path"
+
+
+def _covered_notes(bound: Bound, before: str | None, room: int) -> Iterator[str]:
+    most = f"{shortened(printable(bound.layer), room)} sees most"
+    if before is None:
+        yield f"above {bound.size} no unit sees all of it; {most}"
+    else:
+        yield f"above {bound.size} no unit before {shortened(printable(before), room)} sees all of it"
+        yield f"by windows alone {most}" if bound.sees_more else most

@@ -212,7 +212,7 @@ class Network:
         return largest_batch(limit_bytes, lambda batch: self.memory(dtype, training, optimizer, batch).peak, least)
 
     def input_ranges(self) -> "tuple[SizeRange, ...]":
-        """Which sizes of its inputs the network takes, reads without loss, and can use."""
+        """Which sizes of its inputs the network takes, at which no stride leaves a remainder, and which it can use."""
         from archcalc.analysis.input_range import find_ranges
 
         return find_ranges(self.analysed)

@@ -98,11 +98,11 @@ def test_every_size_is_said_right(layers: list[tuple[str, int, int]], padded: bo
     ]
     text = f'name = "x"\ninputs.image = [1, 400, 400]\nlayers = [{", ".join(entries)}]'
     found = only_range(archcalc.loads(text))
-    assert found.works.tried is found.exact.tried is None
-    for size in range(1, found.exact.start + 3 * found.exact.modulus):
+    assert found.works.tried is found.no_remainder.tried is None
+    for size in range(1, found.no_remainder.start + 3 * found.no_remainder.modulus):
         problems = problems_at(text, size)
         assert (problems is not None) == (size in found.works)
-        assert (problems == []) == (size in found.exact)
+        assert (problems == []) == (size in found.no_remainder)
 
 
 def problems_at(text: str, size: int) -> list[str] | None:
@@ -115,7 +115,7 @@ def problems_at(text: str, size: int) -> list[str] | None:
 
 
 @pytest.mark.parametrize(
-    ("name", "smallest", "exact"),
+    ("name", "smallest", "even"),
     [
         ("lenet5", 32, SizeSet((), 32, 4, (0,))),
         ("unet", 188, SizeSet((), 188, 16, (12,))),  # the paper: even sizes before every pooling
@@ -124,17 +124,17 @@ def problems_at(text: str, size: int) -> list[str] | None:
         ("m5", 1772, SizeSet((), 1772, 1024, (748,))),
     ],
 )
-def test_known_sizes(name: str, smallest: int, exact: SizeSet) -> None:
+def test_known_sizes(name: str, smallest: int, even: SizeSet) -> None:
     found = only_range(archcalc.load(name))
     assert found.works.smallest == smallest
-    assert found.exact == exact
+    assert found.no_remainder == even
 
 
 def test_only_multiples_of_16_come_to_the_same_size_in_a_unet() -> None:
     assert only_range(archcalc.load("unet")).works == SizeSet((), 188, 16, (12,))
 
 
-def test_no_size_is_exact_where_a_layer_makes_the_size() -> None:
+def test_every_size_leaves_a_remainder_where_a_layer_makes_the_size() -> None:
     text = """
     name = "x"
     inputs.image = [1, 32, 32]
@@ -144,24 +144,54 @@ def test_no_size_is_exact_where_a_layer_makes_the_size() -> None:
       { type = "conv2d", out_channels = 1, kernel_size = 3, stride = 2 },
     ]
     """
-    assert only_range(archcalc.loads(text)).exact == SizeSet()
+    assert only_range(archcalc.loads(text)).no_remainder == SizeSet()
 
 
 @pytest.mark.parametrize(
-    ("layer", "changing"),
+    ("layer", "changing", "before"),
     [
-        ('{ type = "adaptive_avg_pool2d", output_size = 4 }', "adaptive_avg_pool2d"),
-        ('{ type = "upsample", size = 24 }', "upsample"),
-        ('{ type = "adaptive_avg_pool2d", output_size = 1 }', None),  # reads the whole map
+        ('{ type = "adaptive_avg_pool2d", output_size = 4 }', "adaptive_avg_pool2d", "adaptive_avg_pool2d"),
+        ('{ type = "upsample", size = 24 }', "upsample", "upsample"),
+        ('{ type = "adaptive_avg_pool2d", output_size = 1 }', None, "adaptive_avg_pool2d"),  # reads the whole map
     ],
 )
-def test_windows_that_grow_with_the_input_are_left_out(layer: str, changing: str | None) -> None:
+def test_windows_that_grow_with_the_input_are_left_out(layer: str, changing: str | None, before: str) -> None:
     """At another size they would see another part of the input."""
     conv = '{ type = "conv2d", out_channels = 1, kernel_size = 5 }'
     found = only_range(
         archcalc.loads(f'name = "x"\ninputs.image = [1, 33, 33]\nlayers = [{conv}, {layer}, {conv[:-4]}1 }}]')
     )
-    assert (found.covered, found.changing) == (Bound(5, "conv2d"), changing)
+    assert (found.covered, found.changing, found.before) == (Bound(5, "conv2d"), changing, before)
+
+
+def test_squeeze_and_excitation_sees_more_than_by_windows() -> None:
+    text = """
+    name = "x"
+    inputs.image = [3, 64, 64]
+    layers = [
+      { name = "a", type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1 },
+      { name = "p", type = "adaptive_avg_pool2d", output_size = 1 },
+      { type = "mul", inputs = ["a", "p"] },
+      { name = "b", type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1 },
+      { type = "flatten" },
+    ]
+    """
+    found = only_range(archcalc.loads(text))
+    assert (found.productive, found.covered, found.before) == (Bound(3, "b", True), Bound(5, "b", True), "p")
+
+
+def test_a_field_that_is_not_known_has_a_reason() -> None:
+    text = """
+    name = "x"
+    inputs.image = [1, 8, 8]
+    layers = [
+      { type = "conv2d", out_channels = 1, kernel_size = 3 },
+      { type = "reshape", shape = [1, -1] },
+      { type = "conv1d", out_channels = 1, kernel_size = 3 },
+    ]
+    """
+    found = only_range(archcalc.loads(text))
+    assert (found.covered, found.unknown) == (None, "positions were mixed by a reshape")
 
 
 def test_axes_of_different_sizes_have_answers_of_their_own() -> None:

@@ -23,12 +23,58 @@ def test_words() -> None:
         "sizes n of image 3×n×n",
         "works          from 67 on",
         "same weights   227 to 258",
-        "drops nothing  where n mod 32 is 3, from 67 on",
+        "no remainder   where n mod 32 is 3, from 67 on",
         "               227 is one of them",
         "useful         131 to 195",
         "               below 131 conv5 sees nothing new, even by the shortest path",
-        "               above 195 no unit sees all of it; pool5 sees most",
+        "               above 195 no unit before fc6 sees all of it",
+        "               pool5 sees most",
     ]
+
+
+def notes(layers: str) -> list[str]:
+    """What is said of useful sizes."""
+    text = f'name = "x"\ninputs.x = [3, 33, 33]\nlayers = [{layers}]'
+    found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False).output
+    return [line.strip() for line in found.partition("useful")[2].splitlines()[1:]]
+
+
+CONV = '{ name = "NAME", type = "conv2d", out_channels = 3, kernel_size = 3, padding = 1 }'
+
+
+def test_what_is_seen_by_a_layer_that_reads_the_whole_map_is_not_by_windows() -> None:
+    squeezed = '{ name = "p", type = "adaptive_avg_pool2d", output_size = 1 }, { type = "mul", inputs = ["a", "p"] }'
+    assert notes(", ".join([CONV.replace("NAME", "a"), squeezed, CONV.replace("NAME", "b")])) == [
+        "below 3 windows of b see nothing new, even by the shortest path",
+        "above 5 no unit before p sees all of it",
+        "by windows alone b sees most",
+    ]
+
+
+def test_without_a_layer_that_reads_the_whole_map_no_unit_sees_all() -> None:
+    assert notes(CONV.replace("NAME", "a")) == ["above 3 no unit sees all of it; a sees most"]
+
+
+def test_fields_that_change_with_the_size_are_said_to() -> None:
+    upsampled = '{ name = "u", type = "upsample", size = 64 }'
+    assert notes(f"{upsampled}, {CONV}") == ["fields are not the same at every size, from u on"]
+    assert notes('{ type = "relu" }') == ["no window slides over the input"]
+
+
+def test_no_remainder_is_not_called_a_loss_of_nothing() -> None:
+    """Of 33×33 pixels 17×17 are read, those between windows not."""
+    text = """
+    name = "x"
+    inputs.x = [3, 33, 33]
+    layers = [
+      { type = "conv2d", out_channels = 3, kernel_size = 1, stride = 2 },
+      { type = "conv2d", out_channels = 3, kernel_size = 3 },
+    ]
+    """
+    found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False).output
+    assert "no remainder   from 5 on" in found
+    assert "drops" not in found
+    assert {finding.code for finding in archcalc.loads(text).check()} >= {"W102"}
 
 
 def test_another_input_is_another_own_size() -> None:
@@ -92,6 +138,6 @@ def test_every_shipped_spec(name: str) -> None:
     assert found["name"] == archcalc.load(name).name
     for row in found["ranges"]:
         assert 1 <= row["smallest"] <= row["size"]
-        assert row["works"]["tried"] is row["same_weights"]["tried"] is row["exact"]["tried"] is None
+        assert row["works"]["tried"] is row["same_weights"]["tried"] is row["no_remainder"]["tried"] is None
         if row["productive"]:
             assert row["productive"]["size"] <= row["covered"]["size"]

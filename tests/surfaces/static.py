@@ -124,11 +124,11 @@ def check_ranges(drawn: Drawn) -> None:
     for found in network.input_ranges():
         assert found.size in found.works
         assert found.size in found.same_weights
-        for size in {*found.works.around(found.size), *found.exact.around(found.size)}:
-            if all(known.tried is None or size <= known.tried for known in (found.works, found.exact)):
+        for size in {*found.works.around(found.size), *found.no_remainder.around(found.size)}:
+            if all(known.tried is None or size <= known.tried for known in (found.works, found.no_remainder)):
                 graph = resized(network.graph, [*found.axes], {found.size: size})
                 assert (size in found.works) == (not AnalysedGraph(graph).problems), (size, found.works)
-                assert size not in found.exact or size in found.works, (size, found.exact)
+                assert size not in found.no_remainder or size in found.works, (size, found.no_remainder)
 
 
 def check_unit_fields(drawn: Drawn) -> None:
