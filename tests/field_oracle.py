@@ -16,8 +16,10 @@ from archcalc.layers.dense import Embedding, Rbf
 from archcalc.layers.graph_convolution import GcnConv, GraphReadout
 from archcalc.layers.merging import Mul
 from archcalc.layers.pooling import MaxPooling
+from archcalc.layers.resizing import Upsample
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.modules import Add
+from archcalc.pytorch.verify.signals import take_nearest
 
 SMALLEST = 1e-12  # of the largest gradient: what rounding alone makes of nothing is less
 
@@ -83,8 +85,15 @@ def hop(layer: Any) -> nn.Module:
     return Told(read)
 
 
+def resized_in_float32(layer: Any, inputs: Tensors) -> nn.Module:
+    """Nearest upsampling takes other positions in float64; linear runs as it is."""
+    module: Any = make_module(layer.module(inputs))
+    return Told(lambda values: take_nearest(module, values)) if layer.mode == "nearest" else module
+
+
 # What hides nothing of what a layer reads, where its own module would: a maximum, a product by zero, a sum of zero.
 STAND_INS: dict[type[Any], Any] = {
+    Upsample: resized_in_float32,
     MaxPooling: lambda layer, inputs: Sum(layer, inputs[0].shape),
     AdaptiveMaxPooling: lambda layer, _: getattr(nn, f"AdaptiveAvgPool{layer.dimensions}d")(layer.output_size),
     Mul: lambda _, inputs: Add(max(len(tensor.shape) for tensor in inputs)),

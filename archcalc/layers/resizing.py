@@ -1,7 +1,9 @@
 """Layers that make maps larger: padding, upsampling and pixel shuffle. Only interpolation counts arithmetic."""
 
 import math
+from array import array
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta
@@ -33,6 +35,10 @@ from archcalc.tracing import untraced
 
 Factor = Annotated[float, Meta(gt=0, le=2**62)]
 Scale = Factor | tuple[Factor, ...]
+
+EXACT = 2**24  # whole numbers up to which float32 has all
+LARGEST = 2**63  # sizes that PyTorch does not have
+MOST_ROUNDED = 2**18  # positions that are rounded one by one
 
 
 class ZeroPad(Shaping):
@@ -123,7 +129,7 @@ class Upsample(Shaping):
 
     def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
         sizes = zip(inputs[0].shape[1:], self.output_shape(inputs)[1:], strict=True)
-        windows = (interpolated(n, m, self.mode, self.align_corners) for n, m in sizes)
+        windows = (upsampled(n, m, self.mode, self.align_corners) for n, m in sizes)
         return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
@@ -143,6 +149,25 @@ def scaled(size: Any, scale: Any) -> Any:
     return size * scale if isinstance(factor, int) else floor(size * scale)
 
 
+@lru_cache
+def upsampled(size: int, output: int, mode: str, align_corners: bool) -> PhasedWindow | UnknownWindow:
+    """The positions that each output reads, in PyTorch: it rounds N/M, and o times that, to float32 for the nearest."""
+    window = interpolated(size, output, mode, align_corners)
+    common = math.gcd(size, output) or 1
+    advance, period = size // common, output // common
+    if mode != "nearest" or size == 1 or size >= LARGEST or (period & (period - 1) == 0 and output * advance <= EXACT):
+        return window  # nothing is rounded
+    if output > MOST_ROUNDED:
+        return UnknownWindow(f"of an upsampling to {output} positions not all are rounded one by one", 1)
+    (scale,) = array("f", [size / output])
+    found = tuple(min(int(place), size - 1) for place in array("f", [unit * scale for unit in range(output)]))
+    if all(place == unit * size // output for unit, place in enumerate(found)):
+        return window
+    if output > MAX_PHASES:
+        return UnknownWindow(f"{output} positions that rounding moves are more than {MAX_PHASES}", len({*found}))
+    return PhasedWindow(found, found, size)
+
+
 def interpolated(size: int, output: int, mode: str, align_corners: bool) -> PhasedWindow | UnknownWindow:
     """The positions that each output of an upsampling takes its value from.
 
@@ -156,7 +181,9 @@ def interpolated(size: int, output: int, mode: str, align_corners: bool) -> Phas
     common = math.gcd(numerator, denominator) or 1
     advance, period = numerator // common, denominator // common
     if period > MAX_PHASES:
-        return UnknownWindow(f"upsampling {size} positions to {output} has more than {MAX_PHASES} phases")
+        # Units at least a position apart read different ones, and units less than one apart leave none out between.
+        least = max(min(size, output) - 1, 1)
+        return UnknownWindow(f"upsampling {size} positions to {output} has more than {MAX_PHASES} phases", least)
     if mode == "nearest":
         first = tuple(phase * advance // period for phase in range(period))
         return PhasedWindow(first, first, advance)

@@ -6,11 +6,12 @@ import pytest
 from field_oracle import Oracle
 
 import archcalc
-from archcalc.analysis.dependence import depends_on, unit_box
+from archcalc.analysis.dependence import depends_on, positions_read, unit_box
 from archcalc.analysis.intervals import along
 from archcalc.analysis.receptive_field import AxisField
 from archcalc.analysis.unit_field import Seen, _nearest
 from archcalc.errors import UsageError
+from archcalc.layers.resizing import upsampled
 from archcalc.report.unit_field import render_unit_field, share_text, unit_field_to_dict
 
 SMALL = """
@@ -90,6 +91,11 @@ layers = [
   { name = "both", type = "conv2d", out_channels = 2, kernel_size = 1, connections = [[0, 3], [1]], input = "cat" },
 ]
 """
+NEAREST = """
+name = "nearest"
+inputs.x = [1, 3, 2]
+layers = [{ name = "up", type = "upsample", scale_factor = 41 }]
+"""
 
 
 def positions(seen: Seen, extents: tuple[int, ...]) -> set[tuple[int, ...]]:
@@ -106,7 +112,7 @@ def positions(seen: Seen, extents: tuple[int, ...]) -> set[tuple[int, ...]]:
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("text", [SMALL, DILATED, CROSS, HOLES, GATED, TWO_READERS, ATROUS, TABLE])
+@pytest.mark.parametrize("text", [SMALL, DILATED, CROSS, HOLES, GATED, TWO_READERS, ATROUS, TABLE, NEAREST])
 def test_a_unit_sees_exactly_the_positions_that_are_listed(text: str) -> None:
     """Those at which the gradient is not zero, for units at corners, at edges and in the middle of every layer."""
     network = archcalc.loads(text)
@@ -272,6 +278,23 @@ def test_another_input_is_not_mixed_in() -> None:
         archcalc.loads(text).receptive_field("large", (0, 0), source="one")
     with pytest.raises(UsageError, match='no input is called "two"'):
         archcalc.loads(text).receptive_field("large", source="two")
+
+
+def test_nearest_upsampling_takes_the_positions_that_float32_gives() -> None:
+    """The position of output 41 of 82, ⌊41·(2/82)⌋, is 0, for in float32 2/82 is a little less."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    for size in range(1, 24):
+        line = torch.arange(size, dtype=torch.float32).reshape(1, 1, -1)
+        for output in range(1, 140):
+            window = upsampled(size, output, "nearest", False)
+            found = [*map(int, interpolate(line, size=output)[0, 0])]
+            assert [positions_read(((unit, unit),), window, size)[0] for unit in range(output)] == [
+                ((position, position),) for position in found
+            ], (size, output)
+            if output % size == 0:
+                assert [*map(int, interpolate(line, scale_factor=output // size)[0, 0])] == found, (size, output)
 
 
 def test_units_beside_others_see_nothing_of_their_input() -> None:

@@ -146,15 +146,24 @@ def _average_adaptively(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 def _interpolate(module: Any, inputs: Sequence[Signal]) -> Signal:
     """Upsampling by weights of which those are zero that rounding alone keeps from it."""
-    if module.mode == "nearest":
-        return _channels_apart(module, inputs)
     found = inputs[0].values
+    if module.mode == "nearest":
+        return inputs[0]._replace(values=take_nearest(module, found))
     for axis, size in enumerate(module(found.detach()).shape[2:], start=2):
         line = torch.eye(found.shape[axis], dtype=found.dtype).unsqueeze(0)
         weights = functional.interpolate(line, size=size, mode="linear", align_corners=module.align_corners)[0]
         weights = weights.where(weights > ROUNDING, 0)
         found = torch.tensordot(found, weights, ([axis], [0])).movedim(-1, axis)
     return inputs[0]._replace(values=found)
+
+
+def take_nearest(module: Any, values: torch.Tensor) -> torch.Tensor:
+    """The values that nearest upsampling takes in float32; in float64 its kernels round, but not all alike."""
+    for axis, size in enumerate(module(values.detach()).shape[2:], start=2):
+        line = torch.arange(values.shape[axis], dtype=torch.float32).reshape(1, 1, -1)
+        taken = functional.interpolate(line, size=size, mode="nearest").long()
+        values = values.index_select(axis, taken.flatten())
+    return values
 
 
 def _attend(module: Any, inputs: Sequence[Signal]) -> Signal:
