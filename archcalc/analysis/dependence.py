@@ -34,16 +34,24 @@ Link = tuple[int, int]  # a layer by its edge, and one of its inputs by number
 MOST_INTERVALS = 2**16  # that one window is followed into
 MOST_BOXES = 256  # on an edge
 
+TOO_MANY = "there are more sets of positions than are followed"
+ACROSS = "what a layer reads along one axis depends on places along others, which is not followed"
+
 
 class Units(NamedTuple):
-    """Units of an edge as boxes over the axes of its tensor. Along `loose` axes these may be more than there are."""
+    """Units of an edge as boxes over the axes of its tensor.
+
+    Along `loose` axes these may be more than there are; `cause` says why.
+    """
 
     boxes: Boxes
     loose: frozenset[int] = frozenset()
+    cause: str = ""
 
-    def all_loose(self) -> "Units":
+    def all_loose(self, cause: str = TOO_MANY) -> "Units":
         """The same, of which nothing is sure."""
-        return self._replace(loose=frozenset(range(len(self.boxes[0]) if self.boxes else 0)))
+        axes = range(len(self.boxes[0]) if self.boxes else 0)
+        return self._replace(loose=frozenset(axes), cause=self.cause or cause)
 
 
 def depends_on(analysed: AnalysedGraph, edge: int, box: Box, cut: frozenset[Link] = frozenset()) -> dict[int, Units]:
@@ -66,7 +74,9 @@ def depends_on(analysed: AnalysedGraph, edge: int, box: Box, cut: frozenset[Link
                 continue
             if source in found:
                 before = found[source]
-                found[source] = Units((*before.boxes, *read.boxes), before.loose | read.loose)
+                found[source] = Units(
+                    (*before.boxes, *read.boxes), before.loose | read.loose, before.cause or read.cause
+                )
             else:
                 found[source] = read
                 heapq.heappush(waiting, -source)
@@ -82,7 +92,9 @@ def unit_box(shape: Shape, places: dict[int, int]) -> Box:
 
 def _bounded(units: Units) -> Units:
     boxes = simplified(units.boxes)
-    return Units(boxes, units.loose) if len(boxes) <= MOST_BOXES else Units((cover(boxes),)).all_loose()
+    if len(boxes) <= MOST_BOXES:
+        return units._replace(boxes=boxes)
+    return units._replace(boxes=(cover(boxes),)).all_loose()
 
 
 def _read_by(facts: LayerFacts, units: Units) -> list[Units]:
@@ -102,7 +114,7 @@ def _read_of_input(units: Units, reads: tuple[Read, ...], shape: Shape, output: 
         parts = [regrouped_box(box, output, shape) for box in units.boxes]
         boxes = tuple(box for part in parts for box in part.boxes)
         known = not units.loose and not any(part.loose for part in parts)
-        return Units(boxes) if known else Units(boxes).all_loose()
+        return Units(boxes) if known else Units(boxes).all_loose(units.cause or TOO_MANY)
     found = (
         [
             [positions_read(box[read.axis], read.window, size) for read, size in zip(reads, shape, strict=True)]
@@ -113,15 +125,21 @@ def _read_of_input(units: Units, reads: tuple[Read, ...], shape: Shape, output: 
     )
     boxes = tuple(box for sets in found if all(box := tuple(taken for taken, _ in sets)))
     lost = {axis for sets in found for axis, (_, known) in enumerate(sets) if not known}
-    return _loosened(Units(boxes), lost, units.loose, reads)
+    return _loosened(Units(boxes), lost, units, reads)
 
 
-def _loosened(units: Units, lost: set[int], loose: frozenset[int], reads: tuple[Read, ...]) -> Units:
+def _loosened(units: Units, lost: set[int], behind: Units, reads: tuple[Read, ...]) -> Units:
     """With the axes that are loose behind others; one that is read as a whole is so, however few units read it."""
-    kept = {axis for axis, read in enumerate(reads) if read.axis in loose and not _is_whole(read)}
+    kept = {axis for axis, read in enumerate(reads) if read.axis in behind.loose and not _is_whole(read)}
     if lost or any(reads[axis].window != POINT for axis in kept):
-        return units.all_loose()  # there may be nothing to read at all
-    return units._replace(loose=frozenset([*kept, *(axis for axis, read in enumerate(reads) if read.loose)]))
+        # There may be nothing to read at all.
+        return units.all_loose(behind.cause or _why_lost(reads[axis].window for axis in sorted(lost)))
+    own = {axis for axis, read in enumerate(reads) if read.loose}
+    return units._replace(loose=frozenset(kept | own), cause=behind.cause if kept else ACROSS if own else "")
+
+
+def _why_lost(windows: Iterable[AnyWindow]) -> str:
+    return next((window.reason for window in windows if isinstance(window, UnknownWindow)), TOO_MANY)
 
 
 def _is_whole(read: Read) -> bool:
@@ -309,11 +327,5 @@ def _unflat(interval: Interval, shape: Shape) -> list[Box]:
 def projected(units: Units, axes: tuple[int, ...]) -> Units:
     """The units by some of their axes alone."""
     boxes = simplified(tuple(box[axis] for axis in axes) for box in units.boxes)
-    return Units(boxes, frozenset(place for place, axis in enumerate(axes) if axis in units.loose))
-
-
-def together(parts: Iterable[Units]) -> Units:
-    """All units of several sets."""
-    found = [*parts]
-    boxes = simplified(box for units in found for box in units.boxes)
-    return Units(boxes, frozenset(axis for units in found for axis in units.loose))
+    loose = frozenset(place for place, axis in enumerate(axes) if axis in units.loose)
+    return Units(boxes, loose, units.cause if loose else "")

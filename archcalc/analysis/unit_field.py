@@ -23,10 +23,14 @@ _HOPS = "fields are counted in hops between nodes, which have no rows and column
 
 
 class Seen(NamedTuple):
-    """Positions of the input in boxes: all that are in one of them. If not `exact`, some of them may not be seen."""
+    """Positions of the input in boxes: all that are in one of them.
+
+    If not `exact`, some of them may not be seen, for some `cause`.
+    """
 
     boxes: Boxes
     exact: bool
+    cause: str = ""
 
     def axis(self, number: int) -> Intervals:
         """The positions along one axis."""
@@ -153,7 +157,7 @@ class _Question:
     def _seen(self, edge: int, box: tuple[Intervals, ...], field: Field, cut: frozenset[Link] = frozenset()) -> Seen:
         found = depends_on(self.analysed, edge, box, cut).get(self.input_edge, Units(()))
         positions = projected(found, field.places)
-        return Seen(positions.boxes, not positions.loose)
+        return Seen(positions.boxes, not positions.loose, positions.cause)
 
     def _links_along(self, place: int) -> frozenset[Link]:
         if place not in self._links:

@@ -97,8 +97,8 @@ def _row(found: UnitField, layer: LayerField) -> list[str | None]:
 def _notes(found: UnitField) -> list[str]:
     """What the marks in the table mean, each once."""
     notes = [HOLES_NOTE] if any(axis.holes for layer in found.layers for axis in layer.axes) else []
-    if any(not layer.seen.exact for layer in found.layers):
-        notes.append("≤: at most these; there are more sets of positions than are followed")
+    causes = dict.fromkeys(layer.seen.cause for layer in found.layers if not layer.seen.exact)
+    notes += [f"≤: at most these; {cause}" for cause in causes]
     crossing = [layer for layer in found.layers if len(layer.seen.boxes) > 1]
     if crossing:
         names = f"{axis_names(2)[0]}s and {axis_names(2)[1]}s" if len(found.extents) == 2 else "axes"

@@ -6,7 +6,7 @@ import pytest
 from field_oracle import Oracle
 
 import archcalc
-from archcalc.analysis.dependence import depends_on, positions_read, unit_box
+from archcalc.analysis.dependence import ACROSS, depends_on, positions_read, unit_box
 from archcalc.analysis.intervals import along
 from archcalc.analysis.receptive_field import AxisField
 from archcalc.analysis.unit_field import Seen, _nearest
@@ -295,6 +295,27 @@ def test_nearest_upsampling_takes_the_positions_that_float32_gives() -> None:
             ], (size, output)
             if output % size == 0:
                 assert [*map(int, interpolate(line, scale_factor=output // size)[0, 0])] == found, (size, output)
+
+
+def test_what_is_not_exact_says_why() -> None:
+    """Which channel a unit behind a pixel shuffle reads depends on its row and column."""
+    text = """
+    name = "shuffled"
+    inputs.x = [4, 12, 12]
+    layers = [
+      { name = "a", type = "conv2d", out_channels = 4, kernel_size = 5, padding = 2 },
+      { name = "c", type = "cat", inputs = ["x", "a"] },
+      { name = "s", type = "slice", stop = 4 },
+      { name = "ps", type = "pixel_shuffle", upscale_factor = 2 },
+      { name = "up", type = "upsample", size = 7 },
+    ]
+    """
+    network = archcalc.loads(text)
+    assert "≤" not in render_unit_field(network.receptive_field("s", (5, 5)))
+    for layer in ("ps", "up"):
+        last = network.receptive_field(layer, (5, 5)).last
+        assert (last.seen.exact, last.seen.cause) == (False, ACROSS)
+        assert render_unit_field(network.receptive_field(layer, (5, 5))).endswith(f"≤: at most these; {ACROSS}")
 
 
 def test_units_beside_others_see_nothing_of_their_input() -> None:
