@@ -14,6 +14,7 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.lint import RULES
 from archcalc.analysis.lint.rule import Rule
 from archcalc.analysis.resizing import resized
+from archcalc.analysis.unit_field import UnitField
 from archcalc.arithmetic import product
 from archcalc.numbers.bounds import Inexact, known
 from archcalc.report.summary import LayerSummary
@@ -132,7 +133,11 @@ def check_ranges(drawn: Drawn) -> None:
 
 
 def check_unit_fields(drawn: Drawn) -> None:
-    """Units at the corners, the edges and in the middle have an answer, or the layer has no positions."""
+    """Units at the corners, the edges and in the middle see nothing outside of their field, or have no positions.
+
+    Which positions a unit sees is found by a walk back from it, and its field by a fold from the inputs. That it sees
+    no fewer than these is left to `check_fields`.
+    """
     network = loaded(drawn)
     for row in network.layers:
         try:
@@ -142,4 +147,13 @@ def check_unit_fields(drawn: Drawn) -> None:
         last = [count - 1 for count in middle.units]
         for unit in ([0] * len(last), last, [count // 2 for count in last], [0, *last[1:]]):
             found = network.receptive_field(row.name, unit)
-            assert 0 <= found.share(found.last) <= 1
+            _check_within_field(row.name, found)
+
+
+def _check_within_field(name: str, found: UnitField) -> None:
+    seen, field = found.clipped(found.last), found.last.sees
+    if field is None:
+        assert seen is None, (name, found.last.unit, seen)
+    elif seen is not None:
+        pairs = zip(seen, field, strict=True)
+        assert all(low <= first and last <= high for (first, last), (low, high) in pairs), (name, found.last.unit)
