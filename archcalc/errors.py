@@ -94,12 +94,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A remedy for a word that is not known: the closest ones, or all there are."""
     from archcalc.spelling import closest
 
-    words = sorted(set(known))
+    words = sorted(dict.fromkeys(known))  # which is fast for words in their order
     if close := closest(word, words):
         return meant(close)
     if not words:
         return None
-    listed = ", ".join(quoted(known_word) for known_word in words[:20])
+    listed = ", ".join(map(quoted, words[:20]))
     return f"known: {listed}" + (", …" if len(words) > 20 else "")
 
 

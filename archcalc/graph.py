@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from msgspec import Struct
 from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
 from archcalc.layers.base import Layer, Tensor
 from archcalc.spec.document import Document
+from archcalc.spec.evaluation import TooLargeError
 from archcalc.spec.expansion import ExpandedLayer, Expansion, Instance, Source
-from archcalc.spec.problems import unless_misnamed
+from archcalc.spec.expense import end_search
 from archcalc.spec.schema import InputTable
 
 if TYPE_CHECKING:
@@ -70,10 +72,17 @@ class _Connector:
         self.problems = [*expansion.problems]
         self.numbers = {item.name: -1 - i for i, item in enumerate(expansion.inputs)}
         self.not_found: set[Path] = set()
+        self.known: dict[tuple[str, bool], list[str]] = {}  # names by scope, and whether those inside of blocks count
         # Until they are in order, layers have the number of their entry, and inputs negative ones.
         self.numbers.update({layer.name: number for number, layer in enumerate(expansion.layers)})
 
     def connect(self) -> Graph:
+        try:
+            return self._connect()
+        except TooLargeError:
+            raise self.document.error(self.problems) from None
+
+    def _connect(self) -> Graph:
         layers = self.expansion.layers
         found = [[self._find(source) for source in layer.sources] for layer in layers]
         sources = [[number for number in numbers if number is not None] for numbers in found]
@@ -84,7 +93,8 @@ class _Connector:
         order = self._order(sources)
         if self.problems:
             order = self._sound(order, found)
-            owners = [owner if owner in {*order} else None for owner in owners]
+            sound = {*order}
+            owners = [owner if owner in sound else None for owner in owners]
             outputs = []
         edges = {-1 - i: i for i in range(len(self.expansion.inputs))}
         edges.update({number: len(edges) + position for position, number in enumerate(order)})
@@ -137,10 +147,12 @@ class _Connector:
     def _find(self, source: Source) -> int | None:
         """The number behind a name, through all names that stand for another."""
         name = source.scope + source.name
-        if name in self.numbers:
-            return self.numbers[name]
         seen = dict[str, None]()
-        while name not in self.numbers:
+        while True:
+            if self.expansion.doubts and self._is_doubtful(source):
+                return None
+            if name in self.numbers:
+                break
             if is_within(name, self.expansion.broken):
                 return None  # it has been said
             if name in seen or name not in self.expansion.aliases:
@@ -153,22 +165,32 @@ class _Connector:
         self.numbers.update(dict.fromkeys(seen, found))  # the next to ask need not go all the way
         return found
 
+    def _is_doubtful(self, source: Source) -> bool:
+        """Whether the entry that is meant, or one that it is in, may be one whose type is not known."""
+        prefix = ""
+        for part in (source.scope + source.name).split(".") if source.is_written else ():
+            names = self.expansion.doubts.get(prefix)
+            if names is not None and names.is_doubtful(part):
+                return True
+            prefix += f"{part}."
+        return False
+
     def _not_found(self, source: Source, circular: bool) -> None:
         if source.path in self.not_found:
             return
         self.not_found.add(source.path)
-        unless = unless_misnamed(source.name, self.expansion.unknown_types)
+        end_search(self.problems)
         if circular:
             self.problems.append(Problem(f"{quoted(source.name)} is read in a circle of entries left out", source.path))
         elif source.path[-1:] == ("weights",):
             message = f"no layer is called {quoted(source.scope + source.name)}"
-            self.problems.append(Problem(message, source.path, help=self._remedy(source), unless=unless))
+            self.problems.append(Problem(message, source.path, help=self._remedy(source)))
         elif is_within(source.scope + source.name, self.expansion.dropped):
             message = f"{quoted(source.name)} is left out here, with the block that it is in"
             self.problems.append(Problem(message, source.path, help="leave out what reads it as well"))
         else:
             message = f"no layer or input is called {quoted(source.name)}"
-            self.problems.append(Problem(message, source.path, help=self._remedy(source), unless=unless))
+            self.problems.append(Problem(message, source.path, help=self._remedy(source)))
 
     def _remedy(self, source: Source) -> str | Remedy:
         if source.scope and source.name in self.numbers:
@@ -177,10 +199,21 @@ class _Connector:
 
     def _known(self, source: Source) -> list[str]:
         """The names that the scope of an edge knows; those inside of blocks only if that is what was looked for."""
-        names = (*self.numbers, *self.expansion.aliases)
-        own = {layer.name for layer in self.expansion.layers if layer.path == source.path[: len(layer.path)]}
-        local = [name[len(source.scope) :] for name in names if name.startswith(source.scope) and name not in own]
-        return local if "." in source.name else [name for name in local if "." not in name]
+        scope, inside = source.scope, "." in source.name
+        if (scope, inside) not in self.known:
+            local = [name[len(scope) :] for name in (*self.numbers, *self.expansion.aliases) if name.startswith(scope)]
+            self.known[scope, inside] = sorted({name for name in local if inside or "." not in name})
+        copies = self.copies.get(source.path[:2]) or self.copies.get(source.path[:4], [])  # in a block
+        own = {name.removeprefix(scope) for name in copies}
+        return [name for name in self.known[scope, inside] if name not in own]
+
+    @cached_property
+    def copies(self) -> dict[Path, list[str]]:
+        """The names of all layers that an entry is."""
+        found: dict[Path, list[str]] = {}
+        for layer in self.expansion.layers:
+            found.setdefault(layer.path, []).append(layer.name)
+        return found
 
     def _outputs(self) -> list[int]:
         wanted = self.expansion.outputs
@@ -216,7 +249,7 @@ class _Connector:
         if layer.weights is None:
             return None
         name = layer.weights.scope + layer.weights.name
-        if is_within(name, self.expansion.broken):
+        if is_within(name, self.expansion.broken) or self._is_doubtful(layer.weights):
             return None
         message = "an input has no weights"
         if is_within(name, self.expansion.dropped):

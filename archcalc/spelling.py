@@ -10,13 +10,14 @@ MAX_COMPARED = 20_000  # words that one is compared with
 
 def closest(word: str, known: Iterable[str]) -> list[str]:
     """The known words that one is most likely meant to be, all of them equally likely; none if none is like it."""
-    return [*_closest(word[:MAX_LETTERS], tuple(known))]
+    words = tuple(known)
+    return [*_closest(word[:MAX_LETTERS], words)] if len(words) <= MAX_COMPARED else []
 
 
 @lru_cache(maxsize=4096)
 def _closest(word: str, known: tuple[str, ...]) -> tuple[str, ...]:
     plain = plainly(word)
-    if not plain or len(known) > MAX_COMPARED:
+    if not plain:
         return ()
     found: dict[str, float] = {}
     for other in known:

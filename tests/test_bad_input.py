@@ -1,6 +1,7 @@
 """Whatever the input is: an exit code, a message with its place, and never a traceback."""
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -13,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 from interrupts import finished, listening
+
+from archcalc.errors import SHOWN
 
 PROJECT = Path(__file__).parent.parent
 ERRORS = Path(__file__).parent / "golden" / "errors"
@@ -56,12 +59,12 @@ def check_refused(result: Result, *parts: str) -> None:
         assert part in result.errors
 
 
-def process(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
-    """Run the command line in a process of its own, with a gibibyte of memory and 30 seconds."""
+def process(*arguments: str, seconds: int = 30, **options: object) -> "subprocess.CompletedProcess[str]":
+    """Run the command line in a process of its own, with a gibibyte of memory and so many seconds of computing."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
-        resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
     command = [sys.executable, "-m", "archcalc", *arguments]
     defaults = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -341,6 +344,47 @@ def test_time_and_memory_are_bounded(text: str, tmp_path: Path) -> None:
     assert result.returncode in (0, 2), result.stderr[-2000:]
     assert "Traceback" not in result.stderr
     assert len(result.stderr) < 100_000
+
+
+MANY_ERRORS = {
+    "keys of a layer": ("{ type = 'relu', %s },", "k{i} = 1, "),
+    "keys of layers": ("%s", "{{ type = 'relu', k{i} = 1 }},"),
+    "arguments of blocks": ("%s", "{{ type = 'b', k{i} = 1 }},"),
+    "types": ("%s", "{{ type = 'relu{i}x' }},"),
+    "types and edges": ("%s", "{{ type = 'rel{i}', input = 'relu_{i}' }},"),
+    "edges": ("%s", "{{ type = 'relu', input = 'r{i}' }},"),
+    "variables": ("%s", "{{ type = 'linear', out_features = 'v{i}' }},"),
+    "variables in formulas": ("%s", "{{ type = 'linear', out_features = '2 * v{i}' }},"),
+    "variables in a list": ("{ type = 'reshape', shape = [%s] },", "'v{i}', "),
+    "values": ("%s", "{{ type = 'linear', out_features = -{i} }},"),
+}
+
+
+@pytest.mark.parametrize("count", [3_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("whole", "part"), MANY_ERRORS.values(), ids=MANY_ERRORS)
+def test_many_errors_take_little_time(whole: str, part: str, count: int, tmp_path: Path) -> None:
+    parts = "\n".join(part.format(i=number) for number in range(1, count + 1))
+    if not whole.startswith("%"):
+        parts = parts.replace("\n", "").removesuffix(", ")  # inline tables stay on one line
+    file = tmp_path / "spec.toml"
+    block = "[blocks.b]\nparameters = ['q']\nlayers = [{ type = 'relu' }]\n"
+    file.write_text(f"{HEAD}layers = [\n{whole % parts}\n]\n{block}", "utf-8")
+    result = process("summary", str(file), seconds=20)
+    assert result.returncode == 2, result.stderr[-2000:]
+    assert result.stderr.count("error: ") == SHOWN
+    assert re.search(r"\n… and [0-9,]+ more\n", result.stderr)
+
+
+def test_the_search_for_errors_ends(summary: Run) -> None:
+    many = HEAD + "layers = [\n" + "".join(f"{{ type = 'relu', k{i} = 1 }},\n" for i in range(5_000)) + "]"
+    check_refused(summary(many), "error: more than 1,000 errors: the search for others has ended", "┌ spec.toml\n")
+
+
+def test_an_error_of_many_copies_counts_once(summary: Run) -> None:
+    text = f"{HEAD}layers = [{{ type = 'linear', out_features = '0 * index', repeat = 5_000 }}]"
+    result = summary(text)
+    check_refused(result, "out_features = ", "┌ spec.toml:3")
+    assert result.errors.count("error: ") == 1
 
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:

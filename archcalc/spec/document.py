@@ -46,8 +46,9 @@ class Document(Struct, frozen=True, gc=False):
         """
         from archcalc.spec.positions import Positions
 
-        positions = Positions(self.source, self.text)
-        placed = [(positions.place(problem.path), problem) for problem in dict.fromkeys(problems)]
+        found_once = [*dict.fromkeys(problems)]
+        positions = Positions(self.source, self.text, [problem.path for problem in found_once])
+        placed = [(positions.place(problem.path), problem) for problem in found_once]
         placed.sort(key=lambda pair: pair[0].line or 0)
         found: list[Diagnostic] = []
         for place, problem in placed:

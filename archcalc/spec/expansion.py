@@ -12,14 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
-from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
 from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT, Value
 from archcalc.spec.givens import ExpandedInput, dimensions, read_inputs, read_variables
-from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown, unless_misnamed
+from archcalc.spec.names import Names
+from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
 from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
 from archcalc.spec.wanted import Wanted, wanted
@@ -37,6 +37,11 @@ class Source(Struct, frozen=True, gc=False):
     scope: str
     name: str
     path: Path
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the spec names it; if not, it is the entry before."""
+        return "layers" not in self.path[-2:]
 
 
 class Instance(Struct, frozen=True, gc=False):
@@ -65,7 +70,8 @@ class Expansion(Struct, frozen=True, gc=False):
     """A spec with nothing left to evaluate.
 
     `aliases` are names that stand for another: a block instance for its last layer, a block's `input` for what it was
-    given, an entry left out (`dropped`) or wrong (`broken`) for what it would have read, which is `loose`.
+    given, an entry left out (`dropped`) or wrong (`broken`) for what it would have read, which is `loose`. `doubts` are
+    the names in scopes where some are not known, by what stands in front of them.
     """
 
     name: str
@@ -77,7 +83,7 @@ class Expansion(Struct, frozen=True, gc=False):
     dropped: set[str]
     broken: set[str]
     loose: list[Source]
-    unknown_types: set[str]
+    doubts: dict[str, Names]
     outputs: list[Source]
     last: Source | None
     budget: "tuple[Limit, ...]"
@@ -136,7 +142,7 @@ class _Expander:
         self.searched: set[Path] = set()  # entries with something wrong
         self.used: set[str] = set()  # blocks
         self.loose: list[Source] = []  # what such entries read
-        self.unknown_types: set[str] = set()
+        self.doubts: dict[str, Names] = {}
         self.expense = Expense(problems)
         # By template and the values that it depends on; most copies of an entry are equal.
         self.layers_made: dict[object, Layer] = {}
@@ -171,7 +177,7 @@ class _Expander:
             self.dropped,
             self.broken,
             self.loose,
-            self.unknown_types,
+            self.doubts,
             outputs,
             Source("", last, ("layers",)) if last else None,
             self._budget(),
@@ -201,6 +207,8 @@ class _Expander:
     def _expand_entries(self, entries: list[Template], scope: Scope, first: str | None) -> str:
         """Expand the entries of one scope in order; returns the full name that stands for the last."""
         previous = first
+        if entries and entries[0].names.in_doubt:
+            self.doubts[scope.prefix] = entries[0].names
         for template in entries:
             previous = self._expand_repeats(template, scope, previous)
         return previous or ""
@@ -283,8 +291,6 @@ class _Expander:
         self.evaluate.fields(known, use.variables, template.path, wanted)
         if template.reads is not None:
             self.loose.extend(use.sources)
-        if template.entry.type not in LAYER_TYPES:
-            self.unknown_types.add(template.entry.type)
 
     def _search_unused(self) -> None:
         """What is wrong in blocks without a use, or with uses that are left out, whatever their arguments are."""
@@ -298,13 +304,14 @@ class _Expander:
             self._search_edges(block)
 
     def _search_edges(self, block: BlockTemplate) -> None:
-        wrong = {template.entry.type for template in block.entries if template.wanted is not None} - LAYER_TYPES.keys()
         known = [*block.block.inputs, *(template.name for template in block.entries if template.name)]
+        names = block.entries[0].names
         for name, path in (read for template in block.entries for read in template.reads or ()):
-            if (first := name.split(".")[0]) not in known and not first.isdecimal():
+            first = name.split(".")[0]
+            if not {name, first} & {*known} and not first.isdecimal() and not names.is_doubtful(first):
                 message = f"no layer or input is called {quoted(name)}"
-                remedy, unless = Remedy(name, partial(did_you_mean, name, known)), unless_misnamed(name, wrong)
-                self.problems.append(Problem(message, path, help=remedy, unless=unless))
+                remedy = Remedy(name, partial(did_you_mean, name, known))
+                self.problems.append(Problem(message, path, help=remedy))
 
     def _weights(self, template: Template, scope: Scope, use: Use) -> Source | None:
         """Whose weights are used: the entry's that is named, or the namesake's in the instance that the block names.
@@ -315,7 +322,7 @@ class _Expander:
         if name is not None:
             copied = f"{scope.prefix}{name}{use.number}" in self.names
             return Source(scope.prefix, name + use.number if copied else name, (*template.path, "weights"))
-        if scope.weights is None:
+        if scope.weights is None or template.names.is_doubtful(template.name):
             return None
         name = (template.name + use.number).removeprefix(".")
         return Source(scope.weights.scope, name, scope.weights.path)

@@ -6,6 +6,7 @@ from archcalc.spec.evaluation import TooLargeError
 MAX_LAYERS = 200_000  # entries
 MAX_EDGES = 1_000_000  # inputs of all entries
 MAX_VALUES = 5_000_000  # of the fields and variables of all entries
+MAX_PROBLEMS = 1_000  # that are looked for
 MAX_LETTERS = 20_000_000  # that a table of the layers has in its column of names, which is as wide as the longest
 
 
@@ -18,6 +19,7 @@ class Expense:
 
     def entry(self, name: str, inputs: int, path: Path) -> None:
         """Count a copy of an entry by its full name, and what it reads."""
+        end_search(self.problems)
         self.layers += 1
         self.edges += inputs
         self.name(name, path)
@@ -48,3 +50,12 @@ class Expense:
     def _refuse(self, message: str, path: Path, remedy: str) -> None:
         self.problems.append(Problem(message, path, help=remedy))
         raise TooLargeError
+
+
+def end_search(problems: list[Problem]) -> None:
+    """Raise TooLargeError where there are more problems than are looked for, each counted once."""
+    if len(problems) > 2 * MAX_PROBLEMS:
+        problems[:] = dict.fromkeys(problems)
+        if len(problems) > MAX_PROBLEMS:
+            problems.append(Problem(f"more than {MAX_PROBLEMS:,} errors: the search for others has ended"))
+            raise TooLargeError

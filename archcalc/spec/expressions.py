@@ -7,9 +7,11 @@ Python's own parser reads the text; only the syntax listed here is ever evaluate
 import ast
 import math
 import operator
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from keyword import iskeyword, kwlist
 from typing import Any
 
 from archcalc.errors import did_you_mean, quoted
@@ -24,6 +26,7 @@ MAX_VALUES = 10_000  # of a list, those of the lists in it included
 
 WORDS = {word: word for word in ("same", "valid")}  # so that a block can be given its padding
 TRUTHS = {"true": True, "false": False}
+_OWN = ("and", "or", "not", "if", "else", "in", "is")  # words of expressions
 
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -74,11 +77,11 @@ class UnknownVariableError(ExpressionError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(f"no variable is called {quoted(name)}")
         self.name = name
-        self.known = (*known, *FUNCTIONS)
+        self.known = known
 
     @property
     def help(self) -> str | None:
-        return did_you_mean(self.name, self.known)
+        return did_you_mean(self.name, (*self.known, *FUNCTIONS))
 
 
 def round_to(number: float, divisor: int) -> int:
@@ -135,22 +138,40 @@ def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> ast.expr:
+    if _is_name(text):
+        return ast.Name(text, ast.Load())
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters", _HELP)
     try:
         # What Python only warns of, as `1if x else 2`, would be a warning about a file that nobody has.
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return ast.parse(text.strip(), mode="eval").body
+            return _parse_names(text.strip())
     except (SyntaxError, ValueError, MemoryError):
         raise ExpressionError("not an expression", _HELP) from None
+
+
+def _is_name(text: str) -> bool:
+    """Whether an expression, as most do, consists of one name, which Python need not parse."""
+    return text.isascii() and text.isidentifier() and not iskeyword(text) and len(text) <= MAX_LENGTH
+
+
+def _parse_names(text: str) -> ast.expr:
+    """An expression, in which words that mean something to Python alone are names."""
+    try:
+        return ast.parse(text, mode="eval").body
+    except SyntaxError:
+        # Python sees no keyword in a letter in bold type, and gives it back as a plain one.
+        words = "|".join(word for word in kwlist if word.islower() and word not in _OWN)
+        names = re.sub(rf"\b({words})\b", lambda word: chr(ord(word[0][0]) - ord("a") + ord("𝐚")) + word[0][1:], text)
+        return ast.parse(names, mode="eval").body
 
 
 @lru_cache(maxsize=4096)
 def names_in(text: str) -> tuple[str, ...]:
     """The variables that the value of an expression may depend on; none for what is not an expression."""
     try:
-        names = {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)}
+        names = {text} if _is_name(text) else {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)}
     except (ExpressionError, RecursionError):
         return ()
     return tuple(sorted(names - FUNCTIONS.keys() - WORDS.keys() - TRUTHS.keys()))

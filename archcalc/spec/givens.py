@@ -6,14 +6,13 @@ from typing import Any
 from msgspec import Struct
 
 from archcalc.errors import Path, Problem, did_you_mean, quoted
+from archcalc.layers.base import INTEGER
 from archcalc.spec.evaluation import Evaluator, Variables
 from archcalc.spec.expressions import Unfit, Value
 from archcalc.spec.problems import convert, shown
 from archcalc.spec.schema import InputTable, Spec
-from archcalc.spec.templates import TemplateReader
+from archcalc.spec.templates import MAX_NAME, TemplateReader
 from archcalc.spec.wanted import wanted
-
-MAX_NAME = 200  # letters, as for a layer
 
 
 class ExpandedInput(Struct, frozen=True, gc=False):
@@ -87,7 +86,14 @@ def _reshaped(written: dict[str, Any], shape: list[Any], variables: Variables, p
 
 
 def dimensions(inputs: Mapping[str, Any]) -> int | None:
-    """How many axes of positions the inputs have beside that of channels, if all have as many."""
-    shapes = [data.get("shape") if isinstance(data, dict) else data for data in inputs.values()]
-    ranks = {len(shape) - 1 for shape in shapes if isinstance(shape, list)}
+    """How many axes of positions the inputs have beside that of channels, if all have as many.
+
+    Whole numbers get an axis more where they are embedded.
+    """
+    tables = [data if isinstance(data, dict) else {"shape": data} for data in inputs.values()]
+    ranks = {
+        len(shape) - (table.get("dtype") not in INTEGER)
+        for table in tables
+        if isinstance(shape := table.get("shape"), list)
+    }
     return ranks.pop() if len(ranks) == 1 and ranks <= {1, 2, 3} else None

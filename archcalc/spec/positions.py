@@ -1,5 +1,6 @@
 """The line of every value in a spec. Imported only when there is something to point at."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -10,12 +11,13 @@ from archcalc.errors import MAX_NESTING, Path, Place
 
 
 class Positions:
-    """Finds the place of a value by the keys that lead to it."""
+    """Finds the place of a value by the keys that lead to it; of these paths alone, where they are given."""
 
-    def __init__(self, source: str, text: str) -> None:
+    def __init__(self, source: str, text: str, paths: Iterable[Path] | None = None) -> None:
         self.source = source
         self.lines = text.split("\n")
         self._content = text.encode()
+        self._paths = paths
 
     def place(self, path: Path) -> Place:
         """The line of the value, or of the nearest table around it that is written down."""
@@ -27,13 +29,14 @@ class Positions:
     @cached_property
     def _line_by_path(self) -> dict[Path, int]:
         tree = Parser(Language(tree_sitter_toml.language())).parse(self._content)
-        return _Reader().read(tree.root_node)
+        return _Reader(self._paths).read(tree.root_node)
 
 
 class _Reader:
     """Walks the syntax tree once and notes the line of each key path."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: Iterable[Path] | None) -> None:
+        self.sought = None if paths is None else {path[:length] for path in paths for length in range(1, len(path) + 1)}
         self.lines: dict[Path, int] = {}
         self.table_counts: dict[Path, int] = {}
 
@@ -54,8 +57,12 @@ class _Reader:
             self.lines.setdefault(path, node.start_point[0])
             path = (*path, index)
         self._note(path, node)
-        for pair in pairs:
+        for pair in pairs if self._leads(path) else ():
             self._pair(pair, path)
+
+    def _leads(self, path: Path) -> bool:
+        """Whether there may be something inside that is looked for."""
+        return self.sought is None or path in self.sought
 
     def _current(self, keys: list[str]) -> Path:
         """The path of a table's header; a part that is an array of tables means its latest one."""
@@ -80,9 +87,10 @@ class _Reader:
                 waiting.extend((child, prefix) for child in current.named_children if child.type == "pair")
             elif current.type == "array":
                 items = [child for child in current.named_children if child.type != "comment"]
-                for index, item in enumerate(items):
-                    self._note((*prefix, index), item)
-                    waiting.append((item, (*prefix, index)))
+                inside = [(item, (*prefix, index)) for index, item in enumerate(items) if self._leads((*prefix, index))]
+                for item, path_of_item in inside:
+                    self._note(path_of_item, item)
+                waiting.extend(inside)
 
     def _note(self, path: Path, node: Node) -> None:
         """Note the line of a value, and of the tables around it that have none yet."""

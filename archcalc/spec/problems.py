@@ -156,17 +156,6 @@ def unless_meant(name: str, unknown: Collection[str], known: Collection[str]) ->
     return partial(is_meant, name, unknown, known) if unknown else None
 
 
-def unless_misnamed(name: str, unknown_types: Collection[str]) -> Callable[[], bool] | None:
-    """That a name which nothing has is that of an entry whose type is not known, if there are any."""
-    return partial(_is_misnamed, name, unknown_types) if unknown_types else None
-
-
-def _is_misnamed(name: str, unknown_types: Collection[str]) -> bool:
-    from archcalc.spec.remedies import is_misnamed
-
-    return is_misnamed(name, unknown_types)
-
-
 def is_meant(name: str, unknown: Collection[str], known: Collection[str]) -> bool:
     """Whether one of the unknown keys is this one, under another name or misspelled."""
     from archcalc.spec.remedies import meant_key
@@ -175,6 +164,8 @@ def is_meant(name: str, unknown: Collection[str], known: Collection[str]) -> boo
 
 
 def _value_problem(name: str, value: Any, annotation: Any, path: Path, written: Any) -> Iterator[Problem]:
+    if value is UNFIT:
+        return
     try:
         msgspec.convert(value, annotation)
     except msgspec.ValidationError as error:

@@ -1,7 +1,7 @@
 """What to do about a word that is not known, or a value that is not right. Imported only where there is an error."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
@@ -16,6 +16,7 @@ from archcalc.spelling import closest, plainly
 
 LONG = 5  # letters of another name that may be misspelled
 LISTED = 20  # words at most
+INPUTS = ("input", "inputs")
 
 # What people write for a truth.
 YES = ("yes", "y", "on", "enable", "enabled", "t")
@@ -27,13 +28,13 @@ NO = ("no", "n", "off", "disable", "disabled", "f", "none", "null")
 
 def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> str:
     """What to do about a key that does not exist; `present` are the keys beside it."""
-    found = meant_key(key, known)
-    if found is not None:
-        return f"leave it out: {found} is there already" if found in present else meant([found])
+    likely = meant_keys(key, known)
+    if len(likely) == 1:
+        return f"leave it out: {likely[0]} is there already" if likely[0] in present else meant(likely)
     if advice := other_names().key_advice.get(plainly(key)):
         return advice
     free = sorted(set(known) - {*present})
-    if close := closest(key, free):
+    if close := [name for name in likely if name in free] or closest(key, free):
         return meant(close)
     listed = ", ".join(map(quoted, free[:LISTED])) + (", …" if len(free) > LISTED else "")
     return f"known: {listed}" if listed else "leave it out"
@@ -41,18 +42,25 @@ def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> 
 
 def meant_key(key: str, known: Collection[str]) -> str | None:
     """The one key that is meant, by another name or misspelled; None if there is none, or several are as likely."""
+    likely = meant_keys(key, known)
+    return likely[0] if len(likely) == 1 else None
+
+
+def meant_keys(key: str, known: Collection[str]) -> list[str]:
+    """The keys that are as likely meant."""
     exact = [name for name in known if plainly(name) == plainly(key)]
     others = [name for name in other_keys(key) if name in known]
     if found := exact or others:
-        return found[0]
+        return found[:1]
     # The parameters of a block have names of anybody's choice.
     alike = [name for name in known if name not in other_names().fields and {*other_keys(name)} & {*other_keys(key)}]
     if len(alike) == 1:
-        return alike[0]
+        return alike
     if plainly(key) in other_names().key_advice:
-        return None
+        return []
     close = closest(key, known)
-    return close[0] if len(close) == 1 else None
+    # A letter more or less says little of how many inputs there are.
+    return [name for name in INPUTS if name in known] if {*close} & {*INPUTS} else close
 
 
 @cache
@@ -70,35 +78,33 @@ def fields_of_all() -> dict[str, Wanted]:
 # types
 
 
-def type_remedy(name: str, blocks: Iterable[str], dimensions: int | None) -> str:
+def type_remedy(name: str, blocks: Collection[str], dimensions: int | None) -> str:
     """What to do about a type that does not exist; `dimensions` is how many axes of positions the inputs have."""
+    found = meant_types(name, blocks, dimensions)
+    if isinstance(found, str):
+        return found
+    return meant(found) if found else "archcalc layers lists the types"
+
+
+def meant_types(name: str, blocks: Collection[str], dimensions: int | None) -> list[str] | str:
+    """The types that one which does not exist is likely meant for, or how to write what has no type."""
     known = [*LAYER_TYPES, *blocks]
     if exact := [word for word in known if plainly(word) == plainly(name)]:
-        return meant(exact)
-    if not (other := other_type(name, dimensions)):
-        other = _of_dimensions(closest(name, known), dimensions)
-    if not other:
-        others = [*other_names().types, *other_names().advice]
-        close = closest(name, [word for word in others if len(word) >= LONG])
-        other = other_type(close[0], dimensions) if close else []
-    if isinstance(other, str):
+        return exact
+    close = closest(name, known)
+    # Others may number a name that they have for a type, but it is likelier a block's.
+    if name[-1:].isdigit() and close and {*close} <= {*blocks}:
+        return close
+    if other := other_type(name, dimensions) or _likeliest_first(close, dimensions):
         return other
-    return meant(other) if other else "archcalc layers lists the types"
+    others = [*other_names().types, *other_names().advice]
+    close = closest(name, [word for word in others if len(word) >= LONG])
+    return other_type(close[0], dimensions) if close else []
 
 
-def is_misnamed(name: str, unknown_types: Collection[str]) -> bool:
-    """Whether an entry without a name of its own would have this one, if its type were the one that is meant."""
-    own = [re.sub(r"_\d+$", "", part) for part in name.split(".")]
-    answers = [type_remedy(wrong, (), None) for wrong in unknown_types]
-    if any(quoted(part) in answer for part in own for answer in answers):
-        return True
-    return any(closest(wrong, own) for wrong in unknown_types)  # which may be meant as a block
-
-
-def _of_dimensions(types: list[str], dimensions: int | None) -> list[str]:
-    """Of types that differ in their dimensions alone, the one that is for the inputs."""
-    fitting = [name for name in types if name.endswith(f"{dimensions}d")]
-    return fitting if len({name[:-2] for name in types}) == 1 and len(fitting) == 1 else types
+def _likeliest_first(types: list[str], dimensions: int | None) -> list[str]:
+    """Types that are as like a name: first what is for the inputs, which a layer may give other dimensions, though."""
+    return sorted(types, key=lambda name: not name.endswith(f"{dimensions}d"))
 
 
 # values

@@ -1,20 +1,24 @@
 """Entries and blocks as they are written: checked once, however often they are used."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from archcalc.errors import Path, Problem, Remedy, quoted
+from archcalc.errors import SHOWN, Path, Problem, Remedy, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
+from archcalc.spec.expense import end_search
 from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, names_in
-from archcalc.spec.problems import convert, convert_rest, find_problems, is_meant, unknown_keys, unless_meant
+from archcalc.spec.names import Names
+from archcalc.spec.problems import convert, convert_rest, find_problems, is_right, unknown_keys, unless_meant
 from archcalc.spec.schema import ENTRY_KEYS, Block, Entry
 from archcalc.spec.wanted import ANYTHING, Wanted, wanted
 
 MAX_DEPTH = 50  # of blocks in blocks
+MAX_NAME = 200  # letters
 SHORT = 16  # letters of an expression that costs no more than another value
 
 
@@ -27,6 +31,7 @@ class Template(Struct, frozen=True, gc=False):
     path: Path
     layer_type: type[Layer] | None  # or a block
     constant: Layer | None  # the layer itself, where nothing has to be evaluated
+    names: Names  # of its scope
     variables: tuple[str, ...] = ()  # that its fields may depend on
     reads: tuple[tuple[str, Path], ...] | None = None  # its inputs where it names them, and where it does
     wanted: Mapping[str, Wanted] | None = None  # of an entry with something wrong, what its fields should be, if known
@@ -51,6 +56,7 @@ class TemplateReader:
         self.blocks = blocks
         self.dimensions = dimensions
         self.problems = problems
+        self.answers: dict[tuple[Any, ...], Any] = {}
 
     def check_name(self, name: str, path: Path, what: str) -> None:
         """The name of a variable or a parameter must be a word that means nothing else in expressions."""
@@ -95,46 +101,106 @@ class TemplateReader:
 
     def entries(self, entries: list[dict[str, Any]], path: Path, taken: list[str], numbered: bool) -> list[Template]:
         """The entries of one scope, in which the names `taken` mean inputs already."""
-        names = _Names(entries, taken)
-        bare = numbered and len(entries) == 1 and "name" not in entries[0] and "repeat" in entries[0]
-        return [self._template(data, (*path, i), names, bare) for i, data in enumerate(entries)]
+        names = Names(entries, taken, self.blocks)
+        alone = numbered and len(entries) == 1
+        return [self._template(data, (*path, i), names, alone) for i, data in enumerate(entries)]
 
-    def _template(self, data: dict[str, Any], path: Path, names: "_Names", bare: bool) -> Template:
+    def _template(self, data: dict[str, Any], path: Path, names: Names, alone: bool) -> Template:
+        end_search(self.problems)
         common = {key: data[key] for key in data if key in ENTRY_KEYS}
         fields = {key: value for key, value in data.items() if key not in ENTRY_KEYS}
         if "type" not in data:
-            self._misspelled_type(common, fields, path)
+            self._take_misspelled(common, fields, {}, ("type",), path)
+        kinds = self._kinds(common.get("type"))
+        self._take_misspelled(common, fields, kinds, ENTRY_KEYS, path)
         found = convert(common, Entry, path, self.problems)
         entry = found or convert_rest(common, Entry)
         if entry.input is not None and entry.inputs is not None:
             self.problems.append(Problem("input and inputs exclude each other", path, help="keep one of them"))
-        if entry.name is not None and (other := names.claim(entry.name)):
-            message = f"{other} is called {quoted(entry.name)} already"
-            self.problems.append(Problem(message, (*path, "name"), help="give every entry a name of its own"))
-            entry.name = None
-        name = "" if bare else entry.name or names.next(entry.type or "?")
+        name = "" if alone and {*common} & {"name", "repeat"} == {"repeat"} else self._name(common, entry, names, path)
         layer_type = LAYER_TYPES.get(entry.type)
         before = len(self.problems)
         constant = self._constant(fields, layer_type, path) if layer_type else None
-        sound = found is not None and len(self.problems) == before
-        broken = None if sound else wanted(layer_type) if layer_type else {}
+        broken = None if found is not None and len(self.problems) == before else kinds
         if layer_type is None and isinstance(common.get("type"), str):
             if entry.type in self.blocks:
                 self._check_block_use(entry, fields, path)
             else:
-                broken = self._unknown_type(entry.type, fields, path)
+                broken = kinds
+                self._unknown_type(entry.type, fields, kinds, path)
         variables, reads = _variables(fields.values()), _reads(entry, path)
         cost = _cost([*(() if constant else fields.values()), entry.when, entry.trainable, entry.functional])
         if broken is not None:
-            return Template(entry, name, fields, path, None, None, variables, reads, broken, cost)
-        return Template(entry, name, fields, path, layer_type, constant, variables, reads, cost=cost)
+            layer_type = constant = None
+        return Template(entry, name, fields, path, layer_type, constant, names, variables, reads, broken, cost)
 
-    def _misspelled_type(self, common: dict[str, Any], fields: dict[str, Any], path: Path) -> None:
-        """An entry without a type may have one under a key that means it; then that is what is wrong."""
-        key = next((key for key in fields if is_meant("type", [key], ENTRY_KEYS)), None)
-        if key is not None:
-            self.problems.extend(unknown_keys(fields, [key], ENTRY_KEYS, path))
-            common["type"] = fields.pop(key)
+    def _kinds(self, written: Any) -> Mapping[str, Wanted]:
+        """What an entry of a type takes beside what all entries do; where it is not known, what any of them takes."""
+        if isinstance(written, str) and written in LAYER_TYPES:
+            return wanted(LAYER_TYPES[written])
+        if isinstance(written, str) and written in self.blocks:
+            parameters, defaults = _taken(self.blocks[written]) or ([], {})
+            return dict.fromkeys((*parameters, *defaults), ANYTHING)
+        return self._all_kinds
+
+    @cached_property
+    def _all_kinds(self) -> dict[str, Wanted]:
+        """All that some type or block takes."""
+        from archcalc.spec.remedies import fields_of_all
+
+        return {**fields_of_all(), **{key: kind for name in self.blocks for key, kind in self._kinds(name).items()}}
+
+    def _take_misspelled(
+        self,
+        common: dict[str, Any],
+        fields: dict[str, Any],
+        kinds: Mapping[str, Wanted],
+        keys: tuple[str, ...],
+        path: Path,
+    ) -> None:
+        """What stands under keys that mean these of an entry; they alone are wrong, and the search goes on."""
+        unknown = [key for key in fields if key not in kinds]
+        if not unknown:
+            return
+        from archcalc.spec.remedies import meant_keys
+
+        known = (*kinds, *ENTRY_KEYS)
+        for key in unknown:
+            likely = self._search((key, keys, str(common.get("type"))), partial(meant_keys, key, known)) or ["?"]
+            fitting = [one for one in likely if one in keys and is_right(fields[key], wanted(Entry)[one].annotation)]
+            if len(fitting) == 1 and {*likely} <= {*keys} - {*common}:  # of input and inputs, the value says which
+                self.problems.extend(unknown_keys(fields, [key], known, path))
+                common[fitting[0]] = fields.pop(key)
+
+    def _search(self, question: tuple[Any, ...], search: Callable[[], Any]) -> Any:
+        """The answer to what takes a search; None to more questions than there are errors shown."""
+        if question not in self.answers and len(self.answers) < SHOWN:
+            self.answers[question] = search()
+        return self.answers.get(question)
+
+    def _name(self, common: dict[str, Any], entry: Entry, names: Names, path: Path) -> str:
+        """The name of an entry in its scope."""
+        if entry.name is None and "name" in common:
+            return str(common["name"])[:MAX_NAME]  # which is wrong
+        if entry.name is None:
+            self._doubt(common.get("type"), names)
+            return names.next(entry.type or "?")
+        if other := names.claim(entry.name):
+            message = f"{other} is called {quoted(entry.name)} already"
+            self.problems.append(Problem(message, (*path, "name"), help="give every entry a name of its own"))
+            return names.next(entry.name)
+        return entry.name
+
+    def _doubt(self, written: Any, names: Names) -> None:
+        """Note which names an entry without one may have, where its type is wrong."""
+        if not isinstance(written, str):
+            names.doubt(None)
+        elif written not in LAYER_TYPES and written not in self.blocks:
+            from archcalc.spec.remedies import meant_types
+
+            found = self._search((written,), partial(meant_types, written, self.blocks, self.dimensions))
+            if found is None or isinstance(found, list):
+                names.doubt(found)
 
     def _constant(self, fields: dict[str, Any], layer_type: type[Layer], path: Path) -> Layer | None:
         """The layer, if nothing has to be evaluated for it."""
@@ -149,25 +215,15 @@ class TemplateReader:
         self.problems.extend(found)
         return None
 
-    def _unknown_type(self, name: str, fields: dict[str, Any], path: Path) -> dict[str, Wanted]:
-        """What is wrong with an entry whose type is not known, and what its fields should be, as far as is known."""
-        from archcalc.spec.remedies import fields_of_all, type_remedy
+    def _unknown_type(self, name: str, fields: dict[str, Any], known: Mapping[str, Wanted], path: Path) -> None:
+        """What is wrong with an entry whose type is not known."""
+        from archcalc.spec.remedies import type_remedy
 
         remedy = Remedy(name, lambda: type_remedy(name, self.blocks, self.dimensions))
         message = f"no layer type or block is called {quoted(name)}"
         self.problems.append(Problem(message, (*path, "type"), help=remedy))
-        known = {**fields_of_all(), **self._arguments()}
         unknown = [key for key in fields if key not in known]
         self.problems.extend(unknown_keys(fields, unknown, (*known, *ENTRY_KEYS), path))
-        return known
-
-    def _arguments(self) -> dict[str, Wanted]:
-        """All that some block of the spec takes."""
-        found: dict[str, Wanted] = {}
-        for data in self.blocks.values():
-            if (taken := _taken(data)) is not None:
-                found |= dict.fromkeys((*taken[0], *taken[1]), ANYTHING)
-        return found
 
     def _check_block_use(self, entry: Entry, arguments: dict[str, Any], path: Path) -> None:
         if entry.functional is not False:
@@ -258,27 +314,3 @@ def endless(blocks: Mapping[str, BlockTemplate], problems: list[Problem]) -> set
             problems.append(Problem(message, ("blocks", name), help="nest them less"))
             return {*blocks}
     return found
-
-
-class _Names:
-    """Names for the entries of one scope that have none: `relu`, `relu_2`, …"""
-
-    def __init__(self, entries: list[dict[str, Any]], taken: list[str]) -> None:
-        self._owners = dict.fromkeys(taken, "an input")
-        self._used = {*taken, *(name for data in entries if isinstance(name := data.get("name"), str))}
-        self._counts: dict[str, int] = {}
-
-    def claim(self, name: str) -> str | None:
-        """What has the name already, if anything has."""
-        owner = self._owners.get(name)
-        self._owners.setdefault(name, "another entry")
-        return owner
-
-    def next(self, type_name: str) -> str:
-        while True:
-            count = self._counts.get(type_name, 0) + 1
-            self._counts[type_name] = count
-            name = type_name if count == 1 else f"{type_name}_{count}"
-            if name not in self._used:
-                self._used.add(name)
-                return name

@@ -57,6 +57,7 @@ def alternatives(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
+@cache
 def described(annotation: Any) -> str:
     """What an annotation allows: `a whole number ≥ 1, or a list of these`."""
     parts = [*alternatives(annotation)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archcalc.spec.expressions import MAX_BITS, MAX_LENGTH, UNFIT, ExpressionError, Value, evaluate, round_to
+from archcalc.spec.expressions import MAX_BITS, MAX_LENGTH, UNFIT, ExpressionError, Value, evaluate, names_in, round_to
 
 VARIABLES: dict[str, Value] = {"width": 24, "alpha": 0.75, "index": 3, "deep": True, "zero": 0}
 PYTHON = {
@@ -170,6 +170,11 @@ REFUSED = [
     ("f'{width}'", "is not arithmetic"),
     ("(x := 5)", "is not arithmetic"),
     ("await width", "not an expression|is not arithmetic"),
+    ("with[0]", 'no variable is called "with"'),
+    ("2 * lambda", 'no variable is called "lambda"'),
+    ("pass", 'no variable is called "pass"'),
+    ("from width import *", "not an expression"),
+    ("is[0]", "not an expression"),
     ("(yield 1)", "is not arithmetic"),
     ("x = 5", "not an expression"),
     ("import os", "not an expression"),
@@ -273,6 +278,12 @@ def test_unknown_names_come_with_the_nearest(text: str, remedy: str) -> None:
     with pytest.raises(ExpressionError, match="no variable is called") as caught:
         evaluate(text, VARIABLES)
     assert remedy in str(caught.value.help)
+
+
+def test_words_that_mean_something_to_python_alone_are_names() -> None:
+    variables = {"lambda": 8, "with": [3, 4], "class": 0}
+    assert evaluate("2 * lambda + with[0] if not class else class", variables) == 19
+    assert names_in("2 * lambda + with[0]") == ("lambda", "with")
 
 
 def test_python_warns_nobody_of_what_a_spec_says() -> None:

@@ -296,6 +296,11 @@ def test_a_key_whose_field_is_there_already_is_left_out() -> None:
     assert key_remedy("rate", known, {"p": 0.5}) == "leave it out: p is there already"
 
 
+@pytest.mark.parametrize("key", ["inpus", "inptu", "inputt", "inputts"])
+def test_a_letter_does_not_say_how_many_inputs_are_read(key: str) -> None:
+    assert key_remedy(key, ENTRY_KEYS, {}) == 'did you mean "input" or "inputs"?'
+
+
 def test_the_parameters_of_a_block_have_other_names_too() -> None:
     assert key_remedy("filters", ("channels", "kernel", *ENTRY_KEYS), {}) == 'did you mean "channels"?'
     assert key_remedy("kernel_size", ("channels", "kernel", *ENTRY_KEYS), {}) == 'did you mean "kernel"?'
@@ -307,6 +312,24 @@ def test_the_inputs_decide_about_dimensions(rank: int, meant: str) -> None:
     with pytest.raises(archcalc.SpecError, match=f'did you mean "{meant}"') as caught:
         archcalc.loads(f'name = "x"\ninputs.x = {shape}\nlayers = [{{ type = "maxpool", kernel_size = 2 }}]')
     assert len(caught.value.diagnostics) == 1
+
+
+def test_whole_numbers_get_an_axis_where_they_are_embedded() -> None:
+    inputs = '{ shape = [9, 5], dtype = "int32" }'
+    embedded = '{ type = "embedding", num_embeddings = 4, embedding_dim = 3 }'
+    text = f'name = "x"\ninputs.x = {inputs}\nlayers = [{embedded}, {{ type = "conv", kernel_size = 2 }}]'
+    with pytest.raises(archcalc.SpecError, match=r'did you mean "conv2d"\?'):
+        archcalc.loads(text)
+
+
+def test_a_misspelled_name_is_not_decided_by_the_inputs() -> None:
+    assert type_remedy("convtd", [], 2) == 'did you mean "conv2d" or "conv1d" or "conv3d"?'
+
+
+def test_a_numbered_name_is_rather_a_blocks() -> None:
+    assert type_remedy("Sage1", ["Stage", "Stage1"], 2) == 'did you mean "Stage1"?'
+    assert type_remedy("convd1", ["conv bn1"], 1) == 'did you mean "conv1d"?'
+    assert type_remedy("fc6", ["stage6"], 1) == 'did you mean "linear"?'
 
 
 def test_names_that_nobody_uses_get_no_guess() -> None:

@@ -142,6 +142,8 @@ def test_every_value_of_the_shipped_specs_is_found(name: str) -> None:
         assert place.line is not None
         if isinstance(path[-1], str):
             assert path[-1] in place.text or "." in place.text or place.text.startswith("[")
+    some = [*paths(tomllib.loads(text))][::7]
+    assert [*map(Positions(name, text, some).place, some)] == [*map(positions.place, some)]
 
 
 KEYS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=5)
@@ -178,11 +180,13 @@ def test_every_key_of_any_document_is_found(data: dict[str, Any]) -> None:
         assert text.split("\n")[line - 1].startswith(f"{quoted(key)} = ")
     for path in paths(data):
         assert positions.place(path).line is not None
+        assert Positions("", text, [path]).place(path) == positions.place(path)
 
 
 def test_a_table_in_an_array_of_tables_belongs_to_its_latest() -> None:
     text = "[[a]]\nx = 1\n[[a]]\n[a.b]\ny = 2\n[[a.c]]\nz = 3\n[[a.c]]\nz = 4\n[[a]]\n[[a.c]]\nz = 5\n"
     positions = Positions("", text)
+    assert all(Positions("", text, [path]).place(path) == positions.place(path) for path in paths(tomllib.loads(text)))
     found = {path: positions.place(path).line for path in paths(tomllib.loads(text)) if path[-1] in ("y", "z")}
     assert found == {
         ("a", 1, "b", "y"): 5,
