@@ -112,7 +112,10 @@ def toml(table: dict[str, Any]) -> str:
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec(name: str) -> None:
     network = archcalc.load(name)
-    text = check(network, archcalc.load(name, inputs=smaller(network)))
+    small = archcalc.load(name, inputs=smaller(network))
+    # Padding that is "same" may be other modules at another size.
+    alike = str(build(small, "meta")) == str(build(network, "meta"))
+    text = check(network, small if alike else network)
     with torch.device("meta"):
         assert [*run(text).state_dict()] == [*build(network, "meta").state_dict()]
 
