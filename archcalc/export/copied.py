@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +64,12 @@ class ModuleSource:
     def _source(self, item: ast.stmt) -> str:
         lines = self._text.splitlines()[item.lineno - 1 : item.end_lineno]
         return "\n".join(re.sub(r"  # type: ignore.*", "", line) for line in lines)
+
+
+@cache
+def module_source() -> ModuleSource:
+    """The one source, which is read and parsed once: that takes longer than to export a small network."""
+    return ModuleSource()
 
 
 def _import(item: ast.Import | ast.ImportFrom, used: set[str]) -> str | None:

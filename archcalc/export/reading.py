@@ -8,7 +8,7 @@ compared with the network.
 import ast
 import unicodedata
 
-from archcalc.export.copied import ModuleSource
+from archcalc.export.copied import module_source
 
 ANNOTATIONS = {"bool", "float", "int", "str", "tuple", "torch"}
 RESERVED = ANNOTATIONS | {"functional", "getattr", "isinstance", "len", "max", "min", "nn", "range", "super", "zip"}
@@ -22,7 +22,7 @@ class Text:
     """The classes of a text. Raises UnreadableError for one that holds anything else."""
 
     def __init__(self, text: str) -> None:
-        self._copied = ModuleSource()
+        self._copied = module_source()
         self.classes: dict[str, ast.ClassDef] = {}
         self._methods: dict[str, dict[str, ast.FunctionDef]] = {}
         self.known: set[str] = set()  # modules that are imported, functions and classes that are copied

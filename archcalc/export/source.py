@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.errors import UsageError, printable, quoted
 from archcalc.export.construct import ABSENT, COUNT, LISTED, STEP, Construct, Make, Run, Series, Slot, value_at
-from archcalc.export.copied import ModuleSource
+from archcalc.export.copied import module_source
 from archcalc.export.definitions import Definition, Definitions
 from archcalc.export.forward import Forward, access
 from archcalc.export.layout import INDENT, WIDTH, Call, Item, Lines, Repeat, docstring, literal, value_text
@@ -45,7 +45,7 @@ def to_source(analysed: AnalysedGraph) -> str:
 
 def write(analysed: AnalysedGraph, plain: bool = False) -> str:
     """The text, not compared yet; `plain` has a class for every use of a block."""
-    custom = ModuleSource()
+    custom = module_source()
     definitions = Definitions(analysed, {*TAKEN, *custom.names}, plain)
     writers = [_ClassWriter(definitions, definition) for definition in definitions.classes]
     classes = ["\n".join(writer.lines()) for writer in writers]
