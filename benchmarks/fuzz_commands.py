@@ -54,7 +54,6 @@ WARM = (
 )
 TEXT_FILES = (".svg", ".dot", ".py", ".html")
 CODES = (0, 1, 2)
-NOTHING = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # what commands read from standard input
 PLAIN = dict.fromkeys(map(ord, "\n\t\xa0"))
 
 
@@ -76,7 +75,7 @@ def run_here(arguments: list[str]) -> Outcome:
     output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     code: object = 0
     sys.argv = ["archcalc", *arguments]
-    sys.stdin = NOTHING
+    sys.stdin = io.TextIOWrapper(io.BytesIO())
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         try:
             main()
