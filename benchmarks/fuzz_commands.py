@@ -43,6 +43,7 @@ from archcalc.cli import main  # noqa: E402
 
 CHUNK = 200
 SECONDS, MEMORY = 15, 2 * 2**30  # that a command may take at most
+HANGS = 900  # seconds of the clock until a command hangs, on a machine that others use too
 OWN_PROCESS = 500  # one command in so many
 # What commands import is imported once, before the processes part; each would do it again.
 WARM = (
@@ -153,7 +154,8 @@ class Chunk:
             os.chdir(name)
             for number in numbers:
                 place.value = number
-                signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS)  # others use the machine, too; it ends the process
+                signal.setitimer(signal.ITIMER_PROF, 4 * SECONDS)  # of a CPU; it ends the process
+                signal.setitimer(signal.ITIMER_REAL, HANGS)
                 start = time.process_time()
                 command, code = self.one(number, Path(name))
                 ends[f"{command} {code}"] += 1
@@ -189,7 +191,7 @@ class Chunk:
             first = place.value
             if first < numbers.stop:
                 chosen = case(first)
-                kind = f"ended: {process.exitcode}: {chosen.arguments[0]}"  # -14 is for time, -9 for memory
+                kind = f"ended: {process.exitcode}: {chosen.arguments[0]}"  # -14 is for a hang, -27 for time, -9 for memory
                 note(self.log, number=first, kind=kind, message="", arguments=chosen.arguments, text=chosen.text)
                 first += 1
         note(self.log, done=[numbers.start, numbers.stop])
