@@ -191,7 +191,8 @@ class Chunk:
             first = place.value
             if first < numbers.stop:
                 chosen = case(first)
-                kind = f"ended: {process.exitcode}: {chosen.arguments[0]}"  # -14 is for a hang, -27 for time, -9 for memory
+                # -14 is for a hang, -27 for time, -9 for memory
+                kind = f"ended: {process.exitcode}: {chosen.arguments[0]}"
                 note(self.log, number=first, kind=kind, message="", arguments=chosen.arguments, text=chosen.text)
                 first += 1
         note(self.log, done=[numbers.start, numbers.stop])

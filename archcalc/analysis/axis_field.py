@@ -65,7 +65,7 @@ class AxisField(NamedTuple):
     @property
     def size(self) -> int | None:
         """The number of positions from the first to the last, of the unit that sees most; in hops for a graph."""
-        largest = max(last - first + 1 for first, last in zip(self.first, self.last, strict=True))
+        largest = max([last - first + 1 for first, last in zip(self.first, self.last, strict=True)])
         if largest <= 0:
             return None
         return int(largest - 1) // 2 if self.hops else int(largest)
@@ -73,6 +73,8 @@ class AxisField(NamedTuple):
     @property
     def holes(self) -> bool | None:
         """Whether some unit does not see all positions from its first to its last; None where that is not followed."""
+        if not self.masks:
+            return False
         if NOT_FOLLOWED in self.masks:
             return None
         return any(map(has_holes, self.spans()))

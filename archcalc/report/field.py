@@ -39,7 +39,7 @@ class ReceptiveField(Struct, frozen=True, gc=False):
     @property
     def size(self) -> tuple[int | None, ...]:
         """Positions from the first to the last one seen."""
-        return tuple(axis.size for axis in self.axes)
+        return tuple([axis.size for axis in self.axes])
 
     @property
     def jump(self) -> "tuple[Fraction, ...]":
@@ -59,7 +59,7 @@ class ReceptiveField(Struct, frozen=True, gc=False):
     @property
     def holes(self) -> tuple[bool | None, ...]:
         """Whether some unit does not see all positions from its first to its last; None where that is not known."""
-        return tuple(axis.holes for axis in self.axes)
+        return tuple([axis.holes for axis in self.axes])
 
     @property
     def global_size(self) -> tuple[int | None, ...]:
@@ -127,17 +127,18 @@ class Marked(Struct, frozen=True, gc=False):
 
 def marked_size(field: ReceptiveField) -> Marked:
     """The size with marks for holes, and for what all units see besides."""
-    parts = tuple("–" if size is None else str(size) for size in field.size)
-    unit = (" hop" if field.size == (1,) else " hops") if field.unit == "hops" else ""
+    sizes = field.size
+    parts = tuple(["–" if size is None else str(size) for size in sizes])
+    unit = (" hop" if sizes == (1,) else " hops") if field.unit == "hops" else ""
     mark = unit + (HOLES if any(field.holes) else "")
     shared = [_shared_text(axis, extent) for axis, extent in zip(field.axes, field.shape, strict=True)]
     if not any(shared):
-        return Marked(field.size, parts, mark)
+        return Marked(sizes, parts, mark)
     if all(shared):
         besides = "all" if set(shared) == {"all"} else "×".join(map(str, shared))
-        return Marked(field.size, parts, f"{mark} + {besides}")
+        return Marked(sizes, parts, f"{mark} + {besides}")
     parts = tuple(f"({one} + {other})" if other else one for one, other in zip(parts, shared, strict=True))
-    return Marked(field.size, parts, mark)
+    return Marked(sizes, parts, mark)
 
 
 def _shared_text(axis: AxisField, extent: int) -> str | None:

@@ -115,13 +115,13 @@ def _headers(summary: Summary, columns: Sequence[str]) -> dict[str, str]:
 def _aligned(summary: Summary, columns: Sequence[str], ruled: bool, style: Style) -> list[str]:
     rows = summary.layers
     words = [number for number, name in enumerate(columns) if name in _SHORTENED]
-    left = [n for n, name in enumerate(columns) if not any(_is_number(COLUMNS[name].value(row)) for row in rows)]
+    left = [n for n, name in enumerate(columns) if name not in _COUNTS or not _has_numbers(COLUMNS[name], rows)]
     cells = [[cell_text(COLUMNS[name], row) for name in columns] for row in rows]
     return text_table([*_headers(summary, columns).values()], cells, style, left, words, 2 if ruled else 0)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | AtLeast)
+def _has_numbers(column: Column, rows: Sequence[LayerSummary]) -> bool:
+    return any(isinstance(column.value(row), int | AtLeast) for row in rows)
 
 
 def _foot(summary: Summary, columns: Sequence[str], style: Style) -> list[str]:

@@ -40,19 +40,21 @@ def text_table(
     """
     whole = [row for row in rows if len(row) == len(header)]
     columns = [number for number in range(len(header)) if any(row[number] is not None for row in whole) or not number]
-    widths = {number: max(display_width(row[number] or "–") for row in (header, *whole)) for number in columns}
+    texts = {number: {row[number] for row in (header, *whole)} for number in columns}  # each but once
+    widths = {number: max(display_width(text or "–") for text in texts[number]) for number in columns}
     widths[0] = max([widths[0], *(display_width(row[0] or "") for row in rows if len(row) > 1)])
     removed = _fit(widths, style.width, narrowed) if style.width else []
+    cells = {
+        number: {text: _cell("–" if text is None else text, width, number in left) for text in texts[number]}
+        for number, width in widths.items()
+    }
 
     def line(row: Sequence[str | None]) -> str:
         if len(row) == 1:
             return style.dim(row[0] or "")
         if len(row) == 2 != len(header):
             return f"{padded(row[0] or '', widths[0], left=True)}  {row[1]}"
-        texts = ((number, width, "–" if row[number] is None else row[number] or "") for number, width in widths.items())
-        return "  ".join(
-            padded(shortened(text, width), width, number in left) for number, width, text in texts
-        ).rstrip()
+        return "  ".join([column[row[number]] for number, column in cells.items()]).rstrip()
 
     rule = style.dim("─" * (sum(widths.values()) + 2 * (len(widths) - 1)))
     missing = ", ".join(header[number] for number in removed if header[number].strip())
@@ -64,6 +66,10 @@ def text_table(
         *([rule] if rules > 1 else []),
         *note,
     ]
+
+
+def _cell(text: str, width: int, left: bool) -> str:
+    return padded(shortened(text, width), width, left)
 
 
 def _fit(widths: dict[int, int], available: int, words: Collection[int]) -> list[int]:
@@ -160,7 +166,7 @@ def padded(text: str, width: int, left: bool = True) -> str:
 
 def display_width(text: str) -> int:
     """How many columns of a terminal a text takes."""
-    if max(text, default="") < "\u0300":  # no wide or combining letters
+    if text.isascii() or max(text) < "\u0300":  # no wide or combining letters
         return len(text)
     from unicodedata import combining, east_asian_width
 
