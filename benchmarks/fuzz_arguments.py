@@ -27,7 +27,7 @@ STRANGE = (
 RIGHT = 0.95  # of the arguments
 # How often a command is drawn, beside one. Some take a second, some always say the same, and two never end.
 OFTEN = {"verify": 0.05, "bench": 0.05, "report": 0.03, "diagram": 0.5, "watch": 0.1}
-OFTEN |= {"schema": 0.03, "layers": 0.2, "specs": 0.2}
+OFTEN |= {"roofline": 0.4, "schema": 0.03, "layers": 0.2, "specs": 0.2}
 # What would serve a page, or measure, until somebody ends it.
 ENDS = {"watch": ("--port", "99999"), "bench": ("--seconds", "0.001")}
 ENDINGS = {

@@ -126,7 +126,7 @@ def run(number: int, chosen: Case, folder: Path) -> tuple[Outcome, list[Fault]]:
     for name, content in chosen.files.items():
         (folder / name).write_bytes(content)
     outcome = (run_here if number % OWN_PROCESS else run_alone)(chosen.arguments)
-    binary = "onnx" in chosen.arguments  # whatever the name of its file
+    binary = {"onnx", "pdf", "png"} & {*chosen.arguments}  # whatever the name of its file
     written = [path for path in folder.iterdir() if path.suffix in TEXT_FILES and not binary]
     return outcome, faults_of(outcome, written)
 
