@@ -5,6 +5,7 @@ layer that reads it is done, inputs and outputs of the network to the end. In tr
 gradient goes holds what its backward pass needs, and the operations that made what it read.
 """
 
+from collections import defaultdict
 from typing import Literal, NamedTuple
 
 from msgspec import structs
@@ -211,11 +212,14 @@ class _Layer:
         last_use = {first + number: number for number in range(last_step)}
         for number, step in enumerate(self.steps):
             last_use.update({read: number for read in (*step.reads, *step.holds) if read in last_use})
+        last_used = defaultdict[int, list[int]](list)
+        for place, last in last_use.items():
+            last_used[last].append(place)
         for number, step in enumerate(self.steps):
             if step.regroups and self.execution.batch == 1:
                 step = structs.replace(step, is_view=True, passes=True)  # noqa: PLW2901
             self.values.append(self._run_step(step))
-            self.ledger.release(*(self.values[place].thing for place, last in last_use.items() if last == number))
+            self.ledger.release(*[self.values[place].thing for place in last_used[number]])
         return self.values[-1]
 
     def _run_step(self, step: Step) -> Value:

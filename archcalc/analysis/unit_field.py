@@ -5,7 +5,8 @@ Size and jump are those of `archcalc.analysis.receptive_field`; which positions 
 the unit asked for reads: the one whose field has its middle nearest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
@@ -19,6 +20,7 @@ from archcalc.numbers.bounds import Unknown
 
 __all__ = ["Interval", "LayerField", "Seen", "UnitField", "find_unit_field"]
 
+MOST_WALKED = 380_000  # layers, on the ways back from all that are told: from 870 in a chain
 _HOPS = "fields are counted in hops between nodes, which have no rows and columns"
 
 
@@ -64,6 +66,7 @@ class UnitField(NamedTuple):
     extents: tuple[int, ...]  # positions of the input along each axis
     units: tuple[int, ...]  # of the layer along each axis
     layers: tuple[LayerField, ...]
+    left_out: int = 0  # layers further before, where there are too many to walk back from each
 
     @property
     def last(self) -> LayerField:
@@ -128,35 +131,41 @@ class _Question:
         chosen = tuple(extent // 2 for extent in units) if unit is None else _checked(unit, units)
         edge = analysed.edge(self.position)
         read = depends_on(analysed, edge, self._box(edge, field, chosen))
-        own = self._layer_field(edge, analysed.names[edge], field, chosen)
+        own = self._layer_field(edge, analysed.names[edge], field, chosen, read)
+        known = [*self._before(edge, depth).items()]
+        walked = accumulate(min(other, len(read)) for other, _ in reversed(known))
+        left_out = sum(steps > MOST_WALKED for steps in walked)
         before = [
             self._layer_field(other, name, found, _nearest_units(found, own, read.get(other)))
-            for other, (name, found) in self._before(edge, depth).items()
+            for other, (name, found) in known[left_out:]
         ]
         shape = analysed.graph.inputs[self.source].shape
-        return UnitField(analysed.graph.name, self.source, shape, field.shape, units, (*before, own))
+        return UnitField(analysed.graph.name, self.source, shape, field.shape, units, (*before, own), left_out)
 
     def _box(self, edge: int, field: Field, unit: tuple[int, ...]) -> tuple[Intervals, ...]:
         tensor = self.analysed.tensors[edge]
         assert tensor is not None  # or else it would have no field
         return unit_box(tensor.shape, _places(field, unit))
 
-    def _layer_field(self, edge: int, name: str, field: Field, unit: tuple[int, ...]) -> LayerField:
+    def _layer_field(
+        self, edge: int, name: str, field: Field, unit: tuple[int, ...], read: Mapping[int, Units] | None = None
+    ) -> LayerField:
+        """What a unit sees; `read` is what it depends on, where that is known already."""
         spans = [axis.span(index) for axis, index in zip(field.axes, unit, strict=True)]
         nothing = any(span.first > span.last for span in spans)
         sees = None if nothing else tuple((int(span.first), int(span.last)) for span in spans)
         box = self._box(edge, field, unit)
         places = [place for axis, place in zip(field.axes, field.places, strict=True) if axis.shared]
-        everything = self._seen(edge, box, field)
+        everything = self._seen(field, depends_on(self.analysed, edge, box) if read is None else read)
         if not places:
             return LayerField(name, unit, field.axes, sees, everything)
         cut = frozenset().union(*map(self._links_along, places))
         origin = self.analysed.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
-        return LayerField(name, unit, field.axes, sees, self._seen(edge, box, field, cut), everything, origin)
+        own = self._seen(field, depends_on(self.analysed, edge, box, cut))
+        return LayerField(name, unit, field.axes, sees, own, everything, origin)
 
-    def _seen(self, edge: int, box: tuple[Intervals, ...], field: Field, cut: frozenset[Link] = frozenset()) -> Seen:
-        found = depends_on(self.analysed, edge, box, cut).get(self.input_edge, Units(()))
-        positions = projected(found, field.places)
+    def _seen(self, field: Field, read: Mapping[int, Units]) -> Seen:
+        positions = projected(read.get(self.input_edge, Units(())), field.places)
         return Seen(positions.boxes, not positions.loose, positions.cause)
 
     def _links_along(self, place: int) -> frozenset[Link]:

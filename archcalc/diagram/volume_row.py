@@ -16,6 +16,7 @@ from archcalc.report.network import Network
 
 MOST = 24  # maps of a row that is not asked to be folded
 TOO_MANY = 100
+MOST_PARTS = 2_000  # layers and closed blocks that a row is looked for in: the time grows with their square
 MAX_COLUMNS = 4  # groups of a convolution that are drawn apart
 
 
@@ -77,7 +78,11 @@ def volume_row(network: Network, depth: int | None = None) -> VolumeRow:
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in fields):
         raise UsageError(f"{quoted(network.name)} is of a graph: its positions are nodes, which fill no volume")
     deepest = max((len(node.instances) for node in network.graph.nodes), default=0)
-    depths = (None, *range(deepest, 0, -1)) if depth is None else (depth or None,)
+    wanted = (None, *range(deepest, 0, -1)) if depth is None else (depth or None,)
+    depths = [chosen for chosen in wanted if _count(network, chosen) <= MOST_PARTS]
+    if not depths:
+        remedy = "put layers into blocks" if depth is None or not deepest else "fold blocks with a depth"
+        raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and closed blocks: {remedy}")
     found = VolumeRow((), None, ())
     for chosen in depths:
         parts = _parts(network, chosen)
@@ -94,6 +99,14 @@ def volume_row(network: Network, depth: int | None = None) -> VolumeRow:
         message = f"a row of {len(found.volumes)} volumes is more than {TOO_MANY}"
         raise UsageError(f"{message}: {'fold blocks with a depth' if deepest else 'put layers into blocks'}")
     return found
+
+
+def _count(network: Network, depth: int | None) -> int:
+    """How many layers and closed blocks there are at a depth."""
+    if depth is None:
+        return len(network.graph.nodes)
+    inside = [node.instances[depth - 1].name for node in network.graph.nodes if len(node.instances) >= depth]
+    return len(network.graph.nodes) - len(inside) + len({*inside})
 
 
 def _parts(network: Network, depth: int | None) -> list[_Part]:

@@ -55,7 +55,7 @@ class Broadcasting(Merging):
     orders_inputs: ClassVar[bool] = False
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
-        for axis, sizes in enumerate(zip(*_aligned(inputs), strict=True)):
+        for axis, sizes in enumerate(zip(*_aligned([tensor.shape for tensor in inputs]), strict=True)):
             wide = [size for size in sizes if size != 1]
             if any(size != wide[0] for size in wide[1:]):
                 shapes = ", ".join(size_text(tensor.shape) for tensor in inputs)
@@ -77,12 +77,16 @@ class Broadcasting(Merging):
 
 def broadcast(inputs: Tensors) -> Shape:
     """The shape that inputs have together."""
-    return tuple(_largest(sizes) for sizes in zip(*_aligned(inputs), strict=True))
+    return _together([tensor.shape for tensor in inputs])
 
 
-def _aligned(inputs: Tensors) -> list[Shape]:
-    rank = max(len(tensor.shape) for tensor in inputs)
-    return [(1,) * (rank - len(tensor.shape)) + tensor.shape for tensor in inputs]
+def _together(shapes: list[Shape]) -> Shape:
+    return tuple(_largest(sizes) for sizes in zip(*_aligned(shapes), strict=True))
+
+
+def _aligned(shapes: list[Shape]) -> list[Shape]:
+    rank = max(map(len, shapes))
+    return [(1,) * (rank - len(shape)) + shape for shape in shapes]
 
 
 def _largest(sizes: tuple[Any, ...]) -> Any:
@@ -114,9 +118,10 @@ def joined(operator: str, inputs: Tensors) -> str:
 
 def pairwise(inputs: Tensors, step: Step) -> Steps:
     """The first two inputs, then each further one with the result so far."""
-    last, steps = 0, []
+    last, steps, shape = 0, [], inputs[0].shape
     for number in range(1, len(inputs)):
-        steps.append(structs.replace(step, reads=(last, number), gives=Piece(broadcast(inputs[: number + 1]))))
+        shape = _together([shape, inputs[number].shape])
+        steps.append(structs.replace(step, reads=(last, number), gives=Piece(shape)))
         last = len(inputs) + number - 1
     return tuple(steps)
 

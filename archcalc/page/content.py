@@ -1,7 +1,8 @@
 """What a page says of one network, as values for its template."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
+from itertools import accumulate
 from os.path import basename
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -28,6 +29,9 @@ SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
 HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Memory")
 MOST_BYTES = 700_000  # of explanations on one page
 MOST_ROWS = 1200  # of all tables of a page
+MOST_LETTERS = 400_000  # of the names in them
+MOST_LAYERS = 20_000  # of networks that a page shows in full
+MOST_FOLDED = 200_000  # layers, over the depths to which blocks have rows
 PAGE_BYTES = 1_900_000  # what there may be of drawings, rows and explanations
 ROW_BYTES = 600  # of a layer in a table, with its share of the blocks, about
 WIDE = 700  # pixels of a diagram that has no room beside a table
@@ -38,8 +42,18 @@ class Allowance:
 
     def __init__(self, pictures: Iterable["Pictures"], layers: int) -> None:
         drawn = sum(len(found.diagram) + len(found.plots) for found in pictures)
-        self.rows = MOST_ROWS
+        self.rows, self.letters = MOST_ROWS, MOST_LETTERS
+        self.is_large = layers > MOST_LAYERS
         self.bytes = min(MOST_BYTES, PAGE_BYTES - drawn - ROW_BYTES * min(layers, MOST_ROWS))
+
+    def shown(self, network: Network) -> list[LayerSummary]:
+        """The first layers, as many as there is room for their rows and names, with those of blocks around them."""
+        nodes = network.graph.nodes[: max(self.rows, 0)]
+        names = (len(node.name) + sum(len(block.name) for block in node.instances) for node in nodes)
+        used = [letters for letters in accumulate(names) if letters <= self.letters]
+        self.rows -= len(used)
+        self.letters -= max(used, default=0)
+        return list(network.layers[: len(used)])
 
     def explanation(self, network: Network, layer: str) -> str | None:
         """How a layer's numbers came about; None once a page has enough of that."""
@@ -69,7 +83,7 @@ class Row(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """What is drawn of a network, as SVG elements. `width` is that of the diagram in pixels."""
+    """What is drawn of a network, as SVG elements; a diagram that would be too large is "", `width` is its pixels."""
 
     diagram: str
     width: float
@@ -83,7 +97,10 @@ class Pictures(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What a page says of one network. `cut` is how many rows have no room, `unexplained` how many no explanation."""
+    """What a page says of one network. `cut` is how many rows have no room, `unexplained` how many no explanation.
+
+    One that `is_large` has no diagram, memory, findings and counts of others.
+    """
 
     title: str
     label: str
@@ -96,26 +113,34 @@ class Section(NamedTuple):
     cut: int
     unexplained: int
     reasons: tuple[str, ...]
+    is_large: bool
     findings: tuple[Diagnostic, ...]
     more_findings: int
     conventions: tuple[tuple[str, str, str, str], ...]
 
 
-def depict(network: Network, number: int) -> Pictures:
+def is_large(networks: Collection[Network]) -> bool:
+    """Whether a page about networks leaves out what takes long, or much memory."""
+    return sum(len(network.graph.nodes) for network in networks) > MOST_LAYERS
+
+
+def depict(network: Network, number: int, large: bool = False) -> Pictures:
     """The drawings of the network of a number, which makes their identifiers unlike those of others."""
+    plots = plot_depth(network, f"plot-{number}", None if large else network.memory())
+    if large:
+        return Pictures("", 0, None, plots)
     picture = draw(network, look_of())
     svg = to_svg(picture, dot_program())
     width = float(ElementTree.fromstring(svg).attrib["width"])
-    plots = plot_depth(network, f"plot-{number}")
     return Pictures(inlined(svg, f"network-{number}"), width, picture.folded, plots)
 
 
 def describe(network: Network, label: str, number: int, pictures: Pictures, allowance: Allowance) -> Section:
     """All that a page says of a network."""
-    memory = network.memory()
-    shown = network.layers[: max(allowance.rows, 0)]
-    allowance.rows -= len(shown)
-    findings = network.check()
+    large = allowance.is_large
+    memory = None if large else network.memory()
+    shown = allowance.shown(network)
+    findings = [] if large else network.check()
     rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(shown)]
     return Section(
         network.name,
@@ -129,9 +154,10 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
         len(network.layers) - len(rows),
         sum(row.explanation is None for row in rows),
         (*field_notes((row.name, row.receptive_field) for row in shown), *unknown_reasons(network.summary)),
+        large,
         tuple(map(_in_its_file, findings[:SHOWN_FINDINGS])),
         max(len(findings) - SHOWN_FINDINGS, 0),
-        tuple(_conventions(network.reconcile())),
+        () if large else tuple(_conventions(network.reconcile())),
     )
 
 
@@ -140,7 +166,7 @@ def _in_its_file(found: Diagnostic) -> Diagnostic:
     return structs.replace(found, place=structs.replace(found.place, source=basename(found.place.source)))
 
 
-def _head(network: Network, memory: Memory) -> Iterator[tuple[str, str]]:
+def _head(network: Network, memory: Memory | None) -> Iterator[tuple[str, str]]:
     totals = network.totals
     frozen = f" ({totals.frozen_parameters:,} frozen)" if totals.frozen_parameters else ""
     yield "Input", ", ".join(f"{name} {size_text(shape)}" for name, shape in network.inputs.items())
@@ -150,17 +176,18 @@ def _head(network: Network, memory: Memory) -> Iterator[tuple[str, str]]:
     yield "Buffers", f"{totals.buffers:,}"
     for name, value in (("MACs", totals.macs), ("FLOPs", totals.flops)):
         yield name, value_text(value)
-    yield "Peak of memory", f"{value_text(memory.peak, mebibytes)}, {peak_place(memory)}"
+    if memory:
+        yield "Peak of memory", f"{value_text(memory.peak, mebibytes)}, {peak_place(memory)}"
 
 
-def _row(network: Network, memory: Memory, place: int, row: LayerSummary, allowance: Allowance) -> Row:
+def _row(network: Network, memory: Memory | None, place: int, row: LayerSummary, allowance: Allowance) -> Row:
     explanation = allowance.explanation(network, row.name)
-    return Row(row.name, row.type, str(place), _cells(row, memory.layers[place].live), explanation)
+    return Row(row.name, row.type, str(place), _cells(row, memory.layers[place].live if memory else None), explanation)
 
 
-def _cells(row: LayerSummary, live: Lower[int]) -> tuple[Cell, ...]:
+def _cells(row: LayerSummary, live: Lower[int] | None) -> tuple[Cell, ...]:
     cells = [Cell(cell_text(COLUMNS[name], row), _order(COLUMNS[name].value(row))) for name in SHOWN]
-    return *cells, Cell(value_text(live, mebibytes), known(live))
+    return *cells, Cell("?") if live is None else Cell(value_text(live, mebibytes), known(live))
 
 
 def _order(value: Any) -> float | None:
@@ -180,13 +207,15 @@ def _order(value: Any) -> float | None:
 class _Blocks:
     """The rows of a table, those in a block in the row of the block."""
 
-    def __init__(self, network: Network, memory: Memory) -> None:
+    def __init__(self, network: Network, memory: Memory | None) -> None:
         self.network, self.memory = network, memory
+        self.depth = MOST_FOLDED // len(network.layers) if memory else 0  # below which blocks have no rows
         self.levels: dict[int, tuple[dict[str, LayerSummary], dict[str, LayerMemory]]] = {}
 
     def _closed(self, level: int) -> tuple[dict[str, LayerSummary], dict[str, LayerMemory]]:
         """The rows of blocks that are inside of `level` others, by name."""
         if level not in self.levels:
+            assert self.memory  # or else there are no rows of blocks
             layers = fold_memory(self.memory, self.network.graph, level + 1).layers
             summary = self.network.folded(level + 1)
             self.levels[level] = {row.name: row for row in summary.layers}, {row.name: row for row in layers}
@@ -194,6 +223,9 @@ class _Blocks:
 
     def rows(self, found: list[Row], level: int = 0) -> Iterator[Row]:
         """Rows of layers in the rows of a level, 0 for the top."""
+        if level >= self.depth:
+            yield from found
+            return
         blocks: dict[str, list[Row]] = {}
         for row in found:
             instances = self.network.graph.nodes[int(row.positions)].instances

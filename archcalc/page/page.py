@@ -12,7 +12,7 @@ from typing import Any
 
 from archcalc.errors import UsageError, printable
 from archcalc.page.bench import BenchRow
-from archcalc.page.content import HEADERS, Allowance, depict, describe
+from archcalc.page.content import HEADERS, MOST_LAYERS, Allowance, depict, describe, is_large
 from archcalc.page.dark import dark_rules
 from archcalc.page.plots import plot_sizes
 from archcalc.report.comparison import compare
@@ -44,9 +44,9 @@ def render_page(
     the server it came from for a newer one. `error` is what is wrong with a newer spec than the page is about. Raises
     UsageError without Jinja or Matplotlib.
     """
-    pictures = []
+    pictures, large = [], is_large(networks.values())
     for number, network in enumerate(networks.values()):
-        pictures.append(depict(network, number))
+        pictures.append(depict(network, number, large))
         progress(number + 1, len(networks))
     allowance = Allowance(pictures, sum(len(network.layers) for network in networks.values()))
     sections = [
@@ -68,6 +68,7 @@ def _fill(title: str, version: int | None, parts: dict[str, Any]) -> str:
     return environment.from_string(_part("page.html.jinja")).render(
         title=title,
         columns=len(HEADERS),
+        most=MOST_LAYERS,
         style=Markup(_part("page.css") + dark_rules()),
         scripts=[Markup(script) for script in scripts],
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {digests}; base-uri 'none'{asking}",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from archcalc.analysis.memory import Memory
 from archcalc.errors import UsageError, printable
 from archcalc.numbers.bounds import AtLeast, certain, floor_of
 from archcalc.report.network import Network
@@ -33,10 +34,8 @@ LETTERS, HEIGHT = 10, 13  # of words, and of their line, in points
 LARGEST = 10**300  # of what is drawn
 
 
-def plot_depth(network: Network, prefix: str) -> str:
-    """Parameters, MACs, memory and receptive field over the layers, one below the other."""
-    memory = network.memory()
-    at_least = " (at least)" * isinstance(memory.peak, AtLeast)
+def plot_depth(network: Network, prefix: str, memory: Memory | None) -> str:
+    """Parameters, MACs, memory where it is given, and receptive field over the layers, one below the other."""
     fields = [
         max((size for size in row.receptive_field.size if size is not None), default=None)
         if row.receptive_field
@@ -46,11 +45,11 @@ def plot_depth(network: Network, prefix: str) -> str:
     panels: list[tuple[str, Sequence[float | None]]] = [
         ("Parameters", [row.parameters for row in network.layers]),
         ("MACs", [certain(row.macs) for row in network.layers]),
-        (f"Memory alive, MiB{at_least}", [floor_of(row.live) / 2**20 for row in memory.layers]),
+        *([_memory_panel(memory)] if memory else []),
         ("Receptive field, widest axis", fields),
     ]
     with rc_context(SETTINGS | OWN):
-        figure = Figure(figsize=(8, 7.2), layout="constrained")
+        figure = Figure(figsize=(8, 1.8 * len(panels)), layout="constrained")
         all_axes = figure.subplots(len(panels), 1, sharex=True)
         for axes, (title, values) in zip(all_axes, panels, strict=True):
             _steps(axes, values)
@@ -59,7 +58,14 @@ def plot_depth(network: Network, prefix: str) -> str:
         all_axes[-1].set_xlabel("layer, in the order of the table")
         all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         all_axes[-1].set_xlim(0.5, len(network.layers) + 0.5)
-        return inlined(_svg(figure), prefix, "Parameters, MACs, memory and receptive field of each layer")
+        return inlined(
+            _svg(figure), prefix, f"{', '.join(title.partition(',')[0] for title, _ in panels)} of each layer"
+        )
+
+
+def _memory_panel(memory: Memory) -> tuple[str, Sequence[float | None]]:
+    at_least = " (at least)" * isinstance(memory.peak, AtLeast)
+    return f"Memory alive, MiB{at_least}", [floor_of(row.live) / 2**20 for row in memory.layers]
 
 
 def _tick(value: float) -> str:

@@ -23,6 +23,7 @@ def unit_field_to_dict(found: UnitField) -> dict[str, Any]:
         "layer": found.last.name,
         "unit": list(found.last.unit),
         "layers": [_to_dict(found, layer) for layer in found.layers],
+        **({"left_out": found.left_out} if found.left_out else {}),
     }
 
 
@@ -104,6 +105,8 @@ def _notes(found: UnitField) -> list[str]:
         names = f"{axis_names(2)[0]}s and {axis_names(2)[1]}s" if len(found.extents) == 2 else "axes"
         parts = f"it sees {len(crossing[-1].seen.boxes)} parts, which --format json lists"
         notes.append(f"{printable(crossing[-1].name)}: not at every place where these {names} meet: {parts}")
+    if found.left_out:
+        notes.append(f"{found.left_out:,} layers before these are left out: --layer NAME asks for one of them")
     if not found.last.seen.boxes:
         notes.append(f"the unit of {printable(found.last.name)} sees nothing of the input")
     shared = next((layer for layer in found.layers if layer.everything), None)

@@ -137,7 +137,8 @@ def test_many_findings_are_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_unknown_value_is_a_gap_in_the_plot() -> None:
-    assert plot_depth(archcalc.load("gcn_cora"), "x").startswith("<svg")
+    network = archcalc.load("gcn_cora")
+    assert plot_depth(network, "x", network.memory()).startswith("<svg")
 
 
 def test_a_file_is_written_and_kept(tmp_path: Path) -> None:
