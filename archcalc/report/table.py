@@ -104,12 +104,10 @@ def head(summary: Summary, style: Style) -> list[str]:
     return [style.bold(printable(summary.name)), *source, f"input {inputs} · batch {summary.batch}"]
 
 
-def _headers(summary: Summary, columns: Sequence[str]) -> dict[str, str]:
+def _headers(summary: Summary, columns: Sequence[str]) -> list[str]:
     """What the columns are called; those of a counting convention as it says."""
-    headers = {name: COLUMNS[name].header for name in columns}
-    if summary.counting:
-        headers |= {name: found.title for name, found in summary.counting.readings.items() if name in headers}
-    return headers
+    readings = summary.counting.readings if summary.counting else {}
+    return [readings[name].title if name in readings else COLUMNS[name].header for name in columns]
 
 
 def _aligned(summary: Summary, columns: Sequence[str], ruled: bool, style: Style) -> list[str]:
@@ -117,7 +115,7 @@ def _aligned(summary: Summary, columns: Sequence[str], ruled: bool, style: Style
     words = [number for number, name in enumerate(columns) if name in _SHORTENED]
     left = [n for n, name in enumerate(columns) if name not in _COUNTS or not _has_numbers(COLUMNS[name], rows)]
     cells = [[cell_text(COLUMNS[name], row) for name in columns] for row in rows]
-    return text_table([*_headers(summary, columns).values()], cells, style, left, words, 2 if ruled else 0)
+    return text_table(_headers(summary, columns), cells, style, left, words, 2 if ruled else 0)
 
 
 def _has_numbers(column: Column, rows: Sequence[LayerSummary]) -> bool:
@@ -239,7 +237,7 @@ def _page(summary: Summary, columns: Sequence[str], format_name: str) -> str:
     body = [[cell_text(COLUMNS[name], row) for name in columns] for row in summary.layers]
     left = [number for number, name in enumerate(columns) if name not in _COUNTS]
     rows = [*body, _total_row(summary, columns)]
-    table = page_table([*_headers(summary, columns).values()], rows, format_name, left)
+    table = page_table(_headers(summary, columns), rows, format_name, left)
     told = [*_marks_explained(summary, columns), *unknown_reasons(summary)]
     reasons = [_NOTES[format_name](escaped(reason, format_name)) for reason in told]
     return "\n".join([table, *reasons])

@@ -118,3 +118,11 @@ def test_centers_before_the_first_pixel() -> None:
     layers = '{ type = "zero_pad", padding = 1 }, { type = "avg_pool1d", kernel_size = 2 }'
     spec = f'name = "x"\ninputs.i = [1, 20]\nlayers = [{layers}]'
     assert render(archcalc.loads(spec).summary, "csv", ["center"]).splitlines()[-1] == "-0.5"
+
+
+@pytest.mark.parametrize("format_name", ["plain", "table", "markdown"])
+def test_a_column_that_is_named_twice_stands_there_twice(format_name: str) -> None:
+    lines = render(archcalc.load("lenet5").summary, format_name, ("name", "macs", "name")).splitlines()
+    words = [line.replace("|", " ").split() for line in lines]
+    assert ["Layer", "MACs", "Layer"] in words
+    assert ["C1", "117,600", "C1"] in words
