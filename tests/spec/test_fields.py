@@ -17,7 +17,7 @@ from archcalc.layers import LAYER_TYPES
 from archcalc.report.network import ShapeError
 from archcalc.spec.schema import Entry, InputTable
 from archcalc.spec.wanted import alternatives, described, plain
-from tests.examples import EXAMPLES
+from examples import EXAMPLES
 
 WORD = "zzqx"  # no word and no variable
 VALUES: list[Any] = [

@@ -17,7 +17,7 @@ from archcalc.spec.remedies import key_remedy, type_remedy
 from archcalc.spec.schema import ENTRY_KEYS, Block, InputTable, Spec
 from archcalc.spec.wanted import alternatives
 from archcalc.spelling import plainly
-from tests.examples import EXAMPLES
+from examples import EXAMPLES
 
 TABLE = tomllib.loads((Path(archcalc.spec.__file__).parent / "other_names.toml").read_text("utf-8"))
 FIELDS = {name for layer in LAYER_TYPES.values() for name in layer.__struct_fields__}
