@@ -108,7 +108,7 @@ def toml(table: dict[str, Any]) -> str:
 # --- the same network ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.every_spec
+@pytest.mark.every_spec(few={"gcn_cora", "lenet5", "m5", "resnet18", "squeezenet1_1"})
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec(name: str) -> None:
     network = archcalc.load(name)

@@ -162,6 +162,7 @@ HAND_WRITTEN: dict[str, Callable[[], nn.Module]] = {
 SMALLER = {"unet": {"image": [1, 204, 188]}}  # its own 572×572 would take a minute
 
 
+@pytest.mark.every_spec(few={"gcn_cora", "lenet5", "m5", "unet"})
 @pytest.mark.parametrize("name", HAND_WRITTEN)
 def test_the_output_is_that_of_a_module_written_by_hand(name: str) -> None:
     torch.manual_seed(0)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from networks import Drawn, Wishes, network_of, networks
 from networks.layers import FIELDS
@@ -120,6 +121,7 @@ def test_hypothesis_draws_what_loads() -> None:
     check()
 
 
+@pytest.mark.slow
 def test_failures_shrink() -> None:
     def fails(found: Drawn) -> bool:
         return any(row.type.startswith("conv") for row in found.load().layers)

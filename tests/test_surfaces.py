@@ -6,27 +6,30 @@ from networks.shrink import shrink
 from surfaces import STATIC, TORCH, find_faults
 from surfaces.runner import at_most
 
-# How many networks each surface gets here: as many as take a few seconds.
-COUNTS = dict.fromkeys(STATIC, 60) | {
-    "formula": 20,
-    "shapes": 60,
-    "memory": 100,
-    "largest_batch": 20,
-    "source": 60,
-    "fields": 25,
-    "sizes": 25,
-    "verify": 15,
+# How many networks each surface gets by default: as many as take a second. Slow tests go on with MORE times as many.
+COUNTS = dict.fromkeys(STATIC, 40) | {
+    "formula": 15,
+    "shapes": 40,
+    "memory": 50,
+    "largest_batch": 10,
+    "source": 30,
+    "fields": 15,
+    "sizes": 10,
+    "verify": 10,
 }
+MORE = 9
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.parametrize("shares", [range(1), pytest.param(range(1, MORE + 1), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("surface", COUNTS)
-def test_random_networks(surface: str) -> None:
-    drawn = [found for seed in range(COUNTS[surface]) if (found := network_of(seed))]
+def test_random_networks(surface: str, shares: range) -> None:
+    count = COUNTS[surface]
+    drawn = [found for seed in range(shares.start * count, shares.stop * count) if (found := network_of(seed))]
     faults = [(found, fault) for found in drawn for fault in find_faults(found, [surface], limit_s=60)]
     assert not faults, f"{faults[0][1].kind}: {faults[0][1].message}\n{faults[0][0].text}"
-    assert len(drawn) > 0.9 * COUNTS[surface]
+    assert len(drawn) > 0.9 * count * len(shares)
 
 
 def test_all_surfaces_are_tried() -> None:

@@ -279,7 +279,9 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("name", STRANGERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("sums", "products"))) for name in STRANGERS]
+)
 def test_a_stranger_cannot_make_it_run_for_ever(name: str, tmp_path: Any) -> None:
     path = tmp_path / "hostile.toml"
     last = "v119" if name == "sums" else "v59"

@@ -220,6 +220,7 @@ def test_memory_is_measured_before_a_graph_is_recorded(monkeypatch: pytest.Monke
     assert ([*made.steps], made.peak_memory) == (["replay"], 1)
 
 
+@pytest.mark.slow
 def test_compiled_networks_have_a_function_each(monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[Any] = []
 

@@ -110,6 +110,7 @@ def test_the_way_to_the_table_imports_nothing_heavy() -> None:
 # the device that bench writes
 
 
+@pytest.mark.slow
 def test_bench_measures_a_device_that_roofline_reads(tmp_path: Path, program: Run) -> None:
     pytest.importorskip("torch")
     device, times = tmp_path / "this.toml", tmp_path / "times.json"

@@ -104,6 +104,7 @@ def test_jumps_are_sorted_by_their_size(driver: Any, tmp_path: Path) -> None:
     assert names(driver) == ["flat", "upper", "up", "pool"]
 
 
+@pytest.mark.slow
 def test_layers_alone_are_sorted_together(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("resnet50")
     opened(driver, tmp_path, resnet50=network)
@@ -193,6 +194,7 @@ def test_blocks_fold(driver: Any, tmp_path: Path) -> None:
     assert {*shown[place + 1 : place + 1 + len(inside)]} == {*inside}
 
 
+@pytest.mark.slow
 def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("resnet18")
     opened(driver, tmp_path, resnet18=network)
@@ -257,6 +259,7 @@ def colors(driver: Any, selector: str, what: str) -> set[str]:
     return {"#" + "".join(f"{int(number):02x}" for number in three) for three in numbers}
 
 
+@pytest.mark.slow
 def test_a_dark_screen_has_a_dark_diagram(driver: Any, tmp_path: Path) -> None:
     """Every colour of the drawing is one of the dark style, and none of them on paper."""
     opened(driver, tmp_path, unet=archcalc.load("unet"), frozen=archcalc.loads(FROZEN))
@@ -342,6 +345,7 @@ def test_the_page_is_no_wider_than_the_window(driver: Any, tmp_path: Path, width
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.slow
 def test_without_a_script_rows_still_open(tmp_path: Path) -> None:
     from browser import chromium
 

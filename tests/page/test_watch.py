@@ -160,7 +160,7 @@ def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
     assert "Below is what it was before." not in page
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+@pytest.mark.parametrize("make", [os.mkfifo, pytest.param(os.mkdir, marks=pytest.mark.slow)], ids=["pipe", "folder"])
 def test_what_is_no_file_for_a_moment_is_shown_and_passes(
     make: Callable[[Path], None], watched: tuple[str, Any], spec: Path
 ) -> None:
@@ -217,6 +217,7 @@ def test_what_is_opened_folded_and_sorted_stays_so(watched: tuple[str, Any], spe
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_browser_shows_what_is_saved(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
     from browser import chromium, console
     from selenium.webdriver.support.wait import WebDriverWait

@@ -46,6 +46,7 @@ def points(root: ElementTree.Element) -> dict[str, int]:
     return {group.get("id", ""): len([*group.iter(f"{SVG}use")] or group.findall(f"{SVG}path")) for group in groups}
 
 
+@pytest.mark.every_spec(few={"lenet5"})
 @pytest.mark.parametrize(("spec", "dtype"), [("lenet5", "float32"), ("resnet50", "float16"), ("googlenet", "int8")])
 def test_every_layer_that_moves_something_is_a_point(spec: str, dtype: str) -> None:
     found = archcalc.load(spec).roofline("a100", dtype)
@@ -99,7 +100,14 @@ def test_nothing_in_the_picture_points_outside() -> None:
     assert all(link.startswith("#") for link in links)
 
 
-@pytest.mark.parametrize(("kind", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [
+        ("svg", b"<?xml"),
+        pytest.param("pdf", b"%PDF", marks=pytest.mark.slow),
+        pytest.param("png", b"\x89PNG", marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_roofline_gives_the_same_bytes(kind: str, start: bytes) -> None:
     found = archcalc.load("lenet5").roofline("a100")
     content = draw(found, kind)

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 import pytest
+from examples import EXAMPLES
 
 import archcalc
 from archcalc.errors import Diagnostic
@@ -17,7 +18,6 @@ from archcalc.layers import LAYER_TYPES
 from archcalc.report.network import ShapeError
 from archcalc.spec.schema import Entry, InputTable
 from archcalc.spec.wanted import alternatives, described, plain
-from examples import EXAMPLES
 
 WORD = "zzqx"  # no word and no variable
 VALUES: list[Any] = [

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 import pytest
 import torch
+from examples import EXAMPLES
 
 import archcalc
 import archcalc.spec
@@ -17,7 +18,6 @@ from archcalc.spec.remedies import key_remedy, type_remedy
 from archcalc.spec.schema import ENTRY_KEYS, Block, InputTable, Spec
 from archcalc.spec.wanted import alternatives
 from archcalc.spelling import plainly
-from examples import EXAMPLES
 
 TABLE = tomllib.loads((Path(archcalc.spec.__file__).parent / "other_names.toml").read_text("utf-8"))
 FIELDS = {name for layer in LAYER_TYPES.values() for name in layer.__struct_fields__}
