@@ -8,6 +8,7 @@ Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("lay
 
 MAX_NESTING = 30  # of lists and tables in a spec
 SHOWN = 50  # problems printed at most
+LONGEST_LINE = 200  # letters of a line of a spec that are shown
 
 
 class Remedy:
@@ -112,6 +113,12 @@ def quoted(word: str) -> str:
     """A word from a spec in double quotes, shortened and without control characters."""
     clean = printable(word)
     return f'"{clean[:77]}…"' if len(clean) > 80 else f'"{clean}"'
+
+
+def excerpt(line: str) -> str:
+    """A line of a spec as a message shows it: shortened, if it is long."""
+    text = line[:2000].strip()
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
 
 
 def printable(text: str) -> str:

@@ -104,7 +104,7 @@ def test_a_size_that_does_not_fit_still_prints_what_does(run: Run) -> None:
     [
         ("a = ", 1, ["not TOML: Invalid value"]),
         (f"{HEAD}layers = 3", 3, ["layers = 3: expected a list of tables that is not empty, got a whole number"]),
-        (f"{HEAD}layers = [3]", 3, ["expected a list of tables that is not empty, got 3 in it"]),
+        (f"{HEAD}layers = [3]", 3, ["layers has 3 in it: expected tables, got a whole number"]),
         (f"{HEAD}[layers]\ntype = 'relu'", 3, ["layers = a table: expected a list of tables that is not empty"]),
         (f"{HEAD}{RELU}[[layers]]\ntype = 'rellu'", 6, ['"rellu"', 'did you mean "relu"?']),
         (f"{HEAD}{RELU}threshold = 1", 5, ['unknown key "threshold"', "help: known: "]),

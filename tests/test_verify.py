@@ -162,8 +162,14 @@ inputs.memory = [1, 8]
 layers = [{ type = "multi_head_attention", inputs = ["x", "memory", "memory"], num_heads = 2 }]
 """
 
+SQUARES = """
+name = "squares of squares, whose gradients are soon zero or infinite"
+inputs.x = [12, 1]
+layers = [{ type = "rbf", out_features = 1, repeat = 12 }]
+"""
 
-@pytest.mark.parametrize("text", [HOLES, TWO_READERS, GATE, DILATED, ONE_KEY])
+
+@pytest.mark.parametrize("text", [HOLES, TWO_READERS, GATE, DILATED, ONE_KEY, SQUARES])
 def test_fields_are_measured_whatever_units_see(text: str) -> None:
     found = verify(archcalc.loads(text))
     assert found.agrees, described(found)

@@ -144,7 +144,7 @@ def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
     if layer.ranks and rank not in layer.ranks:
         shapes = [" × ".join(AXIS_NAMES[wanted]) for wanted in layer.ranks]
         wanted = " or ".join(shapes) if layer.channel_axis == 0 else "tokens × features"
-        remedy = "change the axes before with flatten, reshape or permute; shapes never include the batch"
+        remedy = "put flatten, reshape or permute before it, or change the input; shapes never include the batch"
         yield Misfit(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)
 
 

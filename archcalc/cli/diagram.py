@@ -1,5 +1,6 @@
 """`archcalc diagram`."""
 
+import os
 from typing import Any
 
 import click
@@ -89,6 +90,10 @@ def _volumes(network: archcalc.Network, form: str, look: Look) -> str:
 def _form(output: str | None) -> str:
     if output is None:
         return "svg"
+    if os.path.isdir(output):
+        raise UsageError(
+            f"{quoted(output)} is a folder; name a file in it, such as {os.path.join(output, 'diagram.svg')}"
+        )
     ending = output.lower().rpartition(".")[2]
     if ending not in FORMS:
         raise UsageError(

@@ -105,6 +105,8 @@ def _answer(
     if found is None:
         smallest = "one sample" if least == 1 else f"batch {least}, the smallest that PyTorch runs,"
         lines = [f"not even {smallest} fits into {size}: its peak is {next_peak}"]
+        if limit < 2**20:
+            lines.append("an amount without a unit is in bytes; write 8GiB or 8GB for more")
     elif isinstance(largest, AtMost):
         lines = [
             f"at most batch {largest.value:,} fits into {size}: its peak is {_bytes(found)}",

@@ -12,6 +12,7 @@ from archcalc.layers.base import (
     Module,
     Piece,
     Positive,
+    Probability,
     Read,
     Shape,
     Step,
@@ -306,11 +307,7 @@ class Dropout(InPlaceLayer):
     acts_in_training: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = FLOATING
 
-    p: float = 0.5
-
-    def check(self, inputs: Tensors) -> "Iterator[Misfit]":
-        if not 0 <= self.p <= 1:
-            yield Misfit(f"p {self.p} is no probability", "p", help="use a number from 0 to 1")
+    p: Probability = 0.5
 
     def steps(self, inputs: Tensors, training: bool) -> Steps:
         if not training or self.p == 0:

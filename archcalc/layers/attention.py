@@ -14,6 +14,7 @@ from archcalc.layers.base import (
     Misfit,
     Module,
     Positive,
+    Probability,
     Product,
     Read,
     Shape,
@@ -49,13 +50,11 @@ class MultiHeadAttention(Layer):
 
     num_heads: Positive
     bias: bool = True
-    dropout: float = 0.0
+    dropout: Probability = 0.0
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         query, *others = (tensor.shape for tensor in inputs)
         yield from divides("num_heads", self.num_heads, query[-1], "features")
-        if not 0 <= self.dropout <= 1:
-            yield Misfit(f"dropout {self.dropout} is no probability", "dropout", help="use a number from 0 to 1")
         if len(inputs) == 2:
             yield Misfit("attention takes one input, or a query, a key and a value; it gets 2")
         if any(len(shape) != 2 for shape in others):

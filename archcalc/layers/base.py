@@ -18,6 +18,7 @@ Shape = tuple[Any, ...]  # sizes without the batch; ints, or any number that a f
 
 Positive = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
 PerAxis = Positive | tuple[Positive, ...]
 
 # What the axes of a shape with channels in front are called.

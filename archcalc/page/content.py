@@ -209,7 +209,7 @@ class _Blocks:
 
     def __init__(self, network: Network, memory: Memory | None) -> None:
         self.network, self.memory = network, memory
-        self.depth = MOST_FOLDED // len(network.layers) if memory else 0  # below which blocks have no rows
+        self.depth = MOST_FOLDED // max(1, len(network.layers)) if memory else 0  # below which blocks have no rows
         self.levels: dict[int, tuple[dict[str, LayerSummary], dict[str, LayerMemory]]] = {}
 
     def _closed(self, level: int) -> tuple[dict[str, LayerSummary], dict[str, LayerMemory]]:

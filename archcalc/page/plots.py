@@ -35,7 +35,12 @@ LARGEST = 10**300  # of what is drawn
 
 
 def plot_depth(network: Network, prefix: str, memory: Memory | None) -> str:
-    """Parameters, MACs, memory where it is given, and receptive field over the layers, one below the other."""
+    """Parameters, MACs, memory where it is given, and receptive field over the layers, one below the other.
+
+    Nothing for a network without layers.
+    """
+    if not network.layers:
+        return ""
     fields = [
         max((size for size in row.receptive_field.size if size is not None), default=None)
         if row.receptive_field

@@ -189,6 +189,7 @@ class Rbf(nn.Module):
 
     def __init__(self, features: int, out_features: int) -> None:
         super().__init__()
+        self.out_features = out_features
         signs = torch.randint(2, (out_features, features)) * 2.0 - 1
         self.register_buffer("weight", signs)
 

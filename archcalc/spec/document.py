@@ -10,7 +10,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from archcalc.errors import MAX_NESTING, SHOWN, Diagnostic, Place, Problem, Remedy, SpecError, did_you_mean, quoted
+from archcalc.errors import (
+    MAX_NESTING,
+    SHOWN,
+    Diagnostic,
+    Place,
+    Problem,
+    Remedy,
+    SpecError,
+    did_you_mean,
+    excerpt,
+    quoted,
+)
 from archcalc.reading import read_bytes
 
 MAX_REMEMBERED = 100_000  # characters of a text whose data is kept
@@ -159,12 +170,25 @@ def _unreadable(source: str, message: str, remedy: str | None = None) -> SpecErr
     return SpecError([Diagnostic(message, Place(source), help=remedy)])
 
 
+# What to do, by how Python's message begins.
 _TOML_REMEDIES = {
     "Unclosed array": "is a comma missing at the end of the line before, or a bracket?",
     "Unclosed inline table": "is a comma missing? { } must stay on one line",
     "Invalid initial character for a key part": "is a comma or a quote missing? { } must stay on one line",
-    "Invalid value": "text stands in double quotes",
+    "Invalid value": "a value is a number, true, false, a [list], a { table } or text in double quotes",
     "Cannot overwrite a value": "is the key there twice?",
+    "Duplicate inline table key": "keep one of the two",
+    "Cannot declare": "is the table there twice? [[layers]] begins one more of a list, [layers] a single one",
+    "Cannot mutate immutable namespace": "write it inside of the { } or [ ] where the rest is",
+    "Expected '=' after a key": "write key = value; does text stand in double quotes?",
+    "Expected newline or end of document": "write one key = value on each line; in { }, put commas between them",
+    "Expected ']": "a table's header stands alone on its line: [inputs], or [[layers]] for one more of a list",
+    "Invalid statement": "write key = value, [table] or [[layers]]",
+    "Unescaped": r"write \\ for a backslash, or the text in single quotes",
+    "Unterminated string": "is a double quote missing?",
+    "Illegal character": "is a quote missing? Text stays on its line",
+    "Expected": "is a quote missing?",
+    "Invalid date": "text stands in double quotes",
 }
 
 
@@ -186,5 +210,5 @@ def _broken_toml(source: str, text: str, message: str) -> SpecError:
 
 
 def _at_line(source: str, text: str, number: int, message: str, remedy: str | None = None) -> SpecError:
-    excerpt = text.split("\n")[number - 1].strip()[:200]
-    return SpecError([Diagnostic(message, Place(source, number, excerpt), help=remedy)])
+    place = Place(source, number, excerpt(text.split("\n")[number - 1]))
+    return SpecError([Diagnostic(message, place, help=remedy)])

@@ -32,6 +32,7 @@ class Evaluator:
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         self.declared: Mapping[str, Any] = {}  # the variables of the spec as they are written, in order
+        self.noted: set[tuple[Path, str]] = set()  # expressions that have a problem
         self.values = 0  # that expressions have given, in lists
 
     def fields(
@@ -88,6 +89,9 @@ class Evaluator:
 
     def _note(self, text: str, error: ExpressionError, variables: Variables, path: Path, wanted: Wanted) -> None:
         """A problem for an expression that cannot be evaluated; for every name in it that no variable has."""
+        if (path, text) in self.noted:
+            return  # for other values, which other uses of a block give
+        self.noted.add((path, text))
         name = next(part for part in reversed(path) if isinstance(part, str))
         errors = [error]
         if isinstance(error, UnknownVariableError):

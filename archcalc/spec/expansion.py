@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
 from archcalc.layers.base import Layer
@@ -21,7 +21,7 @@ from archcalc.spec.givens import ExpandedInput, dimensions, read_inputs, read_va
 from archcalc.spec.names import Names
 from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
-from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
+from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless, variables_in
 from archcalc.spec.wanted import Wanted, wanted
 from archcalc.tracing import Number
 
@@ -119,10 +119,22 @@ def expand(document: Document, settings: Variables, inputs: Mapping[str, list[An
     """
     unfit: list[Problem] = []
     data = fitting(document.data, unfit)
+    _check_place_of_layers(document, data)
     given = fitting({"variables": dict(settings), "inputs": dict(inputs)}, unfit)
     problems: list[Problem] = []
     spec = convert(data, Spec, (), problems) or convert_rest(data, Spec)
     return _Expander(document, spec, unfit + problems, training).run(given["variables"], given["inputs"])
+
+
+def _check_place_of_layers(document: Document, data: dict[str, Any]) -> None:
+    """What follows a table's header belongs to that table, also where the whole spec was meant."""
+    for table in ("inputs", "variables", "budget"):
+        found = data.get(table)
+        entries = found.get("layers") if isinstance(found, dict) else None
+        if "layers" not in data and isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
+            message = f"layers is missing: below the header [{table}] it is a key of that table"
+            remedy = f"write layers = … above [{table}], or [[layers]] before each entry"
+            raise document.error([Problem(message, (table, "layers"), help=remedy)])
 
 
 class _Expander:
@@ -141,6 +153,7 @@ class _Expander:
         self.names: set[str] = set()  # of all entries used
         self.searched: set[Path] = set()  # entries with something wrong
         self.used: set[str] = set()  # blocks
+        self.said: set[tuple[Path, str]] = set()  # what is wrong with layers, and where
         self.loose: list[Source] = []  # what such entries read
         self.doubts: dict[str, Names] = {}
         self.expense = Expense(problems)
@@ -273,7 +286,7 @@ class _Expander:
             self._break(use)
         elif template.layer_type is None:
             self._expand_block(template, scope, use, weights, trainable)
-        elif layer := template.constant or self._layer(template, template.layer_type, use.variables):
+        elif layer := template.constant or self._layer(template, template.layer_type, scope, use):
             path, instances = template.path, scope.instances
             functional = entry.functional is not False and self._truth(entry.functional, use, (*path, "functional"))
             self.layers.append(
@@ -377,14 +390,39 @@ class _Expander:
             self.arguments_made[key] = made
         return made
 
-    def _layer(self, template: Template, layer_type: type[Layer], variables: Variables) -> Layer | None:
-        key = _dependencies(template, variables)
+    def _layer(self, template: Template, layer_type: type[Layer], scope: Scope, use: Use) -> Layer | None:
+        key = _dependencies(template, use.variables)
         if key in self.layers_made:
             return self.layers_made[key]
+        before = len(self.problems)
+        layer = self._make_layer(template, layer_type, use.variables)
+        if len(self.problems) > before:
+            self.problems[before:] = self._blamed(self.problems[before:], template, scope, use)
+        if key and layer:
+            self.layers_made[key] = layer
+        return layer
+
+    def _blamed(self, problems: list[Problem], template: Template, scope: Scope, use: Use) -> list[Problem]:
+        """Problems of one use of an entry, each said once, and with the values that this use has from elsewhere."""
+        given = {name for instance in scope.instances[-1:] for name in instance.arguments} | {"index"}
+        own = {name: value for name, value in use.variables.items() if name in given and value is not UNFIT}
+
+        def blamed(problem: Problem) -> Problem:
+            keys = problem.path[len(template.path) :]
+            names = variables_in(template.fields[key] for key in keys[:1] if key in template.fields)
+            values = [f"{name} = {shown(own[name])}" for name in names if name in own]
+            reason = f"in {quoted(use.name)}, with {', '.join(values)}" if values else None
+            return structs.replace(problem, reason=reason)
+
+        new = [problem for problem in problems if (problem.path, problem.message) not in self.said]
+        self.said.update((problem.path, problem.message) for problem in new)
+        return [*map(blamed, new)]
+
+    def _make_layer(self, template: Template, layer_type: type[Layer], variables: Variables) -> Layer | None:
         known = {name: value for name, value in template.fields.items() if name in layer_type.__struct_fields__}
         fields = self.evaluate.fields(known, variables, template.path, wanted(layer_type))
         try:
-            layer = msgspec.convert(fields, layer_type)
+            return msgspec.convert(fields, layer_type)
         except msgspec.ValidationError:
             from archcalc.spec.numbers import convert_numbers
 
@@ -399,10 +437,7 @@ class _Expander:
                     )
                 )
                 return None
-            layer = found
-        if key:
-            self.layers_made[key] = layer
-        return layer
+            return found
 
     def _truth(self, value: Any, use: Use, path: Path) -> bool:
         return bool(self.evaluate.value(value, use.variables, path, wanted(Entry)[str(path[-1])]))

@@ -273,6 +273,9 @@ def _call(name: str, arguments: list[Any]) -> Any:
 def _item(value: Any, index: Any) -> Any:
     if not isinstance(value, list) or (type(index) is not int and not isinstance(index, Number)):
         raise ExpressionError("only a list has values to choose from, by a whole number", _HELP)
+    if type(index) is int and not -len(value) <= index < len(value):
+        places = f"the first of a list is number 0, the last of this one {len(value) - 1}" if value else "it is empty"
+        raise ExpressionError(f"a list of {len(value)} has no number {index}", places)
     return value[index]
 
 

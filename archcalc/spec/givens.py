@@ -9,10 +9,10 @@ from archcalc.errors import Path, Problem, did_you_mean, quoted
 from archcalc.layers.base import INTEGER
 from archcalc.spec.evaluation import Evaluator, Variables
 from archcalc.spec.expressions import Unfit, Value
-from archcalc.spec.problems import convert, shown
+from archcalc.spec.problems import convert, shown, value_problems
 from archcalc.spec.schema import InputTable, Spec
 from archcalc.spec.templates import MAX_NAME, TemplateReader
-from archcalc.spec.wanted import wanted
+from archcalc.spec.wanted import Wanted, wanted
 
 
 class ExpandedInput(Struct, frozen=True, gc=False):
@@ -67,13 +67,26 @@ def _input(
     if not name or "." in name or len(name) > MAX_NAME:
         remedy = f"use a word of at most {MAX_NAME} letters, without a full stop"
         evaluate.problems.append(Problem(f"{quoted(name)} cannot be the name of an input", path, help=remedy))
-    written = data if isinstance(data, dict) else {"shape": data}
-    written = written if shape is None else _reshaped(written, shape, variables, path)
     kinds = wanted(InputTable)
+    if not isinstance(data, dict):
+        return _plain_input(name, data if shape is None else shape, variables, evaluate, kinds["shape"])
+    written = data if shape is None else _reshaped(data, shape, variables, path)
     known = {key: value for key, value in written.items() if key in kinds}
     value = written | evaluate.fields(known, variables, path, kinds)
     table = convert(value, InputTable, path, evaluate.problems)
     return ExpandedInput(name, table, path) if table else None
+
+
+def _plain_input(
+    name: str, written: Any, variables: Variables, evaluate: Evaluator, kind: Wanted
+) -> ExpandedInput | None:
+    """An input of which the spec says the shape alone, under the input's name."""
+    value = evaluate.value(written, variables, ("inputs", name), kind)
+    problems: list[Problem] = []
+    table = convert({"shape": value}, InputTable, ("inputs", name), problems)
+    if table is None:
+        evaluate.problems.extend(value_problems(name, value, kind.annotation, ("inputs",), written))
+    return ExpandedInput(name, table, ("inputs", name)) if table else None
 
 
 def _reshaped(written: dict[str, Any], shape: list[Any], variables: Variables, path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import tree_sitter_toml
 from tree_sitter import Language, Node, Parser
 
-from archcalc.errors import MAX_NESTING, Path, Place
+from archcalc.errors import MAX_NESTING, Path, Place, excerpt
 
 
 class Positions:
@@ -23,7 +23,7 @@ class Positions:
         """The line of the value, or of the nearest table around it that is written down."""
         for length in range(len(path), 0, -1):
             if (line := self._line_by_path.get(path[:length])) is not None:
-                return Place(self.source, line + 1, self.lines[line][:2000].strip()[:200])
+                return Place(self.source, line + 1, excerpt(self.lines[line]))
         return Place(self.source)
 
     @cached_property

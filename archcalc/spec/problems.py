@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from archcalc.errors import MAX_NESTING, Path, Problem, Remedy, quoted
 from archcalc.spec.expressions import MAX_BITS, UNFIT
+from archcalc.spec.wanted import described, plain
 from archcalc.tracing import Number
 
 S = TypeVar("S", bound=Struct)
@@ -33,9 +34,15 @@ def convert_rest(data: dict[str, Any], struct: type[S]) -> S:
     """What is right about data with problems, so that the search for more goes on; the rest is left empty."""
     fields = _fields(struct)
     right = {name: data[name] for name in fields if name in data and is_right(data[name], fields[name].type)}
+    right |= {name: _tables(data[name]) for name in ("layers",) if name in fields and isinstance(data.get(name), list)}
     empty = {"name": str, "type": str, "inputs": dict, "layers": list}
     missing = {name: empty[name]() for name, field in fields.items() if field.required and name not in right}
     return struct(**right, **missing)
+
+
+def _tables(entries: list[Any]) -> list[dict[str, Any]]:
+    """Entries, with one of a type that is wrong for each that is no table, so that the others keep their places."""
+    return [entry if isinstance(entry, dict) else {"type": UNFIT} for entry in entries]
 
 
 def fitting(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
@@ -121,7 +128,7 @@ def find_problems(
             problem = Problem(f"{name} is missing", path, help=Remedy(name, partial(_addition, name, field.type)))
             yield structs.replace(problem, unless=unless_meant(name, unknown, (*fields, *also_known)))
         elif name in data and name not in unchecked:
-            yield from _value_problem(name, data[name], field.type, path, written.get(name))
+            yield from value_problems(name, data[name], field.type, path, written.get(name))
 
 
 @cache
@@ -130,16 +137,20 @@ def _fields(struct: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
 
 
 def _addition(name: str, annotation: Any) -> str:
-    from archcalc.spec.wanted import described
-
     return f"add {name} = …, {described(annotation)}"
 
 
-def unknown_keys(data: dict[str, Any], unknown: Collection[str], known: Collection[str], path: Path) -> list[Problem]:
-    """A problem for each key that does not exist."""
+def unknown_keys(
+    data: dict[str, Any],
+    unknown: Collection[str],
+    known: Collection[str],
+    path: Path,
+    remedy_of: Callable[[str], str] | None = None,
+) -> list[Problem]:
+    """A problem for each key that does not exist. `remedy_of` finds what to do, if not one of those known is meant."""
 
     def problem(key: str) -> Problem:
-        remedy = Remedy(key, partial(_key_remedy, key, known, data))
+        remedy = Remedy(key, partial(remedy_of, key) if remedy_of else partial(_key_remedy, key, known, data))
         return Problem(f"unknown key {quoted(key)}", (*path, key), help=remedy)
 
     return [problem(key) for key in unknown]
@@ -163,12 +174,16 @@ def is_meant(name: str, unknown: Collection[str], known: Collection[str]) -> boo
     return any(name == meant_key(key, known) for key in unknown)
 
 
-def _value_problem(name: str, value: Any, annotation: Any, path: Path, written: Any) -> Iterator[Problem]:
+def value_problems(name: str, value: Any, annotation: Any, path: Path, written: Any) -> Iterator[Problem]:
+    """What is wrong with the value of a key `name` in the table at `path`."""
     if value is UNFIT:
         return
     try:
         msgspec.convert(value, annotation)
     except msgspec.ValidationError as error:
+        if isinstance(value, list) and value and plain(annotation) == list[dict[str, Any]]:
+            yield from _no_tables(name, value, annotation, path)
+            return
         if _holds_unfit(value):
             return
         _, _, where = str(error).partition(" - at `$")
@@ -176,10 +191,17 @@ def _value_problem(name: str, value: Any, annotation: Any, path: Path, written: 
         yield wrong_value(name, value, annotation, (*path, name, *inner), written)
 
 
+def _no_tables(name: str, value: list[Any], annotation: Any, path: Path) -> Iterator[Problem]:
+    """What is in a list of tables, and is none."""
+    remedy = Remedy(name, partial(_value_remedy, name, value, annotation, None))
+    for number, item in enumerate(value):
+        if not isinstance(item, dict) and item is not UNFIT:
+            message = f"{name} has {shown(item)} in it: expected tables, got {kind_of(item)}"
+            yield Problem(message, (*path, name, number), help=remedy)
+
+
 def wrong_value(name: str, value: Any, annotation: Any, path: Path, written: Any = None) -> Problem:
     """A value that is not what a field takes."""
-    from archcalc.spec.wanted import described
-
     text = f"{name} = {shown(value if written is None else written)}"
     if written not in (None, value):
         text += f" gives {shown(value)}"

@@ -11,6 +11,7 @@ from archcalc.layers.base import Positive
 from archcalc.spec.expressions import FUNCTIONS, ExpressionError, names_in
 from archcalc.spec.other_names import other_keys, other_names, other_type, other_word
 from archcalc.spec.problems import is_right
+from archcalc.spec.schema import ENTRY_KEYS
 from archcalc.spec.wanted import Wanted, alternatives, constraints, described, plain, wanted
 from archcalc.spelling import closest, plainly
 
@@ -38,6 +39,15 @@ def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> 
         return meant(close)
     listed = ", ".join(map(quoted, free[:LISTED])) + (", …" if len(free) > LISTED else "")
     return f"known: {listed}" if listed else "leave it out"
+
+
+def key_remedy_for(
+    type_name: str, meant: list[str] | str | None, known: Collection[str], present: Mapping[str, Any], key: str
+) -> str:
+    """What to do about a key of an entry whose type does not exist; `known` are those of the types that it may mean."""
+    if isinstance(meant, str):  # it has none, and how to write it has been said
+        return f"leave it out: it goes with {quoted(type_name)}"
+    return key_remedy(key, (*known, *ENTRY_KEYS), present)
 
 
 def meant_key(key: str, known: Collection[str]) -> str | None:
@@ -118,7 +128,7 @@ def value_remedy(name: str, value: Any, annotation: Any, written: Any = None) ->
         return meant(found)
     if isinstance(value, float) and isinstance(written, str) and int in map(plain, parts):
         return f'round it: {name} = "int({written})"'
-    if form := _FORMS.get((name, plain(parts[0]))):
+    if form := _FORMS.get((name, plain(parts[0]))) or _FORMS.get(("", plain(parts[0]))):
         return form
     return next((remedy for part in parts if (remedy := _rewritten(name, value, part))), None)
 
@@ -171,10 +181,10 @@ def _near(value: Any, annotation: Any) -> int | float:
     return near if meta is None or meta.le is None else min(near, meta.le)
 
 
-# The form of what is long, by key and kind.
+# The form of what is long, by key and kind; without a key, whatever the key.
 _FORMS: dict[tuple[str, Any], str] = {
     ("inputs", dict[str, Any]): "write inputs.image = [3, 224, 224], with a name of your own",
-    ("shape", list[Positive]): "write the sizes without the batch: [3, 224, 224]",
+    ("", list[Positive]): "write the sizes without the batch: [3, 224, 224]",
     ("layers", list[dict[str, Any]]): "write layers = [{ type = … }, { type = … }], or [[layers]] before each",
 }
 
@@ -196,6 +206,8 @@ def unknown_variable_remedy(
     """What to do about a word in an expression that is no variable; `declared` are the spec's as they are written."""
     if word in declared and word not in variables:
         return _order_remedy(name, word, declared)
+    if word == "index":
+        return "index numbers the copies of an entry: add repeat = … to it; a block is told it as a parameter"
     bare = text.strip() == word
     if bare and kind.truth and word.lower() in YES + NO:
         return f"write {name} = {'true' if word.lower() in YES else 'false'}"

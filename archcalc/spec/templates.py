@@ -128,7 +128,7 @@ class TemplateReader:
             else:
                 broken = kinds
                 self._unknown_type(entry.type, fields, kinds, path)
-        variables, reads = _variables(fields.values()), _reads(entry, path)
+        variables, reads = variables_in(fields.values()), _reads(entry, path)
         cost = _cost([*(() if constant else fields.values()), entry.when, entry.trainable, entry.functional])
         if broken is not None:
             layer_type = constant = None
@@ -217,13 +217,21 @@ class TemplateReader:
 
     def _unknown_type(self, name: str, fields: dict[str, Any], known: Mapping[str, Wanted], path: Path) -> None:
         """What is wrong with an entry whose type is not known."""
-        from archcalc.spec.remedies import type_remedy
+        from archcalc.spec.remedies import key_remedy_for, meant_types, type_remedy
 
         remedy = Remedy(name, lambda: type_remedy(name, self.blocks, self.dimensions))
         message = f"no layer type or block is called {quoted(name)}"
         self.problems.append(Problem(message, (*path, "type"), help=remedy))
         unknown = [key for key in fields if key not in known]
-        self.problems.extend(unknown_keys(fields, unknown, (*known, *ENTRY_KEYS), path))
+        if unknown:
+            likely = self._search((name,), partial(meant_types, name, self.blocks, self.dimensions))
+            remedy_of = partial(key_remedy_for, name, likely, self._meant_kinds(likely) or known, fields)
+            self.problems.extend(unknown_keys(fields, unknown, (*known, *ENTRY_KEYS), path, remedy_of))
+
+    def _meant_kinds(self, types: list[str] | str | None) -> dict[str, Wanted]:
+        """What one of these types takes."""
+        found = types if isinstance(types, list) else []
+        return {key: kind for name in found for key, kind in self._kinds(name).items()}
 
     def _check_block_use(self, entry: Entry, arguments: dict[str, Any], path: Path) -> None:
         if entry.functional is not False:
@@ -271,7 +279,8 @@ def _cost(waiting: list[Any]) -> int:
     return cost
 
 
-def _variables(values: Iterable[Any]) -> tuple[str, ...]:
+def variables_in(values: Iterable[Any]) -> tuple[str, ...]:
+    """The variables that values as they are written may depend on, in the order of the alphabet."""
     found = set[str]()
     waiting = [*values]
     while waiting:

@@ -25,6 +25,8 @@ MAX_CONDITIONS = 1_000
 MAX_SIZE = 150  # signs of an expression that is carried on; a larger one gets a name
 MAX_INLINE = 10  # signs of a definition without floors that is written in place of its name
 MAX_POWER = 256
+CHOICES = (sympy.Max, sympy.Min)
+MAX_CHOICES = 4  # sides of maxima and minima in an expression that is carried on
 
 
 class Algebra:
@@ -112,6 +114,9 @@ class Algebra:
 
     def resolved(self, expression: Any) -> Any:
         """The expression multiplied out, with the definitions of the names in it; as it is where that were too much."""
+        named = [self.definitions[name] for name in expression.free_symbols if name in self.definitions]
+        if has_many_choices(expression, *named):
+            return expression
         full = expanded(expression.xreplace(self.definitions))
         size = full.count_ops()
         self._spend(size)
@@ -147,11 +152,14 @@ class Algebra:
             return floor_divide(dividend, self.resolved(divisor))
         sides = self.resolved(dividend), self.resolved(divisor)
         found = floor_divide(*sides)
-        return floor_divide(*map(self._without_floors, sides)) if has_nested_floors(found) else found
+        if has_nested_floors(found):
+            return floor_divide(*(self._without(side, sympy.floor) for side in sides))
+        return found
 
-    def _without_floors(self, expression: Any) -> Any:
-        floors = sorted(expression.atoms(sympy.floor), key=default_sort_key)
-        return expression.xreplace({part: self._name(part, "n", False) for part in floors})
+    def _without(self, expression: Any, *functions: Any) -> Any:
+        """The expression with names in the place of these functions."""
+        parts = sorted(expression.atoms(*functions), key=default_sort_key)
+        return expression.xreplace({part: self._name(part, "n", False) for part in parts})
 
     def ceil_divide(self, dividend: Any, divisor: Any) -> Any:
         """⌈dividend / divisor⌉ by a floor, so that both are found equal where they are."""
@@ -173,12 +181,19 @@ class Algebra:
             return one if larger else other
         if is_never_negative(self.resolved(other - one)):
             return other if larger else one
+        if has_many_choices(one, other):
+            one, other = self._without(one, *CHOICES), self._without(other, *CHOICES)
         return function(one, other)
 
 
 def has_nested_floors(expression: Any) -> bool:
     """Whether there is a floor in a floor."""
     return any(part.args[0].has(sympy.floor) for part in expression.atoms(sympy.floor))
+
+
+def has_many_choices(*expressions: Any) -> bool:
+    """Whether there are so many maxima and minima that SymPy, which compares all sides of each, would take seconds."""
+    return sum(len(part.args) for expression in expressions for part in expression.atoms(*CHOICES)) > MAX_CHOICES
 
 
 def is_monomial(expression: Any) -> bool:

@@ -273,6 +273,11 @@ STRANGERS = {
     # Each variable squares the one above, all of them 1.
     "powers": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "v{n - 1} * v{n - 1}"' for n in range(1, 60)]),
     "sums": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "(v{n - 1} + v0) ** 2 // 4"' for n in range(1, 120)]),
+    # Maxima of maxima, all of whose sides SymPy compares.
+    "maxima": "\n".join(
+        ["variables.v0 = 1", "variables.w = 9"]
+        + [f'variables.v{n} = "max(v{n - 1} + {n}, w - 2 * v{n - 1}, {n + 3} - v{n - 1} // 2)"' for n in range(1, 60)]
+    ),
     # Powers of sums that would have more terms than anything can hold.
     "products": "variables.v0 = 1\nvariables.w = 1\n"
     'variables.v59 = "(v0 + w) ** 200 // (v0 + w) ** 200 * (v0 + w + 1) ** 50 // 3 ** 50"',
@@ -289,7 +294,7 @@ def test_a_stranger_cannot_make_it_run_for_ever(name: str, tmp_path: Any) -> Non
     path.write_text(f'name = "x"\n{STRANGERS[name]}\ninputs.x = ["v0"]\nlayers = {layers}\n')
     script = (
         "import sys, time, archcalc\n"
-        "try: archcalc.formula(sys.argv[1], ['v0'] + (['w'] if 'products' == sys.argv[2] else []))\n"
+        "try: archcalc.formula(sys.argv[1], ['v0'] + (['w'] if sys.argv[2] in ('products', 'maxima') else []))\n"
         "except archcalc.UsageError as error: print(error)\n"
         "assert time.process_time() < 20"
     )

@@ -53,6 +53,14 @@ def test_every_shipped_spec_has_a_page_that_is_small_enough(name: str) -> None:
     assert page.count('class="explanation"') == len(network.layers)
 
 
+@pytest.mark.usefixtures("plots")
+def test_a_network_without_layers_has_a_page() -> None:
+    network = archcalc.loads('name = "x"\ninputs.image = [1]\nlayers = [{ type = "relu", when = false }]')
+    page = render_page({"x": network})
+    assert "archcalc check finds nothing odd" in re.sub(r"<[^>]*>", "", page)
+    assert "Over the depth" not in page
+
+
 def test_many_networks_leave_out_what_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_BYTES", 5_000)
     monkeypatch.setattr(content, "MOST_ROWS", 20)

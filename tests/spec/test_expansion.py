@@ -128,10 +128,10 @@ def test_unknown_input() -> None:
     ("inputs", "message"),
     [
         ("{}", "the network has no input"),
-        ("{ image = [3, 0, 32] }", "shape = [3, 0, 32]: expected a list of whole numbers ≥ 1, got 0 in it"),
+        ("{ image = [3, 0, 32] }", "image = [3, 0, 32]: expected a list of whole numbers ≥ 1, got 0 in it"),
         ("{ image = [3, 32.5] }", "expected a list of whole numbers ≥ 1, got 32.5 in it"),
-        ("{ image = 3 }", "shape = 3: expected a list of whole numbers ≥ 1, got a whole number"),
-        ('{ image = "3x32x32" }', 'shape = "3x32x32": not an expression'),
+        ("{ image = 3 }", "image = 3: expected a list of whole numbers ≥ 1, got a whole number"),
+        ('{ image = "3x32x32" }', 'image = "3x32x32": not an expression'),
         ("{ image = { dtype = 'int64' } }", "shape is missing"),
         ("{ image = { shape = [3], dtyp = 'int64' } }", 'unknown key "dtyp"'),
         ("{ image = { shape = [3], dtype = 'int65' } }", 'dtype = "int65": expected "float32", "float64", "float16"'),

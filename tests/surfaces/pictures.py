@@ -57,7 +57,11 @@ def check_volumes(drawn: Drawn) -> None:
     picture = ElementTree.fromstring(text)
     assert picture.tag.endswith("svg")
     shapes = {*network.inputs.values(), *(row.output_shape for row in network.layers)}
-    names = {*network.inputs, network.name, *(row.name for row in network.layers)}
+    names = {
+        *network.inputs,
+        network.name,
+        *(part for row in network.layers for part in (row.name, *row.name.split("."))),
+    }
     for element in picture.iter("{http://www.w3.org/2000/svg}text"):
         said = "".join(element.itertext())
         if _SHAPE.fullmatch(said) and said not in names:

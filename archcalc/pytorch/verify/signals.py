@@ -176,7 +176,10 @@ def _attend(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 def _connect_all(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """A dense layer of constant weights: the mean over its features, for each of its units."""
+    """A dense layer of constant weights, or distances: the mean over the features, for each unit.
+
+    Gradients of squares of squares are soon zero, or infinite.
+    """
     values = inputs[0].all_channels().mean(-1, keepdim=True)
     return Signal(values.expand(*values.shape[:-1], module.out_features))
 
@@ -229,7 +232,7 @@ _MEASURES: tuple[tuple[Any, Callable[[Any, Sequence[Signal]], Signal]], ...] = (
     (modules.GcnConv, _hop),
     (modules.GraphReadout, _average_nodes),
     (nn.Embedding, _look_up),
-    (nn.Linear, _connect_all),
+    ((nn.Linear, modules.Rbf), _connect_all),
 )
 _PASSED_ON = {
     f"torch.nn.modules.{name}" for name in ("activation", "batchnorm", "instancenorm", "normalization", "dropout")
