@@ -176,6 +176,22 @@ def test_fields_are_measured_whatever_units_see(text: str) -> None:
     assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
 
 
+def test_what_pytorch_has_no_kernel_for_is_not_covered() -> None:
+    found = verify(
+        archcalc.loads(
+            'name = "x"\ninputs.x = { shape = [1, 4, 4, 4], dtype = "float16" }\n'
+            'layers = [{ type = "relu" }, { type = "avg_pool3d", kernel_size = 2 }]'
+        )
+    )
+    assert found.agrees, described(found)
+    assert [row.status for row in found.rows if row.question == "output shape"] == ["equal", "not covered"]
+
+
+def test_a_network_without_layers_verifies() -> None:
+    found = verify(archcalc.loads('name = "x"\ninputs.x = [1]\nlayers = [{ type = "relu", when = false }]'))
+    assert found.agrees, described(found)
+
+
 # --- what is wrong is found ------------------------------------------------------------------------------------------
 
 Mutation = Callable[[pytest.MonkeyPatch, type[Layer]], None]

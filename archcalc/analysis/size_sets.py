@@ -57,10 +57,14 @@ class SizeSet(NamedTuple):
         return below[-1] if below else None
 
     def around(self, own: int) -> list[int]:
-        """Sizes that tell whether this is the set: on both sides of all of its ends, and of a network's own size."""
+        """Sizes that tell whether this is the set: on both sides of all of its ends, and of a network's own size.
+
+        None of those of which nothing is known.
+        """
         ends = {2, own, 2 * own, self.start, self.start + self.modulus}
         ends |= {end for interval in (*self.listed[:SAMPLED], *self.listed[-1:]) for end in interval}
-        return sorted({size for end in ends for size in (end - 1, end, end + 1) if size > 0})
+        most = self.tried or math.inf
+        return sorted({size for end in ends for size in (end - 1, end, end + 1) if 0 < size <= most or size == own})
 
 
 def listed_sizes(sizes: Iterable[int], tried: int | None = None) -> SizeSet:

@@ -30,6 +30,7 @@ from archcalc.layers.base import (
     size_text,
     torch_module,
 )
+from archcalc.tracing import Number
 
 Dimension = Annotated[int, Meta(ge=-1)]  # -1 for the size that is left open
 
@@ -137,8 +138,8 @@ class Reshape(Regrouping):
 
 
 def is_open(size: Any) -> bool:
-    """Whether a size is to be found; only an int can say so."""
-    return isinstance(size, int) and size == -1
+    """Whether a size is to be found; of a symbol, its value says so, and of an array, nothing does."""
+    return isinstance(size, int | Number) and size == -1
 
 
 def regrouped(before: Shape, after: Shape) -> tuple[Read, ...]:

@@ -269,6 +269,17 @@ def test_weights_used_twice_are_counted_once(tmp_path: Any) -> None:
     assert (str(formula.parameters), str(formula.macs)) == ("C**2", "2*C**2")
 
 
+def test_a_size_that_is_found_is_so_at_its_value_alone(tmp_path: Any) -> None:
+    path = tmp_path / "open.toml"
+    path.write_text(
+        'name = "open"\nvariables.m = 3\ninputs.x = [4, 6]\n'
+        'layers = [{ type = "reshape", shape = [8, "m - 4"] }, { type = "linear", out_features = "m" }]'
+    )
+    formula = archcalc.formula(str(path), ["m"])
+    assert formula.layers[0].output_shape == (8, 3)
+    assert [str(condition) for condition in formula.conditions] == ["Eq(m - 4, -1)"]
+
+
 STRANGERS = {
     # Each variable squares the one above, all of them 1.
     "powers": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "v{n - 1} * v{n - 1}"' for n in range(1, 60)]),

@@ -1,5 +1,6 @@
 """What comes out of every layer when the built network runs, and how much work PyTorch's own counter sees in it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
 
 NO_SQUARES = "PyTorch's counter sees no squares of differences"
+_NO_KERNEL = re.compile(r"not implemented for '\w+'")
 BATCH = 2  # of which a layer that mixes samples, or counts one only, would be found out
 
 
@@ -31,18 +33,28 @@ class Observed(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What happened, by layer; `failure` is what PyTorch raised, and at which layer."""
+    """What happened, by layer; `failure` is what PyTorch raised, and at which layer.
+
+    Not so where it has no kernel for a dtype on the device, which says nothing about the network: that is `missing`.
+    """
 
     layers: dict[str, Observed]
     flops: float  # of the whole network, for one sample
     failure: str | None
+    missing: str | None = None
+
+    def compare(self, question: str, layer: str, said: Any, found: Any, note: str = "") -> Comparison:
+        """A row of the table; not covered, if the network did not run so far for lack of a kernel."""
+        if self.missing and (layer not in self.layers):
+            return Comparison(question, layer, said, None, "not covered", self.missing)
+        return compare(question, layer, said, found, note)
 
 
 def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Observation:
     """Run the network on random inputs, watching every layer."""
     counter = FlopCounterMode(display=False)
     found: dict[str, Observed] = {}
-    running = [network.graph.nodes[0].name]
+    running = ["input"]
     before = [0]
 
     def enter(name: str) -> Any:
@@ -64,9 +76,10 @@ def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Obse
             stack.callback(module.register_forward_pre_hook(enter(node.name)).remove)
             stack.callback(module.register_forward_hook(leave(node.name)).remove)
         failure = _run(built, random_inputs(network, BATCH, device), counter)
-    return Observation(
-        found, _for_one_sample(counter.get_total_flops()), failure and f"{failure} (at layer {running[0]})"
-    )
+    flops = _for_one_sample(counter.get_total_flops())
+    if failure and _NO_KERNEL.search(failure):
+        return Observation(found, flops, None, f"PyTorch has no kernel on {device} for layer {running[0]}: {failure}")
+    return Observation(found, flops, failure and f"{failure} (at layer {running[0]})")
 
 
 def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCounterMode) -> str | None:
@@ -95,7 +108,7 @@ def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparis
         found: dict[str, Any] | None = seen and {"shape": seen.shape}
         if output.dtype != "float32" or (seen and seen.dtype != "float32"):
             said["dtype"], found = output.dtype, seen and {"shape": seen.shape, "dtype": seen.dtype}
-        yield compare("output shape", row.name, said, found)
+        yield observed.compare("output shape", row.name, said, found)
 
 
 def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[Comparison]:
@@ -112,8 +125,8 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
             total -= said or 0
             yield Comparison("FLOPs", row.name, said, None, "not covered", NO_SQUARES)
         else:
-            yield compare("FLOPs", row.name, said, None if seen is None else seen.flops, note)
-    yield compare("FLOPs", "total counted", total, observed.flops)
+            yield observed.compare("FLOPs", row.name, said, None if seen is None else seen.flops, note)
+    yield observed.compare("FLOPs", "total counted", total, observed.flops)
     yield from _other_operations(network)
 
 
