@@ -162,6 +162,18 @@ inputs.memory = [1, 8]
 layers = [{ type = "multi_head_attention", inputs = ["x", "memory", "memory"], num_heads = 2 }]
 """
 
+ONE_UNIT = """
+name = "a single unit behind an upsampling, of which there is one phase alone"
+outputs = ["sum"]
+inputs.x = [1, 3, 3]
+layers = [
+  { name = "wide", type = "conv_transpose2d", out_channels = 2, kernel_size = 1, stride = 2, padding = 2 },
+  { name = "one", type = "max_pool2d", kernel_size = 1, stride = 3 },
+  { name = "line", type = "reshape", shape = [2] },
+  { name = "back", type = "reshape", shape = [2, 1, 1] },
+  { name = "sum", type = "add", inputs = ["one", "back"] },
+]
+"""
 SQUARES = """
 name = "squares of squares, whose gradients are soon zero or infinite"
 inputs.x = [12, 1]
@@ -174,6 +186,13 @@ def test_fields_are_measured_whatever_units_see(text: str) -> None:
     found = verify(archcalc.loads(text))
     assert found.agrees, described(found)
     assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
+
+
+def test_of_a_single_unit_one_phase_alone_is_seen() -> None:
+    found = verify(archcalc.loads(ONE_UNIT))
+    assert found.agrees, described(found)
+    fields = {row.layer: row.status for row in found.rows if row.question.startswith("field")}
+    assert [fields[layer] for layer in ("line", "back", "sum")] == ["equal"] * 3
 
 
 def test_what_pytorch_has_no_kernel_for_is_not_covered() -> None:

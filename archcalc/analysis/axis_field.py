@@ -251,7 +251,7 @@ def _laid_out(spans: list[Span], advance: int, read: Read, extent: int, field: A
 
 def _mix(field: AxisField, read: Read, extent: int) -> AnyAxis:
     if field.extent == 1:
-        return field._replace(axis=read.axis, advance=0)
+        return _laid_out([field.span(0)], 0, read, extent, field)  # there is no unit of another phase
     if read.window == Window(1):
         return field._replace(axis=read.axis, mixed=True)
     if field.shared and field.whole() == field.shared.span:

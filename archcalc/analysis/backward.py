@@ -56,7 +56,7 @@ class Backward:
                 self._run_operation(operations[number], self.gradients.pop(number))
 
     def _run_operation(self, operation: Operation, given: Gradient) -> None:
-        if operation.step.unclear and self._shares_weights(operation):
+        if operation.step.unclear:
             self._run_unclear(operation, given)
             return
         made = [*self._make_gradients(operation, given)]
@@ -66,12 +66,8 @@ class Backward:
             self._deliver(target, gradient)
         self.execution.note(operation.position, "backward")
 
-    def _shares_weights(self, operation: Operation) -> bool:
-        """Whether a weight has a gradient already, of another layer."""
-        return any(is_weight(target.key) and target.key in self.gradients for target in operation.targets)
-
     def _run_unclear(self, operation: Operation, given: Gradient) -> None:
-        """The least that it may take: each gradient is added to the one that is there before the next is made."""
+        """The least that it may take: what it was given is let go of first, and each gradient added before the next."""
         self.ledger.empty(operation.thing)
         self.ledger.release(given.thing)
         for target in reversed(operation.targets):

@@ -5,8 +5,10 @@ value for a backward pass, it refuses to train. What keeps what the layers say t
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.facts import LayerFacts
 from archcalc.analysis.training import GradientFlow, follow_gradients
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Node
@@ -21,12 +23,20 @@ def check_in_place(analysed: AnalysedGraph) -> list[Problem]:
     return [*dict.fromkeys(found)]
 
 
+def memory_of(facts: LayerFacts) -> tuple[Any, ...]:
+    """What decides about layers in place, of what a layer says."""
+    return tuple(
+        [(step.reads, step.keeps, step.is_view, step.in_place, step.of_many, bool(step.unclear)) for step in steps]
+        for steps in (facts.inference_steps, facts.training_steps)
+    )
+
+
 class _Follower:
     """Goes through the layers in order, and knows which edges share their memory: that of the same number."""
 
     def __init__(self, analysed: AnalysedGraph, training: bool) -> None:
         self.analysed, self.graph, self.training = analysed, analysed.graph, training
-        self.flow = follow_gradients(analysed) if training else GradientFlow(*[frozenset[int]()] * 3)
+        self.flow = follow_gradients(analysed) if training else GradientFlow(*[frozenset[int]()] * 4)
         self.edges = [*range(len(self.graph.inputs))]  # the memory of each edge
         self.sharing = {memory: [edge] for edge, memory in enumerate(self.edges)}  # the edges of each memory
         self.count = len(self.edges)  # of memories
@@ -45,6 +55,9 @@ class _Follower:
             self.sharing.setdefault(memories[-1], []).append(self.analysed.edge(position))
             if self.analysed.edge(position) in self.flow.edges:
                 self._keep(position, steps, memories)
+            elif self.analysed.edge(position) in self.flow.recorded:
+                made = enumerate(steps, start=len(node.sources))
+                self.kept.update({memories[number]: node.name for number, step in made if step.of_many})
 
     def _memories(self, node: Node, steps: tuple[Step, ...]) -> list[int]:
         """The memory of each input and of the result of each step."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.facts import LayerFacts, facts_of, find_misfits
+from archcalc.analysis.in_place import check_in_place, memory_of
 from archcalc.analysis.resizing import Extent, resized
 from archcalc.arithmetic import Window
 from archcalc.layers.base import Layer, Read, Tensor, Tensors
@@ -26,6 +27,7 @@ class ResizedNetwork:
         for position, node in enumerate(self.graph.nodes):
             if node.owner is not None:
                 self.sharing.setdefault(max(position, node.owner), []).append(min(position, node.owner))
+        self.has_layers_in_place = any(node.layer.works_in_place for node in self.graph.nodes)
         self.last_reads = self._find_last_reads(len(analysed.names))
 
     def inputs(self, size: Any) -> tuple[Tensor | None, ...]:
@@ -57,6 +59,16 @@ class ResizedNetwork:
     def keeps_weights(self, position: int, facts: LayerFacts) -> bool:
         """Whether the layer's parameters and buffers have the shapes that they have at the spec's own size."""
         return facts is self.own[position] or _weights(facts) == _weights(self.own[position])
+
+    def keeps_memory(self, position: int, facts: LayerFacts) -> bool:
+        """Whether layers in place find the same there as at the spec's own size, at which they overwrite nothing."""
+        if not self.has_layers_in_place or facts is self.own[position]:
+            return True
+        return memory_of(facts) == memory_of(self.own[position])
+
+    def overwrites(self, size: int) -> bool:
+        """Whether a layer in place overwrites what is still needed."""
+        return bool(check_in_place(AnalysedGraph(resized(self.graph, self.axes, {self.size: size}))))
 
     def drops(self, position: int, facts: LayerFacts) -> bool:
         """Whether a window that slides along the axes in question leaves positions at the end unread."""

@@ -26,29 +26,33 @@ class GradientFlow(NamedTuple):
     """Where gradients go, by number.
 
     `edges`: those whose gradient is computed. `nodes`: those whose weights have one. `owners`: those to which such
-    weights belong.
+    weights belong. `recorded`: the edges of which autograd keeps a record, though no output may depend on them.
     """
 
     edges: frozenset[int]
     nodes: frozenset[int]
     owners: frozenset[int]
+    recorded: frozenset[int]
 
 
 def follow_gradients(analysed: AnalysedGraph) -> GradientFlow:
     """Gradients go from the outputs back to everything that is trained, and no further."""
     graph, first = analysed.graph, len(analysed.graph.inputs)
     used = _used(graph)
-    flowing: set[int] = set()
+    flowing, recorded = set[int](), set[int]()
     trained: dict[int, int] = {}  # the owner of the weights, by node
     for position, node in enumerate(graph.nodes):
         owner = position if node.owner is None else node.owner
+        is_trained = graph.nodes[owner].trainable and bool(analysed.facts_at(position).parameters)
+        if is_trained or not recorded.isdisjoint(node.sources):
+            recorded.add(first + position)
         if first + position not in used:
             continue
-        if graph.nodes[owner].trainable and analysed.facts_at(position).parameters:
+        if is_trained:
             trained[position] = owner
-        if position in trained or not flowing.isdisjoint(node.sources):
+        if is_trained or not flowing.isdisjoint(node.sources):
             flowing.add(first + position)
-    return GradientFlow(frozenset(flowing), frozenset(trained), frozenset(trained.values()))
+    return GradientFlow(frozenset(flowing), frozenset(trained), frozenset(trained.values()), frozenset(recorded))
 
 
 def _used(graph: Graph) -> set[int]:

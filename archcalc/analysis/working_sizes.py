@@ -44,6 +44,7 @@ class State(NamedTuple):
     edges: tuple[Tensor | None, ...]
     position: int = 0
     same_weights: bool = True
+    same_memory: bool = True  # of results, as layers in place find it
 
     def parted(self, split: SplitError) -> "list[State]":
         """The same for parts of the sizes."""
@@ -125,7 +126,7 @@ class _Search:
 
     def _run(self, state: State, even: bool) -> list[State]:
         """What some sizes come to: all layers behind them, nothing if one does not fit, or parts where it depends."""
-        edges, same = [*state.edges], state.same_weights
+        edges, same, alike = [*state.edges], state.same_weights, state.same_memory
         known: dict[Any, LayerFacts | None] = {}  # networks are made of layers that are alike
         for position in range(state.position, self.count):
             try:
@@ -133,9 +134,14 @@ class _Search:
                 if facts is None or (even and self.network.drops(position, facts)):
                     return []
                 same = same and self.network.keeps_weights(position, facts)
+                # Asked of every layer, so that what depends on the size parts the sizes.
+                alike = self.network.keeps_memory(position, facts) and alike
                 edges.append(facts.output)
             except SplitError as split:
-                return State(state.sizes, self.network.still_read(edges, position), position, same).parted(split)
+                left = self.network.still_read(edges, position)
+                return State(state.sizes, left, position, same, alike).parted(split)
+        if not alike and self.network.overwrites(state.sizes.start):
+            return []
         return [State(state.sizes, (), self.count, same)]
 
     def set_of(self, states: list[State] | None, question: Callable[[int], bool], progress: Progress) -> SizeSet:

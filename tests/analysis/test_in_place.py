@@ -254,3 +254,18 @@ def test_behind_every_layer(example: Example) -> None:
     assert (problems(*before, layer, 'name = "act", type = "relu", inplace = true', inputs=inputs) == []) == trains(
         example
     )
+
+
+def test_views_that_were_made_together_are_not_overwritten_though_no_output_needs_them() -> None:
+    layers = (
+        f'name = "input", {CONV}',
+        'name = "part", type = "chunk", chunks = 1, index = 0',
+        'name = "act", type = "relu", inplace = true',
+        'name = "end", type = "tanh", input = "x"',
+    )
+    ((message, reason),) = problems(*layers)
+    assert message == 'layer "act" works in place on a value that the backward pass of "part" needs'
+    assert reason == "PyTorch refuses to train the network"
+    convolved = nn.Conv2d(6, 6, 3)(torch.rand(2, 6, 8, 8))
+    with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
+        nn.functional.relu(convolved.chunk(1, 1)[0], inplace=True)

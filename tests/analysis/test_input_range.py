@@ -13,6 +13,7 @@ import archcalc
 from archcalc import Network
 from archcalc.analysis.input_range import Bound, SizeRange
 from archcalc.analysis.receptive_field import Field, fold_shortest_fields
+from archcalc.analysis.resizing import resized
 from archcalc.analysis.size_sets import SizeSet
 from archcalc.arithmetic import Window
 from archcalc.numbers.bounds import Unknown
@@ -204,3 +205,21 @@ def test_a_network_without_windows() -> None:
     found = only_range(archcalc.load("dense_mnist"))
     assert (found.works.smallest, found.productive, found.covered) == (1, None, None)
     assert archcalc.loads('name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]').input_ranges() == ()
+
+
+def test_a_size_at_which_a_layer_in_place_overwrites_what_is_needed_does_not_work() -> None:
+    """Of as many channels as groups PyTorch shuffles nothing, and gives a view of its input."""
+    text = """
+    name = "x"
+    inputs.x = [3, 8]
+    layers = [
+      { type = "conv1d", out_channels = 3, kernel_size = 1 }, { type = "permute", dims = [1, 0] },
+      { name = "start", type = "tanh" },
+      { type = "channel_shuffle", groups = 2 }, { type = "add", inputs = ["channel_shuffle", "start"], inplace = true },
+    ]
+    """
+    network = archcalc.loads(text)
+    sizes = only_range(network)
+    assert [size for size in range(1, 9) if size in sizes.works] == [4, 6, 8]
+    with pytest.raises(archcalc.SpecError, match="works in place on a value that it reads as another input"):
+        archcalc.Network(resized(network.graph, [*sizes.axes], {8: 2}))

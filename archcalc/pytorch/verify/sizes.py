@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.in_place import check_in_place
 from archcalc.analysis.resizing import described, resized
 from archcalc.analysis.size_sets import listed_sizes
 from archcalc.graph import Graph
@@ -56,7 +58,7 @@ class Runner:
         except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, AssertionError):
             return False
         shared = ((position, node.owner) for position, node in enumerate(graph.nodes) if node.owner is not None)
-        return all(weights[position] == weights[owner] for position, owner in shared)
+        return all(weights[position] == weights[owner] for position, owner in shared) and not _overwrites(graph)
 
     def _run(self, layer: Layer, inputs: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Size]]:
         tensors = tuple(_described(value) for value in inputs)
@@ -69,6 +71,11 @@ class Runner:
             value = _of_two_samples(made, inputs) if isinstance(made, _BatchNorm) else made(*inputs)
             self.known[key] = value, [weight.shape for weight in (*made.parameters(), *made.buffers())]
         return self.known[key]
+
+
+def _overwrites(graph: Graph) -> bool:
+    """Whether a layer in place overwrites what is needed, which PyTorch does without a word at inference."""
+    return any(node.layer.works_in_place for node in graph.nodes) and bool(check_in_place(AnalysedGraph(graph)))
 
 
 def _of_two_samples(module: nn.Module, inputs: list[torch.Tensor]) -> torch.Tensor:
