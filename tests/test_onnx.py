@@ -205,3 +205,9 @@ def test_memory_that_runs_out_on_the_way(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.onnx, "export", refuse)
     with pytest.raises(UsageError, match='"large" does not fit into memory'):
         to_onnx(spec("[1]", 'type = "relu"'))
+
+
+def test_more_layers_than_the_exporter_gets_through_are_refused() -> None:
+    network = archcalc.loads('name = "x"\ninputs.x = [1]\nlayers = [{ type = "relu", repeat = 5001 }]')
+    with pytest.raises(UsageError, match="has 5,001 layers: export to ONNX takes networks of at most 5,000"):
+        to_onnx(network)

@@ -538,3 +538,9 @@ def test_what_cannot_be_exported_is_not_covered(monkeypatch: pytest.MonkeyPatch)
     (row,) = [row for row in found.rows if row.question == "exported source"]
     assert (row.status, row.note) == ("not covered", "for no reason")
     assert found.agrees
+
+
+def test_more_layers_than_can_be_run_are_refused() -> None:
+    network = archcalc.loads('name = "x"\ninputs.x = [1]\nlayers = [{ type = "relu", repeat = 5001 }]')
+    with pytest.raises(archcalc.UsageError, match="has 5,001 layers: verify takes networks of at most 5,000"):
+        verify(network)

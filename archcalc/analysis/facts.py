@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
-from archcalc.arithmetic import product
+from archcalc.arithmetic import Window, product
 from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Steps, Tensor, Tensors, pointwise
 from archcalc.numbers.bounds import Unknown
 
@@ -45,6 +45,11 @@ class LayerFacts:
     def reads(self) -> tuple[tuple[Read, ...], ...]:
         """How it reads the axes of every input."""
         return self.layer.reads(self.inputs)
+
+    @cached_property
+    def windows(self) -> dict[int, Window]:
+        """The windows that slide over its first input, by axis."""
+        return self.layer.windows(self.inputs)
 
     @cached_property
     def keeps_positions(self) -> bool:

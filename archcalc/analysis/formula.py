@@ -117,7 +117,7 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
         at_least(publish(sympy.Add(*map(expression_of, counted))), missing),
         tuple(publish.layer(layer) for layer in layers),
         publish.definitions,
-        tuple(map(publish.condition, strongest([*algebra.conditions]))),
+        tuple(found for found in map(publish.condition, strongest([*algebra.conditions])) if found.free_symbols),
     )
 
 

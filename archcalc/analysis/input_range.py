@@ -17,6 +17,7 @@ from archcalc.graph import Graph
 from archcalc.numbers.bounds import Unknown
 
 Fields = list[Field | Unknown | None]
+MOST_LAYERS = 20_000  # of networks whose fields are compared at several sizes
 
 
 class Bound(NamedTuple):
@@ -68,6 +69,9 @@ def _range(analysed: AnalysedGraph, axes: list[Extent], size: int, progress: Pro
     answers = find_answers(network, progress)
     if not network.windows:
         return SizeRange(tuple(axes), size, *answers)
+    if len(analysed.graph.nodes) > MOST_LAYERS:
+        reason = f"fields are compared at several sizes in networks of at most {MOST_LAYERS:,} layers"
+        return SizeRange(tuple(axes), size, *answers, unknown=reason)
     useful = _UsefulSizes(analysed, axes, size, [*_samples(answers.works, size)])
     return SizeRange(tuple(axes), size, *answers, **useful.found())
 

@@ -99,7 +99,7 @@ def _weights(facts: LayerFacts) -> dict[str, Any]:
 
 
 def _drops(facts: LayerFacts, axis: int) -> bool:
-    window: Window = facts.layer.windows(facts.inputs)[axis]
+    window: Window = facts.windows[axis]
     return window.stride != 1 and bool(window.dropped(facts.inputs[0].shape[axis], facts.output.shape[axis]))
 
 
@@ -110,7 +110,7 @@ def sliding_windows(analysed: AnalysedGraph, axes: list[Extent]) -> Iterator[tup
     for position, node in enumerate(graph.nodes):
         facts = analysed.shapes.facts[position]
         assert facts is not None  # or else there would be problems
-        yield from ((position, axis) for axis in facts.layer.windows(facts.inputs) if axis in along[node.sources[0]])
+        yield from ((position, axis) for axis in facts.windows if axis in along[node.sources[0]])
         moved = set[int]()
         for edge, reads in zip(node.sources, facts.reads, strict=True):
             moved |= {read.axis for axis, read in enumerate(reads) if axis in along[edge] and _moves(read)}

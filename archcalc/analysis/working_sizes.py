@@ -109,6 +109,7 @@ class _Search:
         waiting = [State(part, self.network.inputs(part.size())) for part in sizes]
         found: list[State] = []
         steps, parts = 0, len(waiting)
+        most = max(MAX_STEPS, 4 * (self.count + 1))  # so that any network may be run through some times
         while waiting:
             state = waiting.pop()
             try:
@@ -120,7 +121,7 @@ class _Search:
             steps += max((result.position for result in results), default=self.count) - state.position + 1
             parts += len(results)
             progress(len(found), len(found) + len(waiting))
-            if steps > MAX_STEPS or parts > MAX_PARTS:
+            if steps > most or parts > MAX_PARTS:
                 return None
         return found
 
@@ -147,12 +148,17 @@ class _Search:
     def set_of(self, states: list[State] | None, question: Callable[[int], bool], progress: Progress) -> SizeSet:
         """The set, as it is proven, or else as it is found by trying."""
         found = None if states is None else union([state.sizes for state in states], MAX_SIZES)
-        if found is not None and all((size in found) == question(size) for size in found.around(self.network.size)):
+        if found is not None and all((size in found) == question(size) for size in self._asked(found)):
             return found
         tried = min(max(TRIED, 2 * self.network.size), MOST_TRIED, MAX_STEPS // max(self.count, 1))
         sizes = [size for size in range(1, tried + 1) if _shown(size, tried, question, progress)]
         own = [self.network.size] if self.network.size > tried and question(self.network.size) else []
         return listed_sizes([*sizes, *own], tried)
+
+    def _asked(self, found: SizeSet) -> list[int]:
+        """The sizes at which what is proven is compared with what layers say: the network's own, and some more."""
+        own, sizes = self.network.size, found.around(self.network.size)
+        return sorted(sizes, key=lambda size: abs(size - own))[: max(1, MAX_STEPS // max(self.count, 1))]
 
 
 def _shown(size: int, tried: int, question: Callable[[int], bool], progress: Progress) -> bool:

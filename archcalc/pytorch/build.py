@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from archcalc.errors import quoted
+from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph
 from archcalc.layers.base import Module
 from archcalc.module_names import name_error
@@ -69,6 +69,17 @@ class Block(nn.Module):
                 del values[edge]  # its memory may be used again
         outputs = tuple(values[edge] for edge in self._outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+
+MOST_LAYERS = 5_000
+
+
+def check_layers(network: Network, what: str) -> None:
+    """Raise UsageError for more layers than PyTorch's exporter and its counters get through in some minutes."""
+    count = len(network.graph.nodes)
+    if count > MOST_LAYERS:
+        message = f"{quoted(network.name)} has {count:,} layers: {what} takes networks of at most {MOST_LAYERS:,}"
+        raise UsageError(message)
 
 
 class BuiltNetwork(Block):

@@ -15,7 +15,7 @@ from msgspec import structs
 from archcalc.errors import UsageError, quoted
 from archcalc.module_names import MODULE_ATTRIBUTES, Names
 from archcalc.pytorch import memory
-from archcalc.pytorch.build import BuiltNetwork, build
+from archcalc.pytorch.build import BuiltNetwork, build, check_layers
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.modules import PaddedAvgPool
 from archcalc.report.network import Network
@@ -30,6 +30,7 @@ def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
     UsageError without the packages that it takes, and for a network that an ONNX file or the memory cannot hold.
     """
     _check_packages()
+    check_layers(network, "export to ONNX")
     _check_size(built or build(network, "meta"))
     try:
         memory.look_ahead(network)

@@ -136,7 +136,7 @@ def _useful(found: SizeRange, room: int) -> tuple[str, list[str]]:
 
 def _why_not(found: SizeRange, room: int) -> str:
     if found.unknown:
-        return f"a receptive field is not known: {printable(found.unknown)}"
+        return f"not known: {printable(found.unknown)}"
     if found.changing:
         return f"fields are not the same at every size, from {shortened(printable(found.changing), room)} on"
     return "no unit sees by windows alone" if found.before else "no window slides over the input"

@@ -280,6 +280,13 @@ def test_a_size_that_is_found_is_so_at_its_value_alone(tmp_path: Any) -> None:
     assert [str(condition) for condition in formula.conditions] == ["Eq(m - 4, -1)"]
 
 
+def test_a_condition_that_says_nothing_is_none(tmp_path: Any) -> None:
+    path = tmp_path / "certain.toml"
+    chunk = '{ type = "chunk", chunks = "depth + 2", index = 0, dim = 0 }'
+    path.write_text(f'name = "certain"\nvariables.depth = 0\ninputs.x = [2, 13]\nlayers = [{chunk}]')
+    assert archcalc.formula(str(path), ["depth"]).conditions == ()
+
+
 STRANGERS = {
     # Each variable squares the one above, all of them 1.
     "powers": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "v{n - 1} * v{n - 1}"' for n in range(1, 60)]),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.facts import LayerFacts
 from archcalc.errors import Path
 from archcalc.graph import Node
 from archcalc.layers.base import Tensor, Tensors
@@ -50,6 +51,7 @@ class Step(NamedTuple):
 
     edge: int
     node: Node
+    facts: LayerFacts
     inputs: Tensors
     output: Tensor
 
@@ -57,7 +59,7 @@ class Step(NamedTuple):
 def steps(network: AnalysedGraph) -> Iterator[Step]:
     """Every layer with what it gets and gives."""
     for position, node in enumerate(network.graph.nodes[: network.fitting]):
-        yield Step(network.edge(position), node, *network.tensors_at(position))
+        yield Step(network.edge(position), node, network.facts_at(position), *network.tensors_at(position))
 
 
 def counted(count: int, what: str) -> str:

@@ -94,7 +94,7 @@ def _find_unproductive(network: AnalysedGraph) -> Iterator[Finding]:
     found: list[tuple[Node, Field]] = []
     for step in steps(network):
         layer, field = step.node.layer, network.receptive_fields.edges[step.node.sources[0]]
-        spreads = any(window.kernel > 1 for window in layer.windows(step.inputs).values())
+        spreads = any(window.kernel > 1 for window in step.facts.windows.values())
         if layer.family == "convolution" and spreads and isinstance(field, Field) and _sees_all(field):
             found.append((step.node, field))
     if found:

@@ -56,7 +56,7 @@ def _sliding(step: Step, windows: dict[int, Window]) -> Iterator[Sliding]:
 
 def _windows(network: AnalysedGraph) -> Iterator[Sliding]:
     for step in steps(network):
-        yield from _sliding(step, step.node.layer.windows(step.inputs))
+        yield from _sliding(step, step.facts.windows)
 
 
 def _stride_path(node: Node) -> Path:
@@ -228,7 +228,7 @@ def _stacks(network: AnalysedGraph, axis: int) -> Iterable[list[Dilated]]:
     stacks: defaultdict[int, list[Dilated]] = defaultdict(list)
     bottoms = {edge: (edge, 0) for edge in range(len(network.graph.inputs))}
     for step in steps(network):
-        window = step.node.layer.windows(step.inputs).get(axis)
+        window = step.facts.windows.get(axis)
         bottom, depth = _bottom(step, axis, bottoms)
         if bottom != step.edge and window and window.kernel > 1:
             depth += 1
@@ -239,11 +239,11 @@ def _stacks(network: AnalysedGraph, axis: int) -> Iterable[list[Dilated]]:
 
 def _bottom(step: Step, axis: int, bottoms: dict[int, tuple[int, int]]) -> tuple[int, int]:
     """The bottom of the stack that a layer continues (itself, if none), and how many of the stack lie below."""
-    window = step.node.layer.windows(step.inputs).get(axis)
+    window = step.facts.windows.get(axis)
     convolves = step.node.layer.family == "convolution" and window is not None and window.stride == 1
     below = {
         bottoms[source]
-        for source, reads in zip(step.node.sources, step.node.layer.reads(step.inputs), strict=True)
+        for source, reads in zip(step.node.sources, step.facts.reads, strict=True)
         if convolves or (axis < len(reads) and _keeps_place(reads[axis], axis))
     }
     return max(below) if len({bottom for bottom, _ in below}) == 1 else (step.edge, 0)

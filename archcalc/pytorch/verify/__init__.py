@@ -7,7 +7,7 @@ import torch
 
 from archcalc.errors import UsageError, quoted
 from archcalc.pytorch import memory
-from archcalc.pytorch.build import build
+from archcalc.pytorch.build import build, check_layers
 from archcalc.pytorch.device import find_device
 from archcalc.pytorch.verify.fields import compare_fields
 from archcalc.pytorch.verify.forward import compare_operations, compare_shapes, observe
@@ -34,9 +34,10 @@ def verify(
     exported source text: its weights, and its outputs where the device has values. `progress` is told how many layers'
     fields are measured, and of how many.
 
-    Raises UsageError for a device or a layer that is not there.
+    Raises UsageError for a device or a layer that is not there, and for more than 5,000 layers.
     """
     chosen = find_device(device)
+    check_layers(network, "verify")
     try:
         if chosen.type == "cpu":
             memory.look_ahead(network)
