@@ -254,6 +254,7 @@ class _Layer:
         found = view_of(step, reads[0].laid, shape)
         if found is None:  # the least of what either would take: a view keeps the whole, a copy is there beside it
             self.execution.doubt(self.position, OUT_OF_ORDER)
+            self.execution.kept.add(reads[0].storage)  # if it is a view that is kept
             return self.ledger.make_remains(size, reads[0].storage), None, step.layout != "refolded"
         if found.is_copy:
             self.execution.outputs[self.position] = size
@@ -271,6 +272,9 @@ class _Layer:
         read = [self.values[number] for number in numbers if number != RESULT]
         kept = [*beside, *copies, *([storage] if RESULT in numbers else [])]
         self._note_saved([*kept, *(value.storage for value in read)])
+        if step.unclear:  # it may keep all that it reads and gives, and nobody keeps that for the first time
+            touched = [self.values[source].storage for source in step.reads if isinstance(source, int)]
+            self.execution.kept |= {storage, *touched}
         kept += [value.thing for value in read]  # tensors, with what made them
         made = [size if target.added_up else target.bytes for target in found]
         unasked = [source for source, target in zip(step.reads, targets, strict=True) if not target]

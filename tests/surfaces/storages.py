@@ -6,7 +6,9 @@ from networks import Drawn
 import archcalc
 from archcalc.analysis.least_batch import check_batch, least_batch
 from archcalc.numbers.bounds import Inexact, floor_of
-from archcalc.pytorch.verify.storages import ObservedMemory, is_comparable, observe_memory
+from archcalc.pytorch.build import build
+from archcalc.pytorch.device import random_inputs
+from archcalc.pytorch.verify.storages import ObservedMemory, has_sparse, is_comparable, observe_memory
 from surfaces.runner import loaded
 
 
@@ -19,11 +21,38 @@ def check_memory(drawn: Drawn) -> None:
             said = network.memory(training=training)
             pairs = {row.name: (row.forward, had) for row, had in zip(said.layers, seen.forward, strict=True)}
             pairs[f"the peak, {training=}"] = (said.peak, seen.peak)
+            if training and not has_sparse(network):
+                saved = zip(said.layers, saved_by_layer(network), strict=True)
+                pairs |= {f"saved by {row.name}": (row.saved, had) for row, had in saved}
             for what, (claim, had) in pairs.items():
                 if isinstance(claim, Inexact):
                     assert claim.value <= had, f"{what}: {claim}, and PyTorch has {had}"
                 else:
                     assert claim == had, f"{what}: {claim}, and PyTorch has {had}"
+
+
+def saved_by_layer(network: archcalc.Network) -> list[int]:
+    """The bytes of what autograd is given to keep in each layer, but for weights and what is kept already."""
+    built = build(network, "meta").train()
+    constants = (value for module in built.modules() for value in vars(module).values())
+    known = [value for value in (*built.parameters(), *built.buffers(), *constants) if isinstance(value, torch.Tensor)]
+    kept = {value.untyped_storage()._cdata: value.untyped_storage() for value in known}
+    found = list[int]()
+
+    def keep(value: torch.Tensor) -> torch.Tensor:
+        storage = value.untyped_storage()
+        if storage._cdata not in kept:
+            kept[storage._cdata] = storage
+            found[-1] += storage.nbytes()
+        return value
+
+    values = dict(enumerate(random_inputs(network, network.batch, "meta")))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        for position, node in enumerate(network.graph.nodes):
+            found.append(0)
+            inputs = [values[source] for source in node.sources]
+            values[network.analysed.edge(position)] = built.get_submodule(node.name)(*inputs)
+    return found
 
 
 def check_largest_batch(drawn: Drawn) -> None:
