@@ -162,6 +162,11 @@ inputs.memory = [1, 8]
 layers = [{ type = "multi_head_attention", inputs = ["x", "memory", "memory"], num_heads = 2 }]
 """
 
+LRN_OF_VOLUMES = """
+name = "a normalization along an axis of positions"
+inputs.x = [2, 3, 6, 7]
+layers = [{ type = "permute", dims = [1, 0, 3, 2] }, { type = "local_response_norm", size = 4 }]
+"""
 ONE_UNIT = """
 name = "a single unit behind an upsampling, of which there is one phase alone"
 outputs = ["sum"]
@@ -181,7 +186,7 @@ layers = [{ type = "rbf", out_features = 1, repeat = 12 }]
 """
 
 
-@pytest.mark.parametrize("text", [HOLES, TWO_READERS, GATE, DILATED, ONE_KEY, SQUARES])
+@pytest.mark.parametrize("text", [HOLES, TWO_READERS, GATE, DILATED, ONE_KEY, SQUARES, LRN_OF_VOLUMES])
 def test_fields_are_measured_whatever_units_see(text: str) -> None:
     found = verify(archcalc.loads(text))
     assert found.agrees, described(found)

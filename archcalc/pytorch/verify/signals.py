@@ -68,6 +68,10 @@ def _make_positive(module: nn.Module) -> None:
         nn.init.constant_(parameter, 0.0 if name.endswith("bias") else scale)
 
 
+def _pass_on(_module: Any, inputs: Sequence[Signal]) -> Signal:
+    return inputs[0]
+
+
 def _channels_apart(module: Any, inputs: Sequence[Signal]) -> Signal:
     """A module that treats all channels alike, and each by itself."""
     if len({(signal.counts, signal.values.shape) for signal in inputs}) == 1:
@@ -218,6 +222,7 @@ def _look_up(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 # Found by the first kind that fits; what is not listed, or passed on, runs as it is with positive weights.
 _MEASURES: tuple[tuple[Any, Callable[[Any, Sequence[Signal]], Signal]], ...] = (
+    (nn.LocalResponseNorm, _pass_on),  # also archcalc's own, for volumes
     (nn.modules.conv._ConvNd, _convolve),
     ((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), _sum_windows),
     ((nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d), _average_adaptively),
