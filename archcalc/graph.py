@@ -13,7 +13,7 @@ from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
 from archcalc.layers.base import Layer, Tensor
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import TooLargeError
-from archcalc.spec.expansion import ExpandedLayer, Expansion, Instance, Source
+from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import end_search
 from archcalc.spec.schema import InputTable
 

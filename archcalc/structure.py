@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from archcalc.graph import Graph
-from archcalc.spec.expansion import Instance
+from archcalc.spec.expanded import Instance
 
 Keys = tuple[str, ...]  # the way to a layer from a group around it
 

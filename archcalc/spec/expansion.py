@@ -15,9 +15,10 @@ from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
 from archcalc.layers.base import Layer
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
+from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import Expense
-from archcalc.spec.expressions import UNFIT, Value
-from archcalc.spec.givens import ExpandedInput, dimensions, read_inputs, read_variables
+from archcalc.spec.expressions import UNFIT
+from archcalc.spec.givens import dimensions, read_inputs, read_variables
 from archcalc.spec.names import Names
 from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
@@ -28,67 +29,6 @@ from archcalc.tracing import Number
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
     from archcalc.spec.ignore import Ignored
-
-
-# What there is many of is a Struct, which is made in a third of the time of a NamedTuple.
-class Source(Struct, frozen=True, gc=False):
-    """An edge that is not looked up yet: `name` as `scope` knows it, written at `path`."""
-
-    scope: str
-    name: str
-    path: Path
-
-    @property
-    def is_written(self) -> bool:
-        """Whether the spec names it; if not, it is the entry before."""
-        return "layers" not in self.path[-2:]
-
-
-class Instance(Struct, frozen=True, gc=False):
-    """A use of a block: its full name, the block's, where the spec says so, and the values of its parameters."""
-
-    name: str
-    block: str
-    path: Path
-    arguments: Variables
-
-
-class ExpandedLayer(Struct, frozen=True, gc=False):
-    """One layer of the network, with its inputs still by name."""
-
-    name: str
-    layer: Layer
-    sources: tuple[Source, ...]
-    path: Path
-    instances: tuple[Instance, ...]
-    weights: Source | None
-    trainable: bool
-    functional: bool
-
-
-class Expansion(Struct, frozen=True, gc=False):
-    """A spec with nothing left to evaluate.
-
-    `aliases` are names that stand for another: a block instance for its last layer, a block's `input` for what it was
-    given, an entry left out (`dropped`) or wrong (`broken`) for what it would have read, which is `loose`. `doubts` are
-    the names in scopes where some are not known, by what stands in front of them.
-    """
-
-    name: str
-    source: str | None
-    variables: dict[str, Value]
-    inputs: list[ExpandedInput]
-    layers: list[ExpandedLayer]
-    aliases: dict[str, Source]
-    dropped: set[str]
-    broken: set[str]
-    loose: list[Source]
-    doubts: dict[str, Names]
-    outputs: list[Source]
-    last: Source | None
-    budget: "tuple[Limit, ...]"
-    ignored: "tuple[Ignored, ...]"
-    problems: list[Problem]
 
 
 class Use(Struct, frozen=True, gc=False):
