@@ -14,7 +14,7 @@ from archcalc.analysis.lint import RULES, select
 from archcalc.errors import Diagnostic, UsageError
 
 CODES = ["W101", "W102", "W103", "W104", "W105", "P201", "P202", "G301", "G302", "G303", "G304", "R401", "R402"]
-CODES += ["I601", "I602"]
+CODES += ["I601", "I602", "S701"]
 
 
 def spec(shape: tuple[int, ...], *layers: str, rest: str = "") -> str:
@@ -88,7 +88,7 @@ EVERYTHING = spec(
     layer("flatten"),
     layer("linear", "head", out_features=100),
     layer("linear", "lost", input="flatten", out_features=1),
-    rest='outputs = ["head"]\nignore = [{ code = "W999", reason = "…" }, { code = "R401", reason = "…" }]',
+    rest='outputs = ["head"]\nvariables.unused = 1\nignore = [{ code = "W999", reason = "…" }, { code = "R401", reason = "…" }]',
 )
 
 
@@ -667,7 +667,7 @@ layers = [
         (["W"], [], {"W101", "W102", "W103", "W104", "W105"}),
         (["W10", "P201"], ["W102", "gridding"], {"W101", "W103", "W104", "P201"}),
         (["dropped-pixels"], [], {"W101"}),
-        ([], ["W", "P", "G", "I"], set()),
+        ([], ["W", "P", "G", "I", "S"], set()),
     ],
 )
 def test_select(selected: list[str], ignored: list[str], codes: set[str]) -> None:
@@ -700,3 +700,41 @@ def test_an_embedding_is_no_dense_layer() -> None:
     ]
     """)
     assert "P202" not in {finding.code for finding in network.check()}
+
+
+# S701 unused-name
+
+UNUSED = """
+name = "x"
+inputs.x = ["width", 8, 8]
+variables = { width = 3, depth = 2, kernel = [3], rate = 0.5 }
+outputs = ["a", "b"]
+layers = [
+  { name = "a", type = "used", size = 3, when = "not training or rate > 0" },
+  { name = "b", type = "relu", repeat = "depth" },
+]
+
+[blocks.used]
+parameters = ["size", "wide"]
+defaults = { wide = "size + 1", deep = 2 }
+layers = [{ type = "inner", width = "wide" }]
+
+[blocks.inner]
+parameters = ["width"]
+layers = [{ type = "conv2d", out_channels = 4, kernel_size = 1 }]
+
+[blocks.other]
+layers = [{ type = "tanh" }]
+"""
+
+
+def test_names_of_the_spec_that_nothing_uses() -> None:
+    found = [
+        (problem.message, problem.place.line) for problem in archcalc.loads(UNUSED).check() if problem.code == "S701"
+    ]
+    assert found == [
+        ('nothing in the spec uses it: variable "kernel"', 4),
+        ('nothing in the spec uses it: parameter "used.deep"', 11),
+        ('nothing in the spec uses it: parameter "inner.width"', 16),
+        ('nothing in the spec uses it: block "other"', 20),
+    ]

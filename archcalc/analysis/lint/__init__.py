@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.lint import axes, parameters, structure, windows  # noqa: F401  # importing them registers their checks
+from archcalc.analysis.lint import axes, parameters, structure, unused, windows  # noqa: F401  # importing them registers their checks
 from archcalc.analysis.lint.ignore import Filter, codes_of, help_for
 from archcalc.analysis.lint.rule import REGISTERED, Finding
 from archcalc.errors import Diagnostic, Problem, UsageError, quoted
