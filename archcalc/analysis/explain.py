@@ -308,13 +308,23 @@ def _field_steps(label: str, before: AxisField | None, after: AxisField, window:
         kernel = traced.effective if window.stride else Traced(before.extent, "n")
         size = field_size(Traced(before.size, "r"), kernel, step)
         jump = step * traced.stride
-    yield _checked(f"{label}: size", size, "none: no unit sees anything" if after.size is None else after.size)
+    yield _size_step(f"{label}: size", size, after)
     yield _checked(f"{label}: jump", jump, after.jump)
     if after.center is None:
         yield Step(f"{label}: center", "", "", "none: the first unit sees nothing")
         return
     ends = f"({plain(after.first[0])} + {plain(after.last[0])})/2"
     yield Step(f"{label}: center", "(first + last)/2", ends, after.center)
+
+
+def _size_step(label: str, derived: Traced | None, field: AxisField) -> Step:
+    if field.size is None:
+        return _checked(label, None, "none: no unit sees anything")
+    if field.period == 1 or field.hops:
+        return _checked(label, derived, field.size)
+    first, last = max(zip(field.first, field.last, strict=True), key=lambda ends: ends[1] - ends[0])
+    written = f"{plain(last)} − {_in_brackets(first)} + 1"
+    return Step(label, "last − first + 1", written, field.size)  # of the phase that sees most
 
 
 def _checked(label: str, derived: Traced | None, value: Any) -> Step:
