@@ -71,6 +71,15 @@ def count(what: str) -> int:
     return sum(what in found.text for found in drawn())
 
 
+def reads_later(layers: list[dict[str, Any]]) -> bool:
+    """Whether some entry is written before one that it reads."""
+    places = {entry["name"]: place for place, entry in enumerate(layers) if "name" in entry}
+    reads = (
+        (place, name) for place, entry in enumerate(layers) for name in (entry.get("input"), *entry.get("inputs", ()))
+    )
+    return any(places.get(name, -1) > place for place, name in reads)
+
+
 def test_what_networks_are_made_of_comes_often() -> None:
     """Ways of writing that showed faults: a network without them proves nothing."""
     inner = Counter[str]()
@@ -98,6 +107,7 @@ def test_what_networks_are_made_of_comes_often() -> None:
     assert count("] + ") + count(" + [") > COUNT // 50
     dtypes = Counter(tensor.dtype for network in loaded() for tensor in network.graph.inputs.values())
     assert len(dtypes) == 6, dtypes
+    assert sum(reads_later(data["layers"]) for data in specs()) > COUNT // 50
     names = {node.name for network in loaded() for node in network.graph.nodes}
     assert len(names & set(ODD_NAMES)) > len(ODD_NAMES) // 2
 

@@ -88,7 +88,8 @@ EVERYTHING = spec(
     layer("flatten"),
     layer("linear", "head", out_features=100),
     layer("linear", "lost", input="flatten", out_features=1),
-    rest='outputs = ["head"]\nvariables.unused = 1\nignore = [{ code = "W999", reason = "…" }, { code = "R401", reason = "…" }]',
+    rest='outputs = ["head"]\nvariables.unused = 1\n'
+    'ignore = [{ code = "W999", reason = "…" }, { code = "R401", reason = "…" }]',
 )
 
 

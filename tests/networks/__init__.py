@@ -55,8 +55,11 @@ def write(choice: Choice, wishes: Wishes) -> Drawn | None:
     data = writer.write()
     if data is None:
         return None
-    variables = Finisher(writer, data).finish()
-    return Drawn(to_toml(data, choice), writer.training, choice.of([1, 2, 3]), variables)
+    finisher = Finisher(writer, data)
+    variables = finisher.finish()
+    drawn = Drawn(to_toml(data, choice), writer.training, choice.of([1, 2, 3]), variables)
+    mixed = finisher.mixed(variables) if writer.rare(8) else None
+    return drawn._replace(text=to_toml(mixed, choice)) if mixed else drawn
 
 
 @st.composite

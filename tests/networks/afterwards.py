@@ -3,6 +3,7 @@
 It comes last, so that the rest of a seed's network stays as it is when there is more to decide here.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +30,21 @@ class Finisher:
         if self.writer.rare(10):
             self.data["ignore"] = [self._ignored() for _ in range(self.choice.integer(1, 3))]
         return self._other_values() if self.writer.rare(15) else ()
+
+    def mixed(self, variables: Values) -> dict[str, Any] | None:
+        """The data with its layers in any order, some before what they read; None where they come to be no network."""
+        entries, names = self.data["layers"], Counter[str]()
+        taken = {*self.data["inputs"], *(entry["name"] for entry in entries if "name" in entry)}
+        before = next(iter(self.data["inputs"]))
+        found: list[Entry] = []
+        for entry in entries:
+            name = entry.get("name") or _next_name(entry["type"], names, taken)
+            reads = {} if "input" in entry or "inputs" in entry else {"input": before}
+            found.append({"name": name, **entry, **reads})
+            before = name
+        found = [found.pop(self.choice.integer(0, len(found) - 1)) for _ in entries]
+        data = {"outputs": [before], **self.data, "layers": found}
+        return data if load(data, self.writer.training, dict(variables)) else None
 
     def _entries(self) -> Iterator[Entry]:
         for part in (self.data, *self.data.get("blocks", {}).values()):
@@ -69,3 +85,13 @@ class Finisher:
         if isinstance(value, bool):
             return not value
         return self.choice.integer(1, 4) if isinstance(value, int) else self.choice.of([1.5, 0.5, 2.0])
+
+
+def _next_name(type_name: str, counts: Counter[str], taken: set[str]) -> str:
+    """The name that archcalc gives the next entry of a type without one."""
+    while True:
+        counts[type_name] += 1
+        name = type_name if counts[type_name] == 1 else f"{type_name}_{counts[type_name]}"
+        if name not in taken:
+            taken.add(name)
+            return name
