@@ -24,9 +24,19 @@ def check_in_place(analysed: AnalysedGraph) -> list[Problem]:
 
 
 def memory_of(facts: LayerFacts) -> tuple[Any, ...]:
-    """What decides about layers in place, of what a layer says."""
+    """What decides about layers in place, of what a layer says: all but sizes and how results lie."""
     return tuple(
-        [(step.reads, step.keeps, step.is_view, step.in_place, step.of_many, bool(step.unclear)) for step in steps]
+        [
+            (
+                step.reads,
+                step.kept([True] * len(step.reads)),
+                step.is_view,
+                step.in_place,
+                step.of_many,
+                bool(step.unclear),
+            )
+            for step in steps
+        ]
         for steps in (facts.inference_steps, facts.training_steps)
     )
 
@@ -36,10 +46,11 @@ class _Follower:
 
     def __init__(self, analysed: AnalysedGraph, training: bool) -> None:
         self.analysed, self.graph, self.training = analysed, analysed.graph, training
-        self.flow = follow_gradients(analysed) if training else GradientFlow(*[frozenset[int]()] * 4)
+        self.flow = follow_gradients(analysed) if training else GradientFlow()
         self.edges = [*range(len(self.graph.inputs))]  # the memory of each edge
         self.sharing = {memory: [edge] for edge, memory in enumerate(self.edges)}  # the edges of each memory
         self.count = len(self.edges)  # of memories
+        self.locks: list[str | None] = [None] * self.count  # by edge, the layer whose several views it is one of
         self.kept: dict[int, str] = {}  # by memory, a layer whose backward pass needs it
         self.last_reads = {edge: position for position, node in enumerate(self.graph.nodes) for edge in node.sources}
 
@@ -47,17 +58,15 @@ class _Follower:
         """The problems, in the order of the layers."""
         for position, (node, facts) in enumerate(self.analysed.known()):
             steps = facts.training_steps if self.training else facts.inference_steps
-            memories = self._memories(node, steps)
+            memories, locks = self._memories(node, steps), self._locks(position, steps)
+            self.locks.append(locks[-1])
             for number, step in enumerate(steps, start=len(node.sources)):
                 if step.in_place:
-                    yield from self._overwritten(position, memories[number])
+                    yield from self._overwritten(position, memories[number], locks[number])
             self.edges.append(memories[-1])
             self.sharing.setdefault(memories[-1], []).append(self.analysed.edge(position))
             if self.analysed.edge(position) in self.flow.edges:
                 self._keep(position, steps, memories)
-            elif self.analysed.edge(position) in self.flow.recorded:
-                made = enumerate(steps, start=len(node.sources))
-                self.kept.update({memories[number]: node.name for number, step in made if step.of_many})
 
     def _memories(self, node: Node, steps: tuple[Step, ...]) -> list[int]:
         """The memory of each input and of the result of each step."""
@@ -68,7 +77,18 @@ class _Follower:
             memories.append(memories[first] if isinstance(first, int) else self.count)
         return memories
 
-    def _overwritten(self, position: int, memory: int) -> Iterator[Problem]:
+    def _locks(self, position: int, steps: tuple[Step, ...]) -> list[str | None]:
+        """Of each input and result, the layer that made it as one of several views, or what it is a view of."""
+        node = self.graph.nodes[position]
+        makes_many = self.analysed.edge(position) in self.flow.recorded  # or else autograd does not mind
+        found = [self.locks[source] for source in node.sources]
+        for step in steps:
+            first = step.reads[0] if step.is_view or step.in_place else None
+            inherited = found[first] if isinstance(first, int) else None
+            found.append(node.name if step.of_many and makes_many else inherited)
+        return found
+
+    def _overwritten(self, position: int, memory: int, lock: str | None) -> Iterator[Problem]:
         node = self.graph.nodes[position]
         path, remedy = (*node.path, "inplace"), "leave inplace out"
         message = f"layer {quoted(node.name)} works in place on a value that"
@@ -81,6 +101,9 @@ class _Follower:
                 yield Problem(f"{message} layer {name} reads later", path, reason, remedy)
         if memory in [self.edges[source] for source in node.sources[1:]]:
             yield Problem(f"{message} it reads as another input, too", path, help=remedy)
+        if lock:
+            reason = "PyTorch refuses to train the network"
+            yield Problem(f"{message} is one of several views that {quoted(lock)} makes together", path, reason, remedy)
         if memory in self.kept:
             reason = "PyTorch refuses to train the network"
             yield Problem(f"{message} the backward pass of {quoted(self.kept[memory])} needs", path, reason, remedy)
@@ -94,7 +117,7 @@ class _Follower:
             needs.append(any(wanted))
             if not needs[-1]:
                 continue
-            kept = [number if place == RESULT else place for place in step.kept(wanted)] + [number] * step.of_many
+            kept = [number if place == RESULT else place for place in step.kept(wanted)]
             if step.unclear and any(self._is_trained(read, position) for read in step.reads if isinstance(read, str)):
                 kept += [read for read in step.reads if isinstance(read, int)]  # whatever the kernel
             self.kept.update({memories[place]: node.name for place in kept})

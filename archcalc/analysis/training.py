@@ -29,10 +29,10 @@ class GradientFlow(NamedTuple):
     weights belong. `recorded`: the edges of which autograd keeps a record, though no output may depend on them.
     """
 
-    edges: frozenset[int]
-    nodes: frozenset[int]
-    owners: frozenset[int]
-    recorded: frozenset[int]
+    edges: frozenset[int] = frozenset()
+    nodes: frozenset[int] = frozenset()
+    owners: frozenset[int] = frozenset()
+    recorded: frozenset[int] = frozenset()
 
 
 def follow_gradients(analysed: AnalysedGraph) -> GradientFlow:

@@ -256,16 +256,30 @@ def test_behind_every_layer(example: Example) -> None:
     )
 
 
-def test_views_that_were_made_together_are_not_overwritten_though_no_output_needs_them() -> None:
-    layers = (
-        f'name = "input", {CONV}',
-        'name = "part", type = "chunk", chunks = 1, index = 0',
-        'name = "act", type = "relu", inplace = true',
-        'name = "end", type = "tanh", input = "x"',
-    )
+CHUNK = 'name = "part", type = "chunk", chunks = 2, index = 0'
+
+
+@pytest.mark.parametrize("end", ['name = "end", type = "tanh", input = "x"', 'name = "end", type = "tanh"'])
+@pytest.mark.parametrize("between", [(), ('type = "flatten", start_dim = 1',)])
+def test_views_that_were_made_together_are_not_overwritten(between: tuple[str, ...], end: str) -> None:
+    """Nor views of them, whether an output needs them or not."""
+    layers = (f'name = "input", {CONV}', CHUNK, *between, 'name = "act", type = "relu", inplace = true', end)
     ((message, reason),) = problems(*layers)
-    assert message == 'layer "act" works in place on a value that the backward pass of "part" needs'
+    assert message == 'layer "act" works in place on a value that is one of several views that "part" makes together'
     assert reason == "PyTorch refuses to train the network"
-    convolved = nn.Conv2d(6, 6, 3)(torch.rand(2, 6, 8, 8))
+    part = nn.Conv2d(6, 6, 3)(torch.rand(2, 6, 8, 8)).chunk(2, 1)[0]
     with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
-        nn.functional.relu(convolved.chunk(1, 1)[0], inplace=True)
+        nn.functional.relu(part.flatten(2) if between else part, inplace=True)
+
+
+@pytest.mark.parametrize("outputs", ['["act"]', '["act", "sum"]'])
+def test_what_several_views_are_of_may_be_overwritten(outputs: str) -> None:
+    layers = (
+        *(f'name = "input", {CONV}', CHUNK, 'name = "sum", type = "add", inputs = ["part", "part"]'),
+        'name = "act", type = "relu", inplace = true, input = "input"',
+    )
+    assert problems(*layers, more=f"outputs = {outputs}") == []
+    convolved = nn.Conv2d(6, 6, 3)(torch.rand(2, 6, 8, 8))
+    part = convolved.chunk(2, 1)[0]
+    total = (part + part).sum()
+    (nn.functional.relu(convolved, inplace=True).sum() + total).backward()
