@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import archcalc
+from archcalc.pytorch import modules
 from archcalc.pytorch.build import build
 from archcalc.pytorch.device import random_inputs
 
@@ -32,3 +34,10 @@ def test_a_connection_table_is_on_the_device_before_a_call() -> None:
         built(*values)
     assert {"index_select", "index_add"} <= seen.names
     assert not {"index", "lift_fresh", "_to_copy", "copy_"} & seen.names
+
+
+def test_an_adjacency_has_a_row_and_a_column_for_every_node() -> None:
+    convolution = modules.GcnConv(4, 2)
+    assert convolution(torch.rand(2, 3, 4), torch.rand(3, 3)).shape == (2, 3, 2)
+    with pytest.raises(ValueError, match="the adjacency is not nodes × nodes"):
+        convolution(torch.rand(2, 3, 4), torch.rand(5, 3))

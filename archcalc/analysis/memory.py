@@ -141,7 +141,7 @@ def check_options(dtype: str | None, training: bool, optimizer: str | None) -> N
     if optimizer is not None and optimizer not in OPTIMIZERS:
         raise UsageError(f"no optimizer is called {quoted(optimizer)}; {did_you_mean(optimizer, OPTIMIZERS)}")
     if optimizer is not None and not training:
-        raise UsageError("an optimizer works in training alone: ask for training, or leave it out")
+        raise UsageError("an optimizer works in training alone: add --training (training=True), or leave it out")
     if training and dtype == "int8":
         raise UsageError("int8 is for inference: training needs gradients, which are floating-point")
 

@@ -88,6 +88,7 @@ class _Search:
     def __init__(self, network: ResizedNetwork) -> None:
         self.network = network
         self.count = len(network.graph.nodes)
+        self.runs = MAX_STEPS // max(self.count, 1)  # through all layers, one size each
 
     def works(self, size: int) -> bool:
         """Whether every layer fits at one size."""
@@ -127,30 +128,30 @@ class _Search:
 
     def _run(self, state: State, even: bool) -> list[State]:
         """What some sizes come to: all layers behind them, nothing if one does not fit, or parts where it depends."""
-        edges, same, alike = [*state.edges], state.same_weights, state.same_memory
+        edges, same_weights, same_memory = [*state.edges], state.same_weights, state.same_memory
         known: dict[Any, LayerFacts | None] = {}  # networks are made of layers that are alike
         for position in range(state.position, self.count):
             try:
                 facts = self.network.facts(position, edges, known)
                 if facts is None or (even and self.network.drops(position, facts)):
                     return []
-                same = same and self.network.keeps_weights(position, facts)
+                same_weights = same_weights and self.network.keeps_weights(position, facts)
                 # Asked of every layer, so that what depends on the size parts the sizes.
-                alike = self.network.keeps_memory(position, facts) and alike
+                same_memory = self.network.keeps_memory(position, facts) and same_memory
                 edges.append(facts.output)
             except SplitError as split:
                 left = self.network.still_read(edges, position)
-                return State(state.sizes, left, position, same, alike).parted(split)
-        if not alike and self.network.overwrites(state.sizes.start):
+                return State(state.sizes, left, position, same_weights, same_memory).parted(split)
+        if not same_memory and self.network.overwrites(state.sizes.start):
             return []
-        return [State(state.sizes, (), self.count, same)]
+        return [State(state.sizes, (), self.count, same_weights)]
 
     def set_of(self, states: list[State] | None, question: Callable[[int], bool], progress: Progress) -> SizeSet:
         """The set, as it is proven, or else as it is found by trying."""
         found = None if states is None else union([state.sizes for state in states], MAX_SIZES)
         if found is not None and all((size in found) == question(size) for size in self._asked(found)):
             return found
-        tried = min(max(TRIED, 2 * self.network.size), MOST_TRIED, MAX_STEPS // max(self.count, 1))
+        tried = min(max(TRIED, 2 * self.network.size), MOST_TRIED, self.runs)
         sizes = [size for size in range(1, tried + 1) if _shown(size, tried, question, progress)]
         own = [self.network.size] if self.network.size > tried and question(self.network.size) else []
         return listed_sizes([*sizes, *own], tried)
@@ -158,7 +159,7 @@ class _Search:
     def _asked(self, found: SizeSet) -> list[int]:
         """The sizes at which what is proven is compared with what layers say: the network's own, and some more."""
         own, sizes = self.network.size, found.around(self.network.size)
-        return sorted(sizes, key=lambda size: abs(size - own))[: max(1, MAX_STEPS // max(self.count, 1))]
+        return sorted(sizes, key=lambda size: abs(size - own))[: max(1, self.runs)]
 
 
 def _shown(size: int, tried: int, question: Callable[[int], bool], progress: Progress) -> bool:

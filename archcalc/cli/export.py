@@ -26,7 +26,7 @@ def command(spec: str, form: str | None, output: str | None, force: bool, **netw
     """Write SPEC as the source text of a PyTorch module, or as an ONNX graph with random weights.
 
     The source needs nothing but PyTorch: blocks are classes, and weights have the names that archcalc.build gives them.
-    ONNX is made by PyTorch's own exporter; it needs pip install 'archcalc[onnx]'.
+    ONNX is made by PyTorch's own exporter, of networks of at most 5,000 layers; it needs pip install 'archcalc[onnx]'.
     """
     if output is not None:
         check_writable(output, force)

@@ -105,8 +105,8 @@ def _answer(
     if found is None:
         smallest = "one sample" if least == 1 else f"batch {least}, the smallest that PyTorch runs,"
         lines = [f"not even {smallest} fits into {size}: its peak is {next_peak}"]
-        if limit < 2**20:
-            lines.append("an amount without a unit is in bytes; write 8GiB or 8GB for more")
+        if limit < 2**10:
+            lines.append(f"that is {limit:,} bytes; a larger amount has a unit, such as 8GiB or 8GB")
     elif isinstance(largest, AtMost):
         lines = [
             f"at most batch {largest.value:,} fits into {size}: its peak is {_bytes(found)}",

@@ -21,7 +21,7 @@ def command(spec: str, format_name: str, **network: Any) -> None:
 
     Below the smallest useful size, some convolution sees nothing new: what it reads sees the whole input already, even
     along the path that widens the receptive field least. Above the largest, no unit sees the whole input before a layer
-    that reads the whole map. Axes of one size change together.
+    that reads the whole map; both are left out above 20,000 layers. Axes of one size change together.
     """
     loaded = archcalc.load(spec, **network)
     with progress_bar("input sizes") as progress:

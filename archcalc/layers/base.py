@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from msgspec import NODEFAULT, Meta, Struct, structs
 
-from archcalc.arithmetic import POINT, Window, product
+from archcalc.arithmetic import POINT, Window, greatest_common_divisor, product
 from archcalc.numbers.bounds import Unknown
 
 Shape = tuple[Any, ...]  # sizes without the batch; ints, or any number that a formula can run on
@@ -411,12 +411,14 @@ def axis_misfit(field: str, value: Any, dimensions: int) -> Iterator[Misfit]:
         yield Misfit(f"{field} has {len(value)} {values} for {dimensions} {axes}", field, help=remedy)
 
 
-def divides(field: str, divisor: int, number: int, what: str) -> Iterator[Misfit]:
-    """`divisor` must divide `number`."""
+def divides(field: str, divisor: int, number: int, what: str, other: int = 0) -> Iterator[Misfit]:
+    """`divisor` must divide `number`, and something else sees to it that it divides `other`."""
     if number % divisor:
-        fitting = [d for d in range(1, min(number, 4096) + 1) if number % d == 0] if isinstance(number, int) else []
+        common = greatest_common_divisor(number, other) if isinstance(number, int) and isinstance(other, int) else 0
+        fitting = [d for d in range(1, min(common, 4096) + 1) if common % d == 0]
         nearest = sorted(fitting, key=lambda d: abs(d - divisor))[:3]
-        remedy = f"{field} that divide {number}: {', '.join(map(str, sorted(nearest)))}" if nearest else None
+        both = f"{number} and {other}" if other not in (0, number) else f"{number}"
+        remedy = f"{field} that divide {both}: {', '.join(map(str, sorted(nearest)))}" if nearest else None
         yield Misfit(f"{field} {divisor} does not divide the {number} {what}", field, help=remedy)
 
 

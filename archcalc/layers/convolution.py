@@ -58,8 +58,8 @@ class Convolution(SlidingLayer):
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         channels, *_ = inputs[0].shape
-        yield from divides("groups", self.groups, channels, "input channels")
-        yield from divides("groups", self.groups, self.out_channels, "out_channels")
+        yield from divides("groups", self.groups, channels, "input channels", self.out_channels)
+        yield from divides("groups", self.groups, self.out_channels, "out_channels", channels)
         if self.connections is not None:
             yield from table_misfits(self.connections, self.out_channels, channels, self.groups)
         yield from super().check(inputs)

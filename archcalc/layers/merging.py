@@ -118,10 +118,11 @@ def joined(operator: str, inputs: Tensors) -> str:
 
 def pairwise(inputs: Tensors, step: Step) -> Steps:
     """The first two inputs, then each further one with the result so far."""
-    last, steps, shape = 0, [], inputs[0].shape
+    last, steps, shape, dtype = 0, [], inputs[0].shape, inputs[0].dtype
     for number in range(1, len(inputs)):
         shape = _together([shape, inputs[number].shape])
-        steps.append(structs.replace(step, reads=(last, number), gives=Piece(shape)))
+        dtype = promoted({dtype, inputs[number].dtype})
+        steps.append(structs.replace(step, reads=(last, number), gives=Piece(shape, dtype)))
         last = len(inputs) + number - 1
     return tuple(steps)
 

@@ -116,6 +116,9 @@ class CeilPooling(Pooling):
         too_large = [*self._padding_misfits(sizes)]
         yield from too_large or super().check_fit(sizes)
 
+    def takes_padding(self, padding: int, window: Window) -> bool:
+        return bool(2 * padding <= window.kernel)
+
     def _padding_misfits(self, sizes: Shape) -> Iterator[Misfit]:
         if self.geometry()["padding"] == "same":
             return  # never more than half of the effective size

@@ -89,8 +89,14 @@ class SlidingLayer(Layer):
         largest = (size + window.padding - 1) // window.dilation + 1
         smallest_padding = -(-(window.effective - size) // 2)
         remedies = [f"kernel_size ≤ {largest}"] if largest >= 1 else []
-        remedies.append(f"padding ≥ {smallest_padding}")
-        return Misfit(message, "kernel_size", f"{formula!r}", f"use {', or '.join(remedies)}")
+        if self.takes_padding(smallest_padding, window):
+            remedies.append(f"padding ≥ {smallest_padding}")
+        remedy = f"use {', or '.join(remedies)}" if remedies else "use a larger input, or fewer layers that shrink it"
+        return Misfit(message, "kernel_size", f"{formula!r}", remedy)
+
+    def takes_padding(self, padding: int, window: Window) -> bool:  # one of a pooling may be too much
+        """Whether PyTorch takes so much padding at an end."""
+        return True
 
     def traced_count(self, window: Window, size: int) -> Traced:
         """The number of windows along one axis, with its derivation."""

@@ -318,7 +318,7 @@ class GcnConv(nn.Module):
     def forward(self, features: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:
         """ÂXW + b, the features multiplied by the weights first."""
         if adjacency.shape[-2:] != (features.shape[-2],) * 2:
-            raise ValueError(f"an adjacency of {features.shape[-2]} nodes cannot be {(*adjacency.shape[-2:],)}")
+            raise ValueError("the adjacency is not nodes × nodes")
         found = aggregate(adjacency, functional.linear(features, self.weight))
         return found if self.bias is None else found + self.bias
 

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from archcalc.errors import Path, Problem, UsageError
 from archcalc.quantities import QUANTITIES, Bound, whole_amount
-from archcalc.spec.problems import convert, shown
+from archcalc.spec.problems import convert, convert_rest, shown
 
 # A number, or one with a unit: "25.6M".
 Amount = Annotated[float, Meta(ge=0)] | Annotated[str, Meta(description='text with a unit, such as "25.6M"')]
@@ -56,10 +56,11 @@ def read_budget(data: Mapping[str, Any], problems: list[Problem]) -> tuple[Limit
 
 def _limits(bound: Bound, data: dict[str, Any], problems: list[Problem]) -> list[Limit]:
     path: Path = ("budget", bound)
-    if convert(data, Limits, path, problems) is None:
-        return []
+    right = convert(data, Limits, path, problems) or convert_rest(data, Limits)
     limits = []
     for name, value in data.items():
+        if getattr(right, name, None) is None:
+            continue  # it is wrong, and that has been said
         try:
             amount = whole_amount(_digits(value), QUANTITIES[name].unit, bound)
         except UsageError as error:

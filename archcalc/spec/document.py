@@ -170,7 +170,7 @@ def _unreadable(source: str, message: str, remedy: str | None = None) -> SpecErr
     return SpecError([Diagnostic(message, Place(source), help=remedy)])
 
 
-# What to do, by how Python's message begins.
+# What to do, by how Python's message begins: the first that fits.
 _TOML_REMEDIES = {
     "Unclosed array": "is a comma missing at the end of the line before, or a bracket?",
     "Unclosed inline table": "is a comma missing? { } must stay on one line",
@@ -186,7 +186,12 @@ _TOML_REMEDIES = {
     "Invalid statement": "write key = value, [table] or [[layers]]",
     "Unescaped": r"write \\ for a backslash, or the text in single quotes",
     "Unterminated string": "is a double quote missing?",
-    "Illegal character": "is a quote missing? Text stays on its line",
+    "Illegal character '\\n'": "is a quote missing? Text stays on its line",
+    "Illegal character": "write it as an escape, such as \\u0007, in double quotes",
+    "Found invalid character '\\n'": "is a quote missing? Text stays on its line",
+    "Found invalid character": "write it as an escape, such as \\u0007, in double quotes",
+    "Escaped character": "use the number of a letter, or the letter itself",
+    "Invalid hex value": r"four hexadecimal digits follow \u, eight \U",
     "Expected": "is a quote missing?",
     "Invalid date": "text stands in double quotes",
 }

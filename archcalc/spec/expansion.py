@@ -4,7 +4,7 @@ Names in a block are local: they get the instance's name and a full stop in fron
 still the name of what it comes from; `archcalc.graph` finds it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -59,22 +59,37 @@ def expand(document: Document, settings: Variables, inputs: Mapping[str, list[An
     """
     unfit: list[Problem] = []
     data = fitting(document.data, unfit)
-    _check_place_of_layers(document, data)
+    if misplaced := [*_misplaced(data)]:
+        raise document.error([*unfit, *misplaced])  # what else is wrong would be a consequence of that
     given = fitting({"variables": dict(settings), "inputs": dict(inputs)}, unfit)
     problems: list[Problem] = []
     spec = convert(data, Spec, (), problems) or convert_rest(data, Spec)
     return _Expander(document, spec, unfit + problems, training).run(given["variables"], given["inputs"])
 
 
-def _check_place_of_layers(document: Document, data: dict[str, Any]) -> None:
-    """What follows a table's header belongs to that table, also where the whole spec was meant."""
-    for table in ("inputs", "variables", "budget"):
-        found = data.get(table)
-        entries = found.get("layers") if isinstance(found, dict) else None
-        if "layers" not in data and isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
-            message = f"layers is missing: below the header [{table}] it is a key of that table"
-            remedy = f"write layers = … above [{table}], or [[layers]] before each entry"
-            raise document.error([Problem(message, (table, "layers"), help=remedy)])
+def _misplaced(data: dict[str, Any]) -> Iterator[Problem]:
+    """What follows a table's header belongs to that table, also where the whole spec was meant, or the next layer."""
+    inputs, budget = data.get("inputs"), data.get("budget")
+    tables: dict[tuple[str, ...], Any] = {
+        ("inputs",): inputs,
+        ("variables",): data.get("variables"),
+        ("budget",): budget,
+    }
+    for name, parts in (("inputs", inputs), ("budget", budget)):
+        tables |= {(name, key): part for key, part in parts.items()} if isinstance(parts, dict) else {}
+    for path, table in tables.items() if "layers" not in data else ():
+        if isinstance(table, dict) and _are_entries(table.get("layers")):
+            header = f"[{'.'.join(path)}]"
+            message = f"layers is missing: below the header {header} it is a key of that table"
+            remedy = f"write layers = … above {header}, or [[layers]] before each entry"
+            yield Problem(message, (*path, "layers"), help=remedy)
+    if "layers" not in data and isinstance(data.get("type"), str):
+        message = "layers is missing: the keys of a layer stand outside of any"
+        yield Problem(message, ("type",), help="write [[layers]] above them")
+
+
+def _are_entries(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
 
 
 class _Expander:

@@ -141,7 +141,7 @@ def _parse(text: str) -> ast.expr:
     if _is_name(text):
         return ast.Name(text, ast.Load())
     if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters", _HELP)
+        raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters", "give parts of it to variables")
     try:
         # What Python only warns of, as `1if x else 2`, would be a warning about a file that nobody has.
         with warnings.catch_warnings():

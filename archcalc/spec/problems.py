@@ -34,7 +34,8 @@ def convert_rest(data: dict[str, Any], struct: type[S]) -> S:
     """What is right about data with problems, so that the search for more goes on; the rest is left empty."""
     fields = _fields(struct)
     right = {name: data[name] for name in fields if name in data and is_right(data[name], fields[name].type)}
-    right |= {name: _tables(data[name]) for name in ("layers",) if name in fields and isinstance(data.get(name), list)}
+    if "layers" in fields and isinstance(data.get("layers"), list):
+        right["layers"] = _tables(data["layers"])
     empty = {"name": str, "type": str, "inputs": dict, "layers": list}
     missing = {name: empty[name]() for name, field in fields.items() if field.required and name not in right}
     return struct(**right, **missing)

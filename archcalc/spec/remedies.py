@@ -31,9 +31,12 @@ def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> 
     """What to do about a key that does not exist; `present` are the keys beside it."""
     likely = meant_keys(key, known)
     if len(likely) == 1:
-        return f"leave it out: {likely[0]} is there already" if likely[0] in present else meant(likely)
+        small = not isinstance(present.get(key), dict | list)  # or else there may be much in it
+        return f"leave it out: {likely[0]} is there already" if small and likely[0] in present else meant(likely)
     if advice := other_names().key_advice.get(plainly(key)):
         return advice
+    if "inputs" in known and "variables" in known and is_right(present.get(key), list[Positive]):
+        return f"if it is an input, write inputs.{key} = {present[key]}"
     free = sorted(set(known) - {*present})
     if close := [name for name in likely if name in free] or closest(key, free):
         return meant(close)
@@ -206,6 +209,8 @@ def unknown_variable_remedy(
     """What to do about a word in an expression that is no variable; `declared` are the spec's as they are written."""
     if word in declared and word not in variables:
         return _order_remedy(name, word, declared)
+    if name == "repeat" and word == "index":
+        return "write how many copies there are; index is the number of one"
     if word == "index":
         return "index numbers the copies of an entry: add repeat = … to it; a block is told it as a parameter"
     bare = text.strip() == word

@@ -62,8 +62,10 @@ class TemplateReader:
         """The name of a variable or a parameter must be a word that means nothing else in expressions."""
         reserved = {"training", "index", "not", "and", "or", "if", "else", "in", "is", *FUNCTIONS, *WORDS, *TRUTHS}
         if not name.isidentifier() or name in reserved or name in ("True", "False", "None"):
+            taken = name in reserved or name in ("True", "False", "None")
             message = f"{quoted(name)} cannot be the name of a {what}"
-            self.problems.append(Problem(message, path, help="use letters, digits and _, and no word of expressions"))
+            remedy = "use another: this one means something in expressions" if taken else "use letters, digits and _"
+            self.problems.append(Problem(message, path, help=remedy))
 
     def block(self, name: str, data: Any) -> BlockTemplate | None:
         """A block; None if it cannot be used."""

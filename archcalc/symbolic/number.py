@@ -26,7 +26,7 @@ MAX_SIZE = 150  # signs of an expression that is carried on; a larger one gets a
 MAX_INLINE = 10  # signs of a definition without floors that is written in place of its name
 MAX_POWER = 256
 CHOICES = (sympy.Max, sympy.Min)
-MAX_CHOICES = 4  # sides of maxima and minima in an expression that is carried on
+MAX_CHOICES = 8  # sides of maxima and minima in an expression that is carried on
 
 
 class Algebra:
@@ -158,7 +158,9 @@ class Algebra:
 
     def _without(self, expression: Any, *functions: Any) -> Any:
         """The expression with names in the place of these functions."""
-        parts = sorted(expression.atoms(*functions), key=default_sort_key)
+        atoms = expression.atoms(*functions)
+        inner = {part for atom in atoms for part in atom.atoms(*functions) - {atom}}
+        parts = sorted(atoms - inner, key=default_sort_key)
         return expression.xreplace({part: self._name(part, "n", False) for part in parts})
 
     def ceil_divide(self, dividend: Any, divisor: Any) -> Any:

@@ -30,7 +30,8 @@ def place(
 ) -> Placed:
     """Put symbols in the place of variables by name, and of sizes that are words.
 
-    A size that bears the name of a variable is that variable. Raises UsageError for what cannot be a symbol.
+    A size that bears the name of a variable is that variable, and must be as large. Raises UsageError for what cannot
+    be a symbol.
     """
     numeric = {name: [*shape] for name, shape in inputs.items() if not any(map(_is_word, shape))}
     graph = connect(document, expand(document, variables, numeric, training))
@@ -100,4 +101,9 @@ def _sizes(name: str, shape: Sequence[int | str], graph: Graph, known: Mapping[s
             if not word.isidentifier():
                 raise UsageError(f"{quoted(word)} cannot be the name of a size; use letters, as in 3xHxW")
             found[word] = _variable(word, graph) if word in _variables(graph) else size
+            if found[word] != size:
+                message = (
+                    f"{quoted(word)} is a variable of the spec and {found[word]}, but input {quoted(name)} has {size}"
+                )
+                raise UsageError(f"{message} there; use another letter for the size")
     return found

@@ -287,6 +287,14 @@ def test_a_condition_that_says_nothing_is_none(tmp_path: Any) -> None:
     assert archcalc.formula(str(path), ["depth"]).conditions == ()
 
 
+def test_a_letter_for_a_size_is_no_variable_of_another_value() -> None:
+    with pytest.raises(
+        archcalc.UsageError, match='"C" is a variable of the spec and 64, but input "image" has 56 there'
+    ):
+        archcalc.formula("stacked_3x3", inputs={"image": [64, "C", "W"]})
+    assert archcalc.formula("stacked_3x3", inputs={"image": ["C", "H", "W"]}).values
+
+
 STRANGERS = {
     # Each variable squares the one above, all of them 1.
     "powers": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "v{n - 1} * v{n - 1}"' for n in range(1, 60)]),

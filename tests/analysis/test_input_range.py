@@ -223,3 +223,13 @@ def test_a_size_at_which_a_layer_in_place_overwrites_what_is_needed_does_not_wor
     assert [size for size in range(1, 9) if size in sizes.works] == [4, 6, 8]
     with pytest.raises(archcalc.SpecError, match="works in place on a value that it reads as another input"):
         archcalc.Network(resized(network.graph, [*sizes.axes], {8: 2}))
+
+
+def test_fields_of_very_many_layers_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archcalc.analysis.input_range.MOST_LAYERS", 2)
+    text = (
+        'name = "x"\ninputs.x = [1, 9]\nlayers = [{ type = "conv1d", out_channels = 1, kernel_size = 3, repeat = 3 }]'
+    )
+    found = only_range(archcalc.loads(text))
+    assert (found.works.smallest, found.covered) == (7, None)
+    assert found.unknown == "fields are compared at several sizes in networks of at most 2 layers"

@@ -197,7 +197,10 @@ def test_nothing_fits_is_exit_code_1() -> None:
     [
         (["--dtype", "float31"], "'float31' is not one of"),
         (["--training", "--optimizer", "lion"], "'lion' is not one of"),
-        (["--optimizer", "adam"], "an optimizer works in training alone: ask for training, or leave it out"),
+        (
+            ["--optimizer", "adam"],
+            "an optimizer works in training alone: add --training (training=True), or leave it out",
+        ),
         (["--training", "--dtype", "int8"], "int8 is for inference"),
         (["--fits", "8XB"], '"8XB" has the unit "XB"; known here: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB'),
         (["--fits", "-3"], '"-3" is no amount; write it as 120MiB'),

@@ -173,3 +173,37 @@ def test_what_is_remembered_of_a_text_stays_as_it_was(name: str) -> None:
 def test_a_long_text_is_not_remembered() -> None:
     text = f'name = "{"x" * MAX_REMEMBERED}"'
     assert parse(text).data is not parse(text).data
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("a = [1, 2\nb = 3", "is a comma missing"),
+        ("a = { b = 1 c = 2 }", "is a comma missing?"),
+        ("a = yes", "a value is a number"),
+        ("a = 1\na = 2", "is the key there twice?"),
+        ("a = { b = 1, b = 2 }", "keep one of the two"),
+        ("[a]\n[a]", "is the table there twice?"),
+        ("a = { b = 1 }\na.c = 2", "write it inside of the { }"),
+        ("a b = 1", "write key = value"),
+        ("a = 1 b = 2", "one key = value on each line"),
+        ("[a b]", "stands alone on its line"),
+        ("=", "write key = value"),
+        ('a = "x\ny"', "is a quote missing?"),
+        ("a = 'x\ny'", "is a quote missing?"),
+        ('a = "x', "is a double quote missing?"),
+        ("a = 'x", "is a quote missing?"),
+        ('a = "\\x"', "write \\\\ for a backslash"),
+        ('a = "\\u12"', "hexadecimal digits follow"),
+        ('a = "\\ud800"', "the letter itself"),
+        ('a = "\x01"', "as an escape"),
+        ("a = '\x01'", "as an escape"),
+        ("a = 2020-02-31", "text stands in double quotes"),
+    ],
+)
+def test_what_is_not_toml_has_a_remedy(text: str, remedy: str) -> None:
+    with pytest.raises(SpecError) as error:
+        parse(text)
+    (problem,) = error.value.diagnostics
+    assert problem.message.startswith("not TOML: ")
+    assert remedy in (problem.help or ""), problem

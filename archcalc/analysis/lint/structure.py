@@ -102,6 +102,7 @@ def _find_unproductive(network: AnalysedGraph) -> Iterator[Finding]:
         do = "with a kernel larger than 1 sees" if len(found) == 1 else "with kernels larger than 1 see"
         message = f"{counted(len(found), 'convolution')} {do} nothing new"
         reason = f"what {quoted(first.name)} reads sees {_sizes(field)} already, more than {size_text(field.shape)}"
+        reason += "; at the border units see less"
         remedy = f"use an input of {_sizes(last)} or more, or fewer layers"
         yield Finding(tuple(node.name for node, _ in found), message, first.path, reason, remedy)
 

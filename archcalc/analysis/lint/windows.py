@@ -17,6 +17,8 @@ from archcalc.layers.base import AXIS_NAMES, Read, size_text
 from archcalc.layers.sliding import trace_window
 from archcalc.tracing import Traced
 
+MOST_READS = 100_000  # of positions that are looked at one by one
+
 
 class Sliding(NamedTuple):
     """A layer's window along those of its axes that are all alike."""
@@ -99,9 +101,29 @@ def _exact_fits(sliding: Sliding) -> str:
         fits += " exactly; no symmetric padding does" if padding is None else f" exactly, and so does padding {padding}"
     else:
         fits += " exactly"
-    if "ceil_mode" in fields and not getattr(layer, "ceil_mode"):  # noqa: B009  # a fact of some layers only
+    if "ceil_mode" in fields and not getattr(layer, "ceil_mode") and _ceil_mode_reads_all(sliding):  # noqa: B009  # a fact of some layers only
         fits += f"; ceil_mode = true reads every {sliding.unit}"
     return fits
+
+
+def _ceil_mode_reads_all(sliding: Sliding) -> bool:
+    """Whether one more window would be there, and no position left at the end."""
+    layer, inputs = replace(sliding.step.node.layer, ceil_mode=True), sliding.step.inputs
+    axis, size = sliding.axes[0], sliding.size
+    window, units = layer.windows(inputs)[axis], layer.output_shape(inputs)[axis]
+    unread = sliding.window.unread(size, sliding.units)
+    if unread * window.kernel > MOST_READS:
+        return False
+    ends = range(size - unread, size)
+    return all(
+        any(_is_read(window, units, place - tap * window.dilation) for tap in range(window.kernel)) for place in ends
+    )
+
+
+def _is_read(window: Window, units: int, start: int) -> bool:
+    """Whether a window of some unit starts at a position."""
+    unit, left = divmod(start + window.before, window.stride)
+    return not left and 0 <= unit < units
 
 
 def _exact_padding(sliding: Sliding) -> int | None:
@@ -125,6 +147,8 @@ def _find_skipped(network: AnalysedGraph) -> Iterator[Finding]:
     """Windows are so far apart, or so sparse, that positions between them are never read."""
     for sliding in _windows(network):
         window = sliding.window
+        if sliding.units > 1 and not window.skipped and window.dilation > 1:
+            yield from _unread_at_the_ends(sliding)
         if sliding.units == 1 or not window.skipped:
             continue
         message = f"{window.skipped} of every {counted(window.stride, sliding.unit)}{sliding.where}"
@@ -136,6 +160,22 @@ def _find_skipped(network: AnalysedGraph) -> Iterator[Finding]:
             reason += f"; on all axes together {cell - read} of {cell}"
         node = sliding.step.node
         yield Finding((node.name,), message, _stride_path(node), reason, _denser(window))
+
+
+def _unread_at_the_ends(sliding: Sliding) -> Iterator[Finding]:
+    """Near an end of the input only some of the windows' taps come to lie in it."""
+    window, size, units = sliding.window, sliding.size, sliding.units
+    if units * window.kernel > MOST_READS or window.dropped(size, units):
+        return  # which is another finding
+    starts = range(-window.before, units * window.stride - window.before, window.stride)
+    read = {start + tap * window.dilation for start in starts for tap in range(window.kernel)}
+    if unread := [place for place in range(size) if place not in read]:
+        shown = ", ".join(map(str, unread[:4])) + (", …" if len(unread) > 4 else "")
+        verb = "is" if len(unread) == 1 else "are"
+        message = f"{counted(len(unread), sliding.unit)}{sliding.where} of {size} {verb} never read ({shown})"
+        reason = f"near the ends windows of dilation {window.dilation} reach over them"
+        node = sliding.step.node
+        yield Finding((node.name,), message, (*node.path, "dilation"), reason, "use dilation 1, or another padding")
 
 
 def _denser(window: Window) -> str:

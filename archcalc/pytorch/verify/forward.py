@@ -20,7 +20,7 @@ from archcalc.report.network import Network
 from archcalc.report.verification import Comparison, compare
 
 NO_SQUARES = "PyTorch's counter sees no squares of differences"
-_NO_KERNEL = re.compile(r"not implemented for '\w+'")
+_NO_KERNEL = re.compile(r"not implemented for '(Half|BFloat16)'")
 BATCH = 2  # of which a layer that mixes samples, or counts one only, would be found out
 
 
@@ -35,7 +35,7 @@ class Observed(NamedTuple):
 class Observation(NamedTuple):
     """What happened, by layer; `failure` is what PyTorch raised, and at which layer.
 
-    Not so where it has no kernel for a dtype on the device, which says nothing about the network: that is `missing`.
+    Not so where it has no kernel for halves on the device, which says nothing about the network: that is `missing`.
     """
 
     layers: dict[str, Observed]
@@ -45,7 +45,7 @@ class Observation(NamedTuple):
 
     def compare(self, question: str, layer: str, said: Any, found: Any, note: str = "") -> Comparison:
         """A row of the table; not covered, if the network did not run so far for lack of a kernel."""
-        if self.missing and (layer not in self.layers):
+        if self.missing and layer not in self.layers:
             return Comparison(question, layer, said, None, "not covered", self.missing)
         return compare(question, layer, said, found, note)
 
