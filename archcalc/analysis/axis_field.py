@@ -300,7 +300,7 @@ def _read_phased(field: AxisField, window: PhasedWindow) -> tuple[list[Span], in
     if turns * len(window.first) > MAX_PHASES:
         return TOO_FINE, 0
     ranges = [range(first, last + 1, window.step) for first, last in zip(window.first, window.last, strict=True)]
-    followed = turns * sum(map(len, ranges)) <= MAX_READS
+    followed = turns * sum(map(_length, ranges)) <= MAX_READS
     seen = [
         joined([field.span(turn * window.advance + unit) for unit in (taps if followed else _ends(taps, field.period))])
         for turn in range(turns)
@@ -310,7 +310,12 @@ def _read_phased(field: AxisField, window: PhasedWindow) -> tuple[list[Span], in
 
 
 def _ends(taps: range, period: int) -> Iterable[int]:
-    return taps if len(taps) < 2 * period else (*taps[:period], *taps[-period:])
+    return taps if _length(taps) < 2 * period else (*taps[:period], *taps[-period:])
+
+
+def _length(taps: range) -> int:
+    """How many there are; Python's own answer has to be a number of 63 bits."""
+    return max(0, (taps.stop - taps.start + taps.step - 1) // taps.step)
 
 
 # where branches meet

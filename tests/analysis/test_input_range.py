@@ -233,3 +233,15 @@ def test_fields_of_very_many_layers_are_not_compared(monkeypatch: pytest.MonkeyP
     found = only_range(archcalc.loads(text))
     assert (found.works.smallest, found.covered) == (7, None)
     assert found.unknown == "fields are compared at several sizes in networks of at most 2 layers"
+
+
+def test_paddings_beyond_any_number_of_the_machine() -> None:
+    text = """
+    name = "x"
+    inputs.x = [1, 8, 8]
+    layers = [
+      { type = "conv2d", out_channels = 1, kernel_size = 3, padding = 999999999999999999999999999999 },
+      { type = "adaptive_avg_pool2d", output_size = 7 },
+    ]
+    """
+    assert only_range(archcalc.loads(text)).works.smallest == 1
