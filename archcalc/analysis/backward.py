@@ -21,6 +21,7 @@ from archcalc.analysis.strides import (
     regrouped,
 )
 from archcalc.analysis.strides import gradient as gradient_strides
+from archcalc.layers.base import Step
 
 OUT_OF_ORDER = "PyTorch may copy its gradient, since devices differ in how gradients lie behind a permute"
 
@@ -62,7 +63,7 @@ class Backward:
         made = [*self._make_gradients(operation, given)]
         self.ledger.empty(operation.thing)
         self.ledger.release(given.thing)
-        for target, gradient in zip(operation.targets, made, strict=True):
+        for target, gradient in _in_order_of_delivery(operation.step, [*zip(operation.targets, made, strict=True)]):
             self._deliver(target, gradient)
         self.execution.note(operation.position, "backward")
 
@@ -124,6 +125,12 @@ class Backward:
         strides = elementwise(shape, ((shape, old.strides), (shape, gradient.strides))) if shape else None
         self.gradients[target.key] = Gradient(self.ledger.make(target.bytes, mark=is_weight(target.key)), strides)
         self.ledger.release(old.thing, gradient.thing)
+
+
+def _in_order_of_delivery(step: Step, pairs: list[tuple[Target, Gradient]]) -> list[tuple[Target, Gradient]]:
+    """As in the operation, but for inputs that broadcast: these are views, whose own operations run latest first."""
+    views = step.broadcasts and not step.in_place and all(isinstance(read, int) for read in step.reads)
+    return pairs[::-1] if views else pairs
 
 
 def _own_strides(operation: Operation, target: Target, given: Strides) -> Strides:

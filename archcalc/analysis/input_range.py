@@ -36,8 +36,9 @@ class SizeRange(NamedTuple):
     windows and slices skip elsewhere is not asked. Below `productive`, the windows of a convolution see nothing new,
     since what it reads sees the whole input even along the shortest path; above `covered`, no unit sees the whole input
     by windows that are the same at every size. None where no window slides along the axes, or where fields are not
-    known, or not compared in a network of very many layers, for which `unknown` is the reason. `changing` is the first layer whose windows are not the same at every
-    size; `before` is that one, or an earlier one that reads the whole map, and may see all of it at any size.
+    known, or not compared in a network of very many layers, for which `unknown` is the reason. `changing` is the first
+    layer whose windows are not the same at every size; `before` is that one, or an earlier one that reads the whole
+    map, and may see all of it at any size.
     """
 
     axes: tuple[Extent, ...]

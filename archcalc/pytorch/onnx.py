@@ -27,8 +27,8 @@ def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
     """An ONNX model of the network at inference; without a module that is built already, with random weights.
 
     Inputs and outputs have the names of the spec, and the batch is open wherever PyTorch can keep it so. Raises
-    UsageError without the packages that it takes, for more than 5,000 layers, and for a network that an ONNX file or the
-    memory cannot hold.
+    UsageError without the packages that it takes, for more than 5,000 layers, and for a network that an ONNX file or
+    the memory cannot hold.
     """
     _check_packages()
     check_layers(network, "export to ONNX")

@@ -164,6 +164,14 @@ BRANCHES = {
     "frozen first": ([f"{CONV}, trainable = false", 'type = "tanh"', CONV], ""),
     "views": ([CONV, 'type = "flatten"', 'type = "identity"', 'type = "linear", out_features = 5'], ""),
     "dropout": ([CONV, 'type = "dropout"', CONV, 'type = "dropout", p = 0.0', 'type = "dropout", p = 1.0'], ""),
+    "broadcast outputs": (
+        [
+            f'name = "a", {CONV}',
+            'name = "b", type = "conv2d", out_channels = 1, kernel_size = 3, padding = 1',
+            'name = "c", type = "add", inputs = ["a", "b"]',
+        ],
+        'outputs = ["c", "b", "a"]',
+    ),
     "padding": ([CONV, 'type = "max_pool2d", kernel_size = 3, stride = 2, padding = "same"', 'type = "tanh"'], ""),
 }
 
