@@ -17,6 +17,7 @@ from archcalc.analysis.facts import facts_of
 from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window
 from archcalc.errors import UsageError
+from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape, Tensors
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.merging import Add
@@ -209,6 +210,16 @@ def test_what_pytorch_has_no_kernel_for_is_not_covered() -> None:
     )
     assert found.agrees, described(found)
     assert [row.status for row in found.rows if row.question == "output shape"] == ["equal", "not covered"]
+
+
+def test_a_dtype_too_many_is_no_missing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    silu = LAYER_TYPES["silu"]
+    monkeypatch.setattr(silu, "takes", (*silu.takes, "int64"))
+    found = verify(
+        archcalc.loads('name = "x"\ninputs.x = { shape = [4], dtype = "int64" }\nlayers = [{ type = "silu" }]')
+    )
+    assert not found.agrees
+    assert "not implemented for 'Long'" in (found.failure or "")
 
 
 def test_a_network_without_layers_verifies() -> None:

@@ -21,6 +21,8 @@ def test_ending_decides(tmp_path: Path) -> None:
     assert invoke("lenet5", "-o", str(tmp_path / "y"), "--to", "dot").exit_code == 0
     with pytest.raises(UsageError, match="add --to"):
         invoke("lenet5", "-o", str(tmp_path / "x.txt"))
+    with pytest.raises(UsageError, match="is a folder; name a file in it"):
+        invoke("lenet5", "-o", str(tmp_path))
 
 
 def test_without_a_file_it_prints() -> None:

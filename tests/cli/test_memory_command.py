@@ -184,6 +184,8 @@ def test_nothing_fits_is_exit_code_1() -> None:
     result = memory("resnet18", "--fits", "40MiB")
     assert result.exit_code == 1
     assert result.output.startswith("not even one sample fits into 40.0 MiB: its peak is ")
+    assert "bytes; a larger amount has a unit" not in result.output
+    assert "that is 8 bytes; a larger amount has a unit, such as 8GiB or 8GB" in memory("lenet5", "--fits", "8").output
     result = memory("resnet18", "--fits", "40MiB", "--format", "json")
     assert (result.exit_code, json.loads(result.output)["largest_batch"], json.loads(result.output)["peak"]) == (
         1,
