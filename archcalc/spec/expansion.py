@@ -5,7 +5,7 @@ still the name of what it comes from; `archcalc.graph` finds it.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -362,12 +362,15 @@ class _Expander:
         given = {name for instance in scope.instances[-1:] for name in instance.arguments} | {"index"}
         own = {name: value for name, value in use.variables.items() if name in given and value is not UNFIT}
 
+        @cache  # a list may have a problem in each of its values
+        def reason(key: str | int | None) -> str | None:
+            names = variables_in([template.fields[key]]) if isinstance(key, str) and key in template.fields else ()
+            values = [f"{name} = {shown(own[name])}" for name in names if name in own]
+            return f"in {quoted(use.name)}, with {', '.join(values)}" if values else None
+
         def blamed(problem: Problem) -> Problem:
             keys = problem.path[len(template.path) :]
-            names = variables_in(template.fields[key] for key in keys[:1] if key in template.fields)
-            values = [f"{name} = {shown(own[name])}" for name in names if name in own]
-            reason = f"in {quoted(use.name)}, with {', '.join(values)}" if values else None
-            return structs.replace(problem, reason=reason)
+            return structs.replace(problem, reason=reason(keys[0] if keys else None))
 
         new = [problem for problem in problems if (problem.path, problem.message) not in self.said]
         self.said.update((problem.path, problem.message) for problem in new)
