@@ -11,6 +11,7 @@ from networks import Drawn
 
 import archcalc
 from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.in_place import check_in_place
 from archcalc.analysis.lint import RULES
 from archcalc.analysis.lint.rule import Rule
 from archcalc.analysis.resizing import resized
@@ -128,7 +129,9 @@ def check_ranges(drawn: Drawn) -> None:
         for size in {*found.works.around(found.size), *found.no_remainder.around(found.size)}:
             if all(known.tried is None or size <= known.tried for known in (found.works, found.no_remainder)):
                 graph = resized(network.graph, [*found.axes], {found.size: size})
-                assert (size in found.works) == (not AnalysedGraph(graph).problems), (size, found.works)
+                analysed = AnalysedGraph(graph)
+                refused = analysed.problems or check_in_place(analysed)
+                assert (size in found.works) == (not refused), (size, found.works)
                 assert size not in found.no_remainder or size in found.works, (size, found.no_remainder)
 
 
