@@ -290,6 +290,11 @@ def test_skipped_pixels_by_brute_force(kernel: int, stride: int, dilation: int) 
         assert not unread or f"({unread[0]}" in found
 
 
+def test_windows_of_any_width_take_no_time() -> None:
+    wide = layer("conv1d", out_channels=1, kernel_size=2, dilation=10**12)
+    assert_clean("W102", (1, 10**12 + 5), wide)
+
+
 # W103 even-kernel
 
 

@@ -165,7 +165,7 @@ def _find_skipped(network: AnalysedGraph) -> Iterator[Finding]:
 def _unread_at_the_ends(sliding: Sliding) -> Iterator[Finding]:
     """Near an end of the input only some of the windows' taps come to lie in it."""
     window, size, units = sliding.window, sliding.size, sliding.units
-    if units * window.kernel > MOST_READS or window.dropped(size, units):
+    if max(size, units * window.kernel) > MOST_READS or window.dropped(size, units):
         return  # which is another finding
     starts = range(-window.before, units * window.stride - window.before, window.stride)
     read = {start + tap * window.dilation for start in starts for tap in range(window.kernel)}
