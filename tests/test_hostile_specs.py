@@ -175,3 +175,14 @@ def test_full_size(command: str, text: str, tmp_path: Path) -> None:
     assert done.returncode in (0, 2), done.stderr[-2000:]
     assert b"Traceback" not in done.stderr
     assert not page.exists() or page.stat().st_size < 10_000_000
+
+
+def test_headers_and_shapes_of_any_length_make_short_remedies() -> None:
+    long = "k" * 100_000
+    for text in (
+        f'name = "x"\n[inputs.{long}]\nshape = [1]\nlayers = [{{ type = "relu" }}]',
+        f'name = "x"\n{long} = {[1] * 50_000}\nlayers = [{{ type = "relu" }}]',
+    ):
+        with pytest.raises(archcalc.SpecError) as error:
+            archcalc.loads(text)
+        assert len(str(error.value)) < 2_000

@@ -79,7 +79,7 @@ def _misplaced(data: dict[str, Any]) -> Iterator[Problem]:
         tables |= {(name, key): part for key, part in parts.items()} if isinstance(parts, dict) else {}
     for path, table in tables.items() if "layers" not in data else ():
         if isinstance(table, dict) and _are_entries(table.get("layers")):
-            header = f"[{'.'.join(path)}]"
+            header = f"[{quoted('.'.join(path))[1:-1]}]"
             message = f"layers is missing: below the header {header} it is a key of that table"
             remedy = f"write layers = … above {header}, or [[layers]] before each entry"
             yield Problem(message, (*path, "layers"), help=remedy)

@@ -10,7 +10,7 @@ from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Positive
 from archcalc.spec.expressions import FUNCTIONS, ExpressionError, names_in
 from archcalc.spec.other_names import other_keys, other_names, other_type, other_word
-from archcalc.spec.problems import is_right
+from archcalc.spec.problems import is_right, shown
 from archcalc.spec.schema import ENTRY_KEYS
 from archcalc.spec.wanted import Wanted, alternatives, constraints, described, plain, wanted
 from archcalc.spelling import closest, plainly
@@ -36,7 +36,7 @@ def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> 
     if advice := other_names().key_advice.get(plainly(key)):
         return advice
     if "inputs" in known and "variables" in known and is_right(present.get(key), list[Positive]):
-        return f"if it is an input, write inputs.{key} = {present[key]}"
+        return f"if it is an input, write inputs.{quoted(key)[1:-1]} = {shown(present[key])}"
     free = sorted(set(known) - {*present})
     if close := [name for name in likely if name in free] or closest(key, free):
         return meant(close)
