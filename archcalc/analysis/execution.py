@@ -250,7 +250,7 @@ class _Layer:
             return self.ledger.hold(reads[0].storage), reads[0].strides, False
         if not step.is_view:
             self.execution.outputs[self.position] = size
-            return self.ledger.make(size), laid_out(step.layout, shape, [value.laid for value in reads]), False
+            return self.ledger.make(size), laid_out(step.layout, shape, tuple(value.laid for value in reads)), False
         found = view_of(step, reads[0].laid, shape)
         if found is None:  # the least of what either would take: a view keeps the whole, a copy is there beside it
             self.execution.doubt(self.position, OUT_OF_ORDER)

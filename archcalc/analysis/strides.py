@@ -5,6 +5,7 @@ because devices lay values out differently.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from archcalc.layers.base import Shape
 
@@ -204,13 +205,15 @@ _LAYOUTS: dict[str, Callable[[Shape, Sequence[Laid]], Strides]] = {
 }
 
 
-def laid_out(layout: str, shape: Shape, reads: Sequence[Laid]) -> Strides:
+@lru_cache(maxsize=256)  # layers repeat
+def laid_out(layout: str, shape: Shape, reads: tuple[Laid, ...]) -> Strides:
     """The strides of what an operation gives; `layout` names several where devices differ."""
     if not reads:
         return in_order(shape)
     return agreed(_LAYOUTS[name](shape, reads) for name in layout.split("|"))
 
 
+@lru_cache(maxsize=256)
 def gradient(layout: str, read: Laid, given: Strides, result: Laid) -> Strides:
     """The strides of the gradient that an operation makes for what it read, where its kernels are sure to agree."""
     shape, strides = read

@@ -97,9 +97,9 @@ Value: TypeAlias = N | AtLeast[N] | AtMost[N] | Unknown
 
 def known(value: Value[N]) -> N | None:
     """The number in a value, be it exact or a bound; None where nothing is known."""
-    if isinstance(value, Unknown):
-        return None
-    return value.value if isinstance(value, AtLeast | AtMost) else value
+    if isinstance(value, Bound):
+        return value.value
+    return None if isinstance(value, Unknown) else value
 
 
 def floor_of(value: Lower[N]) -> N:
@@ -114,7 +114,7 @@ def certain(value: Value[N]) -> N | None:
 
 def causes_of(value: Any) -> Causes:
     """What is missing from a value; nothing from an exact one."""
-    return value.causes if isinstance(value, Unknown | AtLeast | AtMost) else ()
+    return value.causes if isinstance(value, Unknown | Bound) else ()
 
 
 def reason_of(value: Any) -> str | None:
@@ -199,7 +199,7 @@ def plus(value: V, more: int) -> V:
 
 def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """What a function that never falls makes of a value."""
-    if isinstance(value, AtLeast | AtMost):
+    if isinstance(value, Bound):
         return type(value)(function(value.value), value.causes)
     return value if isinstance(value, Unknown) else function(value)
 
@@ -241,6 +241,8 @@ def _direction(value: Any) -> int:
 
 def value_text(value: Any, form: Callable[[Any], str] = "{:,}".format, most: str = "≤ ") -> str:
     """A value as it is printed: `1,234`, `≥ 1,234`, `≤ 1,234` or `?`."""
+    if not isinstance(value, Inexact):
+        return form(value)
     if isinstance(value, Unknown):
         return "?"
     sign = "≥ " if isinstance(value, AtLeast) else most if isinstance(value, AtMost) else ""

@@ -11,6 +11,7 @@ from archcalc.report.field import exact
 from archcalc.report.folding import fold
 from archcalc.report.network import Network
 from archcalc.report.summary import LayerSummary, Summary, sum_of
+from archcalc.spec.expense import MAX_LAYERS
 
 Sums = dict[str, Amount]  # by the name of a layer, or of a closed block
 Values = tuple[Amount, ...]  # one for each network
@@ -141,7 +142,8 @@ def compare(
 
     Layers are beside each other where their names are the same, and between those where their types are, in an order
     that keeps that of every network. `counting` adds a quantity `count`: operations as that convention has them. Raises
-    UsageError for fewer than two networks, and for a convention that does not exist.
+    UsageError for fewer than two networks, for more layers in all than one may have, and for a convention that does not
+    exist.
     """
     if not isinstance(networks, Mapping):
         names = [getattr(network, "name", "") for network in networks]
@@ -152,6 +154,9 @@ def compare(
     for network in every:
         if not isinstance(network, Network):
             raise UsageError(f"a comparison takes networks, not {type(network).__name__}: load them first")
+    layers = sum(len(network.graph.nodes) for network in every)
+    if layers > MAX_LAYERS:
+        raise UsageError(f"{layers:,} layers are too many to compare; {MAX_LAYERS:,} in all networks together are not")
     quantities = QUANTITIES | ({"count": by_convention(counting)} if counting is not None else {})
     totals = {
         name: ComparedTotal(quantity.title, tuple(quantity.read(network) for network in every))
@@ -201,16 +206,12 @@ def _key(layer: LayerSummary) -> Key:
 
 
 def _sums(network: Network, quantities: Mapping[str, Quantity], depth: int | None) -> dict[str, Sums]:
-    """What every layer adds to those of the quantities that are sums over layers."""
-    return {
-        name: _folded(network, quantity.layers(network), depth)
-        for name, quantity in quantities.items()
-        if quantity.layers
-    }
-
-
-def _folded(network: Network, values: Iterable[Amount], depth: int | None) -> Sums:
-    """The values of layers by name, with those in a closed block added up."""
-    named = zip((node.name for node in network.graph.nodes), values, strict=True)
-    groups = fold(named, network.graph, depth)
-    return {group.name: sum_of(*zip(*group.rows, strict=True)) for group in groups}
+    """What every layer adds to those of the quantities that are sums over layers, with closed blocks added up."""
+    columns = {name: quantity.layers(network) for name, quantity in quantities.items() if quantity.layers}
+    rows = zip((node.name for node in network.graph.nodes), *columns.values(), strict=True)
+    sums: dict[str, Sums] = {name: {} for name in columns}
+    for group in fold(rows, network.graph, depth):
+        names, *values = zip(*group.rows, strict=True)
+        for name, own in zip(columns, values, strict=True):
+            sums[name][group.name] = sum_of(names, own)
+    return sums

@@ -225,6 +225,16 @@ def test_one_network_is_no_comparison(count: int) -> None:
         archcalc.compare([archcalc.load("lenet5")] * count)
 
 
+def test_networks_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = [archcalc.load("lenet5"), archcalc.load("alexnet")]
+    layers = sum(len(network.summary.layers) for network in networks)
+    monkeypatch.setattr("archcalc.report.comparison.MAX_LAYERS", layers)
+    assert archcalc.compare(networks)
+    monkeypatch.setattr("archcalc.report.comparison.MAX_LAYERS", layers - 1)
+    with pytest.raises(archcalc.UsageError, match=f"^{layers} layers are too many to compare; {layers - 1} in all"):
+        archcalc.compare(networks)
+
+
 @pytest.mark.parametrize("names", [*PAIRS, ("resnet18", "resnet34", "resnet50", "resnet101")], ids=str)
 @pytest.mark.parametrize("width", [80, 100])
 def test_it_fits_a_terminal(names: tuple[str, ...], width: int) -> None:
