@@ -21,6 +21,7 @@ from archcalc.symbolic.floors import count_terms, expanded, floor_divide
 from archcalc.tracing import Number
 
 MAX_TERMS = 100_000  # handled on the way to one closed form; DenseNet-121 in four symbols takes 4,000
+CHOICE_TERMS = 2_000  # that a maximum takes the time of
 MAX_CONDITIONS = 1_000
 MAX_SIZE = 150  # signs of an expression that is carried on; a larger one gets a name
 MAX_INLINE = 10  # signs of a definition without floors that is written in place of its name
@@ -185,6 +186,7 @@ class Algebra:
             return other if larger else one
         if has_many_choices(one, other):
             one, other = self._without(one, *CHOICES), self._without(other, *CHOICES)
+        self._spend(CHOICE_TERMS)
         return function(one, other)
 
 
