@@ -15,6 +15,7 @@ from archcalc.spec.document import Document
 from archcalc.spec.evaluation import TooLargeError
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import end_search
+from archcalc.spec.problems import field_problems
 from archcalc.spec.schema import InputTable
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class _Connector:
         if self.problems:
             order = self._sound(order, found)
             sound = {*order}
+            others = (layer for number, layer in enumerate(layers) if number not in sound)
+            self.problems.extend(field_problems((layer.name, layer.layer, layer.path) for layer in others))
             owners = [owner if owner in sound else None for owner in owners]
             outputs = []
         edges = {-1 - i: i for i in range(len(self.expansion.inputs))}

@@ -123,7 +123,8 @@ def facts_of(layer: Layer, inputs: Tensors) -> LayerFacts:
 def find_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
     """Why a layer cannot take these inputs: their number, dtypes and ranks, then what its type asks for."""
     found = [*_general_misfits(layer, inputs)]
-    yield from found or layer.check(inputs)
+    yield from found
+    yield from layer.check_fields() if found else layer.check(inputs)
 
 
 def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:

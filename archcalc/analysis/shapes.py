@@ -6,6 +6,7 @@ from archcalc.analysis.facts import LayerFacts, facts_of
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Misfit, Tensor, Tensors, size_text
+from archcalc.spec.problems import field_problems
 
 
 class Shapes(Struct, frozen=True, gc=False):
@@ -19,15 +20,18 @@ class Shapes(Struct, frozen=True, gc=False):
 def infer_shapes(graph: Graph) -> Shapes:
     """The tensor on every edge of the graph, without the batch."""
     shapes = Shapes([*graph.inputs.values()], [], [])
-    edges = shapes.edges
+    edges, without_inputs = shapes.edges, list[Node]()
     for node in graph.nodes:
         inputs = tuple([tensor for source in node.sources if (tensor := edges[source]) is not None])
         facts = facts_of(node.layer, inputs) if len(inputs) == len(node.sources) else None
         fits = facts is not None and facts.fits
         shapes.facts.append(facts)
         edges.append(facts.output if facts and fits else None)
-        if facts and not fits:
+        if facts is None:
+            without_inputs.append(node)
+        elif not fits:
             shapes.problems.extend(_problems(node, facts))
+    shapes.problems.extend(field_problems((node.name, node.layer, node.path) for node in without_inputs))
     return shapes
 
 

@@ -43,7 +43,7 @@ class AdaptivePooling(Layer):
 
     output_size: PerAxis
 
-    def check(self, inputs: Tensors) -> "Iterator[Misfit]":
+    def check_fields(self) -> "Iterator[Misfit]":
         yield from axis_misfit("output_size", self.output_size, self.dimensions)
 
     def output_shape(self, inputs: Tensors) -> Shape:

@@ -243,9 +243,13 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     keeps: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
     layout: ClassVar[str] = "fresh"  # of its output in memory, as `Step` has it
 
+    def check_fields(self) -> Iterator[Misfit]:
+        """What of its fields is wrong whatever the layer reads. `check` says that, too, and may say it better."""
+        yield from ()
+
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         """What has to hold before the formulas mean anything, as PyTorch checks it."""
-        yield from ()
+        yield from self.check_fields()
 
     def output_shape(self, inputs: Tensors) -> Shape:
         """The output's shape, without the batch. By default the first input's."""
@@ -412,7 +416,7 @@ def axis_misfit(field: str, value: Any, dimensions: int) -> Iterator[Misfit]:
 
 
 def divides(field: str, divisor: int, number: int, what: str, other: int = 0) -> Iterator[Misfit]:
-    """`divisor` must divide `number`, and something else sees to it that it divides `other`."""
+    """`divisor` must divide `number`, and something else sees to it that it divides `other`; 0 if that is not known."""
     if number % divisor:
         common = greatest_common_divisor(number, other) if isinstance(number, int) and isinstance(other, int) else 0
         fitting = [d for d in range(1, min(common, 4096) + 1) if common % d == 0]

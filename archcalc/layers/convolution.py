@@ -56,12 +56,20 @@ class Convolution(SlidingLayer):
             "dilation": self.dilation,
         }
 
+    def check_fields(self) -> Iterator[Misfit]:
+        yield from divides("groups", self.groups, self.out_channels, "out_channels")
+        yield from self._check_table(None)
+        yield from super().check_fields()
+
+    def _check_table(self, channels: int | None) -> Iterator[Misfit]:
+        if self.connections is not None:
+            yield from table_misfits(self.connections, self.out_channels, channels, self.groups)
+
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         channels, *_ = inputs[0].shape
         yield from divides("groups", self.groups, channels, "input channels", self.out_channels)
         yield from divides("groups", self.groups, self.out_channels, "out_channels", channels)
-        if self.connections is not None:
-            yield from table_misfits(self.connections, self.out_channels, channels, self.groups)
+        yield from self._check_table(channels)
         yield from super().check(inputs)
 
     def output_shape(self, inputs: Tensors) -> Shape:
@@ -160,15 +168,16 @@ class Conv3d(Convolution):
     ranks: ClassVar[tuple[int, ...]] = (4,)
 
 
-def table_misfits(table: tuple[tuple[int, ...], ...], maps: int, channels: int, groups: int) -> Iterator[Misfit]:
-    """A connection table names existing input maps, each once, for every output map."""
+def table_misfits(table: tuple[tuple[int, ...], ...], maps: int, channels: int | None, groups: int) -> Iterator[Misfit]:
+    """A connection table names existing input maps, each once, for every output map; None if these are not known."""
     if groups != 1:
         yield Misfit("a connection table and groups exclude each other", "connections", help="leave out groups")
     if len(table) != maps:
         remedy = f"give {maps} lists, one for each output map"
         yield Misfit(f"connections has {len(table)} rows for {maps} output maps", "connections", help=remedy)
     for number, row in enumerate(table):
-        if not row or len(set(row)) < len(row) or max(row) >= channels:
+        if not row or len(set(row)) < len(row) or (channels is not None and max(row) >= channels):
             first = ", ".join(map(str, row[:10])) + (", …" if len(row) > 10 else "")
             message = f"row {number} of connections, [{first}], is no set of input maps"
-            yield Misfit(message, "connections", help=f"name maps from 0 to {channels - 1}, each once")
+            end = "on" if channels is None else f"to {channels - 1}"
+            yield Misfit(message, "connections", help=f"name maps from 0 {end}, each once")

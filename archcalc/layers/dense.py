@@ -162,7 +162,7 @@ class Embedding(Layer):
     embedding_dim: Positive
     padding_idx: Natural | None = None
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[Misfit]:
         if self.padding_idx is not None and self.padding_idx >= self.num_embeddings:
             message = f"padding_idx {self.padding_idx} is no row of {self.num_embeddings} embeddings"
             yield Misfit(message, "padding_idx", help=f"use 0 to {self.num_embeddings - 1}")

@@ -112,17 +112,17 @@ class CeilPooling(Pooling):
         ends = last_axis_first([(window.before, window.after) for window in windows])
         return torch_module(f"Padded{name}{self.dimensions}d", kernel, **options, ends=ends)
 
-    def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
-        too_large = [*self._padding_misfits(sizes)]
-        yield from too_large or super().check_fit(sizes)
+    def check_geometry(self) -> Iterator[Misfit]:
+        lists = [*super().check_geometry()]
+        yield from lists or self._check_padding()
 
     def takes_padding(self, padding: int, window: Window) -> bool:
         return bool(2 * padding <= window.kernel)
 
-    def _padding_misfits(self, sizes: Shape) -> Iterator[Misfit]:
+    def _check_padding(self) -> Iterator[Misfit]:
         if self.geometry()["padding"] == "same":
             return  # never more than half of the effective size
-        for window in self.spatial_windows(sizes):
+        for window in self.spatial_windows((1,) * self.dimensions):  # which depend on sizes for "same" alone
             padding = max(window.before, window.after)
             if 2 * padding > window.kernel:
                 message = f"padding {padding} is more than half of kernel_size {window.kernel}"

@@ -93,17 +93,20 @@ class Upsample(Shaping):
     mode: Literal["nearest", "linear", "bilinear", "trilinear"] = "nearest"
     align_corners: bool = False
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
-        dimensions = len(inputs[0].shape) - 1
+    def check_fields(self) -> Iterator[Misfit]:
         if (self.size is None) == (self.scale_factor is None):
             yield Misfit("upsample takes either size or scale_factor", help="give one of the two")
+        if self.align_corners and self.mode == "nearest":
+            yield Misfit("align_corners is for linear interpolation", "align_corners", help="leave it out")
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        dimensions = len(inputs[0].shape) - 1
+        yield from self.check_fields()
         yield from axis_misfit("size", self.size, dimensions)
         yield from axis_misfit("scale_factor", self.scale_factor, dimensions)
         linear = ("linear", "bilinear", "trilinear")[dimensions - 1]
         if self.mode not in ("nearest", linear):
             yield Misfit(f'mode "{self.mode}" is not for {dimensions} spatial axes', "mode", help=f'use "{linear}"')
-        if self.align_corners and self.mode == "nearest":
-            yield Misfit("align_corners is for linear interpolation", "align_corners", help="leave it out")
         if self.size is None and not isinstance(self.scale_factor, tuple | None):
             yield from self._vanishing(inputs[0].shape, (self.scale_factor,) * dimensions)
         elif isinstance(self.scale_factor, tuple) and len(self.scale_factor) == dimensions:

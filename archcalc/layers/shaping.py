@@ -76,6 +76,10 @@ class Flatten(Regrouping):
     def _range(self, rank: int) -> tuple[int, int]:
         return resolve_axis(self.start_dim, rank), resolve_axis(self.end_dim, rank) + 1
 
+    def check_fields(self) -> Iterator[Misfit]:
+        if (self.start_dim < 0) == (self.end_dim < 0) and self.start_dim > self.end_dim:
+            yield self._wrong_order(self.end_dim)
+
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         rank = len(inputs[0].shape)
         if not rank:
@@ -84,8 +88,11 @@ class Flatten(Regrouping):
         yield from found
         start, end = self._range(rank)
         if not found and start >= end:
-            message = f"start_dim {self.start_dim} comes after end_dim {self.end_dim}"
-            yield Misfit(message, "start_dim", help=f"use start_dim ≤ {end - 1}")
+            yield self._wrong_order(end - 1)
+
+    def _wrong_order(self, largest: int) -> Misfit:
+        message = f"start_dim {self.start_dim} comes after end_dim {self.end_dim}"
+        return Misfit(message, "start_dim", help=f"use start_dim ≤ {largest}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
         shape = inputs[0].shape
@@ -114,14 +121,21 @@ class Reshape(Regrouping):
 
     shape: tuple[Dimension, ...]
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
-        values, wanted = elements(inputs[0].shape), size_text(self.shape)
-        known = product(size for size in self.shape if size != -1)
+    def check_fields(self) -> Iterator[Misfit]:
+        wanted = size_text(self.shape)
         if 0 in self.shape:
             yield Misfit(f"shape {wanted} has a size of 0", "shape", help="use sizes ≥ 1, or -1 for one to be found")
         elif self.shape.count(-1) > 1:
             yield Misfit(f"shape {wanted} leaves two sizes open", "shape", help="only one size may be -1")
-        elif (values % known if -1 in self.shape else values != known) or not values:
+
+    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+        found = [*self.check_fields()]
+        yield from found or self._check_values(inputs)
+
+    def _check_values(self, inputs: Tensors) -> Iterator[Misfit]:
+        values, wanted = elements(inputs[0].shape), size_text(self.shape)
+        known = product(size for size in self.shape if size != -1)
+        if (values % known if -1 in self.shape else values != known) or not values:
             message = f"{size_text(inputs[0].shape)} has {values} values, which do not make {wanted}"
             yield Misfit(message, "shape", f"{'·'.join(map(str, inputs[0].shape))} = {values}")
 
@@ -189,8 +203,13 @@ class Permute(Shaping):
     def _order(self) -> tuple[int, ...]:
         return tuple(resolve_axis(dim, len(self.dims)) for dim in self.dims)
 
+    def check_fields(self) -> Iterator[Misfit]:
+        yield from self._check_order(len(self.dims))
+
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
-        rank = len(inputs[0].shape)
+        yield from self._check_order(len(inputs[0].shape))
+
+    def _check_order(self, rank: int) -> Iterator[Misfit]:
         if sorted(self._order()) != list(range(rank)):
             message = f"dims {list(self.dims)} do not name each of the {rank} axes once"
             yield Misfit(message, "dims", help=f"use each of {list(range(rank))} once; the batch is not counted")
@@ -262,6 +281,10 @@ class Slice(Shaping):
     def _bounds(self, size: Any) -> tuple[Any, Any]:
         return clamped(self.start, size), size if self.stop is None else clamped(self.stop, size)
 
+    def check_fields(self) -> Iterator[Misfit]:
+        if self.stop is not None and (self.start < 0) == (self.stop < 0) and self.start >= self.stop:
+            yield self._empty("use a start below the stop")
+
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         found = [*dim_misfit(self.dim, len(inputs[0].shape))]
         yield from found
@@ -269,8 +292,11 @@ class Slice(Shaping):
             size = inputs[0].shape[self.dim]
             start, stop = self._bounds(size)
             if start >= stop:
-                message = f"the slice from {self.start} to {'the end' if self.stop is None else self.stop} is empty"
-                yield Misfit(message, "start", help=f"the axis has positions 0 to {size - 1}")
+                yield self._empty(f"the axis has positions 0 to {size - 1}")
+
+    def _empty(self, remedy: str) -> Misfit:
+        message = f"the slice from {self.start} to {'the end' if self.stop is None else self.stop} is empty"
+        return Misfit(message, "start", help=remedy)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         shape = list(inputs[0].shape)
@@ -309,6 +335,11 @@ class Chunk(Shaping):
     chunks: Positive
     index: Natural
     dim: int = 0
+
+    def check_fields(self) -> Iterator[Misfit]:
+        if self.index >= self.chunks:
+            message = f"index {self.index} is none of {self.chunks} parts"
+            yield Misfit(message, "index", help=f"use 0 to {self.chunks - 1}")
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         found = [*dim_misfit(self.dim, len(inputs[0].shape))]

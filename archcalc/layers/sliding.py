@@ -69,6 +69,9 @@ class SlidingLayer(Layer):
         found = [*self.check_geometry()]
         yield from found or self.check_fit(tuple(sizes))
 
+    def check_fields(self) -> Iterator[Misfit]:
+        yield from self.check_geometry()
+
     def check_geometry(self) -> Iterator[Misfit]:
         """Every list has a value for each axis."""
         for field, value in self.geometry().items():

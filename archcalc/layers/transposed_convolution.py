@@ -64,18 +64,28 @@ class TransposedConvolution(Layer):
         values = (per_axis(v, self.dimensions) for v in (self.kernel_size, self.stride, self.padding, self.dilation))
         return tuple(Window(f, s, p, p, d) for f, s, p, d in zip(*values, strict=True))
 
+    def check_fields(self) -> Iterator[Misfit]:
+        yield from divides("groups", self.groups, self.out_channels, "out_channels")
+        lists = [*self._check_lists()]
+        yield from lists or self._check_output_padding()
+
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         channels, *sizes = inputs[0].shape
-        yield from divides("groups", self.groups, channels, "input channels")
-        yield from divides("groups", self.groups, self.out_channels, "out_channels")
-        lists = [
-            misfit
-            for field in ("kernel_size", "stride", "padding", "output_padding", "dilation")
-            for misfit in axis_misfit(field, getattr(self, field), self.dimensions)
-        ]
+        yield from divides("groups", self.groups, channels, "input channels", self.out_channels)
+        yield from divides("groups", self.groups, self.out_channels, "out_channels", channels)
+        lists = [*self._check_lists()]
         yield from lists or self._check_sizes(tuple(sizes))
 
+    def _check_lists(self) -> Iterator[Misfit]:
+        for field in ("kernel_size", "stride", "padding", "output_padding", "dilation"):
+            yield from axis_misfit(field, getattr(self, field), self.dimensions)
+
     def _check_sizes(self, sizes: Shape) -> Iterator[Misfit]:
+        yield from self._check_output_padding()
+        if min(outputs := self._spatial_output(sizes)) < 1:
+            yield Misfit(f"padding cuts the whole output off: its sizes would be {outputs}", "padding")
+
+    def _check_output_padding(self) -> Iterator[Misfit]:
         for window, extra in zip(self._windows(), per_axis(self.output_padding, self.dimensions), strict=True):
             if extra >= max(window.stride, window.dilation):
                 message = f"output_padding {extra} is not smaller than stride {window.stride}"
@@ -83,8 +93,6 @@ class TransposedConvolution(Layer):
                 yield Misfit(
                     message, "output_padding", help=f"use output_padding ≤ {max(window.stride, window.dilation) - 1}"
                 )
-        if min(outputs := self._spatial_output(sizes)) < 1:
-            yield Misfit(f"padding cuts the whole output off: its sizes would be {outputs}", "padding")
 
     def _spatial_output(self, sizes: Shape) -> Shape:
         axes = zip(sizes, self._windows(), per_axis(self.output_padding, self.dimensions), strict=True)

@@ -20,7 +20,7 @@ from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT
 from archcalc.spec.givens import dimensions, read_inputs, read_variables
 from archcalc.spec.names import Names
-from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
+from archcalc.spec.problems import convert, convert_rest, field_problems, find_problems, fitting, shown
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
 from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless, variables_in
 from archcalc.spec.wanted import Wanted, wanted
@@ -269,6 +269,8 @@ class _Expander:
                 kinds = wanted(template.layer_type) if template.layer_type else template.wanted or {}
                 known = {key: value for key, value in template.fields.items() if key in kinds}
                 self.evaluate.names(known, variables, template.path, kinds)
+            constant = ((one.name, one.constant, one.path) for one in block.entries if one.constant)
+            self.problems.extend(field_problems(constant))
             self._search_edges(block)
 
     def _search_edges(self, block: BlockTemplate) -> None:

@@ -1,0 +1,116 @@
+"""Fields of a layer that are wrong whatever it reads are found where that is not known, too."""
+
+import pytest
+
+import archcalc
+
+MAPS, SEQUENCE, TOKENS = "[4, 8, 8]", "[4, 8]", '{ shape = [8], dtype = "int64" }'
+# By name an entry with one field that is wrong, an input that it could read, and what is said of it.
+WRONG = {
+    "list": ('{ type = "conv2d", out_channels = 8, kernel_size = [3, 3, 3] }', MAPS, "kernel_size has 3 values for 2"),
+    "list of pooling": ('{ type = "avg_pool1d", kernel_size = 2, stride = [2, 1] }', SEQUENCE, "stride has 2 values"),
+    "list of output sizes": ('{ type = "adaptive_avg_pool2d", output_size = [1] }', MAPS, "output_size has 1 value"),
+    "padding": ('{ type = "max_pool2d", kernel_size = 3, padding = 2 }', MAPS, "padding 2 is more than half of"),
+    "groups": ('{ type = "conv2d", out_channels = 7, kernel_size = 1, groups = 4 }', MAPS, "groups 4 does not divide"),
+    "table and groups": (
+        '{ type = "conv2d", out_channels = 2, kernel_size = 1, groups = 2, connections = [[0], [1]] }',
+        MAPS,
+        "a connection table and groups exclude each other",
+    ),
+    "table": (
+        '{ type = "conv2d", out_channels = 3, kernel_size = 1, connections = [[0], [1]] }',
+        MAPS,
+        "connections has 2 rows for 3 output maps",
+    ),
+    "row": (
+        '{ type = "conv2d", out_channels = 1, kernel_size = 1, connections = [[1, 1]] }',
+        MAPS,
+        "row 0 of connections, [1, 1], is no set",
+    ),
+    "groups backwards": (
+        '{ type = "conv_transpose2d", out_channels = 3, kernel_size = 2, groups = 2 }',
+        MAPS,
+        "groups 2 does not divide the 3 out_channels",
+    ),
+    "list backwards": (
+        '{ type = "conv_transpose1d", out_channels = 4, kernel_size = [2, 2] }',
+        SEQUENCE,
+        "kernel_size has 2 values",
+    ),
+    "output_padding": (
+        '{ type = "conv_transpose2d", out_channels = 4, kernel_size = 3, stride = 2, output_padding = 2 }',
+        MAPS,
+        "output_padding 2 is not smaller than stride 2",
+    ),
+    "neither": ('{ type = "upsample" }', MAPS, "upsample takes either size or scale_factor"),
+    "both": ('{ type = "upsample", size = 4, scale_factor = 2 }', MAPS, "upsample takes either size or scale_factor"),
+    "corners": ('{ type = "upsample", size = 4, align_corners = true }', MAPS, "align_corners is for linear"),
+    "row of zeros": (
+        '{ type = "embedding", num_embeddings = 8, embedding_dim = 2, padding_idx = 8 }',
+        TOKENS,
+        "padding_idx 8 is no row of 8 embeddings",
+    ),
+    "order": ('{ type = "flatten", start_dim = -1, end_dim = -2 }', MAPS, "start_dim -1 comes after end_dim -2"),
+    "nothing": ('{ type = "reshape", shape = [0, 4] }', MAPS, "shape 0×4 has a size of 0"),
+    "two open": ('{ type = "reshape", shape = [-1, -1] }', MAPS, "leaves two sizes open"),
+    "axis twice": ('{ type = "permute", dims = [0, 1, 1] }', MAPS, "do not name each of the 3 axes once"),
+    "empty": ('{ type = "slice", start = 3, stop = 2 }', MAPS, "the slice from 3 to 2 is empty"),
+    "part": ('{ type = "chunk", chunks = 2, index = 2 }', MAPS, "index 2 is none of"),
+}
+# What stands in front of an entry so that it is not known what that reads.
+BEFORE = {
+    "a layer that does not fit": '{ type = "reshape", shape = [5, 5] },\n',
+    "a wrong value": '{ type = "dropout", p = 2 },\n',
+    "an unknown type": '{ type = "reluu" },\n',
+    "an unknown input": '{ type = "relu", input = "y" },\n',
+}
+
+
+def messages(text: str) -> list[str]:
+    with pytest.raises(archcalc.SpecError) as caught:
+        archcalc.loads(text)
+    return [f"{found.place.line}: {found.message}" for found in caught.value.diagnostics]
+
+
+def spec(input_shape: str, layers: str, blocks: str = "") -> str:
+    return f'name = "wrong"\ninputs.x = {input_shape}\nlayers = [\n{layers}\n]\n{blocks}'
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("name", WRONG)
+def test_they_are_found_behind_something_wrong(name: str, before: str) -> None:
+    entry, _, message = WRONG[name]
+    found = messages(spec(MAPS, BEFORE[before] + entry))
+    assert len(found) == 2, found
+    assert found[1].startswith("5: ")
+    assert message in found[1]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_they_are_found_where_the_input_is_known(name: str) -> None:
+    entry, shape, message = WRONG[name]
+    assert any(message in found for found in messages(spec(shape, entry)))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_they_are_found_in_an_input_of_another_kind(name: str) -> None:
+    entry, shape, message = WRONG[name]
+    takes_any = '"flatten"', '"reshape"', '"permute"', '"slice"', '"chunk"'
+    other = "[3]" if shape != TOKENS else MAPS
+    if not any(kind in entry for kind in takes_any):
+        found = messages(spec(other, entry))
+        assert len(found) == 2, found
+        assert any(message in one for one in found)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_they_are_found_in_a_block_without_a_use(name: str) -> None:
+    entry, _, message = WRONG[name]
+    (found,) = messages(spec(MAPS, '{ type = "reluu" }', f"blocks.b.layers = [\n{entry}\n]"))[1:]
+    assert message in found
+
+
+def test_they_are_said_once_for_all_copies() -> None:
+    layers = '{ type = "dropout", p = 2 },\n{ type = "b", repeat = 3 },\n{ type = "b" }'
+    block = 'blocks.b.layers = [{ type = "max_pool2d", kernel_size = 2, padding = 2 }]'
+    assert len(messages(spec(MAPS, layers, block))) == 2
