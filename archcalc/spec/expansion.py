@@ -5,7 +5,7 @@ still the name of what it comes from; `archcalc.graph` finds it.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 
 from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
 from archcalc.layers.base import Layer
+from archcalc.spec.blame import Blame
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
@@ -22,7 +23,7 @@ from archcalc.spec.givens import dimensions, read_inputs, read_variables
 from archcalc.spec.names import Names
 from archcalc.spec.problems import convert, convert_rest, field_problems, find_problems, fitting, shown
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
-from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless, variables_in
+from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
 from archcalc.spec.wanted import Wanted, wanted
 from archcalc.tracing import Number
 
@@ -108,7 +109,7 @@ class _Expander:
         self.names: set[str] = set()  # of all entries used
         self.searched: set[Path] = set()  # entries with something wrong
         self.used: set[str] = set()  # blocks
-        self.said: set[tuple[Path, str]] = set()  # what is wrong with layers, and where
+        self.blame = Blame(problems)
         self.loose: list[Source] = []  # what such entries read
         self.doubts: dict[str, Names] = {}
         self.expense = Expense(problems)
@@ -188,7 +189,9 @@ class _Expander:
             self._expand_entry(template, scope, Use(full_name, sources, scope.variables))
             return full_name
         group = f"{full_name}." if template.name else scope.prefix
+        before = len(self.problems)
         count = self._repeat(template, scope)
+        self._blame(before, template, scope, Use(full_name, sources, scope.variables))
         if count == 0:
             self.expense.entry(full_name, len(sources), template.path)
         for index in range(count):
@@ -228,11 +231,11 @@ class _Expander:
         self.expense.entry(use.name, len(use.sources), template.path)
         self.expense.evaluate(template.cost, template.path)
         entry = template.entry
-        if entry.when is not True and not self._truth(entry.when, use, (*template.path, "when")):
+        if entry.when is not True and not self._truth("when", template, scope, use):
             self.dropped.add(use.name)
             self._alias(use.name, use.sources)
             return
-        trained = entry.trainable is True or self._truth(entry.trainable, use, (*template.path, "trainable"))
+        trained = entry.trainable is True or self._truth("trainable", template, scope, use)
         self.names.add(use.name)
         lends = entry.weights is not None or scope.weights is not None
         weights, trainable = self._weights(template, scope, use) if lends else None, scope.trainable and trained
@@ -243,7 +246,7 @@ class _Expander:
             self._expand_block(template, scope, use, weights, trainable)
         elif layer := template.constant or self._layer(template, template.layer_type, scope, use):
             path, instances = template.path, scope.instances
-            functional = entry.functional is not False and self._truth(entry.functional, use, (*path, "functional"))
+            functional = entry.functional is not False and self._truth("functional", template, scope, use)
             self.layers.append(
                 ExpandedLayer(use.name, layer, use.sources, path, instances, weights, trainable, functional)
             )
@@ -317,7 +320,7 @@ class _Expander:
         for name, source in zip(names, use.sources, strict=False):
             self.expense.name(prefix + name, template.path)
             self.aliases[prefix + name] = source
-        variables, arguments = self._arguments(block, template, use.variables)
+        variables, arguments = self._arguments(block, template, scope, use)
         inner = Scope(
             prefix,
             variables,
@@ -331,18 +334,25 @@ class _Expander:
         if not use.sources:
             self.broken.add(use.name)
 
-    def _arguments(self, block: BlockTemplate, template: Template, variables: Variables) -> tuple[Variables, Variables]:
+    def _arguments(
+        self, block: BlockTemplate, template: Template, scope: Scope, use: Use
+    ) -> tuple[Variables, Variables]:
         """The variables inside a block: the spec's own, what this use gives, the defaults of the rest; and its own."""
-        key = _dependencies(template, variables)
+        key = _dependencies(template, use.variables)
         if key in self.arguments_made:
             return self.arguments_made[key]
         self.expense.evaluate(len(self.variables) + len(block.block.parameters), template.path)
-        given = self.evaluate.fields(template.fields, variables, template.path)
+        before = len(self.problems)
+        given = self.evaluate.fields(template.fields, use.variables, template.path)
+        self._blame(before, template, scope, use)
         inside = {**self.variables, **dict.fromkeys(block.block.parameters, UNFIT), **given}
+        before, path = len(self.problems), ("blocks", block.name, "defaults")
         for name, value in block.block.defaults.items():
             if name not in given:
-                inside[name] = self.evaluate.value(value, inside, ("blocks", block.name, "defaults", name))
-        made = inside, {name: inside[name] for name in (*block.block.parameters, *block.block.defaults)}
+                inside[name] = self.evaluate.value(value, inside, (*path, name))
+        arguments = {name: inside[name] for name in (*block.block.parameters, *block.block.defaults)}
+        self.blame.name(before, path, block.block.defaults, use.name, arguments)
+        made = inside, arguments
         if key:
             self.arguments_made[key] = made
         return made
@@ -353,30 +363,17 @@ class _Expander:
             return self.layers_made[key]
         before = len(self.problems)
         layer = self._make_layer(template, layer_type, use.variables)
-        if len(self.problems) > before:
-            self.problems[before:] = self._blamed(self.problems[before:], template, scope, use)
+        self._blame(before, template, scope, use)
         if key and layer:
             self.layers_made[key] = layer
         return layer
 
-    def _blamed(self, problems: list[Problem], template: Template, scope: Scope, use: Use) -> list[Problem]:
-        """Problems of one use of an entry, each said once, and with the values that this use has from elsewhere."""
-        given = {name for instance in scope.instances[-1:] for name in instance.arguments} | {"index"}
-        own = {name: value for name, value in use.variables.items() if name in given and value is not UNFIT}
-
-        @cache  # a list may have a problem in each of its values
-        def reason(key: str | int | None) -> str | None:
-            names = variables_in([template.fields[key]]) if isinstance(key, str) and key in template.fields else ()
-            values = [f"{name} = {shown(own[name])}" for name in names if name in own]
-            return f"in {quoted(use.name)}, with {', '.join(values)}" if values else None
-
-        def blamed(problem: Problem) -> Problem:
-            keys = problem.path[len(template.path) :]
-            return structs.replace(problem, reason=reason(keys[0] if keys else None))
-
-        new = [problem for problem in problems if (problem.path, problem.message) not in self.said]
-        self.said.update((problem.path, problem.message) for problem in new)
-        return [*map(blamed, new)]
+    def _blame(self, before: int, template: Template, scope: Scope, use: Use) -> None:
+        if len(self.problems) > before:
+            written = {**structs.asdict(template.entry), **template.fields}
+            given = {name for instance in scope.instances[-1:] for name in instance.arguments} | {"index"}
+            own = {name: value for name, value in use.variables.items() if name in given}
+            self.blame.name(before, template.path, written, use.name, own)
 
     def _make_layer(self, template: Template, layer_type: type[Layer], variables: Variables) -> Layer | None:
         known = {name: value for name, value in template.fields.items() if name in layer_type.__struct_fields__}
@@ -399,8 +396,12 @@ class _Expander:
                 return None
             return found
 
-    def _truth(self, value: Any, use: Use, path: Path) -> bool:
-        return bool(self.evaluate.value(value, use.variables, path, wanted(Entry)[str(path[-1])]))
+    def _truth(self, key: str, template: Template, scope: Scope, use: Use) -> bool:
+        before = len(self.problems)
+        path = (*template.path, key)
+        value = self.evaluate.value(getattr(template.entry, key), use.variables, path, wanted(Entry)[key])
+        self._blame(before, template, scope, use)
+        return bool(value)
 
     def _repeat(self, template: Template, scope: Scope) -> int:
         path = (*template.path, "repeat")

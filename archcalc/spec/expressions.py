@@ -129,7 +129,11 @@ def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
         return UNFIT
     except OverflowError:
         raise ExpressionError("a number on the way is larger than any size", _HELP) from None
-    except (ArithmeticError, TypeError, ValueError, IndexError) as error:
+    except ZeroDivisionError:
+        raise ExpressionError("a division by 0", "change what it divides by, or use max(…, 1) of it") from None
+    except IndexError as error:
+        raise ExpressionError(str(error), "a list has values from 0 to its length − 1, and from −1 backwards") from None
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise ExpressionError(str(error), _HELP) from None
     except RecursionError:
         raise ExpressionError("nested too deeply", _HELP) from None

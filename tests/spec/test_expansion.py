@@ -797,3 +797,36 @@ def test_nonzeros_of_an_input_that_is_given_another_shape(
     """
     network = archcalc.loads(text, inputs={"x": [shape[0], 3], "a": shape})
     assert network.graph.inputs["a"].nonzeros == expected
+
+
+def test_every_wrong_value_names_the_use_that_it_is_wrong_in() -> None:
+    text = """
+name = "uses"
+inputs.x = [8]
+layers = [{ type = "outer", n = 4 }, { type = "outer", n = 2 }, { type = "outer", n = 2 }]
+[blocks.outer]
+parameters = ["n"]
+layers = [
+  { type = "relu", repeat = "n - 3" },
+  { type = "inner", k = "8 // (n - 2)" },
+  { type = "relu", when = "8 // (n - 2)" },
+  { type = "relu", trainable = "8 // (n - 2) > 0" },
+  { type = "relu", functional = "8 // (n - 2) > 0" },
+  { type = "linear", out_features = "8 // (n - 2)" },
+]
+[blocks.inner]
+parameters = ["k"]
+defaults = { m = "k // (k - 4)" }
+layers = [{ type = "linear", out_features = "m" }]
+"""
+    with pytest.raises(archcalc.SpecError) as caught:
+        archcalc.loads(text)
+    assert [(found.place.line, found.reason) for found in caught.value.diagnostics] == [
+        (8, 'in "outer_2.relu", with n = 2'),
+        (9, 'in "outer_2.inner", with n = 2'),
+        (10, 'in "outer_2.relu_2", with n = 2'),
+        (11, 'in "outer_2.relu_3", with n = 2'),
+        (12, 'in "outer_2.relu_4", with n = 2'),
+        (13, 'in "outer_2.linear", with n = 2'),
+        (17, 'in "outer.inner", with k = 4'),
+    ]

@@ -1,0 +1,41 @@
+"""Which use of an entry a problem is of: the same entry is right in one use of its block, and wrong in another."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from msgspec import structs
+
+from archcalc.errors import Path, Problem, quoted
+from archcalc.spec.evaluation import Variables
+from archcalc.spec.expressions import UNFIT
+from archcalc.spec.problems import shown
+from archcalc.spec.templates import variables_in
+
+
+class Blame:
+    """Names uses in problems, in the list that they are collected in; each is said of one use alone."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        self.said: set[tuple[Path, str]] = set()
+
+    def name(self, before: int, path: Path, written: Mapping[str, Any], use: str, own: Variables) -> None:
+        """Name a use in the problems after the first `before`, with those of its own variables that are in the value.
+
+        `written` has what stands below `path`, by its key.
+        """
+
+        @cache  # a list may have a problem in each of its values
+        def reason(key: str | int) -> str | None:
+            names = variables_in([written[key]]) if isinstance(key, str) and key in written else ()
+            values = [f"{name} = {shown(own[name])}" for name in names if name in own and own[name] is not UNFIT]
+            return f"in {quoted(use)}, with {', '.join(values)}" if values else None
+
+        def named(problem: Problem) -> Problem:
+            keys = problem.path[len(path) :] if problem.path[: len(path)] == path else ()
+            return structs.replace(problem, reason=reason(keys[0])) if keys else problem
+
+        new = [found for found in self.problems[before:] if (found.path, found.message) not in self.said]
+        self.said.update((found.path, found.message) for found in new)
+        self.problems[before:] = map(named, new)
