@@ -4,8 +4,8 @@ Most units see the same, only moved; behind an upsampling they differ by their p
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, reduce
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -321,22 +321,29 @@ def _length(taps: range) -> int:
 # where branches meet
 
 
+def unite_axes(axes: Sequence[AnyAxis]) -> AnyAxis:
+    """The field of units that see what those of several branches see."""
+    found = reduce(_unite_two, axes)
+    placed = [axis for axis in axes if isinstance(axis, AxisField)]
+    if isinstance(found, Unknown) and len(placed) == len(axes):
+        # However the units of branches are laid out, all see alike if those of one see all that any of them does.
+        span = joined([axis.whole() for axis in placed])
+        for axis in placed:
+            seen, origin = axis.shared or (axis.whole() if axis.advance == 0 else None, axis.origin)
+            if seen == span:
+                return made_alike(span, axis.axis, axis.extent, origin)
+    return found
+
+
 @lru_cache(maxsize=4096)
-def unite_axes(one: AnyAxis, other: AnyAxis) -> AnyAxis:
-    """The field of units that see what those of two branches see."""
+def _unite_two(one: AnyAxis, other: AnyAxis) -> AnyAxis:
     if one == other:
         return one
     if isinstance(one, Unknown) or isinstance(other, Unknown):
         return one if isinstance(one, Unknown) else other
     if isinstance(one, Unplaced) or isinstance(other, Unplaced):
         return _unite_unplaced(one, other)
-    found = _unite_placed(one, other)
-    if isinstance(found, Unknown):
-        span = joined([one.whole(), other.whole()])
-        for axis in (one, other):
-            if axis.shared and axis.shared.span == span:
-                return made_alike(span, axis.axis, axis.extent, axis.shared.origin)
-    return found
+    return _unite_placed(one, other)
 
 
 def _unite_unplaced(one: AxisField | Unplaced, other: AxisField | Unplaced) -> AnyAxis:

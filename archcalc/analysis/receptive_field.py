@@ -6,8 +6,8 @@ an input with more axes than two it is the first one, of an input with two the o
 reads as such, and an input of integers has none. Where branches meet, the field is the union of theirs.
 """
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, reduce
 
 from msgspec import Struct, structs
 
@@ -66,7 +66,7 @@ class ReceptiveFields(Struct, frozen=True, gc=False):
 
 
 Paths = tuple[Path, ...]
-Meet = Callable[[Path, Path], Path]  # what units see that see what those of two branches see
+Meet = Callable[[Paths], Path]  # what units see that see what those of several branches see
 
 
 def fold_receptive_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
@@ -120,14 +120,11 @@ class _Fold:
                     behind.setdefault(path.source, []).append(_through(path, reads, facts.output.shape))
         if len(node.sources) > 1 and (apart := _misaligned(behind.values())):
             self.misaligned[edge] = apart
-        met = [_filled(self._meet(paths), len(paths) == len(node.sources)) for paths in behind.values()]
+        met = [
+            _filled(self.meet(tuple(paths)) if len(paths) > 1 else paths[0], len(paths) == len(node.sources))
+            for paths in behind.values()
+        ]
         return tuple([_stamped(path, edge) for path in met])
-
-    def _meet(self, paths: list[Path]) -> Path:
-        found = paths[0]
-        for other in paths[1:]:
-            found = self.meet(found, other)
-        return found
 
     def _read_by_role(self, paths: Paths, facts: LayerFacts, number: int) -> Paths:
         """The paths as a layer reads them; the first that looks for channels decides where they are."""
@@ -232,9 +229,9 @@ def links_that_share(
 
 
 @lru_cache(maxsize=4096)
-def _unite(one: Path, other: Path) -> Path:
-    axes = tuple([unite_axes(*pair) for pair in zip(one.axes, other.axes, strict=True)])
-    return structs.replace(_in_common(one, other), axes=axes)
+def _unite(paths: Paths) -> Path:
+    axes = tuple(map(unite_axes, zip(*(path.axes for path in paths), strict=True)))
+    return structs.replace(reduce(_in_common, paths), axes=axes)
 
 
 def _in_common(one: Path, other: Path) -> Path:
@@ -244,16 +241,16 @@ def _in_common(one: Path, other: Path) -> Path:
     return structs.replace(one, features=tuple(place for place in one.features if place in other.features))
 
 
-def _narrowest(one: Path, other: Path) -> Path:
-    """On every axis, the smaller of the fields."""
-    pairs = zip(one.axes, other.axes, strict=True)
-    return structs.replace(_in_common(one, other), axes=tuple(_smaller(*pair) for pair in pairs))
+def _narrowest(paths: Paths) -> Path:
+    """On every axis, the smallest of the fields."""
+    axes = tuple(map(_smallest, zip(*(path.axes for path in paths), strict=True)))
+    return structs.replace(reduce(_in_common, paths), axes=axes)
 
 
-def _smaller(one: AnyAxis, other: AnyAxis) -> AnyAxis:
-    found = unite_axes(one, other)
-    if isinstance(found, AxisField) and isinstance(one, AxisField) and isinstance(other, AxisField):
-        return min(one, other, key=lambda axis: (axis.advance == 0, axis.size or 0))
+def _smallest(axes: Sequence[AnyAxis]) -> AnyAxis:
+    found, placed = unite_axes(axes), [axis for axis in axes if isinstance(axis, AxisField)]
+    if isinstance(found, AxisField) and len(placed) == len(axes):
+        return min(placed, key=lambda axis: (axis.advance == 0, axis.size or 0))
     return found
 
 
@@ -328,5 +325,5 @@ def _known(source: str, shape: Shape, axes: list[AnyAxis], places: tuple[int, ..
 def _unite_inputs(one: Field, other: Field) -> Field | Unknown:
     if one.shape != other.shape:
         return Unknown(f"inputs {quoted(one.source)} and {quoted(other.source)} of different sizes meet")
-    axes: list[AnyAxis] = [unite_axes(*pair) for pair in zip(one.axes, other.axes, strict=True)]
+    axes: list[AnyAxis] = [unite_axes(pair) for pair in zip(one.axes, other.axes, strict=True)]
     return _known(one.source, one.shape, axes, one.places)

@@ -1,5 +1,7 @@
 """Receptive fields whose answer is known beforehand; random ones are measured by gradients elsewhere."""
 
+import itertools
+
 import pytest
 
 import archcalc
@@ -276,3 +278,17 @@ def test_a_size_with_holes_says_so(layers: str, size: int, holes: bool) -> None:
     assert ("° holes: a unit does not see" in str(network)) == any(
         row.receptive_field.holes[0] for row in network.layers
     )
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(("x", "gated", "again"))], ids=", ".join)
+def test_the_order_in_which_branches_meet_does_not_matter(order: tuple[str, ...]) -> None:
+    """The positions of `x` lie along the last axis of the product, and along the first one behind the others."""
+    inputs = ", ".join(f'"{name}"' for name in order)
+    layers = f"""
+      {{ name = "maps", type = "embedding", num_embeddings = 4, embedding_dim = 1 }},
+      {{ type = "conv1d", out_channels = 1, kernel_size = 1 }},
+      {{ name = "gated", type = "mul", inputs = ["maps", "conv1d"] }},
+      {{ name = "again", type = "relu" }},
+      {{ type = "mul", inputs = [{inputs}] }},
+    """
+    assert field(layers, 'inputs.x = { shape = [2], dtype = "int64" }') == ((2,), (0,))
