@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
-from archcalc.layers.base import Layer, Tensor
+from archcalc.layers.base import NONZEROS_UNKNOWN, Layer, Tensor
+from archcalc.numbers.bounds import Unknown
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import TooLargeError
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import end_search
+from archcalc.spec.givens import ExpandedInput
 from archcalc.spec.problems import field_problems
-from archcalc.spec.schema import InputTable
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
@@ -106,7 +107,7 @@ class _Connector:
             self.expansion.name,
             self.expansion.source,
             dict(self.expansion.variables),
-            {item.name: _tensor(item.table) for item in self.expansion.inputs},
+            {item.name: _tensor(item) for item in self.expansion.inputs},
             self._nodes(order, sources, owners, edges),
             tuple(edges[output] for output in outputs),
             self._block_outputs(),
@@ -321,5 +322,6 @@ def is_within(name: str, names: set[str]) -> bool:
     return bool(names) and (name in names or any(name[: dot.start()] in names for dot in re.finditer(r"\.", name)))
 
 
-def _tensor(table: InputTable) -> Tensor:
-    return Tensor(tuple(table.shape), table.dtype, table.nonzeros)
+def _tensor(item: ExpandedInput) -> Tensor:
+    nonzeros = Unknown(NONZEROS_UNKNOWN) if item.other_nonzeros else item.table.nonzeros
+    return Tensor(tuple(item.table.shape), item.table.dtype, nonzeros)

@@ -24,6 +24,7 @@ from archcalc.analysis.strides import (
 from archcalc.analysis.traffic import tensor_bytes, value_bytes
 from archcalc.arithmetic import product
 from archcalc.layers.base import RESULT, Piece, Shape, Step, Steps, elements
+from archcalc.numbers.bounds import Unknown
 
 Pass = Literal["forward", "backward"]
 Key = int | tuple[int, str]  # the result of an operation by its number, or a parameter by its layer and name
@@ -139,6 +140,8 @@ class Execution:
             size = tensor_bytes(tensor, self.dtype, self.batch)
             storage = self.ledger.make(size)
             shape = (self.batch, *tensor.shape)
+            if isinstance(tensor.nonzeros, Unknown) and self.graph.nodes:
+                self.doubt(0, tensor.nonzeros.reason)
             self.values[edge] = Value(storage, storage, None, size, shape, in_order(shape))
         self.peak = self.ledger.live
         spent = self._spent()

@@ -147,10 +147,14 @@ def trace_inputs(inputs: Tensors, layer: Layer) -> Tensors:
         Tensor(
             tuple(Traced(size, _size_symbol(axis, len(tensor.shape), layer)) for axis, size in enumerate(tensor.shape)),
             tensor.dtype,
-            None if tensor.nonzeros is None else Traced(tensor.nonzeros, "nonzeros"),  # type: ignore[arg-type]
+            _traced_nonzeros(tensor.nonzeros),
         )
         for tensor in inputs
     )
+
+
+def _traced_nonzeros(nonzeros: int | Unknown | None) -> Any:
+    return nonzeros if isinstance(nonzeros, Unknown | None) else Traced(nonzeros, "nonzeros")
 
 
 def _size_symbol(axis: int, rank: int, layer: Layer) -> str:

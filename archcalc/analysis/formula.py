@@ -233,8 +233,10 @@ def find_formula(
 
 def _with_nonzeros_of(symbolic: Graph, graph: Graph) -> Graph:
     """The graph without numbers of nonzeros that hold for its own sizes alone."""
-    names = [name for name, tensor in symbolic.inputs.items() if tensor.nonzeros is None]
-    inputs = {name: graph.inputs[name]._replace(nonzeros=None) for name in names}
+    unknown = {
+        name: tensor.nonzeros for name, tensor in symbolic.inputs.items() if isinstance(tensor.nonzeros, Unknown)
+    }
+    inputs = {name: graph.inputs[name]._replace(nonzeros=nonzeros) for name, nonzeros in unknown.items()}
     return structs.replace(graph, inputs={**graph.inputs, **inputs})
 
 

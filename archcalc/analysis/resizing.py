@@ -7,7 +7,8 @@ from msgspec import structs
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.receptive_field import Field
 from archcalc.graph import Graph
-from archcalc.layers.base import size_text
+from archcalc.layers.base import NONZEROS_UNKNOWN, size_text
+from archcalc.numbers.bounds import Unknown
 
 
 class Extent(NamedTuple):
@@ -59,5 +60,6 @@ def resized(graph: Graph, axes: list[Extent], sizes: dict[int, int]) -> Graph:
             tensor = inputs[extent.source]
             shape = list(tensor.shape)
             shape[extent.axis] = sizes[extent.size]
-            inputs[extent.source] = tensor._replace(shape=tuple(shape), nonzeros=None)
+            nonzeros = None if tensor.nonzeros is None else Unknown(NONZEROS_UNKNOWN)
+            inputs[extent.source] = tensor._replace(shape=tuple(shape), nonzeros=nonzeros)
     return structs.replace(graph, inputs=inputs)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.operations import Operations
-from archcalc.analysis.traffic import count_traffic
+from archcalc.analysis.traffic import check_nonzeros, count_traffic
 from archcalc.layers.base import Count
 from archcalc.numbers.bounds import Unknown, sum_or_unknown
 
@@ -55,7 +55,11 @@ class Load(NamedTuple):
 
 
 def count_loads(analysed: AnalysedGraph, dtype: str) -> tuple[Load, ...]:
-    """What every layer computes and moves in one inference pass, `dtype` in place of floating-point ones."""
+    """What every layer computes and moves in one inference pass, `dtype` in place of floating-point ones.
+
+    Raises UsageError where nonzeros are not known.
+    """
+    check_nonzeros(analysed.graph)
     traffic = count_traffic(analysed, STORED.get(dtype, dtype))
     pairs = zip(analysed.operations, traffic, strict=True)
     return tuple([Load(_counted(operations), moved.reads, moved.outputs) for operations, moved in pairs])

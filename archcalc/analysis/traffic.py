@@ -18,7 +18,10 @@ from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.dependence import count_read
 from archcalc.analysis.training import GradientFlow, follow_gradients
 from archcalc.arithmetic import product
+from archcalc.errors import UsageError, quoted
+from archcalc.graph import Graph
 from archcalc.layers.base import FLOATING, Read, Shape, Tensor, elements
+from archcalc.numbers.bounds import Unknown
 
 SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
 INDEX_BYTES = 2 * SIZES["int64"]  # of a nonzero
@@ -62,11 +65,21 @@ def count_traffic(analysed: AnalysedGraph, dtype: str | None = None, training: b
 
 
 def tensor_bytes(tensor: Tensor, dtype: str | None, batch: int) -> int:
-    """The size of a batch of a tensor; a sparse one is the same for all samples."""
+    """The size of a batch of a tensor; a sparse one is that of one, or 0 if its nonzeros are not known."""
     size = value_bytes(tensor.dtype, dtype)
+    if isinstance(tensor.nonzeros, Unknown):
+        return 0
     if tensor.nonzeros is not None:
         return tensor.nonzeros * (size + INDEX_BYTES)
     return batch * int(elements(tensor.shape)) * size
+
+
+def check_nonzeros(graph: Graph) -> None:
+    """Raises UsageError if bytes depend on nonzeros that the spec says for another shape than an input was given."""
+    for name, tensor in graph.inputs.items():
+        if isinstance(tensor.nonzeros, Unknown):
+            message = f"input {quoted(name)} is given another shape than the spec says its nonzeros for"
+            raise UsageError(f"{message}; write them as an expression, or as a variable to be set")
 
 
 def value_bytes(own: str, dtype: str | None) -> int:

@@ -33,12 +33,18 @@ FLOATING = ("float32", "float64", "float16", "bfloat16")
 INTEGER = ("int64", "int32")
 
 
+NONZEROS_UNKNOWN = "the adjacency input does not say its number of nonzeros at this size"
+
+
 class Tensor(NamedTuple):
-    """What flows along an edge, without the batch. `nonzeros` is known for a sparse input only."""
+    """What flows along an edge, without the batch.
+
+    A sparse input has `nonzeros`; Unknown where the spec says them for another shape.
+    """
 
     shape: Shape
     dtype: str = "float32"
-    nonzeros: int | None = None
+    nonzeros: int | Unknown | None = None
 
 
 Tensors = tuple[Tensor, ...]

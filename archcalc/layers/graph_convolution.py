@@ -8,6 +8,7 @@ from msgspec import structs
 from archcalc.arithmetic import POINT, product, whole
 from archcalc.layers.base import (
     FLOATING,
+    NONZEROS_UNKNOWN,
     ONE_HOP,
     RESULT,
     Count,
@@ -55,7 +56,7 @@ class GcnConv(Layer):
         if adjacency != (features[0], features[0]):
             message = f"the adjacency of {features[0]} nodes must be {features[0]}×{features[0]}"
             yield Misfit(f"{message}, and is {size_text(adjacency)}")
-        elif (inputs[1].nonzeros or 0) > features[0] ** 2:
+        elif not isinstance(inputs[1].nonzeros, Unknown | None) and inputs[1].nonzeros > features[0] ** 2:
             yield Misfit(
                 f"the adjacency has room for {features[0] ** 2} entries, not for {inputs[1].nonzeros} nonzeros"
             )
@@ -71,8 +72,8 @@ class GcnConv(Layer):
 
     def _aggregation(self, inputs: Tensors) -> Count:
         nonzeros = inputs[1].nonzeros
-        if nonzeros is None:
-            return Unknown("the adjacency input does not say its number of nonzeros at this size")
+        if isinstance(nonzeros, Unknown | None):
+            return Unknown(NONZEROS_UNKNOWN)
         return nonzeros * self.out_features
 
     def _weighting(self, inputs: Tensors, output: Shape) -> Any:
@@ -117,9 +118,9 @@ class GcnConv(Layer):
 
     def _aggregation_steps(self, inputs: Tensors) -> tuple[Step, ...]:
         """A full adjacency multiplies the features of each sample; a sparse one those of all, put side by side."""
-        nonzeros = inputs[1].nonzeros
-        if nonzeros is None:
+        if inputs[1].nonzeros is None:
             return (Step((1, 2), multiplies=True),)
+        nonzeros = 0 if isinstance(inputs[1].nonzeros, Unknown) else inputs[1].nonzeros
         # The backward pass turns the adjacency round: the value of each nonzero, and its row and column.
         turned = (Piece((nonzeros,), per_sample=False), Piece((2, nonzeros), "int64", per_sample=False))
         multiply = Step((1, 3), holds=(2,), backward=(Piece(self.output_shape(inputs)), *turned))

@@ -63,7 +63,7 @@ def random_inputs(
     """
     place = find_device(device)
     for name, tensor in network.graph.inputs.items():
-        samples = (batch,) if tensor.nonzeros is None else ()
+        samples = () if isinstance(tensor.nonzeros, int) else (batch,)
         check_size(f"input {quoted(name)}", (*samples, *tensor.shape), find_dtype(dtype or tensor.dtype))
     return tuple(_random(tensor, batch, place, dtype) for tensor in network.graph.inputs.values())
 
@@ -72,7 +72,7 @@ def _random(tensor: Tensor, batch: int, device: torch.device, dtype: str | torch
     if tensor.dtype in INTEGER:
         return torch.zeros(batch, *tensor.shape, dtype=find_dtype(tensor.dtype), device=device)
     floating = find_dtype(dtype or tensor.dtype)
-    if tensor.nonzeros is None or device.type == "meta":
+    if not isinstance(tensor.nonzeros, int) or device.type == "meta":
         return torch.rand(batch, *tensor.shape, dtype=floating, device=device)
     return _random_sparse(tensor.shape, tensor.nonzeros, floating).to(device)
 

@@ -16,11 +16,12 @@ from archcalc.spec.wanted import Wanted, wanted
 
 
 class ExpandedInput(Struct, frozen=True, gc=False):
-    """An input of the network."""
+    """An input of the network; it has `other_nonzeros` where the spec says them for another shape than it was given."""
 
     name: str
     table: InputTable
     path: Path
+    other_nonzeros: bool = False
 
 
 def read_variables(
@@ -74,7 +75,9 @@ def _input(
     known = {key: value for key, value in written.items() if key in kinds}
     value = written | evaluate.fields(known, variables, path, kinds)
     table = convert(value, InputTable, path, evaluate.problems)
-    return ExpandedInput(name, table, path) if table else None
+    if table is None:
+        return None
+    return ExpandedInput(name, table, path, data.get("nonzeros") is not None and table.nonzeros is None)
 
 
 def _plain_input(

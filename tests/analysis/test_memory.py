@@ -16,6 +16,7 @@ import archcalc
 from archcalc.analysis.least_batch import check_batch
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS, largest_batch
 from archcalc.errors import UsageError
+from archcalc.layers.base import NONZEROS_UNKNOWN
 from archcalc.numbers.bounds import AtLeast, AtMost, Unknown, floor_of, is_at_most
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.verify.storages import observe_memory, run, watch
@@ -596,3 +597,28 @@ def test_what_no_gradient_goes_through_keeps_nothing() -> None:
     check(network, "float32", training=True)
     built = archcalc.build(network).train()
     sum(output.sum() for output in built(torch.ones(2, 4, 8, 8))).backward()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_nonzeros_of_another_shape_leave_a_lower_bound(training: bool) -> None:
+    """Of no number of nonzeros it is more than what PyTorch takes of that many."""
+    text = """
+    name = "graph"
+    inputs.x = [8, 3]
+    inputs.a = { shape = [8, 8], nonzeros = %d }
+    layers = [{ type = "relu" , input = "x" }, { type = "gcn_conv", inputs = ["relu", "a"], out_features = 4 }]
+    """
+    nonzeros = [0, 1, 40, 81]
+    given = [text.replace("8", "9") % count for count in nonzeros]
+    peaks = [archcalc.loads(one).memory(training=training).peak for one in given]
+    found = archcalc.loads(text % 50, inputs={"x": [9, 3], "a": [9, 9]}).memory(training=training)
+    assert isinstance(found.peak, AtLeast)
+    assert found.peak.value == peaks[0]
+    assert peaks == sorted(peaks)
+    assert NONZEROS_UNKNOWN in found.peak.reason
+
+
+def test_bytes_moved_need_the_nonzeros() -> None:
+    network = archcalc.load("gcn_cora", inputs={"features": [9, 4], "adjacency": [9, 9]})
+    with pytest.raises(archcalc.UsageError, match='input "adjacency" is given another shape than the spec says its'):
+        network.roofline("a100")

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 import archcalc
+from archcalc.layers.base import NONZEROS_UNKNOWN
+from archcalc.numbers.bounds import Unknown
 
 IMAGE = """
 name = "small"
@@ -778,7 +780,8 @@ def test_what_a_spec_expands_to_is_limited(
 @pytest.mark.parametrize(
     ("written", "shape", "expected"),
     [
-        ("50", [9, 9], None),  # it says nothing of other sizes
+        ("50", [9, 9], Unknown(NONZEROS_UNKNOWN)),  # it says nothing of other sizes
+        ("0", [9, 9], Unknown(NONZEROS_UNKNOWN)),
         ("50", [8, 8], 50),
         ('"6 * nodes + 2"', [9, 9], 50),
         ('"6 * nodes + 2"', [8, 8], 50),
@@ -786,7 +789,7 @@ def test_what_a_spec_expands_to_is_limited(
 )
 @pytest.mark.parametrize("own", ['["nodes", "nodes"]', "[8, 8]"])
 def test_nonzeros_of_an_input_that_is_given_another_shape(
-    own: str, written: str, shape: list[int], expected: int | None
+    own: str, written: str, shape: list[int], expected: int | Unknown
 ) -> None:
     text = f"""
     name = "graph"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from archcalc.analysis.traffic import check_nonzeros
 from archcalc.errors import UsageError, quoted
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench.clock import Step, find_clock
@@ -35,7 +36,11 @@ def check_trainable(network: Network) -> None:
 
 
 def prepare(network: Network, dtype: str, options: Options, device: torch.device) -> Workload:
-    """The network with random weights and inputs, after a first call. Raises OutOfMemoryError and PyTorch's errors."""
+    """The network with random weights and inputs, after a first call.
+
+    Raises OutOfMemoryError, PyTorch's errors, and UsageError where nonzeros are not known.
+    """
+    check_nonzeros(network.graph)
     if device.type == "cpu":
         memory.look_ahead(network, dtype, options.training)
     before = torch.cuda.memory_allocated() if device.type == "cuda" else 0
