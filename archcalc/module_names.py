@@ -1,8 +1,10 @@
 """Names of submodules: what PyTorch's modules have as attributes already, and names that are each given once."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 
 from archcalc.errors import UsageError, quoted
+from archcalc.structure import Group, groups_in, layers_in
 
 # The attributes of every nn.Module, which no layer may have as its name.
 MODULE_ATTRIBUTES = (
@@ -101,12 +103,40 @@ MODULE_ATTRIBUTES = (
 )
 
 
-def name_error(layer: str, key: str) -> UsageError:
-    """The error for a layer with the name of a module's own attribute."""
+# Those of the modules that `archcalc.build` makes.
+BLOCK_ATTRIBUTES = frozenset(["_inputs", "_outputs", "_steps", "_names"])
+SHOWN = 10  # names in a message
+
+
+def check_names(root: Group) -> None:
+    """Raises UsageError for layers or blocks with the name of a module's own attribute, all of them at once."""
+    taken = MODULE_ATTRIBUTES | BLOCK_ATTRIBUTES
+    keys = ((group, key) for group in groups_in(root) for key in group.parts if key in taken)
+    if found := {first_layer(group, key): key for group, key in keys}:
+        raise names_error(found)
+
+
+def first_layer(group: Group, key: str) -> str:
+    """The full name of the first layer in a part of a group."""
+    inner, _ = next(layers_in(group.parts[key]))
+    return ".".join((*group.path, key, *inner))
+
+
+def names_error(found: Mapping[str, str]) -> UsageError:
+    """The error for layers in which a part of the name is that of a module's own attribute, which `found` has."""
+    layers, keys = _listed(found), _listed(dict.fromkeys(found.values()))
+    if len(found) == 1:
+        return UsageError(
+            f"layer {layers} cannot be built: PyTorch modules have an attribute {keys} of their own; rename the layer"
+        )
     return UsageError(
-        f"layer {quoted(layer)} cannot be built: PyTorch modules have an attribute {quoted(key)} of their own;"
-        " rename the layer"
+        f"layers {layers} cannot be built: PyTorch modules have attributes {keys} of their own; rename the layers"
     )
+
+
+def _listed(names: Collection[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(map(quoted, islice(names, SHOWN))) + more
 
 
 class Names:

@@ -230,6 +230,16 @@ def test_a_name_that_a_module_needs_itself_is_refused(name: str) -> None:
         build(chain(f'name = "{name}", type = "relu"'))
 
 
+def test_all_such_names_are_said_at_once() -> None:
+    names = ["forward", "half", "train"]
+    network = chain(*[f'name = "{name}", type = "relu"' for name in ["a", *names]])
+    listed = '"forward", "half", "train"'
+    with pytest.raises(UsageError, match=f"layers {listed} cannot be built: .* attributes {listed} of their own"):
+        build(network)
+    with pytest.raises(UsageError, match=f"layers {listed} cannot be built"):
+        network.to_source()
+
+
 def test_so_is_the_name_of_a_block() -> None:
     with pytest.raises(UsageError, match=r'layer "half.0.conv" cannot be built: .* attribute "half"'):
         build(archcalc.loads(BLOCKS.replace('"stage"', '"half"')))

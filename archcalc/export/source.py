@@ -19,10 +19,9 @@ from archcalc.export.proof import find_fault
 from archcalc.export.sharing import unit_at
 from archcalc.graph import Graph
 from archcalc.layers.base import size_text
-from archcalc.module_names import MODULE_ATTRIBUTES, name_error
-from archcalc.structure import Group, Keys, find_structure, groups_in, layers_in
+from archcalc.module_names import check_names
+from archcalc.structure import Group, Keys, find_structure
 
-OWN_ATTRIBUTES = {"_inputs", "_outputs", "_steps", "_names"}  # of the modules that `archcalc.build` makes
 SHORT = 30  # letters of a submodule that is written where it is needed
 
 
@@ -31,9 +30,9 @@ def to_source(analysed: AnalysedGraph) -> str:
 
     Its state_dict has the keys of the module that `archcalc.build` makes, and its weights fit. The text is read back
     and compared with the network; should classes that blocks share not make the same, each use of a block has its own.
-    Raises UsageError for a layer whose name a PyTorch module needs itself.
+    Raises UsageError for layers whose names a PyTorch module needs itself.
     """
-    _check_names(find_structure(analysed.graph))
+    check_names(find_structure(analysed.graph))
     text = write(analysed)
     if find_fault(analysed, text) is None:
         return text
@@ -56,18 +55,6 @@ def write(analysed: AnalysedGraph, plain: bool = False) -> str:
     text = "\n\n\n".join([*copied.definitions, *classes])
     imports += (["from torch import nn"] if "nn." in text else []) + functional
     return "\n".join([*_header(analysed.graph), "", *imports, "", "", text, ""])
-
-
-def _check_names(root: Group) -> None:
-    for group in groups_in(root):
-        for key, part in group.parts.items():
-            if key in MODULE_ATTRIBUTES or key in OWN_ATTRIBUTES:
-                raise name_error(_first_name(group, key, part), key)
-
-
-def _first_name(group: Group, key: str, part: Group | int) -> str:
-    inner, _ = next(layers_in(part))
-    return ".".join((*group.path, key, *inner))
 
 
 def _header(graph: Graph) -> Lines:

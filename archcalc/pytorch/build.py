@@ -8,11 +8,11 @@ from torch import nn
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph
 from archcalc.layers.base import Module
-from archcalc.module_names import name_error
+from archcalc.module_names import check_names, first_layer, names_error
 from archcalc.pytorch import modules
 from archcalc.pytorch.device import check_size, find_device, find_dtype
 from archcalc.report.network import Network
-from archcalc.structure import Group, find_structure, groups_in, layers_in
+from archcalc.structure import Group, find_structure, groups_in
 
 
 def build(
@@ -91,13 +91,14 @@ class BuiltNetwork(Block):
 
     def __init__(self, graph: Graph, layers: list[nn.Module]) -> None:
         root = find_structure(graph)
+        check_names(root)
         super().__init__(root)
         self._names = tuple(graph.inputs)
         for group in groups_in(root):
             parent = self.get_submodule(".".join(group.path))
             for key, part in group.parts.items():
                 if hasattr(parent, key):
-                    raise name_error(".".join((*group.path, key, *next(layers_in(part))[0])), key)
+                    raise names_error({first_layer(group, key): key})  # of a release with more of them
                 parent.add_module(key, _container(part) if isinstance(part, Group) else layers[part])
 
     def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
