@@ -81,7 +81,10 @@ class TemplateReader:
             if not isinstance(data, dict):
                 return None
             block = convert_rest(data, Block)  # the search for problems goes on
-        for parameter in (*block.parameters, *block.defaults):
+        for number in repeated(block.parameters):
+            message = f"two parameters are called {quoted(block.parameters[number])}"
+            self.problems.append(Problem(message, (*path, "parameters", number), help="name each once"))
+        for parameter in dict.fromkeys((*block.parameters, *block.defaults)):
             self.check_name(parameter, path, "parameter")
             if parameter in ENTRY_KEYS:
                 message = f"{quoted(parameter)} means something on every entry, and cannot be a parameter"
@@ -90,13 +93,13 @@ class TemplateReader:
         return BlockTemplate(name, block, entries) if self._check_block_inputs(block.inputs, path) and usable else None
 
     def _check_block_inputs(self, names: list[str], path: Path) -> bool:
-        before = len(self.problems)
+        before, again = len(self.problems), repeated(names)
         for number, name in enumerate(names):
             # A number is the name of a copy of the block's only entry.
             if not name or "." in name or name.isdecimal():
                 message = f"{quoted(name)} cannot be the name of an input"
                 self.problems.append(Problem(message, (*path, "inputs", number), help="use a word"))
-            elif name in names[:number]:
+            elif number in again:
                 message = f"two inputs are called {quoted(name)}"
                 self.problems.append(Problem(message, (*path, "inputs", number), help="use a word of its own for each"))
         return len(self.problems) == before
@@ -268,6 +271,12 @@ def _reads(entry: Entry, path: Path) -> tuple[tuple[str, Path], ...] | None:
     if entry.inputs is not None:
         return tuple((name, (*path, "inputs", i)) for i, name in enumerate(entry.inputs))
     return None if entry.input is None else ((entry.input, (*path, "input")),)
+
+
+def repeated(names: list[str]) -> dict[int, str]:
+    """The names that stand in a list already, by their place."""
+    first = {name: number for number, name in reversed([*enumerate(names)])}
+    return {number: name for number, name in enumerate(names) if first[name] != number}
 
 
 def _cost(waiting: list[Any]) -> int:
