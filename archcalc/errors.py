@@ -9,6 +9,7 @@ Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("lay
 MAX_NESTING = 30  # of lists and tables in a spec
 SHOWN = 50  # problems printed at most
 LONGEST_LINE = 200  # letters of a line of a spec that are shown
+LONGEST = 2_000  # letters of a message, of a reason or of a remedy
 
 
 class Remedy:
@@ -66,7 +67,7 @@ class Diagnostic(Struct, frozen=True, gc=False):
             lines.append(f"  = {self.reason}")
         if self.help:
             lines.append(f"  help: {self.help}")
-        return "\n".join(map(printable, lines))
+        return "\n".join(printable(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…") for line in lines)
 
 
 class ArchcalcError(Exception):

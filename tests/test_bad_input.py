@@ -631,5 +631,7 @@ def test_a_file_without_a_name(arguments: list[str], run: Run) -> None:
 def test_a_block_with_very_many_names(key: str, tmp_path: Path) -> None:
     names = ", ".join(f'"n{number}"' for number in range(200_000))
     file = tmp_path / "spec.toml"
-    file.write_text(f"{HEAD}layers = [{{ type = 'relu' }}]\n[blocks.b]\n{key} = [{names}]\nlayers = [{{ type = 'add' }}]")
+    file.write_text(
+        f"{HEAD}layers = [{{ type = 'relu' }}]\n[blocks.b]\n{key} = [{names}]\nlayers = [{{ type = 'add' }}]"
+    )
     assert process("summary", str(file), timeout=30).returncode in (0, 2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from archcalc.errors import SHOWN, Diagnostic, Place, SpecError, did_you_mean, printable, quoted
+from archcalc.errors import LONGEST, SHOWN, Diagnostic, Place, SpecError, did_you_mean, printable, quoted
 
 
 def test_a_diagnostic_has_a_place_a_reason_and_a_remedy() -> None:
@@ -69,3 +69,9 @@ def test_did_you_mean_nothing() -> None:
 def test_quoted_words_are_shortened() -> None:
     assert quoted("a" * 80) == f'"{"a" * 80}"'
     assert quoted("a" * 81) == f'"{"a" * 77}…"'
+
+
+def test_a_long_message_is_shortened() -> None:
+    text = str(Diagnostic("w" * 10**6, Place("x.toml"), "r" * 10**6, "h" * 10**6))
+    assert all(len(line) <= LONGEST for line in text.split("\n"))
+    assert text.count("…\n") == 2

@@ -4,12 +4,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from archcalc.errors import printable
-from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
 from archcalc.quantities import NO_FIELD, Measured, sizes_text
 from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
 from archcalc.report.json_text import json_text
-from archcalc.report.text_table import Style, display_width, escaped, padded, page_table, shortened, text_table
+from archcalc.report.text_table import (
+    Style,
+    display_width,
+    escaped,
+    inputs_text,
+    padded,
+    page_table,
+    shortened,
+    text_table,
+)
 from archcalc.report.units import exact_percent
 
 FORMATS = ("table", "plain", "markdown", "json")
@@ -81,7 +89,7 @@ def _head(comparison: Comparison, labels: Sequence[str], letters: Sequence[str] 
     names = [f"{letter}  {label}" for letter, label in zip(letters, labels, strict=True)] if letters else labels
     width = max(map(display_width, names))
     for name, summary in zip(names, comparison.networks, strict=True):
-        inputs = ", ".join(f"{printable(word)} {size_text(shape)}" for word, shape in summary.inputs.items())
+        inputs = inputs_text(summary.inputs)
         batch = f" · batch {summary.batch}" if summary.batch > 1 else ""
         line = f"{padded(name, width)}  {printable(summary.name)} · {inputs}{batch}"
         yield shortened(line, style.width) if style.width else line

@@ -11,7 +11,7 @@ from archcalc.layers.base import Shape
 from archcalc.numbers.bounds import AtLeast, Unknown, causes_of, known, mapped, reason_of, value_text
 from archcalc.report.json_text import json_text
 from archcalc.report.mathematics import write
-from archcalc.report.text_table import Style, display_width, escaped, padded, shortened
+from archcalc.report.text_table import Style, display_width, escaped, inputs_text, padded, shortened
 from archcalc.symbolic.doubles import decimals, has_rounding, source_text
 from archcalc.tracing import plain
 
@@ -84,7 +84,7 @@ def _texts(shape: Shape) -> list[str]:
 
 def _plain(formula: Formula, rows: Sequence[LayerFormula] | None, style: Style) -> str:
     width = style.width or WIDTH
-    inputs = ", ".join(f"{printable(name)} {shape_text(shape)}" for name, shape in formula.inputs.items())
+    inputs = inputs_text(formula.inputs, shape_text)
     source = [style.dim(shortened(printable(formula.source), style.width or 10**6))] if formula.source else []
     lines = [style.bold(printable(formula.name)), *source, f"input {inputs} · batch {write(formula.batch)}", ""]
     if rows is None:

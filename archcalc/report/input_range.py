@@ -7,9 +7,8 @@ from archcalc.analysis.input_range import Bound, SizeRange
 from archcalc.analysis.resizing import described
 from archcalc.analysis.size_sets import SizeSet
 from archcalc.errors import printable
-from archcalc.layers.base import size_text
 from archcalc.report.network import Network
-from archcalc.report.text_table import Style, shortened
+from archcalc.report.text_table import Style, inputs_text, shortened
 
 SHOWN = 8  # remainders
 _INDENT = 15  # of what is said of a label
@@ -45,8 +44,7 @@ def _to_dict(found: SizeRange) -> dict[str, Any]:
 
 def render_ranges(network: Network, ranges: tuple[SizeRange, ...], style: Style) -> str:
     """The answers in words, a paragraph for each size."""
-    inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in network.inputs.items())
-    head = f"{style.bold(printable(network.name))}\ninput {inputs}"
+    head = f"{style.bold(printable(network.name))}\ninput {inputs_text(network.inputs)}"
     if not ranges:
         return f"{head}\n\nno axis of an input has positions: its sizes are those of features"
     return "\n\n".join([head, *(_paragraph(network, found, style) for found in ranges)])

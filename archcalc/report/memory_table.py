@@ -3,11 +3,10 @@
 from archcalc.analysis.memory import LayerMemory, Memory
 from archcalc.errors import printable
 from archcalc.graph import Graph
-from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, AtLeast, causes_of, floor_of, highest, total, value_text
 from archcalc.report.folding import Group, fold
 from archcalc.report.json_text import json_text
-from archcalc.report.text_table import Style, csv_text, escaped, page_table, reason_lines, text_table
+from archcalc.report.text_table import Style, csv_text, escaped, inputs_text, page_table, reason_lines, text_table
 from archcalc.report.units import mebibytes
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
@@ -58,7 +57,7 @@ def render_memory(memory: Memory, graph: Graph, format_name: str, style: Style |
 
 
 def _head(memory: Memory, graph: Graph, style: Style) -> list[str]:
-    inputs = ", ".join(f"{printable(name)} {size_text(tensor.shape)}" for name, tensor in graph.inputs.items())
+    inputs = inputs_text({name: tensor.shape for name, tensor in graph.inputs.items()})
     which = f"training with {memory.optimizer}" if memory.optimizer else "training" if memory.training else "inference"
     dtype = f" · {memory.dtype}" if memory.dtype else ""
     return [style.bold(printable(memory.name)), f"input {inputs} · batch {memory.batch}{dtype} · {which}"]

@@ -16,6 +16,7 @@ from archcalc.report.text_table import (
     Style,
     csv_text,
     escaped,
+    inputs_text,
     page_table,
     reason_lines,
     shortened,
@@ -99,9 +100,12 @@ def render(
 
 def head(summary: Summary, style: Style) -> list[str]:
     """What a network is, and its inputs."""
-    inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in summary.inputs.items())
     source = [style.dim(shortened(printable(summary.source), style.width or 10**6))] if summary.source else []
-    return [style.bold(printable(summary.name)), *source, f"input {inputs} · batch {summary.batch}"]
+    return [
+        style.bold(printable(summary.name)),
+        *source,
+        f"input {inputs_text(summary.inputs)} · batch {summary.batch}",
+    ]
 
 
 def _headers(summary: Summary, columns: Sequence[str]) -> list[str]:

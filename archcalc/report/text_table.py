@@ -1,18 +1,21 @@
 """Rows of text as a table: for a terminal or a pipe, a paper, a page, or a spreadsheet, whatever they are about."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
 
 from archcalc.errors import printable
+from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Cause
 
 # The names that tabulate knows formats by; it escapes what would be markup in a name, but not in Markdown.
 PAGE_FORMATS = {"markdown": "pipe", "latex": "latex_booktabs", "html": "html"}
 WIDEST = 100  # letters of a line of running text
 LISTED = 12  # layers of a reason
+MOST_INPUTS = 20  # of a network, in the head of a report
 _NARROWEST = 10  # letters that a shortened name keeps
 
 
@@ -145,6 +148,13 @@ def csv_text(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     writer.writerow(map(csv_cell, header))
     writer.writerows(map(csv_cell, row) for row in rows)
     return text.getvalue().rstrip("\n")
+
+
+def inputs_text(shapes: Mapping[str, Any], written: Callable[[Any], str] = size_text) -> str:
+    """Inputs by name with their shapes, as the head of a report has them: `image 3×224×224`."""
+    shown = [f"{printable(name)} {written(shape)}" for name, shape in islice(shapes.items(), MOST_INPUTS)]
+    more = [f"and {len(shapes) - MOST_INPUTS:,} more"] if len(shapes) > MOST_INPUTS else []
+    return ", ".join([*shown, *more])
 
 
 def shortened(text: str, width: int) -> str:

@@ -126,3 +126,10 @@ def test_a_column_that_is_named_twice_stands_there_twice(format_name: str) -> No
     words = [line.replace("|", " ").split() for line in lines]
     assert ["Layer", "MACs", "Layer"] in words
     assert ["C1", "117,600", "C1"] in words
+
+
+def test_the_head_names_twenty_inputs() -> None:
+    inputs = ", ".join(f"x{number} = [3]" for number in range(23))
+    network = archcalc.loads(f'name = "x"\ninputs = {{ {inputs} }}\nlayers = [{{ type = "relu", input = "x0" }}]')
+    head = str(network).split("\n")[1]
+    assert head.endswith("x18 3, x19 3, and 3 more · batch 1")
