@@ -635,3 +635,12 @@ def test_a_block_with_very_many_names(key: str, tmp_path: Path) -> None:
         f"{HEAD}layers = [{{ type = 'relu' }}]\n[blocks.b]\n{key} = [{names}]\nlayers = [{{ type = 'add' }}]"
     )
     assert process("summary", str(file), timeout=30).returncode in (0, 2)
+
+
+def test_an_unused_block_of_very_many_layers(tmp_path: Path) -> None:
+    layers = ",\n".join(
+        f'{{ name = "n{number}", type = "relu", input = "n{number - 1}" }}' for number in range(1, 40_000)
+    )
+    file = tmp_path / "spec.toml"
+    file.write_text(f"{HEAD}layers = [{{ type = 'relu' }}]\n[blocks.b]\ninputs = ['n0']\nlayers = [\n{layers}\n]")
+    assert process("summary", str(file), timeout=30).returncode == 0

@@ -18,9 +18,10 @@ from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window
 from archcalc.errors import UsageError
 from archcalc.layers import LAYER_TYPES
-from archcalc.layers.base import Layer, Misfit, PhasedWindow, Read, Shape, Tensors
+from archcalc.layers.base import Layer, PhasedWindow, Read, Shape, Tensors
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.merging import Add
+from archcalc.layers.misfits import Misfit
 from archcalc.layers.pooling import AvgPool2d
 from archcalc.numbers.bounds import floor_of
 from archcalc.pytorch.build import build

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 from archcalc.arithmetic import Window, product
-from archcalc.layers.base import AXIS_NAMES, Count, Layer, Misfit, Read, Shape, Steps, Tensor, Tensors, pointwise
+from archcalc.layers.base import AXIS_NAMES, Count, Layer, Read, Shape, Steps, Tensor, Tensors, pointwise
+from archcalc.layers.misfits import Misfit
 from archcalc.numbers.bounds import Unknown
 
 MAX_AXES = 64  # PyTorch's limit

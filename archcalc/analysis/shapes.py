@@ -5,7 +5,8 @@ from msgspec import Struct
 from archcalc.analysis.facts import LayerFacts, facts_of
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import Misfit, Tensor, Tensors, size_text
+from archcalc.layers.base import Tensor, Tensors, size_text
+from archcalc.layers.misfits import Misfit
 from archcalc.spec.problems import field_problems
 
 

@@ -8,7 +8,6 @@ from archcalc.layers.base import (
     RESULT,
     Count,
     Elementwise,
-    Misfit,
     Module,
     Piece,
     Positive,
@@ -18,13 +17,13 @@ from archcalc.layers.base import (
     Step,
     Steps,
     Tensors,
-    dim_misfit,
     elements,
     field_text,
     pointwise,
     resolve_axis,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit, dim_misfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,6 @@ from archcalc.layers.base import (
     MAX_PHASES,
     Count,
     Layer,
-    Misfit,
     Module,
     PerAxis,
     PhasedWindow,
@@ -20,11 +19,11 @@ from archcalc.layers.base import (
     Steps,
     Tensors,
     UnknownWindow,
-    axis_misfit,
     elements,
     per_axis,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit, axis_misfit
 from archcalc.layers.sliding import POOLED, on_two_axes
 
 if TYPE_CHECKING:

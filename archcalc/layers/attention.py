@@ -11,7 +11,6 @@ from archcalc.layers.base import (
     Count,
     Factor,
     Layer,
-    Misfit,
     Module,
     Positive,
     Probability,
@@ -21,10 +20,10 @@ from archcalc.layers.base import (
     Step,
     Steps,
     Tensors,
-    divides,
     size_text,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit, divides
 from archcalc.tracing import Number, untraced
 
 KERNELS = "PyTorch chooses among kernels for attention, which keep different things"

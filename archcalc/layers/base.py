@@ -11,7 +11,8 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from msgspec import NODEFAULT, Meta, Struct, structs
 
-from archcalc.arithmetic import POINT, Window, greatest_common_divisor, product
+from archcalc.arithmetic import POINT, Window, product
+from archcalc.layers.misfits import Misfit
 from archcalc.numbers.bounds import Unknown
 
 Shape = tuple[Any, ...]  # sizes without the batch; ints, or any number that a formula can run on
@@ -48,15 +49,6 @@ class Tensor(NamedTuple):
 
 
 Tensors = tuple[Tensor, ...]
-
-
-class Misfit(Struct, frozen=True, gc=False):
-    """Why a layer cannot take its inputs; `field` is the one to change."""
-
-    message: str
-    field: str | None = None
-    reason: str | None = None
-    help: str | None = None
 
 
 Count = int | Unknown
@@ -412,33 +404,6 @@ def per_axis(value: Any, dimensions: int) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,) * dimensions
 
 
-def axis_misfit(field: str, value: Any, dimensions: int) -> Iterator[Misfit]:
-    """A list must have one value for each axis."""
-    if isinstance(value, tuple) and len(value) != dimensions:
-        axes, values = "axis" if dimensions == 1 else "axes", "value" if len(value) == 1 else "values"
-        pairs = ", each a number or a pair [before, after]" if field == "padding" else ""
-        remedy = f"give one number, or a list of {dimensions}{pairs}"
-        yield Misfit(f"{field} has {len(value)} {values} for {dimensions} {axes}", field, help=remedy)
-
-
-def divides(field: str, divisor: int, number: int, what: str, other: int = 0) -> Iterator[Misfit]:
-    """`divisor` must divide `number`, and something else sees to it that it divides `other`; 0 if that is not known."""
-    if number % divisor:
-        common = greatest_common_divisor(number, other) if isinstance(number, int) and isinstance(other, int) else 0
-        fitting = [d for d in range(1, min(common, 4096) + 1) if common % d == 0]
-        nearest = sorted(fitting, key=lambda d: abs(d - divisor))[:3]
-        both = f"{number} and {other}" if other not in (0, number) else f"{number}"
-        remedy = f"{field} that divide {both}: {', '.join(map(str, sorted(nearest)))}" if nearest else None
-        yield Misfit(f"{field} {divisor} does not divide the {number} {what}", field, help=remedy)
-
-
 def resolve_axis(dim: int, rank: int) -> int:
     """The index of an axis of the shape (the batch not counted) that may be counted from the end."""
     return dim + rank if dim < 0 else dim
-
-
-def dim_misfit(dim: int, rank: int, field: str = "dim") -> Iterator[Misfit]:
-    """`dim` must be an axis of the shape."""
-    if not -rank <= dim < rank:
-        remedy = f"axes are counted without the batch: {-rank} to {rank - 1}" if rank else None
-        yield Misfit(f"{field} {dim} is no axis of a shape with {rank}", field, help=remedy)

@@ -8,7 +8,6 @@ from archcalc.layers.base import (
     FLOATING,
     AnyWindow,
     Count,
-    Misfit,
     Module,
     Natural,
     PerAxis,
@@ -19,12 +18,12 @@ from archcalc.layers.base import (
     Steps,
     TableWindow,
     Tensors,
-    divides,
     elements,
     per_axis,
     torch_module,
     weighted_links,
 )
+from archcalc.layers.misfits import Misfit, divides
 from archcalc.layers.sliding import Padding, SlidingLayer, padded, read_by_groups, torch_padding
 
 

@@ -11,7 +11,6 @@ from archcalc.layers.base import (
     INTEGER,
     Count,
     Layer,
-    Misfit,
     Module,
     Natural,
     Piece,
@@ -26,6 +25,7 @@ from archcalc.layers.base import (
     torch_module,
     weighted_links,
 )
+from archcalc.layers.misfits import Misfit
 
 
 def read_features(shape: Shape) -> tuple[Read, ...]:

@@ -14,7 +14,6 @@ from archcalc.layers.base import (
     Count,
     Factor,
     Layer,
-    Misfit,
     Module,
     Piece,
     Positive,
@@ -28,6 +27,7 @@ from archcalc.layers.base import (
     size_text,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit
 from archcalc.numbers.bounds import Unknown
 
 

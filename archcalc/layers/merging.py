@@ -9,7 +9,6 @@ from archcalc.arithmetic import POINT, SAME_FOR_ALL, Window, maximum
 from archcalc.layers.base import (
     Count,
     Layer,
-    Misfit,
     Module,
     Piece,
     Read,
@@ -17,13 +16,13 @@ from archcalc.layers.base import (
     Step,
     Steps,
     Tensors,
-    dim_misfit,
     elements,
     pointwise,
     resolve_axis,
     size_text,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit, dim_misfit
 
 
 class Merging(Layer):

@@ -10,7 +10,6 @@ from archcalc.layers.base import (
     FLOATING,
     Count,
     Elementwise,
-    Misfit,
     Module,
     Piece,
     Positive,
@@ -18,11 +17,11 @@ from archcalc.layers.base import (
     Step,
     Steps,
     Tensors,
-    divides,
     elements,
     size_text,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit, divides
 
 Epsilon = Annotated[float, Meta(ge=0)]
 

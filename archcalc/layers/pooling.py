@@ -7,7 +7,6 @@ from archcalc.arithmetic import POINT, Window, product
 from archcalc.layers.base import (
     FLOATING,
     Count,
-    Misfit,
     Module,
     PerAxis,
     Piece,
@@ -20,6 +19,7 @@ from archcalc.layers.base import (
     per_axis,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit
 from archcalc.layers.sliding import (
     POOLED,
     Padding,

@@ -13,7 +13,6 @@ from archcalc.layers.base import (
     FLOATING,
     MAX_PHASES,
     Count,
-    Misfit,
     Module,
     Natural,
     PerAxis,
@@ -23,12 +22,12 @@ from archcalc.layers.base import (
     Shape,
     Tensors,
     UnknownWindow,
-    axis_misfit,
     elements,
     per_axis,
     size_text,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit, axis_misfit
 from archcalc.layers.shaping import Shaping
 from archcalc.layers.sliding import Pair, last_axis_first
 from archcalc.tracing import untraced

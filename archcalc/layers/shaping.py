@@ -10,7 +10,6 @@ from archcalc.layers.base import (
     MAX_PHASES,
     Elementwise,
     Layer,
-    Misfit,
     Module,
     Natural,
     PhasedWindow,
@@ -22,14 +21,13 @@ from archcalc.layers.base import (
     Steps,
     Tensors,
     UnknownWindow,
-    dim_misfit,
-    divides,
     elements,
     pointwise,
     resolve_axis,
     size_text,
     torch_module,
 )
+from archcalc.layers.misfits import Misfit, dim_misfit, divides
 from archcalc.tracing import Number
 
 Dimension = Annotated[int, Meta(ge=-1)]  # -1 for the size that is left open

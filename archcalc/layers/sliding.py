@@ -10,7 +10,6 @@ from archcalc.layers.base import (
     MAX_PHASES,
     AnyWindow,
     Layer,
-    Misfit,
     Natural,
     PhasedWindow,
     Piece,
@@ -19,11 +18,11 @@ from archcalc.layers.base import (
     Step,
     Tensors,
     UnknownWindow,
-    axis_misfit,
     field_text,
     per_axis,
     size_text,
 )
+from archcalc.layers.misfits import Misfit, axis_misfit
 from archcalc.tracing import Traced
 
 Pair = Annotated[tuple[Natural, ...], Meta(min_length=2, max_length=2)]  # before and after

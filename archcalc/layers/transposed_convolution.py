@@ -11,7 +11,6 @@ from archcalc.layers.base import (
     MAX_PHASES,
     Count,
     Layer,
-    Misfit,
     Module,
     Natural,
     PerAxis,
@@ -21,14 +20,13 @@ from archcalc.layers.base import (
     Shape,
     Tensors,
     UnknownWindow,
-    axis_misfit,
-    divides,
     elements,
     per_axis,
     size_text,
     torch_module,
     weighted_links,
 )
+from archcalc.layers.misfits import Misfit, axis_misfit, divides
 from archcalc.layers.sliding import read_by_groups
 
 

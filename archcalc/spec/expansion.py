@@ -5,13 +5,12 @@ still the name of what it comes from; `archcalc.graph` finds it.
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct, structs
 
-from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
+from archcalc.errors import Path, Problem, quoted
 from archcalc.layers.base import Layer
 from archcalc.spec.blame import Blame
 from archcalc.spec.document import Document
@@ -21,7 +20,7 @@ from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT
 from archcalc.spec.givens import dimensions, read_inputs, read_variables
 from archcalc.spec.names import Names
-from archcalc.spec.problems import convert, convert_rest, field_problems, find_problems, fitting, shown
+from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
 from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
 from archcalc.spec.wanted import Wanted, wanted
@@ -134,7 +133,10 @@ class _Expander:
         for name in endless(self.blocks, self.problems):
             del self.blocks[name]  # no use of it can be expanded
         last = self._expand_entries(entries, Scope("", variables, inputs=given), given[0] if len(given) == 1 else None)
-        self._search_unused()
+        if unused := [block for name, block in self.blocks.items() if name not in self.used]:
+            from archcalc.spec.unused_blocks import search_unused
+
+            search_unused(unused, self.variables, self.evaluate, self.problems)
         outputs = [Source("", name, ("outputs", i)) for i, name in enumerate(self.spec.outputs or [])]
         return Expansion(
             self.spec.name,
@@ -262,29 +264,6 @@ class _Expander:
         self.evaluate.fields(known, use.variables, template.path, wanted)
         if template.reads is not None:
             self.loose.extend(use.sources)
-
-    def _search_unused(self) -> None:
-        """What is wrong in blocks without a use, or with uses that are left out, whatever their arguments are."""
-        for block in (block for name, block in self.blocks.items() if name not in self.used):
-            names = {*block.block.parameters, *block.block.defaults, "index"}
-            variables = {**self.variables, **dict.fromkeys(names, UNFIT)}
-            for template in block.entries:
-                kinds = wanted(template.layer_type) if template.layer_type else template.wanted or {}
-                known = {key: value for key, value in template.fields.items() if key in kinds}
-                self.evaluate.names(known, variables, template.path, kinds)
-            constant = ((one.name, one.constant, one.path) for one in block.entries if one.constant)
-            self.problems.extend(field_problems(constant))
-            self._search_edges(block)
-
-    def _search_edges(self, block: BlockTemplate) -> None:
-        known = [*block.block.inputs, *(template.name for template in block.entries if template.name)]
-        names = block.entries[0].names
-        for name, path in (read for template in block.entries for read in template.reads or ()):
-            first = name.split(".")[0]
-            if not {name, first} & {*known} and not first.isdecimal() and not names.is_doubtful(first):
-                message = f"no layer or input is called {quoted(name)}"
-                remedy = Remedy(name, partial(did_you_mean, name, known))
-                self.problems.append(Problem(message, path, help=remedy))
 
     def _weights(self, template: Template, scope: Scope, use: Use) -> Source | None:
         """Whose weights are used: the entry's that is named, or the namesake's in the instance that the block names.

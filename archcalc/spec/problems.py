@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from archcalc.errors import MAX_NESTING, Path, Problem, Remedy, quoted
-from archcalc.layers.base import Layer, Misfit
+from archcalc.layers.base import Layer
+from archcalc.layers.misfits import Misfit
 from archcalc.spec.expressions import MAX_BITS, UNFIT
 from archcalc.spec.wanted import described, plain
 from archcalc.tracing import Number
