@@ -644,3 +644,11 @@ def test_an_unused_block_of_very_many_layers(tmp_path: Path) -> None:
     file = tmp_path / "spec.toml"
     file.write_text(f"{HEAD}layers = [{{ type = 'relu' }}]\n[blocks.b]\ninputs = ['n0']\nlayers = [\n{layers}\n]")
     assert process("summary", str(file), timeout=30).returncode == 0
+
+
+def test_the_memory_of_very_many_layers_with_a_lower_bound(tmp_path: Path) -> None:
+    file = tmp_path / "spec.toml"
+    attention = "{ type = 'multi_head_attention', num_heads = 2, repeat = 10_000 }"
+    file.write_text(f'name = "x"\ninputs.x = [4, 8]\nlayers = [{attention}]')
+    result = process("memory", "--training", str(file), timeout=30)
+    assert "Peak         ≥ " in result.stdout

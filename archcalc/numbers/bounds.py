@@ -150,10 +150,15 @@ def is_at_least(value: Value[N], limit: N) -> bool | None:
 
 def gathered(causes: Iterable[Cause]) -> Causes:
     """Causes with the layers of each reason together."""
-    layers: dict[str, dict[str, None]] = {}
-    for cause in causes:
-        layers.setdefault(cause.why, {}).update(dict.fromkeys(cause.layers))
-    return tuple(Cause(why, tuple(names)) for why, names in layers.items())
+    by_reason: dict[str, list[Cause]] = {}
+    # Rows of a table have the very same causes, each with the names of all layers.
+    for cause in {id(cause): cause for cause in causes}.values():
+        by_reason.setdefault(cause.why, []).append(cause)
+    return tuple(own[0] if len(own) == 1 else _together(own) for own in by_reason.values())
+
+
+def _together(causes: list[Cause]) -> Cause:
+    return Cause(causes[0].why, tuple(dict.fromkeys(name for cause in causes for name in cause.layers)))
 
 
 def at_least(value: N, causes: Causes) -> Lower[N]:
