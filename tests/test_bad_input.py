@@ -652,3 +652,11 @@ def test_the_memory_of_very_many_layers_with_a_lower_bound(tmp_path: Path) -> No
     file.write_text(f'name = "x"\ninputs.x = [4, 8]\nlayers = [{attention}]')
     result = process("memory", "--training", str(file), timeout=30)
     assert "Peak         ≥ " in result.stdout
+
+
+def test_very_many_layers_in_place(tmp_path: Path) -> None:
+    layers = "{ type = 'linear', out_features = 8 }, { type = 'relu', inplace = true, repeat = 20_000 }"
+    file = tmp_path / "spec.toml"
+    file.write_text(f'name = "x"\ninputs.x = [8]\nlayers = [{layers}]')
+    result = process("summary", str(file), timeout=20)
+    assert "works in place on a value that the backward pass of" in result.stderr

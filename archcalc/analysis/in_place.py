@@ -52,6 +52,7 @@ class _Follower:
         self.count = len(self.edges)  # of memories
         self.locks: list[str | None] = [None] * self.count  # by edge, the layer whose several views it is one of
         self.kept: dict[int, str] = {}  # by memory, a layer whose backward pass needs it
+        self.outputs = {*self.graph.outputs}
         self.last_reads = {edge: position for position, node in enumerate(self.graph.nodes) for edge in node.sources}
 
     def run(self) -> Iterator[Problem]:
@@ -92,8 +93,8 @@ class _Follower:
         node = self.graph.nodes[position]
         path, remedy = (*node.path, "inplace"), "leave inplace out"
         message = f"layer {quoted(node.name)} works in place on a value that"
-        for edge in self.sharing.get(memory, ()):
-            if edge in self.graph.outputs:
+        for edge in self._still_needed(position, memory):
+            if edge in self.outputs:
                 yield Problem(f"{message} is an output of the network", path, help=remedy)
             if (reader := self.last_reads.get(edge, -1)) > position:
                 name = quoted(self.graph.nodes[reader].name)
@@ -107,6 +108,12 @@ class _Follower:
         if memory in self.kept:
             reason = "PyTorch refuses to train the network"
             yield Problem(f"{message} the backward pass of {quoted(self.kept[memory])} needs", path, reason, remedy)
+
+    def _still_needed(self, position: int, memory: int) -> list[int]:
+        """The edges of a memory that something reads after a layer, or that are outputs; the others are forgotten."""
+        edges = self.sharing.get(memory, [])
+        edges[:] = [edge for edge in edges if edge in self.outputs or self.last_reads.get(edge, -1) > position]
+        return edges
 
     def _keep(self, position: int, steps: tuple[Step, ...], memories: list[int]) -> None:
         """Note what the backward passes of the steps need: of those that a gradient goes through."""
