@@ -17,7 +17,6 @@ from archcalc.spec.evaluation import TooLargeError
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import end_search
 from archcalc.spec.givens import ExpandedInput
-from archcalc.spec.problems import field_problems
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
@@ -52,6 +51,7 @@ class Graph(Struct, frozen=True, gc=False):
     ignored: "tuple[Ignored, ...]"  # findings of `check` that the spec says are meant
     budget: "tuple[Limit, ...]"  # what the spec says that it may have at most, and must have at least
     problems: tuple[Problem, ...] = ()  # of a network of which this is but a part
+    others: tuple[ExpandedLayer, ...] = ()  # the layers of that network that depend on something wrong
 
 
 def connect(document: Document, expansion: Expansion) -> Graph:
@@ -91,13 +91,13 @@ class _Connector:
         for source in self.expansion.loose:
             self._find(source)
         owners = self._owners()
+        others: tuple[ExpandedLayer, ...] = ()
         outputs = self._outputs()
         order = self._order(sources)
         if self.problems:
             order = self._sound(order, found)
             sound = {*order}
-            others = (layer for number, layer in enumerate(layers) if number not in sound)
-            self.problems.extend(field_problems((layer.name, layer.layer, layer.path) for layer in others))
+            others = tuple(layer for number, layer in enumerate(layers) if number not in sound)
             owners = [owner if owner in sound else None for owner in owners]
             outputs = []
         edges = {-1 - i: i for i in range(len(self.expansion.inputs))}
@@ -115,6 +115,7 @@ class _Connector:
             self.expansion.ignored,
             self.expansion.budget,
             tuple(self.problems),
+            others,
         )
 
     def _sound(self, order: list[int], found: list[list[int | None]]) -> list[int]:

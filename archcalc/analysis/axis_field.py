@@ -52,6 +52,12 @@ class AxisField(NamedTuple):
     shared: Shared | None = None
     origin: int | None = None
 
+    def seen_by_all(self) -> list[tuple[Span, int | None]]:
+        """What all units see alike, if there is something, and the edge of the first layer that made it so."""
+        if self.advance == 0:
+            return [(self.whole(), self.origin)]
+        return [(self.shared.span, self.shared.origin)] if self.shared else []
+
     @property
     def period(self) -> int:
         """Units after which the field repeats."""
@@ -322,16 +328,17 @@ def _length(taps: range) -> int:
 
 
 def unite_axes(axes: Sequence[AnyAxis]) -> AnyAxis:
-    """The field of units that see what those of several branches see."""
-    found = reduce(_unite_two, axes)
-    placed = [axis for axis in axes if isinstance(axis, AxisField)]
-    if isinstance(found, Unknown) and len(placed) == len(axes):
-        # However the units of branches are laid out, all see alike if those of one see all that any of them does.
+    """The field of units that see what those of several branches see, in whatever order these come."""
+    branches = sorted(dict.fromkeys(axes), key=repr)
+    found = reduce(_unite_two, branches)
+    placed = [axis for axis in branches if isinstance(axis, AxisField)]
+    if isinstance(found, Unknown) and len(placed) == len(branches):
+        # However the units of branches are laid out, all see alike if what all see is what any of them does.
         span = joined([axis.whole() for axis in placed])
-        for axis in placed:
-            seen, origin = axis.shared or (axis.whole() if axis.advance == 0 else None, axis.origin)
-            if seen == span:
-                return made_alike(span, axis.axis, axis.extent, origin)
+        seen_by_all = [part for axis in placed for part, _ in axis.seen_by_all()]
+        if seen_by_all and joined(seen_by_all) == span:
+            origins = [origin for axis in placed for _, origin in axis.seen_by_all() if origin is not None]
+            return made_alike(span, placed[0].axis, placed[0].extent, min(origins, default=None))
     return found
 
 

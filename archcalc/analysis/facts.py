@@ -128,13 +128,25 @@ def find_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
     yield from layer.check_fields() if found else layer.check(inputs)
 
 
-def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
+def misfits_of_any_input(layer: Layer, count: int) -> Iterator[Misfit]:
+    """Why a layer cannot take so many inputs, whatever these are, nor be what its fields say."""
+    yield from count_misfits(layer, count)
+    yield from layer.check_fields()
+
+
+def count_misfits(layer: Layer, count: int) -> Iterator[Misfit]:
+    """That a layer does not take so many inputs."""
     least, most = layer.input_counts
-    if not least <= len(inputs) <= (most or len(inputs)):
+    if not least <= count <= (most or count):
         wanted = "input" if most == 1 else f"inputs ({', '.join(layer.input_names)}{', …' if most is None else ''})"
-        count = f"{least} or more" if most is None else str(least) if most == least else f"{least} to {most}"
-        remedy = "list them in inputs = […]" if len(inputs) < least else "leave out the others"
-        yield Misfit(f"{layer.type} takes {count} {wanted}, not {len(inputs)}", help=remedy)
+        number = f"{least} or more" if most is None else str(least) if most == least else f"{least} to {most}"
+        remedy = "list them in inputs = […]" if count < least else "leave out the others"
+        yield Misfit(f"{layer.type} takes {number} {wanted}, not {count}", help=remedy)
+
+
+def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
+    if wrong_count := [*count_misfits(layer, len(inputs))]:
+        yield from wrong_count
         return
     for number, tensor in enumerate(inputs):
         if tensor.nonzeros is not None and number not in layer.takes_sparse:

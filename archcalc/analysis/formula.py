@@ -18,7 +18,7 @@ from archcalc.analysis.in_place import check_in_place
 from archcalc.analysis.operations import count_operations
 from archcalc.analysis.parameters import count_parameters
 from archcalc.errors import UsageError, quoted
-from archcalc.graph import Graph, Node, connect
+from archcalc.graph import Graph, Node, connect, connect_sound
 from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors
 from archcalc.numbers.bounds import Unknown, at_least, causes_of, known, mapped, total
 from archcalc.spec.document import Document
@@ -218,8 +218,8 @@ def find_formula(
     algebra = Algebra()
     placed = place(document, names, variables, inputs, training, algebra)
     # As numbers first: whatever is wrong with the spec is said here.
-    analysed = AnalysedGraph(connect(document, expand(document, placed.variables, placed.inputs, training)))
-    if problems := analysed.problems or check_in_place(analysed):
+    analysed = AnalysedGraph(connect_sound(document, expand(document, placed.variables, placed.inputs, training)))
+    if problems := [*analysed.graph.problems, *analysed.problems] or check_in_place(analysed):
         raise document.error(problems)
     symbolic = expand(document, placed.symbolic_variables, placed.symbolic_inputs, training)
     symbols = placed.symbols

@@ -1,13 +1,20 @@
 """Which shape every edge has, and what does not fit."""
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 from msgspec import Struct
 
-from archcalc.analysis.facts import LayerFacts, facts_of
-from archcalc.errors import Problem, quoted
+from archcalc.analysis.facts import LayerFacts, facts_of, misfits_of_any_input
+from archcalc.errors import Path, Problem, quoted
 from archcalc.graph import Graph, Node
-from archcalc.layers.base import Tensor, Tensors, size_text
-from archcalc.layers.misfits import Misfit
-from archcalc.spec.problems import field_problems
+from archcalc.layers.base import Layer, Tensor, Tensors, size_text
+from archcalc.spec.expanded import ExpandedLayer
+from archcalc.spec.expense import MAX_PROBLEMS
+
+# What the shape of an output does not depend on: a layer with one of these wrong gives the shape that it would give.
+SHAPELESS = {"align_corners", "connections", "groups", "mode", "normalized_shape", "num_groups", "num_heads"}
+SHAPELESS |= {"num_parameters", "padding_idx"}
 
 
 class Shapes(Struct, frozen=True, gc=False):
@@ -20,30 +27,71 @@ class Shapes(Struct, frozen=True, gc=False):
 
 def infer_shapes(graph: Graph) -> Shapes:
     """The tensor on every edge of the graph, without the batch."""
-    shapes = Shapes([*graph.inputs.values()], [], [])
-    edges, without_inputs = shapes.edges, list[Node]()
-    for node in graph.nodes:
-        inputs = tuple([tensor for source in node.sources if (tensor := edges[source]) is not None])
-        facts = facts_of(node.layer, inputs) if len(inputs) == len(node.sources) else None
-        fits = facts is not None and facts.fits
-        shapes.facts.append(facts)
-        edges.append(facts.output if facts and fits else None)
-        if facts is None:
-            without_inputs.append(node)
-        elif not fits:
-            shapes.problems.extend(_problems(node, facts))
-    shapes.problems.extend(field_problems((node.name, node.layer, node.path) for node in without_inputs))
-    return shapes
+    return _Inference(graph).run()
 
 
-def _problems(node: Node, facts: LayerFacts) -> list[Problem]:
-    if facts.misfits:
-        return [_problem(node, facts.inputs, misfit) for misfit in facts.misfits]
-    message = f"layer {quoted(node.name)} gives {facts.beyond_limits}"
-    return [Problem(message, node.path, help="use smaller sizes, or fewer layers")]
+class _Inference:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.shapes = Shapes([*graph.inputs.values()], [], [])
+        self.presumed: dict[int, Tensor] = {}  # what layers that do not fit would give, by edge
+        self.known: dict[tuple[int, Tensors], LayerFacts] = {}  # since a large layer hashes slowly
+        self.said: set[tuple[Path, str | None]] = set()
 
+    def run(self) -> Shapes:
+        unread: list[Node | ExpandedLayer] = []
+        for node in self.graph.nodes:
+            found = [self.shapes.edges[source] for source in node.sources]
+            inputs = tuple([tensor for tensor in found if tensor is not None])
+            facts = self._facts(node.layer, inputs) if len(inputs) == len(found) else None
+            fits = facts is not None and facts.fits
+            self.shapes.facts.append(facts)
+            if facts is None and not self._presume(node):
+                unread.append(node)
+            elif facts and not fits:
+                self._note(node, facts)
+            self.shapes.edges.append(facts.output if facts and fits else None)
+        problems = self._of_any_input([*unread, *self.graph.others])
+        self.shapes.problems.extend(islice(problems, MAX_PROBLEMS))
+        return self.shapes
 
-def _problem(node: Node, inputs: Tensors, misfit: Misfit) -> Problem:
-    shapes = ", ".join(size_text(tensor.shape) for tensor in inputs)
-    path = (*node.path, misfit.field) if misfit.field else node.path
-    return Problem(f"{misfit.message}: layer {quoted(node.name)} gets {shapes}", path, misfit.reason, misfit.help)
+    def _facts(self, layer: Layer, inputs: Tensors) -> LayerFacts:
+        key = (id(layer), inputs)
+        if key not in self.known:
+            self.known[key] = facts_of(layer, inputs)
+        return self.known[key]
+
+    def _presume(self, node: Node) -> bool:
+        """Look for misfits of a layer behind others that do not fit; False if what it reads cannot be presumed."""
+        found = [self.shapes.edges[source] or self.presumed.get(source) for source in node.sources]
+        inputs = tuple([tensor for tensor in found if tensor is not None])
+        if len(inputs) < len(found):
+            return False
+        self._note(node, self._facts(node.layer, inputs))
+        return True
+
+    def _note(self, node: Node, facts: LayerFacts) -> None:
+        """Note the misfits, if there are any, and the tensor that the layer would give without them."""
+        reads = ", ".join(size_text(tensor.shape) for tensor in facts.inputs)
+        for misfit in facts.misfits:
+            self.said.add((node.path, misfit.field))
+            self.shapes.problems.append(misfit.problem(node.name, node.path, reads))
+        if all(misfit.field in SHAPELESS for misfit in facts.misfits):
+            if facts.beyond_limits is None:
+                self.presumed[len(self.shapes.edges)] = facts.output
+            else:
+                message = f"layer {quoted(node.name)} gives {facts.beyond_limits}"
+                remedy = "use smaller sizes, or fewer layers"
+                self.shapes.problems.append(Problem(message, node.path, help=remedy))
+
+    def _of_any_input(self, layers: Iterable[Node | ExpandedLayer]) -> Iterator[Problem]:
+        """What is wrong with layers of which it is not known what they read; of copies that are alike, once."""
+        looked_at: set[tuple[Path, int]] = set()
+        for item in layers:
+            key = (item.path, id(item.layer))
+            if key not in looked_at and item.sources:
+                looked_at.add(key)
+                for misfit in misfits_of_any_input(item.layer, len(item.sources)):
+                    if (item.path, misfit.field) not in self.said:
+                        self.said.add((item.path, misfit.field))
+                        yield misfit.problem(item.name, item.path)

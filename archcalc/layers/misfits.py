@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from archcalc.arithmetic import greatest_common_divisor
+from archcalc.errors import Path, Problem, quoted
 
 
 class Misfit(Struct, frozen=True, gc=False):
@@ -15,6 +16,11 @@ class Misfit(Struct, frozen=True, gc=False):
     field: str | None = None
     reason: str | None = None
     help: str | None = None
+
+    def problem(self, name: str, path: Path, reads: str = "") -> Problem:
+        """The same of the layer `name`, which the spec says at `path`; `reads` has the shapes that it gets."""
+        message = f"{self.message}: layer {quoted(name)}" + (f" gets {reads}" if reads else "")
+        return Problem(message, (*path, self.field) if self.field else path, self.reason, self.help)
 
 
 def axis_misfit(field: str, value: Any, dimensions: int) -> Iterator[Misfit]:

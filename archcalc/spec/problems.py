@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, TypeVar
 
@@ -10,8 +10,6 @@ import msgspec
 from msgspec import Struct, structs
 
 from archcalc.errors import MAX_NESTING, Path, Problem, Remedy, quoted
-from archcalc.layers.base import Layer
-from archcalc.layers.misfits import Misfit
 from archcalc.spec.expressions import MAX_BITS, UNFIT
 from archcalc.spec.wanted import described, plain
 from archcalc.tracing import Number
@@ -231,20 +229,6 @@ def _got(value: Any, where: Path, expected: str) -> str:
     fitting = kind in expected or kind.replace("whole ", "") in expected  # but for a bound
     word = isinstance(value, str) and expected.endswith('"')  # among words
     return "" if fitting or word else f", got {kind}"
-
-
-def field_problems(layers: Iterable[tuple[str, Layer, Path]]) -> Iterator[Problem]:
-    """What is wrong among the fields of layers of which it is not known what they read; once for all copies.
-
-    `layers` has their names, and where the spec says so.
-    """
-    said: set[tuple[Path, Misfit]] = set()
-    for name, layer, path in layers:
-        for misfit in layer.check_fields():
-            if (path, misfit) not in said:
-                said.add((path, misfit))
-                where = (*path, misfit.field) if misfit.field else path
-                yield Problem(f"{misfit.message}: layer {quoted(name)}", where, misfit.reason, misfit.help)
 
 
 def kind_of(value: Any) -> str:

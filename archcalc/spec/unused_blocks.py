@@ -5,8 +5,8 @@ from functools import partial
 
 from archcalc.errors import Problem, Remedy, did_you_mean, quoted
 from archcalc.spec.evaluation import Evaluator, Variables
+from archcalc.spec.expense import end_search
 from archcalc.spec.expressions import UNFIT
-from archcalc.spec.problems import field_problems
 from archcalc.spec.templates import BlockTemplate
 from archcalc.spec.wanted import wanted
 
@@ -22,7 +22,10 @@ def search_unused(
             kinds = wanted(template.layer_type) if template.layer_type else template.wanted or {}
             known = {key: value for key, value in template.fields.items() if key in kinds}
             evaluate.names(known, inside, template.path, kinds)
-        problems += field_problems((one.name, one.constant, one.path) for one in block.entries if one.constant)
+            if template.constant and template.entry.when is True and template.entry.repeat is None:
+                found = template.constant.check_fields()
+                problems += (misfit.problem(template.name, template.path) for misfit in found)
+            end_search(problems)
         _search_edges(block, problems)
 
 
