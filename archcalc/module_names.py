@@ -1,10 +1,10 @@
 """Names of submodules: what PyTorch's modules have as attributes already, and names that are each given once."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from itertools import islice
 
 from archcalc.errors import UsageError, quoted
-from archcalc.structure import Group, groups_in, layers_in
+from archcalc.structure import Group, groups_in
 
 # The attributes of every nn.Module, which no layer may have as its name.
 MODULE_ATTRIBUTES = (
@@ -111,32 +111,20 @@ SHOWN = 10  # names in a message
 def check_names(root: Group) -> None:
     """Raises UsageError for layers or blocks with the name of a module's own attribute, all of them at once."""
     taken = MODULE_ATTRIBUTES | BLOCK_ATTRIBUTES
-    keys = ((group, key) for group in groups_in(root) for key in group.parts if key in taken)
-    if found := {first_layer(group, key): key for group, key in keys}:
-        raise names_error(found)
+    found: dict[str, str] = {}  # by the name, the first layer or block that has it
+    for group in groups_in(root):
+        for key in group.parts:
+            if key in taken:
+                found.setdefault(key, ".".join((*group.path, key)))
+    if found:
+        raise names_error(found.values())
 
 
-def first_layer(group: Group, key: str) -> str:
-    """The full name of the first layer in a part of a group."""
-    inner, _ = next(layers_in(group.parts[key]))
-    return ".".join((*group.path, key, *inner))
-
-
-def names_error(found: Mapping[str, str]) -> UsageError:
-    """The error for layers in which a part of the name is that of a module's own attribute, which `found` has."""
-    layers, keys = _listed(found), _listed(dict.fromkeys(found.values()))
-    if len(found) == 1:
-        return UsageError(
-            f"layer {layers} cannot be built: PyTorch modules have an attribute {keys} of their own; rename the layer"
-        )
-    return UsageError(
-        f"layers {layers} cannot be built: PyTorch modules have attributes {keys} of their own; rename the layers"
-    )
-
-
-def _listed(names: Collection[str]) -> str:
+def names_error(names: Collection[str]) -> UsageError:
+    """The error for layers or blocks, by their full names, that are called like an attribute of a module."""
+    shown = ", ".join(map(quoted, islice(names, SHOWN)))
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(map(quoted, islice(names, SHOWN))) + more
+    return UsageError(f"{shown}{more} cannot be built: PyTorch modules have attributes of that name; use other names")
 
 
 class Names:

@@ -226,7 +226,7 @@ def test_a_tensor_is_let_go_after_its_last_reader() -> None:
 
 @pytest.mark.parametrize("name", ["forward", "training", "type", "_modules", "T_destination", "_steps"])
 def test_a_name_that_a_module_needs_itself_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=f'layer "{name}" cannot be built: .* attribute "{name}" .* rename'):
+    with pytest.raises(UsageError, match=f'^"{name}" cannot be built: .* use other names'):
         build(chain(f'name = "{name}", type = "relu"'))
 
 
@@ -234,14 +234,14 @@ def test_all_such_names_are_said_at_once() -> None:
     names = ["forward", "half", "train"]
     network = chain(*[f'name = "{name}", type = "relu"' for name in ["a", *names]])
     listed = '"forward", "half", "train"'
-    with pytest.raises(UsageError, match=f"layers {listed} cannot be built: .* attributes {listed} of their own"):
+    with pytest.raises(UsageError, match=f"^{listed} cannot be built: "):
         build(network)
-    with pytest.raises(UsageError, match=f"layers {listed} cannot be built"):
+    with pytest.raises(UsageError, match=f"^{listed} cannot be built"):
         network.to_source()
 
 
 def test_so_is_the_name_of_a_block() -> None:
-    with pytest.raises(UsageError, match=r'layer "half.0.conv" cannot be built: .* attribute "half"'):
+    with pytest.raises(UsageError, match=r'^"half" cannot be built: '):
         build(archcalc.loads(BLOCKS.replace('"stage"', '"half"')))
 
 

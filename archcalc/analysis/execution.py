@@ -140,8 +140,6 @@ class Execution:
             size = tensor_bytes(tensor, self.dtype, self.batch)
             storage = self.ledger.make(size)
             shape = (self.batch, *tensor.shape)
-            if isinstance(tensor.nonzeros, Unknown) and self.graph.nodes:
-                self.doubt(0, tensor.nonzeros.reason)
             self.values[edge] = Value(storage, storage, None, size, shape, in_order(shape))
         self.peak = self.ledger.live
         spent = self._spent()
@@ -149,6 +147,12 @@ class Execution:
             self._run_layer(position)
             for edge in spent.get(position, ()):
                 self.ledger.release(self.values.pop(edge).thing)
+
+    @property
+    def unknown_inputs(self) -> dict[str, str]:
+        """Inputs whose size is not known, which are there from the start, and why."""
+        found = {name: tensor.nonzeros for name, tensor in self.graph.inputs.items()}
+        return {name: nonzeros.reason for name, nonzeros in found.items() if isinstance(nonzeros, Unknown)}
 
     def _spent(self) -> dict[int, list[int]]:
         """For every layer the edges that nobody reads after it."""

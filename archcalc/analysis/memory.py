@@ -232,8 +232,10 @@ def _result(run: Execution, weights: int, buffers: int, state: int, optimizer: s
     position, which = run.peak_place
     names = [node.name for node in run.graph.nodes]
     rows = zip(run.graph.nodes, run.outputs, run.saved, run.forward, run.backward, strict=True)
-    causes = gathered(Cause(reason, (names[place],)) for place, reason in run.doubts.items())
-    first = min(run.doubts, default=len(names))  # from there on all are lower bounds
+    doubts = [(names[place], reason) for place, reason in run.doubts.items()]
+    causes = gathered(Cause(reason, (name,)) for name, reason in (*run.unknown_inputs.items(), *doubts))
+    # From there on all are lower bounds.
+    first = 0 if run.unknown_inputs else min(run.doubts, default=len(names))
     layers = tuple(
         LayerMemory(
             node.name,

@@ -17,7 +17,7 @@ from archcalc.analysis.shapes import Shapes
 from archcalc.arithmetic import POINT
 from archcalc.errors import quoted
 from archcalc.graph import Graph
-from archcalc.layers.base import INTEGER, Read, Shape, Tensor
+from archcalc.layers.base import INTEGER, Read, Shape, Tensor, size_text
 from archcalc.numbers.bounds import Unknown
 
 __all__ = ["AxisField", "Field", "Path", "ReceptiveFields", "fold_receptive_fields", "fold_shortest_fields"]
@@ -324,6 +324,8 @@ def _known(source: str, shape: Shape, axes: list[AnyAxis], places: tuple[int, ..
 @lru_cache(maxsize=4096)
 def _unite_inputs(one: Field, other: Field) -> Field | Unknown:
     if one.shape != other.shape:
-        return Unknown(f"inputs {quoted(one.source)} and {quoted(other.source)} of different sizes meet")
+        sizes = f"{size_text(one.shape)} and {size_text(other.shape)}"
+        names = f"{quoted(one.source)} and {quoted(other.source)}"
+        return Unknown(f"positions of inputs {names} of different sizes meet: {sizes}")
     axes: list[AnyAxis] = [unite_axes(pair) for pair in zip(one.axes, other.axes, strict=True)]
     return _known(one.source, one.shape, axes, one.places)

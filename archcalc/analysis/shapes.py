@@ -9,6 +9,7 @@ from archcalc.analysis.facts import LayerFacts, facts_of, misfits_of_any_input
 from archcalc.errors import Path, Problem, quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Layer, Tensor, Tensors, size_text
+from archcalc.layers.misfits import Misfit
 from archcalc.spec.expanded import ExpandedLayer
 from archcalc.spec.expense import MAX_PROBLEMS
 
@@ -49,7 +50,7 @@ class _Inference:
             if facts is None and not self._presume(node):
                 unread.append(node)
             elif facts and not fits:
-                self._note(node, facts)
+                self._note(node, facts, facts.misfits)
             self.shapes.edges.append(facts.output if facts and fits else None)
         problems = self._of_any_input([*unread, *self.graph.others])
         self.shapes.problems.extend(islice(problems, MAX_PROBLEMS))
@@ -67,13 +68,14 @@ class _Inference:
         inputs = tuple([tensor for tensor in found if tensor is not None])
         if len(inputs) < len(found):
             return False
-        self._note(node, self._facts(node.layer, inputs))
+        facts = self._facts(node.layer, inputs)
+        self._note(node, facts, [misfit for misfit in facts.misfits if (node.path, misfit.field) not in self.said])
         return True
 
-    def _note(self, node: Node, facts: LayerFacts) -> None:
-        """Note the misfits, if there are any, and the tensor that the layer would give without them."""
+    def _note(self, node: Node, facts: LayerFacts, misfits: Iterable[Misfit]) -> None:
+        """Note misfits, and the tensor that the layer would give without them."""
         reads = ", ".join(size_text(tensor.shape) for tensor in facts.inputs)
-        for misfit in facts.misfits:
+        for misfit in misfits:
             self.said.add((node.path, misfit.field))
             self.shapes.problems.append(misfit.problem(node.name, node.path, reads))
         if all(misfit.field in SHAPELESS for misfit in facts.misfits):

@@ -85,7 +85,9 @@ class Flatten(Regrouping):
         found = [*dim_misfit(self.start_dim, rank, "start_dim"), *dim_misfit(self.end_dim, rank, "end_dim")]
         yield from found
         start, end = self._range(rank)
-        if not found and start >= end:
+        if found:
+            yield from self.check_fields()
+        elif start >= end:
             yield self._wrong_order(end - 1)
 
     def _wrong_order(self, largest: int) -> Misfit:
@@ -280,13 +282,17 @@ class Slice(Shaping):
         return clamped(self.start, size), size if self.stop is None else clamped(self.stop, size)
 
     def check_fields(self) -> Iterator[Misfit]:
-        if self.stop is not None and (self.start < 0) == (self.stop < 0) and self.start >= self.stop:
+        if self.stop == 0:
+            yield self._empty("use another stop, or leave it out")
+        elif self.stop is not None and (self.start < 0) == (self.stop < 0) and self.start >= self.stop:
             yield self._empty("use a start below the stop")
 
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         found = [*dim_misfit(self.dim, len(inputs[0].shape))]
         yield from found
-        if not found:
+        if found:
+            yield from self.check_fields()
+        else:
             size = inputs[0].shape[self.dim]
             start, stop = self._bounds(size)
             if start >= stop:
@@ -342,7 +348,9 @@ class Chunk(Shaping):
     def check(self, inputs: Tensors) -> Iterator[Misfit]:
         found = [*dim_misfit(self.dim, len(inputs[0].shape))]
         yield from found
-        if not found:
+        if found:
+            yield from self.check_fields()
+        else:
             size = inputs[0].shape[self.dim]
             parts = ceil_divide(size, ceil_divide(size, self.chunks))
             if self.index >= parts:

@@ -8,7 +8,7 @@ from torch import nn
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph
 from archcalc.layers.base import Module
-from archcalc.module_names import check_names, first_layer, names_error
+from archcalc.module_names import check_names, names_error
 from archcalc.pytorch import modules
 from archcalc.pytorch.device import check_size, find_device, find_dtype
 from archcalc.report.network import Network
@@ -98,7 +98,7 @@ class BuiltNetwork(Block):
             parent = self.get_submodule(".".join(group.path))
             for key, part in group.parts.items():
                 if hasattr(parent, key):
-                    raise names_error({first_layer(group, key): key})  # of a release with more of them
+                    raise names_error([".".join((*group.path, key))])  # of a release with more of them
                 parent.add_module(key, _container(part) if isinstance(part, Group) else layers[part])
 
     def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:

@@ -115,7 +115,8 @@ def page_table(
         disable_numparse=True,
         colalign=["left" if number in left else "right" for number in range(len(header))],
     )
-    return str(table)
+    # LaTeX would take these at the start of a row for an option of the line above.
+    return re.sub(r"^(\s*)([\[*])", r"\1{\2}", table, flags=re.MULTILINE) if format_name == "latex" else str(table)
 
 
 def escaped(text: str, format_name: str) -> str:

@@ -124,11 +124,12 @@ class _Expander:
 
     def _expand(self, settings: Variables, shapes: Mapping[str, list[Any]]) -> Expansion:
         self.variables = variables = read_variables(self.spec, settings, self.training, self.read, self.evaluate)
-        inputs, self.broken = read_inputs(self.spec, self.document.data, shapes, variables, self.evaluate)
+        inputs, self.broken = read_inputs(self.spec, self.document.data, shapes, settings, variables, self.evaluate)
         for name, data in self.spec.blocks.items():
             if block := self.read.block(name, data):
                 self.blocks[name] = block
-        given = tuple(item.name for item in inputs)
+        # Of several inputs the first layer names one, also where something is wrong with the others.
+        given = tuple(self.spec.inputs) if len(self.spec.inputs) > 1 else tuple(item.name for item in inputs)
         entries = self.read.entries(self.spec.layers, ("layers",), [*given], numbered=False)
         for name in endless(self.blocks, self.problems):
             del self.blocks[name]  # no use of it can be expanded
@@ -193,7 +194,7 @@ class _Expander:
         group = f"{full_name}." if template.name else scope.prefix
         before = len(self.problems)
         count = self._repeat(template, scope)
-        self._blame(before, template, scope, Use(full_name, sources, scope.variables))
+        self._blame(before, template, scope, Use(full_name.rstrip("."), sources, scope.variables))
         if count == 0:
             self.expense.entry(full_name, len(sources), template.path)
         for index in range(count):
@@ -293,7 +294,8 @@ class _Expander:
         if use.sources and len(use.sources) != len(names):
             wanted = f"{len(names)} input{'s' * (len(names) > 1)} ({', '.join(names)})"
             message = f"block {quoted(block.name)} takes {wanted}, and gets {len(use.sources)}"
-            self.problems.append(Problem(message, template.path, help="list them in inputs = […]"))
+            remedy = "list them in inputs = […]" if len(use.sources) < len(names) else "leave out the others"
+            self.problems.append(Problem(message, template.path, help=remedy))
             self._break(use)
             return
         for name, source in zip(names, use.sources, strict=False):

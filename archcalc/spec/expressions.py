@@ -130,7 +130,7 @@ def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
     except OverflowError:
         raise ExpressionError("a number on the way is larger than any size", _HELP) from None
     except ZeroDivisionError:
-        raise ExpressionError("a division by 0", "change what it divides by, or use max(…, 1) of it") from None
+        raise ExpressionError("a division by 0", "change what it divides by, or raises to a power below 0") from None
     except IndexError as error:
         raise ExpressionError(str(error), "a list has values from 0 to its length − 1, and from −1 backwards") from None
     except (ArithmeticError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
 """What the layers of a spec start from: its variables and inputs, with the values that a user gives in their place."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from archcalc.spec.evaluation import Evaluator, Variables
 from archcalc.spec.expressions import Unfit, Value
 from archcalc.spec.problems import convert, shown, value_problems
 from archcalc.spec.schema import InputTable, Spec
-from archcalc.spec.templates import MAX_NAME, TemplateReader
+from archcalc.spec.templates import MAX_NAME, TemplateReader, variables_in
 from archcalc.spec.wanted import Wanted, wanted
 
 
@@ -46,9 +46,17 @@ def read_variables(
 
 
 def read_inputs(
-    spec: Spec, data: dict[str, Any], shapes: Mapping[str, list[Any]], variables: Variables, evaluate: Evaluator
+    spec: Spec,
+    data: dict[str, Any],
+    shapes: Mapping[str, list[Any]],
+    settings: Collection[str],
+    variables: Variables,
+    evaluate: Evaluator,
 ) -> tuple[list[ExpandedInput], set[str]]:
-    """The inputs, with other shapes where `shapes` has some, and the names of wrong ones. `data` is the whole spec."""
+    """The inputs, with other shapes where `shapes` has some, and the names of wrong ones. `data` is the whole spec.
+
+    `settings` are the variables that were given another value.
+    """
     for name in shapes:
         if name not in spec.inputs:
             remedy = did_you_mean(name, spec.inputs)
@@ -56,13 +64,23 @@ def read_inputs(
     if data.get("inputs") == {}:
         evaluate.problems.append(Problem("the network has no input", ("inputs",), help="add image = [3, 224, 224]"))
     found = {
-        name: _input(name, written, shapes.get(name), variables, evaluate) for name, written in spec.inputs.items()
+        name: _input(name, written, shapes.get(name), _depending(spec.variables, settings), variables, evaluate)
+        for name, written in spec.inputs.items()
     }
     return [item for item in found.values() if item], {name for name, item in found.items() if item is None}
 
 
+def _depending(variables: Mapping[str, Any], settings: Collection[str]) -> set[str]:
+    """The variables that were given another value, and those that follow from them."""
+    found = {*settings}
+    for name, value in variables.items() if settings else ():
+        if found & {*variables_in([value])}:
+            found.add(name)
+    return found
+
+
 def _input(
-    name: str, data: Any, shape: list[Any] | None, variables: Variables, evaluate: Evaluator
+    name: str, data: Any, shape: list[Any] | None, given: set[str], variables: Variables, evaluate: Evaluator
 ) -> ExpandedInput | None:
     path: Path = ("inputs", name)
     if not name or "." in name or len(name) > MAX_NAME:
@@ -71,7 +89,7 @@ def _input(
     kinds = wanted(InputTable)
     if not isinstance(data, dict):
         return _plain_input(name, data if shape is None else shape, variables, evaluate, kinds["shape"])
-    written = data if shape is None else _reshaped(data, shape, variables, path)
+    written = data if shape is None else _reshaped(data, shape, given, variables, path)
     known = {key: value for key, value in written.items() if key in kinds}
     value = written | evaluate.fields(known, variables, path, kinds)
     table = convert(value, InputTable, path, evaluate.problems)
@@ -92,12 +110,14 @@ def _plain_input(
     return ExpandedInput(name, table, ("inputs", name)) if table else None
 
 
-def _reshaped(written: dict[str, Any], shape: list[Any], variables: Variables, path: Path) -> dict[str, Any]:
-    """An input's table with another shape; a number of nonzeros that is no expression is for its own shape alone."""
+def _reshaped(
+    written: dict[str, Any], shape: list[Any], given: set[str], variables: Variables, path: Path
+) -> dict[str, Any]:
+    """An input's table with another shape; its nonzeros are for its own, unless `given` variables are in them."""
     own = Evaluator([]).value(written.get("shape"), variables, path)
     # Symbols are never the same size, whatever their values.
     same = all(type(size) is int for size in shape) and own == shape
-    kept = written if same or isinstance(written.get("nonzeros"), str) else {**written, "nonzeros": None}
+    kept = written if same or given & {*variables_in([written.get("nonzeros")])} else {**written, "nonzeros": None}
     return {**kept, "shape": shape}
 
 

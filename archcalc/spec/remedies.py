@@ -30,6 +30,8 @@ NO = ("no", "n", "off", "disable", "disabled", "f", "none", "null")
 def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> str:
     """What to do about a key that does not exist; `present` are the keys beside it."""
     likely = meant_keys(key, known)
+    if key == "input" and "variables" in known and is_right(present[key], list[Positive]):
+        return f"write inputs.image = {shown(present[key])}, with a name of your own"
     if len(likely) == 1:
         small = not isinstance(present.get(key), dict | list)  # or else there may be much in it
         return f"leave it out: {likely[0]} is there already" if small and likely[0] in present else meant(likely)
@@ -131,6 +133,8 @@ def value_remedy(name: str, value: Any, annotation: Any, written: Any = None) ->
         return meant(found)
     if isinstance(value, float) and isinstance(written, str) and int in map(plain, parts):
         return f'round it: {name} = "int({written})"'
+    if name == "inputs" and is_right(value, list[Positive]):
+        return f"write inputs.image = {shown(value)}, with a name of your own"
     if form := _FORMS.get((name, plain(parts[0]))) or _FORMS.get(("", plain(parts[0]))):
         return form
     return next((remedy for part in parts if (remedy := _rewritten(name, value, part))), None)
@@ -162,7 +166,8 @@ def _as_list(name: str, value: Any, kind: Any) -> str | None:
     of_names = get_origin(kind) is list and get_args(kind)[0] is str
     if of_names and isinstance(value, str):
         return f"write {name} = [{quoted(value)}]"
-    example = _example(kind)
+    numbers = _numbers_in(value)
+    example = shown(numbers) if numbers and is_right(numbers, kind) else _example(kind)
     return f"write a list: {name} = {example}" if example else None
 
 
@@ -177,14 +182,25 @@ def _example(annotation: Any) -> str | None:
     return f"[{inner}]" if inner else None
 
 
+def _numbers_in(value: Any) -> list[int]:
+    """The whole numbers that a value of another kind has in it, as `"3072"` and `"3x32x32"`."""
+    if isinstance(value, str):
+        return [*map(int, re.findall("[0-9]+", value))] if _SIZES.fullmatch(value) else []
+    number = type(value) is int
+    return [value] if number else value if isinstance(value, list) and is_right(value, list[int]) else []
+
+
 def _near(value: Any, annotation: Any) -> int | float:
-    meta = constraints(annotation)
+    meta, numbers = constraints(annotation), _numbers_in(value)
     least = 1 if meta is None else max(1, meta.ge or 0)
+    if len(numbers) == 1 and is_right(numbers[0], annotation):
+        return numbers[0]
     near = max(least, round(value)) if isinstance(value, float) else least
     return near if meta is None or meta.le is None else min(near, meta.le)
 
 
 # The form of what is long, by key and kind; without a key, whatever the key.
+_SIZES = re.compile(r"[\s(\[]*\d{1,9}(\s*[x×X,;]\s*\d{1,9})*[\s)\]]*")
 _FORMS: dict[tuple[str, Any], str] = {
     ("inputs", dict[str, Any]): "write inputs.image = [3, 224, 224], with a name of your own",
     ("", list[Positive]): "write the sizes without the batch: [3, 224, 224]",

@@ -292,3 +292,40 @@ def test_the_order_in_which_branches_meet_does_not_matter(order: tuple[str, ...]
       {{ type = "mul", inputs = [{inputs}] }},
     """
     assert field(layers, 'inputs.x = { shape = [2], dtype = "int64" }') == ((2,), (0,))
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(("e", "l2", "l3"))], ids=", ".join)
+def test_nor_does_it_behind_what_is_laid_out_in_two_ways(order: tuple[str, ...]) -> None:
+    layers = f"""
+      {{ name = "e", type = "embedding", num_embeddings = 5, embedding_dim = 4 }},
+      {{ name = "x0", type = "relu" }},
+      {{ name = "l0", type = "linear", out_features = 4, input = "e" }},
+      {{ name = "l1", type = "permute", dims = [1, 0], input = "e" }},
+      {{ name = "l2", type = "conv1d", out_channels = 4, kernel_size = 1, input = "l0" }},
+      {{ type = "add", inputs = ["l1", "l2"] }},
+      {{ name = "l3", type = "conv1d", out_channels = 4, kernel_size = 1 }},
+      {{ name = "m", type = "mul", inputs = [{", ".join(f'"{name}"' for name in order)}] }},
+      {{ type = "cat", inputs = ["m", "x0"], dim = 0 }},
+      {{ type = "conv1d", out_channels = 4, kernel_size = 3, padding = 1 }},
+    """
+    assert field(layers, 'inputs.x = { shape = [4], dtype = "int64" }') == ((4,), (0,))
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(("b1", "f", "b3"))], ids=", ".join)
+def test_branches_that_see_alike_cover_the_input_together(order: tuple[str, ...]) -> None:
+    """All see positions 0 to 5 and 5 to 7, beside what those of two branches, which move at two speeds, see alone."""
+    layers = f"""
+      {{ type = "slice", start = 0, stop = 6, dim = 1 }},
+      {{ name = "g1", type = "adaptive_avg_pool1d", output_size = 1 }},
+      {{ type = "slice", start = 0, stop = 7, dim = 1, input = "x" }},
+      {{ name = "c1", type = "conv1d", out_channels = 1, kernel_size = 1, stride = 2 }},
+      {{ name = "b1", type = "mul", inputs = ["c1", "g1"] }},
+      {{ type = "slice", start = 5, stop = 8, dim = 1, input = "x" }},
+      {{ name = "f", type = "adaptive_avg_pool1d", output_size = 1 }},
+      {{ type = "slice", start = 1, stop = 6, dim = 1, input = "x" }},
+      {{ name = "g3", type = "adaptive_avg_pool1d", output_size = 1 }},
+      {{ name = "c3", type = "slice", start = 1, stop = 5, dim = 1, input = "x" }},
+      {{ name = "b3", type = "mul", inputs = ["c3", "g3"] }},
+      {{ type = "mul", inputs = [{", ".join(f'"{name}"' for name in order)}] }},
+    """
+    assert field(layers, "inputs.x = [1, 8]") == ((8,), (0,))

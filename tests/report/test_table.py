@@ -133,3 +133,11 @@ def test_the_head_names_twenty_inputs() -> None:
     network = archcalc.loads(f'name = "x"\ninputs = {{ {inputs} }}\nlayers = [{{ type = "relu", input = "x0" }}]')
     head = str(network).split("\n")[1]
     assert head.endswith("x18 3, x19 3, and 3 more · batch 1")
+
+
+def test_latex_takes_no_name_for_an_option() -> None:
+    layers = '{ name = "[1pt]", type = "relu" }, { name = "*", type = "relu" }'
+    network = archcalc.loads(f'name = "x"\ninputs.x = [3]\nlayers = [{layers}]')
+    rows = render(network.summary, "latex").split("\n")
+    assert any(row.startswith("{[}1pt]") for row in map(str.strip, rows))
+    assert any(row.startswith("{*}") for row in map(str.strip, rows))

@@ -783,7 +783,7 @@ def test_what_a_spec_expands_to_is_limited(
         ("50", [9, 9], Unknown(NONZEROS_UNKNOWN)),  # it says nothing of other sizes
         ("0", [9, 9], Unknown(NONZEROS_UNKNOWN)),
         ("50", [8, 8], 50),
-        ('"6 * nodes + 2"', [9, 9], 50),
+        ('"6 * nodes + 2"', [9, 9], Unknown(NONZEROS_UNKNOWN)),
         ('"6 * nodes + 2"', [8, 8], 50),
     ],
 )
@@ -833,3 +833,38 @@ layers = [{ type = "linear", out_features = "m" }]
         (13, 'in "outer_2.linear", with n = 2'),
         (17, 'in "outer.inner", with k = 4'),
     ]
+
+
+@pytest.mark.parametrize("name", ["nodes", "degree"])
+def test_nonzeros_of_another_shape_may_be_set(name: str) -> None:
+    text = """
+    name = "graph"
+    variables = { nodes = 8, degree = 6, edges = "degree * nodes" }
+    inputs.x = ["nodes", 3]
+    inputs.a = { shape = [8, 8], nonzeros = "edges + nodes" }
+    layers = [{ type = "gcn_conv", inputs = ["x", "a"], out_features = 4 }]
+    """
+    network = archcalc.loads(text, variables={name: 5}, inputs={"x": [9, 3], "a": [9, 9]})
+    assert network.graph.inputs["a"].nonzeros == {"nodes": 35, "degree": 48}[name]
+
+
+def test_an_entry_without_a_name_names_its_block() -> None:
+    block = 'blocks.b = { parameters = ["n"], layers = [{ type = "relu", repeat = "n - 2" }] }'
+    with pytest.raises(archcalc.SpecError) as caught:
+        archcalc.loads(f'name = "x"\ninputs.x = [3]\nlayers = [{{ type = "b", n = 1 }}]\n{block}')
+    assert [found.reason for found in caught.value.diagnostics] == ['in "b", with n = 1']
+
+
+def test_a_block_with_too_many_inputs() -> None:
+    text = 'layers = [{ type = "b", inputs = ["x", "x"] }]\nblocks.b.layers = [{ type = "relu" }]'
+    with pytest.raises(archcalc.SpecError, match="leave out the others"):
+        archcalc.loads(f'name = "x"\ninputs.x = [3]\n{text}')
+
+
+def test_of_several_inputs_one_that_is_wrong_is_not_left_out() -> None:
+    layers = '[{ type = "conv2d", out_channels = 3, kernel_size = 3 }]'
+    with pytest.raises(archcalc.SpecError) as caught:
+        archcalc.loads(f'name = "x"\ninputs = {{ image = [3, "8*", 8], z = [5] }}\nlayers = {layers}')
+    wrong, unsaid = [found.message for found in caught.value.diagnostics]
+    assert wrong.startswith("image = [3, ") or "8*" in wrong
+    assert unsaid == 'the first layer must say which input it reads: "image", "z"'
