@@ -179,3 +179,15 @@ def test_many_copies_take_little_time(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "archcalc", "summary", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr.count("error: ") == 1
+
+
+def test_they_are_found_beside_an_unknown_key_that_means_no_other() -> None:
+    layers = [
+        '{ type = "conv2d", out_channels = 8, kernel_size = 3, groups = 3, padding_mode = "zeros" },',
+        '{ type = "max_pool2d", kernel_size = 2, padding = 5, foo = 1 },',
+        '{ type = "upsample", scale = 2 },',
+    ]
+    found = messages(spec(MAPS, "\n".join(layers)))
+    assert [message.split(":")[0] for message in found] == ["4", "4", "5", "5", "6"]
+    assert any("groups 3 does not divide" in message for message in found)
+    assert any("padding 5 is more than half" in message for message in found)

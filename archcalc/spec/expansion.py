@@ -5,12 +5,14 @@ still the name of what it comes from; `archcalc.graph` finds it.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct, structs
 
 from archcalc.errors import Path, Problem, quoted
+from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.blame import Blame
 from archcalc.spec.document import Document
@@ -20,7 +22,7 @@ from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT
 from archcalc.spec.givens import dimensions, read_inputs, read_variables
 from archcalc.spec.names import Names
-from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, shown
+from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, is_any_meant, is_right, shown
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
 from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
 from archcalc.spec.wanted import Wanted, wanted
@@ -262,9 +264,18 @@ class _Expander:
             return
         self.searched.add(template.path)
         known = {key: value for key, value in template.fields.items() if key in wanted}
-        self.evaluate.fields(known, use.variables, template.path, wanted)
+        fields = self.evaluate.fields(known, use.variables, template.path, wanted)
+        self._check_fields(template, fields, wanted, use)
         if template.reads is not None:
             self.loose.extend(use.sources)
+
+    def _check_fields(self, template: Template, fields: dict[str, Any], known: Mapping[str, Wanted], use: Use) -> None:
+        """What is wrong with an entry whose keys alone are, unless one of these is a known one by another name."""
+        layer_type = LAYER_TYPES.get(template.entry.type)
+        if layer_type and is_right(fields, layer_type):
+            unless = partial(is_any_meant, [key for key in template.fields if key not in known], known)
+            for misfit in msgspec.convert(fields, layer_type).check_fields():
+                self.problems.append(structs.replace(misfit.problem(use.name, template.path), unless=unless))
 
     def _weights(self, template: Template, scope: Scope, use: Use) -> Source | None:
         """Whose weights are used: the entry's that is named, or the namesake's in the instance that the block names.

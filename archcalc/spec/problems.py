@@ -175,6 +175,13 @@ def is_meant(name: str, unknown: Collection[str], known: Collection[str]) -> boo
     return any(name == meant_key(key, known) for key in unknown)
 
 
+def is_any_meant(unknown: Collection[str], known: Collection[str]) -> bool:
+    """Whether one of the unknown keys may be a known one under another name or misspelled."""
+    from archcalc.spec.remedies import meant_keys
+
+    return any(meant_keys(key, known) for key in unknown)
+
+
 def value_problems(name: str, value: Any, annotation: Any, path: Path, written: Any) -> Iterator[Problem]:
     """What is wrong with the value of a key `name` in the table at `path`."""
     if value is UNFIT:
