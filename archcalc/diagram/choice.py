@@ -35,6 +35,9 @@ def choose(analysed: AnalysedGraph, depth: int | None, every_copy: bool) -> Choi
     Where even closed blocks, or layers in no block, are too many, stretches of them are one tile each. Raises
     UsageError where what is asked for is more than can be drawn.
     """
+    ends = len(analysed.graph.inputs) + len(analysed.graph.outputs)  # none of which can be folded
+    if ends > TOO_MANY:
+        raise UsageError(f"{ends:,} inputs and outputs are too many for a picture; {TOO_MANY} are not")
     if depth is not None:
         parts = find_parts(analysed, depth or None, every_copy)
         remedy = "leave out --depth, and what is too much is folded"

@@ -13,8 +13,7 @@ from archcalc.analysis.memory import LayerMemory, Memory
 from archcalc.diagram.draw import dot_program, to_svg
 from archcalc.diagram.picture import draw, look_of
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
-from archcalc.errors import Diagnostic
-from archcalc.layers.base import size_text
+from archcalc.errors import Diagnostic, UsageError
 from archcalc.numbers.bounds import AtLeast, Lower, known, value_text
 from archcalc.page.plots import inlined, plot_depth
 from archcalc.report.field import Marked, field_notes
@@ -23,6 +22,7 @@ from archcalc.report.network import Network
 from archcalc.report.reconciliation import Reconciliation, signed
 from archcalc.report.summary import LayerSummary
 from archcalc.report.table import COLUMNS, cell_text, unknown_reasons
+from archcalc.report.text_table import inputs_text
 from archcalc.report.units import mebibytes
 
 SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
@@ -83,7 +83,10 @@ class Row(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """What is drawn of a network, as SVG elements; a diagram that would be too large is "", `width` is its pixels."""
+    """What is drawn of a network, as SVG elements, and what is folded; a diagram that would be too large is "".
+
+    `width` is that of the diagram in pixels; `folded` says why there is none.
+    """
 
     diagram: str
     width: float
@@ -129,7 +132,10 @@ def depict(network: Network, number: int, large: bool = False) -> Pictures:
     plots = plot_depth(network, f"plot-{number}", None if large else network.memory())
     if large:
         return Pictures("", 0, None, plots)
-    picture = draw(network, look_of())
+    try:
+        picture = draw(network, look_of())
+    except UsageError as error:
+        return Pictures("", 0, str(error), plots)
     svg = to_svg(picture, dot_program())
     width = float(ElementTree.fromstring(svg).attrib["width"])
     return Pictures(inlined(svg, f"network-{number}"), width, picture.folded, plots)
@@ -169,7 +175,7 @@ def _in_its_file(found: Diagnostic) -> Diagnostic:
 def _head(network: Network, memory: Memory | None) -> Iterator[tuple[str, str]]:
     totals = network.totals
     frozen = f" ({totals.frozen_parameters:,} frozen)" if totals.frozen_parameters else ""
-    yield "Input", ", ".join(f"{name} {size_text(shape)}" for name, shape in network.inputs.items())
+    yield "Input", inputs_text(network.inputs)
     yield "Batch", f"{network.batch:,}"
     yield "Layers", f"{len(network.layers):,}"
     yield "Parameters", f"{totals.parameters:,}{frozen}"

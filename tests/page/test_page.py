@@ -280,3 +280,13 @@ def test_numbers_beyond_all_prefixes_have_a_page(batch: int) -> None:
     spec = f'name = "big"\nlayers = [{{ {layer} }}]\n[inputs]\nx = [{size}, {size}, {size}]\n'
     network = archcalc.loads(spec, batch=batch)
     assert f"{network.totals.macs:,}" in render_page({"big": network, "lenet5": archcalc.load("lenet5")})
+
+
+def test_very_many_outputs_are_not_drawn() -> None:
+    names = [f"r{number}" for number in range(500)]
+    layers = ", ".join(f'{{ name = "{name}", type = "relu", input = "x" }}' for name in names)
+    network = archcalc.loads(f'name = "x"\ninputs.x = [3]\noutputs = {names}\nlayers = [{layers}]'.replace("'", '"'))
+    message = "501 inputs and outputs are too many for a picture; 400 are not"
+    with pytest.raises(archcalc.UsageError, match=message):
+        network.to_svg()
+    assert message in render_page({"x": network})
