@@ -55,7 +55,8 @@ class MultiHeadAttention(Layer):
         query, *others = (tensor.shape for tensor in inputs)
         yield from divides("num_heads", self.num_heads, query[-1], "features")
         if len(inputs) == 2:
-            yield Misfit("attention takes one input, or a query, a key and a value; it gets 2")
+            remedy = 'name the value, too: inputs = ["query", "key", "key"] takes the key for it'
+            yield Misfit("attention takes one input, or a query, a key and a value; it gets 2", help=remedy)
         if any(len(shape) != 2 for shape in others):
             yield Misfit(f"key and value must be tokens × features, and are {', '.join(map(size_text, others))}")
         elif len(others) == 2 and others[0][0] != others[1][0]:

@@ -55,11 +55,12 @@ class GcnConv(Layer):
         features, adjacency = inputs[0].shape, inputs[1].shape
         if adjacency != (features[0], features[0]):
             message = f"the adjacency of {features[0]} nodes must be {features[0]}×{features[0]}"
-            yield Misfit(f"{message}, and is {size_text(adjacency)}")
+            remedy = "give both inputs as many nodes, also where --input gives another shape"
+            yield Misfit(f"{message}, and is {size_text(adjacency)}", help=remedy)
         elif not isinstance(inputs[1].nonzeros, Unknown | None) and inputs[1].nonzeros > features[0] ** 2:
-            yield Misfit(
-                f"the adjacency has room for {features[0] ** 2} entries, not for {inputs[1].nonzeros} nonzeros"
-            )
+            room = f"the adjacency has room for {features[0] ** 2} entries"
+            remedy = "nonzeros are those of the adjacency's own shape: give fewer of them, or more nodes"
+            yield Misfit(f"{room}, not for {inputs[1].nonzeros} nonzeros", help=remedy)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         nodes, _ = inputs[0].shape

@@ -211,7 +211,8 @@ class PixelShuffle(Shaping):
         if channels % self.upscale_factor**2:
             reason = f"{channels} mod {self.upscale_factor}² = {channels % self.upscale_factor**2}"
             message = f"upscale_factor {self.upscale_factor} needs a multiple of {self.upscale_factor**2} channels"
-            yield Misfit(f"{message}, and gets {channels}", "upscale_factor", reason)
+            remedy = f"give it {-(-channels // self.upscale_factor**2) * self.upscale_factor**2} channels, say"
+            yield Misfit(f"{message}, and gets {channels}", "upscale_factor", reason, remedy)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         channels, height, width = inputs[0].shape
