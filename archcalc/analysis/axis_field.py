@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, reduce
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.spans import NOT_FOLLOWED, NOTHING, SOLID, Span, comb, has_holes, joined
 from archcalc.arithmetic import POINT, Window, field_size, field_start
@@ -329,7 +329,7 @@ def _length(taps: range) -> int:
 
 def unite_axes(axes: Sequence[AnyAxis]) -> AnyAxis:
     """The field of units that see what those of several branches see, in whatever order these come."""
-    branches = sorted(dict.fromkeys(axes), key=repr)
+    branches = sorted(dict.fromkeys(axes), key=_ordered)
     found = reduce(_unite_two, branches)
     placed = [axis for axis in branches if isinstance(axis, AxisField)]
     if isinstance(found, Unknown) and len(placed) == len(branches):
@@ -340,6 +340,16 @@ def unite_axes(axes: Sequence[AnyAxis]) -> AnyAxis:
             origins = [origin for axis in placed for _, origin in axis.seen_by_all() if origin is not None]
             return made_alike(span, placed[0].axis, placed[0].extent, min(origins, default=None))
     return found
+
+
+def _ordered(field: AnyAxis) -> tuple[Any, ...]:
+    """A field as what has an order, whatever that is."""
+    if isinstance(field, Unknown):
+        return (2, field.reason)
+    if isinstance(field, Unplaced):
+        return (1, field.reason, field.span, field.axis, _ordered(field.alike) if field.alike else ())
+    origin = HERE - 1 if field.origin is None else field.origin
+    return (0, *field[:6], field.masks, origin, field.nodes or (), field.shared or ())
 
 
 @lru_cache(maxsize=4096)
@@ -383,6 +393,8 @@ def _united_with_all(fixed: AxisField, moving: AxisField) -> AxisField:
     if moving.advance == 0:
         origins = [origin for origin in (fixed.origin, moving.origin) if origin is not None]
         return made_alike(joined([span, *moving.spans()]), fixed.axis, fixed.extent, min(origins, default=None))
+    if span.first > span.last:
+        return moving  # of a branch that sees nothing
     if moving.extent == 1:
         both = joined([span, moving.span(0)])
         return moving._replace(first=(both.first,), last=(both.last,), masks=(both.mask,) if both.mask else ())

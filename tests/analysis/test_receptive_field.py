@@ -329,3 +329,17 @@ def test_branches_that_see_alike_cover_the_input_together(order: tuple[str, ...]
       {{ type = "mul", inputs = [{", ".join(f'"{name}"' for name in order)}] }},
     """
     assert field(layers, "inputs.x = [1, 8]") == ((8,), (0,))
+
+
+def test_a_branch_that_sees_nothing_is_not_seen_by_all() -> None:
+    """The first layer cuts its only positions off, or pads: its units read padding, and so does all behind them."""
+    layers = """
+      { name = "cut", type = "conv_transpose1d", out_channels = 1, kernel_size = 1, stride = 3, padding = 1 },
+      { name = "again", type = "conv_transpose1d", out_channels = 1, kernel_size = 1, stride = 3, padding = 1 },
+      { type = "linear", out_features = 1 },
+      { type = "add", inputs = ["again", "linear"] },
+    """
+    network = archcalc.loads(f'name = "x"\ninputs.x = [1, 2]\nlayers = [{layers}]')
+    for row in network.layers:
+        assert "∞" not in str(network.explain(row.name))
+        assert "inf" not in str(network.explain(row.name))

@@ -24,7 +24,12 @@ def check_diagram(drawn: Drawn) -> None:
     network = loaded(drawn)
     for depth in (0, None):
         shown = ("parameters", "macs", "receptive-field", "memory")
-        picture = draw(network, look_of(depth=depth, show=shown, every_copy=True))
+        try:
+            picture = draw(network, look_of(depth=depth, show=shown, every_copy=True))
+        except archcalc.UsageError as error:
+            if depth == 0 and "leave out --depth" in str(error):
+                continue  # all blocks open may be more than can be laid out
+            raise
         source = to_dot(picture)
         assert source.startswith("digraph")
         drawn_layers = [check_card(network.layers, *card) for card in _CARD.findall(source)]
