@@ -4,10 +4,9 @@ Most units see the same, only moved; behind an upsampling they differ by their p
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, reduce
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.analysis.spans import NOT_FOLLOWED, NOTHING, SOLID, Span, comb, has_holes, joined
 from archcalc.arithmetic import POINT, Window, field_size, field_start
@@ -322,102 +321,3 @@ def _ends(taps: range, period: int) -> Iterable[int]:
 def _length(taps: range) -> int:
     """How many there are; Python's own answer has to be a number of 63 bits."""
     return max(0, (taps.stop - taps.start + taps.step - 1) // taps.step)
-
-
-# where branches meet
-
-
-def unite_axes(axes: Sequence[AnyAxis]) -> AnyAxis:
-    """The field of units that see what those of several branches see, in whatever order these come."""
-    branches = sorted(dict.fromkeys(axes), key=_ordered)
-    found = reduce(_unite_two, branches)
-    placed = [axis for axis in branches if isinstance(axis, AxisField)]
-    if isinstance(found, Unknown) and len(placed) == len(branches):
-        # However the units of branches are laid out, all see alike if what all see is what any of them does.
-        span = joined([axis.whole() for axis in placed])
-        seen_by_all = [part for axis in placed for part, _ in axis.seen_by_all()]
-        if seen_by_all and joined(seen_by_all) == span:
-            origins = [origin for axis in placed for _, origin in axis.seen_by_all() if origin is not None]
-            return made_alike(span, placed[0].axis, placed[0].extent, min(origins, default=None))
-    return found
-
-
-def _ordered(field: AnyAxis) -> tuple[Any, ...]:
-    """A field as what has an order, whatever that is."""
-    if isinstance(field, Unknown):
-        return (2, field.reason)
-    if isinstance(field, Unplaced):
-        return (1, field.reason, field.span, field.axis, _ordered(field.alike) if field.alike else ())
-    origin = HERE - 1 if field.origin is None else field.origin
-    return (0, *field[:6], field.masks, origin, field.nodes or (), field.shared or ())
-
-
-@lru_cache(maxsize=4096)
-def _unite_two(one: AnyAxis, other: AnyAxis) -> AnyAxis:
-    if one == other:
-        return one
-    if isinstance(one, Unknown) or isinstance(other, Unknown):
-        return one if isinstance(one, Unknown) else other
-    if isinstance(one, Unplaced) or isinstance(other, Unplaced):
-        return _unite_unplaced(one, other)
-    return _unite_placed(one, other)
-
-
-def _unite_unplaced(one: AxisField | Unplaced, other: AxisField | Unplaced) -> AnyAxis:
-    reason = one.reason if isinstance(one, Unplaced) else other.reason if isinstance(other, Unplaced) else ""
-    if one.axis != other.axis or any(isinstance(axis, AxisField) and axis.mixed for axis in (one, other)):
-        return Unknown(reason)
-    return Unplaced(reason, joined([one.whole(), other.whole()]), one.axis, _both_alike(one, other))
-
-
-def _both_alike(one: AxisField | Unplaced, other: AxisField | Unplaced) -> AxisField | None:
-    if isinstance(one, Unplaced) and isinstance(other, Unplaced) and one.alike and other.alike:
-        return _united_with_all(one.alike, other.alike) if one.span == other.span else None
-    return None
-
-
-def _unite_placed(one: AxisField, other: AxisField) -> AxisField | Unknown:
-    for fixed, moving in ((one, other), (other, one)):
-        if fixed.advance == 0:
-            return _united_with_all(fixed, moving)
-    if one.axis != other.axis or one.mixed != other.mixed:
-        return Unknown("branches meet whose units are laid out differently")
-    if one.advance * other.period == other.advance * one.period:
-        return _unite_phases(one, other, math.lcm(one.period, other.period))
-    return Unknown("branches meet of which one moves faster over the input than the other")
-
-
-def _united_with_all(fixed: AxisField, moving: AxisField) -> AxisField:
-    """A branch whose units all see the same, and any other one."""
-    (span,) = fixed.spans()
-    if moving.advance == 0:
-        origins = [origin for origin in (fixed.origin, moving.origin) if origin is not None]
-        return made_alike(joined([span, *moving.spans()]), fixed.axis, fixed.extent, min(origins, default=None))
-    if span.first > span.last:
-        return moving  # of a branch that sees nothing
-    if moving.extent == 1:
-        both = joined([span, moving.span(0)])
-        return moving._replace(first=(both.first,), last=(both.last,), masks=(both.mask,) if both.mask else ())
-    origin = HERE if fixed.origin is None else fixed.origin
-    return moving._replace(shared=_shared(moving.shared, Shared(span, origin)))
-
-
-def _shared(one: Shared | None, other: Shared | None) -> Shared | None:
-    if one is None or other is None:
-        return one or other
-    return Shared(joined([one.span, other.span]), min(one.origin, other.origin))
-
-
-def _unite_phases(one: AxisField, other: AxisField, period: int) -> AxisField | Unknown:
-    if period > MAX_PHASES:
-        return Unknown(f"the union of branches has more than {MAX_PHASES} phases")
-    spans = [joined([one.span(unit), other.span(unit)]) for unit in range(period)]
-    firsts, lasts, masks = zip(*spans, strict=True)
-    return one._replace(
-        first=firsts,
-        last=lasts,
-        masks=masks if any(masks) else (),
-        advance=one.advance * period // one.period,
-        nodes=joined([one.nodes or one.covered(), other.nodes or other.covered()]) if one.hops or other.hops else None,
-        shared=_shared(one.shared, other.shared),
-    )

@@ -11,7 +11,8 @@ from functools import lru_cache, reduce
 
 from msgspec import Struct, structs
 
-from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, Unplaced, read_axis, unite_axes
+from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, Unplaced, read_axis
+from archcalc.analysis.branches import unite_axes
 from archcalc.analysis.facts import LayerFacts
 from archcalc.analysis.shapes import Shapes
 from archcalc.arithmetic import POINT
