@@ -101,6 +101,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "r3d_18": (models.video.r3d_18, (3, 16, 112, 112)),
 }
 
+READOUTS = {"mean": torch.mean, "sum": torch.sum, "max": torch.amax}
 MAPS, LINE, BOX, ROWS = (6, 9, 8), (6, 9), (4, 5, 6, 7), (9, 6)
 
 
@@ -186,7 +187,10 @@ LAYERS: list[Layer] = [
     Layer('type = "upsample", scale_factor = 2, mode = "linear"', LINE, lambda: nn.Upsample(None, 2, "linear")),
     Layer('type = "upsample", scale_factor = 2, mode = "bilinear"', MAPS, lambda: nn.Upsample(None, 2, "bilinear")),
     Layer('type = "upsample", scale_factor = 2, mode = "trilinear"', BOX, lambda: nn.Upsample(None, 2, "trilinear")),
+    Layer('type = "upsample", scale_factor = 1.5', MAPS, lambda: nn.Upsample(scale_factor=1.5)),
     call('type = "upsample", scale_factor = 2', MAPS, "interpolate", scale_factor=2),
+    Layer('type = "adaptive_avg_pool2d", output_size = 5', (1, 6, 14), lambda: nn.AdaptiveAvgPool2d(5)),
+    Layer('type = "leaky_relu", inplace = true', MAPS, lambda: nn.LeakyReLU(inplace=True)),
     Layer('type = "multi_head_attention", num_heads = 3', (9, 12), Attention),
     Layer(
         'type = "adaptive_avg_pool2d", output_size = 1 }, '
@@ -204,6 +208,14 @@ LAYERS: list[Layer] = [
         for parents in (1, 2)
     ),
     Layer('type = "embedding", num_embeddings = 50, embedding_dim = 8', (12,), Lookup, "int64"),
+    *(
+        Layer(
+            f'type = "graph_readout", reduction = "{name}"',
+            ROWS,
+            lambda name=name: Call(partial(READOUTS[name], dim=1)),
+        )
+        for name in READOUTS
+    ),
     Layer('type = "dropout"', MAPS, nn.Dropout),
     Layer('type = "flatten"', MAPS, nn.Flatten),
     Layer('type = "zero_pad", padding = 1', MAPS, lambda: nn.ZeroPad2d(1)),
@@ -282,7 +294,7 @@ def count(make: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1)
     """What every tool says; None where it fails."""
     found: dict[str, int | None] = {}
     for counter in COUNTERS:
-        model = make().eval()
+        model, functions = make().eval(), [(place, dict(vars(place))) for place in (F, torch, torch.Tensor)]
         try:
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -291,7 +303,19 @@ def count(make: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1)
             name = counter.__name__.removesuffix("_count")
             print(f"{name} fails: {type(error).__name__}: {error}", file=sys.stderr)
             found[name] = None
+        finally:
+            for place, before in functions:
+                restore(place, before)
     return found
+
+
+def restore(place: Any, before: dict[str, Any]) -> None:
+    """What a module or class had: a tool that fails leaves functions of its own there, and others count with them."""
+    for name in set(vars(place)) - set(before):
+        delattr(place, name)
+    for name, value in before.items():
+        if vars(place)[name] is not value:
+            setattr(place, name, value)
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ class Term(NamedTuple):
     """A quantity of some layers (`archcalc.analysis.counting.QUANTITIES`), times a factor.
 
     `of` are layer types or families; all layers if it is empty. `where` are values that fields of the layer must have,
-    `rank` the axes of its output. `functional` asks for layers that are calls of a function, or for those that are
-    modules.
+    or for which a function is true, `rank` the axes of its output. `functional` asks for layers that are calls of a
+    function, or for those that are modules.
     """
 
     label: str
@@ -29,7 +29,8 @@ class Term(NamedTuple):
 class Departure(NamedTuple):
     """Where archcalc keeps to the truth: `mistake` is the tool's, with layers that are selected as by a term.
 
-    `shared` asks for layers that use the weights of another, `axes` for outputs of so many axes or more.
+    `shared` asks for layers that use the weights of another, `axes` for outputs of so many axes or more, `uneven` for
+    inputs of sizes that are no multiples of the output's.
     """
 
     mistake: str
@@ -39,6 +40,7 @@ class Departure(NamedTuple):
     functional: bool | None = None
     shared: bool = False
     axes: int = 0
+    uneven: bool = False
 
 
 class Activations(NamedTuple):
@@ -81,6 +83,13 @@ MACS = Term("MACs", "macs")
 MACS_AGAIN = Term("MACs, a second time", "macs")
 MAX_POOLING = ("max_pool1d", "max_pool2d", "max_pool3d")
 AVERAGE_POOLING = ("avg_pool1d", "avg_pool2d", "avg_pool3d")
+
+
+def is_fractional(scale: Any) -> bool:
+    """Whether the scale factors of an upsampling are not all whole numbers."""
+    return any(float(factor) % 1 for factor in (scale if isinstance(scale, tuple) else (scale or 1,)))
+
+
 ADAPTIVE_AVERAGE = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
 ADAPTIVE_MAX = ("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 POOLING = (*MAX_POOLING, *AVERAGE_POOLING, *ADAPTIVE_AVERAGE, *ADAPTIVE_MAX)
@@ -233,6 +242,11 @@ _ALL = (
             SHARED_TWICE,
             NO_DERIVED_CLASSES,
             Departure(CALLS_INSIDE, ("attention", "local_response_norm")),
+            Departure(
+                "counts an upsampling by its scale factors, not by the whole sizes that it gives",
+                ("upsample",),
+                {"scale_factor": is_fractional},
+            ),
         ),
     ),
     Convention(
@@ -273,7 +287,13 @@ _ALL = (
             ),
         ),
         "thop 0.1.1-2209072238",
-        (TRANSPOSED_AS_ORDINARY, SHARED_TWICE, NO_ATTENTION, NO_DERIVED_CLASSES),
+        (
+            TRANSPOSED_AS_ORDINARY,
+            SHARED_TWICE,
+            NO_ATTENTION,
+            NO_DERIVED_CLASSES,
+            Departure("may lose 1 in an adaptive pooling whose windows differ in size", ADAPTIVE_AVERAGE, uneven=True),
+        ),
     ),
     Convention(
         "calflops",
@@ -314,13 +334,14 @@ _ALL = (
         "torchprofile",
         "MACs",
         "MACs; 1 for each value of a norm with a scale, of a leaky ReLU, of a product of branches, and that an average "
-        "pooling gives; 4 for each value of a bilinear upsampling, 3 of a local response norm.",
+        "pooling or a mean gives; 4 for each value of a bilinear upsampling, 3 of a local response norm.",
         (
             MACS,
             Term("norms, 1 per value", "scaled_outputs", ("batch_norm", *OTHER_NORMS)),
             Term("local response norm, 3 per value", "outputs", ("local_response_norm",), 3),
             Term("average pooling, 1 per value", "outputs", AVERAGE_POOLING + ADAPTIVE_AVERAGE),
-            Term("leaky ReLU, 1 per value", "outputs", ("leaky_relu",)),
+            Term("means, 1 per value", "outputs", ("graph_readout",), where={"reduction": "mean"}),
+            Term("leaky ReLU, 1 per value", "outputs", ("leaky_relu",), where={"inplace": False}),
             Term("products of branches", "multiplications", ("mul",)),
             Term("bilinear upsampling, 4 per value", "outputs", ("upsample",), 4, {"mode": "bilinear"}),
         ),

@@ -5,7 +5,7 @@ convention or a layer by name.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.conventions import CONVENTIONS, Activations, Convention, Departure, Term
@@ -104,8 +104,10 @@ def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
 
 
 def _is_mistaken(departure: Departure, node: Node, facts: LayerFacts) -> bool:
-    wanted = (node.owner is not None or not departure.shared) and len(facts.output.shape) >= departure.axes
-    return wanted and _applies(departure, node, facts)
+    shape, read = facts.output.shape, facts.inputs[0].shape
+    wanted = (node.owner is not None or not departure.shared) and len(shape) >= departure.axes
+    uneven = departure.uneven and all(size % given == 0 for size, given in zip(read, shape, strict=False))
+    return wanted and not uneven and _applies(departure, node, facts)
 
 
 def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
@@ -114,8 +116,12 @@ def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
         (not term.of or layer.type in term.of or layer.family in term.of)
         and term.functional in (None, node.functional)
         and term.rank in (None, len(facts.output.shape))
-        and all(getattr(layer, field) == value for field, value in term.where.items())
+        and all(_is_as(getattr(layer, field), wanted) for field, wanted in term.where.items())
     )
+
+
+def _is_as(value: Any, wanted: Any) -> bool:
+    return bool(wanted(value)) if callable(wanted) else value == wanted
 
 
 def _of_kind(kind: str) -> Callable[[LayerFacts, int], Count]:

@@ -1,7 +1,8 @@
 """Counting conventions: every tool's own number to the digit, and terms that add up.
 
 `peer_counts.json` was made by running the tools on torchvision's networks; `peer_counts_more.json` by
-`benchmarks/peer_counts.py`, which adds networks, a batch, and single layers of torch.nn. Versions are inside.
+`benchmarks/peer_counts.py`, which adds networks, a batch, and single layers of torch.nn, `peer_counts_random.json` on
+random networks by `benchmarks/peer_counts_random.py`. Versions are inside.
 """
 
 import json
@@ -23,6 +24,7 @@ from archcalc.numbers.bounds import AtLeast, AtMost, Cause, Unknown, known
 DATA = Path(__file__).parent.parent / "data"
 PEERS = json.loads((DATA / "peer_counts.json").read_text("utf-8"))
 MORE = json.loads((DATA / "peer_counts_more.json").read_text("utf-8"))
+RANDOM = json.loads((DATA / "peer_counts_random.json").read_text("utf-8"))
 NETWORKS = [name for name in PEERS if name != "versions"]
 SPECS = sorted(archcalc.shipped_specs())
 TERMS = [term for convention in CONVENTIONS.values() for term in (*convention.terms, *convention.activations.terms)]
@@ -100,6 +102,10 @@ MISTAKES = {
     'weights = "a"': dict.fromkeys(
         ("ptflops", "thop", "calflops"), "counts a shared module again for each other module that has it"
     ),
+    "scale_factor = 1.5": {
+        "ptflops": "counts an upsampling by its scale factors, not by the whole sizes that it gives"
+    },
+    "output_size = 5": {"thop": "may lose 1 in an adaptive pooling whose windows differ in size"},
     "size = [12, 7]": {"calflops": "counts the positions of a single map, where an upsampling says its size"},
     "local_response_norm": {
         "ptflops": "counts what functions called inside of the layer do as well",
@@ -146,6 +152,16 @@ def test_a_batch(name: str) -> None:
 @pytest.mark.parametrize("case", MORE["layers"], ids=lambda case: f"{case['layers']} {case['shape']}")
 def test_single_layers(case: dict[str, Any]) -> None:
     compare(f"{case['layers']} {case['shape']}", network_of(case), case["counts"])
+
+
+@pytest.mark.parametrize("number", range(len(RANDOM["networks"])))
+def test_random_networks(number: int) -> None:
+    """Every number is the tool's, unless the reading says what the tool gets wrong in the network."""
+    case = RANDOM["networks"][number]
+    network = archcalc.loads(case["text"], variables=case["variables"])
+    readings = {what: (read(network, what), found) for what, found in case["counts"].items() if found is not None}
+    wrong = {what for what, (reading, found) in readings.items() if reading.total != found}
+    assert [what for what in wrong if not readings[what][0].departures] == []
 
 
 def test_outputs_of_products() -> None:
