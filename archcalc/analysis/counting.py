@@ -106,8 +106,8 @@ def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
 def _is_mistaken(departure: Departure, node: Node, facts: LayerFacts) -> bool:
     shape, read = facts.output.shape, facts.inputs[0].shape
     wanted = (node.owner is not None or not departure.shared) and len(shape) >= departure.axes
-    uneven = departure.uneven and all(size % given == 0 for size, given in zip(read, shape, strict=False))
-    return wanted and not uneven and _applies(departure, node, facts)
+    is_even = departure.uneven and all(size % given == 0 for size, given in zip(read, shape, strict=False))
+    return wanted and not is_even and _applies(departure, node, facts)
 
 
 def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:

@@ -13,10 +13,6 @@ from archcalc.layers.misfits import Misfit
 from archcalc.spec.expanded import ExpandedLayer
 from archcalc.spec.expense import MAX_PROBLEMS
 
-# What the shape of an output does not depend on: a layer with one of these wrong gives the shape that it would give.
-SHAPELESS = {"align_corners", "connections", "groups", "mode", "normalized_shape", "num_groups", "num_heads"}
-SHAPELESS |= {"num_parameters", "padding_idx"}
-
 
 class Shapes(Struct, frozen=True, gc=False):
     """The tensor on every edge and the facts of every node, None behind a layer that does not fit, and the problems."""
@@ -78,7 +74,7 @@ class _Inference:
         for misfit in misfits:
             self.said.add((node.path, misfit.field))
             self.shapes.problems.append(misfit.problem(node.name, node.path, reads))
-        if all(misfit.field in SHAPELESS for misfit in facts.misfits):
+        if all(misfit.field in node.layer.shapeless for misfit in facts.misfits):
             if facts.beyond_limits is None:
                 self.presumed[len(self.shapes.edges)] = facts.output
             else:

@@ -103,6 +103,7 @@ class Prelu(Activation):
 
     type: ClassVar[str] = "prelu"
     costs: ClassVar[dict[str, int]] = {"comparisons": 1, "multiplications": 1}
+    shapeless: ClassVar[tuple[str, ...]] = ("num_parameters",)
 
     num_parameters: Positive = 1
 

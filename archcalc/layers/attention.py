@@ -46,6 +46,7 @@ class MultiHeadAttention(Layer):
     ranks: ClassVar[tuple[int, ...]] = (2,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
     takes_one_dtype: ClassVar[bool] = True
+    shapeless: ClassVar[tuple[str, ...]] = ("num_heads",)
 
     num_heads: Positive
     bias: bool = True

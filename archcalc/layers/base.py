@@ -235,6 +235,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     sums_to_one: ClassVar[bool] = False  # what it gives adds up to 1 along `dim`, or is the logarithm of that
     is_lookup: ClassVar[bool] = False  # reads only those of its weights that it gives out
     telling: ClassVar[tuple[str, ...]] = ()  # fields that a label gives, where they are not their default
+    shapeless: ClassVar[tuple[str, ...]] = ()  # fields that may not fit, and do not decide about the output's shape
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
     takes_sparse: ClassVar[tuple[int, ...]] = ()  # inputs by number that may be one sparse matrix for all samples
     takes_one_dtype: ClassVar[bool] = False  # PyTorch promotes inputs of other dtypes, unless this is so

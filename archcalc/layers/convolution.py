@@ -37,6 +37,7 @@ class Convolution(SlidingLayer):
     family: ClassVar[str] = "convolution"
     takes: ClassVar[tuple[str, ...]] = FLOATING
     telling: ClassVar[tuple[str, ...]] = ("groups",)
+    shapeless: ClassVar[tuple[str, ...]] = ("groups", "connections")
 
     out_channels: Positive
     kernel_size: PerAxis

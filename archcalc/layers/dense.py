@@ -157,6 +157,7 @@ class Embedding(Layer):
     is_lookup: ClassVar[bool] = True
     keeps: ClassVar[tuple[int, ...]] = (0,)
     telling: ClassVar[tuple[str, ...]] = ("num_embeddings",)
+    shapeless: ClassVar[tuple[str, ...]] = ("padding_idx",)
 
     num_embeddings: Positive
     embedding_dim: Positive

@@ -126,6 +126,7 @@ class LayerNorm(Normalization):
 
     type: ClassVar[str] = "layer_norm"
     channel_axis: ClassVar[int | None] = -1
+    shapeless: ClassVar[tuple[str, ...]] = ("normalized_shape",)
 
     normalized_shape: Positive | tuple[Positive, ...] | None = None
     eps: Epsilon = 1e-5
@@ -174,6 +175,7 @@ class GroupNorm(Normalization):
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
     telling: ClassVar[tuple[str, ...]] = ("num_groups",)
+    shapeless: ClassVar[tuple[str, ...]] = ("num_groups",)
 
     num_groups: Positive
     eps: Epsilon = 1e-5

@@ -86,6 +86,7 @@ class Upsample(Shaping):
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
     takes: ClassVar[tuple[str, ...]] = FLOATING
     telling: ClassVar[tuple[str, ...]] = ("scale_factor", "mode")
+    shapeless: ClassVar[tuple[str, ...]] = ("mode", "align_corners")
 
     size: PerAxis | None = None
     scale_factor: Scale | None = None

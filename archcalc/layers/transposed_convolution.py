@@ -44,6 +44,7 @@ class TransposedConvolution(Layer):
     takes: ClassVar[tuple[str, ...]] = FLOATING
     keeps: ClassVar[tuple[int, ...]] = (0,)
     telling: ClassVar[tuple[str, ...]] = ("stride", "padding", "output_padding", "dilation", "groups")
+    shapeless: ClassVar[tuple[str, ...]] = ("groups",)
 
     out_channels: Positive
     kernel_size: PerAxis

@@ -25,6 +25,8 @@ class Blame:
 
         `written` has what stands below `path`, by its key.
         """
+        if len(self.problems) == before:
+            return
 
         @cache  # a list may have a problem in each of its values
         def reason(key: str | int) -> str | None:

@@ -63,8 +63,9 @@ def read_inputs(
             evaluate.problems.append(Problem(f"no input is called {quoted(name)}", ("inputs",), help=remedy))
     if data.get("inputs") == {}:
         evaluate.problems.append(Problem("the network has no input", ("inputs",), help="add image = [3, 224, 224]"))
+    given = _depending(spec.variables, settings)
     found = {
-        name: _input(name, written, shapes.get(name), _depending(spec.variables, settings), variables, evaluate)
+        name: _input(name, written, shapes.get(name), given, variables, evaluate)
         for name, written in spec.inputs.items()
     }
     return [item for item in found.values() if item], {name for name, item in found.items() if item is None}
