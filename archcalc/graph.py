@@ -12,11 +12,11 @@ from msgspec import Struct
 from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
 from archcalc.layers.base import NONZEROS_UNKNOWN, Layer, Tensor
 from archcalc.numbers.bounds import Unknown
+from archcalc.spec.bindings import ExpandedInput
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import TooLargeError
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import end_search
-from archcalc.spec.givens import ExpandedInput
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit

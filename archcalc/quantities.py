@@ -12,7 +12,7 @@ from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.numbers.bounds import Amount, Unknown
 
 if TYPE_CHECKING:
-    from archcalc.analysis.counting import Reading
+    from archcalc.analysis.counting import ConventionCount
     from archcalc.report.field import ReceptiveField
     from archcalc.report.network import Network
 
@@ -77,7 +77,7 @@ def _summed(title: str, summary: str, attribute: str) -> Quantity:
     return Quantity(title, summary, COUNT, read, lambda network: [getattr(row, attribute) for row in network.layers])
 
 
-def _counted(title: str, summary: str, count: "Callable[[Network], Reading]") -> Quantity:
+def _counted(title: str, summary: str, count: "Callable[[Network], ConventionCount]") -> Quantity:
     """A quantity that a counting convention has."""
 
     def read(network: "Network") -> Measured:

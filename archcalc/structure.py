@@ -19,14 +19,14 @@ Keys = tuple[str, ...]  # the way to a layer from a group around it
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Layers under one name. `reads` are edges from outside, `gives` those of its own that are read outside."""
+    """Layers under one name. `inputs` are edges from outside, `outputs` those of its own that are read outside."""
 
     key: str = ""
     parent: "Group | None" = None
     instance: Instance | None = None
     parts: dict[str, "Unit"] = field(default_factory=dict)
-    reads: tuple[int, ...] = ()
-    gives: tuple[int, ...] = ()
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
     steps: tuple["Step", ...] = ()
     is_chain: bool = False  # its parts are numbered, and each reads the one before
     is_called: bool = False
@@ -65,25 +65,25 @@ class Step(NamedTuple):
 
     keys: Keys
     unit: Unit
-    reads: tuple[int, ...]
-    gives: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
 
 
 def find_structure(graph: Graph) -> Group:
     """The network as a tree of groups, each with its steps."""
     root, parents = _tree(graph)
-    reads, gives = _crossings(graph, parents)
+    inputs_of, outputs_of = _crossings(graph, parents)
     for group in reversed([*groups_in(root)]):
-        group.reads, group.gives = (*reads.get(group, ()),), (*gives.get(group, ()),)
+        group.inputs, group.outputs = (*inputs_of.get(group, ()),), (*outputs_of.get(group, ()),)
         if group is not root and group.instance:
             _put_output_first(graph, group)
-        group.gives = group.gives or (() if group is root else (_last_edge(graph, group),))
+        group.outputs = group.outputs or (() if group is root else (_last_edge(graph, group),))
         group.is_chain = group is not root and _is_chain(graph, group)
         group.steps = _steps(graph, group)
-        inside = {edge for step in group.steps for edge in step.gives}
-        read = (edge for step in group.steps for edge in step.reads)
-        group.reads = (*dict.fromkeys(edge for edge in read if edge not in inside),)
-    root.reads, root.gives = (*range(len(graph.inputs)),), graph.outputs
+        inside = {edge for step in group.steps for edge in step.outputs}
+        read = (edge for step in group.steps for edge in step.inputs)
+        group.inputs = (*dict.fromkeys(edge for edge in read if edge not in inside),)
+    root.inputs, root.outputs = (*range(len(graph.inputs)),), graph.outputs
     for group in called_groups(root):
         group.is_called = True
     return root
@@ -139,13 +139,13 @@ def _tree(graph: Graph) -> tuple[Group, list[Group]]:
 
 def _crossings(graph: Graph, parents: list[Group]) -> tuple[dict[Group, dict[int, None]], dict[Group, dict[int, None]]]:
     """For each group the edges into it, and those out of it."""
-    reads: dict[Group, dict[int, None]] = {}
-    gives: dict[Group, dict[int, None]] = {}
+    inputs_of: dict[Group, dict[int, None]] = {}
+    outputs_of: dict[Group, dict[int, None]] = {}
     inputs = len(graph.inputs)
 
     def leave(edge: int, inner: Group | None, around: set[Group]) -> None:
         while inner is not None and inner not in around:
-            gives.setdefault(inner, {})[edge] = None
+            outputs_of.setdefault(inner, {})[edge] = None
             inner = inner.parent
 
     for position, node in enumerate(graph.nodes):
@@ -155,10 +155,10 @@ def _crossings(graph: Graph, parents: list[Group]) -> tuple[dict[Group, dict[int
             leave(edge, source, around)
             sources = set(_ancestors(source))
             for group in around - sources:
-                reads.setdefault(group, {})[edge] = None
+                inputs_of.setdefault(group, {})[edge] = None
     for edge in graph.outputs:
         leave(edge, parents[edge - inputs] if edge >= inputs else None, set())
-    return reads, gives
+    return inputs_of, outputs_of
 
 
 def _ancestors(group: Group | None) -> Iterator[Group]:
@@ -168,22 +168,22 @@ def _ancestors(group: Group | None) -> Iterator[Group]:
 
 
 def _put_output_first(graph: Graph, group: Group) -> None:
-    """What a block gives comes before what is read of its inside, which is in the order of the layers."""
+    """The output of the block comes before inner outputs, which are in the order of the layers."""
     assert group.instance
     output = graph.block_outputs.get(group.instance.name)
     inputs = len(graph.inputs)
-    group.gives = (*sorted(group.gives, key=lambda edge: (graph.nodes[edge - inputs].name != output, edge)),)
+    group.outputs = (*sorted(group.outputs, key=lambda edge: (graph.nodes[edge - inputs].name != output, edge)),)
 
 
 def _last_edge(graph: Graph, group: Group) -> int:
-    """What a group gives that nobody reads."""
+    """The unconsumed output of a group."""
     return len(graph.inputs) + max(position for _, position in layers_in(group))
 
 
 def _step(graph: Graph, keys: Keys, unit: Unit) -> Step:
     if isinstance(unit, int):
         return Step(keys, unit, graph.nodes[unit].sources, (len(graph.inputs) + unit,))
-    return Step(keys, unit, unit.reads, unit.gives)
+    return Step(keys, unit, unit.inputs, unit.outputs)
 
 
 def _is_chain(graph: Graph, group: Group) -> bool:
@@ -193,10 +193,10 @@ def _is_chain(graph: Graph, group: Group) -> bool:
     if any(isinstance(part, Group) and part.is_open for part in group.parts.values()):
         return False
     steps = [_step(graph, (key,), part) for key, part in group.parts.items()]
-    if any(len(step.reads) != 1 or len(step.gives) != 1 for step in steps):
+    if any(len(step.inputs) != 1 or len(step.outputs) != 1 for step in steps):
         return False
-    linked = all(step.reads == before.gives for before, step in pairwise(steps))
-    return linked and group.gives == steps[-1].gives
+    linked = all(step.inputs == before.outputs for before, step in pairwise(steps))
+    return linked and group.outputs == steps[-1].outputs
 
 
 def is_numbered(group: Group) -> bool:
@@ -230,8 +230,8 @@ def _opened(graph: Graph, steps: list[Step], numbers: set[int]) -> list[Step]:
 
 def _order(steps: list[Step]) -> tuple[list[int], set[int]]:
     """The steps in order, and those that would have to run both before and after others."""
-    givers = {edge: number for number, step in enumerate(steps) for edge in step.gives}
-    sources = [{givers[edge] for edge in step.reads if edge in givers} for step in steps]
+    producers = {edge: number for number, step in enumerate(steps) for edge in step.outputs}
+    sources = [{producers[edge] for edge in step.inputs if edge in producers} for step in steps]
     readers: list[set[int]] = [set() for _ in steps]
     for number, found in enumerate(sources):
         for source in found:
@@ -245,7 +245,7 @@ def _order(steps: list[Step]) -> tuple[list[int], set[int]]:
 
 def _first(step: Step) -> int:
     """Steps that may run in any order keep the order of the network."""
-    return min(step.gives)
+    return min(step.outputs)
 
 
 def _sorted(sources: list[set[int]], readers: list[set[int]], first: list[int]) -> list[int]:

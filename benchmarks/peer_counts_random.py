@@ -32,11 +32,11 @@ def is_fair(network: archcalc.Network) -> bool:
     """Whether every tool can run the network, and sees all of it."""
     graph, live = network.graph, set(network.graph.outputs)
     for position in reversed(range(len(graph.nodes))):
-        if network.analysed.edge(position) in live:
+        if network.context.edge(position) in live:
             live.update(graph.nodes[position].sources)
     (tensor, *others) = graph.inputs.values()
     plain = not others and tensor.dtype == "float32" and tensor.nonzeros is None
-    whole = all(network.analysed.edge(position) in live for position in range(len(graph.nodes)))
+    whole = all(network.context.edge(position) in live for position in range(len(graph.nodes)))
     return bool(plain and whole and graph.nodes and not any(node.functional for node in graph.nodes))
 
 
@@ -85,7 +85,7 @@ def main() -> None:
         readings = {what: read(network, what) for what in counts}
         compared += len(counts)
         for what, found in counts.items():
-            if found is not None and readings[what].total != found and not readings[what].departures:
+            if found is not None and readings[what].total != found and not readings[what].tool_bugs:
                 wrong += 1
                 print(f"{seed}: {what} counts {found}, archcalc {readings[what].total}", file=sys.stderr)
         if len(kept) < arguments.keep:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from archcalc.analysis.facts import facts_of
+from archcalc.analysis.inferred_layer import infer_layer
 from archcalc.cli import main
 from archcalc.spec.document import shipped_specs
 
@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 @pytest.fixture(autouse=True)
 def _forget_facts() -> None:
     """A test may change what a layer type says."""
-    facts_of.cache_clear()
+    infer_layer.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ class Oracle:
         }
         self.values: list[torch.Tensor] = [*self.inputs.values()]
         for position, node in enumerate(network.graph.nodes):
-            tensors = network.analysed.tensors_at(position)[0]
+            tensors = network.context.tensors_at(position)[0]
             module = stand_in(node.layer, tensors) or positive(make_module(node.layer.module(tensors)))
             edge = len(self.values)
             inputs = [self._linked(self.values[source], (edge, number)) for number, source in enumerate(node.sources)]

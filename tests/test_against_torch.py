@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from archcalc.analysis.facts import find_misfits
+from archcalc.analysis.inferred_layer import check_constraints
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import FLOATING, INTEGER, Tensor
 from archcalc.pytorch import modules
@@ -48,12 +48,12 @@ def said(layer_type: str, *shapes: tuple[int, ...], dtype: str = "float32", **fi
     except msgspec.ValidationError:
         return None
     inputs = tuple(Tensor(shape, dtype) for shape in shapes)
-    if [*find_misfits(layer, inputs)]:
+    if [*check_constraints(layer, inputs)]:
         return None
     return Facts(layer.output_shape(inputs), layer.parameters(inputs), layer.buffers(inputs))
 
 
-def facts_of(module: nn.Module, output: torch.Tensor) -> Facts:
+def infer_layer(module: nn.Module, output: torch.Tensor) -> Facts:
     return Facts(
         tuple(output.shape[1:]),
         {name: tuple(parameter.shape) for name, parameter in module.named_parameters()},
@@ -71,7 +71,7 @@ def done(make: Callable[[], nn.Module], *shapes: tuple[int, ...], batch: int = B
     except (RuntimeError, ValueError, IndexError, AssertionError, ZeroDivisionError):
         return None
     # A layer that leaves nothing over is let pass by some modules; archcalc refuses it.
-    return None if 0 in output.shape else facts_of(module, output)
+    return None if 0 in output.shape else infer_layer(module, output)
 
 
 def run(example: Example, *values: torch.Tensor) -> torch.Tensor:
@@ -93,10 +93,10 @@ class TestModules:
     @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
     def test_module_agrees(self, example: Example) -> None:
         layer, inputs = example.layer, example.inputs
-        assert not [*find_misfits(layer, inputs)]
+        assert not [*check_constraints(layer, inputs)]
         module = make_module(layer.module(inputs))
         output = module(*random_inputs(example))
-        assert facts_of(module, output) == Facts(example.output, layer.parameters(inputs), layer.buffers(inputs))
+        assert infer_layer(module, output) == Facts(example.output, layer.parameters(inputs), layer.buffers(inputs))
         assert output.dtype == getattr(torch, layer.output_dtype(inputs))
 
     @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
@@ -481,7 +481,7 @@ class TestDense:
         wanted = None
         if padding is None or 0 <= padding < rows:
             module = nn.Embedding(rows, width, padding_idx=padding)
-            wanted = facts_of(module, module(torch.zeros(BATCH, *shape, dtype=torch.long)))
+            wanted = infer_layer(module, module(torch.zeros(BATCH, *shape, dtype=torch.long)))
         elif padding > 0:
             with pytest.raises(AssertionError, match="within num_embeddings"):
                 nn.Embedding(rows, width, padding_idx=padding)
@@ -796,6 +796,6 @@ def test_inputs_of_several_dtypes(found: Example) -> None:
     """Refused where PyTorch refuses them, and else promoted as it promotes them."""
     for dtypes in itertools.product(FLOATING, repeat=len(found.inputs)):
         inputs = tuple(tensor._replace(dtype=dtype) for tensor, dtype in zip(found.inputs, dtypes, strict=True))
-        refused = [*find_misfits(found.layer, inputs)]
+        refused = [*check_constraints(found.layer, inputs)]
         expected = None if refused else getattr(torch, found.layer.output_dtype(inputs))
         assert dtype_given(found, dtypes) == expected, dtypes

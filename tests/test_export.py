@@ -141,13 +141,13 @@ def parameters_of(case: str) -> int:
 @pytest.mark.every_spec
 @pytest.mark.parametrize("case", [*archcalc.shipped_specs(), *CASES], ids=str)
 def test_every_text_is_the_network_and_so_is_the_plain_one(case: str | Path) -> None:
-    analysed = archcalc.load(case).analysed
-    assert find_fault(analysed, write(analysed)) is None
-    assert find_fault(analysed, write(analysed, plain=True)) is None
+    context = archcalc.load(case).context
+    assert find_fault(context, write(context)) is None
+    assert find_fault(context, write(context, plain=True)) is None
 
 
 def test_plain_text_has_the_same_weights_and_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "write", lambda analysed, **_: write(analysed, plain=True))
+    monkeypatch.setattr(source, "write", lambda context, **_: write(context, plain=True))
     text = check(archcalc.load(DATA / "export" / "shared_blocks.toml"))
     assert text.count("\nclass ") > 6  # one for each use of a block
 
@@ -168,7 +168,7 @@ layers = [
 
 def test_what_cannot_be_shared_by_classes_is_written_plainly() -> None:
     network = archcalc.loads(SHARED_WITH_WHAT_IS_SHARED)
-    assert find_fault(network.analysed, write(network.analysed)) == "'weight' is shared twice"
+    assert find_fault(network.context, write(network.context)) == "'weight' is shared twice"
     assert "class Twice2" in check(network)
 
 
@@ -318,7 +318,7 @@ def test_names_that_mean_something(name: str) -> None:
     spec["layers"][0]["repeat"] = 2  # type: ignore[index]
     network = archcalc.loads("\n".join(f"{key} = {inline(value)}" for key, value in spec.items()))
     check(network)
-    assert find_fault(network.analysed, write(network.analysed)) is None
+    assert find_fault(network.context, write(network.context)) is None
 
 
 def inline(value: Any) -> str:

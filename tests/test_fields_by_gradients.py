@@ -44,16 +44,16 @@ def check_exactly(network: archcalc.Network, seed: int) -> int:
     """Which positions and channels of every input units depend on; gives how many answers were compared."""
     oracle, choice, compared = Oracle(network), random.Random(seed), 0
     for edge in range(len(network.inputs), len(oracle.values)):
-        shape = network.analysed.tensors[edge].shape
+        shape = network.context.tensors[edge].shape
         for places in some_units(shape, choice):
             found = oracle.seen(edge, places)
-            said = depends_on(network.analysed, edge, unit_box(shape, places))
+            said = depends_on(network.context, edge, unit_box(shape, places))
             for number, (name, size) in enumerate(network.inputs.items()):
                 units = said.get(number)
                 here = mask(units, size)
                 exact = units is None or not units.loose
                 agrees = torch.equal(here, found[name]) if exact else bool((here | ~found[name]).all())
-                assert agrees, (network.analysed.names[edge], places, name)
+                assert agrees, (network.context.names[edge], places, name)
                 compared += exact
     return compared
 
@@ -71,7 +71,7 @@ def seen_by(span: Span, size: int) -> Intervals:
 def sees_no_padding(network: archcalc.Network, path: Path, place: int, span: Span) -> bool:
     """Whether no unit of any layer that a span may be seen through lies outside of its tensor."""
     size = network.inputs[path.source][place]
-    for paths in network.analysed.receptive_fields.paths:
+    for paths in network.context.receptive_fields.paths:
         for other in paths:
             field = other.axes[other.places.index(place)] if other.source == path.source else None
             if isinstance(field, AxisField) and field.advance:
@@ -89,7 +89,7 @@ def check_folds(network: archcalc.Network, seed: int) -> tuple[int, int]:
     oracle, choice = Oracle(network), random.Random(seed)
     equal = less = 0
     for edge in range(len(network.inputs), len(oracle.values)):
-        for path in network.analysed.receptive_fields.paths[edge]:
+        for path in network.context.receptive_fields.paths[edge]:
             for place, field in zip(path.places, path.axes, strict=True):
                 if not isinstance(field, AxisField):
                     continue
@@ -98,7 +98,7 @@ def check_folds(network: archcalc.Network, seed: int) -> tuple[int, int]:
                     span = field.whole() if alike else field.span(unit)
                     size = network.inputs[path.source][place]
                     said, found = seen_by(span, size), measured(oracle, edge, path, place, None if alike else unit)
-                    where = network.analysed.names[edge], path.source, place, unit
+                    where = network.context.names[edge], path.source, place, unit
                     assert includes(said, found), (where, said, found)
                     equal, less = equal + (said == found), less + (said != found)
                     # Units that see nothing along one axis see nothing along the others; fields are said for each.
@@ -115,11 +115,11 @@ def may_be_less(network: archcalc.Network) -> bool:
 
 def measured(oracle: Oracle, edge: int, path: Path, place: int, unit: int | None) -> Intervals:
     """What a unit sees along an axis of an input, by paths that keep positions along it; for None all units by all."""
-    analysed = oracle.network.analysed
+    context = oracle.network.context
     places, cut = {}, frozenset[tuple[int, int]]()
     if unit is not None:
         places = {path.axes[path.places.index(place)].axis: unit}
-        cut = links_that_share(analysed.graph, analysed.shapes, analysed.receptive_fields, path.source, place)
+        cut = links_that_share(context.graph, context.shapes, context.receptive_fields, path.source, place)
     seen = oracle.seen(edge, places, cut)[path.source]
     others = [axis for axis in range(seen.dim()) if axis != place]
     line = seen.amax(others) if others else seen
@@ -129,7 +129,7 @@ def measured(oracle: Oracle, edge: int, path: Path, place: int, unit: int | None
 def small(drawn: Drawn | None) -> archcalc.Network | None:
     """The network, if gradients through it take little time and memory."""
     network = drawn and drawn.load()
-    sizes = [tensor.shape for tensor in network.analysed.tensors] if network else []
+    sizes = [tensor.shape for tensor in network.context.tensors] if network else []
     return network if all(torch.Size(shape).numel() < 2**15 for shape in sizes) else None
 
 

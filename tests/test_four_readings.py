@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archcalc.analysis.explain import trace_inputs, trace_layer
-from archcalc.analysis.facts import find_misfits
+from archcalc.analysis.inferred_layer import check_constraints
 from archcalc.arithmetic import product
 from archcalc.layers.base import Layer, Tensor
 from archcalc.numbers.bounds import Unknown
@@ -77,7 +77,7 @@ def variations(draw: st.DrawFn, example: Example) -> Example:
     for position in range(len(values)):
         other = draw(st.integers(1, 12))
         tried = [*values[:position], other, *values[position + 1 :]]
-        if not [*find_misfits(*with_numbers(example, tried))]:
+        if not [*check_constraints(*with_numbers(example, tried))]:
             values = tried
     return with_numbers(example, values)
 

@@ -16,7 +16,7 @@ from archcalc.diagram import volume_row
 from archcalc.errors import UsageError
 from archcalc.page import content
 from archcalc.page.page import render_page
-from archcalc.report.unit_field import render_unit_field, unit_field_to_dict
+from archcalc.report.neuron_field import neuron_field_to_dict, render_neuron_field
 
 SECONDS, MEMORY = 60, 2 * 2**30  # of a CPU that others use too; 15 on one of its own
 HEAD = 'name = "x"\ninputs.image = [4, 9, 9]\n'
@@ -124,8 +124,8 @@ def test_layers_far_before_a_unit_are_left_out(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(unit_field, "MOST_WALKED", 19 + 18)
     found = network.receptive_field()
     assert found.layers == whole.layers[-3:]
-    assert "17 layers before these are left out" in render_unit_field(found)
-    assert unit_field_to_dict(found)["left_out"] == found.left_out == 17
+    assert "17 layers before these are left out" in render_neuron_field(found)
+    assert neuron_field_to_dict(found)["left_out"] == found.left_out == 17
 
 
 def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

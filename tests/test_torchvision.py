@@ -128,7 +128,7 @@ def parts_of_reference(name: str) -> dict[str, Part]:
 def parts_of_spec(network: archcalc.Network) -> list[Part]:
     parts = []
     for position, (node, row) in enumerate(zip(network.graph.nodes, network.layers, strict=True)):
-        inputs, _ = network.analysed.tensors_at(position)
+        inputs, _ = network.context.tensors_at(position)
         weights = {**node.layer.parameters(inputs), **node.layer.buffers(inputs)}
         if weights:
             assert row.macs is not None

@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from networks import Wishes, network_of
 
 import archcalc
-from archcalc.analysis.facts import facts_of
+from archcalc.analysis.inferred_layer import infer_layer
 from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window
 from archcalc.errors import UsageError
 from archcalc.layers import LAYER_TYPES
-from archcalc.layers.base import Layer, PhasedWindow, Read, Shape, Tensors
+from archcalc.layers.base import Dependency, Layer, PhasedWindow, Shape, Tensors
+from archcalc.layers.constraints import ConstraintError
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.merging import Add
-from archcalc.layers.misfits import Misfit
 from archcalc.layers.pooling import AvgPool2d
 from archcalc.numbers.bounds import floor_of
 from archcalc.pytorch.build import build
@@ -247,7 +247,9 @@ def larger(shape: Shape, axis: int) -> Shape:
     return (*shape[:axis], shape[axis] + 1, *shape[axis + 1 :])
 
 
-def with_window(reads: tuple[tuple[Read, ...], ...], change: Callable[[Any], Any]) -> tuple[tuple[Read, ...], ...]:
+def with_window(
+    reads: tuple[tuple[Dependency, ...], ...], change: Callable[[Any], Any]
+) -> tuple[tuple[Dependency, ...], ...]:
     return tuple(tuple(replace(read, window=change(read.window)) for read in axes) for axes in reads)
 
 
@@ -277,7 +279,7 @@ WINDOWS = {"wider": wider, "moved": moved, "faster": faster}
 def positions_read(example: Example) -> bool:
     """Whether a layer reads positions by a window of its own for each unit."""
     network = one_layer(example)
-    field = network.analysed.receptive_fields.edges[-1]
+    field = network.context.receptive_fields.edges[-1]
     return isinstance(field, Field) and all(axis.advance and not axis.mixed for axis in field.axes)
 
 
@@ -285,11 +287,11 @@ def caught(example: Example, mutation: Mutation, question: str, fields: tuple[()
     """Without the mutation all agree, as has been seen. Other questions that take long are not asked."""
     with pytest.MonkeyPatch.context() as patch:
         mutation(patch, type(example.layer))
-        facts_of.cache_clear()
+        infer_layer.cache_clear()
         patch.setattr("archcalc.pytorch.verify.compare_sizes", lambda _: ())
         patch.setattr("archcalc.pytorch.verify.compare_source", lambda *_: ())
         found = verify(one_layer(example), fields=fields, storages=False)
-    facts_of.cache_clear()
+    infer_layer.cache_clear()
     assert not found.agrees
     assert question in {row.question.partition(":")[0] for row in found.differences}, described(found)
 
@@ -342,10 +344,10 @@ def add(count: Any, more: int) -> Any:
 @pytest.mark.parametrize("change", WINDOWS)
 @pytest.mark.parametrize("example", [example for example in EXAMPLES if positions_read(example)], ids=repr)
 def test_a_wrong_window_is_caught(example: Example, change: str) -> None:
-    field = one_layer(example).analysed.receptive_fields.edges[-1]
+    field = one_layer(example).context.receptive_fields.edges[-1]
     if change == "faster" and all(axis.extent <= axis.period for axis in field.axes):
         return  # there is no unit that would see it
-    caught(example, changed("reads", lambda reads: with_window(reads, WINDOWS[change])), "field", fields=None)
+    caught(example, changed("dependencies", lambda reads: with_window(reads, WINDOWS[change])), "field", fields=None)
 
 
 def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
@@ -362,7 +364,9 @@ def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
 
 
 def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Conv2d, "check_fit", lambda _self, sizes: iter([Misfit("too small")] if min(sizes) < 8 else []))
+    monkeypatch.setattr(
+        Conv2d, "check_fit", lambda _self, sizes: iter([ConstraintError("too small")] if min(sizes) < 8 else [])
+    )
     found = verify(archcalc.load("conv_2x2_on_3x3", inputs={"image": [1, 9, 9]}))
     assert [(row.question, row.said, row.found) for row in found.differences] == [
         ("working sizes", "8 to 10, and 17 to 19", "2 to 3, 7 to 10, and 17 to 19")
@@ -459,15 +463,15 @@ EVERYTHING = {
 
 @pytest.mark.parametrize("claim", EVERYTHING)
 def test_padding_is_no_excuse_for_a_field_that_is_too_large(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Conv2d.reads
+    original = Conv2d.dependencies
 
-    def reads(self: Conv2d, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def reads(self: Conv2d, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         ((channels, *spatial),) = original(self, inputs)
         sizes = inputs[0].shape[1:]
         pairs = zip(spatial, sizes, strict=True)
         return ((channels, *(replace(read, window=EVERYTHING[claim](size, read.window)) for read, size in pairs)),)
 
-    monkeypatch.setattr(Conv2d, "reads", reads)
+    monkeypatch.setattr(Conv2d, "dependencies", reads)
     found = verify(archcalc.loads(PADDED))
     assert [(row.question[:5], row.layer) for row in found.differences] == [("field", "a"), ("field", "b")]
 

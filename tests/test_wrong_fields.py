@@ -132,7 +132,7 @@ def test_they_are_said_once_for_all_copies() -> None:
 
 ONCE = {
     "copies in a row": '{ type = "max_pool2d", kernel_size = 2, padding = 2, repeat = 3 }',
-    "misfits that say more": '{ type = "conv2d", out_channels = 7, groups = 4, kernel_size = 1, repeat = 3 }',
+    "errors that say more": '{ type = "conv2d", out_channels = 7, groups = 4, kernel_size = 1, repeat = 3 }',
     "uses": '{ type = "b" },\n{ type = "reluu" },\n{ type = "b" },\n{ type = "b" }',
     "uses behind a layer that does not fit": '{ type = "reshape", shape = [5, 5] },\n{ type = "b" },\n{ type = "b" }',
 }
@@ -145,7 +145,7 @@ def test_what_is_said_of_one_copy_is_not_said_of_others(name: str) -> None:
     assert len({message.split(":")[0] for message in found}) == len(found), found
 
 
-def test_a_layer_gives_the_shape_that_it_would_give_without_a_misfit() -> None:
+def test_a_layer_gives_the_shape_that_it_would_give_without_an_error() -> None:
     layers = [
         '{ type = "conv2d", out_channels = 16, kernel_size = 3, groups = 3 },',
         '{ type = "conv2d", out_channels = 8, kernel_size = 99 },',

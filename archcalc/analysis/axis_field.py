@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.analysis.spans import NOT_FOLLOWED, NOTHING, SOLID, Span, comb, has_holes, joined
 from archcalc.arithmetic import POINT, Window, field_size, field_start
-from archcalc.layers.base import MAX_PHASES, PhasedWindow, Read, TableWindow, UnknownWindow
+from archcalc.layers.base import MAX_PHASES, Dependency, PhasedWindow, TableWindow, UnknownWindow
 from archcalc.numbers.bounds import Unknown
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ AnyAxis = AxisField | Unplaced | Unknown
 # what a layer makes of a field
 
 
-def read_axis(field: AnyAxis, read: Read, extent: int) -> AnyAxis:
+def read_axis(field: AnyAxis, read: Dependency, extent: int) -> AnyAxis:
     """The field behind a layer; where it makes all units see alike, its origin is HERE."""
     if isinstance(field, Unknown):
         return field
@@ -174,7 +174,7 @@ def read_axis(field: AnyAxis, read: Read, extent: int) -> AnyAxis:
     if (
         window == POINT
         and (read.axis, extent) == (field.axis, field.extent)
-        and not (read.mixed or field.mixed or read.hop or read.beside)
+        and not (read.mixed or field.mixed or read.hop or read.shared_axis)
     ):
         return field
     found = _read(field, read, extent)
@@ -183,23 +183,23 @@ def read_axis(field: AnyAxis, read: Read, extent: int) -> AnyAxis:
     return found._replace(origin=HERE) if max(field.extent, extent) > 1 else found
 
 
-def _read_unplaced(field: Unplaced, read: Read, extent: int) -> AnyAxis:
+def _read_unplaced(field: Unplaced, read: Dependency, extent: int) -> AnyAxis:
     if isinstance(read.window, Window) and read.window.stride == 0:
         return made_alike(field.span, read.axis, extent, HERE)
-    if read.mixed or not (read.window == POINT or read.beside):
+    if read.mixed or not (read.window == POINT or read.shared_axis):
         return Unknown(field.reason)
     return field._replace(axis=read.axis, alike=None)
 
 
-def _read(field: AxisField, read: Read, extent: int) -> AnyAxis:
+def _read(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
     window = read.window
     if field.advance == 0:
         # All units see the same, so whichever are read, nothing is added.
         found = field._replace(axis=read.axis, extent=extent, mixed=False)
-        return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis, found) if read.beside else found
+        return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis, found) if read.shared_axis else found
     if isinstance(window, Window) and window.stride == 0 and (window.kernel > 1 or field.mixed):
         return _alike(field, read, extent)
-    if read.beside:
+    if read.shared_axis:
         return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis)
     if read.mixed or field.mixed:
         return _mix(field, read, extent)
@@ -212,7 +212,7 @@ def _read_by_table(field: AxisField, window: TableWindow, axis: int) -> Unplaced
     return Unplaced("a connection table gives every unit positions of its own", span, axis)
 
 
-def _alike(field: AxisField, read: Read, extent: int) -> AxisField:
+def _alike(field: AxisField, read: Dependency, extent: int) -> AxisField:
     """The field behind a layer whose every unit reads all units."""
     origin = field.shared.origin if field.shared else None
     return made_alike(field.whole(), read.axis, extent, origin)
@@ -224,7 +224,7 @@ def made_alike(span: Span, axis: int, extent: int, origin: int | None) -> AxisFi
     return AxisField((span.first,), (span.last,), 0, axis, extent, masks=masks, origin=origin)
 
 
-def _read_moving(field: AxisField, read: Read, extent: int) -> AnyAxis:
+def _read_moving(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
     """The field behind a window of which each unit has its own."""
     window = read.window
     if isinstance(window, UnknownWindow):
@@ -244,7 +244,7 @@ def _read_moving(field: AxisField, read: Read, extent: int) -> AnyAxis:
     return _laid_out(spans, advance, read, extent, field)
 
 
-def _laid_out(spans: list[Span], advance: int, read: Read, extent: int, field: AxisField) -> AxisField:
+def _laid_out(spans: list[Span], advance: int, read: Dependency, extent: int, field: AxisField) -> AxisField:
     firsts, lasts, masks = zip(*spans, strict=True)
     own = masks if any(masks) else ()
     shared = field.shared
@@ -254,7 +254,7 @@ def _laid_out(spans: list[Span], advance: int, read: Read, extent: int, field: A
     return AxisField(firsts, lasts, advance, read.axis, extent, nodes=nodes, masks=own, shared=shared)
 
 
-def _mix(field: AxisField, read: Read, extent: int) -> AnyAxis:
+def _mix(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
     if field.extent == 1:
         return _laid_out([field.span(0)], 0, read, extent, field)  # there is no unit of another phase
     if read.window == Window(1):

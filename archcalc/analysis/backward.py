@@ -9,7 +9,7 @@ added to it, into a new tensor (PyTorch adds in place where it can, but not whil
 from typing import NamedTuple
 
 from archcalc.analysis.execution import Execution, Key, Operation, Target, regroup
-from archcalc.analysis.ledger import Thing
+from archcalc.analysis.storage_tracker import Storage
 from archcalc.analysis.strides import (
     Laid,
     Strides,
@@ -21,7 +21,7 @@ from archcalc.analysis.strides import (
     regrouped,
 )
 from archcalc.analysis.strides import gradient as gradient_strides
-from archcalc.layers.base import Step
+from archcalc.layers.base import KernelOp
 
 OUT_OF_ORDER = "PyTorch may copy its gradient, since devices differ in how gradients lie behind a permute"
 
@@ -29,7 +29,7 @@ OUT_OF_ORDER = "PyTorch may copy its gradient, since devices differ in how gradi
 class Gradient(NamedTuple):
     """A gradient's memory, and how it lies there."""
 
-    thing: Thing
+    handle: Storage
     strides: Strides
 
 
@@ -37,18 +37,18 @@ class Backward:
     """The backward pass of what an execution has left."""
 
     def __init__(self, execution: Execution) -> None:
-        self.execution, self.ledger = execution, execution.ledger
+        self.execution, self.tracker = execution, execution.tracker
         self.gradients: dict[Key, Gradient] = {}
 
     def run(self) -> None:
         """Run the backward passes of all operations that have a gradient."""
         operations = self.execution.operations
-        self.ledger.restart()
+        self.tracker.restart()
         for operation in operations:
-            self.ledger.hold(operation.thing)
+            self.tracker.hold(operation.handle)
         outputs = [self.execution.values[edge] for edge in self.execution.graph.outputs]
         trained = [(value.maker, value) for value in outputs if value.maker is not None]
-        given = [Gradient(self.ledger.make(value.bytes), in_order(value.shape)) for _, value in trained]
+        given = [Gradient(self.tracker.make(value.bytes), in_order(value.shape)) for _, value in trained]
         for (maker, value), gradient in zip(trained, given, strict=True):
             self._deliver(Target(maker, value.bytes, added_up=False, laid=value.laid), gradient)
             self.execution.note(operations[maker].position, "backward")
@@ -57,59 +57,59 @@ class Backward:
                 self._run_operation(operations[number], self.gradients.pop(number))
 
     def _run_operation(self, operation: Operation, given: Gradient) -> None:
-        if operation.step.unclear:
+        if operation.op.unclear:
             self._run_unclear(operation, given)
             return
         made = [*self._make_gradients(operation, given)]
-        self.ledger.empty(operation.thing)
-        self.ledger.release(given.thing)
-        for target, gradient in _in_order_of_delivery(operation.step, [*zip(operation.targets, made, strict=True)]):
+        self.tracker.empty(operation.handle)
+        self.tracker.release(given.handle)
+        for target, gradient in _in_order_of_delivery(operation.op, [*zip(operation.targets, made, strict=True)]):
             self._deliver(target, gradient)
         self.execution.note(operation.position, "backward")
 
     def _run_unclear(self, operation: Operation, given: Gradient) -> None:
         """The least that it may take: what it was given is let go of first, and each gradient added before the next."""
-        self.ledger.empty(operation.thing)
-        self.ledger.release(given.thing)
+        self.tracker.empty(operation.handle)
+        self.tracker.release(given.handle)
         for target in reversed(operation.targets):
             self._deliver(target, self._make(operation, target, given.strides))
         self.execution.note(operation.position, "backward")
 
     def _make_gradients(self, operation: Operation, given: Gradient) -> list[Gradient]:
         """The gradients of what an operation read; those as large as its result are added up one after the other."""
-        if operation.step.passes:
+        if operation.op.grad_alias:
             made = [self._pass_on(operation, target, given) for target in operation.targets]
         else:
             made = [self._make(operation, target, given.strides) for target in operation.targets]
-        more = operation.backward_bytes - sum(self.ledger.size(one.thing) for one in made)
-        self.ledger.release(self.ledger.make(max(more, 0)))
+        more = operation.backward_bytes - sum(self.tracker.size(one.handle) for one in made)
+        self.tracker.release(self.tracker.make(max(more, 0)))
         for place, target in enumerate(operation.targets):
             if target.added_up:
-                large = made[place].thing
+                large = made[place].handle
                 strides = self._added_up(operation, target, given.strides)
-                made[place] = Gradient(self.ledger.make(target.bytes, mark=is_weight(target.key)), strides)
-                self.ledger.release(large)
+                made[place] = Gradient(self.tracker.make(target.bytes, mark=is_weight(target.key)), strides)
+                self.tracker.release(large)
         return made
 
     def _make(self, operation: Operation, target: Target, given: Strides) -> Gradient:
         """A gradient that is a tensor of its own."""
         size = operation.result_bytes if target.added_up else target.bytes
-        thing = self.ledger.make(size, mark=is_weight(target.key))
-        return Gradient(thing, _own_strides(operation, target, given))
+        handle = self.tracker.make(size, mark=is_weight(target.key))
+        return Gradient(handle, _own_strides(operation, target, given))
 
     def _pass_on(self, operation: Operation, target: Target, given: Gradient) -> Gradient:
         """The gradient as it is, or a view of it; or a copy where it cannot be had with the axes of the target."""
-        step, (shape, _) = operation.step, operation.result
-        if target.laid is None or not step.is_view or step.layout in ("same", "ordered"):
-            return Gradient(self.ledger.hold(given.thing), _passed_strides(operation, target, given.strides))
-        if step.layout == "permuted":
-            return Gradient(self.ledger.hold(given.thing), permuted(given.strides, inverse(step.order)))
+        op, (shape, _) = operation.op, operation.result
+        if target.laid is None or not op.is_view or op.layout in ("same", "ordered"):
+            return Gradient(self.tracker.hold(given.handle), _passed_strides(operation, target, given.strides))
+        if op.layout == "permuted":
+            return Gradient(self.tracker.hold(given.handle), permuted(given.strides, inverse(op.order)))
         found = regroup((shape, given.strides), target.laid[0])
         if found is None:
             self.execution.doubt(operation.position, OUT_OF_ORDER)
-            return Gradient(self.ledger.make_remains(target.bytes, given.thing), None)
-        thing = self.ledger.make(target.bytes) if found.is_copy else self.ledger.hold(given.thing)
-        return Gradient(thing, found.strides)
+            return Gradient(self.tracker.make_remains(target.bytes, given.handle), None)
+        handle = self.tracker.make(target.bytes) if found.is_copy else self.tracker.hold(given.handle)
+        return Gradient(handle, found.strides)
 
     def _added_up(self, operation: Operation, target: Target, given: Strides) -> Strides:
         ordered = target.laid and is_in_order(operation.result[0], given) and is_in_order(*target.laid)
@@ -123,31 +123,31 @@ class Backward:
             return
         shape = target.laid[0] if target.laid else ()
         strides = elementwise(shape, ((shape, old.strides), (shape, gradient.strides))) if shape else None
-        self.gradients[target.key] = Gradient(self.ledger.make(target.bytes, mark=is_weight(target.key)), strides)
-        self.ledger.release(old.thing, gradient.thing)
+        self.gradients[target.key] = Gradient(self.tracker.make(target.bytes, mark=is_weight(target.key)), strides)
+        self.tracker.release(old.handle, gradient.handle)
 
 
-def _in_order_of_delivery(step: Step, pairs: list[tuple[Target, Gradient]]) -> list[tuple[Target, Gradient]]:
+def _in_order_of_delivery(op: KernelOp, pairs: list[tuple[Target, Gradient]]) -> list[tuple[Target, Gradient]]:
     """As in the operation, but for inputs that broadcast: these are views, whose own operations run latest first."""
-    views = step.broadcasts and not step.in_place and all(isinstance(read, int) for read in step.reads)
+    views = op.broadcasts and not op.in_place and all(isinstance(read, int) for read in op.operands)
     return pairs[::-1] if views else pairs
 
 
 def _own_strides(operation: Operation, target: Target, given: Strides) -> Strides:
     """How a gradient lies that an operation makes: in order for a part of an axis, else as its kernels have it."""
-    step = operation.step
+    op = operation.op
     if target.laid is None:
         return None
-    if step.is_view:  # a slice or a chunk, with zeros around
+    if op.is_view:  # a slice or a chunk, with zeros around
         return in_order(target.laid[0])
-    if step.multiplies and any(isinstance(read, str) for read in step.reads[-2:]):
+    if op.multiplies and any(isinstance(read, str) for read in op.operands[-2:]):
         return _of_matrix(target.laid)
     ordered = is_in_order(operation.result[0], given) and all(
         other.laid is None or is_in_order(*other.laid) for other in operation.targets
     )
-    if step.multiplies and len(operation.targets) > 1 and not ordered:
+    if op.multiplies and len(operation.targets) > 1 and not ordered:
         return None
-    return gradient_strides(step.layout, target.laid, given, operation.result)
+    return gradient_strides(op.layout, target.laid, given, operation.result)
 
 
 def _of_matrix(read: Laid) -> Strides:
@@ -161,7 +161,7 @@ def _of_matrix(read: Laid) -> Strides:
 
 def _passed_strides(operation: Operation, target: Target, given: Strides) -> Strides:
     """The strides of a gradient that is handed on: stretched along an axis, or without axes that broadcasting made."""
-    expands, (shape, _) = operation.step.expands, operation.result
+    expands, (shape, _) = operation.op.expands, operation.result
     if given is None or target.laid is None:
         return given
     if expands is not None:

@@ -2,7 +2,7 @@
 
 A convention is a sum of terms, of which the first is the plain MACs; `archcalc.analysis.counting` reads them off a
 network. Each was read in the source of its tool, and compared with the tool itself on networks and on single layers
-(`tests/analysis/test_counting.py`). MACs are always archcalc's own: where a tool gets them wrong, `departures` say so.
+(`tests/analysis/test_counting.py`). MACs are always archcalc's own: where a tool gets them wrong, `tool_bugs` say so.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Term(NamedTuple):
     functional: bool | None = None
 
 
-class Departure(NamedTuple):
+class ToolBug(NamedTuple):
     """Where archcalc keeps to the truth: `mistake` is the tool's, with layers that are selected as by a term.
 
     `shared` asks for layers that use the weights of another, `axes` for outputs of so many axes or more, `uneven` for
@@ -50,7 +50,7 @@ class Activations(NamedTuple):
     unit: str
     sentence: str
     terms: tuple[Term, ...]
-    departures: tuple[Departure, ...] = ()
+    tool_bugs: tuple[ToolBug, ...] = ()
 
 
 OWN_ACTIVATIONS = Activations(
@@ -69,7 +69,7 @@ class Convention(NamedTuple):
     sentence: str
     terms: tuple[Term, ...]
     source: str | None = None
-    departures: tuple[Departure, ...] = ()
+    tool_bugs: tuple[ToolBug, ...] = ()
     activations: Activations = OWN_ACTIVATIONS
 
     @property
@@ -97,12 +97,12 @@ OTHER_NORMS = ("layer_norm", "group_norm", "instance_norm")
 BATCH_STATISTICS = {"track_running_stats": False}
 
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-TRANSPOSED_AS_ORDINARY = Departure("takes a transposed convolution for an ordinary one", TRANSPOSED)
-NO_ATTENTION = Departure("passes over attention", ("attention",))
-NO_ATTENTION_SCORES = Departure("passes over the scores and the weighted sum of fused attention", ("attention",))
+TRANSPOSED_AS_ORDINARY = ToolBug("takes a transposed convolution for an ordinary one", TRANSPOSED)
+NO_ATTENTION = ToolBug("passes over attention", ("attention",))
+NO_ATTENTION_SCORES = ToolBug("passes over the scores and the weighted sum of fused attention", ("attention",))
 CALLS_INSIDE = "counts what functions called inside of the layer do as well"
-SHARED_TWICE = Departure("counts a shared module again for each other module that has it", shared=True)
-NO_DERIVED_CLASSES = Departure("passes over classes derived from nn.Conv3d, such as torchvision's in R3D", ("conv3d",))
+SHARED_TWICE = ToolBug("counts a shared module again for each other module that has it", shared=True)
+NO_DERIVED_CLASSES = ToolBug("passes over classes derived from nn.Conv3d, such as torchvision's in R3D", ("conv3d",))
 
 FVCORE_ACTIVATIONS = Activations(
     "fvcore activations",
@@ -179,7 +179,7 @@ _ALL = (
         "2 for each MAC of a convolution, a matrix product or attention, and nothing else.",
         (MACS, MACS_AGAIN),
         "torch.utils.flop_counter of PyTorch 2.14",
-        (Departure("passes over the scores and the weighted sum of attention fused on a CPU", ("attention",)),),
+        (ToolBug("passes over the scores and the weighted sum of attention fused on a CPU", ("attention",)),),
     ),
     Convention(
         "torchvision",
@@ -203,7 +203,7 @@ _ALL = (
         "torchinfo 1.8.0",
         (
             TRANSPOSED_AS_ORDINARY,
-            Departure("counts a dense layer over tokens as if there were one token", ("linear",), axes=2),
+            ToolBug("counts a dense layer over tokens as if there were one token", ("linear",), axes=2),
             NO_ATTENTION,
         ),
         TORCHINFO_ACTIVATIONS,
@@ -241,8 +241,8 @@ _ALL = (
         (
             SHARED_TWICE,
             NO_DERIVED_CLASSES,
-            Departure(CALLS_INSIDE, ("attention", "local_response_norm")),
-            Departure(
+            ToolBug(CALLS_INSIDE, ("attention", "local_response_norm")),
+            ToolBug(
                 "counts an upsampling by its scale factors, not by the whole sizes that it gives",
                 ("upsample",),
                 {"scale_factor": is_fractional},
@@ -292,7 +292,7 @@ _ALL = (
             SHARED_TWICE,
             NO_ATTENTION,
             NO_DERIVED_CLASSES,
-            Departure("may lose 1 in an adaptive pooling whose windows differ in size", ADAPTIVE_AVERAGE, uneven=True),
+            ToolBug("may lose 1 in an adaptive pooling whose windows differ in size", ADAPTIVE_AVERAGE, uneven=True),
         ),
     ),
     Convention(
@@ -319,14 +319,14 @@ _ALL = (
         ),
         "calflops 0.3.2",
         (
-            Departure("gets the biases of a transposed convolution wrong, and its MACs if it has groups", TRANSPOSED),
-            Departure(
+            ToolBug("gets the biases of a transposed convolution wrong, and its MACs if it has groups", TRANSPOSED),
+            ToolBug(
                 "counts the positions of a single map, where an upsampling says its size",
                 ("upsample",),
                 {"scale_factor": None},
             ),
             SHARED_TWICE,
-            Departure(CALLS_INSIDE, ("local_response_norm",)),
+            ToolBug(CALLS_INSIDE, ("local_response_norm",)),
             NO_ATTENTION_SCORES,
         ),
     ),
@@ -346,7 +346,7 @@ _ALL = (
             Term("bilinear upsampling, 4 per value", "outputs", ("upsample",), 4, {"mode": "bilinear"}),
         ),
         "torchprofile 0.1.0",
-        (TRANSPOSED_AS_ORDINARY, Departure("counts four products of sizes in attention", ("attention",))),
+        (TRANSPOSED_AS_ORDINARY, ToolBug("counts four products of sizes in attention", ("attention",))),
     ),
     Convention(
         "connections",

@@ -7,9 +7,9 @@ convention or a layer by name.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.conventions import CONVENTIONS, Activations, Convention, Departure, Term
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.conventions import CONVENTIONS, Activations, Convention, Term, ToolBug
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.traffic import tensor_bytes
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Node
@@ -24,11 +24,11 @@ class TermTotal(NamedTuple):
     value: int | AtLeast[int] | AtMost[int]
 
 
-class Reading(NamedTuple):
+class ConventionCount(NamedTuple):
     """A network as a convention counts it, for the whole batch.
 
     `layers` are the counts of the layers, in the network's order. `terms` add up to `total`, and begin with the plain
-    MACs (unless activations are counted). `departures` say what its tool gets wrong in this network, and archcalc does
+    MACs (unless activations are counted). `tool_bugs` say what its tool gets wrong in this network, and archcalc does
     not.
     """
 
@@ -36,7 +36,7 @@ class Reading(NamedTuple):
     layers: tuple[Count, ...]
     terms: tuple[TermTotal, ...]
     total: Lower[int]
-    departures: tuple[str, ...]
+    tool_bugs: tuple[str, ...]
 
     @property
     def title(self) -> str:
@@ -57,22 +57,22 @@ def find_convention(name: str) -> Convention:
     return CONVENTIONS[name]
 
 
-def read_as(analysed: AnalysedGraph, convention: Convention | Activations) -> Reading:
+def apply_convention(context: AnalysisContext, convention: Convention | Activations) -> ConventionCount:
     """Read a convention off a network."""
-    nodes = [*analysed.known()]
+    nodes = [*context.known()]
     # Most layers are like others, with which they share their facts.
     kinds = {_kind(*known): known for known in nodes}
-    rows = {kind: _row(convention, *known, analysed.batch) for kind, known in kinds.items()}
+    rows = {kind: _row(convention, *known, context.batch) for kind, known in kinds.items()}
     table = [rows[_kind(*known)] for known in nodes]
     names, labels = [node.name for node, _ in nodes], _labels(convention)
     columns = ([row[number] for row in table] for number in range(len(labels)))
     terms = tuple(_term(label, convention, names, column) for label, column in zip(labels, columns, strict=True))
     layers = tuple(map(sum_or_unknown, table))
-    wrong = [found for found in convention.departures if any(_is_mistaken(found, *known) for known in kinds.values())]
-    mistakes = tuple(departure.mistake for departure in wrong)
+    wrong = [found for found in convention.tool_bugs if any(_is_mistaken(found, *known) for known in kinds.values())]
+    mistakes = tuple(bug.mistake for bug in wrong)
     sum_known = sum(known(term.value) or 0 for term in terms)
     whole = at_least(sum_known, causes_of(total(zip(names, layers, strict=True))))
-    return Reading(convention, layers, terms, whole, mistakes)
+    return ConventionCount(convention, layers, terms, whole, mistakes)
 
 
 def _term(label: str, convention: Convention | Activations, names: list[str], counts: Sequence[Count]) -> TermTotal:
@@ -83,9 +83,9 @@ def _term(label: str, convention: Convention | Activations, names: list[str], co
     )
 
 
-def _kind(node: Node, facts: LayerFacts) -> tuple[LayerFacts, bool, bool]:
+def _kind(node: Node, inferred: InferredLayer) -> tuple[InferredLayer, bool, bool]:
     """All that a count depends on."""
-    return facts, node.functional, node.owner is not None
+    return inferred, node.functional, node.owner is not None
 
 
 def _labels(convention: Convention | Activations) -> tuple[str, ...]:
@@ -93,29 +93,29 @@ def _labels(convention: Convention | Activations) -> tuple[str, ...]:
     return tuple(dict.fromkeys(term.label for term in convention.terms))
 
 
-def _row(convention: Convention | Activations, node: Node, facts: LayerFacts, batch: int) -> tuple[Count, ...]:
+def _row(convention: Convention | Activations, node: Node, inferred: InferredLayer, batch: int) -> tuple[Count, ...]:
     """What a layer adds to the terms of each label."""
-    found = [(term.label, _count(term, node, facts, batch)) for term in convention.terms]
+    found = [(term.label, _count(term, node, inferred, batch)) for term in convention.terms]
     return tuple(sum_or_unknown(count for own, count in found if own == label) for label in _labels(convention))
 
 
-def _count(term: Term, node: Node, facts: LayerFacts, batch: int) -> Count:
-    return times(term.factor, QUANTITIES[term.quantity](facts, batch)) if _applies(term, node, facts) else 0
+def _count(term: Term, node: Node, inferred: InferredLayer, batch: int) -> Count:
+    return times(term.factor, QUANTITIES[term.quantity](inferred, batch)) if _applies(term, node, inferred) else 0
 
 
-def _is_mistaken(departure: Departure, node: Node, facts: LayerFacts) -> bool:
-    shape, read = facts.output.shape, facts.inputs[0].shape
-    wanted = (node.owner is not None or not departure.shared) and len(shape) >= departure.axes
-    is_even = departure.uneven and all(size % given == 0 for size, given in zip(read, shape, strict=False))
-    return wanted and not is_even and _applies(departure, node, facts)
+def _is_mistaken(bug: ToolBug, node: Node, inferred: InferredLayer) -> bool:
+    shape, read = inferred.output.shape, inferred.inputs[0].shape
+    wanted = (node.owner is not None or not bug.shared) and len(shape) >= bug.axes
+    is_even = bug.uneven and all(size % given == 0 for size, given in zip(read, shape, strict=False))
+    return wanted and not is_even and _applies(bug, node, inferred)
 
 
-def _applies(term: Term | Departure, node: Node, facts: LayerFacts) -> bool:
+def _applies(term: Term | ToolBug, node: Node, inferred: InferredLayer) -> bool:
     layer = node.layer
     return (
         (not term.of or layer.type in term.of or layer.family in term.of)
         and term.functional in (None, node.functional)
-        and term.rank in (None, len(facts.output.shape))
+        and term.rank in (None, len(inferred.output.shape))
         and all(_is_as(getattr(layer, field), wanted) for field, wanted in term.where.items())
     )
 
@@ -124,38 +124,40 @@ def _is_as(value: Any, wanted: Any) -> bool:
     return bool(wanted(value)) if callable(wanted) else value == wanted
 
 
-def _of_kind(kind: str) -> Callable[[LayerFacts, int], Count]:
+def _of_kind(kind: str) -> Callable[[InferredLayer, int], Count]:
     """Operations of one kind."""
-    return lambda facts, batch: times(batch, facts.operations.get(kind, 0))
+    return lambda inferred, batch: times(batch, inferred.operations.get(kind, 0))
 
 
-def _other_operations(facts: LayerFacts, batch: int) -> Count:
-    return times(batch, sum_or_unknown(count for kind, count in facts.operations.items() if kind != "macs"))
+def _other_operations(inferred: InferredLayer, batch: int) -> Count:
+    return times(batch, sum_or_unknown(count for kind, count in inferred.operations.items() if kind != "macs"))
 
 
-def _outputs(facts: LayerFacts, batch: int) -> Count:
-    return batch * int(elements(facts.output.shape))
+def _outputs(inferred: InferredLayer, batch: int) -> Count:
+    return batch * int(elements(inferred.output.shape))
 
 
-def _unweighted(facts: LayerFacts, _batch: int) -> Count:
+def _unweighted(inferred: InferredLayer, _batch: int) -> Count:
     """MACs of one sample that are no connections."""
-    return sum_or_unknown((facts.operations.get("macs", 0), facts.biases, times(-1, facts.connections)))
+    return sum_or_unknown((inferred.operations.get("macs", 0), inferred.biases, times(-1, inferred.connections)))
 
 
 # What terms are made of: counts of one layer for the batch, of what layers say of themselves for a sample.
-QUANTITIES: dict[str, Callable[[LayerFacts, int], Count]] = {
+QUANTITIES: dict[str, Callable[[InferredLayer, int], Count]] = {
     **{kind: _of_kind(kind) for kind in ("macs", "multiplications", "divisions", "comparisons", "exponentials")},
-    "macs_of_further_samples": lambda facts, batch: times(batch - 1, facts.operations.get("macs", 0)),
+    "macs_of_further_samples": lambda inferred, batch: times(batch - 1, inferred.operations.get("macs", 0)),
     "other_operations": _other_operations,
-    "biases": lambda facts, batch: times(batch, facts.biases),
-    "biases_of_one_sample": lambda facts, _batch: facts.biases,
-    "connections": lambda facts, _batch: facts.connections,
+    "biases": lambda inferred, batch: times(batch, inferred.biases),
+    "biases_of_one_sample": lambda inferred, _batch: inferred.biases,
+    "connections": lambda inferred, _batch: inferred.connections,
     "unweighted": _unweighted,
-    "parameters": lambda facts, batch: batch * facts.parameter_count,
-    "inputs": lambda facts, batch: batch * int(elements(facts.inputs[0].shape)),
+    "parameters": lambda inferred, batch: batch * inferred.parameter_count,
+    "inputs": lambda inferred, batch: batch * int(elements(inferred.inputs[0].shape)),
     "outputs": _outputs,
-    "new_outputs": lambda facts, batch: 0 if facts.layer.is_view else _outputs(facts, batch),
-    "product_outputs": lambda facts, batch: times(batch, facts.product_outputs),
-    "scaled_outputs": lambda facts, batch: _outputs(facts, batch) if "weight" in facts.parameters else 0,
-    "bytes_of_parametrized": lambda facts, batch: tensor_bytes(facts.output, None, batch) if facts.parameters else 0,
+    "new_outputs": lambda inferred, batch: 0 if inferred.layer.is_view else _outputs(inferred, batch),
+    "product_outputs": lambda inferred, batch: times(batch, inferred.product_outputs),
+    "scaled_outputs": lambda inferred, batch: _outputs(inferred, batch) if "weight" in inferred.parameters else 0,
+    "bytes_of_parametrized": lambda inferred, batch: (
+        tensor_bytes(inferred.output, None, batch) if inferred.parameters else 0
+    ),
 }

@@ -12,8 +12,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.intervals import (
     Box,
     Boxes,
@@ -27,7 +27,7 @@ from archcalc.analysis.intervals import (
     within,
 )
 from archcalc.arithmetic import POINT, Window
-from archcalc.layers.base import AnyWindow, PhasedWindow, Read, Shape, TableWindow, UnknownWindow
+from archcalc.layers.base import AnyWindow, Dependency, PhasedWindow, Shape, TableWindow, UnknownWindow
 
 Link = tuple[int, int]  # a layer by its edge, and one of its inputs by number
 
@@ -54,18 +54,18 @@ class Units(NamedTuple):
         return self._replace(loose=frozenset(axes), cause=self.cause or cause)
 
 
-def depends_on(analysed: AnalysedGraph, edge: int, box: Box, cut: frozenset[Link] = frozenset()) -> dict[int, Units]:
+def depends_on(context: AnalysisContext, edge: int, box: Box, cut: frozenset[Link] = frozenset()) -> dict[int, Units]:
     """For every edge that units of one edge depend on, inputs among them, which of its units these are.
 
     Links in `cut` are not followed.
     """
-    graph, facts, inputs = analysed.graph, analysed.shapes.facts, len(analysed.graph.inputs)
+    graph, inferred, inputs = context.graph, context.shapes.inferred, len(context.graph.inputs)
     found = {edge: Units((box,))}
     waiting = [-edge]
     while waiting:
         here = -heapq.heappop(waiting)
         units = found[here] = _bounded(found[here])
-        node_facts = facts[here - inputs] if here >= inputs else None
+        node_facts = inferred[here - inputs] if here >= inputs else None
         if node_facts is None:
             continue
         sources = graph.nodes[here - inputs].sources
@@ -97,17 +97,17 @@ def _bounded(units: Units) -> Units:
     return units._replace(boxes=(cover(boxes),)).all_loose()
 
 
-def _read_by(facts: LayerFacts, units: Units) -> list[Units]:
+def _read_by(inferred: InferredLayer, units: Units) -> list[Units]:
     """What units of a layer's output read of each of its inputs."""
-    if facts.keeps_positions:
+    if inferred.keeps_positions:
         return [units]
     return [
-        _read_of_input(units, reads, tensor.shape, facts.output.shape)
-        for tensor, reads in zip(facts.inputs, facts.reads, strict=True)
+        _read_of_input(units, reads, tensor.shape, inferred.output.shape)
+        for tensor, reads in zip(inferred.inputs, inferred.dependencies, strict=True)
     ]
 
 
-def _read_of_input(units: Units, reads: tuple[Read, ...], shape: Shape, output: Shape) -> Units:
+def _read_of_input(units: Units, reads: tuple[Dependency, ...], shape: Shape, output: Shape) -> Units:
     if shape and not reads:
         return Units(())  # it steers, and is not seen
     if any(read.mixed for read in reads):
@@ -128,7 +128,7 @@ def _read_of_input(units: Units, reads: tuple[Read, ...], shape: Shape, output: 
     return _loosened(Units(boxes), lost, units, reads)
 
 
-def _loosened(units: Units, lost: set[int], behind: Units, reads: tuple[Read, ...]) -> Units:
+def _loosened(units: Units, lost: set[int], behind: Units, reads: tuple[Dependency, ...]) -> Units:
     """With the axes that are loose behind others; one that is read as a whole is so, however few units read it."""
     kept = {axis for axis, read in enumerate(reads) if read.axis in behind.loose and not _is_whole(read)}
     if lost or any(reads[axis].window != POINT for axis in kept):
@@ -142,7 +142,7 @@ def _why_lost(windows: Iterable[AnyWindow]) -> str:
     return next((window.reason for window in windows if isinstance(window, UnknownWindow)), TOO_MANY)
 
 
-def _is_whole(read: Read) -> bool:
+def _is_whole(read: Dependency) -> bool:
     return isinstance(read.window, Window) and read.window.stride == 0
 
 

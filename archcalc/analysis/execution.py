@@ -1,6 +1,6 @@
 """A pass through a network by the memory alone: what is made, held and let go, operation by operation.
 
-The layers run one after the other in the order of the graph, each as its `steps` say. A value is held until the last
+The layers run one after the other in the order of the graph, each as its `ops` say. A value is held until the last
 layer that reads it is done, inputs and outputs of the network to the end. In training every operation through which a
 gradient goes holds what its backward pass needs, and the operations that made what it read.
 """
@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 
 from msgspec import structs
 
-from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.ledger import Ledger, Thing
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.storage_tracker import Storage, StorageTracker
 from archcalc.analysis.strides import (
     Laid,
     Strides,
@@ -23,7 +23,7 @@ from archcalc.analysis.strides import (
 )
 from archcalc.analysis.traffic import tensor_bytes, value_bytes
 from archcalc.arithmetic import product
-from archcalc.layers.base import RESULT, Piece, Shape, Step, Steps, elements
+from archcalc.layers.base import RESULT, KernelOp, KernelOps, Shape, TensorSpec, elements
 from archcalc.numbers.bounds import Unknown
 
 Pass = Literal["forward", "backward"]
@@ -40,8 +40,8 @@ class Value(NamedTuple):
     differ.
     """
 
-    thing: Thing
-    storage: Thing
+    handle: Storage
+    storage: Storage
     maker: int | None
     bytes: int
     shape: Shape
@@ -69,8 +69,8 @@ class Target(NamedTuple):
 class Operation(NamedTuple):
     """An operation that ran, as its backward pass will need it. `backward_bytes` are alive in that at once at least."""
 
-    thing: Thing
-    step: Step
+    handle: Storage
+    op: KernelOp
     position: int
     result_bytes: int
     result: Laid
@@ -85,14 +85,14 @@ class View(NamedTuple):
     is_copy: bool = False
 
 
-def view_of(step: Step, read: Laid, shape: Shape) -> View | None:
+def view_of(op: KernelOp, read: Laid, shape: Shape) -> View | None:
     """The view that a step gives, or the copy in its place; None where devices differ in that."""
     _, strides = read
-    if step.layout == "permuted":
-        return View(permuted(strides, step.order))
-    if step.layout == "same":
+    if op.layout == "permuted":
+        return View(permuted(strides, op.order))
+    if op.layout == "same":
         return View(strides)
-    if step.layout == "ordered":
+    if op.layout == "ordered":
         return _put_in_order(read)
     return regroup(read, shape)
 
@@ -122,13 +122,13 @@ class Execution:
     of the layer; what is alive from there on is then a lower bound.
     """
 
-    def __init__(self, analysed: AnalysedGraph, dtype: str | None, batch: int, training: bool) -> None:
-        self.analysed, self.graph = analysed, analysed.graph
+    def __init__(self, context: AnalysisContext, dtype: str | None, batch: int, training: bool) -> None:
+        self.context, self.graph = context, context.graph
         self.dtype, self.batch, self.training = dtype, batch, training
-        self.ledger = Ledger()
+        self.tracker = StorageTracker()
         self.values: dict[int, Value] = {}
         self.operations: list[Operation] = []
-        self.kept = set[Thing]()
+        self.saved_storages = set[Storage]()
         self.doubts: dict[int, str] = {}
         self.outputs, self.saved, self.forward, self.backward = ([0] * len(self.graph.nodes) for _ in range(4))
         self.peak = self.peak_gradients = 0
@@ -138,15 +138,15 @@ class Execution:
         """Run all layers."""
         for edge, tensor in enumerate(self.graph.inputs.values()):
             size = tensor_bytes(tensor, self.dtype, self.batch)
-            storage = self.ledger.make(size)
+            storage = self.tracker.make(size)
             shape = (self.batch, *tensor.shape)
             self.values[edge] = Value(storage, storage, None, size, shape, in_order(shape))
-        self.peak = self.ledger.live
+        self.peak = self.tracker.live
         spent = self._spent()
         for position in range(len(self.graph.nodes)):
             self._run_layer(position)
             for edge in spent.get(position, ()):
-                self.ledger.release(self.values.pop(edge).thing)
+                self.tracker.release(self.values.pop(edge).handle)
 
     @property
     def unknown_inputs(self) -> dict[str, str]:
@@ -156,7 +156,7 @@ class Execution:
 
     def _spent(self) -> dict[int, list[int]]:
         """For every layer the edges that nobody reads after it."""
-        last = {self.analysed.edge(position): position for position in range(len(self.graph.nodes))}
+        last = {self.context.edge(position): position for position in range(len(self.graph.nodes))}
         for position, node in enumerate(self.graph.nodes):
             last.update({edge: position for edge in node.sources if edge in last})
         spent: dict[int, list[int]] = {}
@@ -166,18 +166,18 @@ class Execution:
         return spent
 
     def _run_layer(self, position: int) -> None:
-        self.ledger.restart()
-        self.values[self.analysed.edge(position)] = _Layer(self, position, self._steps(position)).run()
+        self.tracker.restart()
+        self.values[self.context.edge(position)] = _Layer(self, position, self._ops(position)).run()
         self.note(position, "forward")
 
-    def _steps(self, position: int) -> Steps:
-        node, (inputs, _) = self.graph.nodes[position], self.analysed.tensors_at(position)
+    def _ops(self, position: int) -> KernelOps:
+        node, (inputs, _) = self.graph.nodes[position], self.context.tensors_at(position)
         first = self.values[node.sources[0]]
         if is_in_order(*first.laid):
-            return node.layer.steps(inputs, self.training)
+            return node.layer.kernel_ops(inputs, self.training)
         owner = self.graph.nodes[position if node.owner is None else node.owner]
-        others = node.layer.steps_out_of_order(inputs, first.strides, owner.trainable)
-        return node.layer.steps(inputs, self.training) if others is None else others
+        others = node.layer.strided_ops(inputs, first.strides, owner.trainable)
+        return node.layer.kernel_ops(inputs, self.training) if others is None else others
 
     def doubt(self, position: int, reason: str) -> None:
         """Something about a layer cannot be derived."""
@@ -185,26 +185,26 @@ class Execution:
 
     def note(self, position: int, which: Pass) -> None:
         """What was alive at most since the ledger's restart was so while a layer ran."""
-        highest, rows = self.ledger.highest, self.forward if which == "forward" else self.backward
+        highest, rows = self.tracker.highest, self.forward if which == "forward" else self.backward
         rows[position] = max(rows[position], highest)
         if highest > self.peak:
-            self.peak, self.peak_gradients, self.peak_place = highest, self.ledger.marked, (position, which)
-        self.ledger.restart()
+            self.peak, self.peak_gradients, self.peak_place = highest, self.tracker.marked, (position, which)
+        self.tracker.restart()
 
 
-def piece_bytes(piece: Piece, own: str, dtype: str | None, batch: int) -> int:
+def spec_bytes(spec: TensorSpec, own: str, dtype: str | None, batch: int) -> int:
     """The size of a piece of a layer whose output's dtype is `own`, or `dtype` in its place."""
-    size = value_bytes(piece.dtype or own, dtype)
-    return (batch if piece.per_sample else 1) * int(elements(piece.shape)) * (max(size, 4) if piece.wide else size)
+    size = value_bytes(spec.dtype or own, dtype)
+    return (batch if spec.per_sample else 1) * int(elements(spec.shape)) * (max(size, 4) if spec.wide else size)
 
 
 class _Layer:
     """The forward pass of one layer."""
 
-    def __init__(self, execution: Execution, position: int, steps: tuple[Step, ...]) -> None:
-        self.execution, self.ledger, self.position, self.steps = execution, execution.ledger, position, steps
+    def __init__(self, execution: Execution, position: int, ops: tuple[KernelOp, ...]) -> None:
+        self.execution, self.tracker, self.position, self.ops = execution, execution.tracker, position, ops
         node = execution.graph.nodes[position]
-        inputs, self.output = execution.analysed.tensors_at(position)
+        inputs, self.output = execution.context.tensors_at(position)
         self.owner = position if node.owner is None else node.owner
         self.parameters = node.layer.parameters(inputs)
         self.trained = execution.training and execution.graph.nodes[self.owner].trainable
@@ -212,107 +212,109 @@ class _Layer:
 
     def run(self) -> Value:
         """Run all steps; returns what the last one gives."""
-        if not self.steps:
-            self.ledger.hold(self.values[0].thing)
+        if not self.ops:
+            self.tracker.hold(self.values[0].handle)
             return self.values[0]
-        first, last_step = len(self.values), len(self.steps) - 1
+        first, last_step = len(self.values), len(self.ops) - 1
         last_use = {first + number: number for number in range(last_step)}
-        for number, step in enumerate(self.steps):
-            last_use.update({read: number for read in (*step.reads, *step.holds) if read in last_use})
+        for number, op in enumerate(self.ops):
+            last_use.update({read: number for read in (*op.operands, *op.keep_alive) if read in last_use})
         last_used = defaultdict[int, list[int]](list)
         for place, last in last_use.items():
             last_used[last].append(place)
-        for number, step in enumerate(self.steps):
-            if step.regroups and self.execution.batch == 1:
-                step = structs.replace(step, is_view=True, passes=True)  # noqa: PLW2901
-            self.values.append(self._run_step(step))
-            self.ledger.release(*[self.values[place].thing for place in last_used[number]])
+        for number, op in enumerate(self.ops):
+            if op.folds_batch and self.execution.batch == 1:
+                op = structs.replace(op, is_view=True, grad_alias=True)  # noqa: PLW2901
+            self.values.append(self._run_op(op))
+            self.tracker.release(*[self.values[place].handle for place in last_used[number]])
         return self.values[-1]
 
-    def _run_step(self, step: Step) -> Value:
-        piece = step.gives or Piece(self.output.shape)
-        size, shape = self._bytes(piece), piece.whole_shape(self.execution.batch)
-        reads = [self.values[source] for source in step.reads if isinstance(source, int)]
-        storage, strides, is_view = self._place(step, size, shape, reads)
-        beside = [self.ledger.make(self._bytes(piece)) for piece in step.beside]
-        if step.unclear:
-            self.execution.doubt(self.position, step.unclear)
+    def _run_op(self, op: KernelOp) -> Value:
+        spec = op.output or TensorSpec(self.output.shape)
+        size, shape = self._bytes(spec), spec.whole_shape(self.execution.batch)
+        operands = [self.values[source] for source in op.operands if isinstance(source, int)]
+        storage, strides, is_view = self._place(op, size, shape, operands)
+        saved_extra = [self.tracker.make(self._bytes(spec)) for spec in op.saved_extra]
+        if op.unclear:
+            self.execution.doubt(self.position, op.unclear)
         held, maker = [storage], None
-        if self.execution.training and (operation := self._record(step, size, (shape, strides), storage, beside)):
+        if self.execution.training and (operation := self._record(op, size, (shape, strides), storage, saved_extra)):
             maker = len(self.execution.operations)
             self.execution.operations.append(operation)
-            held.append(operation.thing)
-            if step.in_place and reads[0].is_view:
+            held.append(operation.handle)
+            if op.in_place and operands[0].is_view:
                 self.execution.doubt(self.position, IN_PLACE_ON_A_VIEW)
-        if is_view and storage == reads[0].storage:
-            held.append(self.ledger.hold(reads[0].thing))  # autograd knows what it is a view of
+        if is_view and storage == operands[0].storage:
+            held.append(self.tracker.hold(operands[0].handle))  # autograd knows what it is a view of
         # What works in place gives the tensor that it read, which from now on holds what made it.
-        thing = self.ledger.add(reads[0].thing, held) if step.in_place else self.ledger.make(0, held)
-        self.ledger.release(*held, *beside)
-        return Value(thing, storage, maker, size, shape, strides, is_view)
+        handle = self.tracker.add(operands[0].handle, held) if op.in_place else self.tracker.make(0, held)
+        self.tracker.release(*held, *saved_extra)
+        return Value(handle, storage, maker, size, shape, strides, is_view)
 
-    def _place(self, step: Step, size: int, shape: Shape, reads: list[Value]) -> tuple[Thing, Strides, bool]:
+    def _place(self, op: KernelOp, size: int, shape: Shape, operands: list[Value]) -> tuple[Storage, Strides, bool]:
         """The memory of a result, how it lies there, and whether autograd knows it as a view."""
-        if step.in_place:
-            return self.ledger.hold(reads[0].storage), reads[0].strides, False
-        if not step.is_view:
+        if op.in_place:
+            return self.tracker.hold(operands[0].storage), operands[0].strides, False
+        if not op.is_view:
             self.execution.outputs[self.position] = size
-            return self.ledger.make(size), laid_out(step.layout, shape, tuple(value.laid for value in reads)), False
-        found = view_of(step, reads[0].laid, shape)
+            return self.tracker.make(size), laid_out(op.layout, shape, tuple(value.laid for value in operands)), False
+        found = view_of(op, operands[0].laid, shape)
         if found is None:  # the least of what either would take: a view keeps the whole, a copy is there beside it
             self.execution.doubt(self.position, OUT_OF_ORDER)
-            self.execution.kept.add(reads[0].storage)  # if it is a view that is kept
-            return self.ledger.make_remains(size, reads[0].storage), None, step.layout != "refolded"
+            self.execution.saved_storages.add(operands[0].storage)  # if it is a view that is kept
+            return self.tracker.make_remains(size, operands[0].storage), None, op.layout != "refolded"
         if found.is_copy:
             self.execution.outputs[self.position] = size
-            return self.ledger.make(size), found.strides, False
-        return self.ledger.hold(reads[0].storage), found.strides, step.layout != "refolded"
+            return self.tracker.make(size), found.strides, False
+        return self.tracker.hold(operands[0].storage), found.strides, op.layout != "refolded"
 
-    def _record(self, step: Step, size: int, result: Laid, storage: Thing, beside: list[Thing]) -> Operation | None:
+    def _record(
+        self, op: KernelOp, size: int, result: Laid, storage: Storage, saved_extra: list[Storage]
+    ) -> Operation | None:
         """The operation with what its backward pass needs, if there is one."""
-        targets = [self._target(step, source, result[0]) for source in step.reads]
+        targets = [self._target(op, source, result[0]) for source in op.operands]
         found = tuple(target for target in targets if target)
         if not found:
             return None
-        copies = [self.ledger.make(size)] if step.copies else []
-        numbers = step.kept([target is not None for target in targets])
+        copies = [self.tracker.make(size)] if op.copies else []
+        numbers = op.saved_operands([target is not None for target in targets])
         read = [self.values[number] for number in numbers if number != RESULT]
-        kept = [*beside, *copies, *([storage] if RESULT in numbers else [])]
-        self._note_saved([*kept, *(value.storage for value in read)])
-        if step.unclear:  # it may keep all that it reads and gives, and nobody keeps that for the first time
-            touched = [self.values[source].storage for source in step.reads if isinstance(source, int)]
-            self.execution.kept |= {storage, *touched}
-        kept += [value.thing for value in read]  # tensors, with what made them
+        saved = [*saved_extra, *copies, *([storage] if RESULT in numbers else [])]
+        self._note_saved([*saved, *(value.storage for value in read)])
+        if op.unclear:  # it may keep all that it reads and gives, and nobody keeps that for the first time
+            touched = [self.values[source].storage for source in op.operands if isinstance(source, int)]
+            self.execution.saved_storages |= {storage, *touched}
+        saved += [value.handle for value in read]  # tensors, with what made them
         made = [size if target.added_up else target.bytes for target in found]
-        unasked = [source for source, target in zip(step.reads, targets, strict=True) if not target]
-        made += [size if step.broadcasts else self._read_bytes(source) for source in unasked if source in step.makes]
-        makers = [self.execution.operations[target.key].thing for target in found if isinstance(target.key, int)]
-        thing = self.ledger.make(0, [*kept, *makers])
-        self.ledger.release(*copies)
-        at_once = max(sum(map(self._bytes, step.backward)), 0 if step.passes else sum(made))
-        return Operation(thing, step, self.position, size, result, at_once, found)
+        unasked = [source for source, target in zip(op.operands, targets, strict=True) if not target]
+        made += [size if op.broadcasts else self._read_bytes(source) for source in unasked if source in op.always_grad]
+        makers = [self.execution.operations[target.key].handle for target in found if isinstance(target.key, int)]
+        handle = self.tracker.make(0, [*saved, *makers])
+        self.tracker.release(*copies)
+        at_once = max(sum(map(self._bytes, op.backward)), 0 if op.grad_alias else sum(made))
+        return Operation(handle, op, self.position, size, result, at_once, found)
 
-    def _note_saved(self, kept: list[Thing]) -> None:
-        new = {*kept} - self.execution.kept
-        self.execution.saved[self.position] += sum(map(self.ledger.size, new))
-        self.execution.kept |= new
+    def _note_saved(self, saved: list[Storage]) -> None:
+        new = {*saved} - self.execution.saved_storages
+        self.execution.saved[self.position] += sum(map(self.tracker.size, new))
+        self.execution.saved_storages |= new
 
-    def _target(self, step: Step, source: int | str, result: Shape) -> Target | None:
+    def _target(self, op: KernelOp, source: int | str, result: Shape) -> Target | None:
         """Where the gradient of something read goes; None if it needs none."""
         if isinstance(source, int):
             value = self.values[source]
-            added_up = step.broadcasts and product(value.shape) != product(result)
+            added_up = op.broadcasts and product(value.shape) != product(result)
             return None if value.maker is None else Target(value.maker, value.bytes, added_up, value.laid)
         if not self.trained or source not in self.parameters:
             return None
         # A weight that is passed a gradient has fewer axes, over which PyTorch sums even if they have one position.
-        added_up = step.broadcasts and (step.passes or product(self.parameters[source]) != product(result))
+        added_up = op.broadcasts and (op.grad_alias or product(self.parameters[source]) != product(result))
         return Target((self.owner, source), self._read_bytes(source), added_up)
 
     def _read_bytes(self, source: int | str) -> int:
         if isinstance(source, int):
             return self.values[source].bytes
-        return self._bytes(Piece(self.parameters[source], per_sample=False))
+        return self._bytes(TensorSpec(self.parameters[source], per_sample=False))
 
-    def _bytes(self, piece: Piece) -> int:
-        return piece_bytes(piece, self.output.dtype, self.execution.dtype, self.execution.batch)
+    def _bytes(self, spec: TensorSpec) -> int:
+        return spec_bytes(spec, self.output.dtype, self.execution.dtype, self.execution.batch)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.axis_field import AxisField, Shared
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window, field_size, product
 from archcalc.errors import UsageError, printable, quoted
@@ -90,21 +90,21 @@ class Explanation(NamedTuple):
         return "\n".join(lines)
 
 
-def explain(analysed: AnalysedGraph, position: int) -> Explanation:
+def explain(context: AnalysisContext, position: int) -> Explanation:
     """Explain the layer at a place in the graph's order."""
-    graph = analysed.graph
+    graph = context.graph
     node = graph.nodes[position]
-    inputs, output = analysed.tensors_at(position)
+    inputs, output = context.tensors_at(position)
     layer, traced = trace_layer(node.layer), trace_inputs(inputs, node.layer)
-    names = analysed.names
+    names = context.names
     owner = None if node.owner is None else graph.nodes[node.owner].name
     sections = (
         _shape_section(node.layer, layer, inputs, traced),
         _parameter_section("parameters", layer.parameters(traced), owner),
         _parameter_section("buffers", layer.buffers(traced), owner),
-        _operation_section(layer, traced, output, analysed.batch),
+        _operation_section(layer, traced, output, context.batch),
         _connection_section(layer, traced, output),
-        _field_section(analysed, position),
+        _field_section(context, position),
     )
     return Explanation(
         node.name,
@@ -252,10 +252,10 @@ def _connection_section(layer: Layer, traced: Tensors, output: Tensor) -> Sectio
     return Section("connections", (_step("connections", count),))
 
 
-def _field_section(analysed: AnalysedGraph, position: int) -> Section:
-    fields = analysed.receptive_fields.edges
-    node = analysed.graph.nodes[position]
-    after = fields[analysed.edge(position)]
+def _field_section(context: AnalysisContext, position: int) -> Section:
+    fields = context.receptive_fields.edges
+    node = context.graph.nodes[position]
+    after = fields[context.edge(position)]
     if isinstance(after, Unknown):
         return Section("receptive field", (), (f"unknown, because {after.reason}",))
     if after is None:
@@ -264,7 +264,7 @@ def _field_section(analysed: AnalysedGraph, position: int) -> Section:
     known: tuple[AxisField | None, ...] = (None,) * len(after.axes)
     if isinstance(before, Field) and (before.source, before.places) == (after.source, after.places):
         known = before.axes
-    reads = node.layer.reads(analysed.tensors_at(position)[0])[0]
+    reads = node.layer.dependencies(context.tensors_at(position)[0])[0]
     labels = FIELD_NAMES.get(len(after.axes), ("axis",) * len(after.axes))
     steps: list[Step] = []
     for label, one, axis in zip(labels, known, after.axes, strict=True):
@@ -272,15 +272,15 @@ def _field_section(analysed: AnalysedGraph, position: int) -> Section:
         if axis.shared:
             steps.append(_global_step(label, axis.shared))
     unit = "hops" if any(axis.hops for axis in after.axes) else "input positions"
-    return Section("receptive field", tuple(steps), (f"in {unit}", *_field_notes(analysed, after, labels)))
+    return Section("receptive field", tuple(steps), (f"in {unit}", *_field_notes(context, after, labels)))
 
 
-def _field_notes(analysed: AnalysedGraph, field: Field, labels: tuple[str, ...]) -> Iterator[str]:
+def _field_notes(context: AnalysisContext, field: Field, labels: tuple[str, ...]) -> Iterator[str]:
     holes = [label for label, axis in zip(labels, field.axes, strict=True) if axis.holes]
     if holes:
         yield f"with holes along {' and '.join(holes)}: a unit does not see every position from the first to the last"
     if any(axis.shared for axis in field.axes):
-        origin = analysed.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
+        origin = context.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
         yield f"of paths that keep positions; global is what all units see besides, from {printable(origin)} on"
 
 

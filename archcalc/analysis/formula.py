@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import sympy
 from msgspec import structs
 
-from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.in_place import check_in_place
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.operations import count_operations
 from archcalc.analysis.parameters import count_parameters
 from archcalc.errors import UsageError, quoted
@@ -26,7 +26,7 @@ from archcalc.spec.expansion import expand
 from archcalc.symbolic.conditions import strongest
 from archcalc.symbolic.forms import readable, tidy
 from archcalc.symbolic.number import Algebra, Symbolic, expression_of
-from archcalc.symbolic.placing import place
+from archcalc.symbolic.symbol_binding import place
 
 # What the names of intermediate results begin with, by the field or the axis that they are for.
 FIELD_LETTERS = {"out_channels": "C", "out_features": "F", "groups": "G", "padding": "P", "kernel_size": "K"}
@@ -123,18 +123,18 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
 
 def _layers(graph: Graph, edges: list[Tensor], batch: Any, algebra: Algebra) -> Iterator[SymbolicLayer]:
     """The layers in order; what each gives is added to the edges."""
-    found: dict[tuple[Layer, Tensors], LayerFacts] = {}
+    found: dict[tuple[Layer, Tensors], InferredLayer] = {}
     for node in graph.nodes:
         layer = _named_fields(node.layer, algebra)
         key = layer, tuple(edges[source] for source in node.sources)
         if key not in found:
-            facts = found[key] = LayerFacts(*key)
-            facts.output = _named_sizes(facts.output, layer, algebra)  # operations are counted with the names
-        facts = found[key]
-        edges.append(facts.output)
-        macs = count_operations(facts, 1).macs
+            inferred = found[key] = InferredLayer(*key)
+            inferred.output = _named_sizes(inferred.output, layer, algebra)  # operations are counted with the names
+        inferred = found[key]
+        edges.append(inferred.output)
+        macs = count_operations(inferred, 1).macs
         whole = macs if isinstance(macs, Unknown) else batch * macs
-        yield SymbolicLayer(node, facts.output, count_parameters(node, facts).total, whole)
+        yield SymbolicLayer(node, inferred.output, count_parameters(node, inferred).total, whole)
 
 
 def _named_fields(layer: Layer, algebra: Algebra) -> Layer:
@@ -218,16 +218,16 @@ def find_formula(
     algebra = Algebra()
     placed = place(document, names, variables, inputs, training, algebra)
     # As numbers first: whatever is wrong with the spec is said here.
-    analysed = AnalysedGraph(connect_sound(document, expand(document, placed.variables, placed.inputs, training)))
-    if problems := [*analysed.graph.problems, *analysed.problems] or check_in_place(analysed):
+    context = AnalysisContext(connect_sound(document, expand(document, placed.variables, placed.inputs, training)))
+    if problems := [*context.graph.problems, *context.problems] or check_in_place(context):
         raise document.error(problems)
     symbolic = expand(document, placed.symbolic_variables, placed.symbolic_inputs, training)
     symbols = placed.symbols
     if isinstance(batch, str):
-        symbols = {**symbols, batch: _batch(batch, symbols, analysed.graph, algebra)}
+        symbols = {**symbols, batch: _batch(batch, symbols, context.graph, algebra)}
     graph = connect(document, symbolic)
     formula = derive(graph, algebra, symbols, symbols.get(str(batch), batch))
-    _check(formula, AnalysedGraph(_with_nonzeros_of(graph, analysed.graph)))
+    _check(formula, AnalysisContext(_with_nonzeros_of(graph, context.graph)))
     return formula
 
 
@@ -246,13 +246,13 @@ def _batch(name: str, symbols: Mapping[str, Symbolic], graph: Graph, algebra: Al
     return algebra.symbol(name, 1)
 
 
-def _check(formula: Formula, analysed: AnalysedGraph) -> None:
+def _check(formula: Formula, context: AnalysisContext) -> None:
     """The closed forms must give the summary's numbers where the summary is made."""
-    macs = sum(row.macs for row in analysed.operations if not isinstance(row.macs, Unknown))
-    expected = [sum(row.total for row in analysed.parameters), macs * formula.value(formula.batch)]
+    macs = sum(row.macs for row in context.operations if not isinstance(row.macs, Unknown))
+    expected = [sum(row.total for row in context.parameters), macs * formula.value(formula.batch)]
     found = [formula.value(formula.parameters), formula.value(known(formula.macs))]
     for name, shape in formula.outputs.items():
-        expected.extend(analysed.tensors[analysed.names.index(name)].shape)  # type: ignore[union-attr]  # all fit
+        expected.extend(context.tensors[context.names.index(name)].shape)  # type: ignore[union-attr]  # all fit
         found.extend(map(formula.value, shape))
     if found != expected:
         message = "the closed form is not what the summary counts: numbers on the way there are too large for decimals"

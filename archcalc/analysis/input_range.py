@@ -6,7 +6,7 @@ Axes of positions that have one size in the spec change together; all else stays
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import AxisField, Field, fold_receptive_fields, fold_shortest_fields
 from archcalc.analysis.resized_network import ResizedNetwork
 from archcalc.analysis.resizing import Extent, extents, resized
@@ -53,27 +53,27 @@ class SizeRange(NamedTuple):
     unknown: str | None = None
 
 
-def find_ranges(analysed: AnalysedGraph, progress: Progress = lambda _done, _all: None) -> tuple[SizeRange, ...]:
+def find_ranges(context: AnalysisContext, progress: Progress = lambda _done, _all: None) -> tuple[SizeRange, ...]:
     """The answers for every size that an axis of positions of an input has."""
-    axes = extents(analysed)
+    axes = extents(context)
     sizes = dict.fromkeys(extent.size for extent in axes)
     found: list[SizeRange] = []
     for number, size in enumerate(sizes):
         alike = [extent for extent in axes if extent.size == size]
-        found.append(_range(analysed, alike, size, part_of(progress, number, len(sizes))))
+        found.append(_range(context, alike, size, part_of(progress, number, len(sizes))))
         progress(number + 1, len(sizes))
     return tuple(found)
 
 
-def _range(analysed: AnalysedGraph, axes: list[Extent], size: int, progress: Progress) -> SizeRange:
-    network = ResizedNetwork(analysed, axes, size)
+def _range(context: AnalysisContext, axes: list[Extent], size: int, progress: Progress) -> SizeRange:
+    network = ResizedNetwork(context, axes, size)
     answers = find_answers(network, progress)
     if not network.windows:
         return SizeRange(tuple(axes), size, *answers)
-    if len(analysed.graph.nodes) > MOST_LAYERS:
+    if len(context.graph.nodes) > MOST_LAYERS:
         reason = f"fields are compared at several sizes in networks of at most {MOST_LAYERS:,} layers"
         return SizeRange(tuple(axes), size, *answers, unknown=reason)
-    useful = _UsefulSizes(analysed, axes, size, [*_samples(answers.works, size)])
+    useful = _UsefulSizes(context, axes, size, [*_samples(answers.works, size)])
     return SizeRange(tuple(axes), size, *answers, **useful.found())
 
 
@@ -86,9 +86,9 @@ def _samples(works: SizeSet, own: int) -> Iterator[int]:
 class _UsefulSizes:
     """Bounds of the receptive fields that are the same at all of some sizes."""
 
-    def __init__(self, analysed: AnalysedGraph, axes: list[Extent], size: int, others: list[int]) -> None:
-        self.analysed, self.axes, self.size = analysed, axes, size
-        self.fields, self.shortest = self._fields(analysed.graph)
+    def __init__(self, context: AnalysisContext, axes: list[Extent], size: int, others: list[int]) -> None:
+        self.context, self.axes, self.size = context, axes, size
+        self.fields, self.shortest = self._fields(context.graph)
         self.changing_axes = {(extent.source, extent.axis) for extent in axes if extent.size == size}
         self.sharing = {edge for edge, field in enumerate(self.fields) if any(a.shared for a in self._along(field))}
         self.global_from = self._find_global(self.fields)
@@ -98,7 +98,7 @@ class _UsefulSizes:
 
     def found(self) -> dict[str, Any]:
         """What a SizeRange says of fields."""
-        names, ends = self.analysed.names, [edge for edge in (self.changing, self.global_from) if edge is not None]
+        names, ends = self.context.names, [edge for edge in (self.changing, self.global_from) if edge is not None]
         return {
             "productive": self.productive(),
             "covered": self.covered(),
@@ -118,7 +118,7 @@ class _UsefulSizes:
 
     def _compare(self, other: int) -> None:
         """Leave out what is not the same at another size."""
-        resized_graph = resized(self.analysed.graph, self.axes, {self.size: other})
+        resized_graph = resized(self.context.graph, self.axes, {self.size: other})
         fields_there = self._fields(resized_graph)
         if other > self.size:  # at small sizes, one unit may be all that is left
             self.global_from = self._find_global(fields_there[0])
@@ -139,14 +139,14 @@ class _UsefulSizes:
 
     def productive(self) -> Bound | None:
         """The largest field, along the shortest path, of what a convolution reads."""
-        nodes = self.analysed.graph.nodes
+        nodes = self.context.graph.nodes
         return self._largest(
             (node.name, node.sources[0], self.shortest) for node in nodes if node.layer.family == "convolution"
         )
 
     def covered(self) -> Bound | None:
         """The largest field that windows make, not a layer that reads the whole map."""
-        names, first = self.analysed.names, len(self.analysed.graph.inputs)
+        names, first = self.context.names, len(self.context.graph.inputs)
         return self._largest((names[edge], edge, self.fields) for edge in range(first, len(names)))
 
     def _largest(self, asked: Iterable[tuple[str, int, Fields]]) -> Bound | None:

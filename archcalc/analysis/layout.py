@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.arithmetic import product
 from archcalc.graph import Node
 from archcalc.layers.base import INTEGER, Shape, Tensor, resolve_axis
@@ -23,11 +23,11 @@ class Mistaken(Struct, frozen=True, gc=False):
     channels: int
 
 
-def channel_axes(network: AnalysedGraph) -> list[int | None]:
+def channel_axes(network: AnalysisContext) -> list[int | None]:
     """The axis of channels or features on every edge; None where nothing says which it is."""
     axes = [_of_input(tensor) for tensor in network.graph.inputs.values()]
-    for node, facts in network.known():
-        axes.append(_behind(facts, [axes[source] for source in node.sources]))
+    for node, inferred in network.known():
+        axes.append(_behind(inferred, [axes[source] for source in node.sources]))
     return axes
 
 
@@ -38,8 +38,8 @@ def _of_input(tensor: Tensor) -> int | None:
     return 0 if image and tensor.dtype not in INTEGER else None
 
 
-def _behind(facts: LayerFacts, axes: list[int | None]) -> int | None:
-    layer, rank = facts.layer, len(facts.output.shape)
+def _behind(inferred: InferredLayer, axes: list[int | None]) -> int | None:
+    layer, rank = inferred.layer, len(inferred.output.shape)
     if layer.is_lookup:
         return rank - 1
     normalizes = layer.family == "normalization" and axes[0] is not None  # which leaves axes as they are
@@ -47,47 +47,47 @@ def _behind(facts: LayerFacts, axes: list[int | None]) -> int | None:
         return resolve_axis(layer.channel_axis, rank) if rank else None
     found = {
         None if reads[axis].mixed and rank > 1 else reads[axis].axis
-        for axis, reads in zip(axes, facts.reads, strict=True)
+        for axis, reads in zip(axes, inferred.dependencies, strict=True)
         if axis is not None and reads
     }
     return found.pop() if len(found) == 1 else None
 
 
-def missing_flattens(network: AnalysedGraph) -> list[Mistaken]:
+def missing_flattens(network: AnalysisContext) -> list[Mistaken]:
     """Dense layers and attention that read an axis of positions as if it held features."""
     return [found for found in mistaken_axes(network) if found.node.layer.family in ("dense", "attention")]
 
 
-def mistake(network: AnalysedGraph, found: Mistaken) -> str:
+def mistake(network: AnalysisContext, found: Mistaken) -> str:
     """What is wrong before a layer of `missing_flattens`, in a few words."""
     if found.node.layer.family == "attention":
         return "positions are read as features"
     return "flatten leaves the channels apart" if incomplete_flatten(network, found) else "flatten is missing"
 
 
-def incomplete_flatten(network: AnalysedGraph, found: Mistaken) -> Node | None:
+def incomplete_flatten(network: AnalysisContext, found: Mistaken) -> Node | None:
     """The flatten right before a layer, if it joins the positions alone."""
     source = found.node.sources[0] - len(network.graph.inputs)
     before = network.graph.nodes[source] if source >= 0 else None
     return before if before is not None and getattr(before.layer, "start_dim", None) else None
 
 
-def mistaken_axes(network: AnalysedGraph) -> Iterator[Mistaken]:
+def mistaken_axes(network: AnalysisContext) -> Iterator[Mistaken]:
     """The layers that combine values along another axis of their first input than that of channels or features."""
     axes = channel_axes(network)
-    for position, (node, facts) in enumerate(network.known()):
+    for position, (node, inferred) in enumerate(network.known()):
         channels = axes[node.sources[0]] if node.sources else None
-        combined = _combined_axes(facts)
+        combined = _combined_axes(inferred)
         if channels is None or not combined or channels in combined:
             continue
-        shape = facts.inputs[0].shape
+        shape = inferred.inputs[0].shape
         if shape[combined[-1]] != product(shape):  # or else there is nothing beside that axis
             yield Mistaken(network.edge(position), node, shape, combined[-1], channels)
 
 
-def _combined_axes(facts: LayerFacts) -> list[int]:
+def _combined_axes(inferred: InferredLayer) -> list[int]:
     """The axes along which a layer that looks for features combines values, in order."""
-    layer, rank = facts.layer, len(facts.inputs[0].shape) if facts.inputs else 0
+    layer, rank = inferred.layer, len(inferred.inputs[0].shape) if inferred.inputs else 0
     if layer.sums_to_one:
         return [resolve_axis(getattr(layer, "dim"), rank)]  # noqa: B009  # a fact of these layers alone
     if layer.channel_axis != -1 or layer.family not in ("dense", "attention", "normalization"):

@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.errors import UsageError, quoted
 
 
-def least_batch(analysed: AnalysedGraph, training: bool) -> int:
+def least_batch(context: AnalysisContext, training: bool) -> int:
     """The smallest batch that all layers run on. Raises UsageError if there is a layer that runs on none."""
-    least = max((batch for _, batch in _demands(analysed, training) if batch), default=1)
-    check_batch(analysed, least, training)
+    least = max((batch for _, batch in _demands(context, training) if batch), default=1)
+    check_batch(context, least, training)
     return least
 
 
-def check_batch(analysed: AnalysedGraph, batch: int, training: bool) -> None:
+def check_batch(context: AnalysisContext, batch: int, training: bool) -> None:
     """Raises UsageError for a batch that PyTorch refuses to run or to train."""
     refuses = f"PyTorch refuses to {'train' if training else 'run'} layer"
-    for name, least in _demands(analysed, training):
+    for name, least in _demands(context, training):
         if least is None:
             reason = "each channel of a sample has a single value"
             raise UsageError(f"{refuses} {quoted(name)} at any batch, since {reason}; give it larger maps")
@@ -27,5 +27,5 @@ def check_batch(analysed: AnalysedGraph, batch: int, training: bool) -> None:
             )
 
 
-def _demands(analysed: AnalysedGraph, training: bool) -> Iterator[tuple[str, int | None]]:
-    return ((node.name, facts.layer.least_batch(facts.inputs, training)) for node, facts in analysed.known())
+def _demands(context: AnalysisContext, training: bool) -> Iterator[tuple[str, int | None]]:
+    return ((node.name, inferred.layer.least_batch(inferred.inputs, training)) for node, inferred in context.known())

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.backward import Backward
-from archcalc.analysis.execution import Execution, Pass, piece_bytes
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.execution import Execution, Pass, spec_bytes
 from archcalc.analysis.least_batch import check_batch
 from archcalc.analysis.traffic import SIZES, value_bytes
 from archcalc.analysis.training import follow_gradients
@@ -108,7 +108,7 @@ class Memory(NamedTuple):
 
 
 def measure_memory(
-    analysed: AnalysedGraph,
+    context: AnalysisContext,
     dtype: str | None = None,
     training: bool = False,
     optimizer: str | None = None,
@@ -122,16 +122,16 @@ def measure_memory(
     check_options(dtype, training, optimizer)
     if batch is not None and (type(batch) is not int or batch < 1):
         raise UsageError(f"batch must be a whole number, 1 or more, and is {batch!r}")
-    samples = analysed.batch if batch is None else batch
+    samples = context.batch if batch is None else batch
     if training:
-        check_batch(analysed, samples, training)
-    run = Execution(analysed, dtype, samples, training)
+        check_batch(context, samples, training)
+    run = Execution(context, dtype, samples, training)
     run.run()
     if training:
         Backward(run).run()
-    weights, trained, count = _parameter_bytes(analysed, dtype, training)
+    weights, trained, count = _parameter_bytes(context, dtype, training)
     state = OPTIMIZERS[optimizer] * trained + (optimizer in COUNTED) * COUNT_BYTES * count if optimizer else 0
-    return _result(run, weights, _buffer_bytes(analysed, dtype), state, optimizer)
+    return _result(run, weights, _buffer_bytes(context, dtype), state, optimizer)
 
 
 def check_options(dtype: str | None, training: bool, optimizer: str | None) -> None:
@@ -195,19 +195,19 @@ def _in_the_middle(_limit: int, one: _Peak, other: _Peak) -> int:
     return (one.batch + other.batch) // 2
 
 
-def _owned(analysed: AnalysedGraph) -> Iterator[tuple[int, Tensor]]:
+def _owned(context: AnalysisContext) -> Iterator[tuple[int, Tensor]]:
     """The layers that have weights of their own, and their outputs."""
-    for position, node in enumerate(analysed.graph.nodes):
+    for position, node in enumerate(context.graph.nodes):
         if node.owner is None:
-            yield position, analysed.tensors_at(position)[1]
+            yield position, context.tensors_at(position)[1]
 
 
-def _parameter_bytes(analysed: AnalysedGraph, dtype: str | None, training: bool) -> tuple[int, int, int]:
+def _parameter_bytes(context: AnalysisContext, dtype: str | None, training: bool) -> tuple[int, int, int]:
     """Bytes of all parameters and of the trained ones, and how many tensors the trained ones are."""
     all_bytes = trained = count = 0
-    gradients = follow_gradients(analysed).owners if training else frozenset()
-    for position, output in _owned(analysed):
-        found = analysed.parameters[position]
+    gradients = follow_gradients(context).owners if training else frozenset()
+    for position, output in _owned(context):
+        found = context.parameters[position]
         size = value_bytes(output.dtype, dtype) * found.total
         all_bytes += size
         if position in gradients:
@@ -215,14 +215,14 @@ def _parameter_bytes(analysed: AnalysedGraph, dtype: str | None, training: bool)
     return all_bytes, trained, count
 
 
-def _buffer_bytes(analysed: AnalysedGraph, dtype: str | None) -> int:
+def _buffer_bytes(context: AnalysisContext, dtype: str | None) -> int:
     """Bytes of all buffers, and of other tensors that modules keep; a buffer of a single value is a count, an int64."""
     total = 0
-    for position, node in enumerate(analysed.graph.nodes):
-        inputs, output = analysed.tensors_at(position)
-        total += sum(piece_bytes(piece, output.dtype, dtype, 1) for piece in node.layer.constants(inputs))
-    for position, output in _owned(analysed):
-        for shape in analysed.parameters[position].buffer_shapes.values():
+    for position, node in enumerate(context.graph.nodes):
+        inputs, output = context.tensors_at(position)
+        total += sum(spec_bytes(piece, output.dtype, dtype, 1) for piece in node.layer.constants(inputs))
+    for position, output in _owned(context):
+        for shape in context.parameters[position].buffer_shapes.values():
             total += product(shape) * value_bytes(output.dtype if shape else "int64", dtype)
     return total
 

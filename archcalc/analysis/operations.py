@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.layers.base import Count
 from archcalc.numbers.bounds import times
 
@@ -29,9 +29,9 @@ class Operations(Struct, frozen=True, gc=False):
         return self.by_kind.get("macs", 0)
 
 
-def count_operations(facts: LayerFacts, batch: int) -> Operations:
+def count_operations(inferred: InferredLayer, batch: int) -> Operations:
     """The operations of one layer in one inference pass over a batch."""
     if batch == 1:
-        return Operations(facts.operations, facts.connections, facts.unknown)
-    by_kind = {kind: times(batch, count) for kind, count in facts.operations.items()}
-    return Operations(by_kind, facts.connections, facts.unknown)
+        return Operations(inferred.operations, inferred.connections, inferred.unknown)
+    by_kind = {kind: times(batch, count) for kind, count in inferred.operations.items()}
+    return Operations(by_kind, inferred.connections, inferred.unknown)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.errors import Problem, quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Shape, size_text
@@ -20,27 +20,27 @@ class Parameters(Struct, frozen=True, gc=False):
     buffers: int
 
 
-def count_parameters(node: Node, facts: LayerFacts) -> Parameters:
+def count_parameters(node: Node, inferred: InferredLayer) -> Parameters:
     """The parameters and buffers of one layer; none where it uses another's."""
     if node.owner is not None:
         return Parameters({}, {}, 0, 0, 0)
-    trainable = facts.parameter_count if node.trainable else 0
-    return Parameters(facts.parameters, facts.buffers, facts.parameter_count, trainable, facts.buffer_count)
+    trainable = inferred.parameter_count if node.trainable else 0
+    return Parameters(inferred.parameters, inferred.buffers, inferred.parameter_count, trainable, inferred.buffer_count)
 
 
-def check_sharing(graph: Graph, facts: list[LayerFacts | None]) -> list[Problem]:
+def check_sharing(graph: Graph, inferred: list[InferredLayer | None]) -> list[Problem]:
     """A layer can use only weights that fit it: those with the same names, shapes and dtype as its own."""
     problems = []
-    for node, own in zip(graph.nodes, facts, strict=True):
-        if node.owner is None or own is None or (other := facts[node.owner]) is None:
+    for node, own in zip(graph.nodes, inferred, strict=True):
+        if node.owner is None or own is None or (other := inferred[node.owner]) is None:
             continue
-        if own.fits and other.fits and (misfit := _misfit(own, other)):
+        if own.fits and other.fits and (error := _sharing_error(own, other)):
             message = f"layer {quoted(node.name)} cannot use the weights of {quoted(graph.nodes[node.owner].name)}"
-            problems.append(Problem(message, (*node.path, "weights"), *misfit))
+            problems.append(Problem(message, (*node.path, "weights"), *error))
     return problems
 
 
-def _misfit(own: LayerFacts, other: LayerFacts) -> tuple[str, str] | None:
+def _sharing_error(own: InferredLayer, other: InferredLayer) -> tuple[str, str] | None:
     """Why a layer cannot use the weights of another, and what to do."""
     wanted, offered = own.parameters | own.buffers, other.parameters | other.buffers
     if wanted != offered:

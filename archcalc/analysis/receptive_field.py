@@ -13,12 +13,12 @@ from msgspec import Struct, structs
 
 from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, Unplaced, read_axis
 from archcalc.analysis.branches import unite_axes
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.shapes import Shapes
 from archcalc.arithmetic import POINT
 from archcalc.errors import quoted
 from archcalc.graph import Graph
-from archcalc.layers.base import INTEGER, Read, Shape, Tensor, size_text
+from archcalc.layers.base import INTEGER, Dependency, Shape, Tensor, size_text
 from archcalc.numbers.bounds import Unknown
 
 __all__ = ["AxisField", "Field", "Path", "ReceptiveFields", "fold_receptive_fields", "fold_shortest_fields"]
@@ -108,17 +108,17 @@ class _Fold:
         return self.roles.get((name, True)) or self.roles.get((name, False)) or set()
 
     def _behind(self, position: int) -> Paths:
-        node, facts = self.graph.nodes[position], self.shapes.facts[position]
+        node, inferred = self.graph.nodes[position], self.shapes.inferred[position]
         edge = len(self.graph.inputs) + position
-        if facts is None or self.shapes.edges[edge] is None:
+        if inferred is None or self.shapes.edges[edge] is None:
             return ()
-        if facts.keeps_positions:
-            return self._read_by_role(self.paths[node.sources[0]], facts, 0)
+        if inferred.keeps_positions:
+            return self._read_by_role(self.paths[node.sources[0]], inferred, 0)
         behind: dict[str, list[Path]] = {}
-        for number, (source, reads) in enumerate(zip(node.sources, facts.reads, strict=True)):
-            if reads or not facts.inputs[number].shape:
-                for path in self._read_by_role(self.paths[source], facts, number):
-                    behind.setdefault(path.source, []).append(_through(path, reads, facts.output.shape))
+        for number, (source, reads) in enumerate(zip(node.sources, inferred.dependencies, strict=True)):
+            if reads or not inferred.inputs[number].shape:
+                for path in self._read_by_role(self.paths[source], inferred, number):
+                    behind.setdefault(path.source, []).append(_through(path, reads, inferred.output.shape))
         if len(node.sources) > 1 and (apart := _misaligned(behind.values())):
             self.misaligned[edge] = apart
         met = [
@@ -127,12 +127,12 @@ class _Fold:
         ]
         return tuple([_stamped(path, edge) for path in met])
 
-    def _read_by_role(self, paths: Paths, facts: LayerFacts, number: int) -> Paths:
+    def _read_by_role(self, paths: Paths, inferred: InferredLayer, number: int) -> Paths:
         """The paths as a layer reads them; the first that looks for channels decides where they are."""
-        if facts.layer.channel_axis is None or all(path.firm for path in paths):
+        if inferred.layer.channel_axis is None or all(path.firm for path in paths):
             return paths
-        axis = facts.layer.channel_axis % len(facts.inputs[number].shape)
-        firm = any(read.window != POINT for read in facts.reads[number])
+        axis = inferred.layer.channel_axis % len(inferred.inputs[number].shape)
+        firm = any(read.window != POINT for read in inferred.dependencies[number])
         decided = tuple([_decided(path, axis, firm) for path in paths])
         for before, path in zip(paths, decided, strict=True):
             if path is not before and path.features is not None:
@@ -167,15 +167,15 @@ def _lies_along(field: AnyAxis, axis: int) -> bool:
 
 # Networks repeat themselves, and so do these questions.
 @lru_cache(maxsize=4096)
-def _through(path: Path, reads: tuple[Read, ...], output: Shape) -> Path:
+def _through(path: Path, reads: tuple[Dependency, ...], output: Shape) -> Path:
     axes = [_through_axis(before, reads, output) for before in path.axes]
     return structs.replace(path, axes=tuple(axes))
 
 
-def _through_axis(before: AnyAxis, reads: tuple[Read, ...], output: Shape) -> AnyAxis:
+def _through_axis(before: AnyAxis, reads: tuple[Dependency, ...], output: Shape) -> AnyAxis:
     if isinstance(before, Unknown):
         return before
-    read = reads[before.axis] if reads else Read(POINT, 0)
+    read = reads[before.axis] if reads else Dependency(POINT, 0)
     return read_axis(before, read, output[read.axis] if output else 1)
 
 
@@ -213,14 +213,14 @@ def links_that_share(
     Every unit of such a layer sees the same through them.
     """
     found = set[tuple[int, int]]()
-    for edge, (node, facts) in enumerate(zip(graph.nodes, shapes.facts, strict=True), start=len(graph.inputs)):
-        if facts is None or not facts.fits:
+    for edge, (node, inferred) in enumerate(zip(graph.nodes, shapes.inferred, strict=True), start=len(graph.inputs)):
+        if inferred is None or not inferred.fits:
             continue
         for number, read in enumerate(node.sources):
             for path in fields.paths[read]:
-                reads = facts.reads[number]
-                if path.source == source and place in path.places and (reads or not facts.inputs[number].shape):
-                    axis = _through_axis(path.axes[path.places.index(place)], reads, facts.output.shape)
+                reads = inferred.dependencies[number]
+                if path.source == source and place in path.places and (reads or not inferred.inputs[number].shape):
+                    axis = _through_axis(path.axes[path.places.index(place)], reads, inferred.output.shape)
                     if isinstance(axis, AxisField) and axis.advance == 0:
                         found.add((edge, number))
     return frozenset(found)

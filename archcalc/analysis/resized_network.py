@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.facts import LayerFacts, facts_of, find_misfits
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.in_place import check_in_place, memory_of
+from archcalc.analysis.inferred_layer import InferredLayer, check_constraints, infer_layer
 from archcalc.analysis.resizing import Extent, resized
 from archcalc.arithmetic import Window
-from archcalc.layers.base import Layer, Read, Tensor, Tensors
+from archcalc.layers.base import Dependency, Layer, Tensor, Tensors
 from archcalc.numbers.varying import Varying
 
 Edges = list[Tensor | None]
@@ -17,32 +17,32 @@ Edges = list[Tensor | None]
 class ResizedNetwork:
     """A network with other sizes along some axes of its inputs: those of one size, which change together."""
 
-    def __init__(self, analysed: AnalysedGraph, axes: list[Extent], size: int) -> None:
-        self.graph, self.axes, self.size = analysed.graph, axes, size
-        self.own = [facts for facts in analysed.shapes.facts if facts is not None]  # all: it has no problems
+    def __init__(self, context: AnalysisContext, axes: list[Extent], size: int) -> None:
+        self.graph, self.axes, self.size = context.graph, axes, size
+        self.own = [inferred for inferred in context.shapes.inferred if inferred is not None]  # all: it has no problems
         self.windows: dict[int, list[int]] = {}
-        for position, axis in sliding_windows(analysed, axes):
+        for position, axis in sliding_windows(context, axes):
             self.windows.setdefault(position, []).append(axis)
         self.sharing: dict[int, list[int]] = {}  # by layer, those before it with the same weights
         for position, node in enumerate(self.graph.nodes):
             if node.owner is not None:
                 self.sharing.setdefault(max(position, node.owner), []).append(min(position, node.owner))
         self.has_layers_in_place = any(node.layer.works_in_place for node in self.graph.nodes)
-        self.last_reads = self._find_last_reads(len(analysed.names))
+        self.last_reads = self._find_last_reads(len(context.names))
 
     def inputs(self, size: Any) -> tuple[Tensor | None, ...]:
         """The inputs at a size."""
         return tuple(resized(self.graph, self.axes, {self.size: size}).inputs.values())
 
-    def facts(self, position: int, edges: Edges, known: dict[Any, LayerFacts | None]) -> LayerFacts | None:
+    def inferred(self, position: int, edges: Edges, known: dict[Any, InferredLayer | None]) -> InferredLayer | None:
         """What the layer at a position says of itself with what it reads; None if it does not fit."""
         found = self._own_facts(position, edges, known)
         others = (self._own_facts(other, edges, known) for other in self.sharing.get(position, ()))
         fits = found is not None and all(other is not None and _weights(other) == _weights(found) for other in others)
         return found if fits else None
 
-    def _own_facts(self, position: int, edges: Edges, known: dict[Any, LayerFacts | None]) -> LayerFacts | None:
-        return _facts(self.graph.nodes[position].layer, self._read(position, edges), known)
+    def _own_facts(self, position: int, edges: Edges, known: dict[Any, InferredLayer | None]) -> InferredLayer | None:
+        return _inferred(self.graph.nodes[position].layer, self._read(position, edges), known)
 
     def _find_last_reads(self, count: int) -> list[int]:
         """The last layer that needs each edge; one with the weights of another before it needs what that reads."""
@@ -56,36 +56,36 @@ class ResizedNetwork:
     def _read(self, position: int, edges: Edges) -> Tensors:
         return tuple(tensor for source in self.graph.nodes[position].sources if (tensor := edges[source]) is not None)
 
-    def keeps_weights(self, position: int, facts: LayerFacts) -> bool:
+    def keeps_weights(self, position: int, inferred: InferredLayer) -> bool:
         """Whether the layer's parameters and buffers have the shapes that they have at the spec's own size."""
-        return facts is self.own[position] or _weights(facts) == _weights(self.own[position])
+        return inferred is self.own[position] or _weights(inferred) == _weights(self.own[position])
 
-    def keeps_memory(self, position: int, facts: LayerFacts) -> bool:
+    def keeps_memory(self, position: int, inferred: InferredLayer) -> bool:
         """Whether layers in place find the same there as at the spec's own size, at which they overwrite nothing."""
-        if not self.has_layers_in_place or facts is self.own[position]:
+        if not self.has_layers_in_place or inferred is self.own[position]:
             return True
-        return memory_of(facts) == memory_of(self.own[position])
+        return memory_of(inferred) == memory_of(self.own[position])
 
     def overwrites(self, size: int) -> bool:
         """Whether a layer in place overwrites what is still needed."""
-        return bool(check_in_place(AnalysedGraph(resized(self.graph, self.axes, {self.size: size}))))
+        return bool(check_in_place(AnalysisContext(resized(self.graph, self.axes, {self.size: size}))))
 
-    def drops(self, position: int, facts: LayerFacts) -> bool:
+    def drops(self, position: int, inferred: InferredLayer) -> bool:
         """Whether a window that slides along the axes in question leaves positions at the end unread."""
-        return any(_drops(facts, axis) for axis in self.windows.get(position, ()))
+        return any(_drops(inferred, axis) for axis in self.windows.get(position, ()))
 
     def still_read(self, edges: Edges, position: int) -> tuple[Tensor | None, ...]:
         """The tensors that layers from a position on read."""
         return tuple(tensor if last >= position else None for tensor, last in zip(edges, self.last_reads, strict=False))
 
 
-def _facts(layer: Layer, inputs: Tensors, known: dict[Any, LayerFacts | None]) -> LayerFacts | None:
+def _inferred(layer: Layer, inputs: Tensors, known: dict[Any, InferredLayer | None]) -> InferredLayer | None:
     if not any(isinstance(size, Varying) for tensor in inputs for size in tensor.shape):
-        facts = facts_of(layer, inputs)
-        return facts if facts.fits else None
+        inferred = infer_layer(layer, inputs)
+        return inferred if inferred.fits else None
     key = layer, *map(_key, inputs)
     if key not in known:
-        known[key] = None if next(find_misfits(layer, inputs), None) else LayerFacts(layer, inputs)
+        known[key] = None if next(check_constraints(layer, inputs), None) else InferredLayer(layer, inputs)
     return known[key]
 
 
@@ -94,29 +94,29 @@ def _key(tensor: Tensor) -> tuple[Any, ...]:
     return (tensor._replace(shape=()), *(n.key if isinstance(n, Varying) else n for n in tensor.shape))
 
 
-def _weights(facts: LayerFacts) -> dict[str, Any]:
-    return facts.parameters | facts.buffers
+def _weights(inferred: InferredLayer) -> dict[str, Any]:
+    return inferred.parameters | inferred.buffers
 
 
-def _drops(facts: LayerFacts, axis: int) -> bool:
-    window: Window = facts.windows[axis]
-    return window.stride != 1 and bool(window.dropped(facts.inputs[0].shape[axis], facts.output.shape[axis]))
+def _drops(inferred: InferredLayer, axis: int) -> bool:
+    window: Window = inferred.windows[axis]
+    return window.stride != 1 and bool(window.dropped(inferred.inputs[0].shape[axis], inferred.output.shape[axis]))
 
 
-def sliding_windows(analysed: AnalysedGraph, axes: list[Extent]) -> Iterator[tuple[int, int]]:
+def sliding_windows(context: AnalysisContext, axes: list[Extent]) -> Iterator[tuple[int, int]]:
     """The layers with a window that slides along the axes in question, and the axis of what they read."""
-    graph = analysed.graph
+    graph = context.graph
     along: list[set[int]] = [{extent.axis for extent in axes if extent.source == name} for name in graph.inputs]
     for position, node in enumerate(graph.nodes):
-        facts = analysed.shapes.facts[position]
-        assert facts is not None  # or else there would be problems
-        yield from ((position, axis) for axis in facts.windows if axis in along[node.sources[0]])
+        inferred = context.shapes.inferred[position]
+        assert inferred is not None  # or else there would be problems
+        yield from ((position, axis) for axis in inferred.windows if axis in along[node.sources[0]])
         moved = set[int]()
-        for edge, reads in zip(node.sources, facts.reads, strict=True):
+        for edge, reads in zip(node.sources, inferred.dependencies, strict=True):
             moved |= {read.axis for axis, read in enumerate(reads) if axis in along[edge] and _moves(read)}
         along.append(moved)
 
 
-def _moves(read: Read) -> bool:
+def _moves(read: Dependency) -> bool:
     """Whether the units of a layer lie along an axis of its input, and each reads another part of it."""
     return not read.mixed and not (isinstance(read.window, Window) and read.window.stride == 0)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import Field
 from archcalc.graph import Graph
 from archcalc.layers.base import NONZEROS_UNKNOWN, size_text
@@ -19,15 +19,15 @@ class Extent(NamedTuple):
     size: int
 
 
-def extents(analysed: AnalysedGraph) -> list[Extent]:
+def extents(context: AnalysisContext) -> list[Extent]:
     """Every axis of positions of every input, and every axis of an input that steers others of that size."""
-    graph, found = analysed.graph, list[Extent]()
-    steers = steering(analysed)
+    graph, found = context.graph, list[Extent]()
+    controls = control_inputs(context)
     for edge, (name, tensor) in enumerate(graph.inputs.items()):
-        field = analysed.receptive_fields.edges[edge]
+        field = context.receptive_fields.edges[edge]
         if isinstance(field, Field):
             found += [Extent(name, axis.axis, axis.extent) for axis in field.axes]
-        if edge in steers:
+        if edge in controls:
             found += [Extent(name, axis, size) for axis, size in enumerate(tensor.shape)]
     return [*dict.fromkeys(found)]
 
@@ -42,12 +42,12 @@ def described(graph: Graph, axes: list[Extent]) -> str:
     return ", ".join(found)
 
 
-def steering(analysed: AnalysedGraph) -> set[int]:
+def control_inputs(context: AnalysisContext) -> set[int]:
     """The edges that are read without being seen, as an adjacency."""
     found = set[int]()
-    for node, facts in zip(analysed.graph.nodes, analysed.shapes.facts, strict=True):
-        if facts is not None and facts.fits:
-            reads = zip(node.sources, facts.reads, strict=True)
+    for node, inferred in zip(context.graph.nodes, context.shapes.inferred, strict=True):
+        if inferred is not None and inferred.fits:
+            reads = zip(node.sources, inferred.dependencies, strict=True)
             found.update(edge for edge, axes in reads if not axes)
     return found
 

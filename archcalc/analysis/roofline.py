@@ -12,7 +12,7 @@ algorithm with fewer MACs than the definition has, such as Winograd's for 3×3 c
 
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.operations import Operations
 from archcalc.analysis.traffic import check_nonzeros, count_traffic
 from archcalc.layers.base import Count
@@ -54,14 +54,14 @@ class Load(NamedTuple):
         return 0.0 if isinstance(self.operations, Unknown) else self.operations / roof.operations_per_second
 
 
-def count_loads(analysed: AnalysedGraph, dtype: str) -> tuple[Load, ...]:
+def count_loads(context: AnalysisContext, dtype: str) -> tuple[Load, ...]:
     """What every layer computes and moves in one inference pass, `dtype` in place of floating-point ones.
 
     Raises UsageError where nonzeros are not known.
     """
-    check_nonzeros(analysed.graph)
-    traffic = count_traffic(analysed, STORED.get(dtype, dtype))
-    pairs = zip(analysed.operations, traffic, strict=True)
+    check_nonzeros(context.graph)
+    traffic = count_traffic(context, STORED.get(dtype, dtype))
+    pairs = zip(context.operations, traffic, strict=True)
     return tuple([Load(_counted(operations), moved.reads, moved.outputs) for operations, moved in pairs])
 
 

@@ -1,6 +1,6 @@
 """The smallest sizes that a network takes; asked where it was given sizes that are too small."""
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.resizing import extents, resized
 from archcalc.analysis.shapes import infer_shapes
 from archcalc.graph import Graph
@@ -14,7 +14,7 @@ def smallest_shapes(graph: Graph) -> dict[str, Shape]:
 
     Sizes are tried from 1 on; where that takes too many layers, the size stays what it is.
     """
-    axes = extents(AnalysedGraph(graph))
+    axes = extents(AnalysisContext(graph))
     smallest: dict[int, int] = {}
     for size in dict.fromkeys(extent.size for extent in axes):
         tried = range(1, min(size, MAX_LAYERS_TRIED // max(1, len(graph.nodes))))

@@ -14,13 +14,13 @@ parameter and its gradient, and writes the parameter.
 
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.dependence import count_read
 from archcalc.analysis.training import GradientFlow, follow_gradients
 from archcalc.arithmetic import product
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph
-from archcalc.layers.base import FLOATING, Read, Shape, Tensor, elements
+from archcalc.layers.base import FLOATING, Dependency, Shape, Tensor, elements
 from archcalc.numbers.bounds import Unknown
 
 SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int8": 1, "bool": 1}
@@ -53,15 +53,15 @@ class Traffic(NamedTuple):
         return self.forward + self.backward + self.step
 
 
-def count_traffic(analysed: AnalysedGraph, dtype: str | None = None, training: bool = False) -> tuple[Traffic, ...]:
+def count_traffic(context: AnalysisContext, dtype: str | None = None, training: bool = False) -> tuple[Traffic, ...]:
     """The bytes that every layer moves for the batch.
 
     `dtype` takes the place of that of all floating-point values. With `training`, the backward pass and the
     optimizer's step are counted, too.
     """
-    flow = follow_gradients(analysed) if training else None
-    counter = _Counter(analysed, dtype, flow)
-    return tuple(map(counter.count, range(len(analysed.graph.nodes))))
+    flow = follow_gradients(context) if training else None
+    counter = _Counter(context, dtype, flow)
+    return tuple(map(counter.count, range(len(context.graph.nodes))))
 
 
 def tensor_bytes(tensor: Tensor, dtype: str | None, batch: int) -> int:
@@ -87,7 +87,7 @@ def value_bytes(own: str, dtype: str | None) -> int:
     return SIZES[dtype if dtype and own in FLOATING else own]
 
 
-def _values_read(tensor: Tensor, reads: tuple[Read, ...], output: Shape) -> Tensor:
+def _values_read(tensor: Tensor, reads: tuple[Dependency, ...], output: Shape) -> Tensor:
     """An input without the positions that no unit reads."""
     if not output or any(read.mixed for read in reads):
         return tensor
@@ -96,21 +96,21 @@ def _values_read(tensor: Tensor, reads: tuple[Read, ...], output: Shape) -> Tens
 
 
 class _Counter:
-    def __init__(self, analysed: AnalysedGraph, dtype: str | None, flow: GradientFlow | None) -> None:
-        self.analysed, self.dtype, self.flow = analysed, dtype, flow
+    def __init__(self, context: AnalysisContext, dtype: str | None, flow: GradientFlow | None) -> None:
+        self.context, self.dtype, self.flow = context, dtype, flow
 
     def count(self, position: int) -> Traffic:
         """The traffic of one layer."""
-        layer = self.analysed.graph.nodes[position].layer
+        layer = self.context.graph.nodes[position].layer
         if layer.is_view and not (self.flow and layer.acts_in_training):
             return Traffic()
         forward = self._forward(position)
         return self._with_training(forward, position, self.flow) if self.flow else forward
 
     def _forward(self, position: int) -> Traffic:
-        node, (inputs, output) = self.analysed.graph.nodes[position], self.analysed.tensors_at(position)
+        node, (inputs, output) = self.context.graph.nodes[position], self.context.tensors_at(position)
         layer, parameters, read = node.layer, node.layer.parameters(inputs), dict[int, int]()
-        for source, tensor, reads in zip(node.sources, inputs, layer.reads(inputs), strict=True):
+        for source, tensor, reads in zip(node.sources, inputs, layer.dependencies(inputs), strict=True):
             read[source] = max(read.get(source, 0), self._bytes(_values_read(tensor, reads, output.shape)))
         if layer.is_lookup:
             parameters = {name: shape[1:] for name, shape in parameters.items()}
@@ -124,9 +124,9 @@ class _Counter:
         )
 
     def _with_training(self, forward: Traffic, position: int, flow: GradientFlow) -> Traffic:
-        node, (inputs, output) = self.analysed.graph.nodes[position], self.analysed.tensors_at(position)
+        node, (inputs, output) = self.context.graph.nodes[position], self.context.tensors_at(position)
         backward = 0
-        if self.analysed.edge(position) in flow.edges:
+        if self.context.edge(position) in flow.edges:
             pairs = zip(node.sources, inputs, strict=True)
             gradients = sum(self._bytes(tensor) for source, tensor in pairs if source in flow.edges)
             if position in flow.nodes:
@@ -136,7 +136,7 @@ class _Counter:
         return forward._replace(backward=backward, step=step)
 
     def _bytes(self, tensor: Tensor) -> int:
-        return tensor_bytes(tensor, self.dtype, self.analysed.batch)
+        return tensor_bytes(tensor, self.dtype, self.context.batch)
 
     def _values(self, shapes: dict[str, Shape], output: Tensor) -> int:
         """The bytes of parameters or buffers, which have the dtype of their layer's output."""

@@ -8,7 +8,7 @@ trained. The optimizer's step has no MACs. Counted are the layers that an output
 
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.graph import Graph
 from archcalc.layers.base import Count, Factor
 from archcalc.numbers.bounds import sum_or_unknown, times
@@ -35,15 +35,15 @@ class GradientFlow(NamedTuple):
     recorded: frozenset[int] = frozenset()
 
 
-def follow_gradients(analysed: AnalysedGraph) -> GradientFlow:
+def follow_gradients(context: AnalysisContext) -> GradientFlow:
     """Gradients go from the outputs back to everything that is trained, and no further."""
-    graph, first = analysed.graph, len(analysed.graph.inputs)
+    graph, first = context.graph, len(context.graph.inputs)
     used = _used(graph)
     flowing, recorded = set[int](), set[int]()
     trained: dict[int, int] = {}  # the owner of the weights, by node
     for position, node in enumerate(graph.nodes):
         owner = position if node.owner is None else node.owner
-        is_trained = graph.nodes[owner].trainable and bool(analysed.facts_at(position).parameters)
+        is_trained = graph.nodes[owner].trainable and bool(context.layer_at(position).parameters)
         if is_trained or not recorded.isdisjoint(node.sources):
             recorded.add(first + position)
         if first + position not in used:
@@ -64,24 +64,24 @@ def _used(graph: Graph) -> set[int]:
     return used
 
 
-def count_training(analysed: AnalysedGraph) -> tuple[TrainingMacs, ...]:
+def count_training(context: AnalysisContext) -> tuple[TrainingMacs, ...]:
     """The MACs of every layer in one training step over the batch."""
-    flow = follow_gradients(analysed)
-    return tuple(_count_layer(analysed, position, flow) for position in range(len(analysed.graph.nodes)))
+    flow = follow_gradients(context)
+    return tuple(_count_layer(context, position, flow) for position in range(len(context.graph.nodes)))
 
 
-def _count_layer(analysed: AnalysedGraph, position: int, flow: GradientFlow) -> TrainingMacs:
-    node = analysed.graph.nodes[position]
+def _count_layer(context: AnalysisContext, position: int, flow: GradientFlow) -> TrainingMacs:
+    node = context.graph.nodes[position]
     by_input, by_weight = list[Count](), list[Count]()
-    if analysed.edge(position) in flow.edges:
-        inputs, output = analysed.tensors_at(position)
+    if context.edge(position) in flow.edges:
+        inputs, output = context.tensors_at(position)
         for product in node.layer.products(inputs, output.shape):
             for factor in (product.left, product.right):
                 if _needs_gradient(factor, node.sources, flow, position in flow.nodes):
                     (by_input if factor.inputs else by_weight).append(product.macs)
-    forward = analysed.operations[position].macs
+    forward = context.operations[position].macs
     per_input, per_weight = sum_or_unknown(by_input), sum_or_unknown(by_weight)
-    return TrainingMacs(forward, times(analysed.batch, per_input), times(analysed.batch, per_weight))
+    return TrainingMacs(forward, times(context.batch, per_input), times(context.batch, per_weight))
 
 
 def _needs_gradient(factor: Factor, sources: tuple[int, ...], flow: GradientFlow, trained: bool) -> bool:

@@ -7,7 +7,7 @@ by it, the sizes are parted until each part has one answer. What that cannot do 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.resized_network import ResizedNetwork
 from archcalc.analysis.size_sets import SizeSet, listed_sizes, union
 from archcalc.layers.base import Tensor
@@ -129,16 +129,16 @@ class _Search:
     def _run(self, state: State, even: bool) -> list[State]:
         """What some sizes come to: all layers behind them, nothing if one does not fit, or parts where it depends."""
         edges, same_weights, same_memory = [*state.edges], state.same_weights, state.same_memory
-        known: dict[Any, LayerFacts | None] = {}  # networks are made of layers that are alike
+        known: dict[Any, InferredLayer | None] = {}  # networks are made of layers that are alike
         for position in range(state.position, self.count):
             try:
-                facts = self.network.facts(position, edges, known)
-                if facts is None or (even and self.network.drops(position, facts)):
+                inferred = self.network.inferred(position, edges, known)
+                if inferred is None or (even and self.network.drops(position, inferred)):
                     return []
-                same_weights = same_weights and self.network.keeps_weights(position, facts)
+                same_weights = same_weights and self.network.keeps_weights(position, inferred)
                 # Asked of every layer, so that what depends on the size parts the sizes.
-                same_memory = self.network.keeps_memory(position, facts) and same_memory
-                edges.append(facts.output)
+                same_memory = self.network.keeps_memory(position, inferred) and same_memory
+                edges.append(inferred.output)
             except SplitError as split:
                 left = self.network.still_read(edges, position)
                 return State(state.sizes, left, position, same_weights, same_memory).parted(split)

@@ -76,7 +76,7 @@ def command(  # noqa: PLR0913  # one for each option
 
 def _print_largest(network: Network, limit: int, as_json: bool, options: dict[str, Any]) -> int:
     """The largest batch that fits, and the exit code."""
-    largest, least = network.largest_batch(limit, **options), least_batch(network.analysed, options["training"])
+    largest, least = network.largest_batch(limit, **options), least_batch(network.context, options["training"])
     batch = largest.value if isinstance(largest, AtMost) else largest
     more = network.memory(**options, batch=batch + 1 if batch else least).peak
     found = network.memory(**options, batch=batch).peak if batch else None

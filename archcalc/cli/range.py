@@ -25,7 +25,7 @@ def command(spec: str, format_name: str, **network: Any) -> None:
     """
     loaded = archcalc.load(spec, **network)
     with progress_bar("input sizes") as progress:
-        ranges = find_ranges(loaded.analysed, progress)
+        ranges = find_ranges(loaded.context, progress)
     if format_name == "json":
         echo(json_text(ranges_to_dict(loaded, ranges)))
     else:

@@ -11,7 +11,7 @@ from archcalc.cli.terminal import echo, terminal_style
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError
 from archcalc.report.json_text import json_text
-from archcalc.report.unit_field import render_unit_field, unit_field_to_dict
+from archcalc.report.neuron_field import neuron_field_to_dict, render_neuron_field
 
 
 def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -51,10 +51,10 @@ def command(spec: str, image: str | None, style: str, format_name: str, output: 
     found = archcalc.load(spec, **options).receptive_field(**question)
     if output:
         from archcalc.diagram.raster import read_raster
-        from archcalc.diagram.receptive_field import draw_unit_field
+        from archcalc.diagram.receptive_field import draw_neuron_field
 
-        write_file(output, draw_unit_field(found, style, read_raster(image) if image else None), force)
+        write_file(output, draw_neuron_field(found, style, read_raster(image) if image else None), force)
     if format_name == "json":
-        echo(json_text(unit_field_to_dict(found)))
+        echo(json_text(neuron_field_to_dict(found)))
     else:
-        echo(render_unit_field(found, terminal_style()))
+        echo(render_neuron_field(found, terminal_style()))

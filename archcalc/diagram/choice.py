@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.parts import Parts, find_parts, in_stretches, levels, tiles_in
 from archcalc.errors import UsageError
 
@@ -29,63 +29,63 @@ class Choice(NamedTuple):
         return ", ".join(folded)
 
 
-def choose(analysed: AnalysedGraph, depth: int | None, every_copy: bool) -> Choice:
+def choose(context: AnalysisContext, depth: int | None, every_copy: bool) -> Choice:
     """The parts at the depth asked for, or for None at the deepest that leaves a picture to look at.
 
     Where even closed blocks, or layers in no block, are too many, stretches of them are one tile each. Raises
     UsageError where what is asked for is more than can be drawn.
     """
-    ends = len(analysed.graph.inputs) + len(analysed.graph.outputs)  # none of which can be folded
+    ends = len(context.graph.inputs) + len(context.graph.outputs)  # none of which can be folded
     if ends > TOO_MANY:
         raise UsageError(f"{ends:,} inputs and outputs are too many for a picture; {TOO_MANY} are not")
     if depth is not None:
-        parts = find_parts(analysed, depth or None, every_copy)
+        parts = find_parts(context, depth or None, every_copy)
         remedy = "leave out --depth, and what is too much is folded"
-        if (size := _size(parts, analysed)) > MOST:
+        if (size := _size(parts, context)) > MOST:
             raise UsageError(f"{size:,} cards and merging arrows are too many for a picture: {remedy}")
-        if (passed := _passed(parts, analysed)) > MOST_PASSED:
+        if (passed := _passed(parts, context)) > MOST_PASSED:
             arrows = f"arrows that pass by {passed:,} rows of cards"
             raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED}): {remedy}")
         return Choice(parts, depth)
-    for tried in (0, *range(levels(analysed.graph), 0, -1)):
-        choice = Choice(find_parts(analysed, tried or None, every_copy), tried)
+    for tried in (0, *range(levels(context.graph), 0, -1)):
+        choice = Choice(find_parts(context, tried or None, every_copy), tried)
         tiles = sum(1 for _ in tiles_in(choice.parts.parts))
-        if tiles <= MANY and _is_quick(choice.parts, analysed):
+        if tiles <= MANY and _is_quick(choice.parts, context):
             return choice
-    if _is_quick(choice.parts, analysed) and _size(choice.parts, analysed) <= TOO_MANY:
+    if _is_quick(choice.parts, context) and _size(choice.parts, context) <= TOO_MANY:
         return choice
     most, stretches = MANY, in_stretches(choice.parts, MANY)
-    while most > 1 and not _is_quick(stretches, analysed):
+    while most > 1 and not _is_quick(stretches, context):
         most //= 2
         stretches = in_stretches(choice.parts, most)
     return Choice(stretches, choice.depth, True)
 
 
-def _arrows(parts: Parts, analysed: AnalysedGraph) -> list[tuple[int, int]]:
+def _arrows(parts: Parts, context: AnalysisContext) -> list[tuple[int, int]]:
     """The arrows from one tile, or an input, to another, in the order of what they lead to."""
     tile_of = {position: number for number, (tile, _) in enumerate(tiles_in(parts.parts)) for position in tile.layers}
-    first, found = len(analysed.graph.inputs), dict[tuple[int, int], None]()
-    for position, node in enumerate(analysed.graph.nodes):
+    first, found = len(context.graph.inputs), dict[tuple[int, int], None]()
+    for position, node in enumerate(context.graph.nodes):
         if parts.shown[position] == position:
             sources = (parts.shown[source - first] if source >= first else source - first for source in node.sources)
             found |= dict.fromkeys((tile_of.get(source, source), tile_of[position]) for source in sources)
     return [(source, target) for source, target in found if source != target]
 
 
-def _is_quick(parts: Parts, analysed: AnalysedGraph) -> bool:
+def _is_quick(parts: Parts, context: AnalysisContext) -> bool:
     """Whether Graphviz lays it out within a few seconds."""
-    return len(_arrows(parts, analysed)) <= MANY_ARROWS and _passed(parts, analysed) <= MANY_PASSED
+    return len(_arrows(parts, context)) <= MANY_ARROWS and _passed(parts, context) <= MANY_PASSED
 
 
-def _passed(parts: Parts, analysed: AnalysedGraph) -> int:
+def _passed(parts: Parts, context: AnalysisContext) -> int:
     """How many rows of tiles all arrows together pass by, each tile being a row below what it reads."""
-    arrows, rows = _arrows(parts, analysed), dict[int, int]()
+    arrows, rows = _arrows(parts, context), dict[int, int]()
     for source, target in arrows:
         rows[target] = max(rows.get(target, 0), rows.get(source, 0) + 1)
     return sum(rows[target] - rows.get(source, 0) - 1 for source, target in arrows)
 
 
-def _size(parts: Parts, analysed: AnalysedGraph) -> int:
+def _size(parts: Parts, context: AnalysisContext) -> int:
     """Tiles, and edges that are not the first of the layer that reads them."""
-    nodes = [node for position, node in enumerate(analysed.graph.nodes) if parts.shown[position] == position]
+    nodes = [node for position, node in enumerate(context.graph.nodes) if parts.shown[position] == position]
     return sum(1 for _ in tiles_in(parts.parts)) + sum(len(node.sources) - 1 for node in nodes)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.training import only_in_training
 from archcalc.structure import Keys, Unit, layers_in
 
@@ -24,8 +24,8 @@ class Member(NamedTuple):
 class Copies:
     """Which members of a group are copies of the one before."""
 
-    def __init__(self, analysed: AnalysedGraph) -> None:
-        self.graph, self.tensors, self.first = analysed.graph, analysed.tensors, len(analysed.graph.inputs)
+    def __init__(self, context: AnalysisContext) -> None:
+        self.graph, self.tensors, self.first = context.graph, context.tensors, len(context.graph.inputs)
         self.training = only_in_training(self.graph)
         self.readers: defaultdict[int, list[int]] = defaultdict(list)  # of edges
         self.users: defaultdict[int, list[int]] = defaultdict(list)  # of weights

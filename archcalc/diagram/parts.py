@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.copies import Copies, Member
 from archcalc.graph import Graph
 from archcalc.layers.base import Elementwise
@@ -55,9 +55,9 @@ class Parts:
     training: set[str]
 
 
-def find_parts(analysed: AnalysedGraph, depth: int | None, every_copy: bool = False) -> Parts:
+def find_parts(context: AnalysisContext, depth: int | None, every_copy: bool = False) -> Parts:
     """The parts with blocks closed below `depth` (none for None). Equal blocks in a row are one unless `every_copy`."""
-    return _Finder(analysed, depth, every_copy).find()
+    return _Finder(context, depth, every_copy).find()
 
 
 def parts_in(parts: list[Part], copies: int = 1) -> Iterator[tuple[Part, int]]:
@@ -95,9 +95,9 @@ def levels(graph: Graph) -> int:
 
 
 class _Finder:
-    def __init__(self, analysed: AnalysedGraph, depth: int | None, every_copy: bool) -> None:
-        self.graph, self.depth, self.every_copy = analysed.graph, depth, every_copy
-        self.copies = Copies(analysed)
+    def __init__(self, context: AnalysisContext, depth: int | None, every_copy: bool) -> None:
+        self.graph, self.depth, self.every_copy = context.graph, depth, every_copy
+        self.copies = Copies(context)
         self.shown = [*range(len(self.graph.nodes))]
 
     def find(self) -> Parts:

@@ -134,7 +134,7 @@ class _Painter:
     def __init__(self, network: "Network", look: Look) -> None:
         self.network, self.graph, self.look = network, network.graph, look
         self.first = len(self.graph.inputs)
-        self.choice = choose(network.analysed, look.depth, look.every_copy)
+        self.choice = choose(network.context, look.depth, look.every_copy)
         self.found = self.choice.parts
         self.lines = Lines(network, look.show, self.found.shown)
         self.heat = Heat(look.heat, self.lines) if look.heat else None
@@ -166,7 +166,7 @@ class _Painter:
     # cards
 
     def _input(self, edge: int) -> Card:
-        name, tensor = self.network.analysed.names[edge], self.network.analysed.tensors[edge]
+        name, tensor = self.network.context.names[edge], self.network.context.tensors[edge]
         assert tensor is not None
         rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "input"))
         if tensor.dtype != "float32":
@@ -175,10 +175,10 @@ class _Painter:
         return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}")
 
     def _output(self, number: int, edge: int) -> Card:
-        name, tensor = self.network.analysed.names[edge], self.network.analysed.tensors[edge]
+        name, tensor = self.network.context.names[edge], self.network.context.tensors[edge]
         assert tensor is not None
         rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "output"))
-        place = len(self.network.analysed.names) + number
+        place = len(self.network.context.names) + number
         return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(name)}")
 
     def _part(self, part: Part, prefix: str) -> Card | Box:
@@ -263,8 +263,8 @@ class _Painter:
         return "" if all(kept) else "partly frozen" if any(kept) else "frozen"
 
     def _weighs(self, position: int) -> bool:
-        facts = self.network.analysed.shapes.facts[position]
-        return facts is not None and facts.parameter_count > 0
+        inferred = self.network.context.shapes.inferred[position]
+        return inferred is not None and inferred.parameter_count > 0
 
     def _lender(self, position: int) -> int | None:
         """The layer whose weights another uses, if it has any."""
@@ -306,7 +306,7 @@ class _Painter:
             is_main = is_few and into[target][0] in tensors and readers[source][0] == target
             yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
         for number, edge in enumerate(dict.fromkeys(self.graph.outputs)):
-            yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.analysed.names) + number)
+            yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.context.names) + number)
 
     def _drawn_edge(self, edge: int) -> int:
         return edge if edge < self.first else self.first + self.found.shown[edge - self.first]
@@ -316,7 +316,7 @@ class _Painter:
         if len(edges) > 1:
             return f"{len(edges)} tensors"
         ((edge, place),) = edges.items()
-        tensor = self.network.analysed.tensors[edge]
+        tensor = self.network.context.tensors[edge]
         assert tensor is not None
         return f"{place}: {size_text(tensor.shape)}" if place else size_text(tensor.shape)
 

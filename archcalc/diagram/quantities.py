@@ -175,7 +175,7 @@ def _findings(network: "Network") -> dict[str, list[str]]:
 
     found: dict[str, list[str]] = {}
     for rule in RULES:
-        for finding in rule.check(network.analysed):
+        for finding in rule.check(network.context):
             for name in finding.names if finding.kind == "layer" else ():
                 found.setdefault(name, []).append(f"{rule.code} {rule.name}")
     return found

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from archcalc.analysis.intervals import Boxes, Interval, cover, simplified
-from archcalc.analysis.unit_field import LayerField, UnitField
+from archcalc.analysis.neuron_field import LayerField, NeuronField
 from archcalc.diagram.drawing import Drawing, blended, line_width, short, style_of
 from archcalc.diagram.raster import Raster
 from archcalc.layers.base import size_text
-from archcalc.report.unit_field import axis_names, interval_text, intervals_text, seen_text, titled
+from archcalc.report.neuron_field import axis_names, interval_text, intervals_text, seen_text, titled
 
 MAX_SHOWN = 24  # fields in a picture
 MAX_PARTS = 512  # rectangles of a field
@@ -37,7 +37,7 @@ class Step(NamedTuple):
     color: str
 
 
-def draw_unit_field(found: UnitField, style: str = "color", image: Raster | None = None) -> str:
+def draw_neuron_field(found: NeuronField, style: str = "color", image: Raster | None = None) -> str:
     """The text of an SVG. With more axes than two, the last two are drawn and the others told.
 
     Raises UsageError for a style that does not exist, and for a unit that sees nothing.
@@ -56,12 +56,12 @@ def draw_unit_field(found: UnitField, style: str = "color", image: Raster | None
     return picture(drawing, found, steps, left_out, image).draw()
 
 
-def _described(found: UnitField) -> str:
+def _described(found: NeuronField) -> str:
     seen = " × ".join(f"{name}s {text}" for name, text in _named(found)) or "nothing of it"
     return f"field of {_size(found.last)} on {found.source} of {size_text(found.extents)}: {seen}"
 
 
-def _named(found: UnitField) -> Iterator[tuple[str, str]]:
+def _named(found: NeuronField) -> Iterator[tuple[str, str]]:
     """The positions that the unit sees along each axis, with what these are called; none if it sees nothing."""
     seen = found.last.seen
     if seen.boxes:
@@ -69,7 +69,7 @@ def _named(found: UnitField) -> Iterator[tuple[str, str]]:
             yield name, intervals_text(seen.axis(axis))
 
 
-def _steps(found: UnitField, scale: Sequence[str]) -> tuple[list[Step], int]:
+def _steps(found: NeuronField, scale: Sequence[str]) -> tuple[list[Step], int]:
     """Fields that differ, the smallest first; where there are too many, some between, and how many are left out."""
     groups: dict[tuple[tuple[Interval, ...], Boxes], list[LayerField]] = {}
     for layer in found.layers:
@@ -111,7 +111,7 @@ class _Picture:
     """The parts that pictures share: title, scale, labels. Abstract."""
 
     def __init__(
-        self, drawing: Drawing, found: UnitField, steps: list[Step], left_out: int, image: Raster | None
+        self, drawing: Drawing, found: NeuronField, steps: list[Step], left_out: int, image: Raster | None
     ) -> None:
         self.drawing, self.found, self.steps, self.image = drawing, found, steps, image
         self.style = drawing.style
@@ -263,9 +263,9 @@ class _Rectangles(_Picture):
             weight = "bold" if step.layer.name == self.found.last.name else "normal"
             self.drawing.write(_label(step), (x, place + 4), 12, font_weight=weight)
             after = x + max(line_width(_label(each), 12, True) for each in steps) + 8
-            facts = f"{_size(step.layer)} · {seen_text(self.found, step.layer)}"
-            self.drawing.write(facts, (after, place + 4), 11, fill=self.style.muted)
-            right = max(right, after + line_width(facts, 11))
+            inferred = f"{_size(step.layer)} · {seen_text(self.found, step.layer)}"
+            self.drawing.write(inferred, (after, place + 4), 11, fill=self.style.muted)
+            right = max(right, after + line_width(inferred, 11))
         return right, places[-1]
 
 
@@ -280,11 +280,11 @@ class _Strips(_Picture):
         right, y = 0.0, 0.0
         for step in reversed(self.steps):
             self._bar(step, y)
-            facts = f"{_size(step.layer)} · {seen_text(self.found, step.layer)}"
+            inferred = f"{_size(step.layer)} · {seen_text(self.found, step.layer)}"
             self.drawing.write(_label(step), (width + 24, y + 11), 12)
             after = width + 24 + max(line_width(_label(each), 12, True) for each in self.steps) + 8
-            self.drawing.write(facts, (after, y + 11), 11, fill=self.style.muted)
-            right = max(right, after + line_width(facts, 11))
+            self.drawing.write(inferred, (after, y + 11), 11, fill=self.style.muted)
+            right = max(right, after + line_width(inferred, 11))
             y += _BAR + 7
         self._input(y + 4, width)
         if self.image:

@@ -74,7 +74,7 @@ def volume_row(network: Network, depth: int | None = None) -> VolumeRow:
 
     Raises UsageError for a graph, whose positions are nodes, and for a row that is too long.
     """
-    fields = network.analysed.receptive_fields.edges
+    fields = network.context.receptive_fields.edges
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in fields):
         raise UsageError(f"{quoted(network.name)} is of a graph: its positions are nodes, which fill no volume")
     deepest = max((len(node.instances) for node in network.graph.nodes), default=0)
@@ -112,7 +112,7 @@ def _count(network: Network, depth: int | None) -> int:
 def _parts(network: Network, depth: int | None) -> list[_Part]:
     """The inputs and what the summary has, folded to a depth."""
     nodes = {node.name: node for node in network.graph.nodes}
-    edges = network.analysed.receptive_fields.edges
+    edges = network.context.receptive_fields.edges
     parts = []
     for (name, shape), field in zip(network.inputs.items(), edges, strict=False):
         parts.append(_Part(name, "input", shape, (), field.axes if isinstance(field, Field) else (), None))
@@ -275,7 +275,7 @@ def _skips(parts: Sequence[_Part], step: _Step, places: dict[int, int]) -> Itera
 def _volume(network: Network, part: _Part, layer: Layer) -> Volume:
     """The volume of a layer."""
     channels, sizes = _channels_and_sizes(part)
-    inputs, _ = network.analysed.tensors_at(network.position(part.name))
+    inputs, _ = network.context.tensors_at(network.position(part.name))
     windows = layer.windows(inputs)
     found = tuple(windows[axis] for axis in sorted(windows)) if len(windows) == len(sizes) else ()
     groups = getattr(layer, "groups", 1) if layer.family == "convolution" else 1

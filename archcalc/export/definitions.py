@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.export.construct import (
     ABSENT,
     COUNT,
@@ -70,19 +70,17 @@ class Definitions:
     With `plain`, every use of a block is a class of its own, with all values written out.
     """
 
-    def __init__(self, analysed: AnalysedGraph, taken: set[str], plain: bool = False) -> None:
-        self.analysed = analysed
+    def __init__(self, context: AnalysisContext, taken: set[str], plain: bool = False) -> None:
+        self.context = context
         self.plain = plain
-        graph = analysed.graph
+        graph = context.graph
         self.root = find_structure(graph)
-        self.weights = Weights(analysed, self.root)
+        self.weights = Weights(context, self.root)
         self.shared = find_shared(graph, self.root, self.weights, plain)
         self.names = Names(taken, separator="")
         self.name = self.names.add(class_name(graph.name, "Network"))
         self.calls: dict[Group, Construct] = {}
-        self.modules = [
-            node.layer.module(analysed.tensors_at(position)[0]) for position, node in enumerate(graph.nodes)
-        ]
+        self.modules = [node.layer.module(context.tensors_at(position)[0]) for position, node in enumerate(graph.nodes)]
         for group in groups_in(self.root):
             group.is_list = (
                 not group.is_called and is_numbered(group) and all(map(self._is_module, group.parts.values()))
@@ -162,8 +160,10 @@ class Definitions:
             return Shape((), (), (), marks, shared, False)  # compared with nothing
         sources = _sources(group)
         modules = tuple((step.keys, self._kind(step.unit)) for step in group.steps)
-        steps = tuple((step.keys, tuple(sources[edge] for edge in step.reads), len(step.gives)) for step in group.steps)
-        return Shape(modules, steps, tuple(sources[edge] for edge in group.gives), marks, shared, False)
+        steps = tuple(
+            (step.keys, tuple(sources[edge] for edge in step.inputs), len(step.outputs)) for step in group.steps
+        )
+        return Shape(modules, steps, tuple(sources[edge] for edge in group.outputs), marks, shared, False)
 
     def _kind(self, unit: Unit) -> Any:
         return form(self.construct(unit))
@@ -219,7 +219,7 @@ class Definitions:
     def construct(self, unit: Unit) -> Construct:
         """How a unit is made."""
         if isinstance(unit, int):
-            return make_layer(self.analysed.graph.nodes[unit].layer, self.modules[unit])
+            return make_layer(self.context.graph.nodes[unit].layer, self.modules[unit])
         if unit not in self.calls:
             self.calls[unit] = self._series(unit, "nn.Sequential")
         return self.calls[unit]
@@ -252,7 +252,7 @@ class Definitions:
 
     def _share(self, definition: Definition) -> None:
         """Of modules that are one, the first is made."""
-        resolver = Resolver(self.analysed.graph, definition.groups, self.weights, self.construct)
+        resolver = Resolver(self.context.graph, definition.groups, self.weights, self.construct)
         definition.sharing = resolver.resolve(definition.shape.shared)
         order = {keys: number for number, keys in enumerate(definition.modules)}
         together: dict[Keys, list[Keys]] = {}
@@ -313,9 +313,9 @@ class Definitions:
 
     def _parameters(self, definition: Definition) -> Parameters:
         instances = [group.instance for group in definition.groups if group.instance]
-        block = self.analysed.graph.document.data["blocks"][instances[0].block]
+        block = self.context.graph.document.data["blocks"][instances[0].block]
         arguments = [instance.arguments for instance in instances]
-        return Parameters(arguments, block.get("defaults", {}), self.analysed.graph.variables)
+        return Parameters(arguments, block.get("defaults", {}), self.context.graph.variables)
 
     def _written(self, definition: Definition, keys: Keys, slot: Slot) -> tuple[Any, int | None]:
         """What the spec says where a value comes from, and of which copies."""
@@ -338,8 +338,8 @@ class Definitions:
         unit = unit_at(group, keys)
         while isinstance(unit, Group) and (unit.instance is None or unit is group):
             unit = next(iter(unit.parts.values()))
-        path = self.analysed.graph.nodes[unit].path if isinstance(unit, int) else unit.instance.path  # type: ignore[union-attr]
-        found: Any = self.analysed.graph.document.data
+        path = self.context.graph.nodes[unit].path if isinstance(unit, int) else unit.instance.path  # type: ignore[union-attr]
+        found: Any = self.context.graph.document.data
         for key in path:
             found = found[key]
         return found if isinstance(found, dict) else {}
@@ -361,9 +361,9 @@ def _name(place: str | int | Mark) -> str:
 
 def _sources(group: Group) -> dict[int, Source]:
     """What every edge is inside a group."""
-    found: dict[int, Source] = {edge: ((), number) for number, edge in enumerate(group.reads)}
+    found: dict[int, Source] = {edge: ((), number) for number, edge in enumerate(group.inputs)}
     for step in group.steps:
-        found.update({edge: (step.keys, number) for number, edge in enumerate(step.gives)})
+        found.update({edge: (step.keys, number) for number, edge in enumerate(step.outputs)})
     return found
 
 

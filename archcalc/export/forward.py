@@ -45,8 +45,8 @@ class Forward:
     """Writes the `forward` of one class."""
 
     def __init__(self, definitions: Definitions, definition: Definition) -> None:
-        self._graph = definitions.analysed.graph
-        self._tensors = definitions.analysed.tensors
+        self._graph = definitions.context.graph
+        self._tensors = definitions.context.tensors
         self._definitions = definitions
         self._definition = definition
         self._group = group = definition.group
@@ -54,14 +54,14 @@ class Forward:
         self._readers = self._find_readers()
         self._names = Names(["x", "out", "outputs", "layer", "_"])
         self._inputs = self._input_names()
-        self._values = dict(zip(group.reads, self._inputs, strict=True))
+        self._values = dict(zip(group.inputs, self._inputs, strict=True))
         # An input that is read again later must not be overwritten.
-        kept = any(self._readers.get(edge, ()) not in ((), (0,)) for edge in group.reads if self._values[edge] == "x")
+        kept = any(self._readers.get(edge, ()) not in ((), (0,)) for edge in group.inputs if self._values[edge] == "x")
         self._passing = "out" if kept else "x"
 
     def lines(self) -> Lines:
         """The method."""
-        outputs = self._group.gives
+        outputs = self._group.outputs
         shown = f"tuple[{', '.join([TENSOR] * len(outputs))}]" if len(outputs) < 3 else f"tuple[{TENSOR}, ...]"
         annotation = TENSOR if len(outputs) == 1 else shown
         parameters = ["self", *(f"{name}: {TENSOR}" for name in self._inputs)]
@@ -87,48 +87,50 @@ class Forward:
         steps = self._steps[number : number + len(owner.parts)]
         if [step.keys for step in steps] != [(*keys[:-1], key) for key in owner.parts]:
             return None
-        places = {place for place, edge in enumerate(steps[1].reads) if edge in steps[0].gives}
+        places = {place for place, edge in enumerate(steps[1].inputs) if edge in steps[0].outputs}
         follows = all(self._follows(*pair, places) for pair in pairwise(steps))
-        single = all(self._readers.get(step.gives[0]) == (number + at,) for at, step in enumerate(steps[:-1], start=1))
+        single = all(
+            self._readers.get(step.outputs[0]) == (number + at,) for at, step in enumerate(steps[:-1], start=1)
+        )
         return Loop(steps, places) if follows and single else None
 
     def _follows(self, before: Step, step: Step, places: set[int]) -> bool:
         """Whether a step reads the same as the one before, but for places where it reads what that gives."""
-        if len(before.gives) != 1 or len(step.gives) != 1 or len(before.reads) != len(step.reads):
+        if len(before.outputs) != 1 or len(step.outputs) != 1 or len(before.inputs) != len(step.inputs):
             return False
-        pairs = enumerate(zip(before.reads, step.reads, strict=True))
-        return all(new == before.gives[0] if place in places else new == old for place, (old, new) in pairs)
+        pairs = enumerate(zip(before.inputs, step.inputs, strict=True))
+        return all(new == before.outputs[0] if place in places else new == old for place, (old, new) in pairs)
 
     def _loop(self, number: int, loop: "Loop") -> Lines:
         first, last = loop.steps[0], loop.steps[-1]
-        (start,) = {first.reads[place] for place in loop.places}
+        (start,) = {first.inputs[place] for place in loop.places}
         before = self._values[start]
-        self._values.update(dict.fromkeys((step.gives[0] for step in loop.steps), self._passing))
-        target = self._target(number + len(loop.steps) - 1, last, last.gives[0])
+        self._values.update(dict.fromkeys((step.outputs[0] for step in loop.steps), self._passing))
+        target = self._target(number + len(loop.steps) - 1, last, last.outputs[0])
         target = self._passing if target == "_" else target
         found = [f"{INDENT * 2}{target} = {before}"] if target != before else []
-        arguments = [target if place in loop.places else self._values[edge] for place, edge in enumerate(first.reads)]
+        arguments = [target if place in loop.places else self._values[edge] for place, edge in enumerate(first.inputs)]
         found.append(f"{INDENT * 2}for layer in {access(self._group, first.keys[:-1])}:")
-        self._values[last.gives[0]] = target
+        self._values[last.outputs[0]] = target
         return found + Call("layer", arguments).lines(f"{target} = ", "", 3)
 
     def _needed(self) -> list[Step]:
         """The steps but for expressions whose value nobody reads."""
-        read = set(self._group.gives)
+        read = set(self._group.outputs)
         found = []
         for step in reversed(self._group.steps):
-            if step.keys not in self._definition.expressions or read & {*step.gives}:
+            if step.keys not in self._definition.expressions or read & {*step.outputs}:
                 found.append(step)
-                read.update(step.reads)
+                read.update(step.inputs)
         return found[::-1]
 
     def _find_readers(self) -> dict[int, tuple[int, ...]]:
         """For each edge the steps that read it; the return comes after the last."""
         found: dict[int, dict[int, None]] = {}
         for number, step in enumerate(self._steps):
-            for edge in step.reads:
+            for edge in step.inputs:
                 found.setdefault(edge, {})[number] = None
-        for edge in self._group.gives:
+        for edge in self._group.outputs:
             found.setdefault(edge, {})[len(self._steps)] = None
         return {edge: (*numbers,) for edge, numbers in found.items()}
 
@@ -137,12 +139,12 @@ class Forward:
         if group.parent is None:
             names = Names(["out", "outputs", "layer", "_"])
             found = [names.add(variable(name)) for name in self._graph.inputs]
-        elif len(group.reads) == 1:
+        elif len(group.inputs) == 1:
             return ["x"]
         else:
             written = self._written_inputs()
             names = Names(["out", "outputs", "layer", "_"])
-            found = [names.add(variable(written.get(edge, "x"))) for edge in group.reads]
+            found = [names.add(variable(written.get(edge, "x"))) for edge in group.inputs]
         for name in found:
             self._names.add(name)
         return found
@@ -156,7 +158,7 @@ class Forward:
             entry = self._definitions.entry(self._group, step.keys)
             names: list[Any] = entry.get("inputs") or [entry.get("input")]
             if isinstance(step.unit, int) and len(step.keys) == 1:
-                pairs = zip(step.reads, names, strict=False)
+                pairs = zip(step.inputs, names, strict=False)
                 found.update({edge: name for edge, name in pairs if name in block.get("inputs", ())})
         return found
 
@@ -166,8 +168,8 @@ class Forward:
         return (
             bool(self._steps)
             and not looped
-            and self._steps[-1].gives == self._group.gives
-            and len(self._group.gives) == 1
+            and self._steps[-1].outputs == self._group.outputs
+            and len(self._group.outputs) == 1
         )
 
     def _ends_in_loop(self) -> bool:
@@ -176,11 +178,11 @@ class Forward:
         return start >= 0 and self._find_loop(start) is not None
 
     def _step(self, number: int, step: Step) -> Lines:
-        arguments = [self._values[edge] for edge in step.reads]
+        arguments = [self._values[edge] for edge in step.inputs]
         if number == len(self._steps) - 1 and self._returns_last():
             return self._statement("return ", step, arguments)
-        targets = [self._target(number, step, edge) for edge in step.gives]
-        for edge, target in zip(step.gives, targets, strict=True):
+        targets = [self._target(number, step, edge) for edge in step.outputs]
+        for edge, target in zip(step.outputs, targets, strict=True):
             self._values[edge] = target
         if all(target == "_" for target in targets):
             return self._statement("", step, arguments)
@@ -199,17 +201,17 @@ class Forward:
         readers = self._readers.get(edge, ())
         if not readers:
             return "_"
-        if readers == (number + 1,) and len(step.gives) == 1 and not self._starts_branch(number, step):
+        if readers == (number + 1,) and len(step.outputs) == 1 and not self._starts_branch(number, step):
             return self._passing
         own = edge - len(self._graph.inputs)
-        is_first = edge == step.gives[0]
+        is_first = edge == step.outputs[0]
         name = "_".join(step.keys) if is_first else self._graph.nodes[own].name.rpartition(".")[2]
         return self._names.add(variable(name))
 
     def _starts_branch(self, number: int, step: Step) -> bool:
         """Whether a value goes right from a tensor that is kept to where branches meet."""
-        follows = self._passing in [self._values[edge] for edge in step.reads]
-        return not follows and number + 1 < len(self._steps) and len(self._steps[number + 1].reads) > 1
+        follows = self._passing in [self._values[edge] for edge in step.inputs]
+        return not follows and number + 1 < len(self._steps) and len(self._steps[number + 1].inputs) > 1
 
     def _statement(self, before: str, step: Step, arguments: list[str]) -> Lines:
         text = self._definition.expressions.get(step.keys)
@@ -241,15 +243,15 @@ class Forward:
 
     def _commented(self, lines: Lines, step: Step) -> Lines:
         """The line with the shape of its value, where that is another one than before and there is space for it."""
-        tensor, *before = (self._tensors[edge] for edge in (step.gives[0], *step.reads[:1]))
-        if self._group.parent is not None or len(lines) != 1 or len(step.gives) != 1 or tensor is None:
+        tensor, *before = (self._tensors[edge] for edge in (step.outputs[0], *step.inputs[:1]))
+        if self._group.parent is not None or len(lines) != 1 or len(step.outputs) != 1 or tensor is None:
             return lines
         line = f"{lines[0]}  # {size_text(tensor.shape)}"
         changes = not before or before[0] is None or before[0].shape != tensor.shape
         return [line] if changes and len(line) <= WIDTH else lines
 
     def _return(self) -> Lines:
-        names = [self._values[edge] for edge in self._group.gives]
+        names = [self._values[edge] for edge in self._group.outputs]
         line = f"{INDENT * 2}return {', '.join(names)}"
         return [line] if len(line) <= WIDTH else Call("", names).lines("return ", "", 2)
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.export.calls import Calls, Expression, numbered
 from archcalc.export.construct import make_layer
 from archcalc.export.layout import literal
@@ -15,26 +15,26 @@ from archcalc.export.weights import Weights
 from archcalc.structure import Group, find_structure
 
 
-def find_fault(analysed: AnalysedGraph, text: str) -> str | None:
+def find_fault(context: AnalysisContext, text: str) -> str | None:
     """What exported text does otherwise than the network; None if it is the same."""
     try:
         read = Text(text)
         network = make(read)
-        proof = _Proof(analysed, read, network)
+        proof = _Proof(context, read, network)
         return next(proof.faults(), None)
     except UnreadableError as error:
         return str(error)
 
 
 class _Proof:
-    def __init__(self, analysed: AnalysedGraph, text: Text, network: Made) -> None:
-        self._analysed = analysed
-        self._nodes = analysed.graph.nodes
+    def __init__(self, context: AnalysisContext, text: Text, network: Made) -> None:
+        self._analysed = context
+        self._nodes = context.graph.nodes
         self._text = text
         self._network = network
-        self._root = find_structure(analysed.graph)
+        self._root = find_structure(context.graph)
         self._positions = {tuple(node.name.split(".")): position for position, node in enumerate(self._nodes)}
-        self._modules = [node.layer.module(analysed.tensors_at(at)[0]) for at, node in enumerate(self._nodes)]
+        self._modules = [node.layer.module(context.tensors_at(at)[0]) for at, node in enumerate(self._nodes)]
         self._numbers: dict[object, int] = {}  # of tensors, by how they are made
         self._made: dict[int, Made] = {}  # by the layer
         self._seen: list[int] = []  # tensors in the order in which the text makes them

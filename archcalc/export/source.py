@@ -7,7 +7,7 @@ literals, and expressions are made of their syntax tree.
 import re
 from collections.abc import Iterator
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.errors import UsageError, printable, quoted
 from archcalc.export.construct import ABSENT, COUNT, LISTED, STEP, Construct, Make, Run, Series, Slot, value_at
 from archcalc.export.copied import module_source
@@ -25,27 +25,27 @@ from archcalc.structure import Group, Keys, find_structure
 SHORT = 30  # letters of a submodule that is written where it is needed
 
 
-def to_source(analysed: AnalysedGraph) -> str:
+def to_source(context: AnalysisContext) -> str:
     """The text of a module that defines the network as a class, and needs nothing but PyTorch.
 
     Its state_dict has the keys of the module that `archcalc.build` makes, and its weights fit. The text is read back
     and compared with the network; should classes that blocks share not make the same, each use of a block has its own.
     Raises UsageError for layers whose names a PyTorch module needs itself.
     """
-    check_names(find_structure(analysed.graph))
-    text = write(analysed)
-    if find_fault(analysed, text) is None:
+    check_names(find_structure(context.graph))
+    text = write(context)
+    if find_fault(context, text) is None:
         return text
-    plain = write(analysed, plain=True)
-    if fault := find_fault(analysed, plain):
-        raise UsageError(f"{quoted(analysed.graph.name)} cannot be written as source text: {printable(fault)}")
+    plain = write(context, plain=True)
+    if fault := find_fault(context, plain):
+        raise UsageError(f"{quoted(context.graph.name)} cannot be written as source text: {printable(fault)}")
     return plain
 
 
-def write(analysed: AnalysedGraph, plain: bool = False) -> str:
+def write(context: AnalysisContext, plain: bool = False) -> str:
     """The text, not compared yet; `plain` has a class for every use of a block."""
     custom = module_source()
-    definitions = Definitions(analysed, {*TAKEN, *custom.names}, plain)
+    definitions = Definitions(context, {*TAKEN, *custom.names}, plain)
     writers = [_ClassWriter(definitions, definition) for definition in definitions.classes]
     classes = ["\n".join(writer.lines()) for writer in writers]
     copied = custom.copy(name for writer in writers for name in writer.used)
@@ -54,7 +54,7 @@ def write(analysed: AnalysedGraph, plain: bool = False) -> str:
     imports = [*standard, *([""] if standard else []), "import torch"]
     text = "\n\n\n".join([*copied.definitions, *classes])
     imports += (["from torch import nn"] if "nn." in text else []) + functional
-    return "\n".join([*_header(analysed.graph), "", *imports, "", "", text, ""])
+    return "\n".join([*_header(context.graph), "", *imports, "", "", text, ""])
 
 
 def _header(graph: Graph) -> Lines:
@@ -91,7 +91,7 @@ class _ClassWriter:
         if instance:
             count = len(self._definition.groups)
             return f"Block {printable(instance.block)}, used {count} time{'s' * (count > 1)}."
-        graph, tensors = self._definitions.analysed.graph, self._definitions.analysed.tensors
+        graph, tensors = self._definitions.context.graph, self._definitions.context.tensors
         inputs = (f"{printable(name)} N×{size_text(tensor.shape)}" for name, tensor in graph.inputs.items())
         outputs = (f"N×{size_text(tensor.shape)}" for edge in graph.outputs if (tensor := tensors[edge]))
         return f"{printable(graph.name)}: {', '.join(inputs)} → {', '.join(outputs)}."

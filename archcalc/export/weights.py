@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.layers.base import FLOATING
 from archcalc.structure import Group, Keys, Unit, groups_in
 
@@ -31,9 +31,9 @@ def _common(one: Any, other: Any) -> Any:
 class Weights:
     """The states of all units, and the tensors of every layer."""
 
-    def __init__(self, analysed: AnalysedGraph, root: Group) -> None:
-        self._analysed = analysed
-        nodes = analysed.graph.nodes
+    def __init__(self, context: AnalysisContext, root: Group) -> None:
+        self._analysed = context
+        nodes = context.graph.nodes
         self.layers = [self._state(position) for position in range(len(nodes))]
         self.groups: dict[Group, State] = {}
         for group in reversed([*groups_in(root)]):

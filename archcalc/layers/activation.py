@@ -7,23 +7,23 @@ from archcalc.layers.base import (
     FLOATING,
     RESULT,
     Count,
+    Dependency,
     Elementwise,
+    KernelOp,
+    KernelOps,
     Module,
-    Piece,
     Positive,
     Probability,
-    Read,
     Shape,
-    Step,
-    Steps,
     Tensors,
+    TensorSpec,
     elements,
     field_text,
     pointwise,
     resolve_axis,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit, dim_misfit
+from archcalc.layers.constraints import ConstraintError, dim_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Activation(Elementwise):
 
     layout: ClassVar[str] = "alike"
     family: ClassVar[str] = "activation"
-    keeps: ClassVar[tuple[int, ...]] = (0,)
+    saved: ClassVar[tuple[int, ...]] = (0,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
     costs: ClassVar[dict[str, int]]  # operations for each value, by kind
 
@@ -55,11 +55,11 @@ class InPlaceLayer(Elementwise):
     def works_in_place(self) -> bool:
         return self.inplace
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         if not self.inplace:
-            return super().steps(inputs, training)
+            return super().kernel_ops(inputs, training)
         enough = self.output_is_enough
-        return (Step(keeps=(RESULT,) if enough else (), in_place=True, copies=not enough, layout="alike"),)
+        return (KernelOp(saved=(RESULT,) if enough else (), in_place=True, copies=not enough, layout="alike"),)
 
 
 class Relu(InPlaceLayer, Activation):
@@ -67,7 +67,7 @@ class Relu(InPlaceLayer, Activation):
 
     type: ClassVar[str] = "relu"
     output_is_enough: ClassVar[bool] = True
-    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
+    saved: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"comparisons": 1}
 
     def module(self, inputs: Tensors) -> Module:
@@ -90,7 +90,7 @@ class LeakyRelu(InPlaceLayer, Activation):
     type: ClassVar[str] = "leaky_relu"
     output_is_enough: ClassVar[bool] = True
     costs: ClassVar[dict[str, int]] = {"comparisons": 1, "multiplications": 1}
-    telling: ClassVar[tuple[str, ...]] = ("negative_slope",)
+    label_fields: ClassVar[tuple[str, ...]] = ("negative_slope",)
 
     negative_slope: float = 0.01
 
@@ -107,11 +107,11 @@ class Prelu(Activation):
 
     num_parameters: Positive = 1
 
-    def check(self, inputs: Tensors) -> "Iterator[Misfit]":
+    def check(self, inputs: Tensors) -> "Iterator[ConstraintError]":
         channels = inputs[0].shape[0] if inputs[0].shape else 1
         if self.num_parameters not in (1, channels):
             message = f"num_parameters {self.num_parameters} is neither 1 nor the {channels} channels"
-            yield Misfit(message, "num_parameters", help=f"use 1 or {channels}")
+            yield ConstraintError(message, "num_parameters", help=f"use 1 or {channels}")
 
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         return {"weight": (self.num_parameters,)}
@@ -120,8 +120,8 @@ class Prelu(Activation):
         links: Count = elements(output)
         return links
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step((0, "weight"), keeps=self.keeps, broadcasts=True, makes=(0, "weight"), layout="alike"),)
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        return (KernelOp((0, "weight"), saved=self.saved, broadcasts=True, always_grad=(0, "weight"), layout="alike"),)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.PReLU", **self.changed("num_parameters"))
@@ -171,7 +171,7 @@ class Sigmoid(Activation):
     """1/(1 + e⁻ˣ)."""
 
     type: ClassVar[str] = "sigmoid"
-    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
+    saved: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"exponentials": 1, "additions": 1, "divisions": 1}
 
     def module(self, inputs: Tensors) -> Module:
@@ -202,7 +202,7 @@ class Tanh(Activation):
     """tanh x, counted as an operation of its own."""
 
     type: ClassVar[str] = "tanh"
-    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
+    saved: ClassVar[tuple[int, ...]] = (RESULT,)
     costs: ClassVar[dict[str, int]] = {"tanh": 1}
 
     def module(self, inputs: Tensors) -> Module:
@@ -237,20 +237,20 @@ class SoftmaxLayer(Elementwise):
 
     family: ClassVar[str] = "activation"
     takes: ClassVar[tuple[str, ...]] = FLOATING
-    keeps: ClassVar[tuple[int, ...]] = (RESULT,)
-    telling: ClassVar[tuple[str, ...]] = ("dim",)
+    saved: ClassVar[tuple[int, ...]] = (RESULT,)
+    label_fields: ClassVar[tuple[str, ...]] = ("dim",)
     sums_to_one: ClassVar[bool] = True
 
     dim: int = -1
 
-    def check(self, inputs: Tensors) -> "Iterator[Misfit]":
-        yield from dim_misfit(self.dim, len(inputs[0].shape))
+    def check(self, inputs: Tensors) -> "Iterator[ConstraintError]":
+        yield from dim_errors(self.dim, len(inputs[0].shape))
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         rank = len(inputs[0].shape)
         axis = resolve_axis(self.dim, rank)
         reads = list(pointwise(rank))
-        reads[axis] = Read(whole(inputs[0].shape[axis]), axis)
+        reads[axis] = Dependency(whole(inputs[0].shape[axis]), axis)
         return (tuple(reads),)
 
 
@@ -309,12 +309,12 @@ class Dropout(InPlaceLayer):
 
     p: Probability = 0.5
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         if not training or self.p == 0:
             return ()
         # The noise is as large as the values; with p = 1 it is a single zero. CUDA keeps a bool for each value instead.
-        noise = Piece((), per_sample=False) if self.p == 1 else Piece(inputs[0].shape)
-        return (Step(beside=(noise,), in_place=self.inplace, layout="alike"),)
+        noise = TensorSpec((), per_sample=False) if self.p == 1 else TensorSpec(inputs[0].shape)
+        return (KernelOp(saved_extra=(noise,), in_place=self.inplace, layout="alike"),)
 
     def label(self) -> str:
         return field_text("p", self.p)

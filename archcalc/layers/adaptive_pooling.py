@@ -8,22 +8,22 @@ from archcalc.layers.base import (
     FLOATING,
     MAX_PHASES,
     Count,
+    Dependency,
+    KernelOp,
+    KernelOps,
     Layer,
     Module,
     PerAxis,
     PhasedWindow,
-    Piece,
-    Read,
     Shape,
-    Step,
-    Steps,
     Tensors,
+    TensorSpec,
     UnknownWindow,
     elements,
     per_axis,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit, axis_misfit
+from archcalc.layers.constraints import ConstraintError, axis_errors
 from archcalc.layers.sliding import POOLED, on_two_axes
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class AdaptivePooling(Layer):
     torch_name: ClassVar[str]
     channel_axis: ClassVar[int | None] = 0
     takes: ClassVar[tuple[str, ...]] = FLOATING
-    telling: ClassVar[tuple[str, ...]] = ("output_size",)
+    label_fields: ClassVar[tuple[str, ...]] = ("output_size",)
 
     output_size: PerAxis
 
-    def check_fields(self) -> "Iterator[Misfit]":
-        yield from axis_misfit("output_size", self.output_size, self.dimensions)
+    def check_fields(self) -> "Iterator[ConstraintError]":
+        yield from axis_errors("output_size", self.output_size, self.dimensions)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         channels, *_ = inputs[0].shape
@@ -55,11 +55,11 @@ class AdaptivePooling(Layer):
         outputs = per_axis(self.output_size, self.dimensions)
         return product((channels, *(adaptive_reads(n, m) for n, m in zip(sizes, outputs, strict=True))))
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         _, *sizes = inputs[0].shape
         outputs = per_axis(self.output_size, self.dimensions)
         spatial = (adaptive_window(n, m) for n, m in zip(sizes, outputs, strict=True))
-        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(spatial, start=1))),)
+        return ((Dependency(POINT, 0), *(Dependency(window, axis) for axis, window in enumerate(spatial, start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module(f"nn.{self.torch_name}{self.dimensions}d", {"output_size": self.output_size})
@@ -88,10 +88,10 @@ class AdaptiveAveragePooling(AdaptivePooling):
         units = elements(output)
         return {"additions": self.positions_read(inputs) - units, "divisions": units}
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         # PyTorch takes the mean of all positions where there is one window, and keeps nothing for it.
         kept = () if product(self.output_shape(inputs)[1:]) == 1 else (0,)
-        return on_two_axes(Step(keeps=kept, layout=POOLED[self.dimensions]), self.dimensions)
+        return on_two_axes(KernelOp(saved=kept, layout=POOLED[self.dimensions]), self.dimensions)
 
 
 class AdaptiveMaxPooling(AdaptivePooling):
@@ -102,9 +102,11 @@ class AdaptiveMaxPooling(AdaptivePooling):
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"comparisons": self.positions_read(inputs) - elements(output)}
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        indices = Piece(self.output_shape(inputs), "int64")
-        return on_two_axes(Step(keeps=(0,), beside=(indices,), layout=POOLED[self.dimensions]), self.dimensions)
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        indices = TensorSpec(self.output_shape(inputs), "int64")
+        return on_two_axes(
+            KernelOp(saved=(0,), saved_extra=(indices,), layout=POOLED[self.dimensions]), self.dimensions
+        )
 
 
 class AdaptiveAvgPool1d(AdaptiveAveragePooling):

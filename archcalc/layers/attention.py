@@ -9,21 +9,21 @@ from archcalc.arithmetic import POINT, whole
 from archcalc.layers.base import (
     FLOATING,
     Count,
+    Dependency,
     Factor,
+    KernelOp,
+    KernelOps,
     Layer,
     Module,
     Positive,
     Probability,
     Product,
-    Read,
     Shape,
-    Step,
-    Steps,
     Tensors,
     size_text,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit, divides
+from archcalc.layers.constraints import ConstraintError, divides
 from archcalc.tracing import Number, untraced
 
 KERNELS = "PyTorch chooses among kernels for attention, which keep different things"
@@ -39,7 +39,7 @@ class MultiHeadAttention(Layer):
 
     type: ClassVar[str] = "multi_head_attention"
     family: ClassVar[str] = "attention"
-    telling: ClassVar[tuple[str, ...]] = ("num_heads",)
+    label_fields: ClassVar[tuple[str, ...]] = ("num_heads",)
     input_names: ClassVar[tuple[str, ...]] = ("query", "key", "value")
     input_counts: ClassVar[tuple[int, int | None]] = (1, 3)
     channel_axis: ClassVar[int | None] = -1
@@ -52,16 +52,20 @@ class MultiHeadAttention(Layer):
     bias: bool = True
     dropout: Probability = 0.0
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         query, *others = (tensor.shape for tensor in inputs)
         yield from divides("num_heads", self.num_heads, query[-1], "features")
         if len(inputs) == 2:
             remedy = 'name the value, too: inputs = ["query", "key", "key"] takes the key for it'
-            yield Misfit("attention takes one input, or a query, a key and a value; it gets 2", help=remedy)
+            yield ConstraintError("attention takes one input, or a query, a key and a value; it gets 2", help=remedy)
         if any(len(shape) != 2 for shape in others):
-            yield Misfit(f"key and value must be tokens × features, and are {', '.join(map(size_text, others))}")
+            yield ConstraintError(
+                f"key and value must be tokens × features, and are {', '.join(map(size_text, others))}"
+            )
         elif len(others) == 2 and others[0][0] != others[1][0]:
-            yield Misfit(f"key and value have {others[0][0]} and {others[1][0]} tokens", help="make them equal")
+            yield ConstraintError(
+                f"key and value have {others[0][0]} and {others[1][0]} tokens", help="make them equal"
+            )
 
     def output_shape(self, inputs: Tensors) -> Shape:
         return inputs[0].shape
@@ -131,16 +135,16 @@ class MultiHeadAttention(Layer):
         links: Count = weighted + self.bias_additions(inputs, output)
         return links
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
-        features = [Read(whole(tensor.shape[-1]), 1) for tensor in inputs]
-        tokens = [Read(whole(tensor.shape[0]), 0) for tensor in inputs]
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
+        features = [Dependency(whole(tensor.shape[-1]), 1) for tensor in inputs]
+        tokens = [Dependency(whole(tensor.shape[0]), 0) for tensor in inputs]
         if len(inputs) > 1:
-            tokens[0] = Read(POINT, 0)
+            tokens[0] = Dependency(POINT, 0)
         return tuple(zip(tokens, features, strict=True))
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         reads = (*range(len(inputs)), *self.parameters(inputs))
-        return (Step(reads, layout="unclear", unclear=KERNELS),)
+        return (KernelOp(reads, layout="unclear", unclear=KERNELS),)
 
     def module(self, inputs: Tensors) -> Module:
         features, *sources = (shape[-1] for shape in self._sources(inputs))

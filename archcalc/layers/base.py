@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 from archcalc.arithmetic import POINT, Window, product
-from archcalc.layers.misfits import Misfit
+from archcalc.layers.constraints import ConstraintError
 from archcalc.numbers.bounds import Unknown
 
 Shape = tuple[Any, ...]  # sizes without the batch; ints, or any number that a formula can run on
@@ -69,14 +69,14 @@ class Product(Struct, frozen=True, gc=False):
     right: Factor
 
 
-RESULT = -1  # in place of the number of what a step reads
+RESULT = -1  # the result of a KernelOp, where its operands are numbered
 
 
-class Piece(Struct, frozen=True, gc=False):
-    """Some memory: a shape of values, by default of the dtype of the layer's output and once for each sample.
+class TensorSpec(Struct, frozen=True, gc=False):
+    """A tensor that an operation allocates: its shape, by default in the dtype of the layer's output, per sample.
 
-    `wide` values have at least 32 bits, as PyTorch keeps the statistics of values that have fewer. Of `joined` ones the
-    batch and the first axis are one.
+    `wide` values have at least 32 bits, as PyTorch keeps statistics of narrower ones. `joined` folds the batch into the
+    first axis.
     """
 
     shape: Shape
@@ -92,36 +92,39 @@ class Piece(Struct, frozen=True, gc=False):
         return (batch, *self.shape) if self.per_sample else self.shape
 
 
-class Step(Struct, frozen=True, gc=False):
-    """One operation of those that PyTorch runs for a layer: the memory that it takes, and keeps for its backward pass.
+class KernelOp(Struct, frozen=True, gc=False):
+    """One of the operations that PyTorch runs for a layer: what it allocates, and saves for its backward pass.
 
-    `reads`: the layer's inputs by number, then the results of the steps before, and parameters and buffers by name.
-    `gives`: its result, by default the layer's output.
-    `keeps`: what of these its backward pass needs, RESULT for the result.
-    `beside`: further results, which its backward pass needs and nobody else: indices, statistics, noise.
-    `holds`: results that a name in PyTorch's code still holds while the step runs.
-    `is_view`: the result is a view of the first of what it reads. `in_place`: it takes the place of it.
+    Forward pass:
+    `operands`: the layer's inputs by number, then the results of the operations before; parameters and buffers by name.
+    `output`: its result, by default the layer's output.
+    `saved`: operands that autograd saves for the backward pass, RESULT for the result.
+    `saved_extra`: further results that only the backward pass reads: indices, statistics, noise.
+    `keep_alive`: results that a variable in PyTorch's code references while the operation runs.
+    `is_view`: the result is a view of the first operand. `in_place`: the result overwrites it.
     `of_many`: it is one of several views made together, which autograd lets nobody overwrite.
-    `layout`: how the result lies in memory: "fresh" in order, "alike" as elementwise operations lay it out, "format"
-    with channels last if the first that it reads has them so; with "|" between where devices differ. Of a view: "same"
-    with the strides of what it is of, "permuted" into `order`, "regrouped" into other axes ("refolded" where autograd
-    knows of no view) or "ordered" as it is, which are copies where they need to be.
-    `expands`: the axis of the gradient, counted with the batch, along which it is stretched when it is handed on.
-    `unclear`: why it may take more than it says.
-    `copies`: its backward pass needs a copy of the first of what it reads.
-    `passes`: the gradient is handed on as it is, or a view of it. Else each gradient is a tensor of its own.
-    `multiplies`: it keeps each of its last two factors if the other one needs a gradient.
-    `broadcasts`: gradients are as large as the result first, and then added up.
-    `makes`: of what it reads, that whose gradient is made even if nobody asks for it.
-    `regroups`: it puts samples side by side, or apart; for a single one it is a view that passes the gradient on.
-    `backward`: what its backward pass has at once at most, the gradients among it, where that is more than these.
+    `layout`: how the result lies in memory: "fresh" is contiguous, "alike" as elementwise operations lay it out,
+    "format" is channels last if the first operand is; "|" separates layouts of different devices. Of a view: "same"
+    has the operand's strides, "permuted" has the axes in `order`, "regrouped" has other axes ("refolded" where autograd
+    records no view), "ordered" is contiguous; the last three copy where strides demand it.
+    `unclear`: why it may allocate more than it says.
+
+    Backward pass:
+    `copies`: it needs a copy of the first operand.
+    `grad_alias`: the input's gradient aliases the output's, or is a view of it. Else each gradient is a new tensor.
+    `multiplies`: each of the last two operands is saved if the other one needs a gradient.
+    `broadcasts`: gradients have the result's size first, and are then summed.
+    `expands`: the axis of the gradient, counted with the batch, along which it is expanded.
+    `always_grad`: operands whose gradient is always allocated.
+    `folds_batch`: it folds the batch into another axis, or unfolds it; a view that aliases the gradient for batch 1.
+    `backward`: the tensors allocated at once, gradients included, where these are more than the gradients.
     """
 
-    reads: tuple[int | str, ...] = (0,)
-    gives: Piece | None = None
-    keeps: tuple[int, ...] = ()
-    beside: tuple[Piece, ...] = ()
-    holds: tuple[int, ...] = ()
+    operands: tuple[int | str, ...] = (0,)
+    output: TensorSpec | None = None
+    saved: tuple[int, ...] = ()
+    saved_extra: tuple[TensorSpec, ...] = ()
+    keep_alive: tuple[int, ...] = ()
     is_view: bool = False
     in_place: bool = False
     of_many: bool = False
@@ -130,22 +133,22 @@ class Step(Struct, frozen=True, gc=False):
     expands: int | None = None
     unclear: str | None = None
     copies: bool = False
-    passes: bool = False
+    grad_alias: bool = False
     multiplies: bool = False
     broadcasts: bool = False
-    makes: tuple[int | str, ...] = ()
-    regroups: bool = False
-    backward: tuple[Piece, ...] = ()
+    always_grad: tuple[int | str, ...] = ()
+    folds_batch: bool = False
+    backward: tuple[TensorSpec, ...] = ()
 
-    def kept(self, needed: Sequence[bool]) -> list[int]:
-        """What its backward pass needs, as in `keeps`; `needed` says of each of `reads` whether it has a gradient."""
+    def saved_operands(self, needs_grad: Sequence[bool]) -> list[int]:
+        """The operands that autograd saves; `needs_grad` says for each operand whether it needs a gradient."""
         if not self.multiplies:
-            return [*self.keeps]
-        factors = zip(self.reads[-2:], (needed[-1], needed[-2]), strict=True)
-        return [*self.keeps, *(factor for factor, other in factors if other and isinstance(factor, int))]
+            return [*self.saved]
+        factors = zip(self.operands[-2:], (needs_grad[-1], needs_grad[-2]), strict=True)
+        return [*self.saved, *(factor for factor, other in factors if other and isinstance(factor, int))]
 
 
-Steps = tuple[Step, ...]  # none where a layer gives the very tensor that it reads
+KernelOps = tuple[KernelOp, ...]  # none where a layer returns its input itself
 
 MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not followed
 
@@ -181,11 +184,11 @@ AnyWindow = Window | PhasedWindow | TableWindow | UnknownWindow
 ONE_HOP = Window(3, 1, 1)  # a graph convolution sees one hop in every direction
 
 
-class Read(Struct, frozen=True, gc=False):
-    """How a layer reads one axis of an input, and along which axis of the output its units are laid out.
+class Dependency(Struct, frozen=True, gc=False):
+    """Which positions along one axis of an input an output unit depends on, and along which output axis units lie.
 
     `mixed`: the output axis runs over several input axes at once, as behind a flatten. `hop`: positions are nodes.
-    `beside`: on the output axis lie positions of other inputs, too; for their units the window reads padding.
+    `shared_axis`: other inputs lie on the same output axis (`cat`); for their units the window reads padding.
     `loose`: a unit reads some of what the window says, which of it depends on its place along other axes.
     """
 
@@ -193,7 +196,7 @@ class Read(Struct, frozen=True, gc=False):
     axis: int
     mixed: bool = False
     hop: bool = False
-    beside: bool = False
+    shared_axis: bool = False
     loose: bool = False
 
 
@@ -234,19 +237,19 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     orders_inputs: ClassVar[bool] = True  # with others in their places it would give something else
     sums_to_one: ClassVar[bool] = False  # what it gives adds up to 1 along `dim`, or is the logarithm of that
     is_lookup: ClassVar[bool] = False  # reads only those of its weights that it gives out
-    telling: ClassVar[tuple[str, ...]] = ()  # fields that a label gives, where they are not their default
+    label_fields: ClassVar[tuple[str, ...]] = ()  # fields that a label gives, where they are not their default
     shapeless: ClassVar[tuple[str, ...]] = ()  # fields that may not fit, and do not decide about the output's shape
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
     takes_sparse: ClassVar[tuple[int, ...]] = ()  # inputs by number that may be one sparse matrix for all samples
     takes_one_dtype: ClassVar[bool] = False  # PyTorch promotes inputs of other dtypes, unless this is so
-    keeps: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
-    layout: ClassVar[str] = "fresh"  # of its output in memory, as `Step` has it
+    saved: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
+    layout: ClassVar[str] = "fresh"  # of its output in memory, as `KernelOp` has it
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         """What of its fields is wrong whatever the layer reads. `check` says that, too, and may say it better."""
         yield from ()
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         """What has to hold before the formulas mean anything, as PyTorch checks it."""
         yield from self.check_fields()
 
@@ -266,7 +269,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         """The shape of each buffer, by PyTorch's name."""
         return {}
 
-    def constants(self, inputs: Tensors) -> tuple[Piece, ...]:
+    def constants(self, inputs: Tensors) -> tuple[TensorSpec, ...]:
         """Tensors that PyTorch's module keeps beside its parameters and buffers."""
         return ()
 
@@ -291,7 +294,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         """Weighted links into all units, and one for each bias (LeCun et al. 1998)."""
         return 0
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         """For every input and each of its axes, what an output unit reads. By default the same position.
 
         Nothing for an input that steers and is not seen, as an adjacency.
@@ -311,16 +314,16 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         """Whether its output takes the place of its input."""
         return False
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         """What PyTorch runs for the layer, by the memory it takes; by default one operation on inputs and parameters.
 
         What a kernel takes for itself alone is left out; where devices differ, it is the device `meta` that counts.
         """
         if self.is_view:
-            return (Step(is_view=True, passes=True, layout="same"),)
-        return (Step((*range(len(inputs)), *self.parameters(inputs)), keeps=self.keeps, layout=self.layout),)
+            return (KernelOp(is_view=True, grad_alias=True, layout="same"),)
+        return (KernelOp((*range(len(inputs)), *self.parameters(inputs)), saved=self.saved, layout=self.layout),)
 
-    def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
+    def strided_ops(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> KernelOps | None:
         """The same where the values of the first input do not lie in order, but with these strides, the batch's first.
 
         The strides are None where they are not known. `trainable`: its weights. None where nothing changes.
@@ -333,7 +336,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
 
     def label(self) -> str:
         """What tells it apart from others of its type, in a few words: `3×3, stride 2`. Sizes of the output are not."""
-        return ", ".join(field_text(field, value) for field, value in self.changed(*self.telling).items())
+        return ", ".join(field_text(field, value) for field, value in self.changed(*self.label_fields).items())
 
     def module(self, inputs: Tensors) -> Module:
         """The PyTorch module that does the same."""
@@ -358,14 +361,14 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
 class Elementwise(Layer):
     """A layer whose every output value comes from the input value in its place. Abstract."""
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         return (pointwise(len(inputs[0].shape)),)
 
 
 @cache
-def pointwise(rank: int) -> tuple[Read, ...]:
+def pointwise(rank: int) -> tuple[Dependency, ...]:
     """Each output unit reads the position that it has itself."""
-    return tuple(Read(POINT, axis) for axis in range(rank))
+    return tuple(Dependency(POINT, axis) for axis in range(rank))
 
 
 def weighted_links(operations: dict[str, Count]) -> Count:

@@ -8,22 +8,22 @@ from archcalc.layers.base import (
     FLOATING,
     AnyWindow,
     Count,
+    KernelOp,
+    KernelOps,
     Module,
     Natural,
     PerAxis,
-    Piece,
     Positive,
     Shape,
-    Step,
-    Steps,
     TableWindow,
     Tensors,
+    TensorSpec,
     elements,
     per_axis,
     torch_module,
     weighted_links,
 )
-from archcalc.layers.misfits import Misfit, divides
+from archcalc.layers.constraints import ConstraintError, divides
 from archcalc.layers.sliding import Padding, SlidingLayer, padded, read_by_groups, torch_padding
 
 
@@ -36,7 +36,7 @@ class Convolution(SlidingLayer):
 
     family: ClassVar[str] = "convolution"
     takes: ClassVar[tuple[str, ...]] = FLOATING
-    telling: ClassVar[tuple[str, ...]] = ("groups",)
+    label_fields: ClassVar[tuple[str, ...]] = ("groups",)
     shapeless: ClassVar[tuple[str, ...]] = ("groups", "connections")
 
     out_channels: Positive
@@ -56,16 +56,16 @@ class Convolution(SlidingLayer):
             "dilation": self.dilation,
         }
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         yield from divides("groups", self.groups, self.out_channels, "out_channels")
         yield from self._check_table(None)
         yield from super().check_fields()
 
-    def _check_table(self, channels: int | None) -> Iterator[Misfit]:
+    def _check_table(self, channels: int | None) -> Iterator[ConstraintError]:
         if self.connections is not None:
-            yield from table_misfits(self.connections, self.out_channels, channels, self.groups)
+            yield from table_errors(self.connections, self.out_channels, channels, self.groups)
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         channels, *_ = inputs[0].shape
         yield from divides("groups", self.groups, channels, "input channels", self.out_channels)
         yield from divides("groups", self.groups, self.out_channels, "out_channels", channels)
@@ -95,8 +95,8 @@ class Convolution(SlidingLayer):
         macs = product((*kernels[:1], *positions, *kernels[1:], *kernel))
         return {"macs": macs, "additions": elements(output)} if self.bias else {"macs": macs}
 
-    def constants(self, inputs: Tensors) -> tuple[Piece, ...]:
-        places = Piece((2, *self._kernels(inputs)), "int64", per_sample=False)
+    def constants(self, inputs: Tensors) -> tuple[TensorSpec, ...]:
+        places = TensorSpec((2, *self._kernels(inputs)), "int64", per_sample=False)
         return () if self.connections is None else (places,)
 
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
@@ -107,30 +107,34 @@ class Convolution(SlidingLayer):
             return TableWindow(self.connections)
         return read_by_groups(self.groups, inputs[0].shape[0], self.out_channels)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         windows = tuple(self.windows(inputs).values())
         weights = tuple(self.parameters(inputs))
         if self.connections is not None:
-            values = padded(inputs[0].shape, windows) if "ends" in torch_padding(windows) else Piece(inputs[0].shape)
-            return self._connected_steps(values, inputs)
+            values = (
+                padded(inputs[0].shape, windows) if "ends" in torch_padding(windows) else TensorSpec(inputs[0].shape)
+            )
+            return self._connected_ops(values, inputs)
         if "ends" not in torch_padding(windows):
-            return (Step((0, *weights), keeps=(0,), layout="fresh|format"),)
-        pad = Step(gives=padded(inputs[0].shape, windows), layout="format")
-        return (pad, Step((1, *weights), keeps=(1,), layout="fresh|format"))
+            return (KernelOp((0, *weights), saved=(0,), layout="fresh|format"),)
+        pad = KernelOp(output=padded(inputs[0].shape, windows), layout="format")
+        return (pad, KernelOp((1, *weights), saved=(1,), layout="fresh|format"))
 
-    def _connected_steps(self, values: Piece, inputs: Tensors) -> Steps:
+    def _connected_ops(self, values: TensorSpec, inputs: Tensors) -> KernelOps:
         """As `ConnectedConv`: pad, give every link its map, convolve, make zeros, add links to them, add the bias."""
         _, *sizes = values.shape
         links, (_, *positions) = self._kernels(inputs), self.output_shape(inputs)
-        read = Piece((*links, *sizes))
+        read = TensorSpec((*links, *sizes))
         steps = (
-            Step(gives=values, layout="format"),
-            Step((1,), read, backward=(values, values)),
-            Step((2, "weight"), Piece((*links, *positions)), keeps=(2,)),
-            Step(()),
-            Step((4, 3), keeps=(3,), holds=(2,)),
+            KernelOp(output=values, layout="format"),
+            KernelOp((1,), read, backward=(values, values)),
+            KernelOp((2, "weight"), TensorSpec((*links, *positions)), saved=(2,)),
+            KernelOp(()),
+            KernelOp((4, 3), saved=(3,), keep_alive=(2,)),
         )
-        return (*steps, Step((5, "bias"), holds=(2, 3), passes=True, broadcasts=True)) if self.bias else steps
+        return (
+            (*steps, KernelOp((5, "bias"), keep_alive=(2, 3), grad_alias=True, broadcasts=True)) if self.bias else steps
+        )
 
     def module(self, inputs: Tensors) -> Module:
         channels, *spatial = inputs[0].shape
@@ -168,16 +172,20 @@ class Conv3d(Convolution):
     ranks: ClassVar[tuple[int, ...]] = (4,)
 
 
-def table_misfits(table: tuple[tuple[int, ...], ...], maps: int, channels: int | None, groups: int) -> Iterator[Misfit]:
+def table_errors(
+    table: tuple[tuple[int, ...], ...], maps: int, channels: int | None, groups: int
+) -> Iterator[ConstraintError]:
     """A connection table names existing input maps, each once, for every output map; None if these are not known."""
     if groups != 1:
-        yield Misfit("a connection table and groups exclude each other", "connections", help="leave out groups")
+        yield ConstraintError(
+            "a connection table and groups exclude each other", "connections", help="leave out groups"
+        )
     if len(table) != maps:
         remedy = f"give {maps} lists, one for each output map"
-        yield Misfit(f"connections has {len(table)} rows for {maps} output maps", "connections", help=remedy)
+        yield ConstraintError(f"connections has {len(table)} rows for {maps} output maps", "connections", help=remedy)
     for number, row in enumerate(table):
         if not row or len(set(row)) < len(row) or (channels is not None and max(row) >= channels):
             first = ", ".join(map(str, row[:10])) + (", …" if len(row) > 10 else "")
             message = f"row {number} of connections, [{first}], is no set of input maps"
             end = "on" if channels is None else f"to {channels - 1}"
-            yield Misfit(message, "connections", help=f"name maps from 0 {end}, each once")
+            yield ConstraintError(message, "connections", help=f"name maps from 0 {end}, each once")

@@ -10,28 +10,28 @@ from archcalc.layers.base import (
     FLOATING,
     INTEGER,
     Count,
+    Dependency,
+    KernelOp,
+    KernelOps,
     Layer,
     Module,
     Natural,
-    Piece,
     Positive,
-    Read,
     Shape,
-    Step,
-    Steps,
     Tensors,
+    TensorSpec,
     elements,
     pointwise,
     torch_module,
     weighted_links,
 )
-from archcalc.layers.misfits import Misfit
+from archcalc.layers.constraints import ConstraintError
 
 
-def read_features(shape: Shape) -> tuple[Read, ...]:
+def read_features(shape: Shape) -> tuple[Dependency, ...]:
     """Reads the whole last axis, and the same position along the others."""
     last = len(shape) - 1
-    return (*pointwise(last), Read(whole(shape[-1]), last))
+    return (*pointwise(last), Dependency(whole(shape[-1]), last))
 
 
 class Linear(Layer):
@@ -48,7 +48,7 @@ class Linear(Layer):
     out_features: Positive
     bias: bool = True
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from needs_features(inputs[0].shape)
 
     def output_shape(self, inputs: Tensors) -> Shape:
@@ -68,26 +68,26 @@ class Linear(Layer):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return weighted_links(self.operations(inputs, output))
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         return (read_features(inputs[0].shape),)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         return self._multiply(inputs, 0)
 
-    def _multiply(self, inputs: Tensors, read: int) -> tuple[Step, ...]:
+    def _multiply(self, inputs: Tensors, read: int) -> tuple[KernelOp, ...]:
         """One product with the bias in it; PyTorch multiplies all rows at once, and gives a view of the result."""
         # In the order in which gradients are handed on: that of folded rows waits behind a view.
         if len(inputs[0].shape) == 1:
-            return (Step(("bias", read, "weight") if self.bias else (read, "weight"), multiplies=True),)
+            return (KernelOp(("bias", read, "weight") if self.bias else (read, "weight"), multiplies=True),)
         reads = ("bias", "weight", read) if self.bias else (read, "weight")
         folded = folded_rows(self.output_shape(inputs))
-        view = Step((read + 1,), is_view=True, passes=True, layout="regrouped" if self.bias else "refolded")
-        return Step(reads, folded, multiplies=True), view
+        view = KernelOp((read + 1,), is_view=True, grad_alias=True, layout="regrouped" if self.bias else "refolded")
+        return KernelOp(reads, folded, multiplies=True), view
 
-    def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
+    def strided_ops(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> KernelOps | None:
         if len(inputs[0].shape) == 1:
             return None
-        fold = Step(gives=folded_rows(inputs[0].shape), is_view=True, passes=True, layout="regrouped")
+        fold = KernelOp(output=folded_rows(inputs[0].shape), is_view=True, grad_alias=True, layout="regrouped")
         if strides is None:
             return (fold, *self._multiply(inputs, 1))
         return multiply_rows(inputs[0].shape, self.output_shape(inputs), strides, trainable, self.bias)
@@ -111,7 +111,7 @@ class Rbf(Layer):
 
     out_features: Positive
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from needs_features(inputs[0].shape)
 
     def output_shape(self, inputs: Tensors) -> Shape:
@@ -130,15 +130,15 @@ class Rbf(Layer):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return self.operations(inputs, output)["macs"]
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         return (read_features(inputs[0].shape),)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        differences = Piece((*self.output_shape(inputs), inputs[0].shape[-1]))
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        differences = TensorSpec((*self.output_shape(inputs), inputs[0].shape[-1]))
         return (
-            Step((0, "weight"), differences, passes=True, broadcasts=True),
-            Step((1,), differences, keeps=(1,), layout="alike", backward=(differences,) * 3),
-            Step((2,), passes=True, expands=len(inputs[0].shape) + 1),
+            KernelOp((0, "weight"), differences, grad_alias=True, broadcasts=True),
+            KernelOp((1,), differences, saved=(1,), layout="alike", backward=(differences,) * 3),
+            KernelOp((2,), grad_alias=True, expands=len(inputs[0].shape) + 1),
         )
 
     def module(self, inputs: Tensors) -> Module:
@@ -155,18 +155,18 @@ class Embedding(Layer):
     family: ClassVar[str] = "dense"
     takes: ClassVar[tuple[str, ...]] = INTEGER
     is_lookup: ClassVar[bool] = True
-    keeps: ClassVar[tuple[int, ...]] = (0,)
-    telling: ClassVar[tuple[str, ...]] = ("num_embeddings",)
+    saved: ClassVar[tuple[int, ...]] = (0,)
+    label_fields: ClassVar[tuple[str, ...]] = ("num_embeddings",)
     shapeless: ClassVar[tuple[str, ...]] = ("padding_idx",)
 
     num_embeddings: Positive
     embedding_dim: Positive
     padding_idx: Natural | None = None
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         if self.padding_idx is not None and self.padding_idx >= self.num_embeddings:
             message = f"padding_idx {self.padding_idx} is no row of {self.num_embeddings} embeddings"
-            yield Misfit(message, "padding_idx", help=f"use 0 to {self.num_embeddings - 1}")
+            yield ConstraintError(message, "padding_idx", help=f"use 0 to {self.num_embeddings - 1}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
         return (*inputs[0].shape, self.embedding_dim)
@@ -186,15 +186,15 @@ class Embedding(Layer):
         return torch_module("nn.Embedding", sizes, **self.changed("padding_idx"))
 
 
-def folded_rows(shape: Shape) -> Piece:
+def folded_rows(shape: Shape) -> TensorSpec:
     """The rows of all samples, one below the other."""
     *rows, features = shape
-    return Piece((product(rows), features), joined=True)
+    return TensorSpec((product(rows), features), joined=True)
 
 
 def multiply_rows(
     shape: Shape, output: Shape, strides: tuple[int, ...], trainable: bool, bias: bool
-) -> tuple[Step, ...]:
+) -> tuple[KernelOp, ...]:
     """A dense layer on rows that do not lie in order, as PyTorch's `matmul` runs it.
 
     It folds all rows into one matrix, a copy where that needs one, for weights that are trained, or where they can
@@ -203,21 +203,21 @@ def multiply_rows(
     *rows, features = shape
     pairs = zip(strides, strides[1:], shape, strict=False)
     if trainable or all(step == below * size for step, below, size in pairs):
-        steps = [Step(gives=folded_rows(shape), is_view=True, passes=True, layout="regrouped")]
+        steps = [KernelOp(output=folded_rows(shape), is_view=True, grad_alias=True, layout="regrouped")]
         found = folded_rows(output)
     else:
-        matrices = Piece((product(rows[:-1]), rows[-1], features), joined=len(rows) > 1)
-        matrices = matrices if len(rows) > 1 else Piece(shape)
-        steps = [Step(gives=matrices, is_view=True, passes=True, layout="regrouped")]
+        matrices = TensorSpec((product(rows[:-1]), rows[-1], features), joined=len(rows) > 1)
+        matrices = matrices if len(rows) > 1 else TensorSpec(shape)
+        steps = [KernelOp(output=matrices, is_view=True, grad_alias=True, layout="regrouped")]
         found = structs.replace(matrices, shape=(*matrices.shape[:-1], output[-1]))
     steps += [
-        Step((1, "weight"), found, multiplies=True),
-        Step((2,), is_view=True, passes=True, layout="refolded"),
+        KernelOp((1, "weight"), found, multiplies=True),
+        KernelOp((2,), is_view=True, grad_alias=True, layout="refolded"),
     ]
-    return (*steps, Step((3, "bias"), passes=True, broadcasts=True, layout="alike")) if bias else (*steps,)
+    return (*steps, KernelOp((3, "bias"), grad_alias=True, broadcasts=True, layout="alike")) if bias else (*steps,)
 
 
-def needs_features(shape: Shape) -> Iterator[Misfit]:
+def needs_features(shape: Shape) -> Iterator[ConstraintError]:
     """There must be an axis of features."""
     if not shape:
-        yield Misfit("a single value has no axis of features", help="add an axis with reshape")
+        yield ConstraintError("a single value has no axis of features", help="add an axis with reshape")

@@ -12,22 +12,22 @@ from archcalc.layers.base import (
     ONE_HOP,
     RESULT,
     Count,
+    Dependency,
     Factor,
+    KernelOp,
+    KernelOps,
     Layer,
     Module,
-    Piece,
     Positive,
     Product,
-    Read,
     Shape,
-    Step,
-    Steps,
     Tensors,
+    TensorSpec,
     elements,
     size_text,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit
+from archcalc.layers.constraints import ConstraintError
 from archcalc.numbers.bounds import Unknown
 
 
@@ -51,16 +51,16 @@ class GcnConv(Layer):
     out_features: Positive
     bias: bool = True
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         features, adjacency = inputs[0].shape, inputs[1].shape
         if adjacency != (features[0], features[0]):
             message = f"the adjacency of {features[0]} nodes must be {features[0]}×{features[0]}"
             remedy = "give both inputs as many nodes, also where --input gives another shape"
-            yield Misfit(f"{message}, and is {size_text(adjacency)}", help=remedy)
+            yield ConstraintError(f"{message}, and is {size_text(adjacency)}", help=remedy)
         elif not isinstance(inputs[1].nonzeros, Unknown | None) and inputs[1].nonzeros > features[0] ** 2:
             room = f"the adjacency has room for {features[0] ** 2} entries"
             remedy = "nonzeros are those of the adjacency's own shape: give fewer of them, or more nodes"
-            yield Misfit(f"{room}, not for {inputs[1].nonzeros} nonzeros", help=remedy)
+            yield ConstraintError(f"{room}, not for {inputs[1].nonzeros} nonzeros", help=remedy)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         nodes, _ = inputs[0].shape
@@ -105,29 +105,29 @@ class GcnConv(Layer):
         links: Count = elements(output) * features + aggregation + biases
         return links
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         _, features = inputs[0].shape
-        return ((Read(ONE_HOP, 0, hop=True), Read(whole(features), 1)), ())
+        return ((Dependency(ONE_HOP, 0, hop=True), Dependency(whole(features), 1)), ())
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        steps = (Step((0, "weight"), multiplies=True), *self._aggregation_steps(inputs))
-        return (*steps, Step((len(steps) + 1, "bias"), passes=True, broadcasts=True)) if self.bias else steps
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        steps = (KernelOp((0, "weight"), multiplies=True), *self._aggregation_ops(inputs))
+        return (*steps, KernelOp((len(steps) + 1, "bias"), grad_alias=True, broadcasts=True)) if self.bias else steps
 
-    def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
-        first, *others = self.steps(inputs, trainable)
+    def strided_ops(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> KernelOps | None:
+        first, *others = self.kernel_ops(inputs, trainable)
         return (structs.replace(first, unclear="PyTorch may copy features that do not lie in order"), *others)
 
-    def _aggregation_steps(self, inputs: Tensors) -> tuple[Step, ...]:
+    def _aggregation_ops(self, inputs: Tensors) -> tuple[KernelOp, ...]:
         """A full adjacency multiplies the features of each sample; a sparse one those of all, put side by side."""
         if inputs[1].nonzeros is None:
-            return (Step((1, 2), multiplies=True),)
+            return (KernelOp((1, 2), multiplies=True),)
         nonzeros = 0 if isinstance(inputs[1].nonzeros, Unknown) else inputs[1].nonzeros
         # The backward pass turns the adjacency round: the value of each nonzero, and its row and column.
-        turned = (Piece((nonzeros,), per_sample=False), Piece((2, nonzeros), "int64", per_sample=False))
-        multiply = Step((1, 3), holds=(2,), backward=(Piece(self.output_shape(inputs)), *turned))
+        turned = (TensorSpec((nonzeros,), per_sample=False), TensorSpec((2, nonzeros), "int64", per_sample=False))
+        multiply = KernelOp((1, 3), keep_alive=(2,), backward=(TensorSpec(self.output_shape(inputs)), *turned))
         nodes, width = self.output_shape(inputs)
-        beside = Step((2,), regroups=True, is_view=1 in (nodes, width), passes=nodes == 1)
-        apart = Step((4,), holds=(2, 3), regroups=True, is_view=nodes == 1, passes=1 in (nodes, width))
+        beside = KernelOp((2,), folds_batch=True, is_view=1 in (nodes, width), grad_alias=nodes == 1)
+        apart = KernelOp((4,), keep_alive=(2, 3), folds_batch=True, is_view=nodes == 1, grad_alias=1 in (nodes, width))
         return beside, multiply, apart
 
     def module(self, inputs: Tensors) -> Module:
@@ -143,7 +143,7 @@ class GraphReadout(Layer):
     channel_axis: ClassVar[int | None] = -1
     ranks: ClassVar[tuple[int, ...]] = (2,)
     takes: ClassVar[tuple[str, ...]] = FLOATING
-    telling: ClassVar[tuple[str, ...]] = ("reduction",)
+    label_fields: ClassVar[tuple[str, ...]] = ("reduction",)
 
     reduction: Literal["mean", "sum", "max"] = "mean"
 
@@ -160,17 +160,17 @@ class GraphReadout(Layer):
             {"additions": reductions, "divisions": features} if self.reduction == "mean" else {"additions": reductions}
         )
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
-        return ((Read(whole(inputs[0].shape[0]), 0), Read(POINT, 0)),)
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
+        return ((Dependency(whole(inputs[0].shape[0]), 0), Dependency(POINT, 0)),)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         if self.reduction != "max":
             summed = self.reduction == "sum"
-            return (Step(passes=summed, expands=1 if summed else None),)
+            return (KernelOp(grad_alias=summed, expands=1 if summed else None),)
         # Where the largest values are, how many they are, the gradient for each of them, and the gradient.
-        value, output = Piece(inputs[0].shape), Piece(self.output_shape(inputs))
+        value, output = TensorSpec(inputs[0].shape), TensorSpec(self.output_shape(inputs))
         found = (structs.replace(value, dtype="bool"), structs.replace(output, dtype="int64"), output, value)
-        return (Step(keeps=(0, RESULT), backward=found),)
+        return (KernelOp(saved=(0, RESULT), backward=found),)
 
     def module(self, inputs: Tensors) -> Module:
         function = "amax" if self.reduction == "max" else self.reduction

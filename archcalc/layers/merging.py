@@ -8,21 +8,21 @@ from msgspec import structs
 from archcalc.arithmetic import POINT, SAME_FOR_ALL, Window, maximum
 from archcalc.layers.base import (
     Count,
+    Dependency,
+    KernelOp,
+    KernelOps,
     Layer,
     Module,
-    Piece,
-    Read,
     Shape,
-    Step,
-    Steps,
     Tensors,
+    TensorSpec,
     elements,
     pointwise,
     resolve_axis,
     size_text,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit, dim_misfit
+from archcalc.layers.constraints import ConstraintError, dim_errors
 
 
 class Merging(Layer):
@@ -53,12 +53,12 @@ class Broadcasting(Merging):
 
     orders_inputs: ClassVar[bool] = False
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         for axis, sizes in enumerate(zip(*_aligned([tensor.shape for tensor in inputs]), strict=True)):
             wide = [size for size in sizes if size != 1]
             if any(size != wide[0] for size in wide[1:]):
                 shapes = ", ".join(size_text(tensor.shape) for tensor in inputs)
-                yield Misfit(
+                yield ConstraintError(
                     f"shapes do not broadcast: {shapes}",
                     None,
                     f"axis {axis} has sizes {', '.join(map(str, sizes))}",
@@ -69,7 +69,7 @@ class Broadcasting(Merging):
     def output_shape(self, inputs: Tensors) -> Shape:
         return broadcast(inputs)
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         output = self.output_shape(inputs)
         return tuple(_spread(tensor.shape, output) for tensor in inputs)
 
@@ -96,10 +96,10 @@ def _largest(sizes: tuple[Any, ...]) -> Any:
     return largest
 
 
-def _spread(shape: Shape, output: Shape) -> tuple[Read, ...]:
+def _spread(shape: Shape, output: Shape) -> tuple[Dependency, ...]:
     offset = len(output) - len(shape)
     return tuple(
-        Read(SAME_FOR_ALL if size == 1 and output[offset + axis] != 1 else POINT, offset + axis)
+        Dependency(SAME_FOR_ALL if size == 1 and output[offset + axis] != 1 else POINT, offset + axis)
         for axis, size in enumerate(shape)
     )
 
@@ -115,13 +115,13 @@ def joined(operator: str, inputs: Tensors) -> str:
     return operator.join(f"{{{number}}}" for number in range(len(inputs)))
 
 
-def pairwise(inputs: Tensors, step: Step) -> Steps:
+def pairwise(inputs: Tensors, step: KernelOp) -> KernelOps:
     """The first two inputs, then each further one with the result so far."""
     last, steps, shape, dtype = 0, [], inputs[0].shape, inputs[0].dtype
     for number in range(1, len(inputs)):
         shape = _together([shape, inputs[number].shape])
         dtype = promoted({dtype, inputs[number].dtype})
-        steps.append(structs.replace(step, reads=(last, number), gives=Piece(shape, dtype)))
+        steps.append(structs.replace(step, operands=(last, number), output=TensorSpec(shape, dtype)))
         last = len(inputs) + number - 1
     return tuple(steps)
 
@@ -140,23 +140,23 @@ class Add(Broadcasting):
     def works_in_place(self) -> bool:
         return self.inplace
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from super().check(inputs)
         if not self.inplace:
             return
         first, remedy = inputs[0], "put the input that is like the sum first, or leave inplace out"
         if first.shape != broadcast(inputs):
             message = f"a sum of {size_text(broadcast(inputs))} cannot take the place of {size_text(first.shape)}"
-            yield Misfit(message, "inplace", help=remedy)
+            yield ConstraintError(message, "inplace", help=remedy)
         elif first.dtype != self.output_dtype(inputs):
             message = f"a sum of {self.output_dtype(inputs)} cannot take the place of {first.dtype}"
-            yield Misfit(message, "inplace", help=remedy)
+            yield ConstraintError(message, "inplace", help=remedy)
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"additions": elements(output) * (len(inputs) - 1)}
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return pairwise(inputs, Step(passes=True, broadcasts=True, in_place=self.inplace, layout="alike"))
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        return pairwise(inputs, KernelOp(grad_alias=True, broadcasts=True, in_place=self.inplace, layout="alike"))
 
     def module(self, inputs: Tensors) -> Module:
         added = "".join(f".add_({{{number}}})" for number in range(1, len(inputs)))
@@ -172,8 +172,8 @@ class Mul(Broadcasting):
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"multiplications": elements(output) * (len(inputs) - 1)}
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return pairwise(inputs, Step(multiplies=True, broadcasts=True, layout="alike"))
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        return pairwise(inputs, KernelOp(multiplies=True, broadcasts=True, layout="alike"))
 
     def module(self, inputs: Tensors) -> Module:
         return elementwise("Mul", joined(" * ", inputs), inputs)
@@ -183,19 +183,19 @@ class Cat(Merging):
     """Its inputs side by side along `dim` (by default the channels), counted without the batch."""
 
     type: ClassVar[str] = "cat"
-    telling: ClassVar[tuple[str, ...]] = ("dim",)
+    label_fields: ClassVar[tuple[str, ...]] = ("dim",)
 
     dim: int = 0
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         shapes = [tensor.shape for tensor in inputs]
-        found = [*dim_misfit(self.dim, len(shapes[0]))]
+        found = [*dim_errors(self.dim, len(shapes[0]))]
         yield from found
         first, *others = (_without(shape, self.dim, len(shapes[0])) for shape in shapes)
         if not found and any(other != first for other in others):
             listed = ", ".join(map(size_text, shapes))
             axis = resolve_axis(self.dim, len(shapes[0]))
-            yield Misfit(
+            yield ConstraintError(
                 f"shapes differ outside of axis {axis}: {listed}",
                 "dim",
                 help="make all other sizes equal, by padding, stride or slice",
@@ -207,20 +207,20 @@ class Cat(Merging):
             shape[self.dim] = shape[self.dim] + tensor.shape[self.dim]
         return tuple(shape)
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         rank, reads = len(inputs[0].shape), []
         axis = resolve_axis(self.dim, rank)
         total, before = sum(tensor.shape[axis] for tensor in inputs), 0
         for tensor in inputs:
             size = tensor.shape[axis]
             beside = list(pointwise(rank))
-            beside[axis] = Read(Window(1, 1, before, total - before - size), axis, beside=True)
+            beside[axis] = Dependency(Window(1, 1, before, total - before - size), axis, shared_axis=True)
             reads.append(tuple(beside))
             before += size
         return tuple(reads)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step(tuple(range(len(inputs))), passes=True, layout="joined"),)
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        return (KernelOp(tuple(range(len(inputs))), grad_alias=True, layout="joined"),)
 
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1

@@ -10,18 +10,18 @@ from archcalc.layers.base import (
     FLOATING,
     Count,
     Elementwise,
+    KernelOp,
+    KernelOps,
     Module,
-    Piece,
     Positive,
     Shape,
-    Step,
-    Steps,
     Tensors,
+    TensorSpec,
     elements,
     size_text,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit, divides
+from archcalc.layers.constraints import ConstraintError, divides
 
 Epsilon = Annotated[float, Meta(ge=0)]
 
@@ -31,11 +31,11 @@ class Normalization(Elementwise):
 
     family: ClassVar[str] = "normalization"
     takes: ClassVar[tuple[str, ...]] = FLOATING
-    keeps: ClassVar[tuple[int, ...]] = (0,)
+    saved: ClassVar[tuple[int, ...]] = (0,)
 
-    def standardize(self, inputs: Tensors, *statistics: Piece) -> Step:
+    def standardize(self, inputs: Tensors, *statistics: TensorSpec) -> KernelOp:
         """The operation that rescales, and two statistics beside: a mean, and the inverse of a standard deviation."""
-        return Step((0, *self.parameters(inputs)), keeps=self.keeps, beside=statistics * 2, layout=self.layout)
+        return KernelOp((0, *self.parameters(inputs)), saved=self.saved, saved_extra=statistics * 2, layout=self.layout)
 
 
 def affine(shape: Shape, wanted: bool, bias: bool = True) -> dict[str, Shape]:
@@ -106,10 +106,10 @@ class BatchNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         # At inference the CPU makes no statistics, and the device `meta` does all the same.
-        channel = Piece(inputs[0].shape[:1], per_sample=False, wide=True)
-        return (structs.replace(self.standardize(inputs, channel), makes=(0,)),)
+        channel = TensorSpec(inputs[0].shape[:1], per_sample=False, wide=True)
+        return (structs.replace(self.standardize(inputs, channel), always_grad=(0,)),)
 
     def least_batch(self, inputs: Tensors, training: bool) -> int | None:
         measures = training or not self.track_running_stats
@@ -139,11 +139,11 @@ class LayerNorm(Normalization):
         given = self.normalized_shape
         return given if isinstance(given, tuple) else (given,)
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         shape, normalized = inputs[0].shape, self._normalized(inputs)
         if not normalized or shape[-len(normalized) :] != normalized:
             message = f"normalized_shape {size_text(normalized)} is not the end of the shape {size_text(shape)}"
-            yield Misfit(message, "normalized_shape", help="leave it out to normalize the last axis")
+            yield ConstraintError(message, "normalized_shape", help="leave it out to normalize the last axis")
 
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         return affine(self._normalized(inputs), self.elementwise_affine, self.bias)
@@ -156,9 +156,9 @@ class LayerNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         shape, normalized = inputs[0].shape, self._normalized(inputs)
-        return (self.standardize(inputs, Piece(shape[: len(shape) - len(normalized)], wide=True)),)
+        return (self.standardize(inputs, TensorSpec(shape[: len(shape) - len(normalized)], wide=True)),)
 
     def module(self, inputs: Tensors) -> Module:
         options = self.changed("eps", "elementwise_affine", "bias")
@@ -174,17 +174,17 @@ class GroupNorm(Normalization):
     layout: ClassVar[str] = "fresh|format"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
-    telling: ClassVar[tuple[str, ...]] = ("num_groups",)
+    label_fields: ClassVar[tuple[str, ...]] = ("num_groups",)
     shapeless: ClassVar[tuple[str, ...]] = ("num_groups",)
 
     num_groups: Positive
     eps: Epsilon = 1e-5
     affine: bool = True
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from divides("num_groups", self.num_groups, inputs[0].shape[0], "channels")
         if elements(inputs[0].shape) == self.num_groups:
-            yield Misfit("each group holds a single value, which has no spread to normalize", "num_groups")
+            yield ConstraintError("each group holds a single value, which has no spread to normalize", "num_groups")
 
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         channels, *_ = inputs[0].shape
@@ -196,8 +196,8 @@ class GroupNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (self.standardize(inputs, Piece((self.num_groups,))),)
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        return (self.standardize(inputs, TensorSpec((self.num_groups,))),)
 
     def module(self, inputs: Tensors) -> Module:
         arguments = {"num_groups": self.num_groups, "num_channels": inputs[0].shape[0]}
@@ -217,9 +217,9 @@ class InstanceNorm(Normalization):
     affine: bool = False
     track_running_stats: bool = False
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         if product(inputs[0].shape[1:]) == 1 and not self.track_running_stats:
-            yield Misfit("each channel holds a single value, which has no spread to normalize")
+            yield ConstraintError("each channel holds a single value, which has no spread to normalize")
 
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         channels, *_ = inputs[0].shape
@@ -237,23 +237,29 @@ class InstanceNorm(Normalization):
     def count_connections(self, inputs: Tensors, output: Shape) -> Count:
         return affine_links(self.parameters(inputs), output)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         """Batch normalization, with every channel of every sample as a channel, and what belongs to each repeated."""
-        channel = Piece(inputs[0].shape[:1])
+        channel = TensorSpec(inputs[0].shape[:1])
         running = ("running_mean", "running_var") if self.track_running_stats else ()
         repeated = [*self.parameters(inputs), *running]
         places = tuple(range(1, 1 + len(repeated)))
         ordered = 1 + len(repeated)  # the place of the input in order
         kept = [place for place, name in zip(places, repeated, strict=True) if name != "bias"]
         statistics = [place for place, name in zip(places, repeated, strict=True) if name in running]
-        values, statistic = Piece(inputs[0].shape, joined=True), structs.replace(channel, wide=True)
-        normalize = Step((ordered, *places), values, keeps=(ordered, *kept), beside=(statistic,) * 2)
-        steps = [Step((name,), channel) for name in repeated]
-        steps += [Step(is_view=True, passes=True, layout="ordered"), structs.replace(normalize, makes=(ordered,))]
+        values, statistic = TensorSpec(inputs[0].shape, joined=True), structs.replace(channel, wide=True)
+        normalize = KernelOp((ordered, *places), values, saved=(ordered, *kept), saved_extra=(statistic,) * 2)
+        steps = [KernelOp((name,), channel) for name in repeated]
+        steps += [
+            KernelOp(is_view=True, grad_alias=True, layout="ordered"),
+            structs.replace(normalize, always_grad=(ordered,)),
+        ]
         places = (*places, ordered)
         if training:
-            steps += [Step((place,), structs.replace(channel, per_sample=False), holds=places) for place in statistics]
-        return (*steps, Step((ordered + 1,), holds=places, is_view=True, passes=True, layout="regrouped"))
+            steps += [
+                KernelOp((place,), structs.replace(channel, per_sample=False), keep_alive=places)
+                for place in statistics
+            ]
+        return (*steps, KernelOp((ordered + 1,), keep_alive=places, is_view=True, grad_alias=True, layout="regrouped"))
 
     def least_batch(self, inputs: Tensors, training: bool) -> int | None:
         return None if training and product(inputs[0].shape[1:]) == 1 else 1
@@ -273,7 +279,7 @@ class LocalResponseNorm(Normalization):
     type: ClassVar[str] = "local_response_norm"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
-    telling: ClassVar[tuple[str, ...]] = ("size",)
+    label_fields: ClassVar[tuple[str, ...]] = ("size",)
 
     size: Positive
     alpha: float = 1e-4
@@ -289,28 +295,28 @@ class LocalResponseNorm(Normalization):
             "divisions": values,
         }
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         return self._normalize(inputs, 0)
 
-    def steps_out_of_order(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> Steps | None:
+    def strided_ops(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> KernelOps | None:
         if len(inputs[0].shape) < 4:
             return None
-        return (Step(is_view=True, passes=True, layout="ordered"), *self._normalize(inputs, 1))
+        return (KernelOp(is_view=True, grad_alias=True, layout="ordered"), *self._normalize(inputs, 1))
 
-    def _normalize(self, inputs: Tensors, read: int) -> Steps:
+    def _normalize(self, inputs: Tensors, read: int) -> KernelOps:
         """Square, pad, average, times alpha, plus k, to the power of beta, divide."""
         channels, *sizes = inputs[0].shape
-        value = Piece(inputs[0].shape)
-        around = Piece((channels + self.size // 2 + (self.size - 1) // 2, *sizes))
+        value = TensorSpec(inputs[0].shape)
+        around = TensorSpec((channels + self.size // 2 + (self.size - 1) // 2, *sizes))
         square, padded, mean, scaled, shifted, divisor = range(read + 1, read + 7)
         return (
-            Step((read, read), multiplies=True, layout="alike"),
-            Step((square,), around),
-            Step((padded,), keeps=(padded,)),
-            Step((mean,)),
-            Step((scaled,), holds=(mean,), passes=True),
-            Step((shifted,), holds=(mean,), keeps=(shifted,), backward=(value,) * 3),
-            Step((read, divisor), keeps=(read, divisor), backward=(value,) * 4, layout="alike"),
+            KernelOp((read, read), multiplies=True, layout="alike"),
+            KernelOp((square,), around),
+            KernelOp((padded,), saved=(padded,)),
+            KernelOp((mean,)),
+            KernelOp((scaled,), keep_alive=(mean,), grad_alias=True),
+            KernelOp((shifted,), keep_alive=(mean,), saved=(shifted,), backward=(value,) * 3),
+            KernelOp((read, divisor), saved=(read, divisor), backward=(value,) * 4, layout="alike"),
         )
 
     def module(self, inputs: Tensors) -> Module:

@@ -7,19 +7,19 @@ from archcalc.arithmetic import POINT, Window, product
 from archcalc.layers.base import (
     FLOATING,
     Count,
+    KernelOp,
+    KernelOps,
     Module,
     PerAxis,
-    Piece,
     Positive,
     Shape,
-    Step,
-    Steps,
     Tensors,
+    TensorSpec,
     elements,
     per_axis,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit
+from archcalc.layers.constraints import ConstraintError
 from archcalc.layers.sliding import (
     POOLED,
     Padding,
@@ -41,7 +41,7 @@ class Pooling(SlidingLayer):
 
     family: ClassVar[str] = "pooling"
     takes: ClassVar[tuple[str, ...]] = FLOATING
-    keeps: ClassVar[tuple[int, ...]] = (0,)
+    saved: ClassVar[tuple[int, ...]] = (0,)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         channels, *sizes = inputs[0].shape
@@ -50,8 +50,8 @@ class Pooling(SlidingLayer):
     def channel_window(self, inputs: Tensors) -> Window:
         return POINT
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return on_two_axes(Step(keeps=self.keeps, layout=POOLED[self.dimensions]), self.dimensions)
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        return on_two_axes(KernelOp(saved=self.saved, layout=POOLED[self.dimensions]), self.dimensions)
 
     def positions(self) -> Any:
         """How many positions a window has."""
@@ -65,7 +65,7 @@ class CeilPooling(Pooling):
     end, but may not start in the padding (PyTorch).
     """
 
-    telling: ClassVar[tuple[str, ...]] = ("ceil_mode",)
+    label_fields: ClassVar[tuple[str, ...]] = ("ceil_mode",)
 
     kernel_size: PerAxis
     stride: PerAxis | None = None
@@ -87,19 +87,19 @@ class CeilPooling(Pooling):
         """Whether PyTorch's own padding is not enough: it is alike at both ends, and half of the kernel at most."""
         return any(window.before != window.after or 2 * window.before > window.kernel for window in windows)
 
-    def pool_padded(self, values: Piece, windows: Sequence[Window]) -> Shape:
+    def pool_padded(self, values: TensorSpec, windows: Sequence[Window]) -> Shape:
         """What pooling makes of values that are padded already."""
         channels, *sizes = values.shape
         bare = [window._replace(before=0, after=0) for window in windows]
         counts = (w.count_ceil(n) if self.ceil_mode else w.count(n) for w, n in zip(bare, sizes, strict=True))
         return (channels, *counts)
 
-    def without_late_windows(self, pooled: Shape, output: Shape, first: int) -> tuple[Step, ...]:
+    def without_late_windows(self, pooled: Shape, output: Shape, first: int) -> tuple[KernelOp, ...]:
         """A view along one axis after the other, the last one first; result number `first` is cut."""
-        steps = list[Step]()
+        steps = list[KernelOp]()
         for axis in reversed(range(1, len(output))):
             pooled = (*pooled[:axis], output[axis], *pooled[axis + 1 :])
-            steps.append(Step((first + len(steps),), Piece(pooled), is_view=True, layout="same"))
+            steps.append(KernelOp((first + len(steps),), TensorSpec(pooled), is_view=True, layout="same"))
         return tuple(steps)
 
     def pooling_module(self, name: str, inputs: Tensors, options: dict[str, Any]) -> Module:
@@ -112,21 +112,21 @@ class CeilPooling(Pooling):
         ends = last_axis_first([(window.before, window.after) for window in windows])
         return torch_module(f"Padded{name}{self.dimensions}d", kernel, **options, ends=ends)
 
-    def check_geometry(self) -> Iterator[Misfit]:
+    def check_geometry(self) -> Iterator[ConstraintError]:
         lists = [*super().check_geometry()]
         yield from lists or self._check_padding()
 
     def takes_padding(self, padding: int, window: Window) -> bool:
         return bool(2 * padding <= window.kernel)
 
-    def _check_padding(self) -> Iterator[Misfit]:
+    def _check_padding(self) -> Iterator[ConstraintError]:
         if self.geometry()["padding"] == "same":
             return  # never more than half of the effective size
         for window in self.spatial_windows((1,) * self.dimensions):  # which depend on sizes for "same" alone
             padding = max(window.before, window.after)
             if 2 * padding > window.kernel:
                 message = f"padding {padding} is more than half of kernel_size {window.kernel}"
-                yield Misfit(message, "padding", help=f"use padding ≤ {window.kernel // 2}")
+                yield ConstraintError(message, "padding", help=f"use padding ≤ {window.kernel // 2}")
                 return
 
 
@@ -147,16 +147,16 @@ class MaxPooling(CeilPooling):
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         return {"comparisons": elements(output) * (self.positions() - 1)}
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         windows, output = tuple(self.windows(inputs).values()), self.output_shape(inputs)
         layout = "line" if self.dimensions == 1 else "format"
         if not self.pads_first(windows):
-            pool = Step(keeps=(0,), beside=(Piece(output, "int64"),), layout=layout)
+            pool = KernelOp(saved=(0,), saved_extra=(TensorSpec(output, "int64"),), layout=layout)
             return on_two_axes(pool, self.dimensions)
         values = padded(inputs[0].shape, windows)
         pooled = self.pool_padded(values, windows)
-        pool = Step((1,), Piece(pooled), keeps=(1,), beside=(Piece(pooled, "int64"),), layout=layout)
-        return (Step(gives=values, layout="format"), pool, *self.without_late_windows(pooled, output, 2))
+        pool = KernelOp((1,), TensorSpec(pooled), saved=(1,), saved_extra=(TensorSpec(pooled, "int64"),), layout=layout)
+        return (KernelOp(output=values, layout="format"), pool, *self.without_late_windows(pooled, output, 2))
 
     def module(self, inputs: Tensors) -> Module:
         return self.pooling_module("MaxPool", inputs, self.changed("stride", "dilation", "ceil_mode"))
@@ -199,22 +199,22 @@ class AveragePooling(CeilPooling):
         units = elements(output)
         return {"additions": units * (self.positions() - 1), "divisions": units}
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         windows, output = tuple(self.windows(inputs).values()), self.output_shape(inputs)
         if not self.pads_first(windows):
-            return super().steps(inputs, training)
+            return super().kernel_ops(inputs, training)
         values = padded(inputs[0].shape, windows)
         pooled = self.pool_padded(values, windows)
         one, shares, averaged = (
-            Piece((1, *shape[1:]), per_sample=False) for shape in (inputs[0].shape, values.shape, pooled)
+            TensorSpec((1, *shape[1:]), per_sample=False) for shape in (inputs[0].shape, values.shape, pooled)
         )
         return (
-            Step((), one),
-            Step((1,), shares),
-            Step(gives=values, holds=(1,), layout="format"),
-            Step((3,), Piece(pooled), keeps=(3,), holds=(1,), layout=POOLED[self.dimensions]),
-            Step((2,), averaged, holds=(1,)),
-            Step((4, 5), Piece(pooled), keeps=(5,), holds=(1, 2), layout="alike"),
+            KernelOp((), one),
+            KernelOp((1,), shares),
+            KernelOp(output=values, keep_alive=(1,), layout="format"),
+            KernelOp((3,), TensorSpec(pooled), saved=(3,), keep_alive=(1,), layout=POOLED[self.dimensions]),
+            KernelOp((2,), averaged, keep_alive=(1,)),
+            KernelOp((4, 5), TensorSpec(pooled), saved=(5,), keep_alive=(1, 2), layout="alike"),
             *self.without_late_windows(pooled, output, 6),
         )
 
@@ -245,7 +245,7 @@ class AvgPool3d(AveragePooling):
     dimensions: ClassVar[int] = 3
     ranks: ClassVar[tuple[int, ...]] = (4,)
 
-    def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
+    def check_fit(self, sizes: Shape) -> Iterator[ConstraintError]:
         """PyTorch wants this one kernel to fit without the padding, too, unless that is made before."""
         made_before = self.pads_first(self.spatial_windows(sizes))
         for size, kernel in zip(sizes, per_axis(self.kernel_size, self.dimensions), strict=True):
@@ -253,7 +253,7 @@ class AvgPool3d(AveragePooling):
                 message = (
                     f"kernel_size {kernel} is larger than {size} positions, which avg_pool3d refuses even with padding"
                 )
-                yield Misfit(message, "kernel_size", help=f"use kernel_size ≤ {size}, or zero_pad before it")
+                yield ConstraintError(message, "kernel_size", help=f"use kernel_size ≤ {size}, or zero_pad before it")
                 return
         yield from super().check_fit(sizes)
 
@@ -287,12 +287,12 @@ class Subsample(Pooling):
         links: Count = elements(output) * (self.positions() + 1)
         return links
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         return (
-            Step(keeps=(0,), layout="format"),
-            Step((1,), layout="alike"),
-            Step((2, "weight"), holds=(1,), multiplies=True, broadcasts=True, layout="alike"),
-            Step((3, "bias"), holds=(1, 2), passes=True, broadcasts=True, layout="alike"),
+            KernelOp(saved=(0,), layout="format"),
+            KernelOp((1,), layout="alike"),
+            KernelOp((2, "weight"), keep_alive=(1,), multiplies=True, broadcasts=True, layout="alike"),
+            KernelOp((3, "bias"), keep_alive=(1, 2), grad_alias=True, broadcasts=True, layout="alike"),
         )
 
     def module(self, inputs: Tensors) -> Module:

@@ -13,12 +13,12 @@ from archcalc.layers.base import (
     FLOATING,
     MAX_PHASES,
     Count,
+    Dependency,
     Module,
     Natural,
     PerAxis,
     PhasedWindow,
     Positive,
-    Read,
     Shape,
     Tensors,
     UnknownWindow,
@@ -27,7 +27,7 @@ from archcalc.layers.base import (
     size_text,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit, axis_misfit
+from archcalc.layers.constraints import ConstraintError, axis_errors
 from archcalc.layers.shaping import Shaping
 from archcalc.layers.sliding import Pair, last_axis_first
 from archcalc.tracing import untraced
@@ -46,7 +46,7 @@ class ZeroPad(Shaping):
     type: ClassVar[str] = "zero_pad"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
-    telling: ClassVar[tuple[str, ...]] = ("padding",)
+    label_fields: ClassVar[tuple[str, ...]] = ("padding",)
 
     padding: Natural | tuple[Natural | Pair, ...]
 
@@ -55,18 +55,18 @@ class ZeroPad(Shaping):
         values = per_axis(self.padding, rank - 1)
         return tuple(value if isinstance(value, tuple) else (value, value) for value in values)
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
-        yield from axis_misfit("padding", self.padding, len(inputs[0].shape) - 1)
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
+        yield from axis_errors("padding", self.padding, len(inputs[0].shape) - 1)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         channels, *sizes = inputs[0].shape
         pairs = self.pairs(len(inputs[0].shape))
         return (channels, *(size + before + after for size, (before, after) in zip(sizes, pairs, strict=True)))
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         pairs = self.pairs(len(inputs[0].shape))
         shifted = (Window(1, 1, before, after) for before, after in pairs)
-        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(shifted, start=1))),)
+        return ((Dependency(POINT, 0), *(Dependency(window, axis) for axis, window in enumerate(shifted, start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
         pairs = self.pairs(len(inputs[0].shape))
@@ -85,7 +85,7 @@ class Upsample(Shaping):
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
     takes: ClassVar[tuple[str, ...]] = FLOATING
-    telling: ClassVar[tuple[str, ...]] = ("scale_factor", "mode")
+    label_fields: ClassVar[tuple[str, ...]] = ("scale_factor", "mode")
     shapeless: ClassVar[tuple[str, ...]] = ("mode", "align_corners")
 
     size: PerAxis | None = None
@@ -93,29 +93,31 @@ class Upsample(Shaping):
     mode: Literal["nearest", "linear", "bilinear", "trilinear"] = "nearest"
     align_corners: bool = False
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         if (self.size is None) == (self.scale_factor is None):
-            yield Misfit("upsample takes either size or scale_factor", help="give one of the two")
+            yield ConstraintError("upsample takes either size or scale_factor", help="give one of the two")
         if self.align_corners and self.mode == "nearest":
-            yield Misfit("align_corners is for linear interpolation", "align_corners", help="leave it out")
+            yield ConstraintError("align_corners is for linear interpolation", "align_corners", help="leave it out")
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         dimensions = len(inputs[0].shape) - 1
         yield from self.check_fields()
-        yield from axis_misfit("size", self.size, dimensions)
-        yield from axis_misfit("scale_factor", self.scale_factor, dimensions)
+        yield from axis_errors("size", self.size, dimensions)
+        yield from axis_errors("scale_factor", self.scale_factor, dimensions)
         linear = ("linear", "bilinear", "trilinear")[dimensions - 1]
         if self.mode not in ("nearest", linear):
-            yield Misfit(f'mode "{self.mode}" is not for {dimensions} spatial axes', "mode", help=f'use "{linear}"')
+            yield ConstraintError(
+                f'mode "{self.mode}" is not for {dimensions} spatial axes', "mode", help=f'use "{linear}"'
+            )
         if self.size is None and not isinstance(self.scale_factor, tuple | None):
             yield from self._vanishing(inputs[0].shape, (self.scale_factor,) * dimensions)
         elif isinstance(self.scale_factor, tuple) and len(self.scale_factor) == dimensions:
             yield from self._vanishing(inputs[0].shape, self.scale_factor)
 
-    def _vanishing(self, shape: Shape, scales: tuple[float, ...]) -> Iterator[Misfit]:
+    def _vanishing(self, shape: Shape, scales: tuple[float, ...]) -> Iterator[ConstraintError]:
         if any(scaled(size, scale) < 1 for size, scale in zip(shape[1:], scales, strict=True)):
             message = f"scale_factor leaves nothing of {size_text(shape)}"
-            yield Misfit(message, "scale_factor", help="use a larger scale_factor")
+            yield ConstraintError(message, "scale_factor", help="use a larger scale_factor")
 
     def output_shape(self, inputs: Tensors) -> Shape:
         channels, *sizes = inputs[0].shape
@@ -130,10 +132,10 @@ class Upsample(Shaping):
         means = elements(output) * (2 ** (len(output) - 1) - 1)
         return {"multiplications": 2 * means, "additions": means}
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         sizes = zip(inputs[0].shape[1:], self.output_shape(inputs)[1:], strict=True)
         windows = (upsampled(n, m, self.mode, self.align_corners) for n, m in sizes)
-        return ((Read(POINT, 0), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
+        return ((Dependency(POINT, 0), *(Dependency(window, axis) for axis, window in enumerate(windows, start=1))),)
 
     def module(self, inputs: Tensors) -> Module:
         options = self.changed("size", "scale_factor", "mode", "align_corners")
@@ -203,28 +205,33 @@ class PixelShuffle(Shaping):
     type: ClassVar[str] = "pixel_shuffle"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (3,)
-    telling: ClassVar[tuple[str, ...]] = ("upscale_factor",)
+    label_fields: ClassVar[tuple[str, ...]] = ("upscale_factor",)
 
     upscale_factor: Positive
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         channels, *_ = inputs[0].shape
         if channels % self.upscale_factor**2:
             reason = f"{channels} mod {self.upscale_factor}² = {channels % self.upscale_factor**2}"
             message = f"upscale_factor {self.upscale_factor} needs a multiple of {self.upscale_factor**2} channels"
             remedy = f"give it {-(-channels // self.upscale_factor**2) * self.upscale_factor**2} channels, say"
-            yield Misfit(f"{message}, and gets {channels}", "upscale_factor", reason, remedy)
+            yield ConstraintError(f"{message}, and gets {channels}", "upscale_factor", reason, remedy)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         channels, height, width = inputs[0].shape
         factor = self.upscale_factor
         return (channels // factor**2, height * factor, width * factor)
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         _, *sizes = inputs[0].shape
         windows = [interpolated(size, size * self.upscale_factor, "nearest", False) for size in sizes]
         shuffled = Window(self.upscale_factor**2, self.upscale_factor**2)
-        return ((Read(shuffled, 0, loose=True), *(Read(window, axis) for axis, window in enumerate(windows, start=1))),)
+        return (
+            (
+                Dependency(shuffled, 0, loose=True),
+                *(Dependency(window, axis) for axis, window in enumerate(windows, start=1)),
+            ),
+        )
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.PixelShuffle", {"upscale_factor": self.upscale_factor})

@@ -8,18 +8,18 @@ from msgspec import Meta
 from archcalc.arithmetic import POINT, Window, ceil_divide, maximum, minimum, product
 from archcalc.layers.base import (
     MAX_PHASES,
+    Dependency,
     Elementwise,
+    KernelOp,
+    KernelOps,
     Layer,
     Module,
     Natural,
     PhasedWindow,
-    Piece,
     Positive,
-    Read,
     Shape,
-    Step,
-    Steps,
     Tensors,
+    TensorSpec,
     UnknownWindow,
     elements,
     pointwise,
@@ -27,7 +27,7 @@ from archcalc.layers.base import (
     size_text,
     torch_module,
 )
-from archcalc.layers.misfits import Misfit, dim_misfit, divides
+from archcalc.layers.constraints import ConstraintError, dim_errors, divides
 from archcalc.tracing import Number
 
 Dimension = Annotated[int, Meta(ge=-1)]  # -1 for the size that is left open
@@ -47,7 +47,7 @@ class Identity(Elementwise):
     is_identity: ClassVar[bool] = True
     is_view: ClassVar[bool] = True
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         return ()
 
     def module(self, inputs: Tensors) -> Module:
@@ -59,8 +59,8 @@ class Regrouping(Shaping):
 
     is_view: ClassVar[bool] = True
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step(is_view=True, passes=True, layout="regrouped"),)
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        return (KernelOp(is_view=True, grad_alias=True, layout="regrouped"),)
 
 
 class Flatten(Regrouping):
@@ -74,15 +74,15 @@ class Flatten(Regrouping):
     def _range(self, rank: int) -> tuple[int, int]:
         return resolve_axis(self.start_dim, rank), resolve_axis(self.end_dim, rank) + 1
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         if (self.start_dim < 0) == (self.end_dim < 0) and self.start_dim > self.end_dim:
             yield self._wrong_order(self.end_dim)
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         rank = len(inputs[0].shape)
         if not rank:
             return
-        found = [*dim_misfit(self.start_dim, rank, "start_dim"), *dim_misfit(self.end_dim, rank, "end_dim")]
+        found = [*dim_errors(self.start_dim, rank, "start_dim"), *dim_errors(self.end_dim, rank, "end_dim")]
         yield from found
         start, end = self._range(rank)
         if found:
@@ -90,9 +90,9 @@ class Flatten(Regrouping):
         elif start >= end:
             yield self._wrong_order(end - 1)
 
-    def _wrong_order(self, largest: int) -> Misfit:
+    def _wrong_order(self, largest: int) -> ConstraintError:
         message = f"start_dim {self.start_dim} comes after end_dim {self.end_dim}"
-        return Misfit(message, "start_dim", help=f"use start_dim ≤ {largest}")
+        return ConstraintError(message, "start_dim", help=f"use start_dim ≤ {largest}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
         shape = inputs[0].shape
@@ -101,7 +101,7 @@ class Flatten(Regrouping):
         start, end = self._range(len(shape))
         return (*shape[:start], product(shape[start:end]), *shape[end:])
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         return (regrouped(inputs[0].shape, self.output_shape(inputs)),)
 
     def module(self, inputs: Tensors) -> Module:
@@ -121,29 +121,31 @@ class Reshape(Regrouping):
 
     shape: tuple[Dimension, ...]
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         wanted = size_text(self.shape)
         if 0 in self.shape:
-            yield Misfit(f"shape {wanted} has a size of 0", "shape", help="use sizes ≥ 1, or -1 for one to be found")
+            yield ConstraintError(
+                f"shape {wanted} has a size of 0", "shape", help="use sizes ≥ 1, or -1 for one to be found"
+            )
         elif self.shape.count(-1) > 1:
-            yield Misfit(f"shape {wanted} leaves two sizes open", "shape", help="only one size may be -1")
+            yield ConstraintError(f"shape {wanted} leaves two sizes open", "shape", help="only one size may be -1")
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         found = [*self.check_fields()]
         yield from found or self._check_values(inputs)
 
-    def _check_values(self, inputs: Tensors) -> Iterator[Misfit]:
+    def _check_values(self, inputs: Tensors) -> Iterator[ConstraintError]:
         values, wanted = elements(inputs[0].shape), size_text(self.shape)
         known = product(size for size in self.shape if size != -1)
         if (values % known if -1 in self.shape else values != known) or not values:
             message = f"{size_text(inputs[0].shape)} has {values} values, which do not make {wanted}"
-            yield Misfit(message, "shape", f"{'·'.join(map(str, inputs[0].shape))} = {values}")
+            yield ConstraintError(message, "shape", f"{'·'.join(map(str, inputs[0].shape))} = {values}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
         known = product(size for size in self.shape if not is_open(size))
         return tuple(elements(inputs[0].shape) // known if is_open(size) else size for size in self.shape)
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         return (regrouped(inputs[0].shape, self.output_shape(inputs)),)
 
     def module(self, inputs: Tensors) -> Module:
@@ -156,20 +158,20 @@ def is_open(size: Any) -> bool:
     return isinstance(size, int | Number) and size == -1
 
 
-def regrouped(before: Shape, after: Shape) -> tuple[Read, ...]:
+def regrouped(before: Shape, after: Shape) -> tuple[Dependency, ...]:
     """How a reshape lays input axes out: an axis may stay, be joined with others, or be split.
 
     Axes of size 1 come and go without a trace.
     """
     old = [axis for axis, size in enumerate(before) if size != 1]
     new = [axis for axis, size in enumerate(after) if size != 1]
-    reads = {axis: Read(POINT, 0, mixed=True) for axis in range(len(before))}
+    reads = {axis: Dependency(POINT, 0, mixed=True) for axis in range(len(before))}
     done = start = 0
     while done < len(old):
         here, there = _group([before[axis] for axis in old], done, [after[axis] for axis in new], start)
         window = UnknownWindow("a reshape splits an axis of positions") if there > 1 else POINT
         for axis in old[done : done + here]:
-            reads[axis] = Read(window, new[start], mixed=(here, there) != (1, 1))
+            reads[axis] = Dependency(window, new[start], mixed=(here, there) != (1, 1))
         done, start = done + here, start + there
     return tuple(reads.values())
 
@@ -203,30 +205,32 @@ class Permute(Shaping):
     def _order(self) -> tuple[int, ...]:
         return tuple(resolve_axis(dim, len(self.dims)) for dim in self.dims)
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         yield from self._check_order(len(self.dims))
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from self._check_order(len(inputs[0].shape))
 
-    def _check_order(self, rank: int) -> Iterator[Misfit]:
+    def _check_order(self, rank: int) -> Iterator[ConstraintError]:
         if sorted(self._order()) != list(range(rank)):
             message = f"dims {list(self.dims)} do not name each of the {rank} axes once"
-            yield Misfit(message, "dims", help=f"use each of {list(range(rank))} once; the batch is not counted")
+            yield ConstraintError(
+                message, "dims", help=f"use each of {list(range(rank))} once; the batch is not counted"
+            )
 
     def output_shape(self, inputs: Tensors) -> Shape:
         return tuple(inputs[0].shape[dim] for dim in self._order())
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         order = self._order()
-        return (tuple(Read(POINT, order.index(axis)) for axis in range(len(order))),)
+        return (tuple(Dependency(POINT, order.index(axis)) for axis in range(len(order))),)
 
     def _whole_order(self) -> tuple[int, ...]:
         """The order with the batch."""
         return (0, *(axis + 1 for axis in self._order()))
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
-        return (Step(is_view=True, passes=True, layout="permuted", order=self._whole_order()),)
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
+        return (KernelOp(is_view=True, grad_alias=True, layout="permuted", order=self._whole_order()),)
 
     def module(self, inputs: Tensors) -> Module:
         order = self._whole_order()
@@ -240,28 +244,32 @@ class ChannelShuffle(Elementwise):
     family: ClassVar[str] = "shaping"
     channel_axis: ClassVar[int | None] = 0
     ranks: ClassVar[tuple[int, ...]] = (2, 3, 4)
-    telling: ClassVar[tuple[str, ...]] = ("groups",)
+    label_fields: ClassVar[tuple[str, ...]] = ("groups",)
 
     groups: Positive
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from divides("groups", self.groups, inputs[0].shape[0], "channels")
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         channels, *_ = inputs[0].shape
         _, *positions = pointwise(len(inputs[0].shape))
         if self.groups in (1, channels):
-            return ((Read(POINT, 0), *positions),)
+            return ((Dependency(POINT, 0), *positions),)
         if self.groups > MAX_PHASES:
             unknown = UnknownWindow(f"{self.groups} groups are more than {MAX_PHASES}", channels)
-            return ((Read(unknown, 0), *positions),)
+            return ((Dependency(unknown, 0), *positions),)
         dealt = tuple(range(0, channels, channels // self.groups))
-        return ((Read(PhasedWindow(dealt, dealt, 1), 0), *positions),)
+        return ((Dependency(PhasedWindow(dealt, dealt, 1), 0), *positions),)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         # PyTorch moves nothing where there is nothing to deal out.
         kept = self.groups in (1, inputs[0].shape[0])
-        return (Step(is_view=True, passes=True, layout="same"),) if kept else Elementwise.steps(self, inputs, training)
+        return (
+            (KernelOp(is_view=True, grad_alias=True, layout="same"),)
+            if kept
+            else Elementwise.kernel_ops(self, inputs, training)
+        )
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.ChannelShuffle", {"groups": self.groups})
@@ -272,7 +280,7 @@ class Slice(Shaping):
 
     type: ClassVar[str] = "slice"
     is_view: ClassVar[bool] = True
-    telling: ClassVar[tuple[str, ...]] = ("start", "stop", "dim")
+    label_fields: ClassVar[tuple[str, ...]] = ("start", "stop", "dim")
 
     start: int = 0
     stop: int | None = None
@@ -281,14 +289,14 @@ class Slice(Shaping):
     def _bounds(self, size: Any) -> tuple[Any, Any]:
         return clamped(self.start, size), size if self.stop is None else clamped(self.stop, size)
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         if self.stop == 0:
             yield self._empty("use another stop, or leave it out")
         elif self.stop is not None and (self.start < 0) == (self.stop < 0) and self.start >= self.stop:
             yield self._empty("use a start below the stop")
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
-        found = [*dim_misfit(self.dim, len(inputs[0].shape))]
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
+        found = [*dim_errors(self.dim, len(inputs[0].shape))]
         yield from found
         if found:
             yield from self.check_fields()
@@ -298,9 +306,9 @@ class Slice(Shaping):
             if start >= stop:
                 yield self._empty(f"the axis has positions 0 to {size - 1}")
 
-    def _empty(self, remedy: str) -> Misfit:
+    def _empty(self, remedy: str) -> ConstraintError:
         message = f"the slice from {self.start} to {'the end' if self.stop is None else self.stop} is empty"
-        return Misfit(message, "start", help=remedy)
+        return ConstraintError(message, "start", help=remedy)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         shape = list(inputs[0].shape)
@@ -308,14 +316,14 @@ class Slice(Shaping):
         shape[self.dim] = stop - start
         return tuple(shape)
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         start, _ = self._bounds(inputs[0].shape[self.dim])
         return (moved(len(inputs[0].shape), self.dim, start),)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         # Of a whole axis from 0 on PyTorch gives another name for the tensor, and hands the gradient on as it is.
         is_whole = not self.start and self.output_shape(inputs) == inputs[0].shape
-        return (Step(is_view=True, passes=is_whole, layout="same"),)
+        return (KernelOp(is_view=True, grad_alias=is_whole, layout="same"),)
 
     def module(self, inputs: Tensors) -> Module:
         dim = resolve_axis(self.dim, len(inputs[0].shape)) + 1
@@ -334,19 +342,19 @@ class Chunk(Shaping):
 
     type: ClassVar[str] = "chunk"
     is_view: ClassVar[bool] = True
-    telling: ClassVar[tuple[str, ...]] = ("chunks", "index", "dim")
+    label_fields: ClassVar[tuple[str, ...]] = ("chunks", "index", "dim")
 
     chunks: Positive
     index: Natural
     dim: int = 0
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         if self.index >= self.chunks:
             message = f"index {self.index} is none of {self.chunks} parts"
-            yield Misfit(message, "index", help=f"use 0 to {self.chunks - 1}")
+            yield ConstraintError(message, "index", help=f"use 0 to {self.chunks - 1}")
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
-        found = [*dim_misfit(self.dim, len(inputs[0].shape))]
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
+        found = [*dim_errors(self.dim, len(inputs[0].shape))]
         yield from found
         if found:
             yield from self.check_fields()
@@ -355,7 +363,7 @@ class Chunk(Shaping):
             parts = ceil_divide(size, ceil_divide(size, self.chunks))
             if self.index >= parts:
                 message = f"index {self.index} is none of the {parts} parts of {size} positions"
-                yield Misfit(message, "index", help=f"use 0 to {parts - 1}")
+                yield ConstraintError(message, "index", help=f"use 0 to {parts - 1}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
         shape = list(inputs[0].shape)
@@ -363,20 +371,20 @@ class Chunk(Shaping):
         shape[self.dim] = minimum(step, shape[self.dim] - self.index * step)
         return tuple(shape)
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         step = ceil_divide(inputs[0].shape[self.dim], self.chunks)
         return (moved(len(inputs[0].shape), self.dim, self.index * step),)
 
-    def steps(self, inputs: Tensors, training: bool) -> Steps:
+    def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         # The gradients of the other parts are zeros, which are made to be joined with that of this one.
         shape, axis = list(inputs[0].shape), resolve_axis(self.dim, len(inputs[0].shape))
         shape[axis] -= self.output_shape(inputs)[axis]
         return (
-            Step(
+            KernelOp(
                 is_view=True,
                 of_many=True,
                 layout="same",
-                backward=(Piece(tuple(shape)), Piece(inputs[0].shape)),
+                backward=(TensorSpec(tuple(shape)), TensorSpec(inputs[0].shape)),
             ),
         )
 
@@ -386,9 +394,9 @@ class Chunk(Shaping):
         return torch_module("Chunk", {"chunks": self.chunks, "index": self.index, "dim": dim}, expression)
 
 
-def moved(rank: int, dim: int, start: int) -> tuple[Read, ...]:
+def moved(rank: int, dim: int, start: int) -> tuple[Dependency, ...]:
     """Reads the same position, `start` further along one axis."""
     reads = list(pointwise(rank))
     axis = resolve_axis(dim, rank)
-    reads[axis] = Read(Window(1, 1, -start), axis)
+    reads[axis] = Dependency(Window(1, 1, -start), axis)
     return tuple(reads)

@@ -9,20 +9,20 @@ from archcalc.arithmetic import Window, same_window, whole
 from archcalc.layers.base import (
     MAX_PHASES,
     AnyWindow,
+    Dependency,
+    KernelOp,
     Layer,
     Natural,
     PhasedWindow,
-    Piece,
-    Read,
     Shape,
-    Step,
     Tensors,
+    TensorSpec,
     UnknownWindow,
     field_text,
     per_axis,
     size_text,
 )
-from archcalc.layers.misfits import Misfit, axis_misfit
+from archcalc.layers.constraints import ConstraintError, axis_errors
 from archcalc.tracing import Traced
 
 Pair = Annotated[tuple[Natural, ...], Meta(min_length=2, max_length=2)]  # before and after
@@ -63,27 +63,27 @@ class SlidingLayer(Layer):
         """The output's spatial sizes."""
         return tuple(window.count(n) for window, n in zip(self.spatial_windows(sizes), sizes, strict=True))
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         _, *sizes = inputs[0].shape
         found = [*self.check_geometry()]
         yield from found or self.check_fit(tuple(sizes))
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         yield from self.check_geometry()
 
-    def check_geometry(self) -> Iterator[Misfit]:
+    def check_geometry(self) -> Iterator[ConstraintError]:
         """Every list has a value for each axis."""
         for field, value in self.geometry().items():
-            yield from axis_misfit(field, value, self.dimensions)
+            yield from axis_errors(field, value, self.dimensions)
 
-    def check_fit(self, sizes: Shape) -> Iterator[Misfit]:
+    def check_fit(self, sizes: Shape) -> Iterator[ConstraintError]:
         """At least one window fits on every axis."""
         counts = self.spatial_output(sizes)
         axis = next((axis for axis, count in enumerate(counts) if count < 1), None)
         if axis is not None:
             yield self._does_not_fit(self.spatial_windows(sizes)[axis], sizes[axis])
 
-    def _does_not_fit(self, window: Window, size: int) -> Misfit:
+    def _does_not_fit(self, window: Window, size: int) -> ConstraintError:
         formula = self.traced_count(window, size)
         message = f"kernel_size {size_text((window.kernel,))} does not fit"
         if window.dilation != 1:
@@ -94,7 +94,7 @@ class SlidingLayer(Layer):
         if self.takes_padding(smallest_padding, window):
             remedies.append(f"padding ≥ {smallest_padding}")
         remedy = f"use {', or '.join(remedies)}" if remedies else "use a larger input, or fewer layers that shrink it"
-        return Misfit(message, "kernel_size", f"{formula!r}", remedy)
+        return ConstraintError(message, "kernel_size", f"{formula!r}", remedy)
 
     def takes_padding(self, padding: int, window: Window) -> bool:  # one of a pooling may be too much
         """Whether PyTorch takes so much padding at an end."""
@@ -109,9 +109,9 @@ class SlidingLayer(Layer):
         _, *sizes = inputs[0].shape
         return dict(enumerate(self.spatial_windows(tuple(sizes)), start=1))
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         spatial = self.windows(inputs).items()
-        return ((Read(self.channel_window(inputs), 0), *(Read(window, axis) for axis, window in spatial)),)
+        return ((Dependency(self.channel_window(inputs), 0), *(Dependency(window, axis) for axis, window in spatial)),)
 
     def channel_window(self, inputs: Tensors) -> AnyWindow:
         """How the channel axis is read."""
@@ -151,18 +151,18 @@ def torch_padding(windows: Sequence[Window]) -> dict[str, Any]:
     return {"padding": sizes[0] if len(set(sizes)) == 1 else sizes} if any(sizes) else {}
 
 
-def padded(shape: Shape, windows: Sequence[Window]) -> Piece:
+def padded(shape: Shape, windows: Sequence[Window]) -> TensorSpec:
     """The values with their padding, where it has to be made before the window slides."""
     channels, *sizes = shape
-    return Piece((channels, *(size + w.before + w.after for size, w in zip(sizes, windows, strict=True))))
+    return TensorSpec((channels, *(size + w.before + w.after for size, w in zip(sizes, windows, strict=True))))
 
 
 POOLED = {1: "line", 2: "format", 3: "fresh"}  # the layout of pooled values, by how many axes the window slides over
 
 
-def on_two_axes(step: Step, dimensions: int) -> tuple[Step, ...]:
+def on_two_axes(step: KernelOp, dimensions: int) -> tuple[KernelOp, ...]:
     """PyTorch pools one axis as if it were two, and gives a view of the result."""
-    return (step, Step((1,), is_view=True, passes=True, layout="same")) if dimensions == 1 else (step,)
+    return (step, KernelOp((1,), is_view=True, grad_alias=True, layout="same")) if dimensions == 1 else (step,)
 
 
 def last_axis_first(pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:

@@ -10,13 +10,13 @@ from archcalc.layers.base import (
     FLOATING,
     MAX_PHASES,
     Count,
+    Dependency,
     Layer,
     Module,
     Natural,
     PerAxis,
     PhasedWindow,
     Positive,
-    Read,
     Shape,
     Tensors,
     UnknownWindow,
@@ -26,7 +26,7 @@ from archcalc.layers.base import (
     torch_module,
     weighted_links,
 )
-from archcalc.layers.misfits import Misfit, axis_misfit, divides
+from archcalc.layers.constraints import ConstraintError, axis_errors, divides
 from archcalc.layers.sliding import read_by_groups
 
 
@@ -42,8 +42,8 @@ class TransposedConvolution(Layer):
     dimensions: ClassVar[int]
     channel_axis: ClassVar[int | None] = 0
     takes: ClassVar[tuple[str, ...]] = FLOATING
-    keeps: ClassVar[tuple[int, ...]] = (0,)
-    telling: ClassVar[tuple[str, ...]] = ("stride", "padding", "output_padding", "dilation", "groups")
+    saved: ClassVar[tuple[int, ...]] = (0,)
+    label_fields: ClassVar[tuple[str, ...]] = ("stride", "padding", "output_padding", "dilation", "groups")
     shapeless: ClassVar[tuple[str, ...]] = ("groups",)
 
     out_channels: Positive
@@ -63,33 +63,33 @@ class TransposedConvolution(Layer):
         values = (per_axis(v, self.dimensions) for v in (self.kernel_size, self.stride, self.padding, self.dilation))
         return tuple(Window(f, s, p, p, d) for f, s, p, d in zip(*values, strict=True))
 
-    def check_fields(self) -> Iterator[Misfit]:
+    def check_fields(self) -> Iterator[ConstraintError]:
         yield from divides("groups", self.groups, self.out_channels, "out_channels")
         lists = [*self._check_lists()]
         yield from lists or self._check_output_padding()
 
-    def check(self, inputs: Tensors) -> Iterator[Misfit]:
+    def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         channels, *sizes = inputs[0].shape
         yield from divides("groups", self.groups, channels, "input channels", self.out_channels)
         yield from divides("groups", self.groups, self.out_channels, "out_channels", channels)
         lists = [*self._check_lists()]
         yield from lists or self._check_sizes(tuple(sizes))
 
-    def _check_lists(self) -> Iterator[Misfit]:
+    def _check_lists(self) -> Iterator[ConstraintError]:
         for field in ("kernel_size", "stride", "padding", "output_padding", "dilation"):
-            yield from axis_misfit(field, getattr(self, field), self.dimensions)
+            yield from axis_errors(field, getattr(self, field), self.dimensions)
 
-    def _check_sizes(self, sizes: Shape) -> Iterator[Misfit]:
+    def _check_sizes(self, sizes: Shape) -> Iterator[ConstraintError]:
         yield from self._check_output_padding()
         if min(outputs := self._spatial_output(sizes)) < 1:
-            yield Misfit(f"padding cuts the whole output off: its sizes would be {outputs}", "padding")
+            yield ConstraintError(f"padding cuts the whole output off: its sizes would be {outputs}", "padding")
 
-    def _check_output_padding(self) -> Iterator[Misfit]:
+    def _check_output_padding(self) -> Iterator[ConstraintError]:
         for window, extra in zip(self._windows(), per_axis(self.output_padding, self.dimensions), strict=True):
             if extra >= max(window.stride, window.dilation):
                 message = f"output_padding {extra} is not smaller than stride {window.stride}"
                 message += f" or dilation {window.dilation}" if window.dilation > 1 else ""
-                yield Misfit(
+                yield ConstraintError(
                     message, "output_padding", help=f"use output_padding ≤ {max(window.stride, window.dilation) - 1}"
                 )
 
@@ -122,9 +122,11 @@ class TransposedConvolution(Layer):
     def spreads(self, inputs: Tensors) -> dict[int, Window]:
         return dict(enumerate(self._windows(), start=1))
 
-    def reads(self, inputs: Tensors) -> tuple[tuple[Read, ...], ...]:
-        channels = Read(read_by_groups(self.groups, inputs[0].shape[0], self.out_channels), 0)
-        return ((channels, *(Read(gathered(window), axis) for axis, window in enumerate(self._windows(), start=1))),)
+    def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
+        channels = Dependency(read_by_groups(self.groups, inputs[0].shape[0], self.out_channels), 0)
+        return (
+            (channels, *(Dependency(gathered(window), axis) for axis, window in enumerate(self._windows(), start=1))),
+        )
 
     def module(self, inputs: Tensors) -> Module:
         channels = inputs[0].shape[0]

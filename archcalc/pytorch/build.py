@@ -41,8 +41,8 @@ class Turn(NamedTuple):
     """The turn of a submodule in the forward pass. Edges are those of the graph; `spent` are not read any more."""
 
     keys: tuple[str, ...]
-    reads: tuple[int, ...]
-    gives: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
     spent: tuple[int, ...]
 
 
@@ -51,8 +51,8 @@ class Block(nn.Module):
 
     def __init__(self, group: Group) -> None:
         super().__init__()
-        self._inputs = group.reads
-        self._outputs = group.gives
+        self._inputs = group.inputs
+        self._outputs = group.outputs
         self._steps = _turns(group)
 
     def forward(self, *inputs: torch.Tensor) -> Any:
@@ -63,8 +63,8 @@ class Block(nn.Module):
             module: Any = self
             for key in turn.keys:
                 module = module._modules[key]
-            found = module(*(values[edge] for edge in turn.reads))
-            values.update(zip(turn.gives, found if len(turn.gives) > 1 else (found,), strict=True))
+            found = module(*(values[edge] for edge in turn.inputs))
+            values.update(zip(turn.outputs, found if len(turn.outputs) > 1 else (found,), strict=True))
             for edge in turn.spent:
                 del values[edge]  # its memory may be used again
         outputs = tuple(values[edge] for edge in self._outputs)
@@ -117,21 +117,22 @@ def _container(group: Group) -> nn.Module:
 
 
 def _turns(group: Group) -> tuple[Turn, ...]:
-    last_read = {edge: number for number, step in enumerate(group.steps) for edge in step.reads}
+    last_read = {edge: number for number, step in enumerate(group.steps) for edge in step.inputs}
     for number, step in enumerate(group.steps):
-        for edge in step.gives:
+        for edge in step.outputs:
             last_read.setdefault(edge, number)
     spent: dict[int, list[int]] = {}
     for edge, number in last_read.items():
-        if edge not in group.gives:
+        if edge not in group.outputs:
             spent.setdefault(number, []).append(edge)
     return tuple(
-        Turn(step.keys, step.reads, step.gives, tuple(spent.get(number, ()))) for number, step in enumerate(group.steps)
+        Turn(step.keys, step.inputs, step.outputs, tuple(spent.get(number, ())))
+        for number, step in enumerate(group.steps)
     )
 
 
 def _module(network: Network, position: int, dtype: str | torch.dtype | None) -> nn.Module:
-    inputs, output = network.analysed.tensors_at(position)
+    inputs, output = network.context.tensors_at(position)
     node, wanted = network.graph.nodes[position], find_dtype(dtype or output.dtype)
     made = torch.promote_types(wanted, torch.get_default_dtype())  # PyTorch makes modules in the default dtype first
     for name, shape in (node.layer.parameters(inputs) | node.layer.buffers(inputs)).items():

@@ -38,7 +38,7 @@ def look_ahead(network: Network, dtype: str | None = None, training: bool = Fals
 
 def needed(network: Network, dtype: str | None, training: bool) -> int:
     """Bytes that a call takes at least: the parameters, and the inputs and output of the largest layer."""
-    rows = count_traffic(network.analysed, dtype)
+    rows = count_traffic(network.context, dtype)
     parameters = value_bytes("float32", dtype) * network.totals.parameters
     inputs = sum(tensor_bytes(tensor, dtype, network.batch) for tensor in network.graph.inputs.values())
     largest = max((row.inputs + row.outputs for row in rows), default=0)

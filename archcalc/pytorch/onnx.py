@@ -119,7 +119,7 @@ def _folds_wrongly(built: BuiltNetwork) -> bool:
 
 def _name_values(graph: Any, network: Network) -> None:
     """Gives every value a name of its own: the spec's to inputs and outputs, which the exporter would give twice."""
-    edges = network.analysed.names
+    edges = network.context.names
     wanted = [*network.graph.inputs, *(edges[edge] for edge in network.graph.outputs)]
     names = Names()
     for value, name in zip([*graph.inputs, *graph.outputs], wanted, strict=True):

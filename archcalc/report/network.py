@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.errors import Diagnostic, Problem, SpecError, UsageError, did_you_mean, quoted
 from archcalc.graph import Graph, is_within
 from archcalc.layers.base import Shape
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from archcalc.analysis.counting import Reading
+    from archcalc.analysis.counting import ConventionCount
     from archcalc.analysis.explain import Explanation
     from archcalc.analysis.input_range import SizeRange
     from archcalc.analysis.memory import Memory
-    from archcalc.analysis.unit_field import UnitField
+    from archcalc.analysis.neuron_field import NeuronField
     from archcalc.devices import Device
     from archcalc.numbers.bounds import AtMost
     from archcalc.report.reconciliation import Reconciliation
@@ -40,10 +40,10 @@ class Network:
     def __init__(self, graph: Graph, batch: int = 1) -> None:
         """Infer all shapes. Raises SpecError for what is wrong with the spec, ShapeError if layers alone do not fit."""
         self.graph = graph
-        self.analysed = AnalysedGraph(graph, batch)
+        self.context = AnalysisContext(graph, batch)
         if graph.problems:
-            raise graph.document.error([*graph.problems, *self.analysed.problems])
-        if problems := self.analysed.problems or self._overwritten():
+            raise graph.document.error([*graph.problems, *self.context.problems])
+        if problems := self.context.problems or self._overwritten():
             raise ShapeError(graph.document.diagnostics(problems), self)
 
     def _overwritten(self) -> list[Problem]:
@@ -52,12 +52,12 @@ class Network:
             return []
         from archcalc.analysis.in_place import check_in_place
 
-        return check_in_place(self.analysed)
+        return check_in_place(self.context)
 
     @cached_property
     def summary(self) -> Summary:
         """A row per layer, and totals."""
-        return summarize(self.analysed)
+        return summarize(self.context)
 
     @property
     def name(self) -> str:
@@ -82,7 +82,7 @@ class Network:
     @property
     def batch(self) -> int:
         """Samples at once; operations are for all of them."""
-        return self.analysed.batch
+        return self.context.batch
 
     @property
     def layers(self) -> tuple[LayerSummary, ...]:
@@ -128,23 +128,23 @@ class Network:
         """How every number of a layer came about, by the formulas that made it."""
         from archcalc.analysis.explain import explain
 
-        return explain(self.analysed, self.position(layer))
+        return explain(self.context, self.position(layer))
 
-    def count(self, convention: str = "macs") -> "Reading":
+    def count(self, convention: str = "macs") -> "ConventionCount":
         """The operations of the network as a counting convention counts them, such as `"fvcore"`.
 
         `total` is the number, `layers` has it layer by layer, and `terms` add up to it, plain MACs first. Raises
         UsageError for a convention that does not exist.
         """
-        from archcalc.analysis.counting import find_convention, read_as
+        from archcalc.analysis.counting import apply_convention, find_convention
 
-        return read_as(self.analysed, find_convention(convention))
+        return apply_convention(self.context, find_convention(convention))
 
-    def count_activations(self, convention: str = "macs") -> "Reading":
+    def count_activations(self, convention: str = "macs") -> "ConventionCount":
         """What the layers give, as the activation count that goes with a convention has it, in its `unit`."""
-        from archcalc.analysis.counting import find_convention, read_as
+        from archcalc.analysis.counting import apply_convention, find_convention
 
-        return read_as(self.analysed, find_convention(convention).activations)
+        return apply_convention(self.context, find_convention(convention).activations)
 
     def reconcile(self, target: str | None = None) -> "Reconciliation":
         """The network by every counting convention, plain MACs first.
@@ -166,7 +166,7 @@ class Network:
         """
         from archcalc.analysis.lint import lint
 
-        return lint(self.analysed, ignored)
+        return lint(self.context, ignored)
 
     def check_budget(
         self, maximum: Mapping[str, int | str] | None = None, minimum: Mapping[str, int | str] | None = None
@@ -195,7 +195,7 @@ class Network:
         """
         from archcalc.analysis.memory import measure_memory
 
-        return measure_memory(self.analysed, dtype, training, optimizer, batch)
+        return measure_memory(self.context, dtype, training, optimizer, batch)
 
     def largest_batch(
         self, limit_bytes: int, dtype: str | None = None, training: bool = False, optimizer: str | None = None
@@ -208,14 +208,14 @@ class Network:
         from archcalc.analysis.least_batch import least_batch
         from archcalc.analysis.memory import largest_batch
 
-        least = least_batch(self.analysed, training)
+        least = least_batch(self.context, training)
         return largest_batch(limit_bytes, lambda batch: self.memory(dtype, training, optimizer, batch).peak, least)
 
     def input_ranges(self) -> "tuple[SizeRange, ...]":
         """Which sizes of its inputs the network takes, at which no stride leaves a remainder, and which it can use."""
         from archcalc.analysis.input_range import find_ranges
 
-        return find_ranges(self.analysed)
+        return find_ranges(self.context)
 
     def roofline(self, device: "str | PathLike[str] | Device", dtype: str = "float32") -> "Roofline":
         """The least time of every layer on a device, in seconds, and whether memory or arithmetic bounds it.
@@ -230,7 +230,7 @@ class Network:
         from archcalc.report.roofline import make_roofline
 
         found = device if isinstance(device, Device) else find_device(fspath(device))
-        return make_roofline(self.analysed, found, dtype)
+        return make_roofline(self.context, found, dtype)
 
     def receptive_field(
         self,
@@ -238,16 +238,16 @@ class Network:
         unit: "Sequence[int] | None" = None,
         depth: int | None = None,
         source: str | None = None,
-    ) -> "UnitField":
+    ) -> "NeuronField":
         """What one unit of a layer sees of the input, position by position, and units of the layers before it.
 
         Without a layer it is the last with several units that see different parts, without a unit the middle one;
         `depth` folds blocks. `source` is the input, by default the first that the layer sees. Raises UsageError for a
         layer, a unit or an input that does not exist or has no positions.
         """
-        from archcalc.analysis.unit_field import find_unit_field
+        from archcalc.analysis.neuron_field import find_neuron_field
 
-        return find_unit_field(self.analysed, None if layer is None else self.position(layer), unit, depth, source)
+        return find_neuron_field(self.context, None if layer is None else self.position(layer), unit, depth, source)
 
     def to_volumes_svg(self, style: str = "color", depth: int | None = None) -> str:
         """The network as a row of boxes, one for each map, to scale: the text of an SVG.
@@ -271,7 +271,7 @@ class Network:
         """
         from archcalc.export.source import to_source
 
-        return to_source(self.analysed)
+        return to_source(self.context)
 
     def to_dot(self, **look: Any) -> str:
         """The network as a diagram, in the language of Graphviz.

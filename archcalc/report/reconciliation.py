@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analysis.conventions import CONVENTIONS
-from archcalc.analysis.counting import Reading, TermTotal
+from archcalc.analysis.counting import ConventionCount, TermTotal
 from archcalc.errors import printable
 from archcalc.numbers.bounds import AtLeast, AtMost, causes_of, gathered, known, reason_of, value_text
 from archcalc.report.figure import Figure
@@ -22,7 +22,7 @@ class Reconciliation(NamedTuple):
     """A reading for every convention, by its name; `target` is a figure to be explained, if there is one."""
 
     summary: "Summary"
-    readings: dict[str, Reading]
+    readings: dict[str, ConventionCount]
     target: Figure | None = None
 
     @property
@@ -61,7 +61,7 @@ class Reconciliation(NamedTuple):
         }
 
 
-def _plain(name: str, reading: Reading) -> dict[str, Any]:
+def _plain(name: str, reading: ConventionCount) -> dict[str, Any]:
     convention = CONVENTIONS[name]
     return {
         "name": name,
@@ -72,7 +72,7 @@ def _plain(name: str, reading: Reading) -> dict[str, Any]:
         "lower_bound": isinstance(reading.total, AtLeast),
         "terms": [_plain_term(term) for term in reading.terms],
         "unknown": reason_of(reading.total),
-        "departures": list(reading.departures),
+        "departures": list(reading.tool_bugs),
     }
 
 
@@ -172,15 +172,15 @@ def _answer(found: Reconciliation) -> Iterator[str]:
         yield f"No convention can be said to round to {figure}: every count of this network is a lower bound."
 
 
-def _missing(readings: Iterable[Reading]) -> list[str]:
+def _missing(readings: Iterable[ConventionCount]) -> list[str]:
     causes = gathered(cause for reading in readings for cause in causes_of(reading.total))
     return [f"? {printable(str(cause))}" for cause in causes]
 
 
-def _wrong(readings: dict[str, Reading]) -> list[str]:
+def _wrong(readings: dict[str, ConventionCount]) -> list[str]:
     tools: dict[str, list[str]] = {}
     for name, reading in readings.items():
-        for mistake in reading.departures:
+        for mistake in reading.tool_bugs:
             tools.setdefault(mistake, []).append(name)
     return [f"{_listed(names)}: the tool itself {mistake}; this is not followed." for mistake, names in tools.items()]
 

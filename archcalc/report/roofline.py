@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.roofline import Load, Roof, count_loads
 from archcalc.devices import Device
 from archcalc.errors import UsageError
@@ -149,18 +149,18 @@ class Roofline(NamedTuple):
         }
 
 
-def make_roofline(analysed: AnalysedGraph, device: Device, dtype: str) -> Roofline:
+def make_roofline(context: AnalysisContext, device: Device, dtype: str) -> Roofline:
     """The roofline of a network whose layers all fit.
 
     Raises UsageError for a dtype that the device does not have, and for a network beyond any time.
     """
     roof = Roof(device.peak(dtype), device.bytes_per_second)
-    graph, loads = analysed.graph, count_loads(analysed, dtype)
+    graph, loads = context.graph, count_loads(context, dtype)
     try:
         rows = tuple([_row(node, load, roof) for node, load in zip(graph.nodes, loads, strict=True)])
     except OverflowError:
         raise UsageError(TOO_LARGE) from None
-    found = Roofline(graph.name, next(iter(graph.inputs)), analysed.batch, device, dtype, rows)
+    found = Roofline(graph.name, next(iter(graph.inputs)), context.batch, device, dtype, rows)
     if found.time == math.inf:
         raise UsageError(TOO_LARGE)
     return found

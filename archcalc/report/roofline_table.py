@@ -136,7 +136,7 @@ def _foot(found: Roofline, style: Style) -> list[str]:
     shown = _shown(found)
     lines = [
         ("Operations", _operations(found), ""),
-        ("Read", f"{shown.bytes(found.bytes_read)} {shown.size}", ""),
+        ("Dependency", f"{shown.bytes(found.bytes_read)} {shown.size}", ""),
         ("Written", f"{shown.bytes(found.bytes_written)} {shown.size}", ""),
         ("Time", f"≥ {engineering(found.time, 's')}", _memory_share(found)),
     ]

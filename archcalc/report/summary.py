@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.layout import missing_flattens, mistake
 from archcalc.analysis.operations import Operations
 from archcalc.analysis.parameters import Parameters
@@ -18,7 +18,7 @@ from archcalc.report.field import ReceptiveField, receptive_field
 
 if TYPE_CHECKING:
     from archcalc.analysis.conventions import Convention
-    from archcalc.analysis.counting import Reading
+    from archcalc.analysis.counting import ConventionCount
 
 
 class LayerSummary(Struct, frozen=True, gc=False):
@@ -116,11 +116,11 @@ class Counting(Struct, frozen=True, gc=False):
     """A network as a counting convention has it: its operations, and what its layers give."""
 
     convention: "Convention"
-    operations: "Reading"
-    activations: "Reading"
+    operations: "ConventionCount"
+    activations: "ConventionCount"
 
     @property
-    def readings(self) -> "dict[str, Reading]":
+    def readings(self) -> "dict[str, ConventionCount]":
         """Both, by the names of their columns."""
         return {"count": self.operations, "activations": self.activations}
 
@@ -186,33 +186,33 @@ class Summary(Struct, frozen=True, gc=False):
         return structs.replace(self, layers=_fold(self.layers, graph, depth))
 
 
-def summarize(analysed: AnalysedGraph) -> Summary:
+def summarize(context: AnalysisContext) -> Summary:
     """The rows of a network up to the first layer whose shape is not known, and their totals."""
-    graph, names, first = analysed.graph, analysed.names, len(analysed.graph.inputs)
-    fields = analysed.receptive_fields.edges[first:]
-    columns = graph.nodes, analysed.tensors[first:], analysed.parameters, analysed.operations, fields
+    graph, names, first = context.graph, context.names, len(context.graph.inputs)
+    fields = context.receptive_fields.edges[first:]
+    columns = graph.nodes, context.tensors[first:], context.parameters, context.operations, fields
     rows = tuple([_summarize_layer(names, *found) for found in zip(*columns, strict=False)])
     return Summary(
         graph.name,
         graph.source,
         {name: tensor.shape for name, tensor in graph.inputs.items()},
         tuple(names[edge] for edge in graph.outputs),
-        analysed.batch,
+        context.batch,
         rows,
         _add_up(rows),
         len(rows) == len(graph.nodes),
-        _hints(analysed),
+        _hints(context),
     )
 
 
-def _hints(analysed: AnalysedGraph) -> tuple[str, ...]:
+def _hints(context: AnalysisContext) -> tuple[str, ...]:
     """The commonest mistake: a dense layer that reads a map whose axes were not joined."""
-    found = missing_flattens(analysed)
+    found = missing_flattens(context)
     if not found:
         return ()
     first, more = found[0], f" (and so do {len(found) - 1} more)" if len(found) > 1 else ""
     read = f"{quoted(first.node.name)} reads the last axis of {size_text(first.shape)} alone{more}"
-    return (f"{mistake(analysed, first)}: {read}; archcalc check says more",)
+    return (f"{mistake(context, first)}: {read}; archcalc check says more",)
 
 
 def _summarize_layer(

@@ -164,7 +164,7 @@ def _explained(summary: Summary, style: Style) -> list[str]:
         return []
     from textwrap import wrap
 
-    wrong = "".join(f" The tool itself {why}; this is not followed." for why in counting.operations.departures)
+    wrong = "".join(f" The tool itself {why}; this is not followed." for why in counting.operations.tool_bugs)
     whole = f"{source}: {counting.convention.sentence}{wrong}"
     return [style.dim(line) for line in wrap(whole, min(style.width or _WIDEST_TEXT, _WIDEST_TEXT))]
 

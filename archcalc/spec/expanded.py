@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from archcalc.errors import Path, Problem
 from archcalc.layers.base import Layer
+from archcalc.spec.bindings import ExpandedInput
 from archcalc.spec.evaluation import Variables
 from archcalc.spec.expressions import Value
-from archcalc.spec.givens import ExpandedInput
 from archcalc.spec.names import Names
 
 if TYPE_CHECKING:

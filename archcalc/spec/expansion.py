@@ -14,13 +14,13 @@ from msgspec import Struct, structs
 from archcalc.errors import Path, Problem, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
+from archcalc.spec.bindings import dimensions, read_inputs, read_variables
 from archcalc.spec.blame import Blame
 from archcalc.spec.document import Document
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT
-from archcalc.spec.givens import dimensions, read_inputs, read_variables
 from archcalc.spec.names import Names
 from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, is_any_meant, is_right, shown
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
@@ -274,8 +274,8 @@ class _Expander:
         layer_type = LAYER_TYPES.get(template.entry.type)
         if layer_type and is_right(fields, layer_type):
             unless = partial(is_any_meant, [key for key in template.fields if key not in known], known)
-            for misfit in msgspec.convert(fields, layer_type).check_fields():
-                self.problems.append(structs.replace(misfit.problem(use.name, template.path), unless=unless))
+            for error in msgspec.convert(fields, layer_type).check_fields():
+                self.problems.append(structs.replace(error.problem(use.name, template.path), unless=unless))
 
     def _weights(self, template: Template, scope: Scope, use: Use) -> Source | None:
         """Whose weights are used: the entry's that is named, or the namesake's in the instance that the block names.

@@ -24,7 +24,7 @@ def search_unused(
             evaluate.names(known, inside, template.path, kinds)
             if template.constant and template.entry.when is True and template.entry.repeat is None:
                 found = template.constant.check_fields()
-                problems += (misfit.problem(template.name, template.path) for misfit in found)
+                problems += (error.problem(template.name, template.path) for error in found)
             end_search(problems)
         _search_edges(block, problems)
 

@@ -14,9 +14,9 @@ import pytest
 from examples import EXAMPLES, Example
 
 import archcalc
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.conventions import CONVENTIONS, Convention, Term
-from archcalc.analysis.counting import QUANTITIES, Reading, read_as
+from archcalc.analysis.counting import QUANTITIES, ConventionCount, apply_convention
 from archcalc.graph import Graph, Node
 from archcalc.layers import LAYER_TYPES
 from archcalc.numbers.bounds import AtLeast, AtMost, Cause, Unknown, known
@@ -49,7 +49,7 @@ PLACES = {
 load = cache(archcalc.load)
 
 
-def read(network: archcalc.Network, what: str) -> Reading:
+def read(network: archcalc.Network, what: str) -> ConventionCount:
     """The reading called `fvcore`, or `fvcore activations`."""
     name, _, activations = what.partition(" ")
     return network.count_activations(name) if activations else network.count(name)
@@ -136,7 +136,7 @@ def compare(case: str, network: archcalc.Network, counts: dict[str, int]) -> Non
     readings = {what: read(network, what) for what in counts}
     wrong = {what for what, reading in readings.items() if reading.total != counts[what]}
     assert wrong <= set(mistakes)
-    assert [what for what in wrong if mistakes[what] not in readings[what].departures] == []
+    assert [what for what in wrong if mistakes[what] not in readings[what].tool_bugs] == []
 
 
 @pytest.mark.parametrize("name", MORE["networks"])
@@ -161,7 +161,7 @@ def test_random_networks(number: int) -> None:
     network = archcalc.loads(case["text"], variables=case["variables"])
     readings = {what: (read(network, what), found) for what, found in case["counts"].items() if found is not None}
     wrong = {what for what, (reading, found) in readings.items() if reading.total != found}
-    assert [what for what in wrong if not readings[what][0].departures] == []
+    assert [what for what in wrong if not readings[what][0].tool_bugs] == []
 
 
 def test_outputs_of_products() -> None:
@@ -182,26 +182,26 @@ def test_every_term_of_a_tool_is_tried(what: str) -> None:
 def test_every_mistake_is_one() -> None:
     text = json.dumps(MORE)
     assert [part for part in MISTAKES if json.dumps(part.split("] [")[0])[1:-1] not in text] == []
-    listed = {found.mistake for convention in CONVENTIONS.values() for found in convention.departures}
+    listed = {found.mistake for convention in CONVENTIONS.values() for found in convention.tool_bugs}
     assert {why for found in MISTAKES.values() for why in found.values()} == listed
 
 
 # --- sums ------------------------------------------------------------------------------------------------------------
 
 
-def check_sums(reading: Reading) -> None:
+def check_sums(reading: ConventionCount) -> None:
     assert isinstance(reading.total, int)
     assert reading.total == sum(known(term.value) or 0 for term in reading.terms)
     assert reading.total == sum(count for count in reading.layers if isinstance(count, int))
 
 
-def check_own(network: AnalysedGraph) -> None:
+def check_own(network: AnalysisContext) -> None:
     """Conventions of archcalc's own numbers, made of terms, are those numbers."""
     kinds = [operations.by_kind for operations in network.operations]
     macs = sum(found.get("macs", 0) for found in kinds)  # type: ignore[misc]
     everything = macs + sum(count for found in kinds for count in found.values())  # type: ignore[misc]
     links = sum(operations.connections for operations in network.operations)  # type: ignore[misc]
-    readings = {name: read_as(network, CONVENTIONS[name]) for name in ("macs", "flops", "all", "connections")}
+    readings = {name: apply_convention(network, CONVENTIONS[name]) for name in ("macs", "flops", "all", "connections")}
     found = {name: reading.total for name, reading in readings.items()}
     assert found == {"macs": macs, "flops": 2 * macs, "all": everything, "connections": links}
 
@@ -212,7 +212,7 @@ def check_own(network: AnalysedGraph) -> None:
 @pytest.mark.parametrize("spec", SPECS)
 def test_terms_and_layers_add_up(spec: str, training: bool, batch: int) -> None:
     network = archcalc.load(spec, training=training, batch=batch)
-    check_own(network.analysed)
+    check_own(network.context)
     for name in CONVENTIONS:
         reading = network.count(name)
         check_sums(reading)
@@ -220,12 +220,12 @@ def test_terms_and_layers_add_up(spec: str, training: bool, batch: int) -> None:
         check_sums(network.count_activations(name))
 
 
-def alone(example: Example, batch: int) -> AnalysedGraph:
+def alone(example: Example, batch: int) -> AnalysisContext:
     """A network of a single layer."""
     inputs = {f"i{number}": tensor for number, tensor in enumerate(example.inputs)}
     node = Node("layer", example.layer, tuple(range(len(inputs))), (), (), None, True, False)
     document: Any = None
-    return AnalysedGraph(Graph(document, "x", None, {}, inputs, [node], (len(inputs),), {}, set(), (), ()), batch)
+    return AnalysisContext(Graph(document, "x", None, {}, inputs, [node], (len(inputs),), {}, set(), (), ()), batch)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -236,7 +236,7 @@ def test_every_layer_type_is_counted_whole(example: Example, batch: int) -> None
         return  # of which the test below speaks
     check_own(network)
     for convention in CONVENTIONS.values():
-        check_sums(read_as(network, convention))
+        check_sums(apply_convention(network, convention))
 
 
 # --- what is known of single conventions ---------------------------------------------------------------------------
@@ -333,8 +333,8 @@ def test_a_convention_says_what_it_is(convention: Convention) -> None:
 def test_names_in_terms_exist() -> None:
     families = {layer.family for layer in LAYER_TYPES.values()}
     assert {term.quantity for term in TERMS} == set(QUANTITIES)
-    departures = [found for convention in CONVENTIONS.values() for found in convention.departures]
-    for selection in (*TERMS, *departures):
+    tool_bugs = [found for convention in CONVENTIONS.values() for found in convention.tool_bugs]
+    for selection in (*TERMS, *tool_bugs):
         assert [name for name in selection.of if name not in LAYER_TYPES and name not in families] == []
         for field in selection.where:
             assert [name for name in selection.of if field not in LAYER_TYPES[name].__struct_fields__] == []
@@ -359,4 +359,4 @@ def test_torchinfo_takes_all_rows_of_a_dense_layer_for_one(shape: str, wrong: bo
     network = archcalc.loads(f'name = "x"\ninputs.x = {shape}\nlayers = [{{ type = "linear", out_features = 2 }}]')
     reading = network.count("torchinfo")
     assert (reading.total == 2 * 7 + 2) == (not wrong)
-    assert bool(reading.departures) == wrong
+    assert bool(reading.tool_bugs) == wrong

@@ -41,14 +41,14 @@ def test_fields_along_the_longest_and_the_shortest_path(name: str) -> None:
     covered = only_range(network).covered
     assert covered is not None
     assert covered.size == most
-    analysed = network.analysed
-    fields = fold_shortest_fields(analysed.graph, analysed.shapes).edges
+    context = network.context
+    fields = fold_shortest_fields(context.graph, context.shapes).edges
     shortest = max(largest(field) for field in fields)
     kernels = max(
         window.kernel * axis.advance
-        for position, node in enumerate(analysed.graph.nodes)
-        for window in node.layer.windows(analysed.tensors_at(position)[0]).values()
-        if isinstance(field := analysed.receptive_fields.edges[node.sources[0]], Field)
+        for position, node in enumerate(context.graph.nodes)
+        for window in node.layer.windows(context.tensors_at(position)[0]).values()
+        if isinstance(field := context.receptive_fields.edges[node.sources[0]], Field)
         for axis in field.axes
     )
     assert max(shortest, kernels) == least

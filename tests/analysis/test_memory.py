@@ -520,7 +520,7 @@ def test_from_which_batch_on_pytorch_runs_a_network(
     for batch in (1, 2, 3):
         refused = least is None or batch < least
         with pytest.raises(UsageError, match="PyTorch refuses") if refused else nullcontext():
-            check_batch(network.analysed, batch, training)
+            check_batch(network.context, batch, training)
         with pytest.raises(ValueError, match="more than 1") if refused else nullcontext():
             observe_memory(network, training=training, batch=batch)
 

@@ -244,7 +244,7 @@ def test_side_by_side_is_known_again_behind_attention() -> None:
       { name = "attention", type = "multi_head_attention", num_heads = 2 },
     ]
     """
-    fields = archcalc.loads(text).analysed.receptive_fields
+    fields = archcalc.loads(text).context.receptive_fields
     assert fields.on_input(2, "patches").reason == "positions of several inputs lie side by side"
     assert [axis.size for axis in fields.on_input(3, "patches").axes] == [6]
 

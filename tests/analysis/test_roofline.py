@@ -187,7 +187,7 @@ def test_more_units_than_are_followed_are_counted() -> None:
 def test_every_spec_on_every_device(name: str) -> None:
     network = archcalc.load(name)
     # Loads do not depend on the device; MACs are those of the summary.
-    for layer, load in zip(network.layers, count_loads(network.analysed, "float32"), strict=True):
+    for layer, load in zip(network.layers, count_loads(network.context, "float32"), strict=True):
         assert layer.macs == 0 or load.operations == times(2, layer.macs)
     for device in shipped_devices().values():
         check(network.roofline(device))

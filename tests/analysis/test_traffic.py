@@ -5,7 +5,7 @@ from archcalc.analysis.traffic import SIZES, Traffic, count_traffic
 
 
 def rows(network: archcalc.Network, dtype: str | None = None, training: bool = False) -> dict[str, Traffic]:
-    found = count_traffic(network.analysed, dtype, training)
+    found = count_traffic(network.context, dtype, training)
     return {node.name: row for node, row in zip(network.graph.nodes, found, strict=True)}
 
 

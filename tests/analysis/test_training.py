@@ -18,13 +18,13 @@ def spec(*layers: str, inputs: str = "x = [6, 8, 8]", more: str = "") -> archcal
 
 
 def rows(network: archcalc.Network) -> dict[str, TrainingMacs]:
-    return {node.name: row for node, row in zip(network.graph.nodes, count_training(network.analysed), strict=True)}
+    return {node.name: row for node, row in zip(network.graph.nodes, count_training(network.context), strict=True)}
 
 
 def flops(network: archcalc.Network) -> int:
     """Two for each MAC of a training step."""
     total = 0
-    for row in count_training(network.analysed):
+    for row in count_training(network.context):
         for count in row:
             assert isinstance(count, int)
             total += 2 * count
@@ -145,6 +145,6 @@ def test_what_is_not_known_stays_so() -> None:
 def test_products_add_up_to_the_macs() -> None:
     for network in (*NETWORKS.values(), *map(archcalc.load, archcalc.shipped_specs())):
         for position, node in enumerate(network.graph.nodes):
-            inputs, output = network.analysed.tensors_at(position)
+            inputs, output = network.context.tensors_at(position)
             macs = [product.macs for product in node.layer.products(inputs, output.shape)]
             assert sum(macs) == node.layer.operations(inputs, output.shape).get("macs", 0)  # type: ignore[arg-type]

@@ -103,7 +103,7 @@ def test_what_is_not_proven_says_how_far_it_was_tried() -> None:
 @pytest.mark.parametrize("name", ["r3d_18", "squeezenet1_1"])
 def test_the_progress_rises_from_nothing_to_all(name: str) -> None:
     heard: list[float] = []
-    find_ranges(archcalc.load(name).analysed, lambda done, whole: heard.append(done / whole))
+    find_ranges(archcalc.load(name).context, lambda done, whole: heard.append(done / whole))
     assert 0 <= min(heard) <= max(heard) == heard[-1] == 1
     assert len({*heard}) > 2
 

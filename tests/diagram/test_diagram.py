@@ -62,7 +62,7 @@ def test_the_same_spec_gives_the_same_text(spec: str) -> None:
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_folding_keeps_totals(spec: str, depth: int) -> None:
     network = archcalc.load(spec, training=True)
-    tiles = [*tiles_in(find_parts(network.analysed, depth or None).parts)]
+    tiles = [*tiles_in(find_parts(network.context, depth or None).parts)]
     for what in ("parameters", "trainable_parameters", "macs"):
         sums = [sum(getattr(network.layers[p], what) or 0 for p in tile.layers) * copies for tile, copies in tiles]
         assert sum(sums) == getattr(network.totals, what)
@@ -90,7 +90,7 @@ def test_every_layer_and_every_edge_is_drawn(spec: str) -> None:
 
 
 def test_equal_blocks_in_a_row_are_one() -> None:
-    parts = find_parts(archcalc.load("resnet152").analysed, 2)
+    parts = find_parts(archcalc.load("resnet152").context, 2)
     assert [copies for _, copies in tiles_in(parts.parts) if copies > 1] == [2, 7, 35, 2]
     # 64 → 256 channels in the first of a stage, 256 → 256 in the others.
     assert next(tile.layers[0] for tile, copies in tiles_in(parts.parts) if copies == 2) > 12
@@ -105,7 +105,7 @@ def test_blocks_that_differ_stay_apart() -> None:
     )
     padded = plain.replace("kernel_size = 3", "kernel_size = 3, padding = 1")
     for spec, copies in ((plain, [1]), (padded, [2]), (shared, [1]), (dilated, [1])):
-        found = [n for _, n in tiles_in(find_parts(archcalc.loads(spec).analysed, None).parts)]
+        found = [n for _, n in tiles_in(find_parts(archcalc.loads(spec).context, None).parts)]
         assert found[0] == copies[0], spec
 
 
@@ -255,7 +255,7 @@ def test_whatever_check_finds_is_coloured(name: str) -> None:
     wanted = {
         f"layer-{network.position(layer)}"
         for rule in RULES
-        for finding in rule.check(network.analysed)
+        for finding in rule.check(network.context)
         if finding.kind == "layer"
         for layer in finding.names
     }

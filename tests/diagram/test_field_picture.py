@@ -13,10 +13,10 @@ from PIL import Image
 from svg_checks import SVG, check_safe, texts
 
 import archcalc
-from archcalc.analysis.unit_field import UnitField
+from archcalc.analysis.neuron_field import NeuronField
 from archcalc.cli import cli
 from archcalc.diagram.raster import MAX_BYTES, read_raster
-from archcalc.diagram.receptive_field import MAX_SHOWN, draw_unit_field, spread, ticks
+from archcalc.diagram.receptive_field import MAX_SHOWN, draw_neuron_field, spread, ticks
 from archcalc.errors import UsageError
 
 Box = tuple[float, float, float, float]
@@ -68,7 +68,7 @@ def rects(drawing: str, kind: str) -> list[Box]:
     return found
 
 
-def in_positions(found: UnitField, box: Box, whole: Box) -> list[tuple[float, float]]:
+def in_positions(found: NeuronField, box: Box, whole: Box) -> list[tuple[float, float]]:
     """The first and the last position that a rectangle covers along each axis, as the drawn input has them."""
     height, width = found.extents[-2:]
     scale = whole[2] / width
@@ -90,7 +90,7 @@ def in_positions(found: UnitField, box: Box, whole: Box) -> list[tuple[float, fl
 )
 def test_rectangles_are_the_fields(name: str, layer: str | None, unit: tuple[int, int] | None) -> None:
     found = archcalc.load(name).receptive_field(layer, unit)
-    drawing = draw_unit_field(found)
+    drawing = draw_neuron_field(found)
     (whole,) = rects(drawing, "input")
     expected = {field.sees[-2:] for field in found.layers}
     drawn = [in_positions(found, box, whole) for box in rects(drawing, "field")]
@@ -107,7 +107,7 @@ def test_rectangles_are_the_fields(name: str, layer: str | None, unit: tuple[int
 
 def test_strips_are_the_fields() -> None:
     found = archcalc.load("m5").receptive_field("stage1.pool", (3,))
-    drawing = draw_unit_field(found)
+    drawing = draw_neuron_field(found)
     fields = rects(drawing, "field")
     sizes = sorted({field.sees[0][1] - field.sees[0][0] + 1 for field in found.layers}, reverse=True)
     scale = fields[0][2] / sizes[0]
@@ -123,14 +123,14 @@ def test_strips_are_the_fields() -> None:
 def test_every_spec_is_well_formed_and_safe(name: str) -> None:
     found, again = (archcalc.load(name).receptive_field() for _ in range(2))
     for style in ("color", "paper", "dark"):
-        drawing = draw_unit_field(found, style)
+        drawing = draw_neuron_field(found, style)
         check_safe(drawing)
-        assert drawing == draw_unit_field(again, style)
+        assert drawing == draw_neuron_field(again, style)
         assert any(f"unit {','.join(map(str, found.last.unit))} of" in text for text in texts(drawing))
 
 
 def test_labels_are_apart() -> None:
-    drawing = draw_unit_field(archcalc.load("resnet152").receptive_field())
+    drawing = draw_neuron_field(archcalc.load("resnet152").receptive_field())
     root = ElementTree.fromstring(drawing)
     places = [float(e.get("y", "0")) for e in root.iter(f"{SVG}text") if e.get("font-size") == "12"]
     assert len(places) == MAX_SHOWN
@@ -219,7 +219,7 @@ def test_an_image_of_the_input_s_shape_is_not_stretched(tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     picture.write_bytes(png(64, 64))
     found = archcalc.load("lenet5").receptive_field()
-    assert not any("stretched" in text for text in texts(draw_unit_field(found, image=read_raster(str(picture)))))
+    assert not any("stretched" in text for text in texts(draw_neuron_field(found, image=read_raster(str(picture)))))
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_an_image_has_no_place_on_one_axis(tmp_path: Path) -> None:
 
 def test_a_small_field_on_a_long_input_is_seen_near() -> None:
     found = archcalc.load("m5").receptive_field("stage1.conv")
-    assert any(text.startswith("drawn are positions ") for text in texts(draw_unit_field(found)))
+    assert any(text.startswith("drawn are positions ") for text in texts(draw_neuron_field(found)))
 
 
 def test_a_unit_that_sees_nothing_has_no_drawing(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_unit_that_sees_nothing_has_no_drawing(tmp_path: Path) -> None:
     found = archcalc.loads(text).receptive_field("c", (1, 1))
     assert found.last.sees is None
     with pytest.raises(UsageError, match='the unit of "c" sees nothing of the input'):
-        draw_unit_field(found)
+        draw_neuron_field(found)
     assert archcalc.loads(text).receptive_field("c", (2, 2)).last.sees == ((1, 1), (1, 1))
 
 

@@ -51,8 +51,8 @@ def network() -> archcalc.Network:
 
 def test_the_text_is_the_network() -> None:
     text = network().to_source()
-    assert text == write(network().analysed)
-    assert find_fault(network().analysed, text) is None
+    assert text == write(network().context)
+    assert find_fault(network().context, text) is None
     assert "        half = max(1, width // 2)\n" in text
     assert "        return out + x if self.add else out\n" in text
 
@@ -100,15 +100,15 @@ CHANGES = [
 
 @pytest.mark.parametrize(("old", "new"), CHANGES)
 def test_every_change_is_found(old: str, new: str) -> None:
-    text = write(network().analysed)
+    text = write(network().context)
     assert old in text
-    assert find_fault(network().analysed, text.replace(old, new, 1)) is not None
+    assert find_fault(network().context, text.replace(old, new, 1)) is not None
 
 
 def test_every_number_counts() -> None:
     """In a network without blocks, where no number is a default that nobody takes."""
-    analysed = archcalc.load("lenet5").analysed
-    text = write(analysed)
+    context = archcalc.load("lenet5").context
+    text = write(context)
     numbers = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant) and type(node.value) is int]
     lines = text.splitlines()
     assert len(numbers) == 15
@@ -116,23 +116,23 @@ def test_every_number_counts() -> None:
         line = lines[node.lineno - 1]
         changed = f"{line[: node.col_offset]}{node.value + 1}{line[node.end_col_offset :]}"
         other = "\n".join([*lines[: node.lineno - 1], changed, *lines[node.lineno :]])
-        assert find_fault(analysed, other) is not None
+        assert find_fault(context, other) is not None
 
 
 def test_python_names_count_in_their_form() -> None:
     """Python reads ﬁ as fi: what looks like two names is one."""
-    assert find_fault(network().analysed, write(network().analysed).replace("half", "ﬁ")) is None
-    assert find_fault(network().analysed, write(network().analysed).replace("half", "__half")) == "the name '__half'"
+    assert find_fault(network().context, write(network().context).replace("half", "ﬁ")) is None
+    assert find_fault(network().context, write(network().context).replace("half", "__half")) == "the name '__half'"
 
 
 @pytest.mark.parametrize("text", ["", "x", "class A: pass", '"""Only this."""', "\0", "(" * 1000])
 def test_what_is_no_exported_text(text: str) -> None:
-    assert find_fault(network().analysed, text) is not None
+    assert find_fault(network().context, text) is not None
 
 
 def test_a_wrong_text_is_written_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "write", lambda analysed, plain=False: write(analysed, plain) + "x" * (not plain))
-    assert network().to_source() == write(network().analysed, plain=True)
+    monkeypatch.setattr(source, "write", lambda context, plain=False: write(context, plain) + "x" * (not plain))
+    assert network().to_source() == write(network().context, plain=True)
 
 
 def test_a_text_that_is_wrong_however_it_is_written_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from archcalc import SpecError
-from archcalc.analysis.facts import find_misfits
+from archcalc.analysis.inferred_layer import check_constraints
 from archcalc.graph import connect
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer, Tensor, Tensors
@@ -68,8 +68,8 @@ def try_entries(entries: list[Entry], name: str, scope: Scope, blocks: dict[str,
     network = load(data | {"outputs": [name]}, training)
     if network is None:
         return None
-    tensors = dict(zip(network.analysed.names, network.analysed.tensors, strict=True))
-    output = network.analysed.tensors[network.graph.outputs[0]]
+    tensors = dict(zip(network.context.names, network.context.tensors, strict=True))
+    output = network.context.tensors[network.graph.outputs[0]]
     assert output is not None  # or else the network would not have loaded
     inner = {edge: tensor for edge, tensor in tensors.items() if edge.startswith(f"{name}.") and tensor is not None}
     return Tried(output, inner)
@@ -95,4 +95,4 @@ def types_for(rank: int, dtype: str, allowed: frozenset[str]) -> tuple[str, ...]
 
 
 def fits(layer: Layer, inputs: Tensors) -> bool:
-    return not [*find_misfits(layer, inputs)]
+    return not [*check_constraints(layer, inputs)]

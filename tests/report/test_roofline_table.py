@@ -57,8 +57,8 @@ def test_eighty_columns_have_room_for_every_number() -> None:
 
 
 def test_sizes_are_in_one_unit_that_is_named() -> None:
-    assert "Read KiB" in render(lenet5(), "plain")
-    assert "Read MiB" in render(resnet50(), "plain")
+    assert "Dependency KiB" in render(lenet5(), "plain")
+    assert "Dependency MiB" in render(resnet50(), "plain")
     read = lenet5().bytes_read
     assert f"{read / 1024:.0f} KiB" in render(lenet5(), "plain")
 

@@ -27,7 +27,7 @@ def check_shapes(drawn: Drawn) -> None:
         found = built(*random_inputs(network, BATCH, "meta"))
     assert len(found if isinstance(found, tuple) else (found,)) == len(network.outputs)
     for position, row in enumerate(network.layers):
-        _, said = network.analysed.tensors_at(position)
+        _, said = network.context.tensors_at(position)
         seen = outputs[row.name]
         assert tuple(seen.shape) == (BATCH, *row.output_shape), row.name
         assert str(seen.dtype) == f"torch.{said.dtype}", row.name

@@ -20,7 +20,7 @@ def check_source(drawn: Drawn) -> None:
     torch.set_num_threads(1)
     network = loaded(drawn)
     text = network.to_source()
-    assert find_fault(network.analysed, text) is None  # it holds the network, and nothing else
+    assert find_fault(network.context, text) is None  # it holds the network, and nothing else
     made, built = executed(text), build(network)
     assert described(made) == described(built)
     assert {*made.state_dict()} == {*built.state_dict()}  # in the order in which they run, and are written

@@ -10,12 +10,12 @@ from typing import Any
 from networks import Drawn
 
 import archcalc
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.in_place import check_in_place
 from archcalc.analysis.lint import RULES
 from archcalc.analysis.lint.rule import Rule
+from archcalc.analysis.neuron_field import NeuronField
 from archcalc.analysis.resizing import resized
-from archcalc.analysis.unit_field import UnitField
 from archcalc.arithmetic import product
 from archcalc.numbers.bounds import Inexact, known
 from archcalc.report.summary import LayerSummary
@@ -130,8 +130,8 @@ def check_ranges(drawn: Drawn) -> None:
         for size in {*found.works.around(found.size), *found.no_remainder.around(found.size)}:
             if all(known.tried is None or size <= known.tried for known in (found.works, found.no_remainder)):
                 graph = resized(network.graph, [*found.axes], {found.size: size})
-                analysed = AnalysedGraph(graph)
-                refused = analysed.problems or check_in_place(analysed)
+                context = AnalysisContext(graph)
+                refused = context.problems or check_in_place(context)
                 assert (size in found.works) == (not refused), (size, found.works)
                 assert size not in found.no_remainder or size in found.works, (size, found.no_remainder)
 
@@ -154,7 +154,7 @@ def check_unit_fields(drawn: Drawn) -> None:
             _check_within_field(row.name, found)
 
 
-def _check_within_field(name: str, found: UnitField) -> None:
+def _check_within_field(name: str, found: NeuronField) -> None:
     seen, field = found.clipped(found.last), found.last.sees
     if field is None:
         assert seen is None, (name, found.last.unit, seen)

@@ -51,7 +51,7 @@ def saved_by_layer(network: archcalc.Network) -> list[int]:
         for position, node in enumerate(network.graph.nodes):
             found.append(0)
             inputs = [values[source] for source in node.sources]
-            values[network.analysed.edge(position)] = built.get_submodule(node.name)(*inputs)
+            values[network.context.edge(position)] = built.get_submodule(node.name)(*inputs)
     return found
 
 
@@ -74,7 +74,7 @@ def check_largest_batch(drawn: Drawn) -> None:
             largest = found.value if isinstance(found, Inexact) else found
             if largest and not isinstance(found, Inexact) and (seen := observed(network, training, largest)):
                 assert seen.peak <= limit, f"{training=}: {largest} samples take {seen.peak}, and {limit} is the limit"
-            more = largest + 1 if largest else least_batch(network.analysed, training)
+            more = largest + 1 if largest else least_batch(network.context, training)
             if largest < 500 and (seen := observed(network, training, more)):
                 assert seen.peak > limit, f"{training=}: {more} samples take {seen.peak} of {limit}"
 
@@ -100,7 +100,7 @@ def observed(network: archcalc.Network, training: bool, batch: int) -> ObservedM
 def refuses(network: archcalc.Network, training: bool, batch: int) -> bool:
     """Whether archcalc says that PyTorch refuses a batch of this size."""
     try:
-        check_batch(network.analysed, batch, training)
+        check_batch(network.context, batch, training)
     except archcalc.UsageError:
         return True
     return False

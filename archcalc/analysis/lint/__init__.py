@@ -7,7 +7,7 @@ finds in several copies of a layer, with the same numbers, is one finding.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.lint import axes, parameters, structure, unused, windows  # noqa: F401  # importing them registers their checks
 from archcalc.analysis.lint.ignore import Filter, codes_of, help_for
 from archcalc.analysis.lint.rule import REGISTERED, Finding
@@ -19,7 +19,7 @@ NEEDLESS = "I602"
 RULES = tuple(sorted(REGISTERED, key=lambda registered: registered.code))
 
 
-def lint(network: AnalysedGraph, ignored: bool = False) -> list[Diagnostic]:
+def lint(network: AnalysisContext, ignored: bool = False) -> list[Diagnostic]:
     """Everything odd about a network, by code, but what its spec ignores; with `ignored`, that too."""
     if ignored:
         problems = [problem for rule in RULES for problem in _merged(rule.code, rule.check(network))]

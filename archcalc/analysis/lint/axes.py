@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.layout import Mistaken, incomplete_flatten, missing_flattens, mistake, mistaken_axes
 from archcalc.analysis.lint.rule import Finding, Step, rule, steps
 from archcalc.errors import Path, quoted
@@ -16,7 +16,7 @@ def _axis_name(axis: int, shape: Shape) -> str:
 
 
 @rule("G303", "missing-flatten")
-def _find_missing_flattens(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_missing_flattens(network: AnalysisContext) -> Iterator[Finding]:
     """A dense layer or attention reads an axis of positions as if it held features."""
     for found in missing_flattens(network):
         node, shape = found.node, found.shape
@@ -27,7 +27,7 @@ def _find_missing_flattens(network: AnalysedGraph) -> Iterator[Finding]:
         yield Finding((node.name,), mistake(network, found), path, reason, remedy)
 
 
-def _in_place_of(network: AnalysedGraph, found: Mistaken) -> tuple[str, Path]:
+def _in_place_of(network: AnalysisContext, found: Mistaken) -> tuple[str, Path]:
     """What to write, and where."""
     order = [*(axis for axis in range(len(found.shape)) if axis != found.channels), found.channels]
     turned = f'{{ type = "permute", dims = {order} }}'
@@ -40,7 +40,7 @@ def _in_place_of(network: AnalysedGraph, found: Mistaken) -> tuple[str, Path]:
 
 
 @rule("G304", "wrong-axis")
-def _find_wrong_axes(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_wrong_axes(network: AnalysisContext) -> Iterator[Finding]:
     """A softmax or a normalization runs along an axis of positions, or a softmax over a single value."""
     wrong = {found.edge: found for found in mistaken_axes(network)}
     for step in steps(network):

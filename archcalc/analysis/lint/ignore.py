@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.lint.rule import REGISTERED, Finding, rule
 from archcalc.errors import did_you_mean, quoted
 from archcalc.spec.ignore import Ignored
@@ -22,7 +22,7 @@ def help_for(word: str) -> str | None:
 
 
 @rule("I601", "unknown-ignore")
-def _find_unknown(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_unknown(network: AnalysisContext) -> Iterator[Finding]:
     """The spec ignores a check that does not exist."""
     for entry in network.graph.ignored:
         if not codes_of(entry.code):
@@ -31,7 +31,7 @@ def _find_unknown(network: AnalysedGraph) -> Iterator[Finding]:
 
 
 @rule("I602", "needless-ignore")
-def _find_needless(_network: AnalysedGraph) -> Iterator[Finding]:
+def _find_needless(_network: AnalysisContext) -> Iterator[Finding]:
     """The spec ignores a finding that is not there, though all inputs and variables are its own."""
     yield from ()  # `lint` takes them from the filter, which sees what the other checks find
 
@@ -42,7 +42,7 @@ class Filter:
     An entry may cover some layers of a finding; a finding is taken out if entries cover them all.
     """
 
-    def __init__(self, network: AnalysedGraph) -> None:
+    def __init__(self, network: AnalysisContext) -> None:
         self._ignored = network.graph.ignored
         self._by_code: defaultdict[str, list[Ignored]] = defaultdict(list)
         for entry in self._ignored:

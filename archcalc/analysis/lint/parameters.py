@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.layout import missing_flattens
 from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.arithmetic import product
@@ -14,7 +14,7 @@ from archcalc.numbers.bounds import known
 
 
 @rule("P201", "bias-before-normalization")
-def _find_useless_biases(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_useless_biases(network: AnalysisContext) -> Iterator[Finding]:
     """A normalization subtracts the mean of each channel, and with it the bias of the layer before."""
     readers, outputs = _readers(network), frozenset(network.graph.outputs)
     uses: defaultdict[int, list[Step]] = defaultdict(list)
@@ -47,7 +47,7 @@ class Biased(NamedTuple):
     biases: int
 
 
-def _readers(network: AnalysedGraph) -> defaultdict[int, list[Step]]:
+def _readers(network: AnalysisContext) -> defaultdict[int, list[Step]]:
     readers: defaultdict[int, list[Step]] = defaultdict(list)
     for step in steps(network):
         for source in step.node.sources:
@@ -78,7 +78,7 @@ def _channel_axis(layer: Layer, shape: Shape) -> int | None:
 
 
 @rule("P202", "dominant-dense")
-def _find_dominant_dense(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_dominant_dense(network: AnalysisContext) -> Iterator[Finding]:
     """One dense layer holds more than half of all parameters of a network that is not all dense."""
     nodes = network.graph.nodes[: network.fitting]
     mistaken = {found.node.name for found in missing_flattens(network)}  # whose size is another once that is mended

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.errors import Path
 from archcalc.graph import Node
 from archcalc.layers.base import Tensor, Tensors
@@ -21,7 +21,7 @@ class Finding(NamedTuple):
     kind: str = "layer"
 
 
-Check = Callable[[AnalysedGraph], Iterator[Finding]]
+Check = Callable[[AnalysisContext], Iterator[Finding]]
 
 
 class Rule(NamedTuple):
@@ -51,15 +51,15 @@ class Step(NamedTuple):
 
     edge: int
     node: Node
-    facts: LayerFacts
+    inferred: InferredLayer
     inputs: Tensors
     output: Tensor
 
 
-def steps(network: AnalysedGraph) -> Iterator[Step]:
+def steps(network: AnalysisContext) -> Iterator[Step]:
     """Every layer with what it gets and gives."""
     for position, node in enumerate(network.graph.nodes[: network.fitting]):
-        yield Step(network.edge(position), node, network.facts_at(position), *network.tensors_at(position))
+        yield Step(network.edge(position), node, network.layer_at(position), *network.tensors_at(position))
 
 
 def counted(count: int, what: str) -> str:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.layout import missing_flattens
 from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.analysis.receptive_field import Field
@@ -15,7 +15,7 @@ from archcalc.numbers.bounds import Unknown
 
 
 @rule("G301", "unread-layer")
-def _find_unread(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_unread(network: AnalysisContext) -> Iterator[Finding]:
     """A layer or an input that nothing reads, and that is no output."""
     graph = network.graph
     read = {*graph.outputs, *(source for node in graph.nodes for source in node.sources)}
@@ -44,7 +44,7 @@ class Shift(NamedTuple):
 
 
 @rule("G302", "misaligned-branches")
-def _find_misaligned(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_misaligned(network: AnalysisContext) -> Iterator[Finding]:
     """Branches meet whose receptive fields have different centres; a shift that all have is named once."""
     alike: defaultdict[tuple[str, str], list[Shift]] = defaultdict(list)
     for shift in _shifts(network):
@@ -56,7 +56,7 @@ def _find_misaligned(network: AnalysedGraph) -> Iterator[Finding]:
             yield from map(_single, shifts)
 
 
-def _shifts(network: AnalysedGraph) -> Iterator[Shift]:
+def _shifts(network: AnalysisContext) -> Iterator[Shift]:
     for step in steps(network):
         axes = [axis for axis in network.receptive_fields.misaligned.get(step.edge, ()) if axis.center is not None]
         centers = tuple(sorted({float(axis.center or 0) for axis in axes}))
@@ -89,12 +89,12 @@ def _systematic(shifts: list[Shift]) -> Finding:
 
 
 @rule("R401", "unproductive-layers")
-def _find_unproductive(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_unproductive(network: AnalysisContext) -> Iterator[Finding]:
     """Convolutions whose input sees the whole input of the network already, so that they see nothing new."""
     found: list[tuple[Node, Field]] = []
     for step in steps(network):
         layer, field = step.node.layer, network.receptive_fields.edges[step.node.sources[0]]
-        spreads = any(window.kernel > 1 for window in step.facts.windows.values())
+        spreads = any(window.kernel > 1 for window in step.inferred.windows.values())
         if layer.family == "convolution" and spreads and isinstance(field, Field) and _sees_all(field):
             found.append((step.node, field))
     if found:
@@ -118,7 +118,7 @@ def _sizes(field: Field) -> str:
 
 
 @rule("R402", "field-too-small")
-def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_small_fields(network: AnalysisContext) -> Iterator[Finding]:
     """No unit sees the whole input, and no layer reads the whole map."""
     if missing_flattens(network):
         return  # which is why no unit sees the whole
@@ -144,7 +144,7 @@ def _find_small_fields(network: AnalysedGraph) -> Iterator[Finding]:
             yield Finding((seen[0].source,), message, ("inputs", seen[0].source), reason, remedy, "input")
 
 
-def _inputs_that_meet(network: AnalysedGraph) -> dict[str, frozenset[str]]:
+def _inputs_that_meet(network: AnalysisContext) -> dict[str, frozenset[str]]:
     """For every input all those that it meets in some layer; where they do, their equal positions share a field."""
     groups = {name: frozenset([name]) for name in network.graph.inputs}
     for paths in network.receptive_fields.paths:

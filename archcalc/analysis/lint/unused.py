@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.lint.rule import Finding, rule
 from archcalc.errors import Path
 from archcalc.spec.templates import variables_in
@@ -12,7 +12,7 @@ NO_EXPRESSIONS = ("type", "name", "input", "inputs", "weights")  # of an entry
 
 
 @rule("S701", "unused-name")
-def _find_unused(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_unused(network: AnalysisContext) -> Iterator[Finding]:
     """Nothing reads a variable of the spec, or a parameter of a block, or uses a block."""
     data = network.graph.document.data
     blocks: dict[str, Any] = data.get("blocks", {})

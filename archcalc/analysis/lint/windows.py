@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from archcalc.analysis.analysed import AnalysedGraph
-from archcalc.analysis.facts import find_misfits
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.inferred_layer import check_constraints
 from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
 from archcalc.arithmetic import Window, ceil_divide, product
 from archcalc.errors import Path
 from archcalc.graph import Node
-from archcalc.layers.base import AXIS_NAMES, Read, size_text
+from archcalc.layers.base import AXIS_NAMES, Dependency, size_text
 from archcalc.layers.sliding import trace_window
 from archcalc.tracing import Traced
 
@@ -56,9 +56,9 @@ def _sliding(step: Step, windows: dict[int, Window]) -> Iterator[Sliding]:
         yield Sliding(step, window, size, units, tuple(axes), windows)
 
 
-def _windows(network: AnalysedGraph) -> Iterator[Sliding]:
+def _windows(network: AnalysisContext) -> Iterator[Sliding]:
     for step in steps(network):
-        yield from _sliding(step, step.facts.windows)
+        yield from _sliding(step, step.inferred.windows)
 
 
 def _stride_path(node: Node) -> Path:
@@ -73,7 +73,7 @@ def _written(number: Traced) -> str:
 
 
 @rule("W101", "dropped-pixels")
-def _find_dropped(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_dropped(network: AnalysisContext) -> Iterator[Finding]:
     """A stride drops positions at the end of the input that no window reads."""
     for sliding in _windows(network):
         window, size = sliding.window, sliding.size
@@ -139,11 +139,11 @@ def _exact_padding(sliding: Sliding) -> int | None:
     all_axes = {axis: (other.before, other.after) for axis, other in sliding.windows.items()}
     all_axes |= dict.fromkeys(sliding.axes, (padding, padding))
     padded = replace(sliding.step.node.layer, padding=tuple(all_axes.values()))
-    return None if any(find_misfits(padded, inputs)) else padding
+    return None if any(check_constraints(padded, inputs)) else padding
 
 
 @rule("W102", "skipped-pixels")
-def _find_skipped(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_skipped(network: AnalysisContext) -> Iterator[Finding]:
     """Windows are so far apart, or so sparse, that positions between them are never read."""
     for sliding in _windows(network):
         window = sliding.window
@@ -186,7 +186,7 @@ def _denser(window: Window) -> str:
 
 
 @rule("W103", "even-kernel")
-def _find_even_kernels(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_even_kernels(network: AnalysisContext) -> Iterator[Finding]:
     """An even kernel with the same padding at both ends makes the output one larger or smaller than the stride says."""
     for sliding in _windows(network):
         window, size, units = sliding.window, sliding.size, sliding.window.count(sliding.size)
@@ -210,7 +210,7 @@ def _centred(window: Window, size: int) -> str:
 
 
 @rule("W104", "checkerboard")
-def _find_checkerboards(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_checkerboards(network: AnalysisContext) -> Iterator[Finding]:
     """A transposed convolution's kernel is no multiple of its stride, so that inputs overlap more in some outputs."""
     for step in steps(network):
         for spread in _sliding(step, step.node.layer.spreads(step.inputs)):
@@ -243,7 +243,7 @@ class Dilated(NamedTuple):
 
 
 @rule("W105", "gridding")
-def _find_gridding(network: AnalysedGraph) -> Iterator[Finding]:
+def _find_gridding(network: AnalysisContext) -> Iterator[Finding]:
     """The dilations of stacked convolutions share a factor, so that together they read only a grid of positions."""
     found: dict[Finding, None] = {}  # axes that are alike make the same finding
     for axis in range(1, max(AXIS_NAMES)):
@@ -260,7 +260,7 @@ def _find_gridding(network: AnalysedGraph) -> Iterator[Finding]:
     yield from found
 
 
-def _stacks(network: AnalysedGraph, axis: int) -> Iterable[list[Dilated]]:
+def _stacks(network: AnalysisContext, axis: int) -> Iterable[list[Dilated]]:
     """Convolutions along an axis that read one another, through layers that keep positions apart and in place.
 
     All of a stack read, in the end, the same edge, its bottom, whose number tells stacks apart.
@@ -268,7 +268,7 @@ def _stacks(network: AnalysedGraph, axis: int) -> Iterable[list[Dilated]]:
     stacks: defaultdict[int, list[Dilated]] = defaultdict(list)
     bottoms = {edge: (edge, 0) for edge in range(len(network.graph.inputs))}
     for step in steps(network):
-        window = step.facts.windows.get(axis)
+        window = step.inferred.windows.get(axis)
         bottom, depth = _bottom(step, axis, bottoms)
         if bottom != step.edge and window and window.kernel > 1:
             depth += 1
@@ -279,16 +279,16 @@ def _stacks(network: AnalysedGraph, axis: int) -> Iterable[list[Dilated]]:
 
 def _bottom(step: Step, axis: int, bottoms: dict[int, tuple[int, int]]) -> tuple[int, int]:
     """The bottom of the stack that a layer continues (itself, if none), and how many of the stack lie below."""
-    window = step.facts.windows.get(axis)
+    window = step.inferred.windows.get(axis)
     convolves = step.node.layer.family == "convolution" and window is not None and window.stride == 1
     below = {
         bottoms[source]
-        for source, reads in zip(step.node.sources, step.facts.reads, strict=True)
+        for source, reads in zip(step.node.sources, step.inferred.dependencies, strict=True)
         if convolves or (axis < len(reads) and _keeps_place(reads[axis], axis))
     }
     return max(below) if len({bottom for bottom, _ in below}) == 1 else (step.edge, 0)
 
 
-def _keeps_place(read: Read, axis: int) -> bool:
+def _keeps_place(read: Dependency, axis: int) -> bool:
     moved = isinstance(read.window, Window) and read.window.kernel == 1 and read.window.stride == 1
     return moved and read.axis == axis and not read.mixed

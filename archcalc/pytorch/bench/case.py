@@ -114,12 +114,12 @@ class Case:
         return found._replace(measurement=self._measurement(goal), ratio=_ratio(self, first))
 
     def _work(self) -> Work:
-        analysed, training = self.network.analysed, self.options.training
-        moved = sum(row.total for row in count_traffic(analysed, self.dtype, training))
+        context, training = self.network.context, self.options.training
+        moved = sum(row.total for row in count_traffic(context, self.dtype, training))
         names = [node.name for node in self.network.graph.nodes]
-        counts = [*zip(names, (row.macs for row in analysed.operations), strict=True)]
+        counts = [*zip(names, (row.macs for row in context.operations), strict=True)]
         if training:
-            counts = [(name, count) for name, row in zip(names, count_training(analysed), strict=True) for count in row]
+            counts = [(name, count) for name, row in zip(names, count_training(context), strict=True) for count in row]
         macs = total(counts)
         return Work(times(2, macs), moved)
 

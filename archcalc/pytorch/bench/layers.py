@@ -52,9 +52,9 @@ def _call(workload: Workload, clock: Clock, marks: list[Any]) -> list[float]:
 
 
 def _rows(network: Network, dtype: str, calls: list[list[float]]) -> Iterator[LayerTime]:
-    analysed = network.analysed
-    traffic = count_traffic(analysed, dtype)
+    context = network.context
+    traffic = count_traffic(context, dtype)
     for position, (node, *seconds) in enumerate(zip(network.graph.nodes, *calls, strict=True)):
-        macs = analysed.operations[position].macs
+        macs = context.operations[position].macs
         flops = times(2, macs)
         yield LayerTime(node.name, node.layer.type, describe(seconds), flops, traffic[position].total)

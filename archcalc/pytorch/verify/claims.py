@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.dependence import Units, depends_on, positions_read, unit_box
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.intervals import Interval, everything
 from archcalc.analysis.receptive_field import Field, links_that_share
 from archcalc.arithmetic import Window
@@ -32,29 +32,29 @@ class Sources(NamedTuple):
 class Claims:
     """The fields of a network's layers on inputs of some size, and what is measured of them."""
 
-    def __init__(self, analysed: AnalysedGraph) -> None:
-        self.analysed = analysed
+    def __init__(self, context: AnalysisContext) -> None:
+        self.context = context
         self._links: dict[tuple[str, int], Cut] = {}
 
     def field(self, position: int) -> Any:
         """The field of a layer, as the summary has it."""
-        return self.analysed.receptive_fields.edges[self.analysed.edge(position)]
+        return self.context.receptive_fields.edges[self.context.edge(position)]
 
     def sources(self, edge: int, field: Field) -> Sources:
         """The inputs that share the field of an edge."""
-        found = {name: self.analysed.receptive_fields.on_input(edge, name) for name in self.analysed.graph.inputs}
+        found = {name: self.context.receptive_fields.on_input(edge, name) for name in self.context.graph.inputs}
         return Sources(
             {name: own for name, own in found.items() if isinstance(own, Field) and own.shape == field.shape}
         )
 
     def cut(self, edge: int, source: str, field: Field, number: int) -> Cut:
         """The links to cut for what is seen along paths that keep positions; none, where there are no others."""
-        own = self.analysed.receptive_fields.edges[edge]
+        own = self.context.receptive_fields.edges[edge]
         if not isinstance(own, Field) or not any(axis.shared for axis in (field.axes[number], own.axes[number])):
             return frozenset()
         place = field.places[number]
         if (source, place) not in self._links:
-            graph, shapes, fields = self.analysed.graph, self.analysed.shapes, self.analysed.receptive_fields
+            graph, shapes, fields = self.context.graph, self.context.shapes, self.context.receptive_fields
             self._links[source, place] = links_that_share(graph, shapes, fields, source, place)
         return self._links[source, place]
 
@@ -62,7 +62,7 @@ class Claims:
         """Every link that has to be cut for some edge."""
         found = set[tuple[int, int]]()
         for edge in edges:
-            field = self.analysed.receptive_fields.edges[edge]
+            field = self.context.receptive_fields.edges[edge]
             if isinstance(field, Field) and any(axis.shared for axis in field.axes):
                 for name, own in self.sources(edge, field).fields.items():
                     for number in range(len(own.axes)):
@@ -119,13 +119,13 @@ class Measured:
 
     def said(self, unit: Places) -> dict[str, tuple[torch.Tensor, bool]]:
         """Of each input, which positions are said to be seen by all paths, and whether exactly these."""
-        analysed = self.claims.analysed
-        tensor = analysed.tensors[self.edge]
+        context = self.claims.context
+        tensor = context.tensors[self.edge]
         assert tensor is not None  # or else there would be no field
-        found = depends_on(analysed, self.edge, unit_box(tensor.shape, self.places(unit)))
+        found = depends_on(context, self.edge, unit_box(tensor.shape, self.places(unit)))
         return {
-            name: _mask(found.get(edge, Units(())), analysed.graph.inputs[name].shape, field.places)
-            for edge, name in enumerate(analysed.graph.inputs)
+            name: _mask(found.get(edge, Units(())), context.graph.inputs[name].shape, field.places)
+            for edge, name in enumerate(context.graph.inputs)
             if (field := self.sources.fields.get(name)) is not None
         }
 
@@ -147,22 +147,22 @@ class Measured:
     @cached_property
     def may_see_less(self) -> bool:
         """Whether its field may be larger than that of any unit: it is that of each axis alone, and of all channels."""
-        analysed, inputs = self.claims.analysed, len(self.claims.analysed.graph.inputs)
-        for edge in depends_on(analysed, self.edge, unit_box(_shape(analysed, self.edge), {})):
-            axes = (axis for path in analysed.receptive_fields.paths[edge] for axis in path.axes)
+        context, inputs = self.claims.context, len(self.claims.context.graph.inputs)
+        for edge in depends_on(context, self.edge, unit_box(_shape(context, self.edge), {})):
+            axes = (axis for path in context.receptive_fields.paths[edge] for axis in path.axes)
             if any(_has_gaps(axis) for axis in axes if isinstance(axis, AxisField)):
                 return True
-            facts = analysed.shapes.facts[edge - inputs] if edge >= inputs else None
-            if facts and _reads_a_part(facts):
+            inferred = context.shapes.inferred[edge - inputs] if edge >= inputs else None
+            if inferred and _reads_a_part(inferred):
                 return True
         return False
 
 
-def _reads_a_part(facts: LayerFacts) -> bool:
+def _reads_a_part(inferred: InferredLayer) -> bool:
     """Whether it leaves some units of an input out, as a slice and a connection table do."""
     return any(
-        _leaves_out(read.window, facts.output.shape[read.axis], size)
-        for tensor, reads in zip(facts.inputs, facts.reads, strict=True)
+        _leaves_out(read.window, inferred.output.shape[read.axis], size)
+        for tensor, reads in zip(inferred.inputs, inferred.dependencies, strict=True)
         for read, size in zip(reads, tensor.shape, strict=False)
     )
 
@@ -173,8 +173,8 @@ def _leaves_out(window: AnyWindow, units: int, size: int) -> bool:
     return isinstance(window, Window) and window.kernel == window.stride == 1 and units < size
 
 
-def _shape(analysed: AnalysedGraph, edge: int) -> tuple[int, ...]:
-    tensor = analysed.tensors[edge]
+def _shape(context: AnalysisContext, edge: int) -> tuple[int, ...]:
+    tensor = context.tensors[edge]
     assert tensor is not None
     return tensor.shape
 

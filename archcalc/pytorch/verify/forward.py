@@ -102,7 +102,7 @@ def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCou
 def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparison]:
     """A row per layer: its output's shape, and its dtype where that is not float32."""
     for position, row in enumerate(network.layers):
-        _, output = network.analysed.tensors_at(position)
+        _, output = network.context.tensors_at(position)
         seen = observed.layers.get(row.name)
         said: dict[str, Any] = {"shape": list(row.output_shape)}
         found: dict[str, Any] | None = seen and {"shape": seen.shape}
@@ -133,7 +133,7 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
 def _flops(network: Network, position: int) -> tuple[int | None, int, str]:
     """Those of a layer, how many of them are in no sum of archcalc's, and why; None if they are not known."""
     row, layer = network.layers[position], network.graph.nodes[position].layer
-    inputs, output = network.analysed.tensors_at(position)
+    inputs, output = network.context.tensors_at(position)
     # PyTorch counts a sparse matrix as a full one.
     full = tuple(tensor._replace(nonzeros=elements(tensor.shape)) for tensor in inputs)
     macs, counted = (layer.operations(tensors, output.shape).get("macs", 0) for tensors in (inputs, full))
@@ -151,7 +151,7 @@ def _for_one_sample(flops: int) -> float:
 
 def _other_operations(network: Network) -> Iterator[Comparison]:
     totals: dict[str, int] = {}
-    for operations in network.analysed.operations:
+    for operations in network.context.operations:
         for kind, count in operations.by_kind.items():
             if kind != "macs" and not isinstance(count, Unknown):
                 totals[kind] = totals.get(kind, 0) + count // network.batch

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.dependence import Link
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.verify.signals import Signal, pass_through
@@ -21,23 +21,23 @@ class Measurable:
     `cuts` are the links that may be cut: nothing is then seen through them.
     """
 
-    def __init__(self, analysed: AnalysedGraph, edges: Iterable[int], cuts: Cut) -> None:
-        self.analysed, self.cuts = analysed, cuts
+    def __init__(self, context: AnalysisContext, edges: Iterable[int], cuts: Cut) -> None:
+        self.context, self.cuts = context, cuts
         self.inputs = {
             name: (torch.rand(1, *tensor.shape, dtype=torch.double) + 0.5).requires_grad_()
-            for name, tensor in analysed.graph.inputs.items()
+            for name, tensor in context.graph.inputs.items()
         }
         self.signals: dict[int, Signal] = {edge: Signal(values) for edge, values in enumerate(self.inputs.values())}
         self.cut: Cut = frozenset()
         self.known: dict[tuple[int, tuple[tuple[int, int], ...], Cut], Masks] = {}
-        for edge in _ancestors(analysed, edges):
+        for edge in _ancestors(context, edges):
             self.signals[edge] = self._pass(edge)
 
     def _pass(self, edge: int) -> Signal:
         """Runs a layer."""
         position = edge - len(self.inputs)
-        node = self.analysed.graph.nodes[position]
-        tensors, _ = self.analysed.tensors_at(position)
+        node = self.context.graph.nodes[position]
+        tensors, _ = self.context.tensors_at(position)
         inputs = [self._linked(self.signals[source], (edge, number)) for number, source in enumerate(node.sources)]
         with torch.device("meta"):  # weights are not needed before it is known which
             module = make_module(node.layer.module(tensors))
@@ -73,13 +73,13 @@ class Measurable:
         return {name: gradient[0].ne(0) for name, gradient in zip(self.inputs, found, strict=True)}
 
 
-def _ancestors(analysed: AnalysedGraph, edges: Iterable[int]) -> list[int]:
+def _ancestors(context: AnalysisContext, edges: Iterable[int]) -> list[int]:
     """The edges of layers that lead to these, and these, in order."""
-    inputs, found = len(analysed.graph.inputs), set[int]()
+    inputs, found = len(context.graph.inputs), set[int]()
     waiting = [*edges]
     while waiting:
         edge = waiting.pop()
         if edge >= inputs and edge not in found:
             found.add(edge)
-            waiting.extend(analysed.graph.nodes[edge - inputs].sources)
+            waiting.extend(context.graph.nodes[edge - inputs].sources)
     return sorted(found)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from archcalc.analysis.analysed import AnalysedGraph
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.in_place import check_in_place
 from archcalc.analysis.resizing import described, resized
 from archcalc.analysis.size_sets import listed_sizes
@@ -75,7 +75,7 @@ class Runner:
 
 def _overwrites(graph: Graph) -> bool:
     """Whether a layer in place overwrites what is needed, which PyTorch does without a word at inference."""
-    return any(node.layer.works_in_place for node in graph.nodes) and bool(check_in_place(AnalysedGraph(graph)))
+    return any(node.layer.works_in_place for node in graph.nodes) and bool(check_in_place(AnalysisContext(graph)))
 
 
 def _of_two_samples(module: nn.Module, inputs: list[torch.Tensor]) -> torch.Tensor:

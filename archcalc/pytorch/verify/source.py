@@ -28,7 +28,7 @@ def compare_source(network: Network, built: BuiltNetwork, device: torch.device) 
         yield Comparison(QUESTION, "text", None, None, "not covered", str(error))
         return
     # It is run only if it holds nothing but the network.
-    fault = find_fault(network.analysed, text)
+    fault = find_fault(network.context, text)
     yield compare(QUESTION, "text", "the network", fault or "the network")
     if fault is None:
         with device:
@@ -49,7 +49,7 @@ def run_source(text: str) -> nn.Module:
 
 def _compare_tensors(made: nn.Module, built: BuiltNetwork) -> Iterator[Comparison]:
     """Rows for the numbers of tensors and of values, and one for each tensor that differs."""
-    said, found = ({name: _facts(one) for name, one in module.state_dict().items()} for module in (built, made))
+    said, found = ({name: _inferred(one) for name, one in module.state_dict().items()} for module in (built, made))
     yield compare(QUESTION, "state_dict: tensors", len(said), len(found))
     yield compare(QUESTION, "state_dict: values", _values(built), _values(made))
     for name in dict.fromkeys([*said, *found]):
@@ -57,7 +57,7 @@ def _compare_tensors(made: nn.Module, built: BuiltNetwork) -> Iterator[Compariso
             yield compare(QUESTION, name, said.get(name), found.get(name))
 
 
-def _facts(tensor: torch.Tensor) -> dict[str, Any]:
+def _inferred(tensor: torch.Tensor) -> dict[str, Any]:
     return {"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
 
 
@@ -79,7 +79,7 @@ def _compare_outputs(
     for training in (False, True)[: 1 + acts]:
         results = _run_both(network, built.train(training), made.train(training), device)
         for number, edge in enumerate(network.graph.outputs):
-            name = f"{network.analysed.names[edge]}, {'in training' if training else 'at inference'}"
+            name = f"{network.context.names[edge]}, {'in training' if training else 'at inference'}"
             yield _row(name, *(one if isinstance(one, str) else one[number] for one in results))
     built.eval()
     for name, tensor in built.named_buffers():

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.intervals import Interval
 from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.spans import NOT_FOLLOWED
@@ -39,23 +39,23 @@ class Units(NamedTuple):
 class Stage:
     """The network on an input of some size. The last stage, on the spec's own, has an answer for every layer."""
 
-    def __init__(self, original: AnalysedGraph, analysed: AnalysedGraph, last: bool) -> None:
+    def __init__(self, original: AnalysisContext, context: AnalysisContext, last: bool) -> None:
         self.original = original
-        self.analysed = analysed
+        self.context = context
         self.last = last
-        self.claims = Claims(analysed)
-        self.borders = find_borders(analysed)
+        self.claims = Claims(context)
+        self.borders = find_borders(context)
 
     def compare(self, positions: list[int]) -> Iterator[tuple[int, Comparison]]:
         """The rows of those layers that can be measured at this size."""
         units = {position: self._units(position) for position in positions}
-        chosen = [self.analysed.edge(position) for position, found in units.items() if found]
+        chosen = [self.context.edge(position) for position, found in units.items() if found]
         cuts = self.claims.all_cuts(chosen)
-        measurable = Measurable(self.analysed, chosen, cuts) if chosen else None
+        measurable = Measurable(self.context, chosen, cuts) if chosen else None
         for position in positions:
             field = self.claims.field(position)
             if measurable and (found := units[position]) and isinstance(field, Field):
-                measured = Measured(self.claims, measurable, self.analysed.edge(position), field)
+                measured = Measured(self.claims, measurable, self.context.edge(position), field)
                 compared = self._compare_facts if found.complete else self._compare_units
                 yield position, compared(position, measured, found.places)
             elif self.last:
@@ -85,7 +85,7 @@ class Stage:
 
     def _is_free(self, position: int, field: Field, unit: Places) -> bool:
         """Whether nothing between a unit and the input is padding."""
-        edge = self.analysed.edge(position)
+        edge = self.context.edge(position)
         for name, own in self.claims.sources(edge, field).fields.items():
             for axis, index, place, size in zip(own.axes, unit, own.places, own.shape, strict=True):
                 first, last = axis.sees(index if axis.advance else 0)
@@ -96,8 +96,8 @@ class Stage:
 
     def _compare_facts(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
         """Size, jump and centre of a layer whose units see no padding, then where exactly some of them look."""
-        name = self.analysed.graph.nodes[position].name
-        said, found = _facts(measured.field), _measured(measured, units)
+        name = self.context.graph.nodes[position].name
+        said, found = _inferred(measured.field), _measured(measured, units)
         exactly = self._compare_units(position, measured, [units[0], tuple(0 for _ in units[0])])
         if said == found or exactly.status == "differs":
             shared = any(axis.shared for axis in measured.field.axes)
@@ -122,12 +122,12 @@ class Stage:
         return row._replace(status="equal" if right else "differs", note=EXACTLY)
 
     def _row(self, position: int, said: Any, found: Any, reason: str) -> Comparison:
-        name = self.analysed.graph.nodes[position].name
+        name = self.context.graph.nodes[position].name
         return Comparison(QUESTION, name, said, found, "not covered", reason)
 
     def _uncovered(self, position: int, field: Field | Unknown | None) -> Comparison:
         if isinstance(field, Field):
-            return self._row(position, _facts(field), None, MIXED)
+            return self._row(position, _inferred(field), None, MIXED)
         reason = field.reason if isinstance(field, Unknown) else "the input has no positions"
         return self._row(position, None, None, reason)
 
@@ -140,11 +140,11 @@ def _of_any_size(axis: AxisField) -> AxisField:
 Ends = dict[tuple[str, int], tuple[float, float]]
 
 
-def find_borders(analysed: AnalysedGraph) -> list[Ends]:
+def find_borders(context: AnalysisContext) -> list[Ends]:
     """For every edge, by an input and an axis of it, where what padding before it begins and ends to see."""
     ends: Ends = {}
     found = []
-    for paths in analysed.receptive_fields.paths:
+    for paths in context.receptive_fields.paths:
         for path in paths:
             for place, axis in zip(path.places, path.axes, strict=True):
                 if isinstance(axis, AxisField) and axis.advance and not axis.mixed:
@@ -191,7 +191,7 @@ def _is_within(measured: Measured, units: list[Places]) -> bool:
     return True
 
 
-def _facts(field: Field) -> Facts:
+def _inferred(field: Field) -> Facts:
     """Size, jump and center along every axis, as archcalc says them; nothing for units that see nothing."""
     sizes = [axis.size for axis in field.axes]
     if set(sizes) == {None}:

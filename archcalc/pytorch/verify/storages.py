@@ -183,7 +183,7 @@ def _run_layers(
     highest = 0
     for position, node in enumerate(graph.nodes):
         highest, tracker.highest = max(highest, tracker.highest), tracker.live
-        edge = network.analysed.edge(position)
+        edge = network.context.edge(position)
         values[edge] = built.get_submodule(node.name)(*[values[source] for source in node.sources])
         found.append(tracker.highest)
         for source in {*node.sources, edge}:

@@ -16,7 +16,7 @@ def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[Compariso
     """A row per parameter and buffer of either side, then the totals."""
     nodes = network.graph.nodes
     for position, node in enumerate(nodes):
-        inputs, _ = network.analysed.tensors_at(position)
+        inputs, _ = network.context.tensors_at(position)
         module = built.get_submodule(node.name)
         owner = node if node.owner is None else nodes[node.owner]
         state = "trainable" if owner.trainable else "frozen"

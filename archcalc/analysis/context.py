@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cached_property
 
-from archcalc.analysis.facts import LayerFacts
+from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.operations import Operations, count_operations
 from archcalc.analysis.parameters import Parameters, check_sharing, count_parameters
 from archcalc.analysis.receptive_field import ReceptiveFields, fold_receptive_fields
@@ -13,7 +13,7 @@ from archcalc.graph import Graph, Node
 from archcalc.layers.base import Tensor, Tensors
 
 
-class AnalysedGraph:
+class AnalysisContext:
     """A graph and what is known of it.
 
     Attributes: `graph`, `batch`, `tensors` (one for each edge; None behind a layer that does not fit), `shapes` and
@@ -26,7 +26,7 @@ class AnalysedGraph:
         shapes = infer_shapes(graph)
         self.tensors: list[Tensor | None] = shapes.edges
         self.shapes = shapes
-        self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, shapes.facts)]
+        self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, shapes.inferred)]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -39,17 +39,17 @@ class AnalysedGraph:
 
     def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
         """What a node reads and what it gives, in a network whose layers all fit."""
-        facts, output = self.facts_at(position), self.tensors[self.edge(position)]
+        inferred, output = self.layer_at(position), self.tensors[self.edge(position)]
         if output is None:
             raise ValueError(f"the shape of {self.graph.nodes[position].name} is not known")
-        return facts.inputs, output
+        return inferred.inputs, output
 
-    def facts_at(self, position: int) -> LayerFacts:
+    def layer_at(self, position: int) -> InferredLayer:
         """What a node says of itself, in a network whose layers all fit."""
-        facts = self.shapes.facts[position]
-        if facts is None:
+        inferred = self.shapes.inferred[position]
+        if inferred is None:
             raise ValueError(f"the shape of {self.graph.nodes[position].name} is not known")
-        return facts
+        return inferred
 
     @cached_property
     def fitting(self) -> int:
@@ -65,15 +65,15 @@ class AnalysedGraph:
     @cached_property
     def parameters(self) -> tuple[Parameters, ...]:
         """The parameters of every node that fits."""
-        return tuple([count_parameters(node, facts) for node, facts in self.known()])
+        return tuple([count_parameters(node, inferred) for node, inferred in self.known()])
 
     @cached_property
     def operations(self) -> tuple[Operations, ...]:
         """The operations of every node that fits, for the whole batch."""
-        return tuple([count_operations(facts, self.batch) for _, facts in self.known()])
+        return tuple([count_operations(inferred, self.batch) for _, inferred in self.known()])
 
-    def known(self) -> Iterator[tuple[Node, LayerFacts]]:
+    def known(self) -> Iterator[tuple[Node, InferredLayer]]:
         """Every node that fits, and its facts."""
-        for node, facts in zip(self.graph.nodes[: self.fitting], self.shapes.facts, strict=False):
-            assert facts is not None  # or else it would not fit
-            yield node, facts
+        for node, inferred in zip(self.graph.nodes[: self.fitting], self.shapes.inferred, strict=False):
+            assert inferred is not None  # or else it would not fit
+            yield node, inferred

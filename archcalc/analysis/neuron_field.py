@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from archcalc.analysis.analysed import AnalysedGraph
 from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.dependence import Link, Units, depends_on, projected, unit_box
 from archcalc.analysis.intervals import Boxes, Interval, Intervals, along, volume
 from archcalc.analysis.receptive_field import Field, links_that_share
@@ -18,7 +18,7 @@ from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.layers.base import Shape, elements, size_text
 from archcalc.numbers.bounds import Unknown
 
-__all__ = ["Interval", "LayerField", "Seen", "UnitField", "find_unit_field"]
+__all__ = ["Interval", "LayerField", "NeuronField", "Seen", "find_neuron_field"]
 
 MOST_WALKED = 380_000  # layers, on the ways back from all that are told: from 870 in a chain
 _HOPS = "fields are counted in hops between nodes, which have no rows and columns"
@@ -57,7 +57,7 @@ class LayerField(NamedTuple):
     global_from: str | None = None
 
 
-class UnitField(NamedTuple):
+class NeuronField(NamedTuple):
     """What a unit of the last of `layers` sees of an input, and units of the layers before it, in order."""
 
     network: str
@@ -97,41 +97,41 @@ class UnitField(NamedTuple):
         return volume(seen.boxes) / all_of_it
 
 
-def find_unit_field(
-    analysed: AnalysedGraph,
+def find_neuron_field(
+    context: AnalysisContext,
     layer: int | None = None,
     unit: Sequence[int] | None = None,
     depth: int | None = None,
     source: str | None = None,
-) -> UnitField:
+) -> NeuronField:
     """What a unit of a layer, by its place in the graph, sees; of the last one whose units differ, and the middle one.
 
     `depth` folds blocks, of which only the last layer is then told. `source` is the input; by default the first that
     the layer sees positions of. Raises UsageError for a layer whose units have no positions, and for a unit or an input
     that it does not have.
     """
-    position = _last_with_positions(analysed, source) if layer is None else layer
-    chosen = _source(analysed, position, source)
-    return _Question(analysed, chosen, position).answer(unit, depth)
+    position = _last_with_positions(context, source) if layer is None else layer
+    chosen = _source(context, position, source)
+    return _Question(context, chosen, position).answer(unit, depth)
 
 
 class _Question:
     """A layer and an input."""
 
-    def __init__(self, analysed: AnalysedGraph, source: str, position: int) -> None:
-        self.analysed, self.source, self.position = analysed, source, position
-        self.field = _field_with_positions(analysed, position, source)
-        self.input_edge = [*analysed.graph.inputs].index(source)
+    def __init__(self, context: AnalysisContext, source: str, position: int) -> None:
+        self.context, self.source, self.position = context, source, position
+        self.field = _field_with_positions(context, position, source)
+        self.input_edge = [*context.graph.inputs].index(source)
         self._links: dict[int, frozenset[Link]] = {}
 
-    def answer(self, unit: Sequence[int] | None, depth: int | None) -> UnitField:
+    def answer(self, unit: Sequence[int] | None, depth: int | None) -> NeuronField:
         """What a unit of the layer sees, and those of the layers before it."""
-        analysed, field = self.analysed, self.field
+        context, field = self.context, self.field
         units = _units(field)
         chosen = tuple(extent // 2 for extent in units) if unit is None else _checked(unit, units)
-        edge = analysed.edge(self.position)
-        read = depends_on(analysed, edge, self._box(edge, field, chosen))
-        own = self._layer_field(edge, analysed.names[edge], field, chosen, read)
+        edge = context.edge(self.position)
+        read = depends_on(context, edge, self._box(edge, field, chosen))
+        own = self._layer_field(edge, context.names[edge], field, chosen, read)
         known = [*self._before(edge, depth).items()]
         walked = accumulate(min(other, len(read)) for other, _ in reversed(known))
         left_out = sum(steps > MOST_WALKED for steps in walked)
@@ -139,11 +139,11 @@ class _Question:
             self._layer_field(other, name, found, _nearest_units(found, own, read.get(other)))
             for other, (name, found) in known[left_out:]
         ]
-        shape = analysed.graph.inputs[self.source].shape
-        return UnitField(analysed.graph.name, self.source, shape, field.shape, units, (*before, own), left_out)
+        shape = context.graph.inputs[self.source].shape
+        return NeuronField(context.graph.name, self.source, shape, field.shape, units, (*before, own), left_out)
 
     def _box(self, edge: int, field: Field, unit: tuple[int, ...]) -> tuple[Intervals, ...]:
-        tensor = self.analysed.tensors[edge]
+        tensor = self.context.tensors[edge]
         assert tensor is not None  # or else it would have no field
         return unit_box(tensor.shape, _places(field, unit))
 
@@ -156,12 +156,12 @@ class _Question:
         sees = None if nothing else tuple((int(span.first), int(span.last)) for span in spans)
         box = self._box(edge, field, unit)
         places = [place for axis, place in zip(field.axes, field.places, strict=True) if axis.shared]
-        everything = self._seen(field, depends_on(self.analysed, edge, box) if read is None else read)
+        everything = self._seen(field, depends_on(self.context, edge, box) if read is None else read)
         if not places:
             return LayerField(name, unit, field.axes, sees, everything)
         cut = frozenset().union(*map(self._links_along, places))
-        origin = self.analysed.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
-        own = self._seen(field, depends_on(self.analysed, edge, box, cut))
+        origin = self.context.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
+        own = self._seen(field, depends_on(self.context, edge, box, cut))
         return LayerField(name, unit, field.axes, sees, own, everything, origin)
 
     def _seen(self, field: Field, read: Mapping[int, Units]) -> Seen:
@@ -170,17 +170,17 @@ class _Question:
 
     def _links_along(self, place: int) -> frozenset[Link]:
         if place not in self._links:
-            graph, shapes, fields = self.analysed.graph, self.analysed.shapes, self.analysed.receptive_fields
+            graph, shapes, fields = self.context.graph, self.context.shapes, self.context.receptive_fields
             self._links[place] = links_that_share(graph, shapes, fields, self.source, place)
         return self._links[place]
 
     def _before(self, edge: int, depth: int | None) -> dict[int, tuple[str, Field]]:
         """The layers that one depends on, in order, with their fields; those folded into a block by its name."""
-        graph, inputs = self.analysed.graph, len(self.analysed.graph.inputs)
+        graph, inputs = self.context.graph, len(self.context.graph.inputs)
         found: dict[int, tuple[str, Field]] = {}
         around = {instance.name for instance in graph.nodes[edge - inputs].instances}
-        for other in sorted(_ancestors(self.analysed, edge)):
-            field = self.analysed.receptive_fields.on_input(other, self.source)
+        for other in sorted(_ancestors(self.context, edge)):
+            field = self.context.receptive_fields.on_input(other, self.source)
             if other < inputs or not isinstance(field, Field) or not _are_like(field, self.field):
                 continue
             node = graph.nodes[other - inputs]
@@ -197,8 +197,8 @@ def _are_like(field: Field, own: Field) -> bool:
     return field.places == own.places and not any(axis.mixed for axis in field.axes)
 
 
-def _ancestors(analysed: AnalysedGraph, edge: int) -> set[int]:
-    graph, inputs = analysed.graph, len(analysed.graph.inputs)
+def _ancestors(context: AnalysisContext, edge: int) -> set[int]:
+    graph, inputs = context.graph, len(context.graph.inputs)
     needed, waiting = set[int](), [edge]
     while waiting:
         here = waiting.pop()
@@ -221,37 +221,37 @@ def _places(field: Field, unit: tuple[int, ...]) -> dict[int, int]:
 # which layer, and which input
 
 
-def _source(analysed: AnalysedGraph, position: int, source: str | None) -> str:
+def _source(context: AnalysisContext, position: int, source: str | None) -> str:
     """The input; by default the first that the layer sees positions of."""
-    inputs = analysed.graph.inputs
+    inputs = context.graph.inputs
     if source is not None:
         if source not in inputs:
             raise UsageError(f"no input is called {quoted(source)}; {did_you_mean(source, inputs)}")
         return source
-    edge = analysed.edge(position)
-    seen = (name for name in inputs if isinstance(analysed.receptive_fields.on_input(edge, name), Field))
+    edge = context.edge(position)
+    seen = (name for name in inputs if isinstance(context.receptive_fields.on_input(edge, name), Field))
     return next(seen, next(iter(inputs)))
 
 
-def _last_with_positions(analysed: AnalysedGraph, source: str | None) -> int:
+def _last_with_positions(context: AnalysisContext, source: str | None) -> int:
     """The last layer with several units that see different parts; of layers that see alike the first."""
-    inputs, edges = len(analysed.graph.inputs), analysed.receptive_fields.edges
+    inputs, edges = len(context.graph.inputs), context.receptive_fields.edges
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in edges):
-        raise UsageError(f"{quoted(analysed.graph.name)} is of a graph: {_HOPS}")
+        raise UsageError(f"{quoted(context.graph.name)} is of a graph: {_HOPS}")
     for several in (True, False):
-        for position in reversed(range(len(analysed.graph.nodes))):
-            chosen = _source(analysed, position, source)
-            field = analysed.receptive_fields.on_input(inputs + position, chosen)
-            if not isinstance(field, Field) or _why_not(analysed, position, chosen):
+        for position in reversed(range(len(context.graph.nodes))):
+            chosen = _source(context, position, source)
+            field = context.receptive_fields.on_input(inputs + position, chosen)
+            if not isinstance(field, Field) or _why_not(context, position, chosen):
                 continue
             if not several or any(axis.advance and axis.extent > 1 for axis in field.axes):
-                return _origin(analysed, position)
-    raise UsageError(f"no layer of {quoted(analysed.graph.name)} has units with positions on an input")
+                return _origin(context, position)
+    raise UsageError(f"no layer of {quoted(context.graph.name)} has units with positions on an input")
 
 
-def _origin(analysed: AnalysedGraph, position: int) -> int:
+def _origin(context: AnalysisContext, position: int) -> int:
     """The layer that made a field which others of its block pass on."""
-    nodes, inputs, paths = analysed.graph.nodes, len(analysed.graph.inputs), analysed.receptive_fields.paths
+    nodes, inputs, paths = context.graph.nodes, len(context.graph.inputs), context.receptive_fields.paths
     while True:
         source = nodes[position].sources[0]
         if source < inputs or paths[source] != paths[inputs + position]:
@@ -261,36 +261,36 @@ def _origin(analysed: AnalysedGraph, position: int) -> int:
         position = source - inputs
 
 
-def _field_with_positions(analysed: AnalysedGraph, position: int, source: str) -> Field:
-    if reason := _why_not(analysed, position, source):
-        raise UsageError(f"layer {quoted(analysed.graph.nodes[position].name)} {reason}")
-    field = analysed.receptive_fields.on_input(analysed.edge(position), source)
+def _field_with_positions(context: AnalysisContext, position: int, source: str) -> Field:
+    if reason := _why_not(context, position, source):
+        raise UsageError(f"layer {quoted(context.graph.nodes[position].name)} {reason}")
+    field = context.receptive_fields.on_input(context.edge(position), source)
     assert isinstance(field, Field)  # or else there is a reason
     return field
 
 
-def _why_not(analysed: AnalysedGraph, position: int, source: str) -> str:
+def _why_not(context: AnalysisContext, position: int, source: str) -> str:
     """Why the units of a layer cannot be told by their positions; nothing if they can."""
-    edge = analysed.edge(position)
-    field = analysed.receptive_fields.on_input(edge, source)
+    edge = context.edge(position)
+    field = context.receptive_fields.on_input(edge, source)
     if isinstance(field, Unknown):
         return f"has a field that is not known: {field.reason}"
     if field is None:
-        return _why_unseen(analysed, edge, source)
-    return _why_without_positions(analysed, position, field)
+        return _why_unseen(context, edge, source)
+    return _why_without_positions(context, position, field)
 
 
-def _why_unseen(analysed: AnalysedGraph, edge: int, source: str) -> str:
-    known = [name for name in analysed.graph.inputs if analysed.receptive_fields.on_input(edge, name) is not None]
+def _why_unseen(context: AnalysisContext, edge: int, source: str) -> str:
+    known = [name for name in context.graph.inputs if context.receptive_fields.on_input(edge, name) is not None]
     if known:
         return f"sees no positions of {quoted(source)}, but of {', '.join(map(quoted, known))}"
     return "has no positions: it depends on no input that has any"
 
 
-def _why_without_positions(analysed: AnalysedGraph, position: int, field: Field) -> str:
+def _why_without_positions(context: AnalysisContext, position: int, field: Field) -> str:
     if any(axis.hops for axis in field.axes):
         return f"is of a graph: {_HOPS}"
-    _, output = analysed.tensors_at(position)
+    _, output = context.tensors_at(position)
     moving = [axis for axis in field.axes if axis.advance]
     places = [axis.axis for axis in moving]
     if any(axis.mixed for axis in field.axes) or len({*places}) < len(places):

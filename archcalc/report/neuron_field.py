@@ -4,7 +4,7 @@ from typing import Any
 
 from archcalc.analysis.axis_field import AxisField
 from archcalc.analysis.intervals import Intervals
-from archcalc.analysis.unit_field import Interval, LayerField, Seen, UnitField
+from archcalc.analysis.neuron_field import Interval, LayerField, NeuronField, Seen
 from archcalc.errors import printable
 from archcalc.layers.base import size_text
 from archcalc.report.field import HOLES, HOLES_NOTE, exact
@@ -14,7 +14,7 @@ AXES = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}
 SHOWN = 3  # intervals in a cell
 
 
-def unit_field_to_dict(found: UnitField) -> dict[str, Any]:
+def neuron_field_to_dict(found: NeuronField) -> dict[str, Any]:
     """The fields as JSON has them; null where a unit sees nothing."""
     return {
         "name": found.network,
@@ -27,7 +27,7 @@ def unit_field_to_dict(found: UnitField) -> dict[str, Any]:
     }
 
 
-def _to_dict(found: UnitField, layer: LayerField) -> dict[str, Any]:
+def _to_dict(found: NeuronField, layer: LayerField) -> dict[str, Any]:
     overhang = found.overhang(layer)
     shared = layer.everything and {"from": layer.global_from, **_seen_to_dict(found, layer.everything)}
     return {
@@ -43,7 +43,7 @@ def _to_dict(found: UnitField, layer: LayerField) -> dict[str, Any]:
     }
 
 
-def _seen_to_dict(found: UnitField, seen: Seen) -> dict[str, Any]:
+def _seen_to_dict(found: NeuronField, seen: Seen) -> dict[str, Any]:
     """Which positions: a list of boxes, each of a list of intervals along each axis; what is in one of them is seen."""
     boxes = [[[list(interval) for interval in intervals] for intervals in box] for box in seen.boxes]
     return {"seen": boxes, "share": found.part(seen), "exact": seen.exact}
@@ -54,13 +54,13 @@ def axis_names(count: int) -> tuple[str, ...]:
     return AXES.get(count) or tuple(f"axis {number}" for number in range(count))
 
 
-def titled(found: UnitField) -> str:
+def titled(found: NeuronField) -> str:
     """Which unit it is."""
     units = size_text(found.units)
     return f"unit {_unit(found.last)} of {units} in {printable(found.last.name)}"
 
 
-def render_unit_field(found: UnitField, style: Style | None = None) -> str:
+def render_neuron_field(found: NeuronField, style: Style | None = None) -> str:
     """A row for each layer: its unit, size and jump of its field, and what the unit sees."""
     style = style or Style()
     names = [f"{name.capitalize()}s" for name in axis_names(len(found.extents))]
@@ -80,7 +80,7 @@ def render_unit_field(found: UnitField, style: Style | None = None) -> str:
     )
 
 
-def _row(found: UnitField, layer: LayerField) -> list[str | None]:
+def _row(found: NeuronField, layer: LayerField) -> list[str | None]:
     axes = range(len(layer.axes))
     seen = [intervals_text(layer.seen.axis(axis)) if layer.seen.boxes else None for axis in axes]
     sizes = size_text(tuple("–" if axis.size is None else axis.size for axis in layer.axes))
@@ -95,7 +95,7 @@ def _row(found: UnitField, layer: LayerField) -> list[str | None]:
     ]
 
 
-def _notes(found: UnitField) -> list[str]:
+def _notes(found: NeuronField) -> list[str]:
     """What the marks in the table mean, each once."""
     notes = [HOLES_NOTE] if any(axis.holes for layer in found.layers for axis in layer.axes) else []
     causes = dict.fromkeys(layer.seen.cause for layer in found.layers if not layer.seen.exact)
@@ -116,7 +116,7 @@ def _notes(found: UnitField) -> list[str]:
     return notes
 
 
-def seen_text(found: UnitField, layer: LayerField) -> str:
+def seen_text(found: NeuronField, layer: LayerField) -> str:
     """How much of the input a unit sees, and whether it sees more through layers that read a whole axis."""
     own = f"{'' if layer.seen.exact else '≤ '}{share_text(found.share(layer))}"
     if layer.everything is None:
@@ -146,7 +146,7 @@ def share_text(share: float) -> str:
     return "< 0.1 %" if share < 0.001 else f"{min(100 * share, 99.9):.1f} %"
 
 
-def overhang_text(found: UnitField, layer: LayerField) -> str | None:
+def overhang_text(found: NeuronField, layer: LayerField) -> str | None:
     """How much is over each end, along each axis; axes alike are told once."""
     overhang = found.overhang(layer)
     if overhang is None:

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 from archcalc.arithmetic import Window, product
-from archcalc.layers.base import AXIS_NAMES, Count, Layer, Read, Shape, Steps, Tensor, Tensors, pointwise
-from archcalc.layers.misfits import Misfit
+from archcalc.layers.base import AXIS_NAMES, Count, Dependency, KernelOps, Layer, Shape, Tensor, Tensors, pointwise
+from archcalc.layers.constraints import ConstraintError
 from archcalc.numbers.bounds import Unknown
 
 MAX_AXES = 64  # PyTorch's limit
 MAX_BITS = 512  # of the number of values on an edge
 
 
-class LayerFacts:
+class InferredLayer:
     """A layer with what it reads; each answer is found once, when it is first asked for."""
 
     def __init__(self, layer: Layer, inputs: Tensors) -> None:
@@ -20,9 +20,9 @@ class LayerFacts:
         self.inputs = inputs
 
     @cached_property
-    def misfits(self) -> tuple[Misfit, ...]:
+    def constraint_errors(self) -> tuple[ConstraintError, ...]:
         """Why the layer cannot take its inputs. If there are any, nothing else can be asked."""
-        return tuple(find_misfits(self.layer, self.inputs))
+        return tuple(check_constraints(self.layer, self.inputs))
 
     @cached_property
     def output(self) -> Tensor:
@@ -40,12 +40,12 @@ class LayerFacts:
     @cached_property
     def fits(self) -> bool:
         """Whether the layer can take what it reads, and gives what can be calculated with."""
-        return not self.misfits and self.beyond_limits is None
+        return not self.constraint_errors and self.beyond_limits is None
 
     @cached_property
-    def reads(self) -> tuple[tuple[Read, ...], ...]:
+    def dependencies(self) -> tuple[tuple[Dependency, ...], ...]:
         """How it reads the axes of every input."""
-        return self.layer.reads(self.inputs)
+        return self.layer.dependencies(self.inputs)
 
     @cached_property
     def windows(self) -> dict[int, Window]:
@@ -56,7 +56,7 @@ class LayerFacts:
     def keeps_positions(self) -> bool:
         """Whether each unit reads the unit in its own place of the only input, and nothing else."""
         alike = len(self.inputs) == 1 and self.inputs[0].shape == self.output.shape
-        return alike and self.reads[0] == pointwise(len(self.output.shape))
+        return alike and self.dependencies[0] == pointwise(len(self.output.shape))
 
     @cached_property
     def parameters(self) -> dict[str, Shape]:
@@ -79,14 +79,14 @@ class LayerFacts:
         return sum(map(product, self.buffers.values()))
 
     @cached_property
-    def inference_steps(self) -> Steps:
+    def inference_ops(self) -> KernelOps:
         """What PyTorch runs for it at inference."""
-        return self.layer.steps(self.inputs, training=False)
+        return self.layer.kernel_ops(self.inputs, training=False)
 
     @cached_property
-    def training_steps(self) -> Steps:
+    def training_ops(self) -> KernelOps:
         """What PyTorch runs for it in training."""
-        return self.layer.steps(self.inputs, training=True)
+        return self.layer.kernel_ops(self.inputs, training=True)
 
     @cached_property
     def operations(self) -> dict[str, Count]:
@@ -116,55 +116,57 @@ class LayerFacts:
 
 
 @lru_cache(maxsize=4096)
-def facts_of(layer: Layer, inputs: Tensors) -> LayerFacts:
+def infer_layer(layer: Layer, inputs: Tensors) -> InferredLayer:
     """The facts of a layer. Networks are made of layers that are alike, and a change leaves most as they were."""
-    return LayerFacts(layer, inputs)
+    return InferredLayer(layer, inputs)
 
 
-def find_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
+def check_constraints(layer: Layer, inputs: Tensors) -> Iterator[ConstraintError]:
     """Why a layer cannot take these inputs: their number, dtypes and ranks, then what its type asks for."""
-    found = [*_general_misfits(layer, inputs)]
+    found = [*_input_errors(layer, inputs)]
     yield from found
     yield from layer.check_fields() if found else layer.check(inputs)
 
 
-def misfits_of_any_input(layer: Layer, count: int) -> Iterator[Misfit]:
+def constraints_of_any_input(layer: Layer, count: int) -> Iterator[ConstraintError]:
     """Why a layer cannot take so many inputs, whatever these are, nor be what its fields say."""
-    yield from count_misfits(layer, count)
+    yield from input_count_errors(layer, count)
     yield from layer.check_fields()
 
 
-def count_misfits(layer: Layer, count: int) -> Iterator[Misfit]:
+def input_count_errors(layer: Layer, count: int) -> Iterator[ConstraintError]:
     """That a layer does not take so many inputs."""
     least, most = layer.input_counts
     if not least <= count <= (most or count):
         wanted = "input" if most == 1 else f"inputs ({', '.join(layer.input_names)}{', …' if most is None else ''})"
         number = f"{least} or more" if most is None else str(least) if most == least else f"{least} to {most}"
         remedy = "list them in inputs = […]" if count < least else "leave out the others"
-        yield Misfit(f"{layer.type} takes {number} {wanted}, not {count}", help=remedy)
+        yield ConstraintError(f"{layer.type} takes {number} {wanted}, not {count}", help=remedy)
 
 
-def _general_misfits(layer: Layer, inputs: Tensors) -> Iterator[Misfit]:
-    if wrong_count := [*count_misfits(layer, len(inputs))]:
+def _input_errors(layer: Layer, inputs: Tensors) -> Iterator[ConstraintError]:
+    if wrong_count := [*input_count_errors(layer, len(inputs))]:
         yield from wrong_count
         return
     for number, tensor in enumerate(inputs):
         if tensor.nonzeros is not None and number not in layer.takes_sparse:
             message = f"{layer.type} takes a tensor for each sample, not an input with nonzeros"
-            yield Misfit(message, help="nonzeros make an input one sparse matrix for all samples: leave them out")
+            yield ConstraintError(
+                message, help="nonzeros make an input one sparse matrix for all samples: leave them out"
+            )
         if tensor.dtype not in layer.takes:
             wanted = " or ".join(layer.takes)
-            yield Misfit(f"{layer.type} takes {wanted}, not {tensor.dtype}", help=_say_dtype(layer.takes[0]))
+            yield ConstraintError(f"{layer.type} takes {wanted}, not {tensor.dtype}", help=_say_dtype(layer.takes[0]))
     dtypes = [*dict.fromkeys(tensor.dtype for tensor in inputs)]
     if layer.takes_one_dtype and len(dtypes) > 1:
         message = f"{layer.type} takes inputs of one dtype, not {' and '.join(dtypes)}"
-        yield Misfit(message, help=_say_dtype(dtypes[0]))
+        yield ConstraintError(message, help=_say_dtype(dtypes[0]))
     rank = len(inputs[0].shape)
     if layer.ranks and rank not in layer.ranks:
         shapes = [" × ".join(AXIS_NAMES[wanted]) for wanted in layer.ranks]
         wanted = " or ".join(shapes) if layer.channel_axis == 0 else "tokens × features"
         remedy = "put flatten, reshape or permute before it, or change the input; shapes never include the batch"
-        yield Misfit(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)
+        yield ConstraintError(f"{layer.type} takes {wanted}, not {rank} {'axis' if rank == 1 else 'axes'}", help=remedy)
 
 
 def _say_dtype(dtype: str) -> str:

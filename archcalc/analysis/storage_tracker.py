@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-Thing = int  # the number of a thing in its ledger
+Storage = int  # the number of a thing in its ledger
 
 
-class Ledger:
+class StorageTracker:
     """Things with a size in bytes, counted from when they are made until nobody holds them any more.
 
     `live` is the sum of all that are alive, `marked` the part of it that was made with a mark, `highest` the most that
@@ -14,21 +14,21 @@ class Ledger:
 
     def __init__(self) -> None:
         self.live = self.marked = self.highest = 0
-        self._remains: dict[Thing, list[tuple[Thing, int]]] = {}
+        self._remains: dict[Storage, list[tuple[Storage, int]]] = {}
         self._sizes: list[int] = []
         self._marks: list[bool] = []
         self._holders: list[int] = []
-        self._held: list[tuple[Thing, ...]] = []
+        self._held: list[tuple[Storage, ...]] = []
 
     def restart(self) -> None:
         """Forget what was alive before."""
         self.highest = self.live
 
-    def make(self, size: int, holds: Iterable[Thing] = (), mark: bool = False) -> Thing:
+    def make(self, size: int, holds: Iterable[Storage] = (), mark: bool = False) -> Storage:
         """A new thing, which one holder has, and which holds others."""
         held = tuple(holds)
-        for thing in held:
-            self._holders[thing] += 1
+        for handle in held:
+            self._holders[handle] += 1
         self._sizes.append(size)
         self._marks.append(mark)
         self._holders.append(1)
@@ -38,46 +38,46 @@ class Ledger:
         self.highest = max(self.highest, self.live)
         return len(self._sizes) - 1
 
-    def make_remains(self, size: int, of: Thing) -> Thing:
+    def make_remains(self, size: int, of: Storage) -> Storage:
         """A new thing that takes memory only once another one, which has it all, is gone."""
-        thing = self.make(0)
-        self._remains.setdefault(of, []).append((thing, size))
-        return thing
+        handle = self.make(0)
+        self._remains.setdefault(of, []).append((handle, size))
+        return handle
 
-    def add(self, thing: Thing, holds: Iterable[Thing]) -> Thing:
+    def add(self, handle: Storage, holds: Iterable[Storage]) -> Storage:
         """The thing holds others, too, and has one more holder."""
         held = tuple(holds)
         for other in held:
             self._holders[other] += 1
-        self._held[thing] += held
-        return self.hold(thing)
+        self._held[handle] += held
+        return self.hold(handle)
 
-    def hold(self, thing: Thing) -> Thing:
+    def hold(self, handle: Storage) -> Storage:
         """One more holder."""
-        self._holders[thing] += 1
-        return thing
+        self._holders[handle] += 1
+        return handle
 
-    def release(self, *things: Thing) -> None:
+    def release(self, *handles: Storage) -> None:
         """One holder less of each; what nobody holds is gone, and holds nothing itself."""
-        waiting = [*things]
+        waiting = [*handles]
         while waiting:
-            thing = waiting.pop()
-            self._holders[thing] -= 1
-            if not self._holders[thing]:
-                self.live -= self._sizes[thing]
-                self.marked -= self._sizes[thing] * self._marks[thing]
-                waiting.extend(self._held[thing])
-                self._held[thing] = ()
-                for other, size in self._remains.pop(thing, ()):
+            handle = waiting.pop()
+            self._holders[handle] -= 1
+            if not self._holders[handle]:
+                self.live -= self._sizes[handle]
+                self.marked -= self._sizes[handle] * self._marks[handle]
+                waiting.extend(self._held[handle])
+                self._held[handle] = ()
+                for other, size in self._remains.pop(handle, ()):
                     if self._holders[other]:
                         self._sizes[other] = size
                         self.live += size
 
-    def empty(self, thing: Thing) -> None:
+    def empty(self, handle: Storage) -> None:
         """The thing lets go of what it holds, and stays."""
-        held, self._held[thing] = self._held[thing], ()
+        held, self._held[handle] = self._held[handle], ()
         self.release(*held)
 
-    def size(self, thing: Thing) -> int:
+    def size(self, handle: Storage) -> int:
         """Its size in bytes."""
-        return self._sizes[thing]
+        return self._sizes[handle]
