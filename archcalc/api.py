@@ -4,20 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from archcalc.analysis.field import ReceptiveField
+from archcalc.analysis.summary import LayerSummary, Totals
 from archcalc.errors import ArchcalcError, Diagnostic, SpecError, UsageError
 from archcalc.graph import connect_sound
-from archcalc.report.field import ReceptiveField
-from archcalc.report.network import Network, ShapeError
-from archcalc.report.summary import LayerSummary, Totals
+from archcalc.network import Network, ShapeError
 from archcalc.spec.document import Document, parse, read, shipped_specs
 from archcalc.spec.expansion import expand
 
 if TYPE_CHECKING:
     import torch
 
+    from archcalc.analysis.comparison import Comparison
     from archcalc.analysis.formula import Formula
     from archcalc.pytorch.build import BuiltNetwork
-    from archcalc.report.comparison import Comparison
 
 __all__ = [
     "ArchcalcError",
@@ -140,14 +140,21 @@ def compare(
     """Networks side by side: totals, layers where these match, and how far each network is from the first.
 
     A mapping gives the networks labels; without, they are labelled by their names. `depth` folds blocks as
-    `Network.folded` does. Layers are beside each other where their names are the same, and between those where their
+    `Network.collapsed` does. Layers are beside each other where their names are the same, and between those where their
     types are. `counting` adds a quantity `count`: operations as a convention such as `"fvcore"` has them.
 
     Raises UsageError for fewer than two networks, and for a convention that does not exist.
     """
-    from archcalc.report.comparison import compare as compare_networks
+    from archcalc.analysis.comparison import compare as compare_contexts
+    from archcalc.analysis.comparison import distinct
 
-    return compare_networks(networks, depth, counting)
+    if not isinstance(networks, Mapping):
+        names = [getattr(network, "name", "") for network in networks]
+        networks = dict(zip(distinct(names), networks, strict=True))
+    for network in networks.values():
+        if not isinstance(network, Network):
+            raise UsageError(f"a comparison takes networks, not {type(network).__name__}: load them first")
+    return compare_contexts({label: network.context for label, network in networks.items()}, depth, counting)
 
 
 def _analyse(

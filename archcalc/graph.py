@@ -2,14 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from archcalc.errors import Path, Problem, Remedy, did_you_mean, quoted
+from archcalc.errors import Path, Problem, Remedy, UsageError, did_you_mean, quoted
 from archcalc.layers.base import NONZEROS_UNKNOWN, Layer, Tensor
 from archcalc.numbers.bounds import Unknown
 from archcalc.spec.bindings import ExpandedInput
@@ -36,7 +36,7 @@ class Node(Struct, frozen=True, gc=False):
     functional: bool  # the published code calls a function, and has no module for it
 
 
-class Graph(Struct, frozen=True, gc=False):
+class Graph(Struct, frozen=True, dict=True):
     """A network. Edges are numbered: the inputs first, then the outputs of the nodes, in order."""
 
     document: Document
@@ -52,6 +52,55 @@ class Graph(Struct, frozen=True, gc=False):
     budget: "tuple[Limit, ...]"  # what the spec says that it may have at most, and must have at least
     problems: tuple[Problem, ...] = ()  # of a network of which this is but a part
     others: tuple[ExpandedLayer, ...] = ()  # the layers of that network that depend on something wrong
+
+    def edge(self, position: int) -> int:
+        """The number of a node's output."""
+        return len(self.inputs) + position
+
+    def producer(self, edge: int) -> int | None:
+        """The position of the node whose output an edge is; None for an input of the network."""
+        position = edge - len(self.inputs)
+        return None if position < 0 else position
+
+    @cached_property
+    def edge_names(self) -> tuple[str, ...]:
+        """The names of all edges, by number: of inputs, then of nodes."""
+        return (*self.inputs, *(node.name for node in self.nodes))
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """The position of every node, by name."""
+        return {node.name: position for position, node in enumerate(self.nodes)}
+
+    @cached_property
+    def readers(self) -> list[list[int]]:
+        """The positions of the nodes that read each edge, in order; a node that reads it twice is there twice."""
+        found: list[list[int]] = [[] for _ in range(len(self.inputs) + len(self.nodes))]
+        for position, node in enumerate(self.nodes):
+            for source in node.sources:
+                found[source].append(position)
+        return found
+
+    def ancestors(self, edges: Iterable[int]) -> set[int]:
+        """The edges themselves, and all those that they depend on."""
+        found = {*edges}
+        for position in reversed(range(len(self.nodes))):
+            if self.edge(position) in found:
+                found.update(self.nodes[position].sources)
+        return found
+
+    def position(self, layer: str) -> int:
+        """The position of the node of a layer. Raises UsageError if there is none of that name."""
+        if layer in self.positions:
+            return self.positions[layer]
+        inside = next((name for name in self.positions if name.startswith(f"{layer}.")), None)
+        if inside:
+            raise UsageError(f"{quoted(layer)} is a block; name one of its layers, such as {quoted(inside)}")
+        if is_within(layer, self.left_out):
+            hint = "--training keeps what exists in training alone"
+            remedy = "see its when" if self.variables["training"] else hint
+            raise UsageError(f"layer {quoted(layer)} is left out here; {remedy}")
+        raise UsageError(f"no layer is called {quoted(layer)}; {did_you_mean(layer, self.positions)}")
 
 
 def connect(document: Document, expansion: Expansion) -> Graph:

@@ -177,12 +177,12 @@ def _put_output_first(graph: Graph, group: Group) -> None:
 
 def _last_edge(graph: Graph, group: Group) -> int:
     """The unconsumed output of a group."""
-    return len(graph.inputs) + max(position for _, position in layers_in(group))
+    return graph.edge(max(position for _, position in layers_in(group)))
 
 
 def _step(graph: Graph, keys: Keys, unit: Unit) -> Step:
     if isinstance(unit, int):
-        return Step(keys, unit, graph.nodes[unit].sources, (len(graph.inputs) + unit,))
+        return Step(keys, unit, graph.nodes[unit].sources, (graph.edge(unit),))
     return Step(keys, unit, unit.inputs, unit.outputs)
 
 

@@ -565,7 +565,7 @@ def test_an_interrupt_is_quiet() -> None:
     assert (running.returncode, output, errors) == (130, b"", b"")
 
 
-@pytest.mark.parametrize("module", ["click", "msgspec", "archcalc.report.network", "archcalc.cli.range"])
+@pytest.mark.parametrize("module", ["click", "msgspec", "archcalc.network", "archcalc.cli.range"])
 def test_an_interrupt_while_python_imports_is_quiet(module: str) -> None:
     script = f"""
 import os, signal, sys

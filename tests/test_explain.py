@@ -3,8 +3,8 @@
 import pytest
 
 import archcalc
+from archcalc.analysis.summary import LayerSummary
 from archcalc.arithmetic import product
-from archcalc.report.summary import LayerSummary
 
 AXES = {1: ("position",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 

@@ -53,7 +53,7 @@ def check_exactly(network: archcalc.Network, seed: int) -> int:
                 here = mask(units, size)
                 exact = units is None or not units.loose
                 agrees = torch.equal(here, found[name]) if exact else bool((here | ~found[name]).all())
-                assert agrees, (network.context.names[edge], places, name)
+                assert agrees, (network.context.graph.edge_names[edge], places, name)
                 compared += exact
     return compared
 
@@ -98,7 +98,7 @@ def check_folds(network: archcalc.Network, seed: int) -> tuple[int, int]:
                     span = field.whole() if alike else field.span(unit)
                     size = network.inputs[path.source][place]
                     said, found = seen_by(span, size), measured(oracle, edge, path, place, None if alike else unit)
-                    where = network.context.names[edge], path.source, place, unit
+                    where = network.context.graph.edge_names[edge], path.source, place, unit
                     assert includes(said, found), (where, said, found)
                     equal, less = equal + (said == found), less + (said != found)
                     # Units that see nothing along one axis see nothing along the others; fields are said for each.

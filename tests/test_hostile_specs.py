@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 import archcalc
-from archcalc.analysis import unit_field
+from archcalc.analysis import neuron_field
+from archcalc.analysis.neuron_field_text import neuron_field_to_dict, render_neuron_field
 from archcalc.cli import cli, explain
 from archcalc.diagram import volume_row
 from archcalc.errors import UsageError
 from archcalc.page import content
 from archcalc.page.page import render_page
-from archcalc.report.neuron_field import neuron_field_to_dict, render_neuron_field
 
 SECONDS, MEMORY = 60, 2 * 2**30  # of a CPU that others use too; 15 on one of its own
 HEAD = 'name = "x"\ninputs.image = [4, 9, 9]\n'
@@ -121,7 +121,7 @@ def test_layers_far_before_a_unit_are_left_out(monkeypatch: pytest.MonkeyPatch) 
     network = archcalc.loads(chain(20))
     whole = network.receptive_field()
     assert (len(whole.layers), whole.left_out) == (20, 0)
-    monkeypatch.setattr(unit_field, "MOST_WALKED", 19 + 18)
+    monkeypatch.setattr(neuron_field, "MOST_WALKED", 19 + 18)
     found = network.receptive_field()
     assert found.layers == whole.layers[-3:]
     assert "17 layers before these are left out" in render_neuron_field(found)

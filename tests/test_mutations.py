@@ -16,7 +16,7 @@ from networks import network_of
 import archcalc
 from archcalc.errors import Diagnostic
 from archcalc.layers import LAYER_TYPES
-from archcalc.report.network import ShapeError
+from archcalc.network import ShapeError
 from archcalc.spec.document import shipped_specs
 from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, names_in
 from archcalc.spec.other_names import other_names

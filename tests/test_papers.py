@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 
 import archcalc
-from archcalc.report.summary import LayerSummary
+from archcalc.analysis.summary import LayerSummary
 
 # Data only; every table names its source.
 PUBLISHED: dict[str, Any] = tomllib.loads((Path(__file__).parent / "data" / "published.toml").read_text("utf-8"))
@@ -24,7 +24,7 @@ def rows_of(network: archcalc.Network) -> dict[str, LayerSummary]:
 
 def block(network: archcalc.Network, *names: str) -> LayerSummary:
     """The last of these blocks or layers, with the parameters and MACs of all."""
-    found = [row for row in network.folded(1).layers if row.name in names]
+    found = [row for row in network.collapsed(1).layers if row.name in names]
     assert len(found) == len(names)
     macs = sum(row.macs or 0 for row in found)
     return structs.replace(found[-1], parameters=sum(row.parameters for row in found), macs=macs)
@@ -183,7 +183,7 @@ def test_resnet_v1_differs_in_operations_alone(spec: str) -> None:
 
 
 def test_resnet50_shows_the_table_of_the_paper() -> None:
-    rows = archcalc.load("resnet50").folded(1).layers
+    rows = archcalc.load("resnet50").collapsed(1).layers
     assert [(row.name, row.output_shape) for row in rows] == [
         ("stem", (64, 56, 56)),
         ("layer1", (256, 56, 56)),

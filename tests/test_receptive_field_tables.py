@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import archcalc
+from archcalc.analysis.summary import LayerSummary
 from archcalc.pytorch.verify.fields import compare_fields
-from archcalc.report.summary import LayerSummary
 
 DATA = Path(__file__).parent / "data"
 # Its gflops are those of the whole network up to an endpoint, on an image of 224×224; there are none without a size.

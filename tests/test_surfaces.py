@@ -52,7 +52,7 @@ def test_what_fails_is_a_fault_with_the_place_that_raised_it(monkeypatch: pytest
     def wrong(*_arguments: object) -> object:
         raise ZeroDivisionError("for nothing")
 
-    monkeypatch.setattr("archcalc.report.network.Network.check", wrong)
+    monkeypatch.setattr("archcalc.network.Network.check", wrong)
     (fault,) = find_faults(Drawn(BROKEN), ["lint", "explain"])
     assert fault.surface == "lint"
     assert fault.kind.startswith("lint: ZeroDivisionError in ")
@@ -86,7 +86,7 @@ def test_what_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None
         while True:
             pass
 
-    monkeypatch.setattr("archcalc.report.network.Network.input_ranges", endless)
+    monkeypatch.setattr("archcalc.network.Network.input_ranges", endless)
     (fault,) = find_faults(Drawn(BROKEN), ["ranges"], limit_s=0.2)
     assert "TooSlowError" in fault.kind
     with at_most(60):  # nothing is left of the alarm

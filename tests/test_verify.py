@@ -15,6 +15,7 @@ from networks import Wishes, network_of
 import archcalc
 from archcalc.analysis.inferred_layer import infer_layer
 from archcalc.analysis.receptive_field import Field
+from archcalc.analysis.summary import summarize
 from archcalc.arithmetic import Window
 from archcalc.errors import UsageError
 from archcalc.layers import LAYER_TYPES
@@ -23,11 +24,11 @@ from archcalc.layers.constraints import ConstraintError
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.merging import Add
 from archcalc.layers.pooling import AvgPool2d
+from archcalc.measured.verification import Comparison, Verification
 from archcalc.numbers.bounds import floor_of
 from archcalc.pytorch.build import build
 from archcalc.pytorch.verify import verify
 from archcalc.pytorch.verify.weights import compare_weights
-from archcalc.report.verification import Comparison, Verification
 
 NETWORKS = Path(__file__).parent / "data" / "networks"
 PLAIN = Wishes(inputs=("map2d",), sizes=(20, 40), layers=5, language=False, dtypes=False, several=False)
@@ -480,7 +481,7 @@ def test_a_row_of_the_summary_that_is_wrong_is_caught() -> None:
     for changes in ({"macs": 7}, {"parameters": 3}, {"buffers": 1}, {"output_shape": (1, 2, 3)}):
         network = archcalc.load("lenet5")
         rows = (replace(network.layers[0], **changes), *network.layers[1:])
-        network.summary = replace(network.summary, layers=rows)
+        network.context.answers[summarize.__wrapped__] = replace(network.summary, layers=rows)
         assert {row.layer for row in verify(network, "meta", ()).differences} <= {"C1", "C1: count"}
         assert not verify(network, "meta", ()).agrees
 
@@ -489,7 +490,7 @@ def test_a_row_of_the_summary_that_is_wrong_is_caught() -> None:
 def test_a_total_of_the_summary_that_is_wrong_is_caught(total: str) -> None:
     network = archcalc.load("lenet5")
     totals = replace(network.totals, **{total: getattr(network.totals, total) + 1})
-    network.summary = replace(network.summary, totals=totals)
+    network.context.answers[summarize.__wrapped__] = replace(network.summary, totals=totals)
     (row,) = verify(network, "meta", ()).differences
     assert row.layer.startswith("total")
 
@@ -504,7 +505,7 @@ def test_exported_source_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
         ("output, at inference", "the same values", "the same values"),
     ]
     text = network.to_source().replace("nn.Linear(84, 10)", "nn.Linear(84, 11)")
-    monkeypatch.setattr("archcalc.report.network.Network.to_source", lambda _self: text)
+    monkeypatch.setattr("archcalc.network.Network.to_source", lambda _self: text)
     found = verify(network, fields=[], storages=False)
     assert [(row.layer, row.found) for row in found.differences] == [
         ("text", "output is made by nn.Linear(84, 11), not nn.Linear(84, 10)")
@@ -526,7 +527,7 @@ def test_exported_source_that_is_another_network_differs(
     network = archcalc.load("lenet5")
     text = network.to_source()
     assert old in text
-    monkeypatch.setattr("archcalc.report.network.Network.to_source", lambda _self: text.replace(old, new))
+    monkeypatch.setattr("archcalc.network.Network.to_source", lambda _self: text.replace(old, new))
     monkeypatch.setattr("archcalc.pytorch.verify.source.find_fault", lambda *_: None)
     differences = verify(network, fields=[], storages=False).differences
     assert layer in [row.layer for row in differences]
@@ -538,7 +539,7 @@ def test_exported_source_is_run_in_training_where_that_differs(monkeypatch: pyte
     assert [row.layer for row in rows[3:]] == ["fc, at inference", "fc, in training"]
     assert {row.status for row in rows} == {"equal"}
     text = network.to_source().replace("x = self.dropout(x)", "x = x if self.training else self.dropout(x)")
-    monkeypatch.setattr("archcalc.report.network.Network.to_source", lambda _self: text)
+    monkeypatch.setattr("archcalc.network.Network.to_source", lambda _self: text)
     monkeypatch.setattr("archcalc.pytorch.verify.source.find_fault", lambda *_: None)
     (difference,) = verify(network, fields=[], storages=False).differences
     assert difference.layer == "fc, in training"
@@ -554,7 +555,7 @@ def test_what_cannot_be_exported_is_not_covered(monkeypatch: pytest.MonkeyPatch)
     def refuse(_self: object) -> None:
         raise UsageError("for no reason")
 
-    monkeypatch.setattr("archcalc.report.network.Network.to_source", refuse)
+    monkeypatch.setattr("archcalc.network.Network.to_source", refuse)
     found = verify(archcalc.load("lenet5"), fields=[], storages=False)
     (row,) = [row for row in found.rows if row.question == "exported source"]
     assert (row.status, row.note) == ("not covered", "for no reason")

@@ -13,8 +13,8 @@ import pytest
 import archcalc
 from archcalc.cli import main
 from archcalc.cli.terminal import cleaned
-from archcalc.report.json_text import json_text
-from archcalc.report.text_table import csv_cell, csv_text
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import csv_cell, csv_text
 
 PACKAGE = Path(archcalc.__file__).parent
 # An escape, its one-byte form, a deletion, a line end, a change of direction, a letter of no width, one of no meaning.
@@ -172,7 +172,7 @@ def test_commands_have_one_way_out() -> None:
         for path in PACKAGE.rglob("*.py")
         for match in ways.finditer(path.read_text("utf-8"))
     }
-    assert found == {"cli/terminal.py: click.echo(", "report/json_text.py: json.dumps("}
+    assert found == {"cli/terminal.py: click.echo(", "render/json_text.py: json.dumps("}
 
 
 @pytest.mark.parametrize("letter", [*STRANGE, "\U000e0001", "\ud800", "é", "層", "🦊"])

@@ -1,16 +1,19 @@
 """A graph with the answers to all questions; each analysis runs when it is first asked for."""
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.operations import Operations, count_operations
 from archcalc.analysis.parameters import Parameters, check_sharing, count_parameters
-from archcalc.analysis.receptive_field import ReceptiveFields, fold_receptive_fields
+from archcalc.analysis.receptive_field import ReceptiveFields, propagate_receptive_fields
 from archcalc.analysis.shapes import infer_shapes
 from archcalc.errors import Problem
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Tensor, Tensors
+
+Answer = TypeVar("Answer")
 
 
 class AnalysisContext:
@@ -23,23 +26,15 @@ class AnalysisContext:
     def __init__(self, graph: Graph, batch: int = 1) -> None:
         self.graph = graph
         self.batch = batch
+        self.answers: dict[Callable[..., Any], Any] = {}  # of the analyses that are `remembered`
         shapes = infer_shapes(graph)
         self.tensors: list[Tensor | None] = shapes.edges
         self.shapes = shapes
         self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, shapes.inferred)]
 
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of all edges, by number."""
-        return (*self.graph.inputs, *(node.name for node in self.graph.nodes))
-
-    def edge(self, position: int) -> int:
-        """The number of the edge that comes out of a node."""
-        return len(self.graph.inputs) + position
-
     def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
         """What a node reads and what it gives, in a network whose layers all fit."""
-        inferred, output = self.layer_at(position), self.tensors[self.edge(position)]
+        inferred, output = self.layer_at(position), self.tensors[self.graph.edge(position)]
         if output is None:
             raise ValueError(f"the shape of {self.graph.nodes[position].name} is not known")
         return inferred.inputs, output
@@ -60,7 +55,7 @@ class AnalysisContext:
     @cached_property
     def receptive_fields(self) -> ReceptiveFields:
         """The receptive field of every edge."""
-        return fold_receptive_fields(self.graph, self.shapes)
+        return propagate_receptive_fields(self.graph, self.shapes)
 
     @cached_property
     def parameters(self) -> tuple[Parameters, ...]:
@@ -77,3 +72,16 @@ class AnalysisContext:
         for node, inferred in zip(self.graph.nodes[: self.fitting], self.shapes.inferred, strict=False):
             assert inferred is not None  # or else it would not fit
             yield node, inferred
+
+
+def remembered(analysis: Callable[[AnalysisContext], Answer]) -> Callable[[AnalysisContext], Answer]:
+    """Run an analysis once for each context."""
+
+    @wraps(analysis)
+    def answer(context: AnalysisContext) -> Answer:
+        if analysis not in context.answers:
+            context.answers[analysis] = analysis(context)
+        found: Answer = context.answers[analysis]
+        return found
+
+    return answer

@@ -156,7 +156,7 @@ class Execution:
 
     def _spent(self) -> dict[int, list[int]]:
         """For every layer the edges that nobody reads after it."""
-        last = {self.context.edge(position): position for position in range(len(self.graph.nodes))}
+        last = {self.context.graph.edge(position): position for position in range(len(self.graph.nodes))}
         for position, node in enumerate(self.graph.nodes):
             last.update({edge: position for edge in node.sources if edge in last})
         spent: dict[int, list[int]] = {}
@@ -167,7 +167,7 @@ class Execution:
 
     def _run_layer(self, position: int) -> None:
         self.tracker.restart()
-        self.values[self.context.edge(position)] = _Layer(self, position, self._ops(position)).run()
+        self.values[self.context.graph.edge(position)] = _Layer(self, position, self._ops(position)).run()
         self.note(position, "forward")
 
     def _ops(self, position: int) -> KernelOps:

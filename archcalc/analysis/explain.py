@@ -96,7 +96,7 @@ def explain(context: AnalysisContext, position: int) -> Explanation:
     node = graph.nodes[position]
     inputs, output = context.tensors_at(position)
     layer, traced = trace_layer(node.layer), trace_inputs(inputs, node.layer)
-    names = context.names
+    names = context.graph.edge_names
     owner = None if node.owner is None else graph.nodes[node.owner].name
     sections = (
         _shape_section(node.layer, layer, inputs, traced),
@@ -255,7 +255,7 @@ def _connection_section(layer: Layer, traced: Tensors, output: Tensor) -> Sectio
 def _field_section(context: AnalysisContext, position: int) -> Section:
     fields = context.receptive_fields.edges
     node = context.graph.nodes[position]
-    after = fields[context.edge(position)]
+    after = fields[context.graph.edge(position)]
     if isinstance(after, Unknown):
         return Section("receptive field", (), (f"unknown, because {after.reason}",))
     if after is None:
@@ -280,7 +280,7 @@ def _field_notes(context: AnalysisContext, field: Field, labels: tuple[str, ...]
     if holes:
         yield f"with holes along {' and '.join(holes)}: a unit does not see every position from the first to the last"
     if any(axis.shared for axis in field.axes):
-        origin = context.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
+        origin = context.graph.edge_names[min(axis.shared.origin for axis in field.axes if axis.shared)]
         yield f"of paths that keep positions; global is what all units see besides, from {printable(origin)} on"
 
 

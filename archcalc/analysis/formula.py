@@ -252,7 +252,7 @@ def _check(formula: Formula, context: AnalysisContext) -> None:
     expected = [sum(row.total for row in context.parameters), macs * formula.value(formula.batch)]
     found = [formula.value(formula.parameters), formula.value(known(formula.macs))]
     for name, shape in formula.outputs.items():
-        expected.extend(context.tensors[context.names.index(name)].shape)  # type: ignore[union-attr]  # all fit
+        expected.extend(context.tensors[context.graph.edge_names.index(name)].shape)  # type: ignore[union-attr]  # all fit
         found.extend(map(formula.value, shape))
     if found != expected:
         message = "the closed form is not what the summary counts: numbers on the way there are too large for decimals"

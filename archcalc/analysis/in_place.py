@@ -65,8 +65,8 @@ class _Follower:
                 if op.in_place:
                     yield from self._overwritten(position, memories[number], locks[number])
             self.edges.append(memories[-1])
-            self.sharing.setdefault(memories[-1], []).append(self.context.edge(position))
-            if self.context.edge(position) in self.flow.edges:
+            self.sharing.setdefault(memories[-1], []).append(self.context.graph.edge(position))
+            if self.context.graph.edge(position) in self.flow.edges:
                 self._keep(position, ops, memories)
 
     def _memories(self, node: Node, ops: tuple[KernelOp, ...]) -> list[int]:
@@ -81,7 +81,7 @@ class _Follower:
     def _locks(self, position: int, ops: tuple[KernelOp, ...]) -> list[str | None]:
         """Of each input and result, the layer that made it as one of several views, or what it is a view of."""
         node = self.graph.nodes[position]
-        makes_many = self.context.edge(position) in self.flow.recorded  # or else autograd does not mind
+        makes_many = self.context.graph.edge(position) in self.flow.recorded  # or else autograd does not mind
         found = [self.locks[source] for source in node.sources]
         for op in ops:
             first = op.operands[0] if op.is_view or op.in_place else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from archcalc.analysis.context import AnalysisContext
-from archcalc.analysis.receptive_field import AxisField, Field, fold_receptive_fields, fold_shortest_fields
+from archcalc.analysis.receptive_field import AxisField, Field, propagate_receptive_fields, propagate_shortest_fields
 from archcalc.analysis.resized_network import ResizedNetwork
 from archcalc.analysis.resizing import Extent, extents, resized
 from archcalc.analysis.shapes import infer_shapes
@@ -98,7 +98,10 @@ class _UsefulSizes:
 
     def found(self) -> dict[str, Any]:
         """What a SizeRange says of fields."""
-        names, ends = self.context.names, [edge for edge in (self.changing, self.global_from) if edge is not None]
+        names, ends = (
+            self.context.graph.edge_names,
+            [edge for edge in (self.changing, self.global_from) if edge is not None],
+        )
         return {
             "productive": self.productive(),
             "covered": self.covered(),
@@ -114,7 +117,7 @@ class _UsefulSizes:
 
     def _fields(self, graph: Graph) -> tuple[Fields, Fields]:
         shapes = infer_shapes(graph)
-        return fold_receptive_fields(graph, shapes).edges, fold_shortest_fields(graph, shapes).edges
+        return propagate_receptive_fields(graph, shapes).edges, propagate_shortest_fields(graph, shapes).edges
 
     def _compare(self, other: int) -> None:
         """Leave out what is not the same at another size."""
@@ -146,7 +149,7 @@ class _UsefulSizes:
 
     def covered(self) -> Bound | None:
         """The largest field that windows make, not a layer that reads the whole map."""
-        names, first = self.context.names, len(self.context.graph.inputs)
+        names, first = self.context.graph.edge_names, len(self.context.graph.inputs)
         return self._largest((names[edge], edge, self.fields) for edge in range(first, len(names)))
 
     def _largest(self, asked: Iterable[tuple[str, int, Fields]]) -> Bound | None:

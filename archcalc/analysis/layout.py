@@ -82,7 +82,7 @@ def mistaken_axes(network: AnalysisContext) -> Iterator[Mistaken]:
             continue
         shape = inferred.inputs[0].shape
         if shape[combined[-1]] != product(shape):  # or else there is nothing beside that axis
-            yield Mistaken(network.edge(position), node, shape, combined[-1], channels)
+            yield Mistaken(network.graph.edge(position), node, shape, combined[-1], channels)
 
 
 def _combined_axes(inferred: InferredLayer) -> list[int]:

@@ -129,9 +129,9 @@ class _Question:
         context, field = self.context, self.field
         units = _units(field)
         chosen = tuple(extent // 2 for extent in units) if unit is None else _checked(unit, units)
-        edge = context.edge(self.position)
+        edge = context.graph.edge(self.position)
         read = depends_on(context, edge, self._box(edge, field, chosen))
-        own = self._layer_field(edge, context.names[edge], field, chosen, read)
+        own = self._layer_field(edge, context.graph.edge_names[edge], field, chosen, read)
         known = [*self._before(edge, depth).items()]
         walked = accumulate(min(other, len(read)) for other, _ in reversed(known))
         left_out = sum(steps > MOST_WALKED for steps in walked)
@@ -160,7 +160,7 @@ class _Question:
         if not places:
             return LayerField(name, unit, field.axes, sees, everything)
         cut = frozenset().union(*map(self._links_along, places))
-        origin = self.context.names[min(axis.shared.origin for axis in field.axes if axis.shared)]
+        origin = self.context.graph.edge_names[min(axis.shared.origin for axis in field.axes if axis.shared)]
         own = self._seen(field, depends_on(self.context, edge, box, cut))
         return LayerField(name, unit, field.axes, sees, own, everything, origin)
 
@@ -228,7 +228,7 @@ def _source(context: AnalysisContext, position: int, source: str | None) -> str:
         if source not in inputs:
             raise UsageError(f"no input is called {quoted(source)}; {did_you_mean(source, inputs)}")
         return source
-    edge = context.edge(position)
+    edge = context.graph.edge(position)
     seen = (name for name in inputs if isinstance(context.receptive_fields.on_input(edge, name), Field))
     return next(seen, next(iter(inputs)))
 
@@ -264,14 +264,14 @@ def _origin(context: AnalysisContext, position: int) -> int:
 def _field_with_positions(context: AnalysisContext, position: int, source: str) -> Field:
     if reason := _why_not(context, position, source):
         raise UsageError(f"layer {quoted(context.graph.nodes[position].name)} {reason}")
-    field = context.receptive_fields.on_input(context.edge(position), source)
+    field = context.receptive_fields.on_input(context.graph.edge(position), source)
     assert isinstance(field, Field)  # or else there is a reason
     return field
 
 
 def _why_not(context: AnalysisContext, position: int, source: str) -> str:
     """Why the units of a layer cannot be told by their positions; nothing if they can."""
-    edge = context.edge(position)
+    edge = context.graph.edge(position)
     field = context.receptive_fields.on_input(edge, source)
     if isinstance(field, Unknown):
         return f"has a field that is not known: {field.reason}"

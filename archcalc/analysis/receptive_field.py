@@ -21,7 +21,7 @@ from archcalc.graph import Graph
 from archcalc.layers.base import INTEGER, Dependency, Shape, Tensor, size_text
 from archcalc.numbers.bounds import Unknown
 
-__all__ = ["AxisField", "Field", "Path", "ReceptiveFields", "fold_receptive_fields", "fold_shortest_fields"]
+__all__ = ["AxisField", "Field", "Path", "ReceptiveFields", "propagate_receptive_fields", "propagate_shortest_fields"]
 
 
 class Path(Struct, frozen=True, gc=False):
@@ -70,12 +70,12 @@ Paths = tuple[Path, ...]
 Meet = Callable[[Paths], Path]  # what units see that see what those of several branches see
 
 
-def fold_receptive_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
+def propagate_receptive_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
     """The receptive field of every edge whose shape is known."""
     return _Fold(graph, shapes, _unite).fields()
 
 
-def fold_shortest_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
+def propagate_shortest_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
     """The same along the path that widens it least: where branches meet, the smallest of their fields."""
     return _Fold(graph, shapes, _narrowest).fields()
 
@@ -109,7 +109,7 @@ class _Fold:
 
     def _behind(self, position: int) -> Paths:
         node, inferred = self.graph.nodes[position], self.shapes.inferred[position]
-        edge = len(self.graph.inputs) + position
+        edge = self.graph.edge(position)
         if inferred is None or self.shapes.edges[edge] is None:
             return ()
         if inferred.keeps_positions:

@@ -28,7 +28,7 @@ class ResizedNetwork:
             if node.owner is not None:
                 self.sharing.setdefault(max(position, node.owner), []).append(min(position, node.owner))
         self.has_layers_in_place = any(node.layer.works_in_place for node in self.graph.nodes)
-        self.last_reads = self._find_last_reads(len(context.names))
+        self.last_reads = self._find_last_reads(len(context.graph.edge_names))
 
     def inputs(self, size: Any) -> tuple[Tensor | None, ...]:
         """The inputs at a size."""

@@ -1,74 +1,190 @@
-"""The least time that every layer can take on a device: the roofline model (Williams, Waterman, Patterson 2009).
+"""The roofline of a network on a device, as values: the least time of every layer, and of all."""
 
-A layer of W operations that moves Q bytes takes max(W/π, Q/β) or longer, π being the operations/s of the device's
-arithmetic and β the bytes/s of its memory. Memory bounds it below the ridge, where W/Q < π/β, and arithmetic above.
+import math
+from typing import Any, NamedTuple
 
-Operations are two for each MAC: its FLOPs. What a layer with MACs computes besides (biases, a softmax) is not in them,
-for other units of the device may do it meanwhile. Of a layer without MACs they are its elementary operations, one each,
-at the same peak, which no other unit of a device exceeds. Bytes are those of `traffic.py`. Layers are taken one by one:
-a compiler that fuses them, and a cache that keeps what one writes for the next to read, move less than the sum. And an
-algorithm with fewer MACs than the definition has, such as Winograd's for 3×3 convolutions, computes less.
-"""
-
-from typing import NamedTuple
-
+from archcalc.analysis.collapse import collapse
 from archcalc.analysis.context import AnalysisContext
-from archcalc.analysis.operations import Operations
-from archcalc.analysis.traffic import check_nonzeros, count_traffic
-from archcalc.layers.base import Count
-from archcalc.numbers.bounds import Unknown, sum_or_unknown
+from archcalc.analysis.load import Load, Roof, count_loads
+from archcalc.analysis.summary import sum_of
+from archcalc.devices import Device
+from archcalc.errors import UsageError
+from archcalc.graph import Graph, Node
+from archcalc.numbers.bounds import Amount, AtLeast, Inexact, Lower, Unknown, Value, known, quotient, reason_of, total
 
-STORED = {"tf32": "float32"}  # what is a way to multiply, and no way to store
-
-
-class Roof(NamedTuple):
-    """What a device reaches in one dtype."""
-
-    operations_per_second: float
-    bytes_per_second: float
-
-    @property
-    def ridge(self) -> float:
-        """Operations per byte from which on arithmetic is the bound."""
-        return self.operations_per_second / self.bytes_per_second
+TOO_LARGE = "the network is so large that no number can say its time"
+MEMORY, ARITHMETIC, BOTH = "memory", "arithmetic", "both"
 
 
-class Load(NamedTuple):
-    """What one layer computes and moves for a whole batch; `operations` are Unknown where they cannot be derived."""
+class LayerRoofline(NamedTuple):
+    """The least time of a layer for the whole batch, or of the layers of a block, one after the other.
 
-    operations: Count
+    `memory_seconds` is the part of `seconds` for which memory is known to be the bound. Where the operations are not
+    exact, the time is that of what is known of them, and of the bytes.
+    """
+
+    name: str
+    type: str
+    family: str
+    operations: Amount
     bytes_read: int
     bytes_written: int
+    seconds: float
+    memory_seconds: float
 
     @property
     def bytes_moved(self) -> int:
         """Read and written."""
         return self.bytes_read + self.bytes_written
 
-    def memory_seconds(self, roof: Roof) -> float:
-        """The least time in which the bytes are moved."""
-        return self.bytes_moved / roof.bytes_per_second
+    @property
+    def intensity(self) -> Value[float] | None:
+        """Operations for each byte; None where nothing is moved."""
+        return quotient(self.operations, self.bytes_moved) if self.bytes_moved else None
 
-    def arithmetic_seconds(self, roof: Roof) -> float:
-        """The least time in which the operations are computed; 0, which is never more, if they are not known."""
-        return 0.0 if isinstance(self.operations, Unknown) else self.operations / roof.operations_per_second
+    @property
+    def operations_per_second(self) -> float | None:
+        """What the device reaches at most in this layer: the point's height in the picture. None if it is not known."""
+        return None if isinstance(self.operations, Inexact) or not self.seconds else self.operations / self.seconds
+
+    @property
+    def bound(self) -> str | None:
+        """`memory` or `arithmetic`, `both` for a block of both; None where neither can be said."""
+        if isinstance(self.operations, Inexact) or not self.seconds:
+            return None
+        return MEMORY if self.memory_seconds == self.seconds else BOTH if self.memory_seconds else ARITHMETIC
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as JSON has it."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "operations": known(self.operations),
+            "bytes_read": self.bytes_read,
+            "bytes_written": self.bytes_written,
+            "operations_per_byte": None if self.intensity is None else known(self.intensity),
+            "bound": self.bound,
+            "seconds": self.seconds,
+            "memory_bound_seconds": self.memory_seconds,
+            "unknown": reason_of(self.operations),
+            "lower_bound": isinstance(self.operations, AtLeast),
+        }
 
 
-def count_loads(context: AnalysisContext, dtype: str) -> tuple[Load, ...]:
-    """What every layer computes and moves in one inference pass, `dtype` in place of floating-point ones.
+class Roofline(NamedTuple):
+    """A network on a device: the layers in order, and their sum. `input` is the name of the first input."""
 
-    Raises UsageError where nonzeros are not known.
+    network: str
+    input: str
+    batch: int
+    device: Device
+    dtype: str
+    layers: tuple[LayerRoofline, ...]
+
+    @property
+    def roof(self) -> Roof:
+        """What the device reaches in the dtype."""
+        return Roof(self.device.peak(self.dtype), self.device.bytes_per_second)
+
+    @property
+    def operations(self) -> Lower[int]:
+        """Those of all layers; what is missing makes it a lower bound."""
+        return total((row.name, row.operations) for row in self.layers)
+
+    @property
+    def bytes_read(self) -> int:
+        """By all layers."""
+        return sum(row.bytes_read for row in self.layers)
+
+    @property
+    def bytes_written(self) -> int:
+        """By all layers."""
+        return sum(row.bytes_written for row in self.layers)
+
+    @property
+    def time(self) -> float:
+        """The least time of the network in seconds: the layers, one after the other."""
+        return sum(row.seconds for row in self.layers)
+
+    @property
+    def memory_seconds(self) -> float:
+        """The part of the time for which memory is known to be the bound."""
+        return sum(row.memory_seconds for row in self.layers)
+
+    @property
+    def inputs_per_second(self) -> float | None:
+        """Samples per second at most; None for a network that moves nothing."""
+        return self.batch / self.time if self.time else None
+
+    def collapsed(self, graph: Graph, depth: int | None) -> "Roofline":
+        """The same with blocks closed below `depth`: their operations, bytes and times are sums; as it is for None."""
+        groups = collapse(self.layers, graph, depth)
+        return self._replace(layers=tuple(_add_rows(group.name, group.type, group.rows) for group in groups))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, as `--format json` prints it."""
+        roof, operations = self.roof, self.operations
+        return {
+            "network": self.network,
+            "batch": self.batch,
+            "dtype": self.dtype,
+            "device": {
+                "name": self.device.name,
+                "source": self.device.source,
+                "note": self.device.note,
+                "operations_per_second": roof.operations_per_second,
+                "bytes_per_second": roof.bytes_per_second,
+                "ridge_operations_per_byte": roof.ridge,
+            },
+            "layers": [row.to_dict() for row in self.layers],
+            "totals": {
+                "operations": known(operations),
+                "bytes_read": self.bytes_read,
+                "bytes_written": self.bytes_written,
+                "seconds": self.time,
+                "memory_bound_seconds": self.memory_seconds,
+                "inputs_per_second": self.inputs_per_second,
+                "lower_bounds": {"operations": operations.reason} if isinstance(operations, AtLeast) else {},
+            },
+        }
+
+
+def make_roofline(context: AnalysisContext, device: Device, dtype: str) -> Roofline:
+    """The roofline of a network whose layers all fit.
+
+    Raises UsageError for a dtype that the device does not have, and for a network beyond any time.
     """
-    check_nonzeros(context.graph)
-    traffic = count_traffic(context, STORED.get(dtype, dtype))
-    pairs = zip(context.operations, traffic, strict=True)
-    return tuple([Load(_counted(operations), moved.reads, moved.outputs) for operations, moved in pairs])
+    roof = Roof(device.peak(dtype), device.bytes_per_second)
+    graph, loads = context.graph, count_loads(context, dtype)
+    try:
+        rows = tuple([_row(node, load, roof) for node, load in zip(graph.nodes, loads, strict=True)])
+    except OverflowError:
+        raise UsageError(TOO_LARGE) from None
+    found = Roofline(graph.name, next(iter(graph.inputs)), context.batch, device, dtype, rows)
+    if found.time == math.inf:
+        raise UsageError(TOO_LARGE)
+    return found
 
 
-def _counted(operations: Operations) -> Count:
-    """Two for each MAC; of a layer without MACs one for each elementary operation."""
-    if isinstance(operations.macs, Unknown):
-        return operations.macs
-    if operations.macs:
-        return 2 * operations.macs
-    return sum_or_unknown(operations.by_kind.values())
+def _row(node: Node, load: Load, roof: Roof) -> LayerRoofline:
+    memory, arithmetic = load.memory_seconds(roof), load.arithmetic_seconds(roof)
+    decided = not isinstance(load.operations, Unknown)
+    seconds, by_memory = max(memory, arithmetic), memory if decided and memory >= arithmetic else 0.0
+    layer, read, written = node.layer, load.bytes_read, load.bytes_written
+    return LayerRoofline(node.name, layer.type, layer.family, load.operations, read, written, seconds, by_memory)
+
+
+def _add_rows(name: str, kind: str, rows: list[LayerRoofline]) -> LayerRoofline:
+    """One row for a block; a layer that stands alone stays as it is."""
+    if len(rows) == 1 and rows[0].name == name:
+        return rows[0]
+    return LayerRoofline(
+        name,
+        kind,
+        "block",
+        sum_of([row.name for row in rows], [row.operations for row in rows]),
+        sum(row.bytes_read for row in rows),
+        sum(row.bytes_written for row in rows),
+        sum(row.seconds for row in rows),
+        sum(row.memory_seconds for row in rows),
+    )

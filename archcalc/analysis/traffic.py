@@ -126,7 +126,7 @@ class _Counter:
     def _with_training(self, forward: Traffic, position: int, flow: GradientFlow) -> Traffic:
         node, (inputs, output) = self.context.graph.nodes[position], self.context.tensors_at(position)
         backward = 0
-        if self.context.edge(position) in flow.edges:
+        if self.context.graph.edge(position) in flow.edges:
             pairs = zip(node.sources, inputs, strict=True)
             gradients = sum(self._bytes(tensor) for source, tensor in pairs if source in flow.edges)
             if position in flow.nodes:

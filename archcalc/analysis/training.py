@@ -59,7 +59,7 @@ def _used(graph: Graph) -> set[int]:
     """The edges that an output depends on."""
     used = set(graph.outputs)
     for position in reversed(range(len(graph.nodes))):
-        if len(graph.inputs) + position in used:
+        if graph.edge(position) in used:
             used.update(graph.nodes[position].sources)
     return used
 
@@ -73,7 +73,7 @@ def count_training(context: AnalysisContext) -> tuple[TrainingMacs, ...]:
 def _count_layer(context: AnalysisContext, position: int, flow: GradientFlow) -> TrainingMacs:
     node = context.graph.nodes[position]
     by_input, by_weight = list[Count](), list[Count]()
-    if context.edge(position) in flow.edges:
+    if context.graph.edge(position) in flow.edges:
         inputs, output = context.tensors_at(position)
         for product in node.layer.products(inputs, output.shape):
             for factor in (product.left, product.right):

@@ -9,9 +9,9 @@ from archcalc.cli.options import FileName, value_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo, progress_bar, terminal_style
 from archcalc.errors import UsageError
-from archcalc.report.benchmark import Benchmark
+from archcalc.measured.benchmark import Benchmark
+from archcalc.render.text_table import Style
 from archcalc.report.benchmark_table import FORMATS, render
-from archcalc.report.text_table import Style
 
 
 def _listed(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:

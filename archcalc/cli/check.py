@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 import archcalc
+from archcalc.analysis.budget import check_budget, limits_of
 from archcalc.analysis.lint import RULES, select
 from archcalc.cli.options import batch_option, network_options, split_settings
 from archcalc.cli.terminal import echo
 from archcalc.errors import SHOWN, Diagnostic, SpecError, UsageError
 from archcalc.quantities import QUANTITIES, Bound
-from archcalc.report.budget import check_budget, limits_of
-from archcalc.report.json_text import json_text
+from archcalc.render.json_text import json_text
 from archcalc.spec.budget import Limit
 
 RULE_LIST = "\n".join(f"  {rule.code}  {rule.name}" for rule in RULES)
@@ -87,7 +87,7 @@ def _check(spec: str, limits: list[Limit], everything: bool, network: dict[str, 
         loaded = archcalc.load(spec, **network)
     except SpecError as error:
         return error.diagnostics
-    return [*check_budget(loaded, limits), *loaded.check(ignored=everything)]
+    return [*check_budget(loaded.context, limits), *loaded.check(ignored=everything)]
 
 
 def _codes(text: str | None) -> list[str]:

@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
+import archcalc
 from archcalc.cli.options import batch_option, counting_option, depth_option, given_values, network_options
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
 from archcalc.errors import UsageError, printable
 from archcalc.quantities import SUMS, quantity_name
-from archcalc.report.comparison import compare
 from archcalc.report.comparison_table import FORMATS, render
 
 
@@ -59,7 +59,7 @@ def command(
     chosen = format_name or ("table" if output_is_terminal() else "plain")
     counting = options.pop("counting")
     shown = _quantity(quantity, counting)
-    comparison = compare(load_specs(specs, **options), depth, counting)
+    comparison = archcalc.compare(load_specs(specs, **options), depth=depth, counting=counting)
     echo(render(comparison, chosen, shown, differences, terminal_style()))
     if given := given_values(options["variables"], options["inputs"]):
         echo(f"note: every network is with {printable(given)}", err=True)

@@ -65,9 +65,9 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
         content = _volumes(archcalc.load(spec, **options), chosen, Look(show=names, **wanted))
         _put(content, output, force)
         return
-    picture = draw(archcalc.load(spec, **options), Look(show=names, **wanted))
-    if picture.folded:
-        echo(f"note: {picture.folded} (--depth all unfolds everything)", err=True)
+    picture = draw(archcalc.load(spec, **options).context, Look(show=names, **wanted))
+    if picture.collapsed:
+        echo(f"note: {picture.collapsed} (--depth all unfolds everything)", err=True)
     _put(_drawn(picture, chosen), output, force)
 
 

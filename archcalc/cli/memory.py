@@ -11,13 +11,13 @@ from archcalc.analysis.memory import DTYPES, OPTIMIZERS, check_options
 from archcalc.cli.options import depth_option, network_options
 from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
 from archcalc.errors import UsageError
+from archcalc.network import Network
 from archcalc.numbers.bounds import AtLeast, AtMost, Lower, causes_of, known, reason_of, value_text
+from archcalc.numbers.units import mebibytes
 from archcalc.quantities import BYTES, whole_amount
-from archcalc.report.json_text import json_text
-from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
-from archcalc.report.network import Network
-from archcalc.report.text_table import reason_lines
-from archcalc.report.units import mebibytes
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import reason_lines
+from archcalc.report.memory_table import FORMATS, collapse_memory, render_memory
 
 
 def _parse_size(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
@@ -69,7 +69,7 @@ def command(  # noqa: PLR0913  # one for each option
     options = {"dtype": dtype, "training": training, "optimizer": optimizer}
     if fits is not None:
         sys.exit(_print_largest(loaded, fits, format_name == "json", options))
-    memory = fold_memory(loaded.memory(**options), loaded.graph, depth)  # type: ignore[arg-type]
+    memory = collapse_memory(loaded.memory(**options), loaded.graph, depth)  # type: ignore[arg-type]
     chosen = format_name or ("table" if output_is_terminal() else "plain")
     echo(render_memory(memory, loaded.graph, chosen, terminal_style()))
 

@@ -10,7 +10,7 @@ import click
 
 from archcalc.errors import SpecError, printable
 from archcalc.graph import Graph
-from archcalc.report.network import ShapeError
+from archcalc.network import ShapeError
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
 from archcalc.spec.problems import shown
 

@@ -8,8 +8,8 @@ import archcalc
 from archcalc.analysis.input_range import find_ranges
 from archcalc.cli.options import network_options
 from archcalc.cli.terminal import echo, progress_bar, terminal_style
+from archcalc.render.json_text import json_text
 from archcalc.report.input_range import ranges_to_dict, render_ranges
-from archcalc.report.json_text import json_text
 
 
 @click.command("range", short_help="Say which sizes of an input work, leave no remainder, and are of use.")

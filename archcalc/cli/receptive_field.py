@@ -5,13 +5,13 @@ from typing import Any
 import click
 
 import archcalc
+from archcalc.analysis.neuron_field_text import neuron_field_to_dict, render_neuron_field
 from archcalc.cli.options import FileName, depth_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo, terminal_style
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError
-from archcalc.report.json_text import json_text
-from archcalc.report.neuron_field import neuron_field_to_dict, render_neuron_field
+from archcalc.render.json_text import json_text
 
 
 def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:

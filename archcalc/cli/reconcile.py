@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 import archcalc
+from archcalc.analysis.reconciliation import FORMATS, render_reconciliation
 from archcalc.cli.options import batch_option, network_options
 from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
-from archcalc.report.reconciliation import FORMATS, render_reconciliation
 
 
 @click.command("reconcile", short_help="Show why tools count differently, and which of them a figure comes from.")

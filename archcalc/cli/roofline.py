@@ -65,7 +65,7 @@ def command(
         file_format = picture_format(output)
         check_writable(output, force)
     network = archcalc.load(spec, **options)
-    found = network.roofline(device, dtype).folded(network.graph, depth)
+    found = network.roofline(device, dtype).collapsed(network.graph, depth)
     if output is not None:
         write_file(output, draw(found, file_format), force)
         return

@@ -3,7 +3,7 @@
 import click
 
 from archcalc.cli.terminal import echo
-from archcalc.report.json_text import json_text
+from archcalc.render.json_text import json_text
 from archcalc.spec.schema import json_schema
 
 

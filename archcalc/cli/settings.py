@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import click
 
+from archcalc.analysis.comparison import distinct
 from archcalc.cli.options import naming, parse_shape, parse_value, split_settings
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import connect_sound
-from archcalc.report.comparison import distinct
-from archcalc.report.network import Network
+from archcalc.network import Network
 from archcalc.spec.document import Document, read
 from archcalc.spec.expansion import expand
 

@@ -45,11 +45,11 @@ def command(
     chosen = format_name or ("table" if output_is_terminal() else "plain")
     style = terminal_style()
     try:
-        echo(render(archcalc.load(spec, batch=batch, **network).folded(depth, counting), chosen, names, style))
+        echo(render(archcalc.load(spec, batch=batch, **network).collapsed(depth, counting), chosen, names, style))
     except archcalc.ShapeError as error:
         # What does fit is shown for people; a program gets all or nothing.
         if chosen in ("table", "plain") and error.network.layers:
-            echo(render(error.network.folded(depth, counting), chosen, names, style) + "\n")
+            echo(render(error.network.collapsed(depth, counting), chosen, names, style) + "\n")
         raise
 
 

@@ -10,7 +10,7 @@ import click
 
 from archcalc.cli.interrupt import interruptible
 from archcalc.errors import printable
-from archcalc.report.text_table import Style
+from archcalc.render.text_table import Style
 
 # Line ends, spaces and emphasis of our own; what else a terminal obeys came from a spec, a file or an argument.
 _OWN = re.compile(r"(\n|\t|\xa0|\x1b\[[012]m)")

@@ -8,8 +8,8 @@ import click
 import archcalc
 from archcalc.cli.options import network_options
 from archcalc.cli.terminal import echo, progress_bar, terminal_style
-from archcalc.report.json_text import json_text
-from archcalc.report.verification import render_verification
+from archcalc.measured.verification import render_verification
+from archcalc.render.json_text import json_text
 
 
 @click.command("verify", short_help="Compare every number with what PyTorch does.")

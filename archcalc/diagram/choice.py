@@ -24,9 +24,9 @@ class Choice(NamedTuple):
     @property
     def note(self) -> str:
         """What has been folded."""
-        folded = [f"blocks are folded at depth {self.depth}"] if self.depth else []
-        folded += ["stretches of layers are folded"] if self.in_stretches else []
-        return ", ".join(folded)
+        collapsed = [f"blocks are folded at depth {self.depth}"] if self.depth else []
+        collapsed += ["stretches of layers are folded"] if self.in_stretches else []
+        return ", ".join(collapsed)
 
 
 def choose(context: AnalysisContext, depth: int | None, every_copy: bool) -> Choice:

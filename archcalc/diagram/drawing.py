@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from archcalc.diagram.geometry import Lettering, text_width
 from archcalc.diagram.style import FONTS, STYLES, Style, mixed
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
-from archcalc.report.text_table import shortened
+from archcalc.render.text_table import shortened
 
 Point = tuple[float, float]
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from archcalc.diagram.picture import Card, Row
-from archcalc.report.text_table import display_width
+from archcalc.render.text_table import display_width
 
 PADDING = 8  # beside texts
 MARGIN = 4  # above the first and below the last row that is no band

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archcalc.analysis.summary import summarize
 from archcalc.diagram.choice import choose
 from archcalc.diagram.parts import Part, Tile, parts_in, tiles_in
 from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
@@ -12,11 +13,11 @@ from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import Layer, size_text
 from archcalc.numbers.bounds import Unknown, value_text
-from archcalc.report.text_table import shortened
-from archcalc.report.units import engineering
+from archcalc.numbers.units import engineering
+from archcalc.render.text_table import shortened
 
 if TYPE_CHECKING:
-    from archcalc.report.network import Network
+    from archcalc.analysis.context import AnalysisContext
 
 LONGEST = 44  # letters of a name or a text in a card
 LONGEST_TIP = 2_000
@@ -103,7 +104,7 @@ class Picture(NamedTuple):
 
     title: str
     subtitle: str
-    folded: str  # what has been folded without being asked for
+    collapsed: str  # what has been folded without being asked for
     notes: tuple[str, ...]
     parts: tuple[Card | Box, ...]
     arrows: tuple[Arrow, ...]
@@ -117,9 +118,9 @@ class Picture(NamedTuple):
         return [*_cards(self.parts)]
 
 
-def draw(network: "Network", look: Look) -> Picture:
+def draw(context: "AnalysisContext", look: Look) -> Picture:
     """The picture of a network."""
-    return _Painter(network, look).picture()
+    return _Painter(context, look).picture()
 
 
 def _cards(parts: Iterable[Card | Box]) -> Iterator[Card]:
@@ -131,12 +132,12 @@ def _cards(parts: Iterable[Card | Box]) -> Iterator[Card]:
 
 
 class _Painter:
-    def __init__(self, network: "Network", look: Look) -> None:
-        self.network, self.graph, self.look = network, network.graph, look
+    def __init__(self, context: "AnalysisContext", look: Look) -> None:
+        self.context, self.graph, self.look = context, context.graph, look
         self.first = len(self.graph.inputs)
-        self.choice = choose(network.context, look.depth, look.every_copy)
+        self.choice = choose(context, look.depth, look.every_copy)
         self.found = self.choice.parts
-        self.lines = Lines(network, look.show, self.found.shown)
+        self.lines = Lines(context, look.show, self.found.shown)
         self.heat = Heat(look.heat, self.lines) if look.heat else None
         if self.heat:
             self.heat.scale(tiles_in(self.found.parts))
@@ -150,12 +151,12 @@ class _Painter:
         parts = [self._part(part, "") for part in self.found.parts]
         outputs = [self._output(number, edge) for number, edge in enumerate(dict.fromkeys(self.graph.outputs))]
         arrows = (*self._data_arrows(), *self._weight_arrows())
-        folded = self.choice.note if self.look.depth is None else ""
+        collapsed = self.choice.note if self.look.depth is None else ""
         return Picture(
-            shortened(printable(self.network.name), 80),
+            shortened(printable(self.graph.name), 80),
             self._subtitle(),
-            folded,
-            tuple(note for note in (folded, *self._notes()) if note),
+            collapsed,
+            tuple(note for note in (collapsed, *self._notes()) if note),
             (*inputs, *parts, *outputs),
             arrows,
             {color: _LEGEND.get(color, color) for color in self.used},
@@ -166,7 +167,7 @@ class _Painter:
     # cards
 
     def _input(self, edge: int) -> Card:
-        name, tensor = self.network.context.names[edge], self.network.context.tensors[edge]
+        name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
         rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "input"))
         if tensor.dtype != "float32":
@@ -175,10 +176,10 @@ class _Painter:
         return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}")
 
     def _output(self, number: int, edge: int) -> Card:
-        name, tensor = self.network.context.names[edge], self.network.context.tensors[edge]
+        name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
         rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "output"))
-        place = len(self.network.context.names) + number
+        place = len(self.context.graph.edge_names) + number
         return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(name)}")
 
     def _part(self, part: Part, prefix: str) -> Card | Box:
@@ -215,7 +216,7 @@ class _Painter:
         )
 
     def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[Row]:
-        rows = [self.network.layers[position] for position in tile.layers]
+        rows = [summarize(self.context).layers[position] for position in tile.layers]
         name = _named(tile, prefix)
         if tile.is_closed:
             yield Row("name", name, size_text(self.lines.total(tile).output_shape))
@@ -233,14 +234,14 @@ class _Painter:
 
     def _bands(self, tile: Tile) -> Iterator[Row]:
         """The layers of a chain behind the first."""
-        shape = self.network.layers[tile.layers[0]].output_shape
+        shape = summarize(self.context).layers[tile.layers[0]].output_shape
         left_out = range(FIRST_BANDS, len(tile.layers) - LAST_BANDS)
         for number, position in enumerate(tile.layers[1:], 1):
             if number in left_out:
                 if number == FIRST_BANDS and left_out:
                     yield Row("line", f"… {len(left_out):,} more")
                 continue
-            layer, row = self.graph.nodes[position].layer, self.network.layers[position]
+            layer, row = self.graph.nodes[position].layer, summarize(self.context).layers[position]
             changed = "" if row.output_shape == shape else size_text(row.output_shape)
             shape = row.output_shape
             yield Row("band", _described(layer), changed, layer.family)
@@ -263,7 +264,7 @@ class _Painter:
         return "" if all(kept) else "partly frozen" if any(kept) else "frozen"
 
     def _weighs(self, position: int) -> bool:
-        inferred = self.network.context.shapes.inferred[position]
+        inferred = self.context.shapes.inferred[position]
         return inferred is not None and inferred.parameter_count > 0
 
     def _lender(self, position: int) -> int | None:
@@ -306,7 +307,7 @@ class _Painter:
             is_main = is_few and into[target][0] in tensors and readers[source][0] == target
             yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
         for number, edge in enumerate(dict.fromkeys(self.graph.outputs)):
-            yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.network.context.names) + number)
+            yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.context.graph.edge_names) + number)
 
     def _drawn_edge(self, edge: int) -> int:
         return edge if edge < self.first else self.first + self.found.shown[edge - self.first]
@@ -316,7 +317,7 @@ class _Painter:
         if len(edges) > 1:
             return f"{len(edges)} tensors"
         ((edge, place),) = edges.items()
-        tensor = self.network.context.tensors[edge]
+        tensor = self.context.tensors[edge]
         assert tensor is not None
         return f"{place}: {size_text(tensor.shape)}" if place else size_text(tensor.shape)
 
@@ -333,8 +334,8 @@ class _Painter:
     # texts around the picture
 
     def _subtitle(self) -> str:
-        totals = self.network.totals
-        batch = f" for a batch of {self.network.batch}" if self.network.batch > 1 else ""
+        totals = summarize(self.context).totals
+        batch = f" for a batch of {self.context.batch}" if self.context.batch > 1 else ""
         return f"{totals.parameters:,} parameters · {value_text(totals.macs, engineering)} MACs{batch}"
 
     def _notes(self) -> Iterator[str]:

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from archcalc.analysis.memory import measure_memory
+from archcalc.analysis.summary import LayerSummary, add_rows, summarize
 from archcalc.diagram.parts import Tile
 from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.numbers.bounds import Amount, Lower, Unknown, floor_of, highest, known, plus, quotient, times, value_text
-from archcalc.report.summary import LayerSummary, add_rows
+from archcalc.numbers.units import engineering, mebibytes, percent
 from archcalc.report.table import COLUMNS, cell_text
-from archcalc.report.units import engineering, mebibytes, percent
 
 if TYPE_CHECKING:
+    from archcalc.analysis.context import AnalysisContext
     from archcalc.analysis.memory import Memory
-    from archcalc.report.network import Network
 
 
 def _parameters(rows: list[LayerSummary]) -> str:
@@ -60,8 +61,8 @@ def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
 class Lines:
     """What a card says besides name, type and shape. `shown` says for each layer the one drawn in its place."""
 
-    def __init__(self, network: "Network", show: tuple[str, ...], shown: list[int]) -> None:
-        self.network, self.show = network, check_names(show)
+    def __init__(self, context: "AnalysisContext", show: tuple[str, ...], shown: list[int]) -> None:
+        self.context, self.show = context, check_names(show)
         self.drawn_as: defaultdict[int, list[int]] = defaultdict(list)  # the layers for which one is drawn
         for position, drawn in enumerate(shown):
             self.drawn_as[drawn].append(position)
@@ -72,8 +73,8 @@ class Lines:
 
     def total(self, tile: Tile) -> LayerSummary:
         """The layers of a tile as one row: of one copy."""
-        rows = [self.network.layers[position] for position in tile.layers]
-        given = self.network.graph.block_outputs.get(tile.name) if tile.block else None
+        rows = [summarize(self.context).layers[position] for position in tile.layers]
+        given = self.context.graph.block_outputs.get(tile.name) if tile.block else None
         last = next((row for row in rows if row.name == given), rows[-1])
         return add_rows(tile.name, tile.block or rows[0].type, rows[0].inputs, rows, last)
 
@@ -81,12 +82,12 @@ class Lines:
         """Those of a chain's layers; of a closed block the total."""
         if tile.is_closed:
             return [self.total(tile)]
-        return [self.network.layers[position] for position in tile.layers]
+        return [summarize(self.context).layers[position] for position in tile.layers]
 
     @cached_property
     def memory(self) -> "Memory":
         """One pass of inference."""
-        return self.network.memory()
+        return measure_memory(self.context)
 
     def alive(self, tile: Tile) -> Lower[int]:
         """The most bytes of values alive at once while a tile, or a copy of it, runs."""
@@ -104,10 +105,10 @@ class Heat:
     def __init__(self, what: str, lines: Lines) -> None:
         if what not in HEATS:
             raise UsageError(f"no colour shows {quoted(what)}; {did_you_mean(what, HEATS)}")
-        self.network, self.what, self.lines = lines.network, what, lines
+        self.context, self.what, self.lines = lines.context, what, lines
         self.copies: dict[Tile, int] = {}
         self.largest: Lower[int] = 1
-        self.findings = _findings(self.network) if what == "check" else {}
+        self.findings = _findings(self.context) if what == "check" else {}
 
     def scale(self, tiles: Iterable[tuple[Tile, int]]) -> None:
         """Find the largest value among the tiles, each with how often it is in the network."""
@@ -145,7 +146,7 @@ class Heat:
         value, name = self.value(tile), {"macs": "MACs"}.get(self.what, self.what)
         if isinstance(value, Unknown):
             return f"unknown {name}"
-        total = getattr(self.network.totals, self.what)
+        total = getattr(summarize(self.context).totals, self.what)
         if value == 0 or not known(total):
             return ""
         share = quotient(value, total)
@@ -165,17 +166,17 @@ class Heat:
             yield UNKNOWN, "unknown"
 
     def _codes(self, tile: Tile) -> list[str]:
-        names = [self.network.graph.nodes[position].name for position in self.lines.stands_for(tile)]
+        names = [self.context.graph.nodes[position].name for position in self.lines.stands_for(tile)]
         return sorted({code for name in names for code in self.findings.get(name, ())})
 
 
-def _findings(network: "Network") -> dict[str, list[str]]:
+def _findings(context: "AnalysisContext") -> dict[str, list[str]]:
     """What `check` finds, by layer: the code and the name of each rule."""
     from archcalc.analysis.lint import RULES
 
     found: dict[str, list[str]] = {}
     for rule in RULES:
-        for finding in rule.check(network.context):
+        for finding in rule.check(context):
             for name in finding.names if finding.kind == "layer" else ():
                 found.setdefault(name, []).append(f"{rule.code} {rule.name}")
     return found

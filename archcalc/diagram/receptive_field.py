@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from archcalc.analysis.intervals import Boxes, Interval, cover, simplified
 from archcalc.analysis.neuron_field import LayerField, NeuronField
+from archcalc.analysis.neuron_field_text import axis_names, interval_text, intervals_text, seen_text, titled
 from archcalc.diagram.drawing import Drawing, blended, line_width, short, style_of
 from archcalc.diagram.raster import Raster
 from archcalc.layers.base import size_text
-from archcalc.report.neuron_field import axis_names, interval_text, intervals_text, seen_text, titled
 
 MAX_SHOWN = 24  # fields in a picture
 MAX_PARTS = 512  # rectangles of a field

@@ -7,12 +7,13 @@ positions to more, as in a U-Net, does it follow the longest of them, and the ot
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import AxisField, Field
+from archcalc.analysis.summary import summarize
 from archcalc.arithmetic import Window
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import Layer, Shape, elements, size_text
-from archcalc.report.network import Network
 
 MOST = 24  # maps of a row that is not asked to be folded
 TOO_MANY = 100
@@ -69,29 +70,29 @@ class _Part(NamedTuple):
     node: Node | None
 
 
-def volume_row(network: Network, depth: int | None = None) -> VolumeRow:
+def volume_row(context: AnalysisContext, depth: int | None = None) -> VolumeRow:
     """The maps of a network in a row. Blocks are folded below `depth`, 0 opens all; by default, as far as it gets long.
 
     Raises UsageError for a graph, whose positions are nodes, and for a row that is too long.
     """
-    fields = network.context.receptive_fields.edges
+    fields = context.receptive_fields.edges
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in fields):
-        raise UsageError(f"{quoted(network.name)} is of a graph: its positions are nodes, which fill no volume")
-    deepest = max((len(node.instances) for node in network.graph.nodes), default=0)
+        raise UsageError(f"{quoted(context.graph.name)} is of a graph: its positions are nodes, which fill no volume")
+    deepest = max((len(node.instances) for node in context.graph.nodes), default=0)
     wanted = (None, *range(deepest, 0, -1)) if depth is None else (depth or None,)
-    depths = [chosen for chosen in wanted if _count(network, chosen) <= MOST_PARTS]
+    depths = [chosen for chosen in wanted if _count(context, chosen) <= MOST_PARTS]
     if not depths:
         remedy = "put layers into blocks" if depth is None or not deepest else "fold blocks with a depth"
         raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and closed blocks: {remedy}")
     found = VolumeRow((), None, ())
     for chosen in depths:
-        parts = _parts(network, chosen)
-        needed = _needed(parts, _target(network, parts))
+        parts = _parts(context, chosen)
+        needed = _needed(parts, _target(context, parts))
         elsewhere = tuple(part.name for number, part in enumerate(parts) if number not in needed)
         for alike in (_same_operation, _same_shape):
-            row = _in_columns(_merged(_volumes(network, parts, needed), alike))
+            row = _in_columns(_merged(_volumes(context, parts, needed), alike))
             drawn = {name for volume in row for name in volume.names}
-            inputs = tuple(name for name in network.inputs if name not in drawn and name not in elsewhere)
+            inputs = tuple(name for name in context.graph.inputs if name not in drawn and name not in elsewhere)
             found = VolumeRow(row, chosen, elsewhere, inputs)
             if len(row) <= MOST:
                 return found
@@ -101,22 +102,22 @@ def volume_row(network: Network, depth: int | None = None) -> VolumeRow:
     return found
 
 
-def _count(network: Network, depth: int | None) -> int:
+def _count(context: AnalysisContext, depth: int | None) -> int:
     """How many layers and closed blocks there are at a depth."""
     if depth is None:
-        return len(network.graph.nodes)
-    inside = [node.instances[depth - 1].name for node in network.graph.nodes if len(node.instances) >= depth]
-    return len(network.graph.nodes) - len(inside) + len({*inside})
+        return len(context.graph.nodes)
+    inside = [node.instances[depth - 1].name for node in context.graph.nodes if len(node.instances) >= depth]
+    return len(context.graph.nodes) - len(inside) + len({*inside})
 
 
-def _parts(network: Network, depth: int | None) -> list[_Part]:
+def _parts(context: AnalysisContext, depth: int | None) -> list[_Part]:
     """The inputs and what the summary has, folded to a depth."""
-    nodes = {node.name: node for node in network.graph.nodes}
-    edges = network.context.receptive_fields.edges
+    nodes = {node.name: node for node in context.graph.nodes}
+    edges = context.receptive_fields.edges
     parts = []
-    for (name, shape), field in zip(network.inputs.items(), edges, strict=False):
-        parts.append(_Part(name, "input", shape, (), field.axes if isinstance(field, Field) else (), None))
-    rows = network.folded(depth).layers
+    for (name, tensor), field in zip(context.graph.inputs.items(), edges, strict=False):
+        parts.append(_Part(name, "input", tensor.shape, (), field.axes if isinstance(field, Field) else (), None))
+    rows = summarize(context).collapsed(context.graph, depth).layers
     numbers = {part.name: number for number, part in enumerate(parts)}
     numbers |= {row.name: number for number, row in enumerate(rows, start=len(parts))}
     for row in rows:
@@ -173,7 +174,7 @@ class _Step(NamedTuple):
 
     before: int | None
     number: int
-    folded: bool
+    collapsed: bool
 
 
 def _kept(parts: Sequence[_Part], needed: set[int], cuts: set[int], target: int) -> list[_Step]:
@@ -210,19 +211,19 @@ def _enlarges(parts: Sequence[_Part], number: int) -> bool:
 # from parts to volumes
 
 
-def _volumes(network: Network, parts: Sequence[_Part], needed: set[int]) -> list[Volume]:
+def _volumes(context: AnalysisContext, parts: Sequence[_Part], needed: set[int]) -> list[Volume]:
     """A volume for each part of the row that has a shape of its own or computes with weights."""
-    target, cuts = _target(network, parts), _cuts(parts, needed)
+    target, cuts = _target(context, parts), _cuts(parts, needed)
     places: dict[int, int] = {}  # the volume that a part of the row belongs to
     row: list[Volume] = []
     for step in _kept(parts, needed, cuts, target):
         part = parts[step.number]
-        if row and not step.folded and not _is_shown(part, row[-1]):
+        if row and not step.collapsed and not _is_shown(part, row[-1]):
             row[-1] = row[-1]._replace(then=(*row[-1].then, *_told(part)))
-        elif step.folded or part.node is None:
+        elif step.collapsed or part.node is None:
             row.append(_block(parts, needed, needed - cuts, step))
         else:
-            row.append(_volume(network, part, part.node.layer))
+            row.append(_volume(context, part, part.node.layer))
         places[step.number] = len(row) - 1
         skips = _skips(parts, step, places)
         row[-1] = row[-1]._replace(sources=tuple(sorted({*row[-1].sources, *skips} - {len(row) - 2, len(row) - 1})))
@@ -235,10 +236,10 @@ def _told(part: _Part) -> Iterator[str]:
         yield _plain_kind(part.kind)
 
 
-def _target(network: Network, parts: Sequence[_Part]) -> int:
+def _target(context: AnalysisContext, parts: Sequence[_Part]) -> int:
     """The part that the first output of the network is in."""
     numbers = {part.name: number for number, part in enumerate(parts)}
-    name = network.outputs[0]
+    name = context.graph.edge_names[context.graph.outputs[0]]
     while name not in numbers:
         name = name.rpartition(".")[0]
     return numbers[name]
@@ -259,7 +260,7 @@ def _is_shown(part: _Part, before: Volume) -> bool:
 
 def _skips(parts: Sequence[_Part], step: _Step, places: dict[int, int]) -> Iterator[int]:
     """The volumes that a part reads past the one before."""
-    if step.before is None or step.folded:
+    if step.before is None or step.collapsed:
         return
     waiting = [source for source in parts[step.number].sources if source != step.before]
     seen = set[int]()
@@ -272,10 +273,10 @@ def _skips(parts: Sequence[_Part], step: _Step, places: dict[int, int]) -> Itera
             waiting.extend(parts[source].sources)
 
 
-def _volume(network: Network, part: _Part, layer: Layer) -> Volume:
+def _volume(context: AnalysisContext, part: _Part, layer: Layer) -> Volume:
     """The volume of a layer."""
     channels, sizes = _channels_and_sizes(part)
-    inputs, _ = network.context.tensors_at(network.position(part.name))
+    inputs, _ = context.tensors_at(context.graph.position(part.name))
     windows = layer.windows(inputs)
     found = tuple(windows[axis] for axis in sorted(windows)) if len(windows) == len(sizes) else ()
     groups = getattr(layer, "groups", 1) if layer.family == "convolution" else 1
@@ -307,7 +308,7 @@ def _block(parts: Sequence[_Part], needed: set[int], branches: set[int], step: _
             name, kind = instance.name, instance.block.replace("_", " ")
             break
     family = "input" if part.kind == "input" else "block"
-    count = sum(before < number < step.number for number in needed) if step.folded else 0
+    count = sum(before < number < step.number for number in needed) if step.collapsed else 0
     maps = _channels_and_sizes(part)
     return Volume((name,), part.shape, *maps, family, (kind,) if kind else (), branches=count)
 

@@ -9,11 +9,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.drawing import Drawing, Point, line_width, short, style_of
 from archcalc.diagram.style import Paint, mixed
 from archcalc.diagram.volume_row import Volume, VolumeRow, volume_row
 from archcalc.layers.base import size_text
-from archcalc.report.network import Network
 
 _TALLEST = 230.0
 _WIDEST_RANGE = 64  # of sizes that are drawn linearly
@@ -78,16 +78,16 @@ class _Box(NamedTuple):
         return self.right + across * self.back[0], self.top + down * self.height + across * self.back[1]
 
 
-def volumes(network: Network, style: str = "color", depth: int | None = None) -> str:
+def volumes(context: AnalysisContext, style: str = "color", depth: int | None = None) -> str:
     """The text of an SVG: the maps of a network in a row, each made from the one before it.
 
     `style` is color, paper or dark; `depth` folds blocks, which happens by itself where the row gets too long. Raises
     UsageError for a style that does not exist, for a graph, and for a row that is too long.
     """
-    row = volume_row(network, depth)
+    row = volume_row(context, depth)
     description = " → ".join(f"{_named(volume)} {size_text(volume.shape)}" for volume in row.volumes)
-    drawing = Drawing(f"{network.name}: its maps to scale", description, style_of(style))
-    return _Picture(drawing, network.name, row).draw()
+    drawing = Drawing(f"{context.graph.name}: its maps to scale", description, style_of(style))
+    return _Picture(drawing, context.graph.name, row).draw()
 
 
 def _named(volume: Volume) -> str:

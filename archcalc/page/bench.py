@@ -4,8 +4,8 @@ import json
 from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError, printable, quoted
+from archcalc.numbers.units import engineering, engineering_range
 from archcalc.reading import read_bytes
-from archcalc.report.units import engineering, engineering_range
 
 MOST_SECONDS = 10**9
 MAX_BYTES = 4 * 2**20

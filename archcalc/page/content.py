@@ -9,21 +9,21 @@ from xml.etree import ElementTree
 
 from msgspec import structs
 
+from archcalc.analysis.field import Marked, field_notes
 from archcalc.analysis.memory import LayerMemory, Memory
+from archcalc.analysis.reconciliation import Reconciliation, signed
+from archcalc.analysis.summary import LayerSummary
 from archcalc.diagram.draw import dot_program, to_svg
 from archcalc.diagram.picture import draw, look_of
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
 from archcalc.errors import Diagnostic, UsageError
+from archcalc.network import Network
 from archcalc.numbers.bounds import AtLeast, Lower, known, value_text
+from archcalc.numbers.units import mebibytes
 from archcalc.page.plots import inlined, plot_depth
-from archcalc.report.field import Marked, field_notes
-from archcalc.report.memory_table import fold_memory, peak_place
-from archcalc.report.network import Network
-from archcalc.report.reconciliation import Reconciliation, signed
-from archcalc.report.summary import LayerSummary
+from archcalc.render.text_table import inputs_text
+from archcalc.report.memory_table import collapse_memory, peak_place
 from archcalc.report.table import COLUMNS, cell_text, unknown_reasons
-from archcalc.report.text_table import inputs_text
-from archcalc.report.units import mebibytes
 
 SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
 HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Memory")
@@ -85,12 +85,12 @@ class Row(NamedTuple):
 class Pictures(NamedTuple):
     """What is drawn of a network, as SVG elements, and what is folded; a diagram that would be too large is "".
 
-    `width` is that of the diagram in pixels; `folded` says why there is none.
+    `width` is that of the diagram in pixels; `collapsed` says why there is none.
     """
 
     diagram: str
     width: float
-    folded: str | None
+    collapsed: str | None
     plots: str
 
     @property
@@ -133,12 +133,12 @@ def depict(network: Network, number: int, large: bool = False) -> Pictures:
     if large:
         return Pictures("", 0, None, plots)
     try:
-        picture = draw(network, look_of())
+        picture = draw(network.context, look_of())
     except UsageError as error:
         return Pictures("", 0, str(error), plots)
     svg = to_svg(picture, dot_program())
     width = float(ElementTree.fromstring(svg).attrib["width"])
-    return Pictures(inlined(svg, f"network-{number}"), width, picture.folded, plots)
+    return Pictures(inlined(svg, f"network-{number}"), width, picture.collapsed, plots)
 
 
 def describe(network: Network, label: str, number: int, pictures: Pictures, allowance: Allowance) -> Section:
@@ -222,8 +222,8 @@ class _Blocks:
         """The rows of blocks that are inside of `level` others, by name."""
         if level not in self.levels:
             assert self.memory  # or else there are no rows of blocks
-            layers = fold_memory(self.memory, self.network.graph, level + 1).layers
-            summary = self.network.folded(level + 1)
+            layers = collapse_memory(self.memory, self.network.graph, level + 1).layers
+            summary = self.network.collapsed(level + 1)
             self.levels[level] = {row.name: row for row in summary.layers}, {row.name: row for row in layers}
         return self.levels[level]
 

@@ -10,14 +10,14 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
+from archcalc.analysis.comparison import compare
 from archcalc.errors import UsageError, printable
+from archcalc.network import Network
 from archcalc.page.bench import BenchRow
 from archcalc.page.content import HEADERS, MOST_LAYERS, Allowance, depict, describe, is_large
 from archcalc.page.dark import dark_rules
 from archcalc.page.plots import plot_sizes
-from archcalc.report.comparison import compare
 from archcalc.report.comparison_table import reading_text
-from archcalc.report.network import Network
 
 try:
     from jinja2 import Environment, StrictUndefined
@@ -84,6 +84,6 @@ def _comparison(networks: Mapping[str, Network]) -> dict[str, Any] | None:
     """Totals side by side, and the plot; None for one network."""
     if len(networks) < 2:
         return None
-    found = compare(networks)
+    found = compare({label: network.context for label, network in networks.items()})
     rows = [(total.title, [*map(reading_text, total.readings)]) for total in found.totals.values()]
     return {"labels": found.labels, "rows": rows, "plot": Markup(plot_sizes(networks))}

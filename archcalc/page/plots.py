@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 from archcalc.analysis.memory import Memory
 from archcalc.errors import UsageError, printable
+from archcalc.network import Network
 from archcalc.numbers.bounds import AtLeast, certain, floor_of
-from archcalc.report.network import Network
 
 try:
     from matplotlib import rc_context
@@ -22,9 +22,9 @@ except ModuleNotFoundError as error:
     message = "a report needs Matplotlib, which is not installed: pip install 'archcalc[report]'"
     raise UsageError(message) from None
 
+from archcalc.numbers.units import round_figure
+from archcalc.render.text_table import display_width, shortened
 from archcalc.report.roofline_picture import SETTINGS
-from archcalc.report.text_table import display_width, shortened
-from archcalc.report.units import round_figure
 
 INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
 SERIES = "#2f7fc1"  # seen on light ground and on dark

@@ -9,9 +9,9 @@ from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph
 from archcalc.layers.base import Module
 from archcalc.module_names import check_names, names_error
+from archcalc.network import Network
 from archcalc.pytorch import modules
 from archcalc.pytorch.device import check_size, find_device, find_dtype
-from archcalc.report.network import Network
 from archcalc.structure import Group, find_structure, groups_in
 
 

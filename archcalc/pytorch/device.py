@@ -5,7 +5,7 @@ import torch
 from archcalc.arithmetic import product
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.layers.base import FLOATING, INTEGER, Shape, Tensor, size_text
-from archcalc.report.network import Network
+from archcalc.network import Network
 
 DEVICES = ("cpu", "cuda", "mps", "meta")
 MAX_BYTES = 2**63 - 1  # of a tensor, on meta, too

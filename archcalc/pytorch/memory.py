@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from archcalc.analysis.traffic import count_traffic, tensor_bytes, value_bytes
-from archcalc.report.network import Network
+from archcalc.network import Network
 
 # How PyTorch says it without an error of its own kind: the CPU, cuBLAS, the driver, MPS, sizes beyond any memory.
 TEXTS = (

@@ -14,11 +14,11 @@ from msgspec import structs
 
 from archcalc.errors import UsageError, quoted
 from archcalc.module_names import MODULE_ATTRIBUTES, Names
+from archcalc.network import Network
 from archcalc.pytorch import memory
 from archcalc.pytorch.build import BuiltNetwork, build, check_layers
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.modules import PaddedAvgPool
-from archcalc.report.network import Network
 
 MAX_BYTES = 2**31 - 1  # of a protocol buffer
 
@@ -119,7 +119,7 @@ def _folds_wrongly(built: BuiltNetwork) -> bool:
 
 def _name_values(graph: Any, network: Network) -> None:
     """Gives every value a name of its own: the spec's to inputs and outputs, which the exporter would give twice."""
-    edges = network.context.names
+    edges = network.context.graph.edge_names
     wanted = [*network.graph.inputs, *(edges[edge] for edge in network.graph.outputs)]
     names = Names()
     for value, name in zip([*graph.inputs, *graph.outputs], wanted, strict=True):

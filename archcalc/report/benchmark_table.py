@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.errors import printable
+from archcalc.measured.benchmark import Benchmark, Distribution, LayerTime, Measurement, Row
 from archcalc.numbers.bounds import causes_of, quotient, value_text
-from archcalc.report.benchmark import Benchmark, Distribution, LayerTime, Measurement, Row
-from archcalc.report.json_text import json_text
-from archcalc.report.text_table import Style, csv_text, display_width, text_table
-from archcalc.report.units import digits, engineering, engineering_range, mebibytes, percent
+from archcalc.numbers.units import digits, engineering, engineering_range, mebibytes, percent
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import Style, csv_text, display_width, text_table
 
 FORMATS = ("table", "json", "csv")
 

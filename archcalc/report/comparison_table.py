@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from archcalc.analysis.comparison import ComparedLayer, ComparedTotal, Comparison
+from archcalc.analysis.measures import NO_FIELD, Measured
 from archcalc.errors import printable
 from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
-from archcalc.quantities import NO_FIELD, Measured, sizes_text
-from archcalc.report.comparison import ComparedLayer, ComparedTotal, Comparison
-from archcalc.report.json_text import json_text
-from archcalc.report.text_table import (
+from archcalc.numbers.units import exact_percent
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import (
     Style,
     display_width,
     escaped,
@@ -18,7 +19,6 @@ from archcalc.report.text_table import (
     shortened,
     text_table,
 )
-from archcalc.report.units import exact_percent
 
 FORMATS = ("table", "plain", "markdown", "json")
 TOTALS = (
@@ -182,7 +182,7 @@ def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
 def reading_text(reading: Measured) -> str:
     """What is known of a quantity; – where a network has no such thing, ? where it is not known."""
     if reading.sizes:
-        return sizes_text(reading)
+        return reading.text
     return ABSENT if reading == NO_FIELD else value_text(reading.value)
 
 

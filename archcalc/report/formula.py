@@ -9,10 +9,10 @@ from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.graph import is_within
 from archcalc.layers.base import Shape
 from archcalc.numbers.bounds import AtLeast, Unknown, causes_of, known, mapped, reason_of, value_text
-from archcalc.report.json_text import json_text
-from archcalc.report.mathematics import write
-from archcalc.report.text_table import Style, display_width, escaped, inputs_text, padded, shortened
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import Style, display_width, escaped, inputs_text, padded, shortened
 from archcalc.symbolic.doubles import decimals, has_rounding, source_text
+from archcalc.symbolic.mathematics import write
 from archcalc.tracing import plain
 
 WIDTH = 80  # of a line, where the terminal does not say

@@ -7,8 +7,8 @@ from archcalc.analysis.input_range import Bound, SizeRange
 from archcalc.analysis.resizing import described
 from archcalc.analysis.size_sets import SizeSet
 from archcalc.errors import printable
-from archcalc.report.network import Network
-from archcalc.report.text_table import Style, inputs_text, shortened
+from archcalc.network import Network
+from archcalc.render.text_table import Style, inputs_text, shortened
 
 SHOWN = 8  # remainders
 _INDENT = 15  # of what is said of a label

@@ -1,26 +1,26 @@
 """Memory as text: for a terminal, a pipe, a page, a spreadsheet or a program."""
 
+from archcalc.analysis.collapse import Collapsed, collapse
 from archcalc.analysis.memory import LayerMemory, Memory
 from archcalc.errors import printable
 from archcalc.graph import Graph
 from archcalc.numbers.bounds import Amount, AtLeast, causes_of, floor_of, highest, total, value_text
-from archcalc.report.folding import Group, fold
-from archcalc.report.json_text import json_text
-from archcalc.report.text_table import Style, csv_text, escaped, inputs_text, page_table, reason_lines, text_table
-from archcalc.report.units import mebibytes
+from archcalc.numbers.units import mebibytes
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import Style, csv_text, escaped, inputs_text, page_table, reason_lines, text_table
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
 _MARK = "◀"
 
 
-def fold_memory(memory: Memory, graph: Graph, depth: int | None) -> Memory:
+def collapse_memory(memory: Memory, graph: Graph, depth: int | None) -> Memory:
     """The same with a row for every block at `depth`: its output, all that it keeps, the most alive in it."""
     names = [*graph.inputs, *(node.name for node in graph.nodes)]
     before = {node.name: names[node.sources[0]] for node in graph.nodes}
-    return memory._replace(layers=tuple(_closed(group, before) for group in fold(memory.layers, graph, depth)))
+    return memory._replace(layers=tuple(_closed(group, before) for group in collapse(memory.layers, graph, depth)))
 
 
-def _closed(group: Group[LayerMemory], before: dict[str, str]) -> LayerMemory:
+def _closed(group: Collapsed[LayerMemory], before: dict[str, str]) -> LayerMemory:
     backward = [row.backward for row in group.rows if row.backward is not None]
     return LayerMemory(
         group.name,
@@ -32,7 +32,7 @@ def _closed(group: Group[LayerMemory], before: dict[str, str]) -> LayerMemory:
     )
 
 
-def _output(group: Group[LayerMemory], before: dict[str, str]) -> int:
+def _output(group: Collapsed[LayerMemory], before: dict[str, str]) -> int:
     """What the output of a group takes. A view, or what works in place, has the memory of what it reads first."""
     outputs = {row.name: row.output for row in group.rows}
     name = group.last.name

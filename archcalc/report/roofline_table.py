@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from archcalc.analysis.roofline import LayerRoofline, Roofline
 from archcalc.devices import DTYPES, Device
 from archcalc.errors import printable
 from archcalc.numbers.bounds import AtLeast, causes_of, value_text
-from archcalc.report.json_text import json_text
-from archcalc.report.roofline import LayerRoofline, Roofline
-from archcalc.report.text_table import Style, csv_text, escaped, page_table, reason_lines, shortened, text_table
-from archcalc.report.units import digits, engineering, percent
+from archcalc.numbers.units import digits, engineering, percent
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import Style, csv_text, escaped, page_table, reason_lines, shortened, text_table
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
 UNITS = {"int8": "OP"}  # of a peak, other than a FLOP
@@ -136,7 +136,7 @@ def _foot(found: Roofline, style: Style) -> list[str]:
     shown = _shown(found)
     lines = [
         ("Operations", _operations(found), ""),
-        ("Dependency", f"{shown.bytes(found.bytes_read)} {shown.size}", ""),
+        ("Read", f"{shown.bytes(found.bytes_read)} {shown.size}", ""),
         ("Written", f"{shown.bytes(found.bytes_written)} {shown.size}", ""),
         ("Time", f"≥ {engineering(found.time, 's')}", _memory_share(found)),
     ]

@@ -5,13 +5,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from archcalc.analysis.field import Marked, field_notes, marked_size
+from archcalc.analysis.summary import LayerSummary, Summary
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Cause, Causes, Inexact, Unknown, gathered, value_text
-from archcalc.report.field import Marked, field_notes, marked_size
-from archcalc.report.json_text import json_text
-from archcalc.report.summary import LayerSummary, Summary
-from archcalc.report.text_table import (
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import (
     PAGE_FORMATS,
     Style,
     csv_text,
@@ -82,7 +82,7 @@ def render(
 ) -> str:
     """The summary in one of FORMATS. Raises UsageError for columns of a convention where none is chosen."""
     if summary.counting is None and not set(columns).isdisjoint(BY_CONVENTION):
-        raise UsageError(f"{' and '.join(BY_CONVENTION)} need a counting convention: use Network.folded(counting=…)")
+        raise UsageError(f"{' and '.join(BY_CONVENTION)} need a counting convention: use Network.collapsed(counting=…)")
     if format_name == "json":
         return json_text(summary.to_dict())
     if format_name == "csv":

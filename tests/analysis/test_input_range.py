@@ -12,7 +12,7 @@ from torch.nn import functional
 import archcalc
 from archcalc import Network
 from archcalc.analysis.input_range import Bound, SizeRange
-from archcalc.analysis.receptive_field import Field, fold_shortest_fields
+from archcalc.analysis.receptive_field import Field, propagate_shortest_fields
 from archcalc.analysis.resizing import resized
 from archcalc.analysis.size_sets import SizeSet
 from archcalc.arithmetic import Window
@@ -42,7 +42,7 @@ def test_fields_along_the_longest_and_the_shortest_path(name: str) -> None:
     assert covered is not None
     assert covered.size == most
     context = network.context
-    fields = fold_shortest_fields(context.graph, context.shapes).edges
+    fields = propagate_shortest_fields(context.graph, context.shapes).edges
     shortest = max(largest(field) for field in fields)
     kernels = max(
         window.kernel * axis.advance

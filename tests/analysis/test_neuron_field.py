@@ -9,10 +9,10 @@ import archcalc
 from archcalc.analysis.dependence import ACROSS, depends_on, positions_read, unit_box
 from archcalc.analysis.intervals import along
 from archcalc.analysis.neuron_field import Seen, _nearest
+from archcalc.analysis.neuron_field_text import neuron_field_to_dict, render_neuron_field, share_text
 from archcalc.analysis.receptive_field import AxisField
 from archcalc.errors import UsageError
 from archcalc.layers.resizing import upsampled
-from archcalc.report.neuron_field import neuron_field_to_dict, render_neuron_field, share_text
 
 SMALL = """
 name = "small"
@@ -118,7 +118,7 @@ def test_a_unit_sees_exactly_the_positions_that_are_listed(text: str) -> None:
     network = archcalc.loads(text)
     oracle = Oracle(network)
     for row in network.layers:
-        edge = network.context.edge(network.position(row.name))
+        edge = network.context.graph.edge(network.position(row.name))
         try:
             sizes = network.receptive_field(row.name).units
         except UsageError:
@@ -194,12 +194,12 @@ def test_units_before_are_the_nearest_that_are_read() -> None:
     found = archcalc.load("unet").receptive_field("classes", (100, 311))
     (top, bottom), (left, right) = found.last.sees
     network = archcalc.load("unet")
-    last = network.context.edge(network.position("classes"))
+    last = network.context.graph.edge(network.position("classes"))
     shape = network.context.tensors[last].shape
     read = depends_on(network.context, last, unit_box(shape, {1: 100, 2: 311}))
     for layer in found.layers[:-1]:
         for axis, unit, doubled in zip(layer.axes, layer.unit, (top + bottom, left + right), strict=True):
-            edge = network.context.edge(network.position(layer.name))
+            edge = network.context.graph.edge(network.position(layer.name))
             intervals = along(read[edge].boxes, axis.axis)
             distances = {other: abs(sum(axis.sees(other)) - doubled) for a, b in intervals for other in range(a, b + 1)}
             assert distances[unit] == min(distances.values())

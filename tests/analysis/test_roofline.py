@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 import archcalc
 from archcalc.analysis.dependence import _count_in_turns, _taps_by_phase, count_read
-from archcalc.analysis.roofline import Roof, count_loads
+from archcalc.analysis.load import Roof, count_loads
+from archcalc.analysis.roofline import LayerRoofline, Roofline
 from archcalc.arithmetic import Window
 from archcalc.devices import DTYPES, Device, Peaks, shipped_devices
 from archcalc.errors import UsageError
 from archcalc.layers.base import PhasedWindow
 from archcalc.numbers.bounds import AtLeast, Cause, Unknown, times
-from archcalc.report.roofline import LayerRoofline, Roofline
 
 # A device on which 1 operation takes 1 ns, and 1 byte 1/4 ns: the ridge is at 1/4 operation per byte.
 ROUND = Device("Round", 4e9, "made up", Peaks(float32=1e9, float16=2e9, tf32=4e9, int8=8e9))
@@ -217,17 +217,17 @@ def test_a_network_beyond_any_time(batch: int) -> None:
 def test_blocks_are_the_sums_of_their_layers(depth: int) -> None:
     network = archcalc.load("resnet50", batch=32)
     whole = network.roofline("t4", "float16")
-    folded = whole.folded(network.graph, depth)
-    assert [row.name for row in folded.layers] == [row.name for row in network.folded(depth).layers]
-    for row in folded.layers:
+    collapsed = whole.collapsed(network.graph, depth)
+    assert [row.name for row in collapsed.layers] == [row.name for row in network.collapsed(depth).layers]
+    for row in collapsed.layers:
         inside = [layer for layer in whole.layers if layer.name == row.name or layer.name.startswith(f"{row.name}.")]
         assert row.operations == sum(layer.operations or 0 for layer in inside)
         assert row.bytes_moved == sum(layer.bytes_moved for layer in inside)
         assert row.seconds == pytest.approx(sum(layer.seconds for layer in inside))
         kinds = {layer.bound for layer in inside} - {None}
         assert row.bound == (kinds.pop() if len(kinds) == 1 else "both" if kinds else None)
-    assert folded.time == pytest.approx(whole.time)
-    assert whole.folded(network.graph, None) == whole
+    assert collapsed.time == pytest.approx(whole.time)
+    assert whole.collapsed(network.graph, None) == whole
 
 
 def test_every_dtype_has_a_size() -> None:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archcalc.measured.benchmark import FEWEST, WarmUp, describe
 from archcalc.pytorch.bench.clock import EventClock, sample
 from archcalc.pytorch.bench.sampling import CALIBRATION, WINDOW, Goal, alternate, reached, warm_up
-from archcalc.report.benchmark import FEWEST, WarmUp, describe
 
 # --- statistics -----------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from archcalc.cli import bench as command
 from archcalc.cli import cli
 from archcalc.errors import ArchcalcError, UsageError
+from archcalc.measured.benchmark import MatrixPeak, Peak
 from archcalc.pytorch.bench import run
-from archcalc.report.benchmark import MatrixPeak, Peak
 
 QUICK = ("--seconds", "0.05", "--threads", "1")
 
@@ -144,7 +144,7 @@ import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which the background of a shell ignores
 from archcalc.cli import main
 from archcalc.pytorch.bench import run, sampling
-from archcalc.report.benchmark import MatrixPeak, Peak
+from archcalc.measured.benchmark import MatrixPeak, Peak
 run.measure_peak = lambda *_: Peak({{"float32": MatrixPeak(1e11, 512)}}, 1e10, 2**20)
 alternate = sampling.alternate
 def interrupted(cases, *others):

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 import archcalc
 from archcalc.cli import cli
+from archcalc.render.text_table import Style
 from archcalc.report.formula import render
-from archcalc.report.text_table import Style
 from archcalc.symbolic.functions import round_to
 
 

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 import archcalc
 from archcalc.cli import cli
-from archcalc.report.memory_table import FORMATS, fold_memory, render_memory
-from archcalc.report.text_table import Style, display_width
+from archcalc.render.text_table import Style, display_width
+from archcalc.report.memory_table import FORMATS, collapse_memory, render_memory
 
 SHARED = """
 name = "t"
@@ -90,11 +90,11 @@ def test_csv_has_a_row_for_each_layer() -> None:
 def test_blocks_have_the_most_of_their_layers() -> None:
     network = archcalc.load("resnet18")
     whole = network.memory(training=True)
-    folded = fold_memory(whole, network.graph, 1)
-    assert sum(row.saved for row in folded.layers) == sum(row.saved for row in whole.layers)
-    assert max(row.live for row in folded.layers) == whole.peak
+    collapsed = collapse_memory(whole, network.graph, 1)
+    assert sum(row.saved for row in collapsed.layers) == sum(row.saved for row in whole.layers)
+    assert max(row.live for row in collapsed.layers) == whole.peak
     layer1 = [row for row in whole.layers if row.name.startswith("layer1.")]
-    shown = next(row for row in folded.layers if row.name == "layer1")
+    shown = next(row for row in collapsed.layers if row.name == "layer1")
     assert shown.forward == max(row.forward for row in layer1)
     # Its last layers, an addition and a ReLU, work in place of what a normalization gave.
     assert (shown.output, layer1[-1].output, layer1[-2].output) == (4 * 64 * 56 * 56, 0, 0)
@@ -110,7 +110,7 @@ def test_the_output_of_a_block_is_what_it_made() -> None:
     layers = [{ type = "reshape", shape = [16, 16] }, { type = "relu", inplace = true }]
     """
     network = archcalc.loads(blocks)
-    outputs = {row.name: row.output for row in fold_memory(network.memory(), network.graph, 1).layers}
+    outputs = {row.name: row.output for row in collapse_memory(network.memory(), network.graph, 1).layers}
     assert outputs == {"made": 4 * 4 * 8 * 8, "viewed": 0}
 
 

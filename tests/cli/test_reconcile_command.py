@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 import archcalc
 from archcalc.analysis.conventions import CONVENTIONS
+from archcalc.analysis.reconciliation import FORMATS, render_reconciliation
 from archcalc.cli import cli
-from archcalc.report.figure import read_figure
-from archcalc.report.reconciliation import FORMATS, render_reconciliation
+from archcalc.numbers.figure import read_figure
+from archcalc.render.text_table import Style
 from archcalc.report.table import render
-from archcalc.report.text_table import Style
 
 SPECS = sorted(archcalc.shipped_specs())
 UNKNOWN = """
@@ -264,7 +264,7 @@ def test_a_convention_that_does_not_exist() -> None:
 def test_columns_of_a_convention_need_one() -> None:
     with pytest.raises(archcalc.UsageError, match="count and activations need a counting convention"):
         render(RESNET.summary, "plain", ["name", "count"])
-    assert "fvcore MACs" in render(RESNET.folded(counting="fvcore"), "plain", ["name", "count"])
+    assert "fvcore MACs" in render(RESNET.collapsed(counting="fvcore"), "plain", ["name", "count"])
 
 
 def test_a_shape_error_prints_the_counts_that_fit() -> None:

@@ -111,13 +111,13 @@ def test_other_input_and_variable() -> None:
 
 
 def test_depth_folds_blocks_and_keeps_totals() -> None:
-    folded, full = (json.loads(summary("m5", "--format", "json", *more).output) for more in (("--depth", "1"), ()))
-    assert [row["name"] for row in folded["layers"][:4]] == ["stage1", "stage2", "stage3", "stage4"]
-    assert folded["layers"][0]["type"] == "conv_bn_pool"
-    assert folded["layers"][1]["inputs"] == ["stage1"]
-    assert folded["totals"] == full["totals"]
+    collapsed, full = (json.loads(summary("m5", "--format", "json", *more).output) for more in (("--depth", "1"), ()))
+    assert [row["name"] for row in collapsed["layers"][:4]] == ["stage1", "stage2", "stage3", "stage4"]
+    assert collapsed["layers"][0]["type"] == "conv_bn_pool"
+    assert collapsed["layers"][1]["inputs"] == ["stage1"]
+    assert collapsed["totals"] == full["totals"]
     for what in ("parameters", "macs", "buffers", "connections"):
-        assert sum(row[what] for row in folded["layers"]) == full["totals"][what]
+        assert sum(row[what] for row in collapsed["layers"]) == full["totals"][what]
 
 
 def test_standard_input() -> None:

@@ -78,7 +78,7 @@ def basic(text: str) -> str:
 
 
 def picture_of(spec: str, **look: object) -> Picture:
-    return draw(archcalc.load(spec), Look(**look))  # type: ignore[arg-type]
+    return draw(archcalc.load(spec).context, Look(**look))  # type: ignore[arg-type]
 
 
 def parsed(svg: str) -> Element:

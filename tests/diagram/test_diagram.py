@@ -19,8 +19,8 @@ from archcalc.diagram.style import STYLES, UNKNOWN
 from archcalc.errors import printable
 from archcalc.layers import LAYER_TYPES
 from archcalc.numbers.bounds import AtLeast
-from archcalc.report.text_table import shortened
-from archcalc.report.units import mebibytes
+from archcalc.numbers.units import mebibytes
+from archcalc.render.text_table import shortened
 
 pytestmark = pytest.mark.usefixtures("bundled_graphviz")
 
@@ -74,7 +74,7 @@ def test_folding_keeps_totals(spec: str, depth: int) -> None:
 def test_every_layer_and_every_edge_is_drawn(spec: str) -> None:
     network = archcalc.load(spec)
     graph, inputs = network.graph, len(network.graph.inputs)
-    picture = draw(network, Look(depth=0, every_copy=True))
+    picture = draw(network.context, Look(depth=0, every_copy=True))
     of_layer = {int(name[6:]): card.number for card in picture.cards for name in card.classes}
     assert sorted(of_layer) == [*range(len(graph.nodes))]
     number = {edge: of_layer[edge - inputs] if edge >= inputs else edge for edge in range(inputs + len(graph.nodes))}
@@ -112,26 +112,26 @@ def test_blocks_that_differ_stay_apart() -> None:
 @pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 def test_what_is_too_much_is_folded_and_the_picture_says_so(spec: str) -> None:
-    picture = draw(archcalc.load(spec), Look())
-    opened = draw(archcalc.load(spec), Look(depth=0))
+    picture = draw(archcalc.load(spec).context, Look())
+    opened = draw(archcalc.load(spec).context, Look(depth=0))
     ends = sum(card.color == "end" for card in opened.cards)
-    assert bool(picture.folded) == (len(opened.cards) - ends > MANY)
+    assert bool(picture.collapsed) == (len(opened.cards) - ends > MANY)
     assert len(picture.cards) <= MANY + ends
 
 
 def test_a_long_network_is_drawn_in_stretches() -> None:
     network = archcalc.loads(CHAIN.format(2_000))
-    picture = draw(network, Look())
-    assert "stretches" in picture.folded
+    picture = draw(network.context, Look())
+    assert "stretches" in picture.collapsed
     assert len(picture.cards) <= MANY + 2
     assert sorted(int(name[6:]) for card in picture.cards for name in card.classes) == [*range(2_000)]
     with pytest.raises(archcalc.UsageError, match="10,000 cards and merging arrows are too many"):
-        draw(archcalc.loads(CHAIN.format(10_000)), Look(depth=0))
+        draw(archcalc.loads(CHAIN.format(10_000)).context, Look(depth=0))
 
 
 def test_what_weights_and_training_do_is_visible() -> None:
     network = archcalc.loads(SIAMESE, training=True)
-    picture = draw(network, Look(depth=1))
+    picture = draw(network.context, Look(depth=1))
     cards = {card.rows[0].left: card for card in picture.cards if not card.identifier.startswith("output-")}
     marks = {name: [row.left for row in card.rows if row.kind == "mark"] for name, card in cards.items()}
     assert marks["stem"] == ["frozen"]
@@ -140,7 +140,7 @@ def test_what_weights_and_training_do_is_visible() -> None:
     assert marks["extra"] == ["in training only"]
     assert [name for name, card in cards.items() if card.dashed] == ["extra"]
     assert [name for name, card in cards.items() if card.frozen] == ["stem", "stem2"]
-    arrows = [arrow for arrow in draw(network, Look(depth=1)).arrows if arrow.kind == "weights"]
+    arrows = [arrow for arrow in draw(network.context, Look(depth=1)).arrows if arrow.kind == "weights"]
     assert {(a.source, a.target) for a in arrows} == {
         (cards["stem"].number, cards["stem2"].number),
         (cards["tower"].number, cards["tower2"].number),
@@ -161,7 +161,7 @@ def test_inputs_that_are_no_equals_are_numbered() -> None:
     ]
     """
     )
-    picture = draw(network, Look())
+    picture = draw(network.context, Look())
     names = {card.number: card.rows[0].left for card in picture.cards}
     found = {(names[arrow.source], names[arrow.target]): arrow.text for arrow in picture.arrows if arrow.text}
     assert found == {
@@ -178,12 +178,12 @@ def test_an_input_that_is_no_float32_says_so() -> None:
     inputs.words = { shape = [5], dtype = "int64" }
     layers = [{ type = "embedding", num_embeddings = 9, embedding_dim = 2 }]
     """
-    card = draw(archcalc.loads(text), Look()).cards[0]
+    card = draw(archcalc.loads(text).context, Look()).cards[0]
     assert [row.left for row in card.rows] == ["words", "input, int64"]
 
 
 def test_outputs_have_names_and_shapes() -> None:
-    picture = draw(archcalc.load("googlenet", training=True), Look())
+    picture = draw(archcalc.load("googlenet", training=True).context, Look())
     ends = [card.rows for card in picture.cards if card.identifier.startswith("output-")]
     assert [(rows[0].left, rows[0].right, rows[1].left) for rows in ends] == [
         (name, "1000", "output") for name in archcalc.load("googlenet", training=True).outputs
@@ -192,7 +192,9 @@ def test_outputs_have_names_and_shapes() -> None:
 
 def test_each_layer_of_a_card_has_its_own_number() -> None:
     card = next(
-        card for card in draw(archcalc.load("resnet18"), Look(show=("parameters", "macs"))).cards if card.number == 1
+        card
+        for card in draw(archcalc.load("resnet18").context, Look(show=("parameters", "macs"))).cards
+        if card.number == 1
     )
     lines = [row.left for row in card.rows if row.kind == "line"]
     assert lines == [f"{64 * 3 * 7 * 7:,} + {2 * 64} parameters", "118 M MACs"]
@@ -207,7 +209,7 @@ def test_shapes_stand_where_branches_meet() -> None:
 
 def test_cards_say_what_is_asked_for() -> None:
     network = archcalc.load("lenet5")
-    picture = draw(network, Look(show=("parameters", "macs", "receptive-field")))
+    picture = draw(network.context, Look(show=("parameters", "macs", "receptive-field")))
     card = next(card for card in picture.cards if card.rows[0].left == "C1")
     assert [(row.left, row.right) for row in card.rows] == [
         ("C1", "6×28×28"),
@@ -221,7 +223,7 @@ def test_cards_say_what_is_asked_for() -> None:
 
 def test_heat_is_the_share_in_the_largest() -> None:
     network = archcalc.load("lenet5")
-    heats = {card.rows[0].left: card.heat for card in draw(network, Look(heat="parameters")).cards}
+    heats = {card.rows[0].left: card.heat for card in draw(network.context, Look(heat="parameters")).cards}
     assert heats["C5"] == 1.0
     assert heats["F6"] == 10_164 / 48_120
     assert heats["S2"] == 0.0
@@ -232,7 +234,7 @@ def test_heat_and_lines_of_memory() -> None:
     network = archcalc.load("resnet50")
     memory = network.memory()
     alive = [row.forward - memory.weights - memory.buffers for row in memory.layers]
-    cards = [card for card in draw(network, Look(heat="memory", show=("memory",))).cards if card.color != "end"]
+    cards = [card for card in draw(network.context, Look(heat="memory", show=("memory",))).cards if card.color != "end"]
     for card in cards:
         own = max(alive[int(name.removeprefix("layer-"))] for name in card.classes)
         assert card.heat == own / max(alive)
@@ -259,7 +261,7 @@ def test_whatever_check_finds_is_coloured(name: str) -> None:
         if finding.kind == "layer"
         for layer in finding.names
     }
-    cards = draw(network, Look(heat="check", depth=0)).cards
+    cards = draw(network.context, Look(heat="check", depth=0)).cards
     hot = [set(card.classes) for card in cards if card.heat == 1]
     assert wanted <= set().union(*hot)
     assert all(classes & wanted for classes in hot)
@@ -278,7 +280,7 @@ def test_what_is_unknown_is_no_zero() -> None:
     ]
     """
     )
-    picture = draw(network, Look(heat="macs", show=("macs",)))
+    picture = draw(network.context, Look(heat="macs", show=("macs",)))
     cards = {card.rows[0].left: card for card in picture.cards if card.color != "end"}
     assert (cards["g"].heat, cards["l"].heat) == (UNKNOWN, 1)
     assert [row.left for row in cards["g"].rows if row.kind in ("line", "mark")] == ["? MACs", "unknown MACs"]
@@ -310,10 +312,10 @@ def test_the_legend_says_that_a_bound_is_one() -> None:
     out_features = 5
     """
     )
-    picture = draw(network, Look(heat="macs", depth=1))
+    picture = draw(network.context, Look(heat="macs", depth=1))
     assert picture.heat
     assert [text for _, text in picture.heat.legend()] == ["0", "64", "≥ 128 MACs"]
-    exact = draw(archcalc.load("lenet5"), Look(heat="macs"))
+    exact = draw(archcalc.load("lenet5").context, Look(heat="macs"))
     assert exact.heat
     assert not any("≥" in text for _, text in exact.heat.legend())
 
@@ -344,9 +346,9 @@ def test_arrows_that_pass_too_much_are_refused_at_once_or_folded() -> None:
     """Graphviz would need minutes, and be stopped."""
     network = archcalc.loads(unrolled(40))
     with pytest.raises(archcalc.UsageError, match=r"arrows that pass by 78. rows of cards are more than"):
-        draw(network, Look(depth=0))
-    assert draw(network, Look()).folded == "stretches of layers are folded"
-    assert not draw(archcalc.loads(unrolled(8)), Look()).folded
+        draw(network.context, Look(depth=0))
+    assert draw(network.context, Look()).collapsed == "stretches of layers are folded"
+    assert not draw(archcalc.loads(unrolled(8)).context, Look()).collapsed
 
 
 def test_many_arrows_are_folded() -> None:
@@ -358,8 +360,8 @@ def test_many_arrows_are_folded() -> None:
     ]
     first = "".join(f'{{ name = "l{n}", type = "conv2d", out_channels = 1, kernel_size = 1 }},' for n in range(2))
     network = archcalc.loads(f'name = "t"\ninputs.x = [1, 4, 4]\nlayers = [{first}{"".join(entries)}]')
-    picture = draw(network, Look())
-    assert picture.folded == "stretches of layers are folded"
+    picture = draw(network.context, Look())
+    assert picture.collapsed == "stretches of layers are folded"
     assert len(picture.arrows) <= MANY_ARROWS + 2
     assert sorted(name for card in picture.cards for name in card.classes) == sorted(
         f"layer-{n}" for n in range(len(network.layers))
@@ -373,7 +375,7 @@ def test_a_card_of_thousands_of_layers() -> None:
     network = archcalc.loads(
         f'name = "t"\ninputs.x = [2]\nlayers = [{{ type = "deep" }}]\n[blocks.deep]\nlayers = [{block}]'
     )
-    picture = draw(network, Look(depth=1))
+    picture = draw(network.context, Look(depth=1))
     assert to_image(picture, "png").startswith(b"\x89PNG")
     for program in (dot_program(), None):
         (card,) = with_class(parsed(to_svg(picture, program)), "layer-1999")  # those beyond lead to no card
@@ -391,7 +393,7 @@ def test_copies_that_are_there_in_training_alone_are_none() -> None:
     """,
         training=True,
     )
-    cards = [card for card in draw(network, Look()).cards if card.color != "end"]
+    cards = [card for card in draw(network.context, Look()).cards if card.color != "end"]
     assert [(card.dashed, card.copies) for card in cards] == [(False, 1), (True, 2)]
 
 
@@ -436,7 +438,7 @@ def assert_safe(svg: str) -> None:
 @pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 def test_svg_is_well_formed_and_safe(spec: str) -> None:
-    picture = draw(archcalc.load(spec), Look())
+    picture = draw(archcalc.load(spec).context, Look())
     svg = to_svg(picture, None)
     assert_safe(svg)
     assert len(with_class(parsed(svg), "node")) == len(picture.cards)
@@ -452,7 +454,7 @@ def test_the_check_of_safety_can_fail() -> None:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("depth", [0, 1])
 def test_hostile_names_are_drawn_as_text(style: str, depth: int) -> None:
-    picture = draw(archcalc.loads(hostile_spec()), Look(style=style, depth=depth))
+    picture = draw(archcalc.loads(hostile_spec()).context, Look(style=style, depth=depth))
     svg = to_svg(picture, None)
     assert_safe(svg)
     drawn = "\n".join(texts(parsed(svg)))
@@ -462,7 +464,7 @@ def test_hostile_names_are_drawn_as_text(style: str, depth: int) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_hostile_name_is_drawn_as_itself(name: str) -> None:
     shown = shortened(printable(name), 44)
-    svg = to_svg(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))), Look(depth=0)), None)
+    svg = to_svg(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))).context, Look(depth=0)), None)
     assert shown in texts(parsed(svg))
     assert shortened(printable(name), 80) in texts(parsed(svg))
 
@@ -473,7 +475,7 @@ def test_dot_draws_hostile_names_as_text(name: str) -> None:
     """The tables that dot alone understands."""
     import subprocess
 
-    source = to_dot(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))), Look(depth=0)))
+    source = to_dot(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))).context, Look(depth=0)))
     done = subprocess.run(["dot", "-Tsvg"], input=source.encode(), capture_output=True, check=True)
     assert done.stderr == b""
     # A newer Graphviz writes no-break spaces.
@@ -486,7 +488,7 @@ def test_dot_draws_hostile_names_as_text(name: str) -> None:
 @pytest.mark.dot
 @pytest.mark.parametrize("spec", SPECS)
 def test_both_ways_give_the_same_nodes_and_edges(spec: str) -> None:
-    picture = draw(archcalc.load(spec), Look())
+    picture = draw(archcalc.load(spec).context, Look())
     found = []
     for program in (dot_program(), None):
         root = parsed(to_svg(picture, program))
@@ -503,7 +505,7 @@ def test_dot_draws_what_the_text_says() -> None:
         network = archcalc.load(spec)
         done = subprocess.run(["dot", "-Tsvg"], input=network.to_dot().encode(), capture_output=True, check=True)
         root = parsed(done.stdout.decode())
-        assert len(with_class(root, "node")) == len(draw(network, Look()).cards)
+        assert len(with_class(root, "node")) == len(draw(network.context, Look()).cards)
         assert "Graphviz" not in done.stderr.decode()
 
 
@@ -524,7 +526,7 @@ def test_network_gives_text() -> None:
 
 def test_a_card_of_a_long_chain_is_bounded() -> None:
     spec = 'name = "chain"\ninputs.image = [3, 8, 8]\nlayers = [{ type = "relu", repeat = 3000 }]'
-    (card,) = [card for card in draw(archcalc.loads(spec), Look()).cards if card.classes]
+    (card,) = [card for card in draw(archcalc.loads(spec).context, Look()).cards if card.classes]
     assert len(card.rows) < 30
     assert any(row.left == "… 2,976 more" for row in card.rows)
     assert len(card.classes) == 2000

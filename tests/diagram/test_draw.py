@@ -13,7 +13,7 @@ from archcalc.errors import UsageError
 
 
 def picture() -> Picture:
-    return picture_of(archcalc.load("lenet5"), Look())
+    return picture_of(archcalc.load("lenet5").context, Look())
 
 
 def program(folder: Path, script: str) -> str:

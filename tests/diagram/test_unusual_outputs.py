@@ -10,7 +10,7 @@ def test_an_output_that_is_named_twice_is_drawn_once() -> None:
     text = 'name = "x"\noutputs = ["a", "a"]\ninputs.x = [4]\nlayers = [{ name = "a", type = "relu" }]'
     network = archcalc.loads(text)
     ElementTree.fromstring(network.to_svg())
-    ends = [card.identifier for card in draw(network, Look()).cards if card.color == "end"]
+    ends = [card.identifier for card in draw(network.context, Look()).cards if card.color == "end"]
     assert len(ends) == len(set(ends)) == 2
 
 

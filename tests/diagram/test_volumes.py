@@ -21,7 +21,7 @@ GRAPHS = ("gcn_classifier", "gcn_cora")
 
 
 def row(name: str, depth: int | None = None) -> tuple[Volume, ...]:
-    return volume_row(archcalc.load(name), depth).volumes
+    return volume_row(archcalc.load(name).context, depth).volumes
 
 
 def chain(*layers: str, shape: str = "[3, 32, 32]") -> archcalc.Network:
@@ -32,7 +32,7 @@ def chain(*layers: str, shape: str = "[3, 32, 32]") -> archcalc.Network:
 @pytest.mark.parametrize("name", [name for name in archcalc.shipped_specs() if name not in GRAPHS])
 def test_every_spec_is_well_formed_and_safe(name: str) -> None:
     network, again = archcalc.load(name), archcalc.load(name)
-    shapes = {"×".join(map(str, volume.shape)) for volume in volume_row(network).volumes}
+    shapes = {"×".join(map(str, volume.shape)) for volume in volume_row(network.context).volumes}
     for style in ("color", "paper", "dark"):
         drawing = network.to_volumes_svg(style)
         check_safe(drawing)
@@ -110,7 +110,7 @@ def test_a_gate_of_one_position_is_no_way_down() -> None:
         '{ name = "gate", type = "conv2d", out_channels = 8, kernel_size = 1 },',
         '{ type = "mul", inputs = ["conv", "gate"] },',
     ]
-    assert [volume.shape for volume in volume_row(chain(*excitation)).volumes] == [
+    assert [volume.shape for volume in volume_row(chain(*excitation).context).volumes] == [
         (3, 32, 32),
         (8, 32, 32),
         (8, 32, 32),
@@ -138,7 +138,7 @@ def test_tokens_have_their_features_last() -> None:
       { type = "linear", out_features = 8 },
     ]
     """
-    assert [(volume.channels, volume.sizes) for volume in volume_row(archcalc.loads(text)).volumes][1:] == [
+    assert [(volume.channels, volume.sizes) for volume in volume_row(archcalc.loads(text).context).volumes][1:] == [
         (16, (64,)),
         (8, (64,)),
     ]
@@ -235,7 +235,7 @@ layers = [
 
 def test_what_is_not_drawn_is_said() -> None:
     network = archcalc.loads(SIAMESE)
-    found = volume_row(network)
+    found = volume_row(network.context)
     assert [(volume.names, volume.branches) for volume in found.volumes] == [
         (("left",), 0),
         (("pair",), 3),  # a, right and b
@@ -252,9 +252,9 @@ def test_what_is_not_drawn_is_said() -> None:
 
 def test_all_opens_every_block() -> None:
     network = archcalc.load("unet")
-    folded, opened = volume_row(network), volume_row(network, 0)
-    assert folded.depth == 1
+    collapsed, opened = volume_row(network.context), volume_row(network.context, 0)
+    assert collapsed.depth == 1
     assert opened.depth is None
-    assert len(folded.volumes) < len(opened.volumes)
+    assert len(collapsed.volumes) < len(opened.volumes)
     assert "blocks are folded at depth 1" in network.to_volumes_svg()
     assert "folded" not in network.to_volumes_svg(depth=0)

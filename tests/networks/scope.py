@@ -10,7 +10,7 @@ from archcalc.analysis.inferred_layer import check_constraints
 from archcalc.graph import connect
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer, Tensor, Tensors
-from archcalc.report.network import Network
+from archcalc.network import Network
 from archcalc.spec.document import Document
 from archcalc.spec.expansion import expand
 
@@ -68,7 +68,7 @@ def try_entries(entries: list[Entry], name: str, scope: Scope, blocks: dict[str,
     network = load(data | {"outputs": [name]}, training)
     if network is None:
         return None
-    tensors = dict(zip(network.context.names, network.context.tensors, strict=True))
+    tensors = dict(zip(network.context.graph.edge_names, network.context.tensors, strict=True))
     output = network.context.tensors[network.graph.outputs[0]]
     assert output is not None  # or else the network would not have loaded
     inner = {edge: tensor for edge, tensor in tensors.items() if edge.startswith(f"{name}.") and tensor is not None}

@@ -251,13 +251,13 @@ def test_a_block_has_the_memory_of_all_its_layers(monkeypatch: pytest.MonkeyPatc
 
 def test_blocks_are_folded_once_for_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int | None] = []
-    folded = archcalc.Network.folded
+    folded = archcalc.Network.collapsed
 
     def counted(self: archcalc.Network, depth: int | None = None, counting: str | None = None) -> Any:
         calls.append(depth)
         return folded(self, depth, counting)
 
-    monkeypatch.setattr(archcalc.Network, "folded", counted)
+    monkeypatch.setattr(archcalc.Network, "collapsed", counted)
     render_page({"resnet50": archcalc.load("resnet50")})
     assert sorted(depth for depth in calls if depth) == [1, 2, 3]
 

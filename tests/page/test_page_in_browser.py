@@ -212,13 +212,13 @@ def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
     assert names(driver) == [name for name in everything if not name.startswith("layer2.0.")]
     fold_all, unfold_all, _ = driver.find_elements("css selector", ".folding button")
     fold_all.click()
-    assert names(driver) == [row.name for row in network.folded(1).layers]
+    assert names(driver) == [row.name for row in network.collapsed(1).layers]
     next(
         button for button in driver.find_elements("css selector", "tbody.block button") if "layer2" in button.text
     ).click()
     assert names(driver) == [
         "layer2" if name == "layer2" else name
-        for row in network.folded(1).layers
+        for row in network.collapsed(1).layers
         for name in ([row.name, "layer2.0", "layer2.1"] if row.name == "layer2" else [row.name])
     ]
     header(driver, 4).click()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcalc.report import alignment
-from archcalc.report.alignment import Key, align
+from archcalc.analysis import alignment
+from archcalc.analysis.alignment import Key, align
 
 
 def keys(text: str) -> list[Key]:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from archcalc.errors import UsageError
-from archcalc.numbers.bounds import AtLeast, Cause
-from archcalc.report.benchmark import (
+from archcalc.measured.benchmark import (
     Benchmark,
     Distribution,
     Environment,
@@ -24,9 +23,10 @@ from archcalc.report.benchmark import (
     Work,
     describe,
 )
+from archcalc.numbers.bounds import AtLeast, Cause
+from archcalc.numbers.units import digits, engineering, engineering_range, mebibytes, percent
+from archcalc.render.text_table import Style, display_width
 from archcalc.report.benchmark_table import COLUMNS, render
-from archcalc.report.text_table import Style, display_width
-from archcalc.report.units import digits, engineering, engineering_range, mebibytes, percent
 
 
 def spread(middle: float) -> Distribution:

@@ -11,11 +11,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
+from archcalc.analysis.comparison import Comparison, Difference, difference, distinct
 from archcalc.numbers.bounds import AtLeast, Cause, Unknown
 from archcalc.quantities import QUANTITIES, SUMS
-from archcalc.report.comparison import Comparison, Difference, difference, distinct
+from archcalc.render.text_table import Style, display_width
 from archcalc.report.comparison_table import FORMATS, relative_text, render
-from archcalc.report.text_table import Style, display_width
 
 PAIRS = [
     ("stacked_3x3", "single_7x7"),
@@ -105,7 +105,7 @@ def test_every_layer_of_every_network_is_there(depth: int | None) -> None:
     comparison = load(*names, depth=depth)
     for column, name in enumerate(names):
         found = [row.layers[column] for row in comparison.layers if row.layers[column]]
-        assert tuple(found) == archcalc.load(name).folded(depth).layers
+        assert tuple(found) == archcalc.load(name).collapsed(depth).layers
 
 
 def test_another_convention_adds_a_count() -> None:
@@ -228,9 +228,9 @@ def test_one_network_is_no_comparison(count: int) -> None:
 def test_networks_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = [archcalc.load("lenet5"), archcalc.load("alexnet")]
     layers = sum(len(network.summary.layers) for network in networks)
-    monkeypatch.setattr("archcalc.report.comparison.MAX_LAYERS", layers)
+    monkeypatch.setattr("archcalc.analysis.comparison.MAX_LAYERS", layers)
     assert archcalc.compare(networks)
-    monkeypatch.setattr("archcalc.report.comparison.MAX_LAYERS", layers - 1)
+    monkeypatch.setattr("archcalc.analysis.comparison.MAX_LAYERS", layers - 1)
     with pytest.raises(archcalc.UsageError, match=f"^{layers} layers are too many to compare; {layers - 1} in all"):
         archcalc.compare(networks)
 

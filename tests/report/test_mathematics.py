@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import sympy
 
-from archcalc.report.mathematics import write
 from archcalc.symbolic.functions import gcd, round_to
+from archcalc.symbolic.mathematics import write
 
 C, H, W, N = (sympy.Symbol(name, integer=True, positive=True) for name in ("C", "H", "W", "N"))
 H1, C12 = sympy.Symbol("H_1", integer=True), sympy.Symbol("C_12", integer=True)

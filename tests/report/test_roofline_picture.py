@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 import archcalc
+from archcalc.analysis.roofline import Roofline
 from archcalc.devices import Device, Peaks
 from archcalc.errors import UsageError
-from archcalc.report.roofline import Roofline
 from archcalc.report.roofline_picture import draw, picture_format
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -118,9 +118,9 @@ def test_the_same_roofline_gives_the_same_bytes(kind: str, start: bytes) -> None
 
 def test_blocks_are_points_too() -> None:
     network = archcalc.load("unet")
-    folded = network.roofline("jetson-orin", "float16").folded(network.graph, 1)
-    drawn = points(svg(folded))
-    assert drawn["layers-block-some-operations"] == sum(1 for row in folded.layers if row.family == "block")
+    collapsed = network.roofline("jetson-orin", "float16").collapsed(network.graph, 1)
+    drawn = points(svg(collapsed))
+    assert drawn["layers-block-some-operations"] == sum(1 for row in collapsed.layers if row.family == "block")
 
 
 @pytest.mark.parametrize(

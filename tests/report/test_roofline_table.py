@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import archcalc
+from archcalc.analysis.roofline import Roofline
 from archcalc.devices import Device, Peaks, shipped_devices
-from archcalc.report.roofline import Roofline
+from archcalc.render.text_table import Style, display_width
 from archcalc.report.roofline_table import FORMATS, render, render_devices
-from archcalc.report.text_table import Style, display_width
 
 STRANGE = """
 name = "Strange \\u001b[31m names"
@@ -30,7 +30,7 @@ def lenet5(dtype: str = "float16") -> Roofline:
 
 def resnet50(depth: int | None = None) -> Roofline:
     network = archcalc.load("resnet50", batch=32)
-    return network.roofline("t4", "float16").folded(network.graph, depth)
+    return network.roofline("t4", "float16").collapsed(network.graph, depth)
 
 
 @pytest.mark.parametrize("format_name", ["table", "plain", "markdown", "csv"])
@@ -57,8 +57,8 @@ def test_eighty_columns_have_room_for_every_number() -> None:
 
 
 def test_sizes_are_in_one_unit_that_is_named() -> None:
-    assert "Dependency KiB" in render(lenet5(), "plain")
-    assert "Dependency MiB" in render(resnet50(), "plain")
+    assert "Read KiB" in render(lenet5(), "plain")
+    assert "Read MiB" in render(resnet50(), "plain")
     read = lenet5().bytes_read
     assert f"{read / 1024:.0f} KiB" in render(lenet5(), "plain")
 

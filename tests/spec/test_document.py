@@ -165,7 +165,7 @@ def test_problems_come_once_and_in_the_order_of_the_file() -> None:
 def test_what_is_remembered_of_a_text_stays_as_it_was(name: str) -> None:
     document = read(name)
     before = deepcopy(document.data)
-    archcalc.load(name, training=True).folded(1)
+    archcalc.load(name, training=True).collapsed(1)
     assert read(name).data is document.data  # one more load of a text does not parse it
     assert document.data == before
 

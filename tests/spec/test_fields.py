@@ -15,7 +15,7 @@ from examples import EXAMPLES
 import archcalc
 from archcalc.errors import Diagnostic
 from archcalc.layers import LAYER_TYPES
-from archcalc.report.network import ShapeError
+from archcalc.network import ShapeError
 from archcalc.spec.schema import Entry, InputTable
 from archcalc.spec.wanted import alternatives, described, plain
 

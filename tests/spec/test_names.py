@@ -3,7 +3,7 @@
 import pytest
 
 import archcalc
-from archcalc.report.network import ShapeError
+from archcalc.network import ShapeError
 
 HEAD = 'name = "x"\ninputs.image = [3, 32, 32]\nlayers = [\n'
 CONV = '{ type = "conv2d", out_channels = 4, kernel_size = 3 },'

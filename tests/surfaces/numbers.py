@@ -5,8 +5,8 @@ import math
 from networks import Drawn
 
 import archcalc
+from archcalc.analysis.measures import MEASURES
 from archcalc.numbers.bounds import Inexact, certain, known
-from archcalc.quantities import QUANTITIES
 from surfaces.runner import loaded
 
 
@@ -30,8 +30,8 @@ def check_budget(drawn: Drawn) -> None:
     network = loaded(drawn)
     if network.check_budget(None, {"layers": 1}):
         return  # no layers are less than the budgets that the generator writes
-    for name, quantity in QUANTITIES.items():
-        value = quantity.read(network).value
+    for name, measure in MEASURES.items():
+        value = measure.whole(network.context).value
         number, inexact = known(value), isinstance(value, Inexact)
         if number is None:
             assert [found.code for found in network.check_budget({name: 10**9})] == ["B503"], name

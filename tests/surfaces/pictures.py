@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 from networks import Drawn
 
 import archcalc
+from archcalc.analysis.summary import LayerSummary
 from archcalc.diagram.dot import to_dot
 from archcalc.diagram.picture import draw, look_of
 from archcalc.numbers.bounds import Inexact, known
 from archcalc.page.content import Allowance, Pictures, Row, describe
-from archcalc.report.summary import LayerSummary
 from surfaces.runner import loaded
 
 _CARD = re.compile(r'class="((?:layer-\d+ ?)+)" id="layer-\d+" tooltip="((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -25,7 +25,7 @@ def check_diagram(drawn: Drawn) -> None:
     for depth in (0, None):
         shown = ("parameters", "macs", "receptive-field", "memory")
         try:
-            picture = draw(network, look_of(depth=depth, show=shown, every_copy=True))
+            picture = draw(network.context, look_of(depth=depth, show=shown, every_copy=True))
         except archcalc.UsageError as error:
             if depth == 0 and "leave out --depth" in str(error):
                 continue  # all blocks open may be more than can be laid out

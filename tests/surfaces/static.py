@@ -16,9 +16,9 @@ from archcalc.analysis.lint import RULES
 from archcalc.analysis.lint.rule import Rule
 from archcalc.analysis.neuron_field import NeuronField
 from archcalc.analysis.resizing import resized
+from archcalc.analysis.summary import LayerSummary
 from archcalc.arithmetic import product
 from archcalc.numbers.bounds import Inexact, known
-from archcalc.report.summary import LayerSummary
 from archcalc.report.table import FORMATS, render
 from surfaces.runner import loaded
 
@@ -39,7 +39,7 @@ def check_summary(drawn: Drawn) -> None:
     """Totals are the sums of the rows, folded or not, and every format has the same numbers."""
     network = loaded(drawn)
     for depth in (None, 1, 2):
-        summary = network.folded(depth)
+        summary = network.collapsed(depth)
         for what in ("parameters", "trainable_parameters", "buffers"):
             assert sum(getattr(row, what) for row in summary.layers) == getattr(summary.totals, what), (depth, what)
         for what in ("macs", "connections"):

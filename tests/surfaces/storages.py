@@ -51,7 +51,7 @@ def saved_by_layer(network: archcalc.Network) -> list[int]:
         for position, node in enumerate(network.graph.nodes):
             found.append(0)
             inputs = [values[source] for source in node.sources]
-            values[network.context.edge(position)] = built.get_submodule(node.name)(*inputs)
+            values[network.context.graph.edge(position)] = built.get_submodule(node.name)(*inputs)
     return found
 
 

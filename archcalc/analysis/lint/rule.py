@@ -59,7 +59,7 @@ class Step(NamedTuple):
 def steps(network: AnalysisContext) -> Iterator[Step]:
     """Every layer with what it gets and gives."""
     for position, node in enumerate(network.graph.nodes[: network.fitting]):
-        yield Step(network.edge(position), node, network.layer_at(position), *network.tensors_at(position))
+        yield Step(network.graph.edge(position), node, network.layer_at(position), *network.tensors_at(position))
 
 
 def counted(count: int, what: str) -> str:

@@ -6,6 +6,8 @@ import torch
 
 from archcalc.analysis.traffic import count_traffic
 from archcalc.analysis.training import count_training
+from archcalc.measured.benchmark import FEWEST, Distribution, LayerTimes, Measurement, Row, WarmUp, Work, describe
+from archcalc.network import Network
 from archcalc.numbers.bounds import times, total
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench import sampling
@@ -15,8 +17,6 @@ from archcalc.pytorch.bench.layers import time_layers
 from archcalc.pytorch.bench.options import Options
 from archcalc.pytorch.bench.sampling import Goal, Sample
 from archcalc.pytorch.bench.workload import Workload, prepare
-from archcalc.report.benchmark import FEWEST, Distribution, LayerTimes, Measurement, Row, WarmUp, Work, describe
-from archcalc.report.network import Network
 
 MEASURED = "measured"
 OUT_OF_MEMORY = "out of memory"

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from archcalc import __version__
+from archcalc.measured.benchmark import Environment
 from archcalc.pytorch.bench.options import Options
-from archcalc.report.benchmark import Environment
 
 _QUERY = {"driver_version": "driver", "clocks.sm": "sm", "clocks.mem": "memory", "clocks.max.sm": "max_sm"}
 

@@ -6,12 +6,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from archcalc.analysis.traffic import count_traffic
+from archcalc.measured.benchmark import FEWEST, LayerTime, LayerTimes, describe
+from archcalc.network import Network
 from archcalc.numbers.bounds import times
 from archcalc.pytorch.bench.clock import Clock
 from archcalc.pytorch.bench.workload import Workload
 from archcalc.pytorch.build import BuiltNetwork
-from archcalc.report.benchmark import FEWEST, LayerTime, LayerTimes, describe
-from archcalc.report.network import Network
 
 LEAST, MOST = FEWEST, 200  # calls
 

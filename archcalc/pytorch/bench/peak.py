@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import torch
 
+from archcalc.measured.benchmark import MatrixPeak, Peak
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench.clock import Clock, Step, sample
-from archcalc.report.benchmark import MatrixPeak, Peak
 
 SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
 LONG_ENOUGH = 0.02  # seconds for a product: a larger one is hardly faster

@@ -8,6 +8,8 @@ import torch
 
 import archcalc
 from archcalc.errors import UsageError
+from archcalc.measured.benchmark import CONFIDENCE, FEWEST, Benchmark, Method, Row
+from archcalc.network import Network
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench import sampling
 from archcalc.pytorch.bench.case import OUT_OF_MEMORY, Case
@@ -18,8 +20,6 @@ from archcalc.pytorch.bench.options import Options, check
 from archcalc.pytorch.bench.peak import measure_peak
 from archcalc.pytorch.bench.sampling import Goal
 from archcalc.pytorch.bench.workload import check_trainable
-from archcalc.report.benchmark import CONFIDENCE, FEWEST, Benchmark, Method, Row
-from archcalc.report.network import Network
 
 Progress = Callable[[int, int], None]  # how much is done, of how much
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from typing import NamedTuple, Protocol
 
-from archcalc.report.benchmark import FEWEST, WarmUp, describe
+from archcalc.measured.benchmark import FEWEST, WarmUp, describe
 
 Sample = tuple[float, ...]  # seconds per call of each phase
 Now = Callable[[], float]

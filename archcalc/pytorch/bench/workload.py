@@ -9,12 +9,12 @@ import torch
 
 from archcalc.analysis.traffic import check_nonzeros
 from archcalc.errors import UsageError, quoted
+from archcalc.network import Network
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench.clock import Step, find_clock
 from archcalc.pytorch.bench.options import Options
 from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
-from archcalc.report.network import Network
 
 FORMS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of axes
 

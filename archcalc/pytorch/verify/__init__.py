@@ -6,6 +6,8 @@ from itertools import chain
 import torch
 
 from archcalc.errors import UsageError, quoted
+from archcalc.measured.verification import Comparison, Verification
+from archcalc.network import Network
 from archcalc.pytorch import memory
 from archcalc.pytorch.build import build, check_layers
 from archcalc.pytorch.device import find_device
@@ -15,8 +17,6 @@ from archcalc.pytorch.verify.sizes import compare_sizes
 from archcalc.pytorch.verify.source import compare_source
 from archcalc.pytorch.verify.storages import compare_memory
 from archcalc.pytorch.verify.weights import compare_weights
-from archcalc.report.network import Network
-from archcalc.report.verification import Comparison, Verification
 
 
 def verify(

@@ -38,7 +38,7 @@ class Claims:
 
     def field(self, position: int) -> Any:
         """The field of a layer, as the summary has it."""
-        return self.context.receptive_fields.edges[self.context.edge(position)]
+        return self.context.receptive_fields.edges[self.context.graph.edge(position)]
 
     def sources(self, edge: int, field: Field) -> Sources:
         """The inputs that share the field of an edge."""

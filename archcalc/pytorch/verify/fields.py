@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterator
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.resizing import extents, resized
+from archcalc.measured.verification import Comparison
+from archcalc.network import Network
 from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.verify.stage import Stage
-from archcalc.report.network import Network
-from archcalc.report.verification import Comparison
 
 SMALLEST = 32  # positions per axis of the first input that is tried
 MOST_POSITIONS = 2**24  # of an input that is made larger
@@ -83,6 +83,6 @@ def _step(context: AnalysisContext, size: int) -> int:
 
 def _needed(context: AnalysisContext, position: int) -> int:
     """The positions that units in a row see together, and a little more for padding."""
-    field = context.receptive_fields.edges[context.edge(position)]
+    field = context.receptive_fields.edges[context.graph.edge(position)]
     axes = field.axes if isinstance(field, Field) else ()
     return max(((axis.size or 0) + 4 * axis.advance for axis in axes if axis.advance), default=1)

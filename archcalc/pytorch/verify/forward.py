@@ -11,13 +11,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archcalc.layers.base import elements
+from archcalc.measured.verification import Comparison, compare
+from archcalc.network import Network
 from archcalc.numbers.bounds import Unknown, floor_of, known
 from archcalc.pytorch.build import BuiltNetwork
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory
 from archcalc.pytorch.modules import Rbf
-from archcalc.report.network import Network
-from archcalc.report.verification import Comparison, compare
 
 NO_SQUARES = "PyTorch's counter sees no squares of differences"
 _NO_KERNEL = re.compile(r"not implemented for '(Half|BFloat16)'")

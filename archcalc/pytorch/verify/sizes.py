@@ -12,12 +12,12 @@ from archcalc.analysis.resizing import described, resized
 from archcalc.analysis.size_sets import listed_sizes
 from archcalc.graph import Graph
 from archcalc.layers.base import INTEGER, Layer, Tensor
+from archcalc.measured.verification import Comparison, compare
+from archcalc.network import Network
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.device import find_dtype
 from archcalc.pytorch.modules import ConnectedConv
 from archcalc.report.input_range import sizes_text
-from archcalc.report.network import Network
-from archcalc.report.verification import Comparison, compare
 
 
 def compare_sizes(network: Network) -> Iterator[Comparison]:

@@ -9,11 +9,11 @@ from torch import nn
 from archcalc.errors import UsageError
 from archcalc.export.proof import find_fault
 from archcalc.export.reading import Text
+from archcalc.measured.verification import Comparison, compare
+from archcalc.network import Network
 from archcalc.pytorch.build import BuiltNetwork
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory
-from archcalc.report.network import Network
-from archcalc.report.verification import Comparison, compare
 
 QUESTION = "exported source"
 BATCHES = (1, 2)  # one sample is quick; batch normalisation in training needs two where maps have one position
@@ -79,7 +79,7 @@ def _compare_outputs(
     for training in (False, True)[: 1 + acts]:
         results = _run_both(network, built.train(training), made.train(training), device)
         for number, edge in enumerate(network.graph.outputs):
-            name = f"{network.context.names[edge]}, {'in training' if training else 'at inference'}"
+            name = f"{network.context.graph.edge_names[edge]}, {'in training' if training else 'at inference'}"
             yield _row(name, *(one if isinstance(one, str) else one[number] for one in results))
     built.eval()
     for name, tensor in built.named_buffers():

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from archcalc.analysis.axis_field import AxisField
 from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.field import exact
 from archcalc.analysis.intervals import Interval
 from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.spans import NOT_FOLLOWED
+from archcalc.measured.verification import Comparison, compare
 from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.verify.claims import Claims, Measured, Places
 from archcalc.pytorch.verify.gradients import Measurable
-from archcalc.report.field import exact
-from archcalc.report.verification import Comparison, compare
 
 QUESTION = "field: size · jump · center"
 EXACTLY = "exactly the positions of the input that some units see"
@@ -49,13 +49,13 @@ class Stage:
     def compare(self, positions: list[int]) -> Iterator[tuple[int, Comparison]]:
         """The rows of those layers that can be measured at this size."""
         units = {position: self._units(position) for position in positions}
-        chosen = [self.context.edge(position) for position, found in units.items() if found]
+        chosen = [self.context.graph.edge(position) for position, found in units.items() if found]
         cuts = self.claims.all_cuts(chosen)
         measurable = Measurable(self.context, chosen, cuts) if chosen else None
         for position in positions:
             field = self.claims.field(position)
             if measurable and (found := units[position]) and isinstance(field, Field):
-                measured = Measured(self.claims, measurable, self.context.edge(position), field)
+                measured = Measured(self.claims, measurable, self.context.graph.edge(position), field)
                 compared = self._compare_facts if found.complete else self._compare_units
                 yield position, compared(position, measured, found.places)
             elif self.last:
@@ -74,7 +74,7 @@ class Stage:
 
     def _is_like_original(self, position: int, field: Field) -> bool:
         """Whether units see, for any place of theirs, what they see on the spec's own input."""
-        original = self.original.receptive_fields.edges[self.original.edge(position)]
+        original = self.original.receptive_fields.edges[self.original.graph.edge(position)]
         return isinstance(original, Field) and all(
             one.hops == other.hops and _of_any_size(one) == _of_any_size(other)
             for one, other in zip(field.axes, original.axes, strict=True)
@@ -85,7 +85,7 @@ class Stage:
 
     def _is_free(self, position: int, field: Field, unit: Places) -> bool:
         """Whether nothing between a unit and the input is padding."""
-        edge = self.context.edge(position)
+        edge = self.context.graph.edge(position)
         for name, own in self.claims.sources(edge, field).fields.items():
             for axis, index, place, size in zip(own.axes, unit, own.places, own.shape, strict=True):
                 first, last = axis.sees(index if axis.advance else 0)

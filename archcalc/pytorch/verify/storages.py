@@ -14,13 +14,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from archcalc.errors import UsageError
+from archcalc.measured.verification import Comparison, compare
+from archcalc.network import Network
 from archcalc.numbers.bounds import AtLeast
 from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory
 from archcalc.pytorch.verify.forward import BATCH
-from archcalc.report.network import Network
-from archcalc.report.verification import Comparison, compare
 
 
 class StorageTracker(TorchDispatchMode):
@@ -183,7 +183,7 @@ def _run_layers(
     highest = 0
     for position, node in enumerate(graph.nodes):
         highest, tracker.highest = max(highest, tracker.highest), tracker.live
-        edge = network.context.edge(position)
+        edge = network.context.graph.edge(position)
         values[edge] = built.get_submodule(node.name)(*[values[source] for source in node.sources])
         found.append(tracker.highest)
         for source in {*node.sources, edge}:

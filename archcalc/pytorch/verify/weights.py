@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
+from archcalc.measured.verification import Comparison, compare
+from archcalc.network import Network
 from archcalc.pytorch.build import BuiltNetwork
-from archcalc.report.network import Network
-from archcalc.report.verification import Comparison, compare
 
 Facts = dict[str, dict[str, Any]]
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.field import HOLES, HOLES_NOTE, exact
 from archcalc.analysis.intervals import Intervals
 from archcalc.analysis.neuron_field import Interval, LayerField, NeuronField, Seen
 from archcalc.errors import printable
 from archcalc.layers.base import size_text
-from archcalc.report.field import HOLES, HOLES_NOTE, exact
-from archcalc.report.text_table import Style, text_table
+from archcalc.render.text_table import Style, text_table
 
 AXES = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}
 SHOWN = 3  # intervals in a cell

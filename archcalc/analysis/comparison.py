@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from archcalc.analysis.alignment import Key, align
+from archcalc.analysis.collapse import collapse
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.counting import find_convention
+from archcalc.analysis.field import exact
+from archcalc.analysis.measures import MEASURES, NO_FIELD, Measure, Measured, by_convention
+from archcalc.analysis.summary import LayerSummary, Summary, sum_of, summarize
 from archcalc.errors import UsageError
 from archcalc.numbers.bounds import Amount, AtLeast, Value, beside, known, minus, quotient, reason_of
-from archcalc.quantities import NO_FIELD, QUANTITIES, Measured, Quantity, by_convention
-from archcalc.report.alignment import Key, align
-from archcalc.report.field import exact
-from archcalc.report.folding import fold
-from archcalc.report.network import Network
-from archcalc.report.summary import LayerSummary, Summary, sum_of
+from archcalc.quantities import QUANTITIES
 from archcalc.spec.expense import MAX_LAYERS
 
 Sums = dict[str, Amount]  # by the name of a layer, or of a closed block
@@ -136,35 +138,33 @@ def _side_by_side(values: Values, differences: Iterable[Difference]) -> dict[str
 
 
 def compare(
-    networks: Sequence[Network] | Mapping[str, Network], depth: int | None = None, counting: str | None = None
+    networks: Mapping[str, AnalysisContext], depth: int | None = None, counting: str | None = None
 ) -> Comparison:
-    """Networks side by side, each set against the first; a mapping gives them labels. `depth` folds blocks.
+    """Networks side by side by their labels, each set against the first. `depth` collapses blocks.
 
     Layers are beside each other where their names are the same, and between those where their types are, in an order
     that keeps that of every network. `counting` adds a quantity `count`: operations as that convention has them. Raises
     UsageError for fewer than two networks, for more layers in all than one may have, and for a convention that does not
     exist.
     """
-    if not isinstance(networks, Mapping):
-        names = [getattr(network, "name", "") for network in networks]
-        networks = dict(zip(distinct(names), networks, strict=True))
     if len(networks) < 2:
         raise UsageError(f"a comparison takes two networks or more, and gets {len(networks)}")
     every = tuple(networks.values())
-    for network in every:
-        if not isinstance(network, Network):
-            raise UsageError(f"a comparison takes networks, not {type(network).__name__}: load them first")
-    layers = sum(len(network.graph.nodes) for network in every)
+    layers = sum(len(context.graph.nodes) for context in every)
     if layers > MAX_LAYERS:
         raise UsageError(f"{layers:,} layers are too many to compare; {MAX_LAYERS:,} in all networks together are not")
-    quantities = QUANTITIES | ({"count": by_convention(counting)} if counting is not None else {})
+    titles = {name: quantity.title for name, quantity in QUANTITIES.items()}
+    measures = dict(MEASURES)
+    if counting is not None:
+        titles["count"], measures["count"] = find_convention(counting).title, by_convention(counting)
     totals = {
-        name: ComparedTotal(quantity.title, tuple(quantity.read(network) for network in every))
-        for name, quantity in quantities.items()
+        name: ComparedTotal(title=titles[name], readings=tuple(measure.whole(context) for context in every))
+        for name, measure in measures.items()
     }
-    summaries = tuple(network.folded(depth) for network in every)
-    sums = [_sums(network, quantities, depth) for network in every]
-    return Comparison(tuple(networks), summaries, totals, tuple(_layers(summaries, sums)), counting)
+    summaries = tuple(summarize(context).collapsed(context.graph, depth) for context in every)
+    sums = [_sums(context, measures, depth) for context in every]
+    rows = tuple(_layers(summaries, sums))
+    return Comparison(labels=tuple(networks), networks=summaries, totals=totals, layers=rows, counting=counting)
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
@@ -205,12 +205,12 @@ def _key(layer: LayerSummary) -> Key:
     return Key(layer.name, layer.type)
 
 
-def _sums(network: Network, quantities: Mapping[str, Quantity], depth: int | None) -> dict[str, Sums]:
+def _sums(context: AnalysisContext, measures: Mapping[str, Measure], depth: int | None) -> dict[str, Sums]:
     """What every layer adds to those of the quantities that are sums over layers, with closed blocks added up."""
-    columns = {name: quantity.layers(network) for name, quantity in quantities.items() if quantity.layers}
-    rows = zip((node.name for node in network.graph.nodes), *columns.values(), strict=True)
+    columns = {name: measure.layers(context) for name, measure in measures.items() if measure.layers}
+    rows = zip((node.name for node in context.graph.nodes), *columns.values(), strict=True)
     sums: dict[str, Sums] = {name: {} for name in columns}
-    for group in fold(rows, network.graph, depth):
+    for group in collapse(rows, context.graph, depth):
         names, *values = zip(*group.rows, strict=True)
         for name, own in zip(columns, values, strict=True):
             sums[name][group.name] = sum_of(names, own)

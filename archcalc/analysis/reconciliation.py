@@ -7,13 +7,13 @@ from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counting import ConventionCount, TermTotal
 from archcalc.errors import printable
 from archcalc.numbers.bounds import AtLeast, AtMost, causes_of, gathered, known, reason_of, value_text
-from archcalc.report.figure import Figure
-from archcalc.report.json_text import json_text
+from archcalc.numbers.figure import Figure
+from archcalc.render.json_text import json_text
+from archcalc.render.text_table import Style, csv_text, display_width, escaped, padded, shortened
 from archcalc.report.table import head
-from archcalc.report.text_table import Style, csv_text, display_width, escaped, padded, shortened
 
 if TYPE_CHECKING:
-    from archcalc.report.summary import Summary
+    from archcalc.analysis.summary import Summary
 
 FORMATS = ("table", "plain", "markdown", "csv", "json")
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
-from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.context import AnalysisContext, remembered
+from archcalc.analysis.field import ReceptiveField, receptive_field
 from archcalc.analysis.layout import missing_flattens, mistake
 from archcalc.analysis.operations import Operations
 from archcalc.analysis.parameters import Parameters
@@ -14,7 +15,6 @@ from archcalc.errors import quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Count, Shape, Tensor, size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Lower, Unknown, known, reason_of, times, total
-from archcalc.report.field import ReceptiveField, receptive_field
 
 if TYPE_CHECKING:
     from archcalc.analysis.conventions import Convention
@@ -181,14 +181,15 @@ class Summary(Struct, frozen=True, gc=False):
         readings = zip(self.layers, counting.operations.layers, counting.activations.layers, strict=True)
         return structs.replace(self, layers=tuple(_with_counts(*found) for found in readings), counting=counting)
 
-    def folded(self, graph: Graph, depth: int) -> "Summary":
-        """The same with blocks closed below `depth`; totals stay."""
-        return structs.replace(self, layers=_fold(self.layers, graph, depth))
+    def collapsed(self, graph: Graph, depth: int | None) -> "Summary":
+        """The same with blocks closed below `depth`; totals stay. All are open for None."""
+        return self if depth is None else structs.replace(self, layers=_collapse(self.layers, graph, depth))
 
 
+@remembered
 def summarize(context: AnalysisContext) -> Summary:
     """The rows of a network up to the first layer whose shape is not known, and their totals."""
-    graph, names, first = context.graph, context.names, len(context.graph.inputs)
+    graph, names, first = context.graph, context.graph.edge_names, len(context.graph.inputs)
     fields = context.receptive_fields.edges[first:]
     columns = graph.nodes, context.tensors[first:], context.parameters, context.operations, fields
     rows = tuple([_summarize_layer(names, *found) for found in zip(*columns, strict=False)])
@@ -260,19 +261,19 @@ def _add_up(rows: tuple[LayerSummary, ...]) -> Totals:
     )
 
 
-def _fold(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:
+def _collapse(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:
     """Rows in which every block instance at `depth` stands for the layers in it."""
-    from archcalc.report.folding import fold
+    from archcalc.analysis.collapse import collapse
 
-    groups = fold(rows, graph, depth)
+    groups = collapse(rows, graph, depth)
     shown = {row.name: group.name for group in groups for row in group.rows}  # what stands for a layer
-    folded = []
+    collapsed = []
     for name, block, own, last in groups:
         sources = dict.fromkeys(shown.get(source, source) for row in own for source in row.inputs)
         inputs = tuple(source for source in sources if source != name)
         alone = len(own) == 1 and last.name == name
-        folded.append(structs.replace(last, inputs=inputs) if alone else add_rows(name, block, inputs, own, last))
-    return tuple(folded)
+        collapsed.append(structs.replace(last, inputs=inputs) if alone else add_rows(name, block, inputs, own, last))
+    return tuple(collapsed)
 
 
 def add_rows(

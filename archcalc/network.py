@@ -1,14 +1,13 @@
 """The result object: everything archcalc knows about one network."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.context import AnalysisContext
-from archcalc.errors import Diagnostic, Problem, SpecError, UsageError, did_you_mean, quoted
-from archcalc.graph import Graph, is_within
+from archcalc.analysis.summary import Counting, LayerSummary, Summary, Totals, summarize
+from archcalc.errors import Diagnostic, Problem, SpecError, UsageError
+from archcalc.graph import Graph
 from archcalc.layers.base import Shape
-from archcalc.report.summary import Counting, LayerSummary, Summary, Totals, summarize
 from archcalc.report.table import render
 
 if TYPE_CHECKING:
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from archcalc.analysis.input_range import SizeRange
     from archcalc.analysis.memory import Memory
     from archcalc.analysis.neuron_field import NeuronField
+    from archcalc.analysis.reconciliation import Reconciliation
+    from archcalc.analysis.roofline import Roofline
     from archcalc.devices import Device
     from archcalc.numbers.bounds import AtMost
-    from archcalc.report.reconciliation import Reconciliation
-    from archcalc.report.roofline import Roofline
 
 
 class ShapeError(SpecError):
@@ -54,7 +53,7 @@ class Network:
 
         return check_in_place(self.context)
 
-    @cached_property
+    @property
     def summary(self) -> Summary:
         """A row per layer, and totals."""
         return summarize(self.context)
@@ -94,7 +93,7 @@ class Network:
         """Sums over all layers."""
         return self.summary.totals
 
-    def folded(self, depth: int | None = None, counting: str | None = None) -> Summary:
+    def collapsed(self, depth: int | None = None, counting: str | None = None) -> Summary:
         """The summary with blocks closed below `depth`; as it is for None.
 
         With `counting`, the name of a convention, its rows have a `count` and `activations`.
@@ -105,24 +104,11 @@ class Network:
 
             convention = find_convention(counting)
             summary = summary.counted(Counting(convention, self.count(counting), self.count_activations(counting)))
-        return summary if depth is None else summary.folded(self.graph, depth)
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {node.name: position for position, node in enumerate(self.graph.nodes)}
+        return summary.collapsed(self.graph, depth)
 
     def position(self, layer: str) -> int:
         """The place of a layer in `layers`. Raises UsageError if there is none of that name."""
-        if layer in self._positions:
-            return self._positions[layer]
-        inside = [name for name in self._positions if name.startswith(f"{layer}.")]
-        if inside:
-            raise UsageError(f"{quoted(layer)} is a block; name one of its layers, such as {quoted(inside[0])}")
-        if is_within(layer, self.graph.left_out):
-            hint = "--training keeps what exists in training alone"
-            remedy = "see its when" if self.graph.variables["training"] else hint
-            raise UsageError(f"layer {quoted(layer)} is left out here; {remedy}")
-        raise UsageError(f"no layer is called {quoted(layer)}; {did_you_mean(layer, self._positions)}")
+        return self.graph.position(layer)
 
     def explain(self, layer: str) -> "Explanation":
         """How every number of a layer came about, by the formulas that made it."""
@@ -153,8 +139,8 @@ class Network:
         for a figure that cannot be read.
         """
         from archcalc.analysis.conventions import CONVENTIONS
-        from archcalc.report.figure import read_figure
-        from archcalc.report.reconciliation import Reconciliation
+        from archcalc.analysis.reconciliation import Reconciliation
+        from archcalc.numbers.figure import read_figure
 
         figure = None if target is None else read_figure(target)
         return Reconciliation(self.summary, {name: self.count(name) for name in CONVENTIONS}, figure)
@@ -176,9 +162,9 @@ class Network:
         `maximum` and `minimum` are further limits, which replace the spec's: `{"parameters": "25.6M"}`. Raises
         UsageError for a quantity or an amount that makes no sense.
         """
-        from archcalc.report.budget import check_budget, limits_of
+        from archcalc.analysis.budget import check_budget, limits_of
 
-        return check_budget(self, [*limits_of("max", maximum or {}), *limits_of("min", minimum or {})])
+        return check_budget(self.context, [*limits_of("max", maximum or {}), *limits_of("min", minimum or {})])
 
     def memory(
         self,
@@ -226,8 +212,8 @@ class Network:
         """
         from os import fspath
 
+        from archcalc.analysis.roofline import make_roofline
         from archcalc.devices import Device, find_device
-        from archcalc.report.roofline import make_roofline
 
         found = device if isinstance(device, Device) else find_device(fspath(device))
         return make_roofline(self.context, found, dtype)
@@ -257,7 +243,7 @@ class Network:
         """
         from archcalc.diagram.volumes import volumes
 
-        return volumes(self, style, depth)
+        return volumes(self.context, style, depth)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
@@ -284,7 +270,7 @@ class Network:
         from archcalc.diagram.dot import to_dot
         from archcalc.diagram.picture import draw, look_of
 
-        return to_dot(draw(self, look_of(**look)))
+        return to_dot(draw(self.context, look_of(**look)))
 
     def to_svg(self, **look: Any) -> str:
         """The diagram as an SVG element, with the arguments of `to_dot`.
@@ -295,7 +281,7 @@ class Network:
         from archcalc.diagram.draw import dot_program, to_svg
         from archcalc.diagram.picture import draw, look_of
 
-        return to_svg(draw(self, look_of(**look)), dot_program())
+        return to_svg(draw(self.context, look_of(**look)), dot_program())
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"

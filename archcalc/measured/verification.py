@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from archcalc.errors import printable, quoted
-from archcalc.report.text_table import Style, display_width, padded, shortened
+from archcalc.render.text_table import Style, display_width, padded, shortened
 
 Status = Literal["equal", "differs", "not covered"]
 

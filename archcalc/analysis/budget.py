@@ -1,25 +1,14 @@
 """Whether a network keeps to a budget, and which layer costs most where it does not."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.measures import MEASURES, Measured
 from archcalc.errors import Diagnostic, Place, Problem, UsageError, quoted
 from archcalc.numbers.bounds import AtLeast, is_at_least, is_at_most, known, reason_of
-from archcalc.quantities import (
-    QUANTITIES,
-    Bound,
-    Measured,
-    Quantity,
-    amount_text,
-    quantity_name,
-    sizes_text,
-    whole_amount,
-)
-from archcalc.report.units import exact_percent
+from archcalc.numbers.units import exact_percent
+from archcalc.quantities import QUANTITIES, Bound, amount_text, quantity_name, whole_amount
 from archcalc.spec.budget import Limit
-
-if TYPE_CHECKING:
-    from archcalc.report.network import Network
 
 OVER, UNDER, UNDECIDED = "B501", "B502", "B503"
 SEVERITY = "failure"  # neither an error of the spec nor a warning
@@ -40,19 +29,19 @@ def limits_of(bound: Bound, amounts: Mapping[str, int | str]) -> list[Limit]:
     return limits
 
 
-def check_budget(network: "Network", limits: Iterable[Limit] = ()) -> list[Diagnostic]:
+def check_budget(context: AnalysisContext, limits: Iterable[Limit] = ()) -> list[Diagnostic]:
     """What breaks the spec's budget, or the limits given, which replace the spec's for the same quantity and bound.
 
     A total that misses something unknown is above a maximum as soon as what is known is; otherwise nothing can be said
     of it, which is a finding as well.
     """
-    every = {(limit.quantity, limit.bound): limit for limit in (*network.graph.budget, *limits)}
-    return [found for limit in every.values() for found in _breaches(network, limit)]
+    every = {(limit.quantity, limit.bound): limit for limit in (*context.graph.budget, *limits)}
+    return [found for limit in every.values() for found in _breaches(context, limit)]
 
 
-def _breaches(network: "Network", limit: Limit) -> Iterator[Diagnostic]:
+def _breaches(context: AnalysisContext, limit: Limit) -> Iterator[Diagnostic]:
     quantity = QUANTITIES[limit.quantity]
-    reading = quantity.read(network)
+    reading = MEASURES[limit.quantity].whole(context)
     more_or_less, most_or_least = WORDS[limit.bound]
     bound = f"the {most_or_least} of {amount_text(limit.amount, quantity.unit)}"
     is_kept = (is_at_most if limit.bound == "max" else is_at_least)(reading.value, limit.amount)
@@ -61,37 +50,38 @@ def _breaches(network: "Network", limit: Limit) -> Iterator[Diagnostic]:
         return
     if value is None:
         message = f"{limit.quantity}: unknown, and maybe on either side of {bound}"
-        yield _diagnostic(network, limit, UNDECIDED, message, missing)
+        yield _diagnostic(context, limit, UNDECIDED, message, missing)
         return
     said = amount_text(value, quantity.unit)
     if is_kept is None:
         message = f"{limit.quantity}: {said} or more, which may be on either side of {bound}"
-        yield _diagnostic(network, limit, UNDECIDED, message, f"unknown: {missing}")
+        yield _diagnostic(context, limit, UNDECIDED, message, f"unknown: {missing}")
         return
     at_least, excess = "at least " if missing else "", abs(value - limit.amount)
     share = f" ({exact_percent(excess, limit.amount)})" if limit.amount else ""
     distance = f"{amount_text(excess, quantity.unit)}{share} {more_or_less}"
     message = f"{limit.quantity}: {at_least}{said}, which is {at_least}{distance} than {bound}"
     code = OVER if limit.bound == "max" else UNDER
-    yield _diagnostic(network, limit, code, message, _most(network, quantity, reading))
+    yield _diagnostic(context, limit, code, message, _most(context, limit.quantity, reading))
 
 
-def _most(network: "Network", quantity: Quantity, reading: Measured) -> str | None:
+def _most(context: AnalysisContext, quantity: str, reading: Measured) -> str | None:
     """The layer that costs most, or the one that the quantity is that of."""
     if reading.layer is not None:
-        return f"{sizes_text(reading) if reading.sizes else 'the peak is'} at layer {quoted(reading.layer)}"
+        return f"{reading.text if reading.sizes else 'the peak is'} at layer {quoted(reading.layer)}"
     whole = known(reading.value)
-    if not quantity.layers or not whole:
+    layers = MEASURES[quantity].layers
+    if not layers or not whole:
         return None
-    values = [known(value) or 0 for value in quantity.layers(network)]
+    values = [known(value) or 0 for value in layers(context)]
     most = max(values)
-    name, of_known = network.layers[values.index(most)].name, isinstance(reading.value, AtLeast)
+    name, of_known = context.graph.nodes[values.index(most)].name, isinstance(reading.value, AtLeast)
     which = "most of what is known" if of_known else "most"
     return f"{which} is in layer {quoted(name)}: {most:,} ({'≤ ' * of_known}{exact_percent(most, whole)})"
 
 
-def _diagnostic(network: "Network", limit: Limit, code: str, message: str, reason: str | None) -> Diagnostic:
-    document = network.graph.document
+def _diagnostic(context: AnalysisContext, limit: Limit, code: str, message: str, reason: str | None) -> Diagnostic:
+    document = context.graph.document
     if limit.path:
         (found,) = document.diagnostics([Problem(message, limit.path, reason, code=code)], SEVERITY)
         return found

@@ -1,4 +1,4 @@
-"""Rows of layers, with those of closed blocks together."""
+"""Rows of layers, with those of a collapsed block as one group."""
 
 from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
@@ -8,7 +8,7 @@ from archcalc.graph import Graph, Node
 Row = TypeVar("Row")
 
 
-class Group(NamedTuple, Generic[Row]):
+class Collapsed(NamedTuple, Generic[Row]):
     """A closed block and the rows of its layers, or one layer alone. `last` is the row whose output the whole gives."""
 
     name: str
@@ -17,7 +17,7 @@ class Group(NamedTuple, Generic[Row]):
     last: Row
 
 
-def fold(rows: Iterable[Row], graph: Graph, depth: int | None) -> list[Group[Row]]:
+def collapse(rows: Iterable[Row], graph: Graph, depth: int | None) -> list[Collapsed[Row]]:
     """Groups of rows where blocks are closed below `depth`: 1 leaves no block open, None opens all.
 
     `rows` has one for each layer, or for the first of them.
@@ -29,9 +29,9 @@ def fold(rows: Iterable[Row], graph: Graph, depth: int | None) -> list[Group[Row
     return [_group(name, kind, own, graph.block_outputs.get(name)) for name, (kind, own) in found.items()]
 
 
-def _group(name: str, kind: str, own: dict[str, Row], output: str | None) -> Group[Row]:
+def _group(name: str, kind: str, own: dict[str, Row], output: str | None) -> Collapsed[Row]:
     rows = [*own.values()]
-    return Group(name, kind, rows, own.get(output or "", rows[-1]))
+    return Collapsed(name, kind, rows, own.get(output or "", rows[-1]))
 
 
 def _shown(node: Node, depth: int | None) -> tuple[str, str]:

@@ -1,0 +1,95 @@
+"""How every quantity is measured in a network: as a whole, and layer by layer where it is a sum."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.counting import ConventionCount, apply_convention, find_convention
+from archcalc.analysis.field import ReceptiveField, marked_size
+from archcalc.analysis.memory import measure_memory
+from archcalc.analysis.summary import summarize
+from archcalc.numbers.bounds import Amount, Unknown
+from archcalc.quantities import SUMS
+
+LayerValues = list[Amount]  # one for each layer of a network
+
+
+class Measured(NamedTuple):
+    """What a network has of a quantity: exact, a bound, or unknown.
+
+    `sizes` are those of a receptive field, of which the smallest is the value. `layer` is the one at which a quantity
+    is read that is no sum over layers.
+    """
+
+    value: Amount
+    sizes: tuple[int | None, ...] = ()
+    unit: str = ""  # `hops` where sizes are not in pixels
+    layer: str | None = None
+    text: str = ""  # of sizes, with their marks
+
+
+class Measure(NamedTuple):
+    """How a quantity is measured; `layers` gives what each layer adds, for a quantity that is a sum over layers."""
+
+    whole: Callable[[AnalysisContext], Measured]
+    layers: Callable[[AnalysisContext], LayerValues] | None = None
+
+
+def _summed(attribute: str) -> Measure:
+    """A quantity that the rows and the totals of the summary have."""
+    return Measure(
+        lambda context: Measured(getattr(summarize(context).totals, attribute)),
+        lambda context: [getattr(row, attribute) for row in summarize(context).layers],
+    )
+
+
+def _counted(count: Callable[[AnalysisContext], ConventionCount]) -> Measure:
+    """A quantity that a counting convention has."""
+    return Measure(lambda context: Measured(count(context).total), lambda context: [*count(context).layers])
+
+
+def by_convention(name: str) -> Measure:
+    """The operations as a counting convention has them. Raises UsageError if there is none of that name."""
+    convention = find_convention(name)
+    return _counted(lambda context: apply_convention(context, convention))
+
+
+NO_FIELD = Measured(Unknown("no layer has positions of the input to see"))
+
+
+def _field(context: AnalysisContext) -> Measured:
+    """The field of the last layer with a spatial axis; of the last of all, where none has.
+
+    It is that of the paths that keep positions. What comes behind, such as a global average, sees the whole map in any
+    network.
+    """
+    last: Measured | None = None
+    for row in reversed(summarize(context).layers):
+        if "receptive_field" in row.unknown:
+            return Measured(Unknown(f"{row.name}: {row.unknown['receptive_field']}"), layer=row.name)
+        if row.receptive_field:
+            reading = _field_reading(row.name, row.receptive_field)
+            if any(axis.extent > 1 and axis.advance and not axis.mixed for axis in row.receptive_field.axes):
+                return reading
+            last = last or reading
+    return last or NO_FIELD
+
+
+def _field_reading(layer: str, field: ReceptiveField) -> Measured:
+    smallest = min(size or 0 for size in field.size)
+    unit = "hops" if field.unit == "hops" else ""
+    return Measured(smallest, field.size, unit, layer, marked_size(field).text())
+
+
+def _peak_memory(context: AnalysisContext) -> Measured:
+    memory = measure_memory(context)
+    return Measured(memory.peak, layer=memory.peak_layer)
+
+
+MEASURES: dict[str, Measure] = {
+    **{name: _summed(name) for name in SUMS if name != "activations"},
+    "activations": _counted(lambda context: apply_convention(context, find_convention("macs").activations)),
+    "peak_memory": Measure(_peak_memory),
+    "receptive_field": Measure(_field),
+    "layers": Measure(lambda context: Measured(len(context.graph.nodes))),
+}

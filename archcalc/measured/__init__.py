@@ -1,0 +1,1 @@
+"""What was measured in PyTorch, as values: nothing here imports PyTorch."""

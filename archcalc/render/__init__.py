@@ -1,0 +1,1 @@
+"""Results as documents, and what writes documents: a file for each format."""
