@@ -8,7 +8,6 @@ from archcalc.analysis.summary import Counting, LayerSummary, Summary, Totals, s
 from archcalc.errors import Diagnostic, Problem, SpecError, UsageError
 from archcalc.graph import Graph
 from archcalc.layers.base import Shape
-from archcalc.report.table import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +16,13 @@ if TYPE_CHECKING:
     from archcalc.analysis.counting import ConventionCount
     from archcalc.analysis.explain import Explanation
     from archcalc.analysis.input_range import SizeRange
+    from archcalc.analysis.largest_batch import LargestBatch
     from archcalc.analysis.memory import Memory
     from archcalc.analysis.neuron_field import NeuronField
     from archcalc.analysis.reconciliation import Reconciliation
     from archcalc.analysis.roofline import Roofline
     from archcalc.devices import Device
-    from archcalc.numbers.bounds import AtMost
+    from archcalc.numbers.bounds import Lower
 
 
 class ShapeError(SpecError):
@@ -143,7 +143,8 @@ class Network:
         from archcalc.numbers.figure import read_figure
 
         figure = None if target is None else read_figure(target)
-        return Reconciliation(self.summary, {name: self.count(name) for name in CONVENTIONS}, figure)
+        readings = {name: self.count(name) for name in CONVENTIONS}
+        return Reconciliation(summary=self.summary, readings=readings, target=figure)
 
     def check(self, ignored: bool = False) -> list[Diagnostic]:
         """What is odd about the network; every finding has a code, a place, a reason and a remedy.
@@ -184,18 +185,35 @@ class Network:
         return measure_memory(self.context, dtype, training, optimizer, batch)
 
     def largest_batch(
-        self, limit_bytes: int, dtype: str | None = None, training: bool = False, optimizer: str | None = None
-    ) -> "int | AtMost[int]":
-        """The largest batch whose peak is at most `limit_bytes`; 0 if not even the smallest that PyTorch runs fits.
+        self, limit: int | str, dtype: str | None = None, training: bool = False, optimizer: str | None = None
+    ) -> "LargestBatch":
+        """The largest batch whose peak is at most `limit`, in bytes or as text such as `"8GiB"`.
 
-        Where the peak is a lower bound alone, no more than AtMost's value fits, and that may not. The options are those
-        of `memory`. Raises UsageError for a network that PyTorch refuses to train at any batch.
+        Its `batch` is 0 if not even the smallest that PyTorch runs fits. Where the peak is a lower bound alone, no more
+        than AtMost's value fits, and that may not. The options are those of `memory`. Raises UsageError for an amount
+        that makes no sense, and for a network that PyTorch refuses to train at any batch.
         """
+        from archcalc.analysis.largest_batch import LargestBatch, largest_batch
         from archcalc.analysis.least_batch import least_batch
-        from archcalc.analysis.memory import largest_batch
+        from archcalc.numbers.bounds import known
+        from archcalc.quantities import BYTES, whole_amount
 
+        bytes_at_most = limit if isinstance(limit, int) else whole_amount(limit, BYTES, "max")
         least = least_batch(self.context, training)
-        return largest_batch(limit_bytes, lambda batch: self.memory(dtype, training, optimizer, batch).peak, least)
+
+        def peak_at(size: int) -> "Lower[int]":
+            return self.memory(dtype, training, optimizer, size).peak
+
+        batch = largest_batch(bytes_at_most, peak_at, least)
+        most = known(batch) or 0
+        return LargestBatch(
+            name=self.name,
+            limit=bytes_at_most,
+            batch=batch,
+            least=least,
+            peak=peak_at(most) if most else None,
+            peak_of_next=peak_at(most + 1 if most else least),
+        )
 
     def input_ranges(self) -> "tuple[SizeRange, ...]":
         """Which sizes of its inputs the network takes, at which no stride leaves a remainder, and which it can use."""
@@ -287,7 +305,7 @@ class Network:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"
 
     def __str__(self) -> str:
-        return render(self.summary, "table")
+        return str(self.summary)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the table, and the diagram unless nothing can draw it."""
@@ -295,4 +313,4 @@ class Network:
             diagram = self.to_svg()
         except UsageError:
             diagram = ""
-        return f"{render(self.summary, 'html')}\n{diagram}"
+        return f"{self.summary._repr_html_()}\n{diagram}"

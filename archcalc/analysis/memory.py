@@ -6,11 +6,13 @@ parameters were None before. Counted are tensors, as a dispatch mode sees them t
 kernels, what an allocator rounds up, and PyTorch itself come on top.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import cycle
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from msgspec import Struct, structs
+
 from archcalc.analysis.backward import Backward
+from archcalc.analysis.collapse import Collapsed, collapse
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.execution import Execution, Pass, spec_bytes
 from archcalc.analysis.least_batch import check_batch
@@ -18,24 +20,26 @@ from archcalc.analysis.traffic import SIZES, value_bytes
 from archcalc.analysis.training import follow_gradients
 from archcalc.arithmetic import product
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.layers.base import Tensor
+from archcalc.graph import Graph
+from archcalc.layers.base import Shape, Tensor
 from archcalc.numbers.bounds import (
     Amount,
     AtLeast,
-    AtMost,
     Cause,
     Causes,
     Lower,
     Unknown,
     at_least,
-    causes_of,
-    floor_of,
     gathered,
     highest,
     known,
     reason_of,
     reason_text,
+    total,
+    value_text,
 )
+from archcalc.render.document import Document
+from archcalc.render.result import Result
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "int8")
 # How many values an optimizer keeps for each trained one.
@@ -72,7 +76,7 @@ class LayerMemory(NamedTuple):
         return {**self._asdict(), **plain, "lower_bound": isinstance(self.live, AtLeast)}
 
 
-class Memory(NamedTuple):
+class Memory(Struct, Result, frozen=True, kw_only=True):
     """The memory of a network in bytes, and where it takes most.
 
     `peak` is `weights`, `buffers`, `optimizer_state`, and what of `gradients` (of parameters) and `activations` (all
@@ -94,12 +98,35 @@ class Memory(NamedTuple):
     peak_layer: str
     peak_pass: Pass
     layers: tuple[LayerMemory, ...]
+    inputs: dict[str, Shape]
+
+    def __repr__(self) -> str:
+        return f"Memory({self.name!r}, {self.mode}, batch {self.batch}, peak {value_text(self.peak)} bytes)"
+
+    @property
+    def mode(self) -> str:
+        """`inference`, `training`, or `training with adam`."""
+        return f"training with {self.optimizer}" if self.optimizer else "training" if self.training else "inference"
+
+    def document(self) -> Document:
+        """The memory for any writer."""
+        from archcalc.analysis.memory_table import memory_document
+
+        return memory_document(self)
+
+    def collapsed(self, graph: Graph, depth: int | None) -> "Memory":
+        """The same with a row for every block at `depth`: its output, all that it keeps, the most alive in it."""
+        names = graph.edge_names
+        before = {node.name: names[node.sources[0]] for node in graph.nodes}
+        return structs.replace(
+            self, layers=tuple(_sum_up(group, before) for group in collapse(self.layers, graph, depth))
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it; `unknown` says why the peak is a lower bound."""
         sizes = {"gradients": self.gradients, "activations": self.activations, "peak": self.peak}
         return {
-            **self._asdict(),
+            **{key: value for key, value in structs.asdict(self).items() if key != "inputs"},
             **{what: known(size) for what, size in sizes.items()},
             "layers": [row.to_dict() for row in self.layers],
             "lower_bound": isinstance(self.peak, AtLeast),
@@ -146,55 +173,6 @@ def check_options(dtype: str | None, training: bool, optimizer: str | None) -> N
         raise UsageError("int8 is for inference: training needs gradients, which are floating-point")
 
 
-class _Peak(NamedTuple):
-    batch: int
-    bytes: int
-
-
-def largest_batch(limit: int, peak_at: Callable[[int], Lower[int]], least: int = 1) -> int | AtMost[int]:
-    """The largest batch whose peak is within the limit; 0 if not even that of the least one is.
-
-    Where peaks are lower bounds, so many samples fit at most; if those of the least one are too large, none does.
-    """
-    found = _largest(limit, lambda batch: floor_of(peak_at(batch)), least)
-    causes = causes_of(peak_at(found)) if found else ()
-    return AtMost(found, causes) if causes else found
-
-
-def _largest(limit: int, peak_at: Callable[[int], int], least: int) -> int:
-    """The largest batch whose peak is within the limit.
-
-    The peak never falls as the batch grows: the order of events is the same for every batch, and no size falls. It
-    mostly grows in proportion, which says where to look first. Raises UsageError for a network in which nothing grows
-    with the batch.
-    """
-    fits, too_large = (_Peak(batch, peak_at(batch)) for batch in (least, least + 1))
-    if fits.bytes > limit:
-        return 0
-    while too_large.bytes <= limit:
-        if too_large.batch > limit:  # though a sample would take a byte at least
-            raise UsageError("every batch fits: the network has one sparse input for all samples, and no other")
-        batch = max(_in_proportion(limit, fits, too_large) + 1, 2 * too_large.batch)
-        fits, too_large = too_large, _Peak(batch, peak_at(batch))
-    for looks_between in cycle((_in_proportion, _in_proportion, _in_the_middle)):
-        if too_large.batch - fits.batch == 1:
-            return fits.batch
-        batch = min(max(looks_between(limit, fits, too_large), fits.batch + 1), too_large.batch - 1)
-        found = _Peak(batch, peak_at(batch))
-        fits, too_large = (found, too_large) if found.bytes <= limit else (fits, found)
-    raise AssertionError  # a cycle has no end
-
-
-def _in_proportion(limit: int, one: _Peak, other: _Peak) -> int:
-    """Where a straight line through two peaks comes to the limit; the batch of the first if it is level."""
-    growth = other.bytes - one.bytes
-    return one.batch + (limit - one.bytes) * (other.batch - one.batch) // growth if growth else one.batch
-
-
-def _in_the_middle(_limit: int, one: _Peak, other: _Peak) -> int:
-    return (one.batch + other.batch) // 2
-
-
 def _owned(context: AnalysisContext) -> Iterator[tuple[int, Tensor]]:
     """The layers that have weights of their own, and their outputs."""
     for position, node in enumerate(context.graph.nodes):
@@ -238,37 +216,62 @@ def _result(run: Execution, weights: int, buffers: int, state: int, optimizer: s
     first = 0 if run.unknown_inputs else min(run.doubts, default=len(names))
     layers = tuple(
         LayerMemory(
-            node.name,
-            node.layer.type,
-            output,
-            at_least(saved, causes if place >= first else ()),
-            at_least(fixed + forward, causes if place >= first else ()),
-            at_least(fixed + backward, causes) if backward else None,
+            name=node.name,
+            type=node.layer.type,
+            output=output,
+            saved=at_least(saved, causes if place >= first else ()),
+            forward=at_least(fixed + forward, causes if place >= first else ()),
+            backward=at_least(fixed + backward, causes) if backward else None,
         )
         for place, (node, output, saved, forward, backward) in enumerate(rows)
     )
+    gradients, activations = _parts(run, causes)
     return Memory(
-        run.graph.name,
-        run.batch,
-        run.dtype,
-        run.training,
-        optimizer,
-        weights,
-        buffers,
-        *_parts(run, causes, state),
-        at_least(fixed + run.peak, causes),
-        names[position] if names else next(iter(run.graph.inputs)),
-        which,
-        layers,
+        name=run.graph.name,
+        batch=run.batch,
+        dtype=run.dtype,
+        training=run.training,
+        optimizer=optimizer,
+        weights=weights,
+        buffers=buffers,
+        gradients=gradients,
+        optimizer_state=state,
+        activations=activations,
+        peak=at_least(fixed + run.peak, causes),
+        peak_layer=names[position] if names else next(iter(run.graph.inputs)),
+        peak_pass=which,
+        layers=layers,
+        inputs={name: tensor.shape for name, tensor in run.graph.inputs.items()},
     )
 
 
-def _parts(run: Execution, causes: Causes, state: int) -> tuple[int | Unknown, int, Amount]:
-    """Gradients of parameters at the peak, the optimizer's state, and the rest that is alive there.
+def _parts(run: Execution, causes: Causes) -> tuple[int | Unknown, Amount]:
+    """Gradients of parameters at the peak, and the rest that is alive there.
 
     Where the peak itself may be elsewhere, its parts in training are unknown; in inference there are no gradients.
     """
     if causes and run.training:
         unknown = Unknown(reason_text(causes))
-        return unknown, state, unknown
-    return run.peak_gradients, state, at_least(run.peak - run.peak_gradients, causes)
+        return unknown, unknown
+    return run.peak_gradients, at_least(run.peak - run.peak_gradients, causes)
+
+
+def _sum_up(group: Collapsed[LayerMemory], before: dict[str, str]) -> LayerMemory:
+    backward = [row.backward for row in group.rows if row.backward is not None]
+    return LayerMemory(
+        name=group.name,
+        type=group.type,
+        output=_output(group, before),
+        saved=total((row.name, row.saved) for row in group.rows),
+        forward=highest(row.forward for row in group.rows),
+        backward=highest(backward) if backward else None,
+    )
+
+
+def _output(group: Collapsed[LayerMemory], before: dict[str, str]) -> int:
+    """What the output of a group takes. A view, or what works in place, has the memory of what it reads first."""
+    outputs = {row.name: row.output for row in group.rows}
+    name = group.last.name
+    while not outputs.get(name, 1):
+        name = before[name]
+    return outputs.get(name, 0)

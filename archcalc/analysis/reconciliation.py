@@ -1,29 +1,43 @@
 """One network by every counting convention, with the terms in which each differs from plain MACs."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counting import ConventionCount, TermTotal
-from archcalc.errors import printable
+from archcalc.analysis.summary_table import head_of
 from archcalc.numbers.bounds import AtLeast, AtMost, causes_of, gathered, known, reason_of, value_text
 from archcalc.numbers.figure import Figure
-from archcalc.render.json_text import json_text
-from archcalc.render.text_table import Style, csv_text, display_width, escaped, padded, shortened
-from archcalc.report.table import head
+from archcalc.render.document import COUNT, Column, Document, Note, Row, Table, notes_of
+from archcalc.render.result import Result
 
 if TYPE_CHECKING:
     from archcalc.analysis.summary import Summary
 
-FORMATS = ("table", "plain", "markdown", "csv", "json")
 
-
-class Reconciliation(NamedTuple):
+class Reconciliation(Struct, Result, frozen=True, kw_only=True):
     """A reading for every convention, by its name; `target` is a figure to be explained, if there is one."""
 
     summary: "Summary"
     readings: dict[str, ConventionCount]
     target: Figure | None = None
+
+    def __repr__(self) -> str:
+        return f"Reconciliation({self.summary.name!r}, {len(self.readings)} conventions)"
+
+    def document(self) -> Document:
+        """The reconciliation for any writer."""
+        columns = [Column("Convention"), Column("Count", COUNT), Column("Unit")]
+        return Document(
+            title=self.summary.name,
+            head=head_of(self.summary),
+            parts=[Table(columns, [*_rows(self)])],
+            notes=_notes(self),
+            data=self.to_dict,
+            records=lambda: [*_records(self)],
+        )
 
     @property
     def matches(self) -> tuple[str, ...]:
@@ -83,44 +97,27 @@ def _plain_term(term: TermTotal) -> dict[str, Any]:
     return found | {"upper_bound": True} if isinstance(term.value, AtMost) else found
 
 
-def render_reconciliation(found: Reconciliation, format_name: str, style: Style | None = None) -> str:
-    """The reconciliation in one of FORMATS."""
-    if format_name == "json":
-        return json_text(found.to_dict())
-    if format_name == "csv":
-        return csv_text(("convention", "unit", "term", "value", "unknown"), _records(found))
-    style = style or Style()
-    if format_name == "markdown":
-        return "\n".join([*_markdown(found), *(f"\n{escaped(note, 'markdown')}" for note in _notes(found))])
-    notes = _notes(found)
-    lines = [*head(found.summary, style), "", *_table(found, format_name == "table", style)]
-    return "\n".join([*lines, *([""] if notes else []), *_wrapped(notes, style)])
+def _records(found: Reconciliation) -> Iterator[dict[str, Any]]:
+    for name, count in found.readings.items():
+        yield _record(name, count.unit, "", count.total)
+        for term in count.terms:
+            yield _record(name, count.unit, term.label, term.value)
 
 
-def _records(found: Reconciliation) -> Iterator[tuple[Any, ...]]:
-    for name, reading in found.readings.items():
-        yield name, reading.unit, "", value_text(reading.total, str), reason_of(reading.total) or ""
-        for term in reading.terms:
-            yield name, reading.unit, term.label, value_text(term.value, str), reason_of(term.value) or ""
+def _record(name: str, unit: str, term: str, value: Any) -> dict[str, Any]:
+    text = value_text(value, str)
+    return {"convention": name, "unit": unit, "term": term, "value": text, "unknown": reason_of(value) or ""}
 
 
-class _Line(NamedTuple):
-    label: str
-    number: str
-    note: str = ""
-    is_term: bool = False
-    is_match: bool = False
-
-
-def _lines(found: Reconciliation) -> Iterator[_Line]:
-    for name, reading in found.readings.items():
+def _rows(found: Reconciliation) -> Iterator[Row]:
+    for name, count in found.readings.items():
         matches = name in found.matches
-        note = f"{reading.unit}  = {printable(found.target.text)}" if matches and found.target else reading.unit
-        yield _Line(name, value_text(reading.total), note, is_match=matches)
+        unit = f"{count.unit}  = {found.target.text}" if matches and found.target else count.unit
+        yield Row([name, count.total, unit], emphasis="strong" if matches else "")
         # The first are the plain MACs, which have a line of their own.
-        for term in reading.terms[1:]:
+        for term in count.terms[1:]:
             if term.value != 0:
-                yield _Line(f"  {term.label}", signed(term), is_term=True)
+                yield Row([term.label, signed(term), ""], level=1, emphasis="faint")
 
 
 def signed(term: TermTotal) -> str:
@@ -130,39 +127,16 @@ def signed(term: TermTotal) -> str:
     return value_text(term.value, lambda number: f"{'+' if number > 0 else '−'}{abs(number):,}")
 
 
-def _table(found: Reconciliation, rules: bool, style: Style) -> list[str]:
-    lines = [_Line("Convention", "Count", "Unit"), *_lines(found)]
-    labels, numbers, notes = (max(map(display_width, texts)) for texts in list(zip(*lines, strict=True))[:3])
-    if style.width:
-        labels = max(10, min(labels, style.width - numbers - notes - 4))
-
-    def line_text(line: _Line) -> str:
-        number = padded(line.number, numbers, left=False)
-        return f"{padded(shortened(line.label, labels), labels)}  {number}  {line.note}".rstrip()
-
-    rule = [style.dim("─" * (labels + numbers + notes + 4))] if rules else []
-    header, *body = lines
-    shown = [(style.dim if line.is_term else style.bold if line.is_match else str)(line_text(line)) for line in body]
-    return [style.bold(line_text(header)), *rule, *shown, *rule]
-
-
-def _markdown(found: Reconciliation) -> Iterator[str]:
-    yield "| Convention | Count | Unit |"
-    yield "|:--|--:|:--|"
-    for line in _lines(found):
-        label = f"&nbsp;&nbsp;{line.label.strip()}" if line.is_term else line.label
-        yield f"| {label} | {line.number} | {escaped(line.note, 'markdown')} |"
-
-
-def _notes(found: Reconciliation) -> list[str]:
+def _notes(found: Reconciliation) -> list[Note]:
     """What the target may be, what is missing, and what tools get wrong in this network."""
-    return [*_answer(found), *_missing(found.readings.values()), *_wrong(found.readings)]
+    missing = gathered(cause for count in found.readings.values() for cause in causes_of(count.total))
+    return [*map(Note, _answer(found)), *notes_of("?", missing), *map(Note, _wrong(found.readings))]
 
 
 def _answer(found: Reconciliation) -> Iterator[str]:
     if found.target is None:
         return
-    figure, nearest = printable(found.target.text), found.nearest
+    figure, nearest = found.target.text, found.nearest
     if found.matches:
         yield f"Rounded to {figure}: {_listed(found.matches)}."
     elif nearest:
@@ -170,11 +144,6 @@ def _answer(found: Reconciliation) -> Iterator[str]:
         yield f"No convention rounds to {figure}; the nearest is {nearest}, with {count}."
     else:
         yield f"No convention can be said to round to {figure}: every count of this network is a lower bound."
-
-
-def _missing(readings: Iterable[ConventionCount]) -> list[str]:
-    causes = gathered(cause for reading in readings for cause in causes_of(reading.total))
-    return [f"? {printable(str(cause))}" for cause in causes]
 
 
 def _wrong(readings: dict[str, ConventionCount]) -> list[str]:
@@ -188,9 +157,3 @@ def _wrong(readings: dict[str, ConventionCount]) -> list[str]:
 def _listed(names: Iterable[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def _wrapped(notes: list[str], style: Style) -> list[str]:
-    from textwrap import wrap
-
-    return [line for note in notes for line in wrap(note, style.width or 80, break_on_hyphens=False)]

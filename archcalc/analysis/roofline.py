@@ -3,6 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
+from msgspec import Struct, structs
+
 from archcalc.analysis.collapse import collapse
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.load import Load, Roof, count_loads
@@ -11,6 +13,9 @@ from archcalc.devices import Device
 from archcalc.errors import UsageError
 from archcalc.graph import Graph, Node
 from archcalc.numbers.bounds import Amount, AtLeast, Inexact, Lower, Unknown, Value, known, quotient, reason_of, total
+from archcalc.render.cells import fact_text
+from archcalc.render.document import AMOUNT, Document
+from archcalc.render.result import Result
 
 TOO_LARGE = "the network is so large that no number can say its time"
 MEMORY, ARITHMETIC, BOTH = "memory", "arithmetic", "both"
@@ -71,7 +76,7 @@ class LayerRoofline(NamedTuple):
         }
 
 
-class Roofline(NamedTuple):
+class Roofline(Struct, Result, frozen=True, kw_only=True):
     """A network on a device: the layers in order, and their sum. `input` is the name of the first input."""
 
     network: str
@@ -80,6 +85,16 @@ class Roofline(NamedTuple):
     device: Device
     dtype: str
     layers: tuple[LayerRoofline, ...]
+
+    def __repr__(self) -> str:
+        where = f"{self.device.name}, {self.dtype}, batch {self.batch}"
+        return f"Roofline({self.network!r} on {where}: {fact_text(AMOUNT, 's', self.time)} or more)"
+
+    def document(self) -> Document:
+        """The roofline for any writer."""
+        from archcalc.analysis.roofline_table import roofline_document
+
+        return roofline_document(self)
 
     @property
     def roof(self) -> Roof:
@@ -119,7 +134,7 @@ class Roofline(NamedTuple):
     def collapsed(self, graph: Graph, depth: int | None) -> "Roofline":
         """The same with blocks closed below `depth`: their operations, bytes and times are sums; as it is for None."""
         groups = collapse(self.layers, graph, depth)
-        return self._replace(layers=tuple(_add_rows(group.name, group.type, group.rows) for group in groups))
+        return structs.replace(self, layers=tuple(_add_rows(group.name, group.type, group.rows) for group in groups))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
@@ -160,7 +175,14 @@ def make_roofline(context: AnalysisContext, device: Device, dtype: str) -> Roofl
         rows = tuple([_row(node, load, roof) for node, load in zip(graph.nodes, loads, strict=True)])
     except OverflowError:
         raise UsageError(TOO_LARGE) from None
-    found = Roofline(graph.name, next(iter(graph.inputs)), context.batch, device, dtype, rows)
+    found = Roofline(
+        network=graph.name,
+        input=next(iter(graph.inputs)),
+        batch=context.batch,
+        device=device,
+        dtype=dtype,
+        layers=rows,
+    )
     if found.time == math.inf:
         raise UsageError(TOO_LARGE)
     return found
@@ -170,8 +192,16 @@ def _row(node: Node, load: Load, roof: Roof) -> LayerRoofline:
     memory, arithmetic = load.memory_seconds(roof), load.arithmetic_seconds(roof)
     decided = not isinstance(load.operations, Unknown)
     seconds, by_memory = max(memory, arithmetic), memory if decided and memory >= arithmetic else 0.0
-    layer, read, written = node.layer, load.bytes_read, load.bytes_written
-    return LayerRoofline(node.name, layer.type, layer.family, load.operations, read, written, seconds, by_memory)
+    return LayerRoofline(
+        name=node.name,
+        type=node.layer.type,
+        family=node.layer.family,
+        operations=load.operations,
+        bytes_read=load.bytes_read,
+        bytes_written=load.bytes_written,
+        seconds=seconds,
+        memory_seconds=by_memory,
+    )
 
 
 def _add_rows(name: str, kind: str, rows: list[LayerRoofline]) -> LayerRoofline:
@@ -179,12 +209,12 @@ def _add_rows(name: str, kind: str, rows: list[LayerRoofline]) -> LayerRoofline:
     if len(rows) == 1 and rows[0].name == name:
         return rows[0]
     return LayerRoofline(
-        name,
-        kind,
-        "block",
-        sum_of([row.name for row in rows], [row.operations for row in rows]),
-        sum(row.bytes_read for row in rows),
-        sum(row.bytes_written for row in rows),
-        sum(row.seconds for row in rows),
-        sum(row.memory_seconds for row in rows),
+        name=name,
+        type=kind,
+        family="block",
+        operations=sum_of([row.name for row in rows], [row.operations for row in rows]),
+        bytes_read=sum(row.bytes_read for row in rows),
+        bytes_written=sum(row.bytes_written for row in rows),
+        seconds=sum(row.seconds for row in rows),
+        memory_seconds=sum(row.memory_seconds for row in rows),
     )

@@ -1,7 +1,7 @@
 """The summary of a network as values: a row per layer, and totals."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, structs
 
@@ -15,6 +15,9 @@ from archcalc.errors import quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Count, Shape, Tensor, size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Lower, Unknown, known, reason_of, times, total
+from archcalc.render.document import Document
+from archcalc.render.result import Result
+from archcalc.spec.expanded import Instance
 
 if TYPE_CHECKING:
     from archcalc.analysis.conventions import Convention
@@ -140,12 +143,19 @@ class Counting(Struct, frozen=True, gc=False):
         }
 
 
-class Summary(Struct, frozen=True, gc=False):
+class TreeRow(NamedTuple):
+    """A row as a tree shows it: a layer, or above its layers a block with their sums."""
+
+    row: LayerSummary
+    level: int
+    is_block: bool
+
+
+class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
     """A network as rows and totals. `inputs` are shapes without the batch; `complete` unless some layers do not fit.
 
-    `hints` say what is most likely a mistake.
-
-    `counting` is the convention by which rows have a `count` and `activations`, if one was chosen.
+    `hints` say what is most likely a mistake. `counting` is the convention by which rows have a `count` and
+    `activations`, if one was chosen. `tree` has the rows with those of their blocks, if they were asked for.
     """
 
     name: str
@@ -158,6 +168,16 @@ class Summary(Struct, frozen=True, gc=False):
     complete: bool
     hints: tuple[str, ...] = ()
     counting: Counting | None = None
+    tree: tuple[TreeRow, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Summary({self.name!r}, {len(self.layers):,} rows, {self.totals.parameters:,} parameters)"
+
+    def document(self, columns: Sequence[str] | None = None) -> Document:
+        """The summary for any writer. Raises UsageError for columns of a convention where none is chosen."""
+        from archcalc.analysis.summary_table import DEFAULT_COLUMNS, summary_document
+
+        return summary_document(self, columns or DEFAULT_COLUMNS)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
@@ -181,6 +201,10 @@ class Summary(Struct, frozen=True, gc=False):
         readings = zip(self.layers, counting.operations.layers, counting.activations.layers, strict=True)
         return structs.replace(self, layers=tuple(_with_counts(*found) for found in readings), counting=counting)
 
+    def nested(self, graph: Graph) -> "Summary":
+        """The same with a `tree`: above the rows of each block one with their sums."""
+        return structs.replace(self, tree=_nest(self.layers, graph))
+
     def collapsed(self, graph: Graph, depth: int | None) -> "Summary":
         """The same with blocks closed below `depth`; totals stay. All are open for None."""
         return self if depth is None else structs.replace(self, layers=_collapse(self.layers, graph, depth))
@@ -194,15 +218,15 @@ def summarize(context: AnalysisContext) -> Summary:
     columns = graph.nodes, context.tensors[first:], context.parameters, context.operations, fields
     rows = tuple([_summarize_layer(names, *found) for found in zip(*columns, strict=False)])
     return Summary(
-        graph.name,
-        graph.source,
-        {name: tensor.shape for name, tensor in graph.inputs.items()},
-        tuple(names[edge] for edge in graph.outputs),
-        context.batch,
-        rows,
-        _add_up(rows),
-        len(rows) == len(graph.nodes),
-        _hints(context),
+        name=graph.name,
+        source=graph.source,
+        inputs={name: tensor.shape for name, tensor in graph.inputs.items()},
+        outputs=tuple(names[edge] for edge in graph.outputs),
+        batch=context.batch,
+        layers=rows,
+        totals=_add_up(rows),
+        complete=len(rows) == len(graph.nodes),
+        hints=_hints(context),
     )
 
 
@@ -259,6 +283,39 @@ def _add_up(rows: tuple[LayerSummary, ...]) -> Totals:
         total((row.name, row.macs) for row in rows),
         total((row.name, row.connections) for row in rows),
     )
+
+
+def _nest(rows: tuple[LayerSummary, ...], graph: Graph) -> tuple[TreeRow, ...]:
+    """Rows with those of all blocks that they are in, each above its own."""
+    blocks = _blocks_of(graph)
+    members: dict[str, list[LayerSummary]] = {}
+    for row in rows:
+        for block in blocks[row.name]:
+            members.setdefault(block.name, []).append(row)
+    found, opened = [], set[str]()
+    for row in rows:
+        for level, block in enumerate(blocks[row.name]):
+            if block.name not in opened:
+                opened.add(block.name)
+                found.append(TreeRow(_sum_up(block, members[block.name], graph), level, is_block=True))
+        found.append(TreeRow(row, len(blocks[row.name]), is_block=False))
+    return tuple(found)
+
+
+def _blocks_of(graph: Graph) -> dict[str, tuple[Instance, ...]]:
+    """The blocks that each layer, and each block, is in, outermost first."""
+    found: dict[str, tuple[Instance, ...]] = {}
+    for node in graph.nodes:
+        found[node.name] = node.instances
+        for level, block in enumerate(node.instances):
+            found.setdefault(block.name, node.instances[:level])
+    return found
+
+
+def _sum_up(block: Instance, rows: list[LayerSummary], graph: Graph) -> LayerSummary:
+    output = graph.block_outputs.get(block.name)
+    last = next((row for row in rows if row.name == output), rows[-1])
+    return add_rows(block.name, block.block, (), rows, last)
 
 
 def _collapse(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:

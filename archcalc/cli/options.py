@@ -8,9 +8,11 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from archcalc.cli.terminal import output_is_terminal
 from archcalc.errors import SpecError, printable
 from archcalc.graph import Graph
 from archcalc.network import ShapeError
+from archcalc.render.write import FORMATS
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
 from archcalc.spec.problems import shown
 
@@ -148,6 +150,16 @@ def counting_option(command: F) -> F:
         help="Count as a convention does: macs, flops, all, connections, or a tool's, such as fvcore or ptflops; "
         "archcalc reconcile shows them all.",
     )(command)
+
+
+def format_option(command: F) -> F:
+    """How the result is written: by default for the one who reads it."""
+
+    def chosen(_context: click.Context, _option: click.Parameter, name: str | None) -> str:
+        return name or ("table" if output_is_terminal() else "plain")
+
+    about = "[default: table in a terminal, plain in a pipe]"
+    return click.option("--format", "format_name", type=click.Choice(FORMATS), callback=chosen, help=about)(command)
 
 
 def split_setting(text: str, form: str) -> tuple[str, str]:

@@ -5,22 +5,16 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import FileName, batch_option, depth_option, network_options
+from archcalc.analysis.roofline_table import devices_document
+from archcalc.cli.options import FileName, batch_option, depth_option, format_option, network_options
 from archcalc.cli.output import check_writable, write_file
-from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
+from archcalc.cli.terminal import show
 from archcalc.devices import DTYPES, shipped_devices
 from archcalc.errors import UsageError
-from archcalc.report.roofline_table import FORMATS, render, render_devices
-
-
-def _list_devices(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        echo(render_devices(shipped_devices(), terminal_style()))
-        context.exit()
 
 
 @click.command("roofline", short_help="Say the least time of every layer on a device, and what bounds it.")
-@click.argument("spec")
+@click.argument("spec", required=False)
 @network_options
 @click.option(
     "--device", metavar="NAME|FILE", help="A device of --list-devices, or a TOML file such as my_device.toml."
@@ -28,22 +22,15 @@ def _list_devices(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option(
     "--list-devices",
     is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_list_devices,
     help="List the devices that come with archcalc, and their peaks.",
 )
 @click.option("--dtype", default="float32", show_default=True, metavar="NAME", help=f"{', '.join(DTYPES)}.")
 @batch_option
 @depth_option
-@click.option(
-    "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
-)
+@format_option
 @click.option("-o", "--output", type=FileName(), help="Draw a picture: a file that ends in .svg, .pdf or .png.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
-def command(
-    spec: str, depth: int | None, format_name: str | None, output: str | None, force: bool, **options: Any
-) -> None:
+def command(spec: str, depth: int | None, format_name: str, output: str | None, force: bool, **options: Any) -> None:
     """Say for every layer of SPEC on a device what it computes, reads and writes, and the least time that takes.
 
     A layer takes its operations / the peak, or its bytes / the bandwidth, whichever is longer: that is what bounds it.
@@ -57,10 +44,15 @@ def command(
     otherwise.
     """
     device, dtype = options.pop("device"), options.pop("dtype")
+    if list_devices:
+        show(devices_document(shipped_devices()), format_name)
+        return
+    if spec is None:
+        raise click.MissingParameter(param_hint="SPEC", param_type="argument")
     if device is None:
         raise UsageError(f"say on which device, as in --device a100; known: {', '.join(shipped_devices())}")
     if output is not None:
-        from archcalc.report.roofline_picture import draw, picture_format
+        from archcalc.diagram.roofline import draw, picture_format
 
         file_format = picture_format(output)
         check_writable(output, force)
@@ -69,5 +61,4 @@ def command(
     if output is not None:
         write_file(output, draw(found, file_format), force)
         return
-    chosen = format_name or ("table" if output_is_terminal() else "plain")
-    echo(render(found, chosen, terminal_style()))
+    show(found.document(), format_name)

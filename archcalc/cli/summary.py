@@ -5,9 +5,10 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import batch_option, counting_option, depth_option, network_options
-from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
-from archcalc.report.table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, FORMATS, check_columns, render
+from archcalc.analysis.summary_table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, check_columns
+from archcalc.cli.options import batch_option, counting_option, depth_option, format_option, network_options
+from archcalc.cli.terminal import echo, show
+from archcalc.render.document import Document
 
 
 @click.command("summary", short_help="Print shapes, parameters, MACs and receptive fields, layer by layer.")
@@ -22,16 +23,14 @@ from archcalc.report.table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, FORMA
     help=f"Comma-separated, from: {', '.join(COLUMNS)}.  [default: {', '.join(DEFAULT_COLUMNS)}; with --counting, "
     "count in place of macs]",
 )
-@click.option(
-    "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
-)
+@format_option
 def command(
     spec: str,
     batch: int,
     depth: int | None,
     counting: str | None,
     columns: str | None,
-    format_name: str | None,
+    format_name: str,
     **network: Any,
 ) -> None:
     """Print output shapes, parameters, MACs and receptive fields of SPEC, layer by layer, and their totals.
@@ -42,15 +41,22 @@ def command(
     names = _columns(columns, counting)
     if counting is None and not set(names).isdisjoint(BY_CONVENTION):
         counting = "macs"
-    chosen = format_name or ("table" if output_is_terminal() else "plain")
-    style = terminal_style()
     try:
-        echo(render(archcalc.load(spec, batch=batch, **network).collapsed(depth, counting), chosen, names, style))
+        show(_document(archcalc.load(spec, batch=batch, **network), depth, counting, names, format_name), format_name)
     except archcalc.ShapeError as error:
         # What does fit is shown for people; a program gets all or nothing.
-        if chosen in ("table", "plain") and error.network.layers:
-            echo(render(error.network.collapsed(depth, counting), chosen, names, style) + "\n")
+        if format_name in ("table", "plain") and error.network.layers:
+            show(_document(error.network, depth, counting, names, format_name), format_name)
+            echo("")
         raise
+
+
+def _document(
+    network: archcalc.Network, depth: int | None, counting: str | None, columns: tuple[str, ...], format_name: str
+) -> Document:
+    """The summary, in a terminal as a tree of its blocks."""
+    summary = network.collapsed(depth, counting)
+    return (summary.nested(network.graph) if format_name == "table" else summary).document(columns)
 
 
 def _columns(names: str | None, counting: str | None) -> tuple[str, ...]:

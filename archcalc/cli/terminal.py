@@ -10,7 +10,9 @@ import click
 
 from archcalc.cli.interrupt import interruptible
 from archcalc.errors import printable
+from archcalc.render.document import Document
 from archcalc.render.text_table import Style
+from archcalc.render.write import write
 
 # Line ends, spaces and emphasis of our own; what else a terminal obeys came from a spec, a file or an argument.
 _OWN = re.compile(r"(\n|\t|\xa0|\x1b\[[012]m)")
@@ -19,6 +21,11 @@ _OWN = re.compile(r"(\n|\t|\xa0|\x1b\[[012]m)")
 def echo(text: str | bytes, err: bool = False, nl: bool = True) -> None:
     """Print text: the one way out of every command. Of what is no letter, line ends and our own emphasis pass."""
     click.echo(cleaned(text) if isinstance(text, str) else text, err=err, nl=nl)
+
+
+def show(document: Document, format_name: str) -> None:
+    """Print a document in one of the formats, as wide as the terminal."""
+    echo(write(document, format_name, terminal_style()))
 
 
 def cleaned(text: str) -> str:

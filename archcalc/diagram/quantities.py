@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from archcalc.analysis.memory import measure_memory
 from archcalc.analysis.summary import LayerSummary, add_rows, summarize
+from archcalc.analysis.summary_table import COLUMNS, value_of
 from archcalc.diagram.parts import Tile
 from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.numbers.bounds import Amount, Lower, Unknown, floor_of, highest, known, plus, quotient, times, value_text
 from archcalc.numbers.units import engineering, mebibytes, percent
-from archcalc.report.table import COLUMNS, cell_text
 
 if TYPE_CHECKING:
     from archcalc.analysis.context import AnalysisContext
@@ -37,7 +37,7 @@ def _added(what: str, counts: list[str]) -> str:
 
 
 def _field(row: LayerSummary) -> str:
-    size = cell_text(COLUMNS["receptive_field"], row)
+    size = value_of(COLUMNS["receptive_field"], row)
     return "" if size == "–" else f"field {size}"
 
 

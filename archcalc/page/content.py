@@ -11,8 +11,10 @@ from msgspec import structs
 
 from archcalc.analysis.field import Marked, field_notes
 from archcalc.analysis.memory import LayerMemory, Memory
+from archcalc.analysis.memory_table import peak_place
 from archcalc.analysis.reconciliation import Reconciliation, signed
 from archcalc.analysis.summary import LayerSummary
+from archcalc.analysis.summary_table import COLUMNS, unknown_reasons, value_of
 from archcalc.diagram.draw import dot_program, to_svg
 from archcalc.diagram.picture import draw, look_of
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
@@ -22,8 +24,6 @@ from archcalc.numbers.bounds import AtLeast, Lower, known, value_text
 from archcalc.numbers.units import mebibytes
 from archcalc.page.plots import inlined, plot_depth
 from archcalc.render.text_table import inputs_text
-from archcalc.report.memory_table import collapse_memory, peak_place
-from archcalc.report.table import COLUMNS, cell_text, unknown_reasons
 
 SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
 HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Memory")
@@ -192,7 +192,7 @@ def _row(network: Network, memory: Memory | None, place: int, row: LayerSummary,
 
 
 def _cells(row: LayerSummary, live: Lower[int] | None) -> tuple[Cell, ...]:
-    cells = [Cell(cell_text(COLUMNS[name], row), _order(COLUMNS[name].value(row))) for name in SHOWN]
+    cells = [Cell(value_of(COLUMNS[name], row), _order(COLUMNS[name].value(row))) for name in SHOWN]
     return *cells, Cell("?") if live is None else Cell(value_text(live, mebibytes), known(live))
 
 
@@ -222,7 +222,7 @@ class _Blocks:
         """The rows of blocks that are inside of `level` others, by name."""
         if level not in self.levels:
             assert self.memory  # or else there are no rows of blocks
-            layers = collapse_memory(self.memory, self.network.graph, level + 1).layers
+            layers = self.memory.collapsed(self.network.graph, level + 1).layers
             summary = self.network.collapsed(level + 1)
             self.levels[level] = {row.name: row for row in summary.layers}, {row.name: row for row in layers}
         return self.levels[level]

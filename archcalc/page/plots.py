@@ -22,9 +22,9 @@ except ModuleNotFoundError as error:
     message = "a report needs Matplotlib, which is not installed: pip install 'archcalc[report]'"
     raise UsageError(message) from None
 
+from archcalc.diagram.roofline import SETTINGS
 from archcalc.numbers.units import round_figure
 from archcalc.render.text_table import display_width, shortened
-from archcalc.report.roofline_picture import SETTINGS
 
 INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
 SERIES = "#2f7fc1"  # seen on light ground and on dark

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import archcalc
+from archcalc.analysis.memory_table import FORMATS, collapse_memory, render_memory
 from archcalc.cli import cli
 from archcalc.render.text_table import Style, display_width
-from archcalc.report.memory_table import FORMATS, collapse_memory, render_memory
 
 SHARED = """
 name = "t"

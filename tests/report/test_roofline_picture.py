@@ -10,8 +10,8 @@ import pytest
 import archcalc
 from archcalc.analysis.roofline import Roofline
 from archcalc.devices import Device, Peaks
+from archcalc.diagram.roofline import draw, picture_format
 from archcalc.errors import UsageError
-from archcalc.report.roofline_picture import draw, picture_format
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = r"""

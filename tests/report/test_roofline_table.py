@@ -10,9 +10,9 @@ import pytest
 
 import archcalc
 from archcalc.analysis.roofline import Roofline
+from archcalc.analysis.roofline_table import FORMATS, render, render_devices
 from archcalc.devices import Device, Peaks, shipped_devices
 from archcalc.render.text_table import Style, display_width
-from archcalc.report.roofline_table import FORMATS, render, render_devices
 
 STRANGE = """
 name = "Strange \\u001b[31m names"

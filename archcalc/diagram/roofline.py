@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from archcalc.analysis.roofline import LayerRoofline, Roofline
+from archcalc.analysis.roofline_table import unit_of
 from archcalc.errors import UsageError, printable, quoted
 from archcalc.numbers.bounds import Inexact
 from archcalc.numbers.units import digits, engineering, percent, round_figure
 from archcalc.render.text_table import shortened
-from archcalc.report.roofline_table import unit_of
 
 try:
     from matplotlib import rc_context

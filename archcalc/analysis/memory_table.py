@@ -1,0 +1,60 @@
+"""The memory of a network as a document."""
+
+from typing import TYPE_CHECKING
+
+from archcalc.numbers.bounds import Amount, AtLeast, causes_of, floor_of
+from archcalc.render.cells import fact_text
+from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Fact, Facts, Row, Table, notes_of
+from archcalc.render.words import inputs_text
+
+if TYPE_CHECKING:
+    from archcalc.analysis.memory import LayerMemory, Memory
+
+_MARK = "◀"
+
+
+def memory_document(memory: "Memory") -> Document:
+    """All that is said of the memory of a pass: layer by layer, and what the peak is made of."""
+    dtype = f" · {memory.dtype}" if memory.dtype else ""
+    return Document(
+        title=memory.name,
+        head=[f"input {inputs_text(memory.inputs)} · batch {memory.batch}{dtype} · {memory.mode}"],
+        parts=[Table(_columns(memory), [_row(row, memory) for row in memory.layers]), Facts(_parts_of_peak(memory))],
+        notes=notes_of("≥", causes_of(memory.peak)),
+        data=memory.to_dict,
+        records=lambda: [row.to_dict() for row in memory.layers],
+    )
+
+
+def _columns(memory: "Memory") -> list[Column]:
+    passes = ["Saved", "Forward", "Backward"] if memory.training else ["Live"]
+    sizes = [Column("Output", BYTES, priority=2), *(Column(name, BYTES) for name in passes)]
+    return [Column("Layer", NAME), Column("Type", priority=3), *sizes, Column("Peak", priority=2)]
+
+
+def _row(row: "LayerMemory", memory: "Memory") -> Row:
+    sizes = [row.saved, row.forward, row.backward] if memory.training else [row.forward]
+    # A block is marked where its most is the peak.
+    is_peak = floor_of(row.live) == floor_of(memory.peak)
+    return Row([row.name, row.type, row.output, *sizes, _MARK if is_peak else ""])
+
+
+def _parts_of_peak(memory: "Memory") -> list[Fact]:
+    values = "values and their gradients" if memory.training else "values"
+    facts = [_fact("Weights", memory.weights), _fact("Buffers", memory.buffers)]
+    if memory.training:
+        facts.append(_fact("Gradients", memory.gradients, "of parameters, at the peak"))
+    if memory.optimizer:
+        facts.append(_fact("Optimizer", memory.optimizer_state, f"state of {memory.optimizer}"))
+    facts.append(_fact("Activations", memory.activations, f"{values}, at the peak"))
+    return [*facts, _fact("Peak", memory.peak, peak_place(memory))]
+
+
+def _fact(label: str, size: Amount, note: str = "") -> Fact:
+    return Fact(label, size, COUNT, "bytes", fact_text(BYTES, "", size), note)
+
+
+def peak_place(memory: "Memory") -> str:
+    """Where the peak is; of a lower bound where so much is alive, since the peak may be elsewhere."""
+    where = f"in layer {memory.peak_layer}, {memory.peak_pass} pass"
+    return f"so much {where}" if isinstance(memory.peak, AtLeast) else where

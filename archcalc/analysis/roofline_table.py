@@ -1,0 +1,155 @@
+"""A roofline as a document, and the devices that there are."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from archcalc.devices import DTYPES, Device
+from archcalc.numbers.bounds import AtLeast, causes_of
+from archcalc.numbers.units import digits, percent
+from archcalc.render.cells import fact_text
+from archcalc.render.document import (
+    AMOUNT,
+    BYTES,
+    NAME,
+    NUMBER,
+    SHARE,
+    Column,
+    Document,
+    Fact,
+    Facts,
+    Note,
+    Row,
+    Table,
+    notes_of,
+)
+
+if TYPE_CHECKING:
+    from archcalc.analysis.roofline import LayerRoofline, Roofline
+
+UNITS = {"int8": "OP"}  # of a peak, other than a FLOP
+NOT_COUNTED = "Layers one by one, nothing fused or kept in a cache: archcalc roofline --help"
+
+COLUMNS = (
+    Column("Layer", NAME),
+    Column("Operations", AMOUNT, priority=2, unit="OP"),
+    Column("Read", BYTES, priority=3),
+    Column("Written", BYTES, priority=3),
+    Column("Op/B", NUMBER, priority=2),
+    Column("Bound by", priority=1),
+    Column("Time ≥", AMOUNT, unit="s"),
+    Column("Share", SHARE, priority=1),
+)
+
+
+def roofline_document(found: "Roofline") -> Document:
+    """All that a roofline says."""
+    moving = [row for row in found.layers if row.seconds]  # those that are worth a row
+    return Document(
+        title=found.network,
+        head=_head(found),
+        parts=[
+            Table(COLUMNS, [Row(_cells(found, row)) for row in moving], totals=[_total_row(found)]),
+            Facts([*_totals(found)], totals=True),
+        ],
+        notes=_notes(found),
+        data=found.to_dict,
+        records=lambda: [row.to_dict() for row in found.layers],
+    )
+
+
+def unit_of(dtype: str) -> str:
+    """What a peak in this dtype counts: FLOP, or OP where nothing floats."""
+    return UNITS.get(dtype, "FLOP")
+
+
+def _head(found: "Roofline") -> list[str]:
+    roof, unit = found.roof, unit_of(found.dtype)
+    arithmetic = fact_text(AMOUNT, f"{unit}/s", roof.operations_per_second)
+    memory = fact_text(AMOUNT, "B/s", roof.bytes_per_second)
+    source, _, _address = found.device.source.partition(", http")
+    return [
+        f"{found.device.name} · {found.dtype} · batch {found.batch}",
+        f"peak {arithmetic} · memory {memory} · ridge at {digits(roof.ridge)} {unit}/B",
+        source,
+        *([found.device.note] if found.device.note else []),
+    ]
+
+
+def _cells(found: "Roofline", row: "LayerRoofline") -> list[Any]:
+    intensity = "?" if row.intensity is None else row.intensity
+    share = row.seconds / found.time
+    return [
+        row.name,
+        row.operations,
+        row.bytes_read,
+        row.bytes_written,
+        intensity,
+        _bound(row),
+        row.seconds,
+        share,
+    ]
+
+
+def _bound(row: "LayerRoofline") -> str:
+    """What bounds a layer; of a block that both bound, the share of the memory."""
+    if row.bound == "both":
+        return f"memory {percent(row.memory_seconds / row.seconds)}"
+    return row.bound or "?"
+
+
+def _total_row(found: "Roofline") -> Row:
+    return Row(["Total", found.operations, found.bytes_read, found.bytes_written, "", "", found.time, ""])
+
+
+def _totals(found: "Roofline") -> Iterator[Fact]:
+    yield Fact("Operations", found.operations, AMOUNT, "OP")
+    yield Fact("Read", found.bytes_read, BYTES)
+    yield Fact("Written", found.bytes_written, BYTES)
+    yield Fact("Time", f"≥ {fact_text(AMOUNT, 's', found.time)}", note=_memory_share(found))
+    if rate := found.inputs_per_second:
+        whole = f"{rate:,.0f}" if rate >= 100 else digits(rate)
+        yield Fact(f"{'Images' if found.input == 'image' else 'Inputs'}/s", f"≤ {whole}")
+
+
+def _memory_share(found: "Roofline") -> str:
+    if not found.time:
+        return ""
+    more = " or more" if isinstance(found.operations, AtLeast) else ""
+    return f"{percent(found.memory_seconds / found.time)}{more} of it bound by memory"
+
+
+def _notes(found: "Roofline") -> list[Note]:
+    notes = notes_of("?", causes_of(found.operations))
+    still = [row.name for row in found.layers if not row.seconds]
+    if still:
+        shown = ", ".join(still[:3]) + (", …" if len(still) > 3 else "")
+        many = len(still) > 1
+        notes.append(Note(f"{len(still)} layer{'s' * many} move{'s' * (not many)} nothing: {shown}"))
+    return [*notes, Note(NOT_COUNTED)]
+
+
+def devices_document(devices: Mapping[str, Device]) -> Document:
+    """What devices reach, one a row."""
+    peaks = [Column(dtype, NUMBER, priority=1 + number) for number, dtype in enumerate(DTYPES)]
+    columns = [Column("Device", NAME), Column("Name", priority=9), Column("GB/s", priority=1), *peaks]
+    rows = [
+        Row([name, device.name, f"{device.bytes_per_second / 1e9:,.5g}", *(_tera(device, dtype) for dtype in DTYPES)])
+        for name, device in devices.items()
+    ]
+    return Document(
+        title="Devices",
+        parts=[Table(columns, rows)],
+        notes=[Note("dtypes in TFLOP/s, int8 in TOP/s; dense; – where the maker gives none")],
+        data=lambda: [_record(name, device) for name, device in devices.items()],
+        records=lambda: [_record(name, device) for name, device in devices.items()],
+    )
+
+
+def _tera(device: Device, dtype: str) -> str | None:
+    peak = device.peaks.known().get(dtype)
+    return None if peak is None else f"{peak / 1e12:,.5g}"
+
+
+def _record(name: str, device: Device) -> dict[str, Any]:
+    peaks = {dtype: device.peaks.known().get(dtype) for dtype in DTYPES}
+    return {"device": name, "name": device.name, "bytes_per_second": device.bytes_per_second, **peaks}

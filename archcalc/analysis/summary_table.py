@@ -1,0 +1,227 @@
+"""The summary as a document: which columns it may have, and what stands below them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from archcalc.analysis.field import Marked, field_notes, marked_size
+from archcalc.errors import UsageError, did_you_mean, printable, quoted
+from archcalc.numbers.bounds import Amount, Cause, Causes, Inexact, Unknown, gathered, value_text
+from archcalc.render.document import COUNT, NAME, SHAPE, TEXT, Document, Fact, Facts, Lines, Note, Row, Table, notes_of
+from archcalc.render.document import Column as TableColumn
+from archcalc.render.words import inputs_text
+
+if TYPE_CHECKING:
+    from archcalc.analysis.summary import LayerSummary, Summary
+
+
+class Column(Struct, frozen=True, gc=False):
+    """A column of the summary; `value` gives text, a number, sizes, or None for what is unknown.
+
+    `key` is the name under which a row says why its value is unknown. `priority` is that of `document.Column`.
+    """
+
+    header: str
+    value: "Callable[[LayerSummary], Any]"
+    kind: str = TEXT
+    key: str = ""
+    priority: int = 1
+
+
+COLUMNS: dict[str, Column] = {
+    "name": Column("Layer", lambda row: row.name, NAME, priority=0),
+    "type": Column("Type", lambda row: row.type, priority=2),
+    "inputs": Column("Inputs", lambda row: ", ".join(row.inputs), priority=3),
+    "output_shape": Column("Output", lambda row: row.output_shape, SHAPE),
+    "parameters": Column("Parameters", lambda row: row.parameters, COUNT, priority=0),
+    "trainable_parameters": Column("Trainable", lambda row: row.trainable_parameters, COUNT),
+    "buffers": Column("Buffers", lambda row: row.buffers, COUNT, priority=2),
+    "macs": Column("MACs", lambda row: row.macs, COUNT, "macs", priority=0),
+    "flops": Column("FLOPs", lambda row: row.flops, COUNT, "macs", priority=0),
+    "count": Column("Count", lambda row: row.count, COUNT, "count", priority=0),
+    "activations": Column("Activations", lambda row: row.activations, COUNT, "activations"),
+    "operations": Column("Operations", lambda row: row.operations),
+    "connections": Column("Connections", lambda row: row.connections, COUNT, "connections"),
+    "receptive_field": Column("Field", lambda row: _field(row, "size"), SHAPE, "receptive_field", priority=2),
+    "jump": Column("Jump", lambda row: _field(row, "jump"), SHAPE, "receptive_field", priority=3),
+    "center": Column("Center", lambda row: _field(row, "center"), SHAPE, "receptive_field", priority=3),
+}
+DEFAULT_COLUMNS = ("name", "type", "output_shape", "parameters", "macs", "receptive_field", "jump")
+BY_CONVENTION = ("count", "activations")  # columns that a counting convention fills, and names
+
+
+def check_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of columns. Raises UsageError for one that does not exist."""
+    for name in names:
+        if name not in COLUMNS:
+            raise UsageError(f"no column is called {quoted(name)}; {did_you_mean(name, COLUMNS)}")
+    return tuple(names)
+
+
+def summary_document(summary: "Summary", columns: Sequence[str] = DEFAULT_COLUMNS) -> Document:
+    """All that a summary says. Raises UsageError for columns of a convention where none is chosen."""
+    if summary.counting is None and not set(columns).isdisjoint(BY_CONVENTION):
+        raise UsageError(f"{' and '.join(BY_CONVENTION)} need a counting convention: use Network.collapsed(counting=…)")
+    facts: list[Facts] = [Facts(_totals(summary), totals=True)] if summary.complete else []
+    notes = [*_explained(summary), *_marks(summary, columns), *notes_of("?", unknown_causes(summary))]
+    return Document(
+        title=summary.name,
+        head=head_of(summary),
+        parts=[_table(summary, columns), *facts, *_hints(summary)],
+        notes=notes if summary.complete else (),
+        data=summary.to_dict,
+        records=lambda: [_record(row, columns) for row in summary.layers],
+    )
+
+
+def head_of(summary: "Summary") -> list[str]:
+    """Where a network is from, and its inputs."""
+    source = [summary.source] if summary.source else []
+    return [*source, f"input {inputs_text(summary.inputs)} · batch {summary.batch}"]
+
+
+def _table(summary: "Summary", columns: Sequence[str]) -> Table:
+    chosen = [COLUMNS[name] for name in columns]
+    readings = summary.counting.readings if summary.counting else {}
+    titles = [readings[name].title if name in readings else COLUMNS[name].header for name in columns]
+    heads = [
+        TableColumn(title, column.kind, column.priority if place else 0)
+        for place, (title, column) in enumerate(zip(titles, chosen, strict=True))
+    ]
+    rows = [Row([_cell(column, row) for column in chosen]) for row in summary.layers]
+    if summary.tree:
+        rows = [
+            Row(
+                [_cell(column, found.row) for column in chosen],
+                level=found.level,
+                group=found.is_block,
+                emphasis="strong" if found.is_block else "",
+            )
+            for found in summary.tree
+        ]
+    return Table(heads, rows, totals=[_total_row(summary, columns)])
+
+
+def _total_row(summary: "Summary", columns: Sequence[str]) -> Row:
+    totals = summary.totals
+    own = ("parameters", "trainable_parameters", "buffers", "macs", "flops", "connections")
+    values: dict[str, Any] = {name: getattr(totals, name) for name in own}
+    if counting := summary.counting:
+        values |= {name: found.total for name, found in counting.readings.items()}
+    return Row([values.get(name, "Total" if name == columns[0] else "") for name in columns])
+
+
+def _cell(column: Column, row: "LayerSummary") -> Any:
+    """A value of a row; text where it is not what its column holds."""
+    value = column.value(row)
+    if value is None:
+        return "?" if column.key in row.unknown else None
+    if isinstance(value, Marked):
+        return value.text()
+    return _operations_text(value) if isinstance(value, dict) else value
+
+
+def _totals(summary: "Summary") -> list[Fact]:
+    totals = summary.totals
+    parts = f"{totals.trainable_parameters:,} trainable, {totals.frozen_parameters:,} frozen"
+    return [
+        Fact("Parameters", totals.parameters, note=parts),
+        Fact("Buffers", totals.buffers),
+        Fact("MACs", totals.macs),
+        *_counted(summary),
+    ]
+
+
+def _counted(summary: "Summary") -> list[Fact]:
+    """The totals by the summary's convention; FLOPs, unless another is chosen."""
+    counting = summary.counting
+    flops = Fact("FLOPs", summary.totals.flops, note="2 × MACs")
+    if counting is None:
+        return [flops]
+    count, activations = counting.operations, counting.activations
+    facts = [flops] if counting.convention.name in ("macs", "flops") else [Fact(count.title, count.total)]
+    return [*facts, Fact(activations.title, activations.total)]
+
+
+def _explained(summary: "Summary") -> list[Note]:
+    """What a tool's convention counts, and where the tool itself is wrong."""
+    counting = summary.counting
+    if counting is None or not (source := counting.convention.source):
+        return []
+    wrong = "".join(f" The tool itself {why}; this is not followed." for why in counting.operations.tool_bugs)
+    return [Note(f"{source}: {counting.convention.sentence}{wrong}")]
+
+
+def _marks(summary: "Summary", columns: Sequence[str]) -> list[Note]:
+    shown = "receptive_field" in columns
+    fields = [(row.name, row.receptive_field) for row in summary.layers]
+    return [Note(text) for text in field_notes(fields)] if shown else []
+
+
+def _hints(summary: "Summary") -> list[Lines]:
+    return [Lines([f"! {hint}" for hint in summary.hints], wrapped=True)] if summary.hints else []
+
+
+def unknown_reasons(summary: "Summary") -> list[str]:
+    """Why numbers are unknown, each reason once in one line."""
+    return [f"? {printable(str(cause))}" for cause in unknown_causes(summary)]
+
+
+def unknown_causes(summary: "Summary") -> Causes:
+    """Why numbers are unknown, and the rows in which they are."""
+    return gathered(Cause(why, (row.name,)) for row in summary.layers for why in row.unknown.values())
+
+
+# the text of a value
+
+
+def value_of(column: Column, row: "LayerSummary") -> str:
+    """The text of a column in a row; `?` where it is unknown, `–` where there is none."""
+    from archcalc.render.cells import cell_text
+
+    return printable(cell_text(column.kind, _cell(column, row)))
+
+
+def _field(row: "LayerSummary", what: str) -> Any:
+    field = row.receptive_field
+    if field is None:
+        return None
+    if what == "size":
+        return marked_size(field)
+    if what == "jump":
+        return tuple(_ratio(*axis.jump_ratio) for axis in field.axes)
+    return tuple(_half(axis.center_doubled) for axis in field.axes)
+
+
+def _ratio(numerator: int, denominator: int) -> str:
+    return str(numerator) if denominator == 1 else f"{numerator}/{denominator}"
+
+
+def _half(double: int | None) -> str | None:
+    """Half of a whole number with all its digits."""
+    if double is None:
+        return None
+    return f"{'-' * (double < 0)}{abs(double) // 2}{'.5' * (double % 2)}"
+
+
+def _operations_text(operations: dict[str, Amount]) -> str:
+    return ", ".join(f"{value_text(count)} {kind.replace('_', ' ')}" for kind, count in operations.items())
+
+
+# for programs
+
+
+def _record(row: "LayerSummary", columns: Sequence[str]) -> dict[str, Any]:
+    return {name: _plain(COLUMNS[name].value(row)) for name in columns}
+
+
+def _plain(value: Any) -> Any:
+    """A value without what is for people only; nothing for what is unknown."""
+    if isinstance(value, Marked):
+        return value.text("x")
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{kind}={_plain(count)}" for kind, count in value.items())
+    return None if isinstance(value, Unknown) else value_text(value, str) if isinstance(value, Inexact) else value

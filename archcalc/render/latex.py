@@ -1,0 +1,121 @@
+"""Documents as LaTeX: tables with booktabs, numbers in columns of siunitx."""
+
+import re
+from collections.abc import Iterator
+
+from archcalc.errors import printable
+from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
+from archcalc.render.document import WORDS, Document, Facts, Lines, Part, Table, more_of, shown_parts
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "×": r"$\times$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "−": r"$-$",
+    "⌊": r"$\lfloor$",
+    "⌋": r"$\rfloor$",
+    "⌈": r"$\lceil$",
+    "⌉": r"$\rceil$",
+    "→": r"$\to$",
+    "·": r"$\cdot$",
+    "÷": r"$\div$",
+    "°": r"\textdegree{}",
+    "µ": r"\textmu{}",
+    "…": r"\ldots{}",
+    "–": "--",
+    "—": "---",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+} | {letter: f"\\{letter}" for letter in "&%$#_{}"}
+_SUBSCRIPTS = {letter: f"$_{number}$" for number, letter in enumerate("₀₁₂₃₄₅₆₇₈₉")}
+_SUPERSCRIPTS = {letter: f"$^{number}$" for number, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+_NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
+
+
+def write_latex(document: Document) -> str:
+    """The tables and texts of the document; what it is of, and notes, are comments and text around them."""
+    head = [f"% {printable(line)}" for line in (document.title, *document.head)]
+    needs = "% \\usepackage{booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4}"
+    blocks = ["\n".join([*head, needs]), *(block for part in shown_parts(document) for block in _part(part))]
+    return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
+
+
+def escaped(text: str) -> str:
+    """The text without what would be a command in it, and with archcalc's signs as LaTeX has them."""
+    signs = _ESCAPES | _SUBSCRIPTS | _SUPERSCRIPTS
+    return "".join(signs.get(letter, letter) for letter in printable(text))
+
+
+def _part(part: Part) -> Iterator[str]:
+    if part.title:
+        yield f"\\paragraph{{{escaped(part.title)}}}"
+    if isinstance(part, Lines):
+        yield "\\\\\n".join(map(escaped, part.lines))
+    elif isinstance(part, Facts):
+        yield _facts(part)
+    else:
+        yield _table(part)
+        yield from map(escaped, part.notes)
+
+
+def _facts(part: Facts) -> str:
+    texts = ((fact.label, fact_text(fact.kind, fact.unit, fact.value), more_of(fact)) for fact in part.facts)
+    rows = (f"  {' & '.join(map(escaped, text))} \\\\" for text in texts)
+    return "\n".join(["\\begin{tabular}{lrl}", "  \\toprule", *rows, "  \\bottomrule", "\\end{tabular}"])
+
+
+def _table(table: Table) -> str:
+    places = used_columns(table)
+    headers, cells = table_texts(table, shown_rows(table))
+    kinds = [table.columns[place].kind for place in places]
+    columns = [[row[place] for row in cells if len(row) > 1] for place in places]
+    formats = ["l" if kind in WORDS else _format(texts) for kind, texts in zip(kinds, columns, strict=True)]
+    lines = [_row(row, places, formats, level) for row, level in zip(cells, indents(table), strict=True)]
+    split = len(lines) - len(table.totals)
+    head = _row([*headers], places, ["l" if kind in WORDS else "h" for kind in kinds])
+    rule = ["  \\midrule"] if table.totals and split else []
+    return "\n".join(
+        [
+            f"\\begin{{tabular}}{{{''.join(formats)}}}",
+            "  \\toprule",
+            head,
+            "  \\midrule",
+            *lines[:split],
+            *rule,
+            *lines[split:],
+            "  \\bottomrule",
+            "\\end{tabular}",
+        ]
+    )
+
+
+def _format(texts: list[str]) -> str:
+    """The column for numbers: how many digits before and behind the point."""
+    numbers = [text.replace(",", "") for text in texts if _NUMBER.fullmatch(text)]
+    if not numbers:
+        return "r"
+    whole = max(len(number.partition(".")[0].lstrip("+−-")) for number in numbers)
+    decimals = max(len(number.partition(".")[2]) for number in numbers)
+    sign = "+" if any(number[0] in "+−-" for number in numbers) else ""
+    return f"S[table-format={sign}{whole}.{decimals}]" if decimals else f"S[table-format={sign}{whole}]"
+
+
+def _row(texts: list[str], places: list[int], formats: list[str], level: int = 0) -> str:
+    if len(texts) == 1 != len(places):
+        return f"  \\multicolumn{{{len(places)}}}{{l}}{{{escaped(texts[0])}}} \\\\"
+    cells = (_cell(texts[place], kind) for place, kind in zip(places, formats, strict=True))
+    indent = "\\quad " * level
+    return f"  {indent}{' & '.join(cells)} \\\\"
+
+
+def _cell(text: str, column: str) -> str:
+    """A number as siunitx reads it; what is none in a column of numbers stands in braces."""
+    if column.startswith("S") and _NUMBER.fullmatch(text):
+        return text.replace(",", "").replace("−", "-")
+    # LaTeX would take a bracket or a star at the start of a row for an option of the line above.
+    return f"{{{escaped(text)}}}" if column[0] in "Sh" or text[:1] in ("[", "*") else escaped(text)

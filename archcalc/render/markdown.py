@@ -1,0 +1,63 @@
+"""Documents in GitHub's Markdown."""
+
+from collections.abc import Iterator, Sequence
+
+from archcalc.errors import printable
+from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
+from archcalc.render.document import WORDS, Document, Facts, Lines, Part, Table, more_of, shown_parts
+
+
+def write_markdown(document: Document) -> str:
+    """The document with its title in bold; tables have no more spaces than they need."""
+    head = [f"**{escaped(document.title)}**", *map(escaped, document.head)]
+    blocks = ["  \n".join(head), *(block for part in shown_parts(document) for block in _part(part))]
+    return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
+
+
+def escaped(text: str) -> str:
+    """The text without what would be markup in it."""
+    return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in printable(text))
+
+
+def _part(part: Part) -> Iterator[str]:
+    if part.title:
+        yield f"**{escaped(part.title)}**"
+    if isinstance(part, Lines):
+        yield "\n\n".join(map(escaped, part.lines)) if part.wrapped else _code(part.lines)
+    elif isinstance(part, Facts):
+        yield "\n".join(f"- {escaped(label)}: {escaped(value)}" for label, value in _facts(part))
+    else:
+        yield _table(part)
+        yield from map(escaped, part.notes)
+
+
+def _facts(part: Facts) -> Iterator[tuple[str, str]]:
+    for fact in part.facts:
+        note = f" ({more})" if (more := more_of(fact)) else ""
+        yield fact.label, fact_text(fact.kind, fact.unit, fact.value) + note
+
+
+def _code(lines: Sequence[str]) -> str:
+    text = "\n".join(map(printable, lines))
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _table(table: Table) -> str:
+    places = used_columns(table)
+    headers, cells = table_texts(table, shown_rows(table))
+    rules = ["---" if table.columns[place].kind in WORDS else "--:" for place in places]
+    head = _line([escaped(headers[place]) for place in places])
+    rows = zip((_row(row, places) for row in cells), indents(table), strict=True)
+    return "\n".join([head, _line(rules), *(_line(["&emsp;" * level + row[0], *row[1:]]) for row, level in rows)])
+
+
+def _row(texts: list[str], places: list[int]) -> list[str]:
+    shown = [texts[0], *("" for _ in places[1:])] if len(texts) == 1 else [texts[place] for place in places]
+    return [*map(escaped, shown)]
+
+
+def _line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"

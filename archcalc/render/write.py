@@ -1,0 +1,38 @@
+"""One writer for each format: any document into any of them."""
+
+from archcalc.render.document import Document
+from archcalc.render.text_table import Style
+
+# table is text for a terminal, plain the same for a pipe: without rules, and every name in full.
+FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
+
+
+def write(document: Document, format_name: str, style: Style | None = None) -> str:
+    """The document in one of FORMATS; `style` is that of text: how wide, and with emphasis or without."""
+    if format_name in ("table", "plain"):
+        from archcalc.render.text import write_text
+
+        return write_text(document, style or Style(), ruled=format_name == "table")
+    if format_name == "json":
+        from archcalc.render.json_text import json_text
+
+        return json_text(document.data())
+    if format_name == "csv":
+        from archcalc.render.csv_text import write_csv
+
+        return write_csv(document.records())
+    return _write_markup(document, format_name)
+
+
+def _write_markup(document: Document, format_name: str) -> str:
+    if format_name == "markdown":
+        from archcalc.render.markdown import write_markdown
+
+        return write_markdown(document)
+    if format_name == "latex":
+        from archcalc.render.latex import write_latex
+
+        return write_latex(document)
+    from archcalc.render.html import write_html
+
+    return write_html(document)
