@@ -9,7 +9,7 @@ from archcalc.analysis.summary import LayerSummary, Totals
 from archcalc.errors import ArchcalcError, Diagnostic, SpecError, UsageError
 from archcalc.graph import connect_sound
 from archcalc.network import Network, ShapeError
-from archcalc.spec.document import Document, parse, read, shipped_specs
+from archcalc.spec.document import SpecDocument, parse, read, shipped_specs
 from archcalc.spec.expansion import expand
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def compare(
 
 
 def _analyse(
-    document: Document,
+    document: SpecDocument,
     variables: Mapping[str, Any] | None,
     inputs: Mapping[str, Sequence[int]] | None,
     training: bool,

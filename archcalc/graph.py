@@ -13,7 +13,7 @@ from archcalc.errors import Path, Problem, Remedy, UsageError, did_you_mean, quo
 from archcalc.layers.base import NONZEROS_UNKNOWN, Layer, Tensor
 from archcalc.numbers.bounds import Unknown
 from archcalc.spec.bindings import ExpandedInput
-from archcalc.spec.document import Document
+from archcalc.spec.document import SpecDocument
 from archcalc.spec.evaluation import TooLargeError
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import end_search
@@ -39,7 +39,7 @@ class Node(Struct, frozen=True, gc=False):
 class Graph(Struct, frozen=True, dict=True):
     """A network. Edges are numbered: the inputs first, then the outputs of the nodes, in order."""
 
-    document: Document
+    document: SpecDocument
     name: str
     source: str | None
     variables: dict[str, object]
@@ -103,7 +103,7 @@ class Graph(Struct, frozen=True, dict=True):
         raise UsageError(f"no layer is called {quoted(layer)}; {did_you_mean(layer, self.positions)}")
 
 
-def connect(document: Document, expansion: Expansion) -> Graph:
+def connect(document: SpecDocument, expansion: Expansion) -> Graph:
     """Find the ends of every edge and put the layers in order. Raises SpecError for dead ends and circles."""
     graph = connect_sound(document, expansion)
     if graph.problems:
@@ -111,13 +111,13 @@ def connect(document: Document, expansion: Expansion) -> Graph:
     return graph
 
 
-def connect_sound(document: Document, expansion: Expansion) -> Graph:
+def connect_sound(document: SpecDocument, expansion: Expansion) -> Graph:
     """The same for what is right about a spec: the layers that depend on nothing wrong, and the problems."""
     return _Connector(document, expansion).connect()
 
 
 class _Connector:
-    def __init__(self, document: Document, expansion: Expansion) -> None:
+    def __init__(self, document: SpecDocument, expansion: Expansion) -> None:
         self.document = document
         self.expansion = expansion
         self.problems = [*expansion.problems]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from archcalc.analysis.counting import ConventionCount
-    from archcalc.analysis.explain import Explanation
-    from archcalc.analysis.input_range import SizeRange
+    from archcalc.analysis.explanation import Explanation
+    from archcalc.analysis.input_range import InputRanges
     from archcalc.analysis.largest_batch import LargestBatch
     from archcalc.analysis.memory import Memory
     from archcalc.analysis.neuron_field import NeuronField
@@ -110,10 +110,19 @@ class Network:
         """The place of a layer in `layers`. Raises UsageError if there is none of that name."""
         return self.graph.position(layer)
 
-    def explain(self, layer: str) -> "Explanation":
-        """How every number of a layer came about, by the formulas that made it."""
-        from archcalc.analysis.explain import explain
+    def explain(self, layer: str | None = None) -> "Explanation":
+        """How every number of a layer came about, by the formulas that made it.
 
+        The numbers of a block, or without a name of the network, are sums of those of its parts. Raises UsageError for
+        a name that is neither.
+        """
+        from archcalc.analysis.explain import explain
+        from archcalc.analysis.explain_sums import explain_block, explain_network
+
+        if layer is None:
+            return explain_network(self.context)
+        if layer in self.graph.block_outputs:
+            return explain_block(self.context, layer)
         return explain(self.context, self.position(layer))
 
     def count(self, convention: str = "macs") -> "ConventionCount":
@@ -215,7 +224,7 @@ class Network:
             peak_of_next=peak_at(most + 1 if most else least),
         )
 
-    def input_ranges(self) -> "tuple[SizeRange, ...]":
+    def input_ranges(self) -> "InputRanges":
         """Which sizes of its inputs the network takes, at which no stride leaves a remainder, and which it can use."""
         from archcalc.analysis.input_range import find_ranges
 

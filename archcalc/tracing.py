@@ -12,8 +12,8 @@ MAX_OPERANDS = 24  # of one chain that are written out
 
 
 def plain(value: Any) -> str:
-    """A bare number as a formula shows it: no separators, a true minus sign."""
-    return str(value).replace("-", "−")
+    """A bare number as a formula shows it: thousands apart, and with a true minus sign."""
+    return (f"{value:,}" if isinstance(value, int) else str(value)).replace("-", "−")
 
 
 class Number:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import archcalc
 from archcalc.analysis import neuron_field
-from archcalc.analysis.neuron_field_text import neuron_field_to_dict, render_neuron_field
+from archcalc.analysis.neuron_field_table import neuron_field_to_dict, render_neuron_field
 from archcalc.cli import cli, explain
 from archcalc.diagram import volume_row
 from archcalc.errors import UsageError

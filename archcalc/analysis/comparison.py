@@ -1,7 +1,9 @@
 """Networks side by side: their totals, their layers where these match, and how far each is from the first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from archcalc.analysis.alignment import Key, align
 from archcalc.analysis.collapse import collapse
@@ -11,10 +13,14 @@ from archcalc.analysis.field import exact
 from archcalc.analysis.measures import MEASURES, NO_FIELD, Measure, Measured, by_convention
 from archcalc.analysis.summary import LayerSummary, Summary, sum_of, summarize
 from archcalc.errors import UsageError
+from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Value, beside, known, minus, quotient, reason_of
 from archcalc.quantities import QUANTITIES
+from archcalc.render.document import Document
+from archcalc.render.result import Result
 from archcalc.spec.expense import MAX_LAYERS
 
+Arguments = Mapping[str, Any]
 Sums = dict[str, Amount]  # by the name of a layer, or of a closed block
 Values = tuple[Amount, ...]  # one for each network
 
@@ -75,11 +81,28 @@ class ComparedTotal(NamedTuple):
         return found
 
 
+class Change(NamedTuple):
+    """What is not the same in a layer as in that of the first network: its type, or an argument of it."""
+
+    what: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        """`avg_pool2d → max_pool2d`, `padding 0 → 2`."""
+        name = "" if self.what == "type" else f"{self.what.replace('_', ' ')} "
+        return f"{name}{self.before} → {self.after}"
+
+
 class ComparedLayer(NamedTuple):
-    """A layer, or a block that stands for the layers in it, in each network; None where it has no counterpart."""
+    """A layer, or a block that stands for the layers in it, in each network; None where it has no counterpart.
+
+    `changes` has those of every network but the first; none where either has no such layer.
+    """
 
     layers: tuple[LayerSummary | None, ...]
     sums: dict[str, Values]  # by quantity; 0 in a network that has no such layer
+    changes: tuple[tuple[Change, ...], ...]
 
     def differences(self, quantity: str) -> tuple[Difference, ...]:
         """Of every network but the first."""
@@ -93,11 +116,12 @@ class ComparedLayer(NamedTuple):
             "names": [layer and layer.name for layer in self.layers],
             "types": [layer and layer.type for layer in self.layers],
             "output_shapes": [list(layer.output_shape) if layer else None for layer in self.layers],
+            "changes": [[change._asdict() for change in changes] for changes in self.changes],
             **quantities,
         }
 
 
-class Comparison(NamedTuple):
+class Comparison(Struct, Result, frozen=True, kw_only=True):
     """Networks side by side. `labels` are short names for them, `networks` their summaries.
 
     `counting` is the convention by which there is a quantity `count`, if one was chosen.
@@ -121,10 +145,14 @@ class Comparison(NamedTuple):
             **({"counting": self.counting} if self.counting else {}),
         }
 
-    def __str__(self) -> str:
-        from archcalc.report.comparison_table import render
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.labels)})"
 
-        return render(self, "table")
+    def document(self, quantity: str = "macs", only_differences: bool = False) -> Document:
+        """The comparison for any writer, with the layers' share of one quantity."""
+        from archcalc.analysis.comparison_table import comparison_document
+
+        return comparison_document(self, quantity, only_differences)
 
 
 def _side_by_side(values: Values, differences: Iterable[Difference]) -> dict[str, Any]:
@@ -163,7 +191,7 @@ def compare(
     }
     summaries = tuple(summarize(context).collapsed(context.graph, depth) for context in every)
     sums = [_sums(context, measures, depth) for context in every]
-    rows = tuple(_layers(summaries, sums))
+    rows = tuple(_layers(summaries, sums, [_arguments(context) for context in every]))
     return Comparison(labels=tuple(networks), networks=summaries, totals=totals, layers=rows, counting=counting)
 
 
@@ -176,13 +204,45 @@ def distinct(labels: Sequence[str]) -> list[str]:
     return [*found]
 
 
-def _layers(summaries: Sequence[Summary], sums: Sequence[dict[str, Sums]]) -> Iterable[ComparedLayer]:
+def _layers(
+    summaries: Sequence[Summary], sums: Sequence[dict[str, Sums]], arguments: Sequence[dict[str, Arguments]]
+) -> Iterable[ComparedLayer]:
     for row in _aligned([summary.layers for summary in summaries]):
         values = {
             name: tuple(0 if layer is None else own[name][layer.name] for layer, own in zip(row, sums, strict=True))
             for name in sums[0]
         }
-        yield ComparedLayer(tuple(row), values)
+        first, *others = [layer and (layer.type, own[layer.name]) for layer, own in zip(row, arguments, strict=True)]
+        changes = tuple(tuple(_changes(first, other)) if first and other else () for other in others)
+        yield ComparedLayer(layers=tuple(row), sums=values, changes=changes)
+
+
+def _arguments(context: AnalysisContext) -> dict[str, Arguments]:
+    """The arguments of every layer and of every block, by name."""
+    found: dict[str, Arguments] = {}
+    for node in context.graph.nodes:
+        for block in node.instances:
+            found.setdefault(block.name, block.arguments)
+        found[node.name] = {field: getattr(node.layer, field) for field in node.layer.__struct_fields__}
+    return found
+
+
+def _changes(first: tuple[str, Arguments], other: tuple[str, Arguments]) -> Iterator[Change]:
+    """The type, and arguments that both have."""
+    (kind, before), (other_kind, after) = first, other
+    if kind != other_kind:
+        yield Change("type", kind, other_kind)
+    for name in before:
+        if name in after and name != "index" and before[name] != after[name]:
+            yield Change(name, _argument_text(before[name]), _argument_text(after[name]))
+
+
+def _argument_text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return size_text(value) if isinstance(value, tuple) and value else str(value)
 
 
 def _aligned(columns: Sequence[Sequence[LayerSummary]]) -> list[list[LayerSummary | None]]:

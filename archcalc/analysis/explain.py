@@ -1,14 +1,15 @@
 """How every number of a layer came about: the same formulas, run on numbers that remember their derivation."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from archcalc.analysis.axis_field import AxisField, Shared
 from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.explanation import Derivation, Explanation, Section
 from archcalc.analysis.receptive_field import Field
 from archcalc.arithmetic import Window, field_size, product
-from archcalc.errors import UsageError, printable, quoted
-from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors, size_text
+from archcalc.errors import printable, quoted
+from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors
 from archcalc.layers.sliding import trace_window
 from archcalc.numbers.bounds import Unknown
 from archcalc.tracing import Traced, plain, untraced
@@ -37,59 +38,6 @@ SYMBOLS = {
 FIELD_NAMES = {1: ("position",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
-class Step(NamedTuple):
-    """One number: what it is, the formula in symbols and with its values put in, and the value."""
-
-    label: str
-    symbolic: str
-    substituted: str
-    value: Any
-
-    def __str__(self) -> str:
-        """`formula = formula with values = value`, without what would only repeat."""
-        value = plain(f"{self.value:,}" if isinstance(self.value, int) else self.value)
-        formula = self.symbolic if self.symbolic != self.substituted else ""
-        substituted = self.substituted if self.substituted != plain(self.value) else ""
-        return " = ".join(part for part in (formula, substituted, value) if part)
-
-
-class Section(NamedTuple):
-    """The steps to one kind of number, and what is worth a word besides."""
-
-    title: str
-    steps: tuple[Step, ...]
-    notes: tuple[str, ...] = ()
-
-
-class Explanation(NamedTuple):
-    """How all numbers of one layer came about."""
-
-    name: str
-    type: str
-    summary: str  # of the layer type, from its class
-    inputs: dict[str, Shape]
-    output_shape: Shape
-    sections: tuple[Section, ...]
-
-    def value(self, title: str, label: str) -> Any:
-        """The number that a section derives under a label. Raises UsageError if there is none."""
-        values = {(section.title, step.label): step.value for section in self.sections for step in section.steps}
-        if (title, label) not in values:
-            known = ", ".join(f"{section}/{step}" for section, step in values)
-            raise UsageError(f"nothing is explained as {title}/{label}; known: {known}")
-        return values[title, label]
-
-    def __str__(self) -> str:
-        inputs = ", ".join(f"{printable(name)} {size_text(shape)}" for name, shape in self.inputs.items())
-        lines = [f"{printable(self.name)}  {self.type}  {inputs} → {size_text(self.output_shape)}", f"  {self.summary}"]
-        width = max((len(step.label) for section in self.sections for step in section.steps), default=0)
-        for section in self.sections:
-            lines += ["", f"  {section.title}"]
-            lines += [f"    {step.label:<{width}}  {step}" for step in section.steps]
-            lines += [f"    {note}" for note in section.notes]
-        return "\n".join(lines)
-
-
 def explain(context: AnalysisContext, position: int) -> Explanation:
     """Explain the layer at a place in the graph's order."""
     graph = context.graph
@@ -107,12 +55,12 @@ def explain(context: AnalysisContext, position: int) -> Explanation:
         _field_section(context, position),
     )
     return Explanation(
-        node.name,
-        node.layer.type,
-        (type(node.layer).__doc__ or "").partition("\n")[0].replace("`", ""),
-        {names[source]: tensor.shape for source, tensor in zip(node.sources, inputs, strict=True)},
-        output.shape,
-        tuple(section for section in sections if section.steps or section.notes),
+        name=node.name,
+        type=node.layer.type,
+        summary=(type(node.layer).__doc__ or "").partition("\n")[0].replace("`", ""),
+        inputs={names[source]: tensor.shape for source, tensor in zip(node.sources, inputs, strict=True)},
+        output_shape=output.shape,
+        sections=tuple(section for section in sections if section.steps or section.notes),
     )
 
 
@@ -169,13 +117,13 @@ def trace_output(output: Tensor, layer: Layer) -> Shape:
     return tuple(Traced(size, symbols[_size_symbol(axis, rank, layer)]) for axis, size in enumerate(output.shape))
 
 
-def _step(label: str, number: Any) -> Step:
+def _step(label: str, number: Any) -> Derivation:
     if isinstance(number, Traced):
-        return Step(label, number.symbolic(), number.substituted(), number.value)
-    return Step(label, plain(number), plain(number), number)
+        return Derivation(label, number.symbolic(), number.substituted(), number.value)
+    return Derivation(label, plain(number), plain(number), number)
 
 
-def _with_intermediates(label: str, number: Any) -> Iterator[Step]:
+def _with_intermediates(label: str, number: Any) -> Iterator[Derivation]:
     """The steps to a number: its intermediate results first."""
     if isinstance(number, Traced):
         for found in number.intermediates():
@@ -183,7 +131,7 @@ def _with_intermediates(label: str, number: Any) -> Iterator[Step]:
     yield _step(label, number)
 
 
-def _unique(steps: Iterable[Step]) -> tuple[Step, ...]:
+def _unique(steps: Iterable[Derivation]) -> tuple[Derivation, ...]:
     return tuple(dict.fromkeys(steps))
 
 
@@ -219,13 +167,13 @@ def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | None) 
     steps = [step for name, shape in shapes.items() for step in _with_intermediates(name, product(shape))]
     counts = [product(map(untraced, shape)) for shape in shapes.values()]
     if len(counts) > 1:
-        steps.append(Step("together", " + ".join(shapes), " + ".join(map(plain, counts)), sum(counts)))
+        steps.append(Derivation("together", " + ".join(shapes), " + ".join(map(plain, counts)), sum(counts)))
     if title == "parameters" and (textbook := _textbook(shapes)):
         steps.append(textbook)
     return Section(title, _unique(steps))
 
 
-def _textbook(shapes: dict[str, Shape]) -> Step | None:
+def _textbook(shapes: dict[str, Shape]) -> Derivation | None:
     """A weight and a bias together, as textbooks write it: (F·F·C + 1)·K."""
     if set(shapes) != {"weight", "bias"} or len(shapes["weight"]) < 2 or shapes["weight"][0] is not shapes["bias"][0]:
         return None
@@ -234,15 +182,23 @@ def _textbook(shapes: dict[str, Shape]) -> Step | None:
 
 
 def _operation_section(layer: Layer, traced: Tensors, output: Tensor, batch: int) -> Section:
-    steps: list[Step] = []
+    shape = trace_output(output, layer)
+    steps = [*_product_steps(layer, traced, shape)]
     notes: list[str] = []
-    for kind, count in layer.operations(traced, trace_output(output, layer)).items():
+    for kind, count in layer.operations(traced, shape).items():
         if isinstance(count, Unknown):
             notes.append(f"{kind}: unknown, because {count.reason}")
         else:
             whole = Traced(batch, "batch") * count if batch > 1 else count
-            steps.extend(_with_intermediates(kind.replace("_", " "), whole))
+            steps.extend(_with_intermediates(layer.operation_names.get(kind, kind.replace("_", " ")), whole))
     return Section("operations", _unique(steps), tuple(notes))
+
+
+def _product_steps(layer: Layer, traced: Tensors, output: Shape) -> Iterator[Derivation]:
+    """The MACs of each product, in a layer that has several: scores, weighted sum."""
+    products = layer.products(traced, output)
+    if len(products) > 1:
+        yield from (_step(product.name, product.macs) for product in products if not isinstance(product.macs, Unknown))
 
 
 def _connection_section(layer: Layer, traced: Tensors, output: Tensor) -> Section:
@@ -266,7 +222,7 @@ def _field_section(context: AnalysisContext, position: int) -> Section:
         known = before.axes
     reads = node.layer.dependencies(context.tensors_at(position)[0])[0]
     labels = FIELD_NAMES.get(len(after.axes), ("axis",) * len(after.axes))
-    steps: list[Step] = []
+    steps: list[Derivation] = []
     for label, one, axis in zip(labels, known, after.axes, strict=True):
         steps.extend(_field_steps(label, one, axis, reads[one.axis].window if one and reads else None))
         if axis.shared:
@@ -284,10 +240,10 @@ def _field_notes(context: AnalysisContext, field: Field, labels: tuple[str, ...]
         yield f"of paths that keep positions; global is what all units see besides, from {printable(origin)} on"
 
 
-def _global_step(label: str, shared: Shared) -> Step:
+def _global_step(label: str, shared: Shared) -> Derivation:
     """What all units see alike beside."""
     first, last, _ = shared.span
-    return Step(
+    return Derivation(
         f"{label}: global", "last − first + 1", f"{plain(last)} − {_in_brackets(first)} + 1", int(last - first + 1)
     )
 
@@ -296,7 +252,7 @@ def _in_brackets(number: float) -> str:
     return f"({plain(number)})" if number < 0 else plain(number)
 
 
-def _field_steps(label: str, before: AxisField | None, after: AxisField, window: Any) -> Iterator[Step]:
+def _field_steps(label: str, before: AxisField | None, after: AxisField, window: Any) -> Iterator[Derivation]:
     """Size, jump and centre along one axis; by the formulas where one window made them, else as they are."""
     size = jump = None
     if (
@@ -315,24 +271,24 @@ def _field_steps(label: str, before: AxisField | None, after: AxisField, window:
     yield _size_step(f"{label}: size", size, after)
     yield _checked(f"{label}: jump", jump, after.jump)
     if after.center is None:
-        yield Step(f"{label}: center", "", "", "none: the first unit sees nothing")
+        yield Derivation(f"{label}: center", "", "", "none: the first unit sees nothing")
         return
     ends = f"({plain(after.first[0])} + {plain(after.last[0])})/2"
-    yield Step(f"{label}: center", "(first + last)/2", ends, after.center)
+    yield Derivation(f"{label}: center", "(first + last)/2", ends, after.center)
 
 
-def _size_step(label: str, derived: Traced | None, field: AxisField) -> Step:
+def _size_step(label: str, derived: Traced | None, field: AxisField) -> Derivation:
     if field.size is None:
         return _checked(label, None, "none: no unit sees anything")
     if field.period == 1 or field.hops:
         return _checked(label, derived, field.size)
     first, last = max(zip(field.first, field.last, strict=True), key=lambda ends: ends[1] - ends[0])
     written = f"{plain(last)} − {_in_brackets(first)} + 1"
-    return Step(label, "last − first + 1", written, field.size)  # of the phase that sees most
+    return Derivation(label, "last − first + 1", written, field.size)  # of the phase that sees most
 
 
-def _checked(label: str, derived: Traced | None, value: Any) -> Step:
+def _checked(label: str, derived: Traced | None, value: Any) -> Derivation:
     """The derivation, if it is the whole story: a union of branches, say, has none."""
     if derived is not None and derived.value == value:
         return _step(label, derived)
-    return Step(label, plain(value), plain(value), value)
+    return Derivation(label, plain(value), plain(value), value)

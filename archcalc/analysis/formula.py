@@ -10,7 +10,7 @@ from operator import methodcaller
 from typing import Any, NamedTuple
 
 import sympy
-from msgspec import structs
+from msgspec import Struct, structs
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.in_place import check_in_place
@@ -21,7 +21,9 @@ from archcalc.errors import UsageError, quoted
 from archcalc.graph import Graph, Node, connect, connect_sound
 from archcalc.layers.base import AXIS_NAMES, Layer, Shape, Tensor, Tensors
 from archcalc.numbers.bounds import Unknown, at_least, causes_of, known, mapped, total
-from archcalc.spec.document import Document
+from archcalc.render.document import Document
+from archcalc.render.result import Result
+from archcalc.spec.document import SpecDocument
 from archcalc.spec.expansion import expand
 from archcalc.symbolic.conditions import strongest
 from archcalc.symbolic.forms import readable, tidy
@@ -43,7 +45,7 @@ class LayerFormula(NamedTuple):
     macs: Any  # an expression, or Unknown
 
 
-class Formula(NamedTuple):
+class Formula(Struct, Result, frozen=True, kw_only=True):
     """The closed forms of a network, as SymPy expressions in `symbols` and in the names of `definitions`.
 
     They equal what `load` gives wherever the network fits together and `conditions` hold. `values` are those of the
@@ -61,6 +63,15 @@ class Formula(NamedTuple):
     layers: tuple[LayerFormula, ...]
     definitions: dict[Any, Any]
     conditions: tuple[Any, ...]
+
+    def __repr__(self) -> str:
+        return f"Formula({self.name!r} in {', '.join(map(str, self.values))})"
+
+    def document(self, layers: Sequence[str] | None = None) -> Document:
+        """The closed forms for any writer; with `layers` those of layers and blocks by name."""
+        from archcalc.analysis.formula_table import formula_document
+
+        return formula_document(self, layers)
 
     @property
     def symbols(self) -> tuple[Any, ...]:
@@ -106,18 +117,19 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
     missing = causes_of(total([(row.node.name, row.macs) for row in layers if isinstance(row.macs, Unknown)]))
     names = [*graph.inputs, *(node.name for node in graph.nodes)]
     publish = Publisher(algebra, {number.expression for number in symbols.values()})
+    conditions = map(publish.condition, strongest([*algebra.conditions]))
     return Formula(
-        graph.name,
-        graph.source,
-        {number.expression: number.value for number in symbols.values()},
-        publish(batch),
-        {name: publish.shape(tensor.shape) for name, tensor in zip(graph.inputs, edges, strict=False)},
-        {names[edge]: publish.shape(edges[edge].shape) for edge in graph.outputs},
-        publish(sympy.Add(*(expression_of(layer.parameters) for layer in layers))),
-        at_least(publish(sympy.Add(*map(expression_of, counted))), missing),
-        tuple(publish.layer(layer) for layer in layers),
-        publish.definitions,
-        tuple(found for found in map(publish.condition, strongest([*algebra.conditions])) if found.free_symbols),
+        name=graph.name,
+        source=graph.source,
+        values={number.expression: number.value for number in symbols.values()},
+        batch=publish(batch),
+        inputs={name: publish.shape(tensor.shape) for name, tensor in zip(graph.inputs, edges, strict=False)},
+        outputs={names[edge]: publish.shape(edges[edge].shape) for edge in graph.outputs},
+        parameters=publish(sympy.Add(*(expression_of(layer.parameters) for layer in layers))),
+        macs=at_least(publish(sympy.Add(*map(expression_of, counted))), missing),
+        layers=tuple(publish.layer(layer) for layer in layers),
+        definitions=publish.definitions,
+        conditions=tuple(found for found in conditions if found.free_symbols),
     )
 
 
@@ -207,7 +219,7 @@ class Publisher:
 
 
 def find_formula(
-    document: Document,
+    document: SpecDocument,
     names: Iterable[str],
     variables: Mapping[str, Any],
     inputs: Mapping[str, Sequence[int | str]],

@@ -6,6 +6,8 @@ Axes of positions that have one size in the spec change together; all else stays
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import AxisField, Field, propagate_receptive_fields, propagate_shortest_fields
 from archcalc.analysis.resized_network import ResizedNetwork
@@ -15,6 +17,8 @@ from archcalc.analysis.size_sets import SizeSet
 from archcalc.analysis.working_sizes import Progress, find_answers, part_of
 from archcalc.graph import Graph
 from archcalc.numbers.bounds import Unknown
+from archcalc.render.document import Document
+from archcalc.render.result import Result
 
 Fields = list[Field | Unknown | None]
 MOST_LAYERS = 20_000  # of networks whose fields are compared at several sizes
@@ -53,7 +57,57 @@ class SizeRange(NamedTuple):
     unknown: str | None = None
 
 
-def find_ranges(context: AnalysisContext, progress: Progress = lambda _done, _all: None) -> tuple[SizeRange, ...]:
+class InputRanges(Struct, Result, frozen=True, kw_only=True):
+    """The sizes of all axes of positions, those that change together in one."""
+
+    graph: Graph
+    ranges: tuple[SizeRange, ...]
+
+    def __repr__(self) -> str:
+        return f"InputRanges({self.graph.name!r}, {len(self.ranges)} sizes)"
+
+    def __iter__(self) -> Iterator[SizeRange]:
+        return iter(self.ranges)
+
+    def __len__(self) -> int:
+        return len(self.ranges)
+
+    def __getitem__(self, number: int) -> SizeRange:
+        return self.ranges[number]
+
+    def document(self) -> Document:
+        """The answers for any writer."""
+        from archcalc.analysis.input_range_table import range_document
+
+        return range_document(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answers as JSON has them; null for what does not exist, or is not known, with the reason in `unknown`."""
+        return {
+            "name": self.graph.name,
+            "inputs": {name: list(tensor.shape) for name, tensor in self.graph.inputs.items()},
+            "ranges": [_plain(found) for found in self.ranges],
+        }
+
+
+def _plain(found: SizeRange) -> dict[str, Any]:
+    even = found.no_remainder
+    return {
+        "axes": [{"input": extent.source, "axis": extent.axis} for extent in found.axes],
+        "size": found.size,
+        "smallest": found.works.smallest,
+        "works": found.works._asdict(),
+        "same_weights": found.same_weights._asdict(),
+        "no_remainder": {**even._asdict(), "below": even.last_until(found.size), "above": even.next_from(found.size)},
+        "productive": found.productive and found.productive._asdict(),
+        "covered": found.covered and found.covered._asdict(),
+        "changing": found.changing,
+        "before": found.before,
+        "unknown": found.unknown,
+    }
+
+
+def find_ranges(context: AnalysisContext, progress: Progress = lambda _done, _all: None) -> InputRanges:
     """The answers for every size that an axis of positions of an input has."""
     axes = extents(context)
     sizes = dict.fromkeys(extent.size for extent in axes)
@@ -62,7 +116,7 @@ def find_ranges(context: AnalysisContext, progress: Progress = lambda _done, _al
         alike = [extent for extent in axes if extent.size == size]
         found.append(_range(context, alike, size, part_of(progress, number, len(sizes))))
         progress(number + 1, len(sizes))
-    return tuple(found)
+    return InputRanges(graph=context.graph, ranges=tuple(found))
 
 
 def _range(context: AnalysisContext, axes: list[Extent], size: int, progress: Progress) -> SizeRange:

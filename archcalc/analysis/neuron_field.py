@@ -7,16 +7,21 @@ the unit asked for reads: the one whose field has its middle nearest.
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from archcalc.analysis.axis_field import AxisField
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.dependence import Link, Units, depends_on, projected, unit_box
+from archcalc.analysis.field import exact
 from archcalc.analysis.intervals import Boxes, Interval, Intervals, along, volume
 from archcalc.analysis.receptive_field import Field, links_that_share
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.layers.base import Shape, elements, size_text
 from archcalc.numbers.bounds import Unknown
+from archcalc.render.document import Document
+from archcalc.render.result import Result
 
 __all__ = ["Interval", "LayerField", "NeuronField", "Seen", "find_neuron_field"]
 
@@ -57,7 +62,7 @@ class LayerField(NamedTuple):
     global_from: str | None = None
 
 
-class NeuronField(NamedTuple):
+class NeuronField(Struct, Result, frozen=True, kw_only=True):
     """What a unit of the last of `layers` sees of an input, and units of the layers before it, in order."""
 
     network: str
@@ -67,6 +72,27 @@ class NeuronField(NamedTuple):
     units: tuple[int, ...]  # of the layer along each axis
     layers: tuple[LayerField, ...]
     left_out: int = 0  # layers further before, where there are too many to walk back from each
+
+    def __repr__(self) -> str:
+        return f"NeuronField({self.network!r}, unit {self.last.unit} of {self.last.name!r})"
+
+    def document(self) -> Document:
+        """The field for any writer."""
+        from archcalc.analysis.neuron_field_table import neuron_field_document
+
+        return neuron_field_document(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON has them; null where a unit sees nothing."""
+        return {
+            "name": self.network,
+            "input": self.source,
+            "positions": list(self.extents),
+            "layer": self.last.name,
+            "unit": list(self.last.unit),
+            "layers": [_plain(self, layer) for layer in self.layers],
+            **({"left_out": self.left_out} if self.left_out else {}),
+        }
 
     @property
     def last(self) -> LayerField:
@@ -95,6 +121,28 @@ class NeuronField(NamedTuple):
         """How many of the input's positions these are, as a part of all."""
         all_of_it: int = elements(self.extents)
         return volume(seen.boxes) / all_of_it
+
+
+def _plain(found: NeuronField, layer: LayerField) -> dict[str, Any]:
+    overhang = found.overhang(layer)
+    shared = layer.everything and {"from": layer.global_from, **_plain_seen(found, layer.everything)}
+    return {
+        "name": layer.name,
+        "unit": list(layer.unit),
+        "size": [axis.size for axis in layer.axes],
+        "jump": [exact(*axis.jump_ratio) for axis in layer.axes],
+        "center": None if layer.sees is None else [exact(first + last, 2) for first, last in layer.sees],
+        "sees": None if layer.sees is None else [list(interval) for interval in layer.sees],
+        "overhang": None if overhang is None else [list(ends) for ends in overhang],
+        **_plain_seen(found, layer.seen),
+        "global": shared or None,
+    }
+
+
+def _plain_seen(found: NeuronField, seen: Seen) -> dict[str, Any]:
+    """Which positions: a list of boxes, each of a list of intervals along each axis; what is in one of them is seen."""
+    boxes = [[[list(interval) for interval in intervals] for intervals in box] for box in seen.boxes]
+    return {"seen": boxes, "share": found.part(seen), "exact": seen.exact}
 
 
 def find_neuron_field(
@@ -140,7 +188,15 @@ class _Question:
             for other, (name, found) in known[left_out:]
         ]
         shape = context.graph.inputs[self.source].shape
-        return NeuronField(context.graph.name, self.source, shape, field.shape, units, (*before, own), left_out)
+        return NeuronField(
+            network=context.graph.name,
+            source=self.source,
+            input_shape=shape,
+            extents=field.shape,
+            units=units,
+            layers=(*before, own),
+            left_out=left_out,
+        )
 
     def _box(self, edge: int, field: Field, unit: tuple[int, ...]) -> tuple[Intervals, ...]:
         tensor = self.context.tensors[edge]

@@ -7,11 +7,11 @@ import click
 from archcalc.cli.interrupt import interruptible
 from archcalc.cli.options import FileName, value_options
 from archcalc.cli.output import check_writable, write_file
-from archcalc.cli.terminal import echo, progress_bar, terminal_style
+from archcalc.cli.terminal import echo, output_is_terminal, progress_bar, terminal_style
 from archcalc.errors import UsageError
 from archcalc.measured.benchmark import Benchmark
 from archcalc.render.text_table import Style
-from archcalc.report.benchmark_table import FORMATS, render
+from archcalc.render.write import FORMATS, write
 
 
 def _listed(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
@@ -26,15 +26,19 @@ def _batches(context: click.Context, option: click.Parameter, text: str) -> tupl
 
 
 def _format_of(file: str) -> str:
+    """The format that the ending of a file says; plain text for any other."""
     ending = file.lower().rpartition(".")[2]
-    return ending if ending in FORMATS else "table"
+    return _ENDINGS.get(ending, "plain")
+
+
+_ENDINGS = {"json": "json", "csv": "csv", "md": "markdown", "tex": "latex", "html": "html"}
 
 
 class _Target(NamedTuple):
     """Where a result goes, and in which form."""
 
     output: str | None
-    format_name: str | None
+    format_name: str
     device_file: str | None
     force: bool
 
@@ -47,7 +51,7 @@ class _Target(NamedTuple):
     def write(self, result: Benchmark) -> None:
         """Print the result, or write it to its file; and the device to its own."""
         style = Style() if self.output else terminal_style()
-        text = render(result, self.format_name or _format_of(self.output or ""), style)
+        text = write(result.document(), self.format_name, style)
         try:
             if self.output:
                 write_file(self.output, text + "\n", self.force)
@@ -100,7 +104,7 @@ class _Target(NamedTuple):
     "--format",
     "format_name",
     type=click.Choice(FORMATS),
-    help="[default: what the name of FILE ends in, .json or .csv, else table]",
+    help="[default: what the name of FILE ends in, .json, .csv, .md, .tex or .html, else text]",
 )
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Write to a file.")
 @click.option(
@@ -125,7 +129,14 @@ def command(specs: tuple[str, ...], variables: dict[str, Any], inputs: dict[str,
     """
     from archcalc.pytorch.bench import Interrupted, Options, bench
 
-    target = _Target(*(options.pop(name) for name in _Target._fields))
+    asked = options.pop("format_name")
+    ending = _format_of(options["output"]) if options["output"] else "table" if output_is_terminal() else "plain"
+    target = _Target(
+        output=options.pop("output"),
+        format_name=asked or ending,
+        device_file=options.pop("device_file"),
+        force=options.pop("force"),
+    )
     target.check()
     if specs.count("-") > 1:
         raise UsageError("standard input can be read only once")

@@ -8,12 +8,12 @@ import click
 
 import archcalc
 from archcalc.analysis.budget import check_budget, limits_of
+from archcalc.analysis.check_result import CheckResult
 from archcalc.analysis.lint import RULES, select
-from archcalc.cli.options import batch_option, network_options, split_settings
-from archcalc.cli.terminal import echo
-from archcalc.errors import SHOWN, Diagnostic, SpecError, UsageError
+from archcalc.cli.options import batch_option, format_option, network_options, split_settings
+from archcalc.cli.terminal import echo, show
+from archcalc.errors import Diagnostic, SpecError, UsageError
 from archcalc.quantities import QUANTITIES, Bound
-from archcalc.render.json_text import json_text
 from archcalc.spec.budget import Limit
 
 RULE_LIST = "\n".join(f"  {rule.code}  {rule.name}" for rule in RULES)
@@ -39,9 +39,7 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
 @click.option("--select", "selected", metavar="CODES", help="Only these rules: W101, all of W, or a rule's name.")
 @click.option("--ignore", "ignored", metavar="CODES", help="Not these rules.")
 @click.option("--all", "everything", is_flag=True, help="Also what the specs themselves ignore.")
-@click.option(
-    "--format", "format_name", type=click.Choice(["text", "json", "github"]), default="text", show_default=True
-)
+@lambda command: format_option(command, more=("github",))
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are findings.")
 @click.option(
     "--max",
@@ -77,7 +75,11 @@ def command(
     errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
     failures = [diagnostic for diagnostic in found if diagnostic.severity == "failure"]
     findings = select([d for d in found if d.severity == "warning"], _codes(selected), _codes(ignored))
-    echo(_RENDERERS[format_name](errors + failures + findings, len(specs)))
+    result = CheckResult(specs=len(specs), diagnostics=(*errors, *failures, *findings))
+    if format_name == "github":
+        echo(_github(result.diagnostics))
+    else:
+        show(result.document(), format_name)
     if errors or failures or (findings and strict):
         sys.exit(2 if errors else 1)
 
@@ -94,33 +96,7 @@ def _codes(text: str | None) -> list[str]:
     return [code.strip() for code in text.split(",")] if text else []
 
 
-def _text(found: list[Diagnostic], specs: int) -> str:
-    counts = {"error": 0, "failure": 0, "warning": 0} | {d.severity: 0 for d in found}
-    for diagnostic in found:
-        counts[diagnostic.severity] += 1
-    parts = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items() if count]
-    total = f"{', '.join(parts) or 'no findings'} in {specs} spec{'s' * (specs != 1)}"
-    more = [f"… and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
-    return "\n\n".join([*map(str, found[:SHOWN]), *more, total])
-
-
-def _json(found: list[Diagnostic], _specs: int) -> str:
-    rows = [
-        {
-            "code": d.code,
-            "severity": d.severity,
-            "message": d.message,
-            "file": d.place.source,
-            "line": d.place.line,
-            "reason": d.reason,
-            "help": d.help,
-        }
-        for d in found
-    ]
-    return json_text(rows)
-
-
-def _github(found: list[Diagnostic], _specs: int) -> str:
+def _github(found: Iterable[Diagnostic]) -> str:
     """Workflow commands, which GitHub shows as annotations of the lines."""
     return "\n".join(_annotation(d) for d in found)
 
@@ -137,6 +113,3 @@ def _annotation(diagnostic: Diagnostic) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-_RENDERERS = {"text": _text, "json": _json, "github": _github}

@@ -5,12 +5,18 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import batch_option, counting_option, depth_option, given_values, network_options
+from archcalc.cli.options import (
+    batch_option,
+    counting_option,
+    depth_option,
+    format_option,
+    given_values,
+    network_options,
+)
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
-from archcalc.cli.terminal import echo, output_is_terminal, terminal_style
+from archcalc.cli.terminal import echo, show
 from archcalc.errors import UsageError, printable
 from archcalc.quantities import SUMS, quantity_name
-from archcalc.report.comparison_table import FORMATS, render
 
 
 def _quantity(word: str | None, counting: str | None) -> str:
@@ -36,15 +42,13 @@ def _quantity(word: str | None, counting: str | None) -> str:
     "count.  [default: macs; with --counting, count]",
 )
 @click.option("--differences", is_flag=True, help="Show only the layers that differ.")
-@click.option(
-    "--format", "format_name", type=click.Choice(FORMATS), help="[default: table in a terminal, plain in a pipe]"
-)
+@format_option
 def command(
     specs: tuple[SpecWithSettings, ...],
     depth: int | None,
     quantity: str | None,
     differences: bool,
-    format_name: str | None,
+    format_name: str,
     **options: Any,
 ) -> None:
     """Set networks side by side: their layers, their totals, and how far each is from the first.
@@ -56,10 +60,9 @@ def command(
     Layers are beside each other where their names are the same, and between those where their types are. Differences
     are from the first network: absolute, and in percent, or from twice as much on as a multiple.
     """
-    chosen = format_name or ("table" if output_is_terminal() else "plain")
     counting = options.pop("counting")
     shown = _quantity(quantity, counting)
     comparison = archcalc.compare(load_specs(specs, **options), depth=depth, counting=counting)
-    echo(render(comparison, chosen, shown, differences, terminal_style()))
+    show(comparison.document(shown, differences), format_name)
     if given := given_values(options["variables"], options["inputs"]):
         echo(f"note: every network is with {printable(given)}", err=True)

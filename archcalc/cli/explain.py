@@ -5,20 +5,21 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import batch_option, network_options
-from archcalc.cli.terminal import echo
-
-MOST = 10_000  # layers that are explained at once
+from archcalc.cli.options import batch_option, format_option, network_options
+from archcalc.cli.terminal import show
 
 
-@click.command("explain", short_help="Show how every number of a layer came about.")
+@click.command("explain", short_help="Show how every number came about.")
 @click.argument("spec")
-@click.argument("layer", required=False)
+@click.argument("layers", metavar="[LAYER]...", nargs=-1)
 @network_options
 @batch_option
-def command(spec: str, layer: str | None, batch: int, **network: Any) -> None:
-    """Show how the numbers of LAYER in SPEC came about, step by step with the values put in; without it of every layer,
-    or of the first 10,000.
+@format_option
+def command(spec: str, layers: tuple[str, ...], batch: int, format_name: str, **network: Any) -> None:
+    """Show how the numbers of each LAYER in SPEC came about, step by step with the values put in.
+
+    A LAYER is the name of a layer or of a block, or a pattern such as "layer4.*". The numbers of a block are sums of
+    those of its parts. Without a LAYER, every layer is explained (the first 10,000), and then the whole network.
 
     Letters: N, C size and channels of the input (N for every axis of positions), M, K those of the output, F kernel,
     S stride, P padding (of one end; of both for "same"), D dilation, E effective kernel, G groups, A output padding,
@@ -26,8 +27,8 @@ def command(spec: str, layer: str | None, batch: int, **network: Any) -> None:
     of the input (r also the factor of an upsampling).
     """
     loaded = archcalc.load(spec, batch=batch, **network)
-    names = [layer] if layer is not None else [row.name for row in loaded.layers]
-    for number, name in enumerate(names[:MOST]):
-        echo(("\n" if number else "") + str(loaded.explain(name)))
-    if len(names) > MOST:
-        echo(f"note: the first {MOST:,} of {len(names):,} layers are explained; name a LAYER for another", err=True)
+    from archcalc.analysis.explain_sums import explain_several
+
+    found = explain_several(loaded.context, layers)
+    # One alone is its own document.
+    show((found.explanations[0] if len(layers) == len(found.explanations) == 1 else found).document(), format_name)

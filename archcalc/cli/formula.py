@@ -5,11 +5,9 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import MAX_DIGITS, inputs_option, settings_option, training_option
-from archcalc.cli.terminal import echo, terminal_style
+from archcalc.cli.options import MAX_DIGITS, format_option, inputs_option, settings_option, training_option
+from archcalc.cli.terminal import show
 from archcalc.errors import UsageError
-
-FORMATS = ("plain", "markdown", "latex", "json")
 
 
 @click.command("formula", short_help="Give parameters, MACs and shapes in closed form.")
@@ -21,7 +19,7 @@ FORMATS = ("plain", "markdown", "latex", "json")
 @training_option
 @click.option("--batch", default="1", show_default=True, metavar="N", help="Samples at once: a number or a letter.")
 @click.option("--layers", "every_layer", is_flag=True, help="A row for every layer.")
-@click.option("--format", "format_name", type=click.Choice(FORMATS), default="plain", show_default=True)
+@format_option
 def command(
     spec: str,
     layers: tuple[str, ...],
@@ -43,7 +41,5 @@ def command(
         raise UsageError(f"a batch of {len(batch):,} digits is larger than any")
     samples: int | str = int(batch) if batch.isdecimal() else batch
     formula = archcalc.formula(spec, symbols, batch=samples, **network)
-    from archcalc.report.formula import render
-
     names = None if not layers and not every_layer else [*layers] or [row.name for row in formula.layers]
-    echo(render(formula, format_name, names, terminal_style()))
+    show(formula.document(names), format_name)

@@ -152,14 +152,16 @@ def counting_option(command: F) -> F:
     )(command)
 
 
-def format_option(command: F) -> F:
-    """How the result is written: by default for the one who reads it."""
+def format_option(command: F, more: tuple[str, ...] = ()) -> F:
+    """How the result is written: by default for the one who reads it. `more` are formats of the command alone."""
 
     def chosen(_context: click.Context, _option: click.Parameter, name: str | None) -> str:
         return name or ("table" if output_is_terminal() else "plain")
 
     about = "[default: table in a terminal, plain in a pipe]"
-    return click.option("--format", "format_name", type=click.Choice(FORMATS), callback=chosen, help=about)(command)
+    return click.option("--format", "format_name", type=click.Choice([*FORMATS, *more]), callback=chosen, help=about)(
+        command
+    )
 
 
 def split_setting(text: str, form: str) -> tuple[str, str]:

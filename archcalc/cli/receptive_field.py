@@ -5,13 +5,11 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.analysis.neuron_field_text import neuron_field_to_dict, render_neuron_field
-from archcalc.cli.options import FileName, depth_option, network_options
+from archcalc.cli.options import FileName, depth_option, format_option, network_options
 from archcalc.cli.output import check_writable, write_file
-from archcalc.cli.terminal import echo, terminal_style
+from archcalc.cli.terminal import show
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError
-from archcalc.render.json_text import json_text
 
 
 def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -32,7 +30,7 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 @depth_option
 @click.option("--image", type=FileName(), metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
 @click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
-@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Draw it, too, as an SVG.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(spec: str, image: str | None, style: str, format_name: str, output: str | None, **options: Any) -> None:
@@ -54,7 +52,4 @@ def command(spec: str, image: str | None, style: str, format_name: str, output: 
         from archcalc.diagram.receptive_field import draw_neuron_field
 
         write_file(output, draw_neuron_field(found, style, read_raster(image) if image else None), force)
-    if format_name == "json":
-        echo(json_text(neuron_field_to_dict(found)))
-    else:
-        echo(render_neuron_field(found, terminal_style()))
+    show(found.document(), format_name)

@@ -30,7 +30,15 @@ from archcalc.errors import UsageError
 @format_option
 @click.option("-o", "--output", type=FileName(), help="Draw a picture: a file that ends in .svg, .pdf or .png.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
-def command(spec: str, depth: int | None, format_name: str, output: str | None, force: bool, **options: Any) -> None:
+def command(
+    spec: str | None,
+    list_devices: bool,
+    depth: int | None,
+    format_name: str,
+    output: str | None,
+    force: bool,
+    **options: Any,
+) -> None:
     """Say for every layer of SPEC on a device what it computes, reads and writes, and the least time that takes.
 
     A layer takes its operations / the peak, or its bytes / the bandwidth, whichever is longer: that is what bounds it.

@@ -12,7 +12,7 @@ from archcalc.cli.options import naming, parse_shape, parse_value, split_setting
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import connect_sound
 from archcalc.network import Network
-from archcalc.spec.document import Document, read
+from archcalc.spec.document import SpecDocument, read
 from archcalc.spec.expansion import expand
 
 FORM = "SPEC:NAME=VALUE,NAME=VALUE"
@@ -80,7 +80,7 @@ def load_specs(
     return dict(zip(labels_of(specs), networks, strict=True))
 
 
-def _divided(item: SpecWithSettings, document: Document) -> tuple[dict[str, Any], dict[str, list[int]]]:
+def _divided(item: SpecWithSettings, document: SpecDocument) -> tuple[dict[str, Any], dict[str, list[int]]]:
     """The settings that are for variables of the spec, and those that are for its inputs."""
     tables = (document.data.get(key) for key in ("variables", "inputs"))
     known, shaped = (table if isinstance(table, dict) else {} for table in tables)

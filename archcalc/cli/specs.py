@@ -6,7 +6,7 @@ import click
 
 from archcalc.cli.terminal import echo
 from archcalc.errors import printable
-from archcalc.spec.document import Document, read, shipped_specs
+from archcalc.spec.document import SpecDocument, read, shipped_specs
 from archcalc.spec.problems import shown
 
 
@@ -27,7 +27,7 @@ def command(spec: str | None, paths: bool) -> None:
         echo(f"{name:<{width}}  {path if paths else read(path).data['name']}")
 
 
-def _described(document: Document) -> Iterator[str]:
+def _described(document: SpecDocument) -> Iterator[str]:
     """A spec's name and source, and its inputs and variables as they are written."""
     data = document.data
     yield from (printable(data[key]) for key in ("name", "source") if isinstance(data.get(key), str))

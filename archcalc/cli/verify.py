@@ -6,10 +6,8 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import network_options
-from archcalc.cli.terminal import echo, progress_bar, terminal_style
-from archcalc.measured.verification import render_verification
-from archcalc.render.json_text import json_text
+from archcalc.cli.options import format_option, network_options
+from archcalc.cli.terminal import progress_bar, show
 
 
 @click.command("verify", short_help="Compare every number with what PyTorch does.")
@@ -25,7 +23,7 @@ from archcalc.render.json_text import json_text
     "--memory/--no-memory", default=None, help="Follow the memory of a pass, or do not.  [default: but on meta]"
 )
 @click.option("--differences", is_flag=True, help="Show only rows that differ.")
-@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option
 def command(
     spec: str,
     device: str,
@@ -51,10 +49,7 @@ def command(
     with progress_bar("receptive fields") as progress:
         storages = device != "meta" if memory is None else memory
         verification = verify(loaded, device, _names(fields, device), progress, storages)
-    if format_name == "json":
-        echo(json_text(verification.to_dict()))
-    else:
-        echo(render_verification(verification, differences, terminal_style()))
+    show(verification.document(differences), format_name)
     if not verification.agrees:
         sys.exit(1)
 

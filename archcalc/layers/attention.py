@@ -29,6 +29,9 @@ from archcalc.tracing import Number, untraced
 KERNELS = "PyTorch chooses among kernels for attention, which keep different things"
 
 
+PRODUCTS = ("query projection", "key projection", "value projection", "scores", "weighted sum", "output projection")
+
+
 class MultiHeadAttention(Layer):
     """softmax(QKᵀ/√d)·V in `num_heads` heads, with its four projections (Vaswani et al. 2017).
 
@@ -103,7 +106,8 @@ class MultiHeadAttention(Layer):
         scores = Factor((query, key), weights=True)
         factors = [(Factor((number,)), weights) for number in (query, key, value)]
         factors += [(projected[0], projected[1]), (scores, projected[2]), (Factor((query, key, value), True), weights)]
-        return tuple(Product(macs, *pair) for macs, pair in zip(self._macs(inputs), factors, strict=True))
+        named = zip(self._macs(inputs), factors, PRODUCTS, strict=True)
+        return tuple(Product(macs, left, right, name) for macs, (left, right), name in named)
 
     def bias_additions(self, inputs: Tensors, output: Shape) -> Any:
         (queries, features), (keys, _), _ = self._sources(inputs)
@@ -114,6 +118,14 @@ class MultiHeadAttention(Layer):
         projected, scores = (2 * queries + 2 * keys) * features, queries * keys * self.num_heads
         values: Count = projected + scores + queries * features
         return values
+
+    operation_names: ClassVar[dict[str, str]] = {
+        "multiplications": "scaling of queries",
+        "additions": "additions of biases and in softmax",
+        "comparisons": "comparisons of softmax",
+        "exponentials": "exponentials of softmax",
+        "divisions": "divisions of softmax",
+    }
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         (queries, features), (keys, _), _ = self._sources(inputs)

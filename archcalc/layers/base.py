@@ -62,11 +62,15 @@ class Factor(Struct, frozen=True, gc=False):
 
 
 class Product(Struct, frozen=True, gc=False):
-    """MACs that multiply two factors; training multiplies each of them by the gradient of the product."""
+    """MACs that multiply two factors; training multiplies each of them by the gradient of the product.
+
+    `name` says what it is, in a layer that has several.
+    """
 
     macs: Count
     left: Factor
     right: Factor
+    name: str = ""
 
 
 RESULT = -1  # the result of a KernelOp, where its operands are numbered
@@ -241,6 +245,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
     shapeless: ClassVar[tuple[str, ...]] = ()  # fields that may not fit, and do not decide about the output's shape
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
     takes_sparse: ClassVar[tuple[int, ...]] = ()  # inputs by number that may be one sparse matrix for all samples
+    operation_names: ClassVar[dict[str, str]] = {}  # by kind, what operations of it are for; in explanations
     takes_one_dtype: ClassVar[bool] = False  # PyTorch promotes inputs of other dtypes, unless this is so
     saved: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
     layout: ClassVar[str] = "fresh"  # of its output in memory, as `KernelOp` has it

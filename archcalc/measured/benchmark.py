@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from archcalc.devices import Device, Peaks
 from archcalc.errors import UsageError, quoted
 from archcalc.numbers.bounds import AtLeast, Lower, Unknown, Value, known, quotient, reason_of
+from archcalc.render.document import Document
+from archcalc.render.result import Result
 
 CONFIDENCE = 0.95
 FEWEST = 6  # samples that give an interval of this confidence
@@ -174,7 +178,7 @@ class Measurement(NamedTuple):
     crowded: bool = False
 
 
-class Row(NamedTuple):
+class MeasuredCase(NamedTuple):
     """One spec at one batch size in one dtype: its measurement, or why there is none (`problem`).
 
     `input` is the name of the network's first input.
@@ -209,20 +213,29 @@ class Row(NamedTuple):
         return quotient(self.work.flops, self.work.bytes_moved) if self.work.bytes_moved else None
 
 
-class Benchmark(NamedTuple):
+class Benchmark(Struct, Result, frozen=True, kw_only=True):
     """All of it. `ratios_to` is the spec that the others are compared with."""
 
     environment: Environment
     method: Method
     peak: Peak
-    rows: tuple[Row, ...]
+    rows: tuple[MeasuredCase, ...]
     ratios_to: str | None = None
 
-    def flops_share(self, row: Row) -> Value[float] | None:
+    def __repr__(self) -> str:
+        return f"Benchmark({self.environment.device_name!r}, {len(self.rows)} rows)"
+
+    def document(self) -> Document:
+        """The benchmark for any writer."""
+        from archcalc.measured.benchmark_table import benchmark_document
+
+        return benchmark_document(self)
+
+    def flops_share(self, row: MeasuredCase) -> Value[float] | None:
         """The row's FLOP/s as a share of the fastest matrix product's."""
         return _share(row.per_second(row.work.flops), self.peak.products[row.dtype].flops_per_second)
 
-    def copy_share(self, row: Row) -> Value[float] | None:
+    def copy_share(self, row: MeasuredCase) -> Value[float] | None:
         """The row's bytes/s as a share of the copy's; above 1 where caches spare the memory."""
         return _share(row.per_second(row.work.bytes_moved), self.peak.copy_bytes_per_second)
 
@@ -249,7 +262,7 @@ class Benchmark(NamedTuple):
             "rows": [self._row(row) for row in self.rows],
         }
 
-    def _row(self, row: Row) -> dict[str, Any]:
+    def _row(self, row: MeasuredCase) -> dict[str, Any]:
         return {
             "spec": row.spec,
             "network": row.network,
@@ -312,7 +325,7 @@ def _layers(times: LayerTimes | None) -> dict[str, Any] | None:
     return {"layers": rows, "sum": times.sum.to_dict()}
 
 
-def _bounded(row: Row, share: Value[float] | None) -> dict[str, str]:
+def _bounded(row: MeasuredCase, share: Value[float] | None) -> dict[str, str]:
     """What is missing from each number of a row that is a lower bound."""
     values = {
         "flops": row.work.flops,

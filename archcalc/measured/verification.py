@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from archcalc.errors import printable, quoted
-from archcalc.render.text_table import Style, display_width, padded, shortened
+from msgspec import Struct
+
+from archcalc.errors import quoted
+from archcalc.render.document import NAME, TEXT, Column, Document, Fact, Facts, Lines, Row, Table
+from archcalc.render.result import Result
 
 Status = Literal["equal", "differs", "not covered"]
 
@@ -33,7 +36,7 @@ def compare(question: str, layer: str, said: Any, found: Any, note: str = "") ->
     return Comparison(question, layer, said, found, "equal" if said == found else "differs", note)
 
 
-class Verification(NamedTuple):
+class Verification(Struct, Result, frozen=True, kw_only=True):
     """All rows, in the order of the questions and of the layers."""
 
     name: str
@@ -63,24 +66,36 @@ class Verification(NamedTuple):
             "rows": [row.to_dict() for row in self.rows],
         }
 
-    def __str__(self) -> str:
-        return render_verification(self)
+    def __repr__(self) -> str:
+        return f"Verification({self.name!r}, {self.outcome})"
+
+    @property
+    def outcome(self) -> str:
+        """What came of it, in a line."""
+        if differences := self.differences:
+            count = f"{len(differences):,} difference{'s' * (len(differences) > 1)}"
+            return f"{count}; the first: {differences[0].question} of {quoted(differences[0].layer)}"
+        return "no difference" if self.agrees else "PyTorch refused"
+
+    def document(self, only_differences: bool = False) -> Document:
+        """A table for each question, then what came of it."""
+        groups = _by_question(self.rows)
+        tables = [
+            _table(question, shown)
+            for question, rows in groups.items()
+            if (shown := [row for row in rows if row.status == "differs" or not only_differences])
+        ]
+        refusal = [f"PyTorch refused: {self.failure}"] if self.failure else []
+        outcome = [self.outcome] if self.differences or self.agrees else []
+        return Document(
+            title=f"{self.name}: archcalc against PyTorch {self.torch_version} on {self.device}",
+            parts=[*tables, Facts([*_counts(groups)]), Lines([*refusal, *outcome], wrapped=True)],
+            data=self.to_dict,
+            records=lambda: [_record(row) for row in self.rows],
+        )
 
 
-HEADERS = ("archcalc", "PyTorch")
 _MARKS: dict[Status, str] = {"equal": "equal", "differs": "DIFFERS", "not covered": "not covered"}
-
-
-def render_verification(verification: Verification, only_differences: bool = False, style: Style | None = None) -> str:
-    """A table for each question, then what came of it."""
-    style = style or Style()
-    title = f"{printable(verification.name)}: archcalc against PyTorch {verification.torch_version}"
-    lines = [style.bold(f"{title} on {verification.device}")]
-    for question, rows in _by_question(verification.rows).items():
-        shown = [row for row in rows if row.status == "differs"] if only_differences else rows
-        if shown:
-            lines += ["", *_table(question, shown, style)]
-    return "\n".join([*lines, "", *_result(verification)])
 
 
 def _by_question(rows: Iterable[Comparison]) -> dict[str, list[Comparison]]:
@@ -90,28 +105,15 @@ def _by_question(rows: Iterable[Comparison]) -> dict[str, list[Comparison]]:
     return found
 
 
-def _table(question: str, rows: list[Comparison], style: Style) -> Iterator[str]:
-    header = (question, *HEADERS, "")
-    cells = [(printable(row.layer), _text(row.said), _text(row.found), _mark(row)) for row in rows]
-    widths = [max(map(display_width, column)) for column in zip(header, *cells, strict=True)]
-    if style.width:
-        # Layers' names give way; numbers keep their width.
-        spare = style.width - sum(widths[1:]) - 2 * (len(widths) - 1)
-        widths[0] = min(widths[0], max(spare, display_width(question)))
-    yield style.bold(_line(header, widths))
-    for number, line in enumerate(cells):
-        repeated = number and rows[number - 1].note == rows[number].note
-        yield _line((shortened(line[0], widths[0]), *line[1:]), widths)
-        if rows[number].note and not repeated:
-            yield style.dim(f"  {rows[number].note}")
-
-
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    return "  ".join(map(padded, cells, widths)).rstrip()
-
-
-def _mark(row: Comparison) -> str:
-    return _MARKS[row.status]
+def _table(question: str, rows: list[Comparison]) -> Table:
+    """A question's rows; a note that several in a row share is below the first."""
+    lines: list[Row] = []
+    for number, row in enumerate(rows):
+        lines.append(Row([row.layer, _text(row.said), _text(row.found), _MARKS[row.status]]))
+        if row.note and not (number and rows[number - 1].note == row.note):
+            lines.append(Row([f"  {row.note}"], emphasis="faint"))
+    columns = [Column(question, NAME), Column("archcalc", priority=1), Column("PyTorch", priority=1), Column("")]
+    return Table(columns, lines, ruled=False)
 
 
 def _text(value: Any) -> str:
@@ -124,21 +126,15 @@ def _text(value: Any) -> str:
         return " · ".join(map(_text, value.values()))
     if isinstance(value, list):
         return "×".join(map(_text, value)) if value else "1 value"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else printable(str(value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _result(verification: Verification) -> Iterator[str]:
-    """How many rows came out how, and the first that differs."""
-    groups = _by_question(verification.rows)
-    width = max(map(len, groups), default=0)
+def _counts(groups: dict[str, list[Comparison]]) -> Iterator[Fact]:
+    """How many rows came out how."""
     for question, rows in groups.items():
         counts = {status: sum(row.status == status for row in rows) for status in _MARKS}
-        yield f"{question:<{width}}  " + ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    yield ""
-    if verification.failure:
-        yield f"PyTorch refused: {printable(verification.failure)}"
-    if differences := verification.differences:
-        count = f"{len(differences):,} difference{'s' * (len(differences) > 1)}"
-        yield f"{count}; the first: {differences[0].question} of {quoted(differences[0].layer)}"
-    elif verification.agrees:
-        yield "no difference"
+        yield Fact(question, ", ".join(f"{count:,} {name}" for name, count in counts.items() if count), TEXT)
+
+
+def _record(row: Comparison) -> dict[str, Any]:
+    return row.to_dict() | {"said": _text(row.said), "found": _text(row.found)}

@@ -11,13 +11,13 @@ from importlib.resources import files
 from typing import Any
 
 from archcalc.analysis.comparison import compare
+from archcalc.analysis.comparison_table import reading_text
 from archcalc.errors import UsageError, printable
 from archcalc.network import Network
 from archcalc.page.bench import BenchRow
 from archcalc.page.content import HEADERS, MOST_LAYERS, Allowance, depict, describe, is_large
 from archcalc.page.dark import dark_rules
 from archcalc.page.plots import plot_sizes
-from archcalc.report.comparison_table import reading_text
 
 try:
     from jinja2 import Environment, StrictUndefined

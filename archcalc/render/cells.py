@@ -7,7 +7,7 @@ from typing import Any
 from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import AtLeast, AtMost, Unknown, known, value_text
 from archcalc.numbers.units import digits, percent
-from archcalc.render.document import AMOUNT, BYTES, COUNT, NAME, NUMBER, SHAPE, SHARE, Cell, Column, Row, Table
+from archcalc.render.document import AMOUNT, BYTES, COUNT, NAME, NUMBER, SHAPE, SHARE, Cell, Column, Math, Row, Table
 
 ABSENT = "–"
 _DECIMAL = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
@@ -65,8 +65,8 @@ def cell_text(kind: str, value: Cell, scale: Scale | None = None) -> str:
     """A value as text; `–` where there is none, `?` where it is unknown. Text is text in any column."""
     if value is None:
         return ABSENT
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str | Math):
+        return str(value)
     if kind == SHAPE and isinstance(value, tuple | list):
         return size_text(tuple(ABSENT if size is None else size for size in value))
     if scale:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from archcalc.errors import SHOWN, Diagnostic
 from archcalc.numbers.bounds import Cause
 
 Cell = Any  # a value of its column's kind; None where there is none
@@ -28,13 +29,16 @@ class Column(Struct, frozen=True, gc=False):
     """A column of a table.
 
     `unit` is that of an AMOUNT, such as `s`. `priority`: where a table is too wide, columns with the highest are left
-    out first; those with 0 stay.
+    out first; those with 0 stay. `short` takes the place of a header that is too wide, and is explained above.
+    The last column may be `wrapped`: its text takes as many lines as it needs.
     """
 
     header: str
     kind: str = TEXT
     priority: int = 0
     unit: str = ""
+    wrapped: bool = False
+    short: str = ""
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -52,7 +56,8 @@ class Row(Struct, frozen=True, gc=False):
 class Table(Struct, frozen=True, gc=False):
     """Rows of cells. `totals` are set apart below them; `notes` say what is to be known about the rows.
 
-    `ruled` tables have lines above and below their rows in a terminal. Columns without a single value are left out.
+    `ruled` tables have lines above and below their rows in a terminal. Columns without a single value are left out; a
+    table whose headers are all empty has none. Where a `stacked` one is too wide, each row is a paragraph.
     """
 
     columns: Sequence[Column]
@@ -61,10 +66,14 @@ class Table(Struct, frozen=True, gc=False):
     totals: Sequence[Row] = ()
     notes: Sequence[str] = ()
     ruled: bool = True
+    stacked: bool = False
 
 
 class Fact(Struct, frozen=True, gc=False):
-    """A value with what it is called; `short` has it in a unit that suits it, and `note` says more."""
+    """A value with what it is called; `short` has it in a unit that suits it.
+
+    `note` says more, in lines of its own where there are several.
+    """
 
     label: str
     value: Cell
@@ -91,7 +100,41 @@ class Lines(Struct, frozen=True, gc=False):
     emphasis: Emphasis = ""
 
 
-Part = Table | Facts | Lines
+class Math(Struct, frozen=True, gc=False):
+    """A formula, in archcalc's signs and in LaTeX."""
+
+    text: str
+    latex: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Equation(Struct, frozen=True, gc=False):
+    """What something is called, and what it is: `parameters`, `27·C² + 3`. A condition has no name."""
+
+    right: Math
+    left: Math | str = ""
+    relation: str = "="
+
+
+class Equations(Struct, frozen=True, gc=False):
+    """Formulas below each other; `short` ones stand side by side in a terminal, `together` of them in a line."""
+
+    equations: Sequence[Equation]
+    title: str = ""
+    short: bool = False
+    together: int = 1
+
+
+class Findings(Struct, frozen=True, gc=False):
+    """What was found in specs: errors, broken budgets, oddities, each with its place, reason and remedy."""
+
+    diagnostics: Sequence[Diagnostic]
+    most: int = SHOWN  # in text
+
+
+Part = Table | Facts | Lines | Findings | Equations
 
 
 class Note(Struct, frozen=True, gc=False):
@@ -134,4 +177,4 @@ def shown_parts(document: Document) -> list[Part]:
 
 def more_of(fact: Fact) -> str:
     """What stands behind the value of a fact."""
-    return ", ".join(filter(None, (fact.short, fact.note)))
+    return ", ".join(filter(None, (fact.short, fact.note.replace("\n", "; "))))

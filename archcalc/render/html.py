@@ -5,13 +5,17 @@ from html import escape
 
 from archcalc.errors import printable
 from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
-from archcalc.render.document import WORDS, Document, Facts, Part, Table, shown_parts
+from archcalc.render.document import WORDS, Document, Equations, Facts, Findings, Part, Table, shown_parts
 
 
 def write_html(document: Document) -> str:
     """The document as elements that stand in any page."""
-    head = [f"<p><strong>{escaped(document.title)}</strong>", *(f"<br>{escaped(line)}" for line in document.head)]
-    blocks = ["\n".join([*head, "</p>"]), *(block for part in shown_parts(document) for block in _part(part))]
+    title = [f"<strong>{escaped(document.title)}</strong>"] if document.title else []
+    head = "<br>\n".join([*title, *map(escaped, document.head)])
+    blocks = [
+        *([f"<p>{head}</p>"] if head else []),
+        *(block for part in shown_parts(document) for block in _part(part)),
+    ]
     return "\n".join([*blocks, *(f"<p>{escaped(str(note))}</p>" for note in document.notes)])
 
 
@@ -21,18 +25,30 @@ def escaped(text: str) -> str:
 
 
 def _part(part: Part) -> Iterator[str]:
+    if isinstance(part, Findings):
+        yield from (f"<pre>{escape(_lines_of(str(diagnostic)))}</pre>" for diagnostic in part.diagnostics)
+        return
     if isinstance(part, Table):
         yield _table(part)
         yield from (f"<p>{escaped(note)}</p>" for note in part.notes)
         return
     if part.title:
         yield f"<p><strong>{escaped(part.title)}</strong></p>"
-    if isinstance(part, Facts):
+    if isinstance(part, Equations):
+        rows = (
+            f"<tr><td>{escaped(str(one.left))}</td><td>{escaped(str(one.right))}</td></tr>" for one in part.equations
+        )
+        yield "\n".join(["<table>", *rows, "</table>"])
+    elif isinstance(part, Facts):
         yield _facts(part)
     elif part.wrapped:
         yield from (f"<p>{escaped(line)}</p>" for line in part.lines)
     else:
-        yield f"<pre>{escape(chr(10).join(map(printable, part.lines)))}</pre>"
+        yield f"<pre>{escape(_lines_of(chr(10).join(part.lines)))}</pre>"
+
+
+def _lines_of(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _facts(part: Facts) -> str:

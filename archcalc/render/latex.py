@@ -3,9 +3,23 @@
 import re
 from collections.abc import Iterator
 
-from archcalc.errors import printable
+from archcalc.errors import Diagnostic, printable
 from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
-from archcalc.render.document import WORDS, Document, Facts, Lines, Part, Table, more_of, shown_parts
+from archcalc.render.document import (
+    WORDS,
+    Document,
+    Equation,
+    Equations,
+    Facts,
+    Findings,
+    Lines,
+    Math,
+    Part,
+    Row,
+    Table,
+    more_of,
+    shown_parts,
+)
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -39,7 +53,7 @@ _NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
 
 def write_latex(document: Document) -> str:
     """The tables and texts of the document; what it is of, and notes, are comments and text around them."""
-    head = [f"% {printable(line)}" for line in (document.title, *document.head)]
+    head = [f"% {printable(line)}" for line in (document.title, *document.head) if line]
     needs = "% \\usepackage{booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4}"
     blocks = ["\n".join([*head, needs]), *(block for part in shown_parts(document) for block in _part(part))]
     return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
@@ -52,15 +66,43 @@ def escaped(text: str) -> str:
 
 
 def _part(part: Part) -> Iterator[str]:
+    if isinstance(part, Findings):
+        items = (f"  \\item {_finding(diagnostic)}" for diagnostic in part.diagnostics)
+        yield "\n".join(["\\begin{itemize}", *items, "\\end{itemize}"]) if part.diagnostics else ""
+        return
     if part.title:
         yield f"\\paragraph{{{escaped(part.title)}}}"
-    if isinstance(part, Lines):
+    if isinstance(part, Equations):
+        yield _equations(part)
+    elif isinstance(part, Lines):
         yield "\\\\\n".join(map(escaped, part.lines))
     elif isinstance(part, Facts):
         yield _facts(part)
     else:
         yield _table(part)
         yield from map(escaped, part.notes)
+
+
+def _finding(diagnostic: Diagnostic) -> str:
+    code = f" {diagnostic.code}" if diagnostic.code else ""
+    more = [diagnostic.reason, diagnostic.help and f"help: {diagnostic.help}"]
+    texts = [f"{diagnostic.severity}{code}: {diagnostic.message} ({diagnostic.place})", *filter(None, more)]
+    return "\\\\\n    ".join(map(escaped, texts))
+
+
+_RELATIONS = {"≥": r"\geq", "≤": r"\leq"}
+
+
+def _equations(part: Equations) -> str:
+    lines = (_equation(equation) for equation in part.equations)
+    return "\n".join([r"\begin{align*}", " \\\\\n".join(lines), r"\end{align*}"])
+
+
+def _equation(equation: Equation) -> str:
+    left = equation.left.latex if isinstance(equation.left, Math) else rf"\text{{{escaped(equation.left)}}}"
+    if not str(equation.left):
+        return f"&{equation.right.latex}"
+    return f"{left} &{_RELATIONS.get(equation.relation, equation.relation)} {equation.right.latex}"
 
 
 def _facts(part: Facts) -> str:
@@ -72,6 +114,7 @@ def _facts(part: Facts) -> str:
 def _table(table: Table) -> str:
     places = used_columns(table)
     headers, cells = table_texts(table, shown_rows(table))
+    cells = [_with_math(row, texts) for row, texts in zip(shown_rows(table), cells, strict=True)]
     kinds = [table.columns[place].kind for place in places]
     columns = [[row[place] for row in cells if len(row) > 1] for place in places]
     formats = ["l" if kind in WORDS else _format(texts) for kind, texts in zip(kinds, columns, strict=True)]
@@ -92,6 +135,12 @@ def _table(table: Table) -> str:
             "\\end{tabular}",
         ]
     )
+
+
+def _with_math(row: Row, texts: list[str]) -> list[str]:
+    """The texts of a row, with its formulas in LaTeX between dollars."""
+    pairs = zip(row.cells, texts, strict=True)
+    return [f"${cell.latex}$" if isinstance(cell, Math) else text for cell, text in pairs]
 
 
 def _format(texts: list[str]) -> str:
@@ -117,5 +166,7 @@ def _cell(text: str, column: str) -> str:
     """A number as siunitx reads it; what is none in a column of numbers stands in braces."""
     if column.startswith("S") and _NUMBER.fullmatch(text):
         return text.replace(",", "").replace("−", "-")
+    if text.startswith("$") and text.endswith("$") and len(text) > 1:
+        return text
     # LaTeX would take a bracket or a star at the start of a row for an option of the line above.
     return f"{{{escaped(text)}}}" if column[0] in "Sh" or text[:1] in ("[", "*") else escaped(text)

@@ -2,15 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 
-from archcalc.errors import printable
+from archcalc.errors import Diagnostic, printable
 from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
-from archcalc.render.document import WORDS, Document, Facts, Lines, Part, Table, more_of, shown_parts
+from archcalc.render.document import (
+    WORDS,
+    Document,
+    Equations,
+    Facts,
+    Findings,
+    Lines,
+    Part,
+    Table,
+    more_of,
+    shown_parts,
+)
 
 
 def write_markdown(document: Document) -> str:
     """The document with its title in bold; tables have no more spaces than they need."""
-    head = [f"**{escaped(document.title)}**", *map(escaped, document.head)]
-    blocks = ["  \n".join(head), *(block for part in shown_parts(document) for block in _part(part))]
+    title = [f"**{escaped(document.title)}**"] if document.title else []
+    head = "  \n".join([*title, *map(escaped, document.head)])
+    blocks = [*([head] if head else []), *(block for part in shown_parts(document) for block in _part(part))]
     return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
 
 
@@ -20,15 +32,29 @@ def escaped(text: str) -> str:
 
 
 def _part(part: Part) -> Iterator[str]:
+    if isinstance(part, Findings):
+        yield "\n".join(f"- {text}" for diagnostic in part.diagnostics for text in [_finding(diagnostic)])
+        return
     if part.title:
         yield f"**{escaped(part.title)}**"
-    if isinstance(part, Lines):
+    if isinstance(part, Equations):
+        rows = ([escaped(str(one.left)), escaped(str(one.right))] for one in part.equations)
+        yield "\n".join([_line(["", ""]), _line(["---", "---"]), *map(_line, rows)])
+    elif isinstance(part, Lines):
         yield "\n\n".join(map(escaped, part.lines)) if part.wrapped else _code(part.lines)
     elif isinstance(part, Facts):
         yield "\n".join(f"- {escaped(label)}: {escaped(value)}" for label, value in _facts(part))
     else:
         yield _table(part)
         yield from map(escaped, part.notes)
+
+
+def _finding(diagnostic: Diagnostic) -> str:
+    """One item of a list: the message with its code and place, then reason and remedy."""
+    code = f" {diagnostic.code}" if diagnostic.code else ""
+    head = f"**{diagnostic.severity}{code}** {escaped(diagnostic.message)} (`{printable(str(diagnostic.place))}`)"
+    more = [diagnostic.reason, diagnostic.help and f"help: {diagnostic.help}"]
+    return "  \n  ".join([head, *(escaped(text) for text in more if text)])
 
 
 def _facts(part: Facts) -> Iterator[tuple[str, str]]:

@@ -8,14 +8,28 @@ from msgspec import structs
 
 from archcalc.errors import printable
 from archcalc.render.cells import fact_text, table_texts, used_columns
-from archcalc.render.document import NAME, TEXT, WORDS, Document, Facts, Lines, Note, Part, Row, Table
+from archcalc.render.document import (
+    NAME,
+    TEXT,
+    WORDS,
+    Document,
+    Equations,
+    Facts,
+    Findings,
+    Lines,
+    Note,
+    Part,
+    Row,
+    Table,
+)
 from archcalc.render.layout import Layout, fit, short_name, shortest_name
 from archcalc.render.text_table import WIDEST, Style, display_width, padded, shortened
 
 
 def write_text(document: Document, style: Style, ruled: bool = True) -> str:
     """The document as text; `ruled` has lines around tables and shows how rows nest."""
-    head = [style.bold(printable(document.title)), *(_head_line(line, style) for line in document.head)]
+    title = [style.bold(printable(document.title))] if document.title else []
+    head = [*title, *(_head_line(line, style) for line in document.head)]
     summed = any(isinstance(part, Facts) and part.totals for part in document.parts)
     blocks = [head, *(_part(part, style, ruled, summed) for part in document.parts)]
     blocks.append([line for note in document.notes for line in note_lines(note, style)])
@@ -28,11 +42,17 @@ def _head_line(line: str, style: Style) -> str:
 
 
 def _part(part: Part, style: Style, ruled: bool, summed: bool) -> list[str]:
+    if isinstance(part, Findings):
+        return _findings(part, style)
     title = [style.bold(printable(part.title))] if part.title else []
     if isinstance(part, Facts):
         return [*title, *_facts(part, style)]
     if isinstance(part, Lines):
         return [*title, *_lines(part, style)]
+    if isinstance(part, Equations):
+        from archcalc.render.equations import equation_lines
+
+        return [*title, *equation_lines(part, style)]
     return [*title, *_table(structs.replace(part, totals=()) if summed else part, style, ruled)]
 
 
@@ -50,25 +70,39 @@ def _lines(part: Lines, style: Style) -> Iterator[str]:
             yield emphasize(shown)
 
 
+def _findings(part: Findings, style: Style) -> list[str]:
+    """Each in lines of its own, the first of them emphasized."""
+    lines: list[str] = []
+    for diagnostic in part.diagnostics[: part.most]:
+        first, *others = str(diagnostic).split("\n")
+        lines += [*([""] if lines else []), style.bold(first), *others]
+    hidden = len(part.diagnostics) - part.most
+    return [*lines, *(["", f"… and {hidden:,} more"] if hidden > 0 else [])]
+
+
 def _facts(part: Facts, style: Style) -> Iterator[str]:
     texts = [
         (printable(fact.label), printable(fact_text(fact.kind, fact.unit, fact.value)), fact.short)
         for fact in part.facts
     ]
     labels, values, shorts = (max(map(display_width, column)) for column in zip(*texts, strict=True))
+    words = all(fact.kind in WORDS for fact in part.facts)
     for fact, (label, value, short) in zip(part.facts, texts, strict=True):
-        line = f"{padded(label, labels)}  {padded(value, values, left=False)}"
+        line = f"{padded(label, labels)}  {padded(value, values, left=words)}"
         line += f"  {padded(short, shorts, left=False)}" if shorts else ""
-        yield from _with_note(line.rstrip(), printable(fact.note), style)
+        yield from _with_note(line, "\n".join(map(printable, fact.note.split("\n"))), style)
 
 
 def _with_note(line: str, note: str, style: Style) -> list[str]:
     """A line with a note behind it, or below it where there is no room."""
     if not note:
-        return [line]
+        return [line.rstrip()]
+    if "\n" in note:
+        texts = [text for part in note.split("\n") for text in wrap(part, min(style.width or WIDEST, WIDEST) - 4)]
+        return [line.rstrip(), *(style.dim(f"    {text}") for text in texts)]
     if style.width is None or display_width(line) + 2 + display_width(note) <= style.width:
         return [line + style.dim(f"  {note}")]
-    return [line, *(style.dim(f"  {text}") for text in wrap(note, max(style.width - 2, 10)))]
+    return [line.rstrip(), *(style.dim(f"    {text}") for text in wrap(note, max(style.width - 4, 10)))]
 
 
 # tables
@@ -89,12 +123,29 @@ def _table(table: Table, style: Style, ruled: bool) -> list[str]:
     texts = [[*map(printable, row)] for row in cells]
     body = _nested(rows, texts[: len(rows)]) if ruled else _indented(table, rows, texts)
     totals = [*map(_Shown, table.totals, texts[len(rows) :])]
+    legend: list[str] = []
+    if table.stacked and style.width and _width_of(headers, texts) > style.width:
+        return _paragraphs(headers, texts, style)
     layout = _fitted(table, headers, [*body, *totals], style.width)
+    if layout.left_out and any(column.short for column in table.columns):
+        legend = [f"{column.short}  {printable(column.header)}" for column in table.columns if column.short]
+        headers = [column.short or header for column, header in zip(table.columns, headers, strict=True)]
+        layout = _fitted(table, headers, [*body, *totals], style.width)
     kinds = [column.kind for column in table.columns]
-    above, below = ([_shown_line(shown, kinds, layout, style) for shown in part] for part in (body, totals))
+    above, below = ([*_shown_lines(part, table, layout, style)] for part in (body, totals))
     rule = [style.dim("─" * layout.total)] if ruled and table.ruled else []
-    head = style.bold(_line(_Shown(Row(headers), headers), kinds, layout))
-    return [head, *rule, *above, *rule, *below, *_left_out(headers, layout, style), *_notes(table, style)]
+    head = [style.bold(_line(_Shown(Row(headers), headers), kinds, layout))] if any(headers) else []
+    return [*legend, *head, *rule, *above, *rule, *below, *_left_out(headers, layout, style), *_notes(table, style)]
+
+
+def _width_of(headers: Sequence[str], texts: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(display_width, column)) + 2 for column in zip(headers, *texts, strict=True)) - 2
+
+
+def _paragraphs(headers: Sequence[str], texts: Sequence[Sequence[str]], style: Style) -> list[str]:
+    from archcalc.render.equations import paragraph
+
+    return [line for row in texts for line in ["", *paragraph(headers, row, style)]][1:]
 
 
 def _nested(rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_Shown]:
@@ -140,14 +191,29 @@ def _fitted(table: Table, headers: list[str], rows: Sequence[_Shown], width: int
     return fit(widths, width, texts, [column.priority for column in table.columns], shortest)
 
 
-def _shown_line(shown: _Shown, kinds: Sequence[str], layout: Layout, style: Style) -> str:
-    emphasize = {"strong": style.bold, "faint": style.dim}.get(shown.row.emphasis, str)
-    return emphasize(_line(shown, kinds, layout))
+def _shown_lines(rows: Sequence[_Shown], table: Table, layout: Layout, style: Style) -> Iterator[str]:
+    kinds = [column.kind for column in table.columns]
+    last = len(kinds) - 1
+    wraps = table.columns[last].wrapped and last in layout.widths
+    for shown in rows:
+        emphasize = {"strong": style.bold, "faint": style.dim}.get(shown.row.emphasis, str)
+        if len(shown.texts) == 1 != len(kinds):
+            yield from map(emphasize, wrap(shown.texts[0], style.width) if style.width else shown.texts)
+        elif wraps and display_width(shown.texts[last]) > layout.widths[last]:
+            yield from map(emphasize, _wrapped_row(shown, kinds, layout))
+        else:
+            yield emphasize(_line(shown, kinds, layout))
+
+
+def _wrapped_row(shown: _Shown, kinds: Sequence[str], layout: Layout) -> Iterator[str]:
+    """A row whose last cell takes several lines."""
+    *before, text = shown.texts
+    for number, piece in enumerate(wrap(text, layout.widths[len(before)], break_on_hyphens=False)):
+        texts = [*(before if not number else [""] * len(before)), piece]
+        yield _line(shown._replace(texts=texts, branch=shown.branch if not number else ""), kinds, layout)
 
 
 def _line(shown: _Shown, kinds: Sequence[str], layout: Layout) -> str:
-    if len(shown.texts) == 1 != len(kinds):
-        return shown.texts[0]
     cells = []
     for place, width in layout.widths.items():
         branch = "" if place else shown.branch

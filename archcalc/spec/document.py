@@ -39,7 +39,7 @@ class Kind(Struct, frozen=True, gc=False):
 SPEC_KIND = Kind("spec", 'start with name = "…", an [inputs] table and [[layers]]', 8 * 2**20)
 
 
-class Document(Struct, frozen=True, gc=False):
+class SpecDocument(Struct, frozen=True, gc=False):
     """A spec as text and as TOML data; `source` is what messages call it."""
 
     source: str
@@ -88,7 +88,7 @@ def shipped_specs() -> dict[str, str]:
     return {file.removesuffix(".toml"): os.path.join(folder, file) for file in files}
 
 
-def read(path_or_name: str) -> Document:
+def read(path_or_name: str) -> SpecDocument:
     """Read a spec: a path, the name of a shipped spec, or `-` for standard input.
 
     Raises SpecError if there is no such file, or if it is not UTF-8 text or not TOML.
@@ -100,7 +100,7 @@ def read(path_or_name: str) -> Document:
     return read_file(_find(path_or_name), SPEC_KIND)
 
 
-def read_file(path: str, kind: Kind) -> Document:
+def read_file(path: str, kind: Kind) -> SpecDocument:
     """Read a TOML file. Raises SpecError if there is none, if it is too large, or if it is not UTF-8 text or TOML."""
     try:
         content = read_bytes(path, kind.max_bytes)
@@ -110,11 +110,11 @@ def read_file(path: str, kind: Kind) -> Document:
     return parse(_decode(content, path, kind), path)
 
 
-def parse(text: str, source: str = "<string>") -> Document:
+def parse(text: str, source: str = "<string>") -> SpecDocument:
     """Parse the text of a spec. Raises SpecError with the line if it is not TOML, or would take too long to be read."""
     _check_size(source, text)
     try:
-        return Document(source, text, (_remembered if len(text) <= MAX_REMEMBERED else tomllib.loads)(text))
+        return SpecDocument(source, text, (_remembered if len(text) <= MAX_REMEMBERED else tomllib.loads)(text))
     except RecursionError:
         raise _unreadable(source, "arrays or tables are nested too deeply") from None
     except ValueError as error:

@@ -16,7 +16,7 @@ from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.bindings import dimensions, read_inputs, read_variables
 from archcalc.spec.blame import Blame
-from archcalc.spec.document import Document
+from archcalc.spec.document import SpecDocument
 from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import Expense
@@ -53,7 +53,7 @@ class Scope(Struct, frozen=True, gc=False):
     trainable: bool = True
 
 
-def expand(document: Document, settings: Variables, inputs: Mapping[str, list[Any]], training: bool) -> Expansion:
+def expand(document: SpecDocument, settings: Variables, inputs: Mapping[str, list[Any]], training: bool) -> Expansion:
     """Expand a spec. `settings` replace its variables, `inputs` the shapes of its inputs.
 
     What is wrong is in the expansion's `problems`, so that `connect` can add to it; SpecError is raised where nothing
@@ -95,7 +95,7 @@ def _are_entries(value: Any) -> bool:
 
 
 class _Expander:
-    def __init__(self, document: Document, spec: Spec, problems: list[Problem], training: bool) -> None:
+    def __init__(self, document: SpecDocument, spec: Spec, problems: list[Problem], training: bool) -> None:
         self.document = document
         self.spec = spec
         self.problems = problems

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Graph, connect
-from archcalc.spec.document import Document
+from archcalc.spec.document import SpecDocument
 from archcalc.spec.expansion import expand
 from archcalc.symbolic.number import Algebra, Symbolic
 
@@ -21,7 +21,7 @@ class Placed(NamedTuple):
 
 
 def place(
-    document: Document,
+    document: SpecDocument,
     names: Iterable[str],
     variables: Mapping[str, Any],
     inputs: Mapping[str, Sequence[Any]],

@@ -8,7 +8,7 @@ from surfaces.formulas import Question, check_value
 
 import archcalc
 from archcalc.analysis.formula import find_formula
-from archcalc.report.formula import render
+from archcalc.analysis.formula_table import render
 from archcalc.spec.document import parse
 
 

@@ -8,9 +8,9 @@ import torch
 import archcalc
 from archcalc import Network
 from archcalc.analysis.input_range import SizeRange
+from archcalc.analysis.input_range_table import sizes_text
 from archcalc.analysis.resizing import resized
 from archcalc.pytorch.verify.sizes import Runner
-from archcalc.report.input_range import sizes_text
 
 CONV = '{ type = "conv2d", out_channels = 4, kernel_size = 3, stride = 2, padding = 1 }'
 SPECS = {

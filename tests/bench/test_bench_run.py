@@ -16,12 +16,12 @@ import torch
 import archcalc
 from archcalc.errors import UsageError
 from archcalc.measured.benchmark import FEWEST, Benchmark, MatrixPeak, Peak
+from archcalc.measured.benchmark_table import render
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench import Interrupted, Options, bench, contention, run, sampling, workload
 from archcalc.pytorch.bench import case as cases
 from archcalc.pytorch.bench.clock import CpuClock
 from archcalc.pytorch.bench.environment import session
-from archcalc.report.benchmark_table import render
 
 DENSE = """
 name = "dense"

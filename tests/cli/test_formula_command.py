@@ -8,9 +8,9 @@ import sympy
 from click.testing import CliRunner, Result
 
 import archcalc
+from archcalc.analysis.formula_table import render
 from archcalc.cli import cli
 from archcalc.render.text_table import Style
-from archcalc.report.formula import render
 from archcalc.symbolic.functions import round_to
 
 

@@ -11,7 +11,7 @@ from archcalc.graph import connect
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer, Tensor, Tensors
 from archcalc.network import Network
-from archcalc.spec.document import Document
+from archcalc.spec.document import SpecDocument
 from archcalc.spec.expansion import expand
 
 Entry = dict[str, Any]
@@ -47,7 +47,7 @@ class Tried(NamedTuple):
 
 def load(data: dict[str, Any], training: bool = False, variables: dict[str, Any] | None = None) -> Network | None:
     """The network of a spec's data, without its text; None if there is something wrong with it."""
-    document = Document("", "", data)
+    document = SpecDocument("", "", data)
     try:
         return Network(connect(document, expand(document, variables or {}, {}, training)))
     except SpecError:

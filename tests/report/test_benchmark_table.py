@@ -15,18 +15,18 @@ from archcalc.measured.benchmark import (
     LayerTime,
     LayerTimes,
     MatrixPeak,
+    MeasuredCase,
     Measurement,
     Method,
     Peak,
-    Row,
     WarmUp,
     Work,
     describe,
 )
+from archcalc.measured.benchmark_table import COLUMNS, render
 from archcalc.numbers.bounds import AtLeast, Cause
 from archcalc.numbers.units import digits, engineering, engineering_range, mebibytes, percent
 from archcalc.render.text_table import Style, display_width
-from archcalc.report.benchmark_table import COLUMNS, render
 
 
 def spread(middle: float) -> Distribution:
@@ -46,8 +46,8 @@ def benchmark() -> Benchmark:
     slow = Measurement(spread(0.9), {}, 1, WarmUp(8, 2.5, stable=False), False, cpus_of_others=1.25, crowded=True)
     label = ("net", "Network", "image")
     rows = (
-        Row(*label, 8, "float32", "measured", Work(6 * 10**9, 20 * 2**20), fast),
-        Row(
+        MeasuredCase(*label, 8, "float32", "measured", Work(6 * 10**9, 20 * 2**20), fast),
+        MeasuredCase(
             "a_long_name",
             "B",
             "image",
@@ -59,7 +59,7 @@ def benchmark() -> Benchmark:
             None,
             spread(7.5),
         ),
-        Row(
+        MeasuredCase(
             *label, 512, "float16", "out of memory", Work(10**12, 2**40), None, "CUDA out of memory. Tried to allocate"
         ),
     )

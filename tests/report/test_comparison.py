@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archcalc
 from archcalc.analysis.comparison import Comparison, Difference, difference, distinct
+from archcalc.analysis.comparison_table import FORMATS, relative_text, render
 from archcalc.numbers.bounds import AtLeast, Cause, Unknown
 from archcalc.quantities import QUANTITIES, SUMS
 from archcalc.render.text_table import Style, display_width
-from archcalc.report.comparison_table import FORMATS, relative_text, render
 
 PAIRS = [
     ("stacked_3x3", "single_7x7"),

@@ -11,7 +11,7 @@ from msgspec import structs
 
 import archcalc
 from archcalc.errors import Problem, SpecError
-from archcalc.spec.document import MAX_REMEMBERED, SPEC_KIND, Document, parse, read, shipped_specs
+from archcalc.spec.document import MAX_REMEMBERED, SPEC_KIND, SpecDocument, parse, read, shipped_specs
 
 SPEC = 'name = "x"\n'
 
@@ -28,7 +28,7 @@ def refusal(content: bytes, folder: Path) -> str:
 def test_a_file(tmp_path: Path) -> None:
     file = tmp_path / "spec.toml"
     file.write_text(SPEC, encoding="utf-8")
-    assert read(str(file)) == Document(str(file), SPEC, {"name": "x"})
+    assert read(str(file)) == SpecDocument(str(file), SPEC, {"name": "x"})
 
 
 def test_a_file_without_ending_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_byte_order_mark_and_carriage_returns(prefix: bytes, end: bytes, tmp_pat
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'name = "\xc3\x97"')))
-    assert read("-") == Document("<stdin>", 'name = "×"', {"name": "×"})
+    assert read("-") == SpecDocument("<stdin>", 'name = "×"', {"name": "×"})
 
 
 def test_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,16 @@ import torch
 
 from archcalc.analysis.traffic import count_traffic
 from archcalc.analysis.training import count_training
-from archcalc.measured.benchmark import FEWEST, Distribution, LayerTimes, Measurement, Row, WarmUp, Work, describe
+from archcalc.measured.benchmark import (
+    FEWEST,
+    Distribution,
+    LayerTimes,
+    MeasuredCase,
+    Measurement,
+    WarmUp,
+    Work,
+    describe,
+)
 from archcalc.network import Network
 from archcalc.numbers.bounds import times, total
 from archcalc.pytorch import memory
@@ -104,11 +113,11 @@ class Case:
         assert self.workload is not None
         self.layers = time_layers(self.network, self.workload, self.dtype, self.clock, seconds)
 
-    def row(self, goal: Goal, first: "Case") -> Row:
+    def row(self, goal: Goal, first: "Case") -> MeasuredCase:
         """What was found; `first` is the case to compare with."""
         network = self.network
         label = (self.spec, network.name, next(iter(network.graph.inputs)), network.batch, self.dtype)
-        found = Row(*label, self.status, self._work())
+        found = MeasuredCase(*label, self.status, self._work())
         if self.problem:
             return found._replace(problem=self.problem)
         return found._replace(measurement=self._measurement(goal), ratio=_ratio(self, first))

@@ -8,7 +8,7 @@ import torch
 
 import archcalc
 from archcalc.errors import UsageError
-from archcalc.measured.benchmark import CONFIDENCE, FEWEST, Benchmark, Method, Row
+from archcalc.measured.benchmark import CONFIDENCE, FEWEST, Benchmark, MeasuredCase, Method
 from archcalc.network import Network
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench import sampling
@@ -87,7 +87,7 @@ class _Run:
         self.progress = progress or (lambda _done, _all: None)
         self.goal = Goal(options.seconds)
         self.batches = [*dict.fromkeys(options.batches)]
-        self.rows: list[Row] = []
+        self.rows: list[MeasuredCase] = []
 
     def run(self) -> Benchmark:
         """All batch sizes, one after the other."""
@@ -116,7 +116,13 @@ class _Run:
             chosen.flush_l2,
         )
         several = next(iter(self.networks)) if len(self.networks) > 1 else None
-        return Benchmark(self.environment, method, self.peak, tuple(self.rows), several)
+        return Benchmark(
+            environment=self.environment,
+            method=method,
+            peak=self.peak,
+            rows=tuple(self.rows),
+            ratios_to=several,
+        )
 
     def _batch(self, number: int, batch: int) -> None:
         cases = [
@@ -158,7 +164,7 @@ class _Run:
             if self.options.layers and not case.problem:
                 case.time_layers(self.goal.seconds)
 
-    def _finished(self, cases: Sequence[Case]) -> Iterator[Row]:
+    def _finished(self, cases: Sequence[Case]) -> Iterator[MeasuredCase]:
         """The rows of what was measured, or could not be; after Ctrl-C, of what has samples enough."""
         for case in cases:
             if case.problem or len(case.samples) >= FEWEST:

@@ -52,7 +52,13 @@ def verify(
             compare_memory(network) if storages else (),
             compare_source(network, built, chosen),
         )
-        return Verification(network.name, str(chosen), torch.__version__, tuple(rows), observed.failure)
+        return Verification(
+            name=network.name,
+            device=str(chosen),
+            torch_version=torch.__version__,
+            rows=tuple(rows),
+            failure=observed.failure,
+        )
     except (RuntimeError, MemoryError, memory.OutOfMemoryError) as error:
         if not memory.is_out_of_memory(error):
             raise

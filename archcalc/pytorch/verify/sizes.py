@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.in_place import check_in_place
+from archcalc.analysis.input_range_table import sizes_text
 from archcalc.analysis.resizing import described, resized
 from archcalc.analysis.size_sets import listed_sizes
 from archcalc.graph import Graph
@@ -17,7 +18,6 @@ from archcalc.network import Network
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.device import find_dtype
 from archcalc.pytorch.modules import ConnectedConv
-from archcalc.report.input_range import sizes_text
 
 
 def compare_sizes(network: Network) -> Iterator[Comparison]:

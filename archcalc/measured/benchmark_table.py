@@ -3,57 +3,59 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from archcalc.errors import printable
-from archcalc.measured.benchmark import Benchmark, Distribution, LayerTime, Measurement, Row
+from archcalc.measured.benchmark import Benchmark, Distribution, LayerTime, MeasuredCase, Measurement
 from archcalc.numbers.bounds import causes_of, quotient, value_text
-from archcalc.numbers.units import digits, engineering, engineering_range, mebibytes, percent
-from archcalc.render.json_text import json_text
-from archcalc.render.text_table import Style, csv_text, display_width, text_table
-
-FORMATS = ("table", "json", "csv")
+from archcalc.numbers.units import digits, engineering, engineering_range, percent
+from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Lines, Row, Table
 
 
-class Column(NamedTuple):
+class Quantity(NamedTuple):
     """A column of the table; `value` gives its text for a row that was measured, nothing for what is not known."""
 
     header: str
-    value: Callable[[Benchmark, Row, Measurement], str | None]
+    value: Callable[[Benchmark, MeasuredCase, Measurement], Any]
+    kind: str = COUNT
 
 
-def _median(_benchmark: Benchmark, _row: Row, found: Measurement) -> str:
+def _median(_benchmark: Benchmark, _row: MeasuredCase, found: Measurement) -> str:
     return ("" if found.reached else "~") + engineering(found.seconds.median, "s")
 
 
-def _flops(_benchmark: Benchmark, row: Row, _found: Measurement) -> str | None:
+def _flops(_benchmark: Benchmark, row: MeasuredCase, _found: Measurement) -> str | None:
     return _optional(row.per_second(row.work.flops), engineering)
 
 
 # Those that matter most come first: a narrow terminal leaves out the last ones.
 COLUMNS = (
-    Column("Median", _median),
-    Column("Quartiles", lambda _b, _r, found: _quartiles(found.seconds, "s")),
-    Column("{inputs}/s", lambda _b, row, _f: _optional(row.per_second(row.batch), lambda value: f"{value:,.0f}")),
-    Column("FLOP/s", _flops),
-    Column("Peak", lambda benchmark, row, _f: _optional(benchmark.flops_share(row), percent)),
-    Column("Moved", lambda _b, row, _f: mebibytes(row.work.bytes_moved)),
-    Column("FLOP/B", lambda _b, row, _f: _optional(row.intensity, digits)),
-    Column("Copy", lambda benchmark, row, _f: _optional(benchmark.copy_share(row), percent)),
-    Column("Memory", lambda _b, _r, found: _optional(found.peak_memory, mebibytes)),
-    Column("Samples", lambda _b, _r, found: f"{len(found.seconds.values)}×{found.calls_per_sample}"),
+    Quantity("Median", _median),
+    Quantity("Quartiles", lambda _b, _r, found: _quartiles(found.seconds, "s")),
+    Quantity("{inputs}/s", lambda _b, row, _f: _optional(row.per_second(row.batch), lambda value: f"{value:,.0f}")),
+    Quantity("FLOP/s", _flops),
+    Quantity("Peak", lambda benchmark, row, _f: _optional(benchmark.flops_share(row), percent)),
+    Quantity("Moved", lambda _b, row, _f: row.work.bytes_moved, BYTES),
+    Quantity("FLOP/B", lambda _b, row, _f: _optional(row.intensity, digits)),
+    Quantity("Copy", lambda benchmark, row, _f: _optional(benchmark.copy_share(row), percent)),
+    Quantity("Memory", lambda _b, _r, found: found.peak_memory, BYTES),
+    Quantity("Samples", lambda _b, _r, found: f"{len(found.seconds.values)}×{found.calls_per_sample}"),
 )
 
 
-def render(benchmark: Benchmark, format_name: str, style: Style | None = None) -> str:
-    """The benchmark in one of FORMATS."""
-    if format_name == "json":
-        return json_text(benchmark.to_dict())
-    if format_name == "csv":
-        return _csv(benchmark)
-    style = style or Style()
-    parts = [_head(benchmark, style), _rows(benchmark, style), _notes(benchmark)]
-    parts += [_phases(benchmark, style), _ratios(benchmark, style)]
-    parts += [_layers(row, benchmark.environment.device, style) for row in benchmark.rows]
-    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+def benchmark_document(benchmark: Benchmark) -> Document:
+    """All that a benchmark says: rows, parts of a call, ratios, layers."""
+    title, *head = _head(benchmark)
+    tables = [_rows(benchmark), _phases(benchmark), _ratios(benchmark)]
+    layers = [_layers(row, benchmark.environment.device) for row in benchmark.rows]
+    return Document(
+        title=title,
+        head=head,
+        parts=[*_shown(tables[:1]), *_notes(benchmark), *_shown(tables[1:]), *_shown(layers)],
+        data=benchmark.to_dict,
+        records=lambda: _complete([*_records(benchmark)]),
+    )
+
+
+def _shown(tables: Sequence[Table | None]) -> list[Table]:
+    return [table for table in tables if table and table.rows]
 
 
 def _optional(value: Any, form: Callable[[Any], str]) -> str | None:
@@ -67,7 +69,7 @@ def _quartiles(found: Distribution, unit: str) -> str:
 # what was measured on, and how
 
 
-def _head(benchmark: Benchmark, style: Style) -> list[str]:
+def _head(benchmark: Benchmark) -> list[str]:
     environment, method, peak = benchmark.environment, benchmark.method, benchmark.peak
     load = environment.settings.get("load_average")
     busy = [f"load {load:.2g} at the start"] if load is not None else []
@@ -92,61 +94,52 @@ def _head(benchmark: Benchmark, style: Style) -> list[str]:
         ["peak measured here: matrix product " + ", ".join(products), copy],
         [method.mode, *switches, f"until the median's {interval}, or for {method.seconds:g} s"],
     ]
-    return [style.bold(_joined(lines[0])[0]), *(text for parts in lines[1:] for text in _joined(parts, style.width))]
-
-
-def _joined(parts: Sequence[str], width: int | None = None) -> list[str]:
-    """The parts with dots between, on as many lines as the width asks for."""
-    lines = [parts[0]]
-    for part in parts[1:]:
-        if width and display_width(lines[-1]) + 3 + display_width(part) > width:
-            lines.append(f"  {part}")
-        else:
-            lines[-1] += f" · {part}"
-    return lines
+    return [" · ".join(parts) for parts in lines]
 
 
 # the rows
 
 
-def _rows(benchmark: Benchmark, style: Style) -> list[str]:
-    rows: list[list[str | None]] = []
+def _rows(benchmark: Benchmark) -> Table:
     inputs = "Images" if all(row.input == "image" for row in benchmark.rows) else "Inputs"
-    header = [column.header.format(inputs=inputs) for column in COLUMNS]
+    columns = [
+        Column(quantity.header.format(inputs=inputs), quantity.kind, priority)
+        for priority, quantity in enumerate(COLUMNS, start=1)
+    ]
+    rows: list[Row] = []
     for group, members in _groups(benchmark):
-        rows.append([group])
+        rows.append(Row([group], emphasis="faint"))
         for row in members:
+            cells = [row.status, *(None for _ in COLUMNS[1:])]
             if row.measurement:
-                cells = [column.value(benchmark, row, row.measurement) for column in COLUMNS]
-                rows.append([printable(row.spec), *cells])
-            else:
-                rows.append([printable(row.spec), row.status])
-    return text_table(["Network", *header], rows, style) if rows else ["nothing was measured"]
+                cells = [quantity.value(benchmark, row, row.measurement) for quantity in COLUMNS]
+            rows.append(Row([row.spec, *cells]))
+    return Table([Column("Network", NAME), *columns], rows, ruled=False)
 
 
-def _groups(benchmark: Benchmark) -> Iterator[tuple[str, list[Row]]]:
+def _groups(benchmark: Benchmark) -> Iterator[tuple[str, list[MeasuredCase]]]:
     """Rows of one batch size and dtype, under a name."""
-    groups: dict[tuple[int, str], list[Row]] = {}
+    groups: dict[tuple[int, str], list[MeasuredCase]] = {}
     for row in benchmark.rows:
         groups.setdefault((row.batch, row.dtype), []).append(row)
     for (batch, dtype), rows in groups.items():
         yield f"batch {batch} · {dtype}", rows
 
 
-def _title(row: Row) -> str:
-    return f"{printable(row.spec)}, batch {row.batch}, {row.dtype}"
+def _title(row: MeasuredCase) -> str:
+    return f"{row.spec}, batch {row.batch}, {row.dtype}"
 
 
-def _notes(benchmark: Benchmark) -> list[str]:
+def _notes(benchmark: Benchmark) -> list[Lines]:
     products = benchmark.peak.products.items()
     lines = [f"no matrix product in {dtype}: {product.reason}" for dtype, product in products if product.reason]
     for row in benchmark.rows:
         if row.problem:
-            lines.append(f"{_title(row)}: {row.status}: {printable(row.problem)}")
-        lines += [f"≥ {_title(row)}: {printable(str(cause))}" for cause in causes_of(row.work.flops)]
+            lines.append(f"{_title(row)}: {row.status}: {row.problem}")
+        lines += [f"≥ {_title(row)}: {cause!s}" for cause in causes_of(row.work.flops)]
         if found := row.measurement:
             if found.layers_problem:
-                lines.append(f"  {_title(row)}: no times of layers: {printable(found.layers_problem)}")
+                lines.append(f"  {_title(row)}: no times of layers: {found.layers_problem}")
             if found.crowded:
                 taken = digits(found.cpus_of_others or 0)
                 lines.append(
@@ -162,19 +155,20 @@ def _notes(benchmark: Benchmark) -> list[str]:
                 lines.append(
                     f"  {_title(row)}: compiled in {digits(found.compile_seconds)} s, which is not in the times"
                 )
-    return [*dict.fromkeys(lines)]
+    return [Lines([*dict.fromkeys(lines)], wrapped=True)] if lines else []
 
 
-def _phases(benchmark: Benchmark, style: Style) -> list[str]:
-    rows: list[list[str | None]] = []
+def _phases(benchmark: Benchmark) -> Table | None:
+    rows: list[Row] = []
     names: list[str] = []
     for group, members in _groups(benchmark):
         found = [(row.spec, row.measurement) for row in members if row.measurement and row.measurement.phases]
-        rows += [[group]] if found else []
+        rows += [Row([group], emphasis="faint")] if found else []
         for spec, measured in found:
             names = [*measured.phases]
-            rows.append([printable(spec), *_shares(measured)])
-    return text_table(["Parts of a call", *(name.capitalize() for name in names)], rows, style) if rows else []
+            rows.append(Row([spec, *_shares(measured)]))
+    columns = [Column(name.capitalize(), COUNT) for name in names]
+    return Table([Column("Parts of a call", NAME), *columns], rows, ruled=False) if rows else None
 
 
 def _shares(found: Measurement) -> Iterator[str]:
@@ -183,66 +177,69 @@ def _shares(found: Measurement) -> Iterator[str]:
         yield f"{engineering(phase.median, 's')} {percent(phase.median / found.seconds.median):>6}"
 
 
-def _ratios(benchmark: Benchmark, style: Style) -> list[str]:
-    rows: list[list[str | None]] = []
+def _ratios(benchmark: Benchmark) -> Table | None:
+    rows: list[Row] = []
     for group, members in _groups(benchmark):
         found = [(row, row.ratio) for row in members if row.ratio]
-        rows += [[group]] if found else []
+        rows += [Row([group], emphasis="faint")] if found else []
         for row, ratio in found:
-            quartiles, interval = (
-                f"{digits(ratio.q1)}–{digits(ratio.q3)}",
-                f"{digits(ratio.ci_low)}–{digits(ratio.ci_high)}",
-            )
-            rows.append([printable(row.spec), digits(ratio.median), quartiles, interval])
-    header = [
-        f"Time ÷ {benchmark.ratios_to}'s",
-        "Median",
-        "Quartiles",
-        f"{100 * benchmark.method.confidence:.0f} % interval",
-    ]
-    return text_table(header, rows, style) if rows else []
+            quartiles = f"{digits(ratio.q1)}–{digits(ratio.q3)}"
+            interval = f"{digits(ratio.ci_low)}–{digits(ratio.ci_high)}"
+            rows.append(Row([row.spec, digits(ratio.median), quartiles, interval]))
+    confidence = f"{100 * benchmark.method.confidence:.0f} % interval"
+    columns = [Column(header, COUNT) for header in ("Median", "Quartiles", confidence)]
+    title = f"Time ÷ {benchmark.ratios_to}'s"
+    return Table([Column(title, NAME), *columns], rows, ruled=False) if rows else None
 
 
-def _layers(row: Row, device: str, style: Style) -> list[str]:
+def _layers(row: MeasuredCase, device: str) -> Table | None:
     found = row.measurement
     if found is None or found.layers is None:
-        return []
+        return None
     whole = next(iter(found.phases.values()), found.seconds)
     total = found.layers.sum
-    rows = [_layer(layer, total.median) for layer in found.layers.layers]
-    rows += [
-        ["sum of the layers", " ", engineering(total.median, "s"), _quartiles(total, "s"), None, None, None],
-        ["forward pass", " ", engineering(whole.median, "s"), _quartiles(whole, "s"), None, None, None],
+    rows = [Row(_layer(layer, total.median)) for layer in found.layers.layers]
+    sums = [
+        Row([name, "", engineering(time.median, "s"), _quartiles(time, "s"), None, None, None])
+        for name, time in (("sum of the layers", total), ("forward pass", whole))
     ]
-    header = ["Layer", "Type", "Median", "Quartiles", "Share", "FLOP/s", "Moved"]
+    headers = ("Median", "Quartiles", "Share", "FLOP/s", "Moved")
+    kinds = (COUNT, COUNT, COUNT, COUNT, BYTES)
+    columns = [Column(*column) for column in zip(headers, kinds, range(len(headers)), strict=True)]
     gap = (total.median - whole.median) / whole.median
     note = f"The sum is {percent(abs(gap))} {'above' if gap > 0 else 'below'} the forward pass, timed without hooks:"
     explained = "hooks and their marks take time, and so do Python and launches between layers."
     waits = ["A GPU waits for launches: the time of a small layer is that of its launch."] if device != "cpu" else []
-    return [style.bold(_title(row)), *text_table(header, rows, style, left=(0, 1)), note, explained, *waits]
+    return Table(
+        [Column("Layer", NAME), Column("Type", priority=3), *columns],
+        rows,
+        title=_title(row),
+        totals=sums,
+        notes=[f"{note} {explained}", *waits],
+    )
 
 
-def _layer(layer: LayerTime, total: float) -> list[str | None]:
+def _layer(layer: LayerTime, total: float) -> list[Any]:
     median = layer.seconds.median
     rate = value_text(quotient(layer.flops, median), engineering) if median else None
     return [
-        printable(layer.name),
+        layer.name,
         layer.type,
         engineering(median, "s"),
         _quartiles(layer.seconds, "s"),
         percent(median / total),
         rate,
-        mebibytes(layer.bytes_moved),
+        layer.bytes_moved,
     ]
 
 
 # for a spreadsheet
 
 
-def _csv(benchmark: Benchmark) -> str:
-    records = [*_records(benchmark)]
-    columns = [*dict.fromkeys(key for record in records for key in record)]
-    return csv_text(columns, ([record.get(key) for key in columns] for record in records))
+def _complete(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records with all columns that one of them has."""
+    columns = dict.fromkeys(key for record in records for key in record)
+    return [{key: record.get(key) for key in columns} for record in records]
 
 
 def _records(benchmark: Benchmark) -> Iterator[dict[str, Any]]:

@@ -3,50 +3,14 @@
 from typing import Any
 
 from archcalc.analysis.axis_field import AxisField
-from archcalc.analysis.field import HOLES, HOLES_NOTE, exact
+from archcalc.analysis.field import HOLES, HOLES_NOTE
 from archcalc.analysis.intervals import Intervals
-from archcalc.analysis.neuron_field import Interval, LayerField, NeuronField, Seen
-from archcalc.errors import printable
+from archcalc.analysis.neuron_field import Interval, LayerField, NeuronField
 from archcalc.layers.base import size_text
-from archcalc.render.text_table import Style, text_table
+from archcalc.render.document import NAME, Column, Document, Note, Row, Table
 
 AXES = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}
 SHOWN = 3  # intervals in a cell
-
-
-def neuron_field_to_dict(found: NeuronField) -> dict[str, Any]:
-    """The fields as JSON has them; null where a unit sees nothing."""
-    return {
-        "name": found.network,
-        "input": found.source,
-        "positions": list(found.extents),
-        "layer": found.last.name,
-        "unit": list(found.last.unit),
-        "layers": [_to_dict(found, layer) for layer in found.layers],
-        **({"left_out": found.left_out} if found.left_out else {}),
-    }
-
-
-def _to_dict(found: NeuronField, layer: LayerField) -> dict[str, Any]:
-    overhang = found.overhang(layer)
-    shared = layer.everything and {"from": layer.global_from, **_seen_to_dict(found, layer.everything)}
-    return {
-        "name": layer.name,
-        "unit": list(layer.unit),
-        "size": [axis.size for axis in layer.axes],
-        "jump": [exact(*axis.jump_ratio) for axis in layer.axes],
-        "center": None if layer.sees is None else [exact(first + last, 2) for first, last in layer.sees],
-        "sees": None if layer.sees is None else [list(interval) for interval in layer.sees],
-        "overhang": None if overhang is None else [list(ends) for ends in overhang],
-        **_seen_to_dict(found, layer.seen),
-        "global": shared or None,
-    }
-
-
-def _seen_to_dict(found: NeuronField, seen: Seen) -> dict[str, Any]:
-    """Which positions: a list of boxes, each of a list of intervals along each axis; what is in one of them is seen."""
-    boxes = [[[list(interval) for interval in intervals] for intervals in box] for box in seen.boxes]
-    return {"seen": boxes, "share": found.part(seen), "exact": seen.exact}
 
 
 def axis_names(count: int) -> tuple[str, ...]:
@@ -57,35 +21,37 @@ def axis_names(count: int) -> tuple[str, ...]:
 def titled(found: NeuronField) -> str:
     """Which unit it is."""
     units = size_text(found.units)
-    return f"unit {_unit(found.last)} of {units} in {printable(found.last.name)}"
+    return f"unit {_unit(found.last)} of {units} in {found.last.name}"
 
 
-def render_neuron_field(found: NeuronField, style: Style | None = None) -> str:
+def neuron_field_document(found: NeuronField) -> Document:
     """A row for each layer: its unit, size and jump of its field, and what the unit sees."""
-    style = style or Style()
     names = [f"{name.capitalize()}s" for name in axis_names(len(found.extents))]
-    header = ["Layer", "Unit", "Size", "Jump", *names, "Over the border", "Of input"]
-    rows = [_row(found, layer) for layer in found.layers]
-    head = f"{printable(found.network)}: {titled(found)}"
-    notes = _notes(found)
-    return "\n".join(
-        [
-            style.bold(head),
-            f"input {printable(found.source)} {size_text(found.input_shape)}",
-            "",
-            *text_table(header, rows, style, narrowed=(0,), rules=int(style.width is not None)),
-            *([""] if notes else []),
-            *notes,
-        ]
+    columns = [
+        Column("Layer", NAME),
+        Column("Unit", priority=1),
+        Column("Size"),
+        Column("Jump", priority=2),
+        *(Column(name, priority=1) for name in names),
+        Column("Over the border", priority=3),
+        Column("Of input", priority=2),
+    ]
+    return Document(
+        title=f"{found.network}: {titled(found)}",
+        head=[f"input {found.source} {size_text(found.input_shape)}"],
+        parts=[Table(columns, [Row(_cells(found, layer)) for layer in found.layers])],
+        notes=[*map(Note, _notes(found))],
+        data=found.to_dict,
+        records=lambda: [_record(found, layer) for layer in found.layers],
     )
 
 
-def _row(found: NeuronField, layer: LayerField) -> list[str | None]:
+def _cells(found: NeuronField, layer: LayerField) -> list[str | None]:
     axes = range(len(layer.axes))
     seen = [intervals_text(layer.seen.axis(axis)) if layer.seen.boxes else None for axis in axes]
     sizes = size_text(tuple("–" if axis.size is None else axis.size for axis in layer.axes))
     return [
-        printable(layer.name),
+        layer.name,
         _unit(layer),
         sizes + (HOLES if any(axis.holes for axis in layer.axes) else ""),
         "×".join(_jump(axis) for axis in layer.axes),
@@ -93,6 +59,22 @@ def _row(found: NeuronField, layer: LayerField) -> list[str | None]:
         overhang_text(found, layer),
         seen_text(found, layer),
     ]
+
+
+def _record(found: NeuronField, layer: LayerField) -> dict[str, Any]:
+    """What a unit sees from its first position to its last, axis by axis."""
+    ends = found.clipped(layer) or ((None, None),) * len(found.extents)
+    names = axis_names(len(found.extents))
+    return {
+        "layer": layer.name,
+        "unit": _unit(layer),
+        "size": "x".join("" if axis.size is None else str(axis.size) for axis in layer.axes),
+        "jump": "x".join(_jump(axis) for axis in layer.axes),
+        **{f"first_{name}": first for name, (first, _) in zip(names, ends, strict=True)},
+        **{f"last_{name}": last for name, (_, last) in zip(names, ends, strict=True)},
+        "share": found.share(layer),
+        "exact": layer.seen.exact,
+    }
 
 
 def _notes(found: NeuronField) -> list[str]:
@@ -104,14 +86,14 @@ def _notes(found: NeuronField) -> list[str]:
     if crossing:
         names = f"{axis_names(2)[0]}s and {axis_names(2)[1]}s" if len(found.extents) == 2 else "axes"
         parts = f"it sees {len(crossing[-1].seen.boxes)} parts, which --format json lists"
-        notes.append(f"{printable(crossing[-1].name)}: not at every place where these {names} meet: {parts}")
+        notes.append(f"{crossing[-1].name}: not at every place where these {names} meet: {parts}")
     if found.left_out:
         notes.append(f"{found.left_out:,} layers before these are left out: --layer NAME asks for one of them")
     if not found.last.seen.boxes:
-        notes.append(f"the unit of {printable(found.last.name)} sees nothing of the input")
+        notes.append(f"the unit of {found.last.name} sees nothing of the input")
     shared = next((layer for layer in found.layers if layer.everything), None)
     if shared:
-        origin = printable(shared.global_from or "")
+        origin = shared.global_from or ""
         notes.append(f"+ all: from {origin} on, which reads whole axes, units also see what all others see")
     return notes
 

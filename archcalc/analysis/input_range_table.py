@@ -1,65 +1,53 @@
-"""The sizes of an input that work, leave no remainder, and are of use, as text and as plain values."""
+"""The sizes of an input that work, leave no remainder, and are of use, as a document."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from archcalc.analysis.input_range import Bound, SizeRange
 from archcalc.analysis.resizing import described
 from archcalc.analysis.size_sets import SizeSet
-from archcalc.errors import printable
-from archcalc.network import Network
-from archcalc.render.text_table import Style, inputs_text, shortened
+from archcalc.graph import Graph
+from archcalc.render.document import TEXT, Document, Fact, Facts, Lines, Part
+from archcalc.render.words import inputs_text
+
+if TYPE_CHECKING:
+    from archcalc.analysis.input_range import Bound, InputRanges, SizeRange
 
 SHOWN = 8  # remainders
-_INDENT = 15  # of what is said of a label
-_WORDS = 52  # letters of a note beside the name of a layer
-_NARROWEST = 10
 
 
-def ranges_to_dict(network: Network, ranges: tuple[SizeRange, ...]) -> dict[str, Any]:
-    """The answers as JSON has them; null for what does not exist, or is not known, with the reason in `unknown`."""
-    return {
-        "name": network.name,
-        "inputs": {name: list(shape) for name, shape in network.inputs.items()},
-        "ranges": [_to_dict(found) for found in ranges],
-    }
+def range_document(found: "InputRanges") -> Document:
+    """The answers in words, for each group of axes that change together."""
+    parts: list[Part] = [_facts(found.graph, one) for one in found.ranges]
+    if not parts:
+        parts = [Lines(["no axis of an input has positions: its sizes are those of features"], wrapped=True)]
+    return Document(
+        title=found.graph.name,
+        head=[f"input {inputs_text({name: tensor.shape for name, tensor in found.graph.inputs.items()})}"],
+        parts=parts,
+        data=found.to_dict,
+        records=lambda: [_record(found.graph, one) for one in found.ranges],
+    )
 
 
-def _to_dict(found: SizeRange) -> dict[str, Any]:
-    even = found.no_remainder
-    return {
-        "axes": [{"input": extent.source, "axis": extent.axis} for extent in found.axes],
-        "size": found.size,
-        "smallest": found.works.smallest,
-        "works": found.works._asdict(),
-        "same_weights": found.same_weights._asdict(),
-        "no_remainder": {**even._asdict(), "below": even.last_until(found.size), "above": even.next_from(found.size)},
-        "productive": found.productive and found.productive._asdict(),
-        "covered": found.covered and found.covered._asdict(),
-        "changing": found.changing,
-        "before": found.before,
-        "unknown": found.unknown,
-    }
-
-
-def render_ranges(network: Network, ranges: tuple[SizeRange, ...], style: Style) -> str:
-    """The answers in words, a paragraph for each size."""
-    head = f"{style.bold(printable(network.name))}\ninput {inputs_text(network.inputs)}"
-    if not ranges:
-        return f"{head}\n\nno axis of an input has positions: its sizes are those of features"
-    return "\n\n".join([head, *(_paragraph(network, found, style) for found in ranges)])
-
-
-def _paragraph(network: Network, found: SizeRange, style: Style) -> str:
-    room = max(_NARROWEST, (style.width or 10**6) - _INDENT - _WORDS)
+def _facts(graph: Graph, found: "SizeRange") -> Facts:
     rows = [("works", sizes_text(found.works), _tried(found.works))]
     if found.same_weights != found.works:
         rows += [("same weights", sizes_text(found.same_weights), _tried(found.same_weights))]
-    rows += [("no remainder", *_without_remainder(found)), ("useful", *_useful(found, room))]
-    lines = [style.bold(f"sizes n of {printable(described(network.graph, [*found.axes]))}")]
-    for label, value, notes in rows:
-        lines += [f"{label:<{_INDENT}}{value}", *(style.dim(f"{'':<{_INDENT}}{note}") for note in notes)]
-    return "\n".join(lines)
+    rows += [("no remainder", *_without_remainder(found)), ("useful", *_useful(found))]
+    facts = [Fact(label, value, TEXT, note="\n".join(notes)) for label, value, notes in rows]
+    return Facts(facts, title=f"sizes n of {described(graph, [*found.axes])}")
+
+
+def _record(graph: Graph, found: "SizeRange") -> dict[str, Any]:
+    return {
+        "sizes": described(graph, [*found.axes]),
+        "size": found.size,
+        "smallest": found.works.smallest,
+        "works": sizes_text(found.works),
+        "same_weights": sizes_text(found.same_weights),
+        "no_remainder": _without_remainder(found)[0],
+        "useful": _useful(found)[0],
+    }
 
 
 def sizes_text(sizes: SizeSet) -> str:
@@ -94,7 +82,7 @@ def _tried(sizes: SizeSet) -> list[str]:
     return [f"every size up to {sizes.tried} was tried; of larger ones nothing is known"]
 
 
-def _without_remainder(found: SizeRange) -> tuple[str, list[str]]:
+def _without_remainder(found: "SizeRange") -> tuple[str, list[str]]:
     even, size = found.no_remainder, found.size
     if even.smallest is None and even.tried is None:
         return "at no size", [
@@ -116,12 +104,12 @@ def _listed(remainders: tuple[int, ...]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _useful(found: SizeRange, room: int) -> tuple[str, list[str]]:
+def _useful(found: "SizeRange") -> tuple[str, list[str]]:
     """Sizes that work among those from the smallest productive one to the largest that a unit covers."""
     productive, covered = found.productive, found.covered
     if covered is None:
-        return "–", [_why_not(found, room)]
-    notes = [*_productive_notes(productive, room), *_covered_notes(covered, found.before, room)]
+        return "–", [_why_not(found)]
+    notes = [*_productive_notes(productive), *_covered_notes(covered, found.before)]
     least = found.works.next_from(productive.size if productive else 1)
     most = found.works.last_until(covered.size)
     if least is None or most is None or least > most:
@@ -132,25 +120,25 @@ def _useful(found: SizeRange, room: int) -> tuple[str, list[str]]:
     return f"{least} to {most}" if least > 1 else f"up to {most}", notes
 
 
-def _why_not(found: SizeRange, room: int) -> str:
+def _why_not(found: "SizeRange") -> str:
     if found.unknown:
-        return f"not known: {printable(found.unknown)}"
+        return f"not known: {found.unknown}"
     if found.changing:
-        return f"fields are not the same at every size, from {shortened(printable(found.changing), room)} on"
+        return f"fields are not the same at every size, from {found.changing} on"
     return "no unit sees by windows alone" if found.before else "no window slides over the input"
 
 
-def _productive_notes(bound: Bound | None, room: int) -> Iterator[str]:
+def _productive_notes(bound: "Bound | None") -> Iterator[str]:
     if bound and bound.size > 1:
-        layer = shortened(printable(bound.layer), room)
+        layer = bound.layer
         sees = f"windows of {layer} see" if bound.sees_more else f"{layer} sees"
         yield f"below {bound.size} {sees} nothing new, even by the shortest path"
 
 
-def _covered_notes(bound: Bound, before: str | None, room: int) -> Iterator[str]:
-    most = f"{shortened(printable(bound.layer), room)} sees most"
+def _covered_notes(bound: "Bound", before: str | None) -> Iterator[str]:
+    most = f"{bound.layer} sees most"
     if before is None:
         yield f"above {bound.size} no unit sees all of it; {most}"
     else:
-        yield f"above {bound.size} no unit before {shortened(printable(before), room)} sees all of it"
+        yield f"above {bound.size} no unit before {before} sees all of it"
         yield f"by windows alone {most}" if bound.sees_more else most

@@ -1,0 +1,53 @@
+"""What `check` found in specs, as a result."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from archcalc.errors import Diagnostic
+from archcalc.render.document import Document, Findings, Lines
+from archcalc.render.result import Result
+
+
+class CheckResult(Struct, Result, frozen=True, kw_only=True):
+    """Errors, broken budgets and oddities of a number of specs, in this order."""
+
+    specs: int
+    diagnostics: tuple[Diagnostic, ...]
+
+    def __repr__(self) -> str:
+        return f"CheckResult({self.total})"
+
+    @property
+    def total(self) -> str:
+        """How many of each kind, in how many specs."""
+        counts = {"error": 0, "failure": 0, "warning": 0} | {d.severity: 0 for d in self.diagnostics}
+        for diagnostic in self.diagnostics:
+            counts[diagnostic.severity] += 1
+        parts = [f"{count:,} {name}{'s' * (count != 1)}" for name, count in counts.items() if count]
+        return f"{', '.join(parts) or 'no findings'} in {self.specs} spec{'s' * (self.specs != 1)}"
+
+    def document(self) -> Document:
+        """The findings for any writer, each with its place, reason and remedy."""
+        return Document(
+            title="",
+            parts=[Findings(self.diagnostics), Lines([self.total], wrapped=True)],
+            data=self.to_dict,
+            records=lambda: [_plain(diagnostic) for diagnostic in self.diagnostics],
+        )
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The findings as plain values, one for each."""
+        return [_plain(diagnostic) for diagnostic in self.diagnostics]
+
+
+def _plain(diagnostic: Diagnostic) -> dict[str, Any]:
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "file": diagnostic.place.source,
+        "line": diagnostic.place.line,
+        "reason": diagnostic.reason,
+        "help": diagnostic.help,
+    }

@@ -1,0 +1,203 @@
+"""Networks side by side as a document."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from archcalc.analysis.comparison import ComparedLayer, ComparedTotal, Comparison
+from archcalc.analysis.measures import NO_FIELD, Measured
+from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
+from archcalc.numbers.units import exact_percent
+from archcalc.render.document import COUNT, NAME, TEXT, Column, Document, Fact, Facts, Row, Table
+from archcalc.render.words import inputs_text
+
+TOTALS = (
+    "parameters",
+    "trainable_parameters",
+    "buffers",
+    "macs",
+    "count",
+    "activations",
+    "peak_memory",
+    "receptive_field",
+    "layers",
+)
+
+
+def comparison_document(comparison: Comparison, quantity: str = "macs", only_differences: bool = False) -> Document:
+    """The comparison, with the layers' share of one quantity; JSON has those of all."""
+    return Document(
+        title=" · ".join(comparison.labels),
+        parts=[Facts([*_networks(comparison)]), *_tables(comparison, quantity, only_differences)],
+        data=comparison.to_dict,
+        records=lambda: [_record(comparison, row, quantity) for row in comparison.layers],
+    )
+
+
+def _networks(comparison: Comparison) -> Iterator[Fact]:
+    """What each label stands for."""
+    for label, summary in zip(comparison.labels, comparison.networks, strict=True):
+        batch = f" · batch {summary.batch}" if summary.batch > 1 else ""
+        yield Fact(label, f"{summary.name} · {inputs_text(summary.inputs)}{batch}", TEXT)
+
+
+def _tables(comparison: Comparison, quantity: str, only_differences: bool) -> Iterator[Table]:
+    """The layers' table, if anything is in it, what has changed in layers, and the totals."""
+    rows, notes = _layer_rows(comparison, quantity, only_differences)
+    if rows or notes:
+        yield Table(_columns(comparison, comparison.totals[quantity].title), rows, notes=notes)
+    if changed := [*_changed_rows(comparison)]:
+        yield Table([Column("Changed", NAME), *_of_several(comparison), Column("", wrapped=True)], changed)
+    rows, notes = _total_rows(comparison)
+    yield Table(_columns(comparison, "Total"), rows, notes=notes)
+
+
+def _columns(comparison: Comparison, title: str) -> list[Column]:
+    labels = [Column(label, COUNT, priority=1, short=_letter(number)) for number, label in enumerate(comparison.labels)]
+    pair = [Column("Difference", COUNT, priority=1), Column("", COUNT, priority=2)] if len(labels) == 2 else []
+    return [Column(title, NAME), *labels, *pair]
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else f"{number + 1}"
+
+
+# what has changed in layers
+
+
+def _of_several(comparison: Comparison) -> list[Column]:
+    return [Column("In")] if len(comparison.labels) > 2 else []
+
+
+def _changed_rows(comparison: Comparison) -> Iterator[Row]:
+    """Types and arguments that differ from the first network's."""
+    for row in comparison.layers:
+        for label, changes in zip(comparison.labels[1:], row.changes, strict=True):
+            if changes:
+                several = [label] if len(comparison.labels) > 2 else []
+                yield Row([_names(row), *several, ", ".join(map(str, changes))])
+
+
+def _names(row: ComparedLayer) -> str:
+    return " → ".join(dict.fromkeys(layer.name for layer in row.layers if layer))
+
+
+def _layer_rows(comparison: Comparison, quantity: str, only_differences: bool) -> tuple[list[Row], list[str]]:
+    """Rows of the layers that have some of the quantity, and how many are not shown."""
+    having = [row for row in comparison.layers if any(value != 0 for value in row.sums[quantity])]
+    shown = [row for row in having if not (only_differences and _is_equal(row, quantity))]
+    none, equal = len(comparison.layers) - len(having), len(having) - len(shown)
+    notes = [f"{none:,} {'layers have' if none > 1 else 'layer has'} none"] if none else []
+    notes += [f"{equal:,} {'layers are' if equal > 1 else 'layer is'} equal"] if equal else []
+    return [_layer_row(row, quantity) for row in shown], notes
+
+
+def _is_equal(row: ComparedLayer, quantity: str) -> bool:
+    return all(row.layers) and len({certain(value) for value in row.sums[quantity]} - {None}) == 1
+
+
+def _layer_row(row: ComparedLayer, quantity: str) -> Row:
+    cells = zip(row.layers, row.sums[quantity], strict=True)
+    values = [None if layer is None else value for layer, value in cells]
+    return Row([_names(row), *values, *_layer_difference(row, quantity)])
+
+
+def _layer_difference(row: ComparedLayer, quantity: str) -> list[str]:
+    """That of two networks; without a percentage where a layer is in one of them alone."""
+    if len(row.layers) != 2:
+        return []
+    absolute, relative = _difference(*row.sums[quantity])
+    return [absolute, relative if all(row.layers) else ""]
+
+
+# totals
+
+
+def _total_rows(comparison: Comparison) -> tuple[list[Row], list[str]]:
+    rows: list[Row] = []
+    notes: dict[str, None] = {}
+    for name in TOTALS:
+        total = comparison.totals.get(name)
+        if total and _is_shown(comparison, name, total):
+            rows += _rows_of(total)
+            reasons = zip(comparison.labels, total.reasons, strict=True)
+            silent = {None, reason_of(NO_FIELD.value)}
+            notes |= {f"? {label}: {why}": None for label, why in reasons if why not in silent}
+    return rows, [*notes]
+
+
+def _is_shown(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
+    """Buffers and fields are only told where there are any, and trainable parameters where some are not."""
+    if name == "receptive_field":
+        return any(reading != NO_FIELD for reading in total.readings)
+    if name == "trainable_parameters":
+        return total.values != comparison.totals["parameters"].values
+    return name != "buffers" or any(value != 0 for value in total.values)
+
+
+def _rows_of(total: ComparedTotal) -> list[Row]:
+    """The values of two networks with their difference; under those of more, the differences from the first."""
+    texts = [reading_text(reading) for reading in total.readings]
+    first, *others = total.readings
+    differences = [_total_difference(first, other) for other in others]
+    if len(differences) == 1:
+        return [Row([total.title, *texts, *differences[0]])]
+    absolute, relative = (["", "", *column] for column in zip(*differences, strict=True))
+    return [Row([total.title, *texts]), Row(absolute), *([Row(relative)] if any(map(str.strip, relative)) else [])]
+
+
+def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
+    """As far as both are known, and not in different units."""
+    if NO_FIELD in (first, other) or first.unit != other.unit:
+        return "–", ""
+    return _difference(first.value, other.value)
+
+
+def reading_text(reading: Measured) -> str:
+    """What is known of a quantity; – where a network has no such thing, ? where it is not known."""
+    if reading.sizes:
+        return reading.text
+    return "–" if reading == NO_FIELD else value_text(reading.value)
+
+
+# texts
+
+
+def _difference(first: Amount, other: Amount) -> tuple[str, str]:
+    """How much more or less, and in relation to the first; with a sign where that is a bound."""
+    apart, one, two = minus(other, first), known(first), known(other)
+    if one is None or two is None or isinstance(apart, Unknown):
+        return "?", ""
+    if apart == 0:
+        return "equal", ""
+    absolute = value_text(apart, lambda number: f"{'−' if number < 0 else '+'}{abs(number):,}")
+    relative = value_text(quotient(other, first, lambda above, below: relative_text(below, above)), str) if one else ""
+    return absolute, relative
+
+
+def relative_text(first: int, other: int) -> str:
+    """A change in percent, or how many times as much from twice on."""
+    if other >= 2 * first:
+        return f"×{_ratio(other, first)}"
+    return f"{'+' if other > first else '−'}{exact_percent(abs(other - first), first)}"
+
+
+def _ratio(dividend: int, divisor: int) -> str:
+    """A quotient of 1 or more with three digits that count, whatever the size of the numbers."""
+    for places in (2, 1):
+        scaled = (2 * 10**places * dividend + divisor) // (2 * divisor)
+        if scaled < 1000:
+            return f"{scaled // 10**places}.{scaled % 10**places:0{places}}"
+    return f"{(2 * dividend + divisor) // (2 * divisor):,}"
+
+
+# for programs
+
+
+def _record(comparison: Comparison, row: ComparedLayer, quantity: str) -> dict[str, Any]:
+    """A layer: its name and the quantity in every network, and what has changed."""
+    found: dict[str, Any] = {}
+    for label, layer, value in zip(comparison.labels, row.layers, row.sums[quantity], strict=True):
+        found |= {f"layer of {label}": layer and layer.name, f"{quantity} of {label}": known(value) if layer else None}
+    for label, changes in zip(comparison.labels[1:], row.changes, strict=True):
+        found[f"changes of {label}"] = ", ".join(map(str, changes))
+    return found

@@ -1,0 +1,111 @@
+"""How the numbers of a block, or of the whole network, came about: as sums of their parts."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from itertools import groupby
+
+from archcalc.analysis.context import AnalysisContext
+from archcalc.analysis.explain import explain
+from archcalc.analysis.explanation import Derivation, Explanation, Explanations, Section
+from archcalc.analysis.summary import LayerSummary, sum_of, summarize
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.numbers.bounds import Amount, value_text
+
+MOST = 10_000  # layers that are explained at once
+
+
+def explain_network(context: AnalysisContext) -> Explanation:
+    """The totals of the network as sums over its layers and blocks at the top."""
+    summary = summarize(context)
+    parts = summary.collapsed(context.graph, 1).layers
+    return Explanation(
+        name=summary.name,
+        type="network",
+        summary="",
+        inputs=summary.inputs,
+        output_shape=context.tensors[context.graph.outputs[0]].shape,  # type: ignore[union-attr]
+        sections=_sections(parts),
+    )
+
+
+def explain_block(context: AnalysisContext, name: str) -> Explanation:
+    """The numbers of a block as sums over the layers and blocks in it."""
+    level = next(
+        level
+        for node in context.graph.nodes
+        for level, block in enumerate(node.instances, start=1)
+        if block.name == name
+    )
+    summary = summarize(context)
+    whole = next(row for row in summary.collapsed(context.graph, level).layers if row.name == name)
+    inside = [row for row in summary.collapsed(context.graph, level + 1).layers if row.name.startswith(f"{name}.")]
+    shapes = {row.name: row.output_shape for row in summary.layers} | summary.inputs
+    rows = {row.name: row for row in summary.collapsed(context.graph, level).layers}
+    inputs = {source: rows[source].output_shape if source in rows else shapes[source] for source in whole.inputs}
+    return Explanation(
+        name=name,
+        type=whole.type,
+        summary="",
+        inputs=inputs,
+        output_shape=whole.output_shape,
+        sections=_sections(inside, name),
+    )
+
+
+def _sections(parts: Sequence[LayerSummary], block: str = "") -> tuple[Section, ...]:
+    """A section for each number that is a sum; the parts of a block have the names that they have in it."""
+    sums: dict[str, Sequence[Amount]] = {
+        "parameters": [row.parameters for row in parts],
+        "buffers": [row.buffers for row in parts],
+        "macs": [row.macs for row in parts],
+        "connections": [row.connections for row in parts],
+    }
+    names = [row.name.removeprefix(f"{block}.") for row in parts]
+    return tuple(Section(title, (_sum(title, names, values),)) for title, values in sums.items() if _is_some(values))
+
+
+def _is_some(values: Sequence[Amount]) -> bool:
+    return any(value != 0 for value in values)
+
+
+def _sum(label: str, names: Sequence[str], values: Sequence[Amount]) -> Derivation:
+    """`C1 + C3 = 156 + 2,416`, without parts that add nothing; equal ones in a row are multiplied."""
+    terms = [(name, value_text(value)) for name, value in zip(names, values, strict=True) if value != 0]
+    shown, texts = [], []
+    for text, run in groupby(terms, key=lambda term: term[1]):
+        members = [name for name, _ in run]
+        shown += members if len(members) < 3 else [f"{members[0]} + … + {members[-1]}"]
+        texts += [text] * len(members) if len(members) < 3 else [f"{len(members)}·{text}"]
+    return Derivation(label, " + ".join(shown), " + ".join(texts), sum_of(names, values))
+
+
+def explain_several(context: AnalysisContext, names: Sequence[str] = ()) -> Explanations:
+    """Layers and blocks by name or by a pattern such as `layer4.*`; without names all layers and the network.
+
+    Raises UsageError for a name or a pattern that there is nothing of.
+    """
+    graph = context.graph
+    if not names:
+        positions = range(min(len(graph.nodes), MOST))
+        found = [explain(context, position) for position in positions]
+        left_out = len(graph.nodes) - len(found)
+        return Explanations(network=graph.name, explanations=(*found, explain_network(context)), left_out=left_out)
+    wanted = [*dict.fromkeys(found for name in names for found in _matching(context, name))]
+    explained = [
+        explain_block(context, name) if name in graph.block_outputs else explain(context, graph.position(name))
+        for name in wanted[:MOST]
+    ]
+    return Explanations(network=graph.name, explanations=tuple(explained), left_out=max(len(wanted) - MOST, 0))
+
+
+def _matching(context: AnalysisContext, name: str) -> list[str]:
+    graph = context.graph
+    if name in graph.block_outputs or name in graph.positions:
+        return [name]
+    if not any(sign in name for sign in "*?["):
+        graph.position(name)  # which says that there is none
+    known = [*graph.positions, *graph.block_outputs]
+    found = [one for one in known if fnmatchcase(one, name)]
+    if not found:
+        raise UsageError(f"no layer or block is like {quoted(name)}; {did_you_mean(name, known)}")
+    return found

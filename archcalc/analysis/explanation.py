@@ -1,0 +1,140 @@
+"""How numbers came about, as values and as a document."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from archcalc.errors import UsageError
+from archcalc.layers.base import Shape, size_text
+from archcalc.numbers.bounds import known, value_text
+from archcalc.render.document import Column, Document, Note, Part, Row, Table
+from archcalc.render.result import Result
+from archcalc.tracing import plain
+
+
+class Derivation(NamedTuple):
+    """One number: what it is, the formula in symbols and with its values put in, and the value."""
+
+    label: str
+    symbolic: str
+    substituted: str
+    value: Any
+
+    def __str__(self) -> str:
+        """`formula = formula with values = value`, without what would only repeat."""
+        value = value_text(self.value, plain)
+        formula = self.symbolic if self.symbolic != self.substituted else ""
+        substituted = self.substituted if self.substituted != value else ""
+        return " = ".join(part for part in (formula, substituted, value) if part)
+
+
+class Section(NamedTuple):
+    """The steps to one kind of number, and what is worth a word besides."""
+
+    title: str
+    steps: tuple[Derivation, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Explanation(Struct, Result, frozen=True, kw_only=True):
+    """How all numbers of one layer, of a block or of the whole network came about."""
+
+    name: str
+    type: str
+    summary: str  # of the layer type, from its class
+    inputs: dict[str, Shape]
+    output_shape: Shape
+    sections: tuple[Section, ...]
+
+    def __repr__(self) -> str:
+        return f"Explanation({self.name!r}, {self.type})"
+
+    @property
+    def title(self) -> str:
+        """What is explained: `C1  conv2d  image 1×32×32 → 6×28×28`."""
+        inputs = ", ".join(f"{name} {size_text(shape)}" for name, shape in self.inputs.items())
+        return f"{self.name}  {self.type}  {inputs} → {size_text(self.output_shape)}"
+
+    def value(self, title: str, label: str) -> Any:
+        """The number that a section derives under a label. Raises UsageError if there is none."""
+        values = {(section.title, step.label): step.value for section in self.sections for step in section.steps}
+        if (title, label) not in values:
+            known_labels = ", ".join(f"{section}/{step}" for section, step in values)
+            raise UsageError(f"nothing is explained as {title}/{label}; known: {known_labels}")
+        return values[title, label]
+
+    def document(self) -> Document:
+        """The explanation for any writer."""
+        return Document(
+            title=self.title,
+            head=[self.summary] if self.summary else [],
+            parts=[_table(self)],
+            data=self.to_dict,
+            records=self.records,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as plain values; a bound or an unknown value is what is known of it."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "inputs": {name: list(shape) for name, shape in self.inputs.items()},
+            "output_shape": list(self.output_shape),
+            "sections": [
+                {"title": section.title, "steps": [*map(_plain, section.steps)], "notes": list(section.notes)}
+                for section in self.sections
+            ],
+        }
+
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        return [
+            {"layer": self.name, "section": section.title, **_plain(step)}
+            for section in self.sections
+            for step in section.steps
+        ]
+
+
+class Explanations(Struct, Result, frozen=True, kw_only=True):
+    """The explanations of several layers, of blocks, and of the network itself. `left_out`: how many are not here."""
+
+    network: str
+    explanations: tuple[Explanation, ...]
+    left_out: int = 0
+
+    def __repr__(self) -> str:
+        return f"Explanations({self.network!r}, {len(self.explanations):,})"
+
+    def document(self) -> Document:
+        """One after the other, for any writer."""
+        notes = [Note(f"{self.left_out:,} more are left out: name them, as in layer4.*")] if self.left_out else []
+        return Document(
+            title=self.network,
+            parts=[part for explanation in self.explanations for part in _parts(explanation)],
+            notes=notes,
+            data=lambda: [explanation.to_dict() for explanation in self.explanations],
+            records=lambda: [record for explanation in self.explanations for record in explanation.records()],
+        )
+
+
+def _plain(step: Derivation) -> dict[str, Any]:
+    value = known(step.value)
+    plain_value = value if isinstance(value, int | float | str | None) else str(value)
+    return {"label": step.label, "formula": step.symbolic, "substituted": step.substituted, "value": plain_value}
+
+
+def _parts(explanation: Explanation) -> list[Part]:
+    return [_table(explanation, explanation.title)]
+
+
+def _table(explanation: Explanation, title: str = "") -> Table:
+    rows = [row for section in explanation.sections for row in _rows(section)]
+    if title and explanation.summary:
+        rows = [Row([explanation.summary], emphasis="faint"), *rows]
+    return Table([Column(""), Column("", wrapped=True)], rows, title=title, ruled=False)
+
+
+def _rows(section: Section) -> Iterator[Row]:
+    yield Row([section.title], emphasis="strong")
+    yield from (Row([f"  {step.label}", str(step)]) for step in section.steps)
+    yield from (Row([f"  {note}"]) for note in section.notes)
