@@ -11,6 +11,7 @@ from documents import DOCS, PAGES, ROOT, blocks, current, load_generator
 from references import memory_table, reference_table
 
 import archcalc
+from archcalc import api
 from archcalc.analysis.lint import RULES
 from archcalc.cli import COMMANDS
 from archcalc.devices import find_device
@@ -143,3 +144,14 @@ def test_two_commands_set_everything_up() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 8_000
+
+
+def test_the_reference_has_every_public_name_and_what_calls_return() -> None:
+    text = (DOCS / "api.md").read_text("utf-8")
+    shown = {path.rpartition(".")[2] for path in re.findall(r"^::: (.*)$", text, flags=re.M)}
+    members = [getattr(api, public) for public in api.__all__]
+    members += [member for owner, member in vars(archcalc.Network).items() if not owner.startswith("_")]
+    calls = [getattr(member, "fget", member) for member in members]
+    returned = {str(getattr(call, "__annotations__", {}).get("return", "")) for call in calls}
+    classes = {word.rpartition(".")[2] for text in returned for word in re.findall(r"(?<!<)\b[\w.]*[A-Z]\w+", text)}
+    assert {*api.__all__, *classes} - {"Any", "None", "Shape", "BuiltNetwork"} <= shown
