@@ -12,10 +12,10 @@ from references import memory_table, reference_table
 
 import archcalc
 from archcalc import api
+from archcalc.analysis.budget import OVER, UNDECIDED, UNDER
 from archcalc.analysis.lint import RULES
 from archcalc.cli import COMMANDS
 from archcalc.devices import find_device
-from archcalc.report.budget import OVER, UNDECIDED, UNDER
 
 GENERATOR = load_generator()
 TABLES = GENERATOR.TABLES | {"references": reference_table, "memory": memory_table}
