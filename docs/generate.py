@@ -20,12 +20,27 @@ from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.lint import RULES
 from archcalc.cli import COMMANDS
 from archcalc.layers import LAYER_TYPES
-from archcalc.layers.base import Layer, size_text
+from archcalc.layers.activation import Activation, InPlaceLayer
+from archcalc.layers.base import Elementwise, Layer, size_text
 from archcalc.layers.descriptions import field_descriptions
+from archcalc.layers.merging import Merging
+from archcalc.layers.normalization import Normalization
+from archcalc.layers.shaping import Shaping
+from archcalc.layers.sliding import SlidingLayer
 from archcalc.quantities import QUANTITIES, Quantity
 from archcalc.spec.wanted import described
 
 FOLDER = Path(__file__).parent
+GENERAL = {
+    Layer,
+    Elementwise,
+    Activation,
+    InPlaceLayer,
+    Merging,
+    Normalization,
+    Shaping,
+    SlidingLayer,
+}  # no news of a type
 NAMES = tomllib.loads((FOLDER / "layer_names.toml").read_text("utf-8"))
 
 sys.path.append(str(FOLDER.parent / "tests"))
@@ -133,7 +148,7 @@ def layer_section(layers: list[type[Layer]]) -> str:
     own = (
         [f"- `{layer.type}`: {' '.join(documentation(layer))}" for layer in layers] if several else documentation(first)
     )
-    bases = [base for base in first.__mro__[1:] if issubclass(base, Layer) and base is not Layer]
+    bases = [base for base in first.__mro__[1:] if issubclass(base, Layer) and base not in GENERAL]
     parts = [anchors + f"## {', '.join(layer.type for layer in layers)}"]
     parts += ["\n".join(own)] if several else own
     parts += [text for base in bases for text in documentation(base)]
@@ -177,13 +192,13 @@ def changed(layer: Layer) -> list[str]:
 def fields_table(layer: type[Layer]) -> str:
     """The fields, with their names elsewhere."""
     if not fields(layer):
-        return "It has no fields of its own."
+        return "It has no fields."
     found = NAMES.get(pattern(layer), {})
     texts, keras, lacking = field_descriptions(layer), found.get("fields", {}), found.get("not_in_torch", [])
     rows = []
     for field in fields(layer):
         torch_name = f"`{field.name}`" if "torch" in found and field.name not in lacking else "–"
-        keras_name = re.sub(r"^\w+", r"`\g<0>`", keras[field.name]) if field.name in keras else "–"
+        keras_name = re.sub(r"^\w+$", r"`\g<0>`", keras[field.name]) if field.name in keras else "–"
         cells = (texts[field.name], described(field.type), default(field), torch_name, keras_name)
         rows.append(" | ".join([f"`{field.name}`", *map(cell, cells)]))
     return table("field | meaning | values | default | PyTorch | Keras", rows)
