@@ -14,11 +14,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+from click import Context
 from msgspec.structs import FieldInfo, fields
 
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.lint import RULES
-from archcalc.cli import COMMANDS
+from archcalc.cli import COMMANDS, cli
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.activation import Activation, InPlaceLayer
 from archcalc.layers.base import Elementwise, Layer, size_text
@@ -45,6 +46,14 @@ NAMES = tomllib.loads((FOLDER / "layer_names.toml").read_text("utf-8"))
 
 sys.path.append(str(FOLDER.parent / "tests"))
 from examples import EXAMPLES  # noqa: E402  # the tests' own: at least one of every layer type
+
+
+def formats(command: str) -> str:
+    """The values of a command's --format, in a sentence."""
+    found = cli.get_command(Context(cli), command)
+    (option,) = (option for option in found.params if "--format" in option.opts)
+    *most, last = (f"`{choice}`" for choice in option.type.choices)
+    return f"`--format` is {', '.join(most)} or {last}."
 
 
 def one_line(text: str) -> str:
@@ -104,6 +113,7 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 MARKED = re.compile(r"<!-- ([a-z]+) -->\n(?:\|.*\n)*")
 FINDS = re.compile(r"<!-- finds ([A-Z]\d+) -->\n.*\n")
+FORMATS = re.compile(r"(<!-- formats ([a-z-]+) -->\n\n).*\n")
 SUMMARIES = {rule.code: one_line(rule.summary) for rule in RULES}
 
 
@@ -114,6 +124,7 @@ def with_tables(text: str, tables: dict[str, Callable[[], str]]) -> str:
         name = found[1]
         return f"<!-- {name} -->\n{tables[name]()}\n" if name in tables else found[0]
 
+    text = FORMATS.sub(lambda found: f"{found[1]}{formats(found[2])}\n", text)
     text = FINDS.sub(lambda found: f"<!-- finds {found[1]} -->\n{SUMMARIES[found[1]]}\n", text)
     return MARKED.sub(made, text)
 

@@ -155,3 +155,21 @@ def test_the_reference_has_every_public_name_and_what_calls_return() -> None:
     returned = {str(getattr(call, "__annotations__", {}).get("return", "")) for call in calls}
     classes = {word.rpartition(".")[2] for text in returned for word in re.findall(r"(?<!<)\b[\w.]*[A-Z]\w+", text)}
     assert {*api.__all__, *classes} - {"Any", "None", "Shape", "BuiltNetwork"} <= shown
+
+
+JSON = {
+    "summary": "summary lenet5 --counting fvcore",
+    "reconcile": "reconcile lenet5 --target 416k",
+    "formula": "formula lenet5 --input image=1xHxW",
+    "compare": "compare stacked_3x3 single_7x7 --counting macs",
+    "receptive-field": "receptive-field lenet5 --layer S4",
+}
+
+
+@pytest.mark.parametrize("command", JSON)
+def test_json_has_the_fields_that_the_page_lists(command: str, program: Callable[..., Any]) -> None:
+    text = (DOCS / "commands" / f"{command}.md").read_text("utf-8").partition("\n## Formats\n")[2]
+    rows = [re.findall(r"`(\w+)`", row) for row in re.findall(r"^\| (`[^|]*) \|", text, flags=re.M)]
+    printed = program(*JSON[command].split(), "--format", "json").stdout
+    assert rows
+    assert {field for row in rows for field in row} <= set(re.findall(r'"(\w+)":', printed))
