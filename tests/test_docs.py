@@ -19,6 +19,7 @@ from archcalc.devices import find_device
 
 GENERATOR = load_generator()
 TABLES = GENERATOR.TABLES | {"references": reference_table, "memory": memory_table}
+WRITTEN = [page for page in PAGES if page not in {DOCS / path for path in GENERATOR.pages()}]  # by hand
 
 
 def name(page: Path) -> str:
@@ -47,7 +48,7 @@ def check(page: Path, text: str, overwrite: bool) -> None:
     assert page.read_text("utf-8") == text
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", WRITTEN, ids=name)
 def test_every_output_is_what_the_program_prints(
     page: Path, made_anew: Callable[[str, bool], str], pytestconfig: pytest.Config
 ) -> None:
@@ -56,7 +57,7 @@ def test_every_output_is_what_the_program_prints(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if "<!-- slow -->" in page.read_text("utf-8")], ids=name)
+@pytest.mark.parametrize("page", [page for page in WRITTEN if "<!-- slow -->" in page.read_text("utf-8")], ids=name)
 def test_every_slow_output_is_what_the_program_prints(
     page: Path, made_anew: Callable[[str, bool], str], pytestconfig: pytest.Config
 ) -> None:
