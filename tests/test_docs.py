@@ -102,6 +102,8 @@ def test_every_command_has_a_page_with_its_options(command: str) -> None:
     text = (DOCS / "commands" / f"{command}.md").read_text("utf-8")
     assert text.startswith(f"# archcalc {command}\n")
     assert f"```console\n$ archcalc {command} --help\n" in text
+    for section in ("Example", "Options", "Formats", "Exit codes", "Caveats"):
+        assert f"\n## {section}\n" in text
 
 
 RULE_PAGES = {rule.code: DOCS / "rules" / f"{rule.code}-{rule.name}.md" for rule in RULES}
