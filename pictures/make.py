@@ -1,9 +1,10 @@
-"""Make the pictures of the README by the commands that it shows, and photograph the report page.
+"""Make the pictures of the documents by the commands that these show, and photograph the report page.
 
     .venv/bin/python pictures/make.py
 
 Needs the test extra, and Chromium with its driver for the page. Diagrams are laid out by the Graphviz that comes with
-archcalc, which is the same everywhere. `scene.png` is drawn by hand.
+archcalc, which is the same everywhere. `scene.png` is drawn by hand, and `first_network.toml` is the network of the
+tutorial.
 """
 
 import base64
@@ -21,6 +22,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 COMMANDS = {
     "lenet5.svg": "diagram lenet5 --volumes",
+    "first_network.svg": "diagram first_network.toml --volumes",
     "resnet50.svg": "diagram resnet50 --depth 1 --direction LR --show parameters,macs --heat macs",
     "receptive_field.svg": "receptive-field alexnet --layer conv5 --unit 6,6 --image scene.png",
 }

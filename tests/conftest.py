@@ -85,7 +85,7 @@ def bundled_graphviz() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    help_text = "write the golden texts and the README's outputs anew, instead of comparing with them"
+    help_text = "write the golden texts and the documents' outputs anew, instead of comparing with them"
     parser.addoption("--overwrite-golden", action="store_true", help=help_text)
 
 

@@ -1,4 +1,4 @@
-"""What others say of the shipped networks: the numbers that the README sets archcalc's beside."""
+"""What others say of the shipped networks: the numbers that the documentation compares archcalc's with."""
 
 import json
 import tomllib

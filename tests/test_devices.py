@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from archcalc.devices import DTYPES, Device, Peaks, find_device, shipped_devices
 from archcalc.errors import SpecError, UsageError
 
-README = Path(__file__).parent.parent / "README.md"
-
 
 class Chip(NamedTuple):
     """Units, their clock, and what each computes in a clock: operations by dtype, of which a fused product has two.
@@ -113,11 +111,6 @@ def test_a_file_has_the_form_of_a_shipped_table(tmp_path: Path) -> None:
     found = find_device(device_file(tmp_path, TEXT))
     assert found == Device("Mine", 51.2e9, "measured", Peaks(float32=1.2e12))
     assert found.peak("float32") == 1.2e12
-
-
-def test_the_example_of_the_readme(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```toml device\n(.*?)```", README.read_text("utf-8"), flags=re.DOTALL)
-    assert find_device(device_file(tmp_path, text)).peaks.known() == {"float32": 1.2e12, "int8": 4.8e12}
 
 
 @pytest.mark.parametrize(

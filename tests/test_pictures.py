@@ -1,4 +1,4 @@
-"""The pictures in the README are what the commands that it shows draw today."""
+"""The pictures in the documents are what the commands that these show draw today."""
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location
@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from documents import PAGES, blocks
 
 import archcalc
 
@@ -58,11 +59,20 @@ def test_the_essence_of_a_page_is_all_but_its_drawings() -> None:
         assert MAKER.essence(page) != MAKER.essence(page.replace(letter, "c"))
 
 
-def test_the_readme_shows_every_picture_and_its_command() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    shown = set(re.findall(r"\]\(pictures/([^)]+)\)", text))
+def test_the_documents_show_every_picture_and_its_command() -> None:
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    shown = set(re.findall(r"\]\((?:\.\./)*pictures/([^)]+)\)", text))
     assert shown == {*MAKER.COMMANDS, MAKER.PHOTOGRAPH}
     assert shown <= {path.name for path in FOLDER.iterdir()}
     for name, command in MAKER.COMMANDS.items():
+        if "first_network" in command:
+            continue  # which the tutorial calls cnn.toml
         assert f"archcalc {command.replace('scene.png', 'pictures/scene.png')} -o {name}" in text
     assert f"archcalc {MAKER.PAGE} -o" in text
+
+
+def test_the_first_network_is_the_last_one_of_the_tutorial() -> None:
+    tutorial = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    *_, last = (block.body for block in blocks(tutorial) if block.file == "cnn.toml")
+    assert (FOLDER / "first_network.toml").read_text("utf-8") == last
+    assert "$ archcalc diagram cnn.toml --volumes" in tutorial

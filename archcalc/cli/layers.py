@@ -10,6 +10,7 @@ from archcalc.cli.terminal import echo
 from archcalc.errors import UsageError, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
+from archcalc.layers.descriptions import field_descriptions
 from archcalc.spec.remedies import type_remedy
 from archcalc.spec.wanted import described
 
@@ -50,7 +51,13 @@ def _describe(layer: type[Layer], formatter: click.HelpFormatter) -> None:
                 formatter.write_text(paragraph)
     if fields := msgspec.structs.fields(layer):
         with formatter.section("Fields"):
-            formatter.write_dl([(field.name, f"{described(field.type)}; {_default(field)}") for field in fields])
+            described_fields = field_descriptions(layer)
+            formatter.write_dl([(field.name, _field(field, described_fields.get(field.name))) for field in fields])
+
+
+def _field(field: msgspec.structs.FieldInfo, description: str | None) -> str:
+    values = f"{described(field.type)}; {_default(field)}"
+    return values if description is None else f"{description} Values: {values}."
 
 
 def _documentation(layer: type[Layer]) -> str:

@@ -50,6 +50,7 @@ class InPlaceLayer(Elementwise):
     output_is_enough: ClassVar[bool] = False  # for the backward pass; else a copy of the input is kept
 
     inplace: bool = False
+    """Whether the output overwrites the input in memory."""
 
     @property
     def works_in_place(self) -> bool:
@@ -93,6 +94,7 @@ class LeakyRelu(InPlaceLayer, Activation):
     label_fields: ClassVar[tuple[str, ...]] = ("negative_slope",)
 
     negative_slope: float = 0.01
+    """Factor of negative values."""
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.LeakyReLU", **self.changed("negative_slope", "inplace"))
@@ -106,6 +108,7 @@ class Prelu(Activation):
     shapeless: ClassVar[tuple[str, ...]] = ("num_parameters",)
 
     num_parameters: Positive = 1
+    """Number of trainable slopes: 1 for all channels, or one for each channel."""
 
     def check(self, inputs: Tensors) -> "Iterator[ConstraintError]":
         channels = inputs[0].shape[0] if inputs[0].shape else 1
@@ -135,6 +138,7 @@ class Elu(InPlaceLayer, Activation):
     costs: ClassVar[dict[str, int]] = {"comparisons": 1, "exponentials": 1, "additions": 1, "multiplications": 1}
 
     alpha: float = 1.0
+    """Factor of the exponential, and so the limit for very negative values."""
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.ELU", **self.changed("alpha", "inplace"))
@@ -146,6 +150,7 @@ class Gelu(Activation):
     type: ClassVar[str] = "gelu"
 
     approximate: Literal["none", "tanh"] = "none"
+    """"tanh" computes the usual approximation, "none" the function itself."""
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         values = elements(output)
@@ -223,7 +228,9 @@ class Softplus(Activation):
     }
 
     beta: float = 1.0
+    """Factor of the input: the larger, the closer to a ReLU."""
     threshold: float = 20.0
+    """Above this beta·x, the output is x itself."""
 
     def module(self, inputs: Tensors) -> Module:
         return torch_module("nn.Softplus", **self.changed("beta", "threshold"))
@@ -242,6 +249,7 @@ class SoftmaxLayer(Elementwise):
     sums_to_one: ClassVar[bool] = True
 
     dim: int = -1
+    """Axis along which the values sum to 1, counted without the batch; negative from the end."""
 
     def check(self, inputs: Tensors) -> "Iterator[ConstraintError]":
         yield from dim_errors(self.dim, len(inputs[0].shape))
@@ -308,6 +316,7 @@ class Dropout(InPlaceLayer):
     takes: ClassVar[tuple[str, ...]] = FLOATING
 
     p: Probability = 0.5
+    """Share of the values that training sets to zero."""
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         if not training or self.p == 0:

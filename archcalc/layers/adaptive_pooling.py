@@ -41,6 +41,7 @@ class AdaptivePooling(Layer):
     label_fields: ClassVar[tuple[str, ...]] = ("output_size",)
 
     output_size: PerAxis
+    """Size of the output: one number for all axes, or one per axis."""
 
     def check_fields(self) -> "Iterator[ConstraintError]":
         yield from axis_errors("output_size", self.output_size, self.dimensions)

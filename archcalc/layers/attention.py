@@ -52,8 +52,11 @@ class MultiHeadAttention(Layer):
     shapeless: ClassVar[tuple[str, ...]] = ("num_heads",)
 
     num_heads: Positive
+    """Number of heads; the embedding size is a multiple of it."""
     bias: bool = True
+    """Whether the four projections have a bias."""
     dropout: Probability = 0.0
+    """Share of the attention weights that training sets to zero."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         query, *others = (tensor.shape for tensor in inputs)

@@ -40,13 +40,22 @@ class Convolution(SlidingLayer):
     shapeless: ClassVar[tuple[str, ...]] = ("groups", "connections")
 
     out_channels: Positive
+    """Channels of the output: one for each filter."""
     kernel_size: PerAxis
+    """Size of the window: one number for all axes, or one per axis."""
     stride: PerAxis = 1
+    """Distance between neighbouring windows: one number, or one per axis."""
     padding: Padding = 0
+    """Zeros added at both ends of each axis: a number, one per axis, or a pair (before, after) per axis. "valid" adds
+    none; "same" gives ⌈N/S⌉ outputs."""
     dilation: PerAxis = 1
+    """Distance between neighbouring positions of a window; 1 for a window without gaps."""
     groups: Positive = 1
+    """Number of groups that inputs and outputs are divided into; an output reads the channels of its group alone."""
     bias: bool = True
+    """Whether a trainable number is added to each output channel."""
     connections: tuple[tuple[Natural, ...], ...] | None = None
+    """For each output channel, the input channels that it reads (counted from 0); all of them by default."""
 
     def geometry(self) -> dict[str, Any]:
         return {

@@ -46,7 +46,9 @@ class Linear(Layer):
     takes: ClassVar[tuple[str, ...]] = FLOATING
 
     out_features: Positive
+    """Features of the output."""
     bias: bool = True
+    """Whether a trainable number is added to each output feature."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from needs_features(inputs[0].shape)
@@ -110,6 +112,7 @@ class Rbf(Layer):
     takes: ClassVar[tuple[str, ...]] = FLOATING
 
     out_features: Positive
+    """Features of the output: one for each vector that inputs are compared with."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from needs_features(inputs[0].shape)
@@ -160,8 +163,11 @@ class Embedding(Layer):
     shapeless: ClassVar[tuple[str, ...]] = ("padding_idx",)
 
     num_embeddings: Positive
+    """Number of vectors in the table; inputs are integers below it."""
     embedding_dim: Positive
+    """Length of each vector."""
     padding_idx: Natural | None = None
+    """Row of the table that gets no gradient."""
 
     def check_fields(self) -> Iterator[ConstraintError]:
         if self.padding_idx is not None and self.padding_idx >= self.num_embeddings:

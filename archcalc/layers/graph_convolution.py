@@ -49,7 +49,9 @@ class GcnConv(Layer):
     takes_one_dtype: ClassVar[bool] = True
 
     out_features: Positive
+    """Features of the output, for each node."""
     bias: bool = True
+    """Whether a trainable number is added to each output feature."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         features, adjacency = inputs[0].shape, inputs[1].shape
@@ -146,6 +148,7 @@ class GraphReadout(Layer):
     label_fields: ClassVar[tuple[str, ...]] = ("reduction",)
 
     reduction: Literal["mean", "sum", "max"] = "mean"
+    """How the features of all nodes become one vector."""
 
     def output_shape(self, inputs: Tensors) -> Shape:
         _, features = inputs[0].shape

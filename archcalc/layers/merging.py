@@ -135,6 +135,7 @@ class Add(Broadcasting):
     type: ClassVar[str] = "add"
 
     inplace: bool = False
+    """Whether the output overwrites the first input in memory."""
 
     @property
     def works_in_place(self) -> bool:
@@ -186,6 +187,7 @@ class Cat(Merging):
     label_fields: ClassVar[tuple[str, ...]] = ("dim",)
 
     dim: int = 0
+    """Axis along which the inputs are joined, counted without the batch."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         shapes = [tensor.shape for tensor in inputs]

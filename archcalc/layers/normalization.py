@@ -86,9 +86,13 @@ class BatchNorm(Normalization):
     removes_bias: ClassVar[bool] = True
 
     eps: Epsilon = 1e-5
+    """Number added to the variance before the root."""
     momentum: float = 0.1
+    """Weight of the current batch in the running statistics. No count depends on it."""
     affine: bool = True
+    """Whether there is a trainable scale and shift for each channel."""
     track_running_stats: bool = True
+    """Whether there are running statistics, which are buffers and used at inference."""
 
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         channels, *_ = inputs[0].shape
@@ -129,9 +133,13 @@ class LayerNorm(Normalization):
     shapeless: ClassVar[tuple[str, ...]] = ("normalized_shape",)
 
     normalized_shape: Positive | tuple[Positive, ...] | None = None
+    """Sizes of the last axes that are normalized together; by default the last axis alone."""
     eps: Epsilon = 1e-5
+    """Number added to the variance before the root."""
     elementwise_affine: bool = True
+    """Whether there is a trainable scale for each normalized position."""
     bias: bool = True
+    """Whether there is a trainable shift as well."""
 
     def _normalized(self, inputs: Tensors) -> Shape:
         if self.normalized_shape is None:
@@ -178,8 +186,11 @@ class GroupNorm(Normalization):
     shapeless: ClassVar[tuple[str, ...]] = ("num_groups",)
 
     num_groups: Positive
+    """Number of groups that the channels are divided into; each is normalized as a whole."""
     eps: Epsilon = 1e-5
+    """Number added to the variance before the root."""
     affine: bool = True
+    """Whether there is a trainable scale and shift for each channel."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from divides("num_groups", self.num_groups, inputs[0].shape[0], "channels")
@@ -213,9 +224,13 @@ class InstanceNorm(Normalization):
     removes_bias: ClassVar[bool] = True
 
     eps: Epsilon = 1e-5
+    """Number added to the variance before the root."""
     momentum: float = 0.1
+    """Weight of the current batch in the running statistics. No count depends on it."""
     affine: bool = False
+    """Whether there is a trainable scale and shift for each channel."""
     track_running_stats: bool = False
+    """Whether there are running statistics, which are buffers and used at inference."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         if product(inputs[0].shape[1:]) == 1 and not self.track_running_stats:
@@ -282,9 +297,13 @@ class LocalResponseNorm(Normalization):
     label_fields: ClassVar[tuple[str, ...]] = ("size",)
 
     size: Positive
+    """Number of neighbouring channels in the sum."""
     alpha: float = 1e-4
+    """Factor of the sum of squares."""
     beta: float = 0.75
+    """Exponent of the denominator."""
     k: float = 1.0
+    """Number added in the denominator."""
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         values = elements(output)

@@ -68,9 +68,14 @@ class CeilPooling(Pooling):
     label_fields: ClassVar[tuple[str, ...]] = ("ceil_mode",)
 
     kernel_size: PerAxis
+    """Size of the window: one number for all axes, or one per axis."""
     stride: PerAxis | None = None
+    """Distance between neighbouring windows: one number, or one per axis; by default the size of the window."""
     padding: Padding = 0
+    """Positions added at both ends of each axis: a number, one per axis, or a pair (before, after) per axis. "valid"
+    adds none; "same" gives ⌈N/S⌉ outputs."""
     ceil_mode: bool = False
+    """Whether the output size is rounded up, so that a last window may reach over the end."""
 
     def spatial_output(self, sizes: Shape) -> Shape:
         if not self.ceil_mode:
@@ -134,6 +139,7 @@ class MaxPooling(CeilPooling):
     """The largest value of each window: F·F − 1 comparisons. Abstract."""
 
     dilation: PerAxis = 1
+    """Distance between neighbouring positions of a window; 1 for a window without gaps."""
 
     def geometry(self) -> dict[str, Any]:
         stride = self.kernel_size if self.stride is None else self.stride
@@ -190,6 +196,7 @@ class AveragePooling(CeilPooling):
     """The mean of each window: F·F − 1 additions and a division. Abstract."""
 
     count_include_pad: bool = True
+    """Whether zeros of the padding count in the mean."""
 
     def geometry(self) -> dict[str, Any]:
         stride = self.kernel_size if self.stride is None else self.stride
@@ -269,7 +276,9 @@ class Subsample(Pooling):
     ranks: ClassVar[tuple[int, ...]] = (3,)
 
     kernel_size: PerAxis = 2
+    """Size of the window: one number for all axes, or one per axis."""
     stride: Positive | tuple[Positive, ...] | None = None
+    """Distance between neighbouring windows; by default the size of the window."""
 
     def geometry(self) -> dict[str, Any]:
         stride = self.kernel_size if self.stride is None else self.stride

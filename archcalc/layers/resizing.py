@@ -49,6 +49,7 @@ class ZeroPad(Shaping):
     label_fields: ClassVar[tuple[str, ...]] = ("padding",)
 
     padding: Natural | tuple[Natural | Pair, ...]
+    """Zeros at both ends of each axis: one number, one per axis, or a pair (before, after) per axis."""
 
     def pairs(self, rank: int) -> tuple[tuple[Any, Any], ...]:
         """The padding before and after, for each spatial axis."""
@@ -89,9 +90,14 @@ class Upsample(Shaping):
     shapeless: ClassVar[tuple[str, ...]] = ("mode", "align_corners")
 
     size: PerAxis | None = None
+    """Size of the output: one number for all axes, or one per axis. Either this or scale_factor."""
     scale_factor: Scale | None = None
+    """Factor by which each axis grows: one number, or one per axis. Either this or size."""
     mode: Literal["nearest", "linear", "bilinear", "trilinear"] = "nearest"
+    """How values between the inputs are found: the nearest one, or linear interpolation along one, two or three
+    axes."""
     align_corners: bool = False
+    """Whether the outer positions of input and output coincide in an interpolation."""
 
     def check_fields(self) -> Iterator[ConstraintError]:
         if (self.size is None) == (self.scale_factor is None):
@@ -208,6 +214,7 @@ class PixelShuffle(Shaping):
     label_fields: ClassVar[tuple[str, ...]] = ("upscale_factor",)
 
     upscale_factor: Positive
+    """Factor r by which height and width grow; the channels shrink by r²."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         channels, *_ = inputs[0].shape

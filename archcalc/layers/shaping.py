@@ -69,7 +69,9 @@ class Flatten(Regrouping):
     type: ClassVar[str] = "flatten"
 
     start_dim: int = 0
+    """First axis to join, counted without the batch."""
     end_dim: int = -1
+    """Last axis to join; negative from the end."""
 
     def _range(self, rank: int) -> tuple[int, int]:
         return resolve_axis(self.start_dim, rank), resolve_axis(self.end_dim, rank) + 1
@@ -120,6 +122,7 @@ class Reshape(Regrouping):
     type: ClassVar[str] = "reshape"
 
     shape: tuple[Dimension, ...]
+    """Shape of the output without the batch; one size may be -1, which is then calculated."""
 
     def check_fields(self) -> Iterator[ConstraintError]:
         wanted = size_text(self.shape)
@@ -198,6 +201,7 @@ class Permute(Shaping):
     is_view: ClassVar[bool] = True
 
     dims: tuple[int, ...]
+    """For each axis of the output, the axis of the input that it is, counted without the batch."""
 
     def label(self) -> str:
         return f"dims {', '.join(map(str, self.dims))}"
@@ -247,6 +251,7 @@ class ChannelShuffle(Elementwise):
     label_fields: ClassVar[tuple[str, ...]] = ("groups",)
 
     groups: Positive
+    """Number of groups that the channels are taken from in turn."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from divides("groups", self.groups, inputs[0].shape[0], "channels")
@@ -283,8 +288,11 @@ class Slice(Shaping):
     label_fields: ClassVar[tuple[str, ...]] = ("start", "stop", "dim")
 
     start: int = 0
+    """First position that is kept; negative from the end."""
     stop: int | None = None
+    """Position before which it ends; by default the end of the axis."""
     dim: int = 0
+    """Axis that is cut, counted without the batch."""
 
     def _bounds(self, size: Any) -> tuple[Any, Any]:
         return clamped(self.start, size), size if self.stop is None else clamped(self.stop, size)
@@ -345,8 +353,11 @@ class Chunk(Shaping):
     label_fields: ClassVar[tuple[str, ...]] = ("chunks", "index", "dim")
 
     chunks: Positive
+    """Number of parts that the axis is cut into."""
     index: Natural
+    """Number of the part that is the output, counted from 0."""
     dim: int = 0
+    """Axis that is cut, counted without the batch."""
 
     def check_fields(self) -> Iterator[ConstraintError]:
         if self.index >= self.chunks:

@@ -47,13 +47,21 @@ class TransposedConvolution(Layer):
     shapeless: ClassVar[tuple[str, ...]] = ("groups",)
 
     out_channels: Positive
+    """Channels of the output."""
     kernel_size: PerAxis
+    """Size of the window: one number for all axes, or one per axis."""
     stride: PerAxis = 1
+    """Distance between the windows of neighbouring inputs, and so the factor by which the output is larger."""
     padding: Natural | tuple[Natural, ...] = 0
+    """Positions cut off at both ends of the output: one number, or one per axis."""
     output_padding: Natural | tuple[Natural, ...] = 0
+    """Positions added at the end of the output, to choose among the sizes that the stride allows."""
     groups: Positive = 1
+    """Number of groups that inputs and outputs are divided into; an output reads the channels of its group alone."""
     bias: bool = True
+    """Whether a trainable number is added to each output channel."""
     dilation: PerAxis = 1
+    """Distance between neighbouring positions of a window; 1 for a window without gaps."""
 
     def label(self) -> str:
         kernel = size_text(per_axis(self.kernel_size, self.dimensions))

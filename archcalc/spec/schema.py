@@ -65,6 +65,7 @@ def json_schema() -> dict[str, Any]:
     from inspect import cleandoc
 
     from archcalc.layers import LAYER_TYPES
+    from archcalc.layers.descriptions import field_descriptions
     from archcalc.spec.budget import Budget, Limits
     from archcalc.spec.ignore import Ignore
 
@@ -76,6 +77,10 @@ def json_schema() -> dict[str, Any]:
         if "description" in component:
             component["description"] = cleandoc(component["description"])
     common = components["Entry"]["properties"]
+    for layer in types:
+        properties = components[layer.__name__]["properties"]
+        for name, description in field_descriptions(layer).items():
+            properties[name] = {"description": description, **properties[name]}
     layers = {layer.type: _layer_schema(layer.type, components[layer.__name__], common) for layer in types}
     block_use = {
         "title": "a block of this spec",
