@@ -1,71 +1,117 @@
 """`archcalc layers`."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import click
 import msgspec
 
-from archcalc.cli.terminal import echo
+from archcalc.cli.options import format_option
+from archcalc.cli.terminal import show
 from archcalc.errors import UsageError, quoted
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.layers.descriptions import field_descriptions
+from archcalc.render.document import NAME, Column, Document, Lines, Row, Table
 from archcalc.spec.remedies import type_remedy
 from archcalc.spec.wanted import described
 
 
 @click.command("layers", short_help="List the layer types and their fields.")
 @click.argument("type_name", metavar="[TYPE]", required=False)
-@click.pass_context
-def command(context: click.Context, type_name: str | None) -> None:
+@format_option
+def command(type_name: str | None, format_name: str) -> None:
     """List the layer types, or all about TYPE: its fields with their defaults, and what is counted."""
-    formatter = context.make_formatter()
     if type_name is None:
-        _list(formatter)
+        show(_list(), format_name)
     elif type_name in LAYER_TYPES:
-        _describe(LAYER_TYPES[type_name], formatter)
+        show(_describe(LAYER_TYPES[type_name]), format_name)
     else:
         raise UsageError(f"no layer type is called {quoted(type_name)}; {type_remedy(type_name, (), None)}")
-    echo(formatter.getvalue().rstrip())
 
 
-def _list(formatter: click.HelpFormatter) -> None:
+def _list() -> Document:
+    """All types by family, each with the first sentence about it."""
     families: dict[str, list[type[Layer]]] = {}
     for layer in LAYER_TYPES.values():
         families.setdefault(layer.family, []).append(layer)
-    for family, layers in families.items():
-        with formatter.section(family):
-            formatter.write_dl([(layer.type, _documentation(layer).partition("\n")[0]) for layer in layers])
+    rows = [row for family, layers in families.items() for row in _rows(family, layers)]
+    return Document(
+        title="Layer types",
+        parts=[Table([Column("Type", NAME), Column("What it is", wrapped=True)], rows)],
+        data=lambda: [_plain(layer) for layer in LAYER_TYPES.values()],
+        records=lambda: [{key: _plain(layer)[key] for key in ("type", "family", "about")} for layer in _every()],
+    )
 
 
-def _describe(layer: type[Layer], formatter: click.HelpFormatter) -> None:
+def _every() -> list[type[Layer]]:
+    return [*LAYER_TYPES.values()]
+
+
+def _rows(family: str, layers: list[type[Layer]]) -> Iterator[Row]:
+    yield Row([family], emphasis="strong")
+    yield from (Row([layer.type, _documentation(layer).partition("\n")[0]]) for layer in layers)
+
+
+def _describe(layer: type[Layer]) -> Document:
+    """One type: its inputs, what is said of it and of what it is a kind of, and its fields."""
     least, most = layer.input_counts
     inputs = ", ".join(layer.input_names) + (", …" if most is None else "")
     optional = f" (only the first {least} required)" if most and least < most else ""
-    formatter.write(f"{layer.type} ({layer.family}), inputs: {inputs}{optional}\n")
-    for base in layer.__mro__:
-        if issubclass(base, Layer) and base is not Layer:
-            for paragraph in _documentation(base).split("\n\n"):
-                formatter.write_paragraph()
-                formatter.write_text(paragraph)
-    if fields := msgspec.structs.fields(layer):
-        with formatter.section("Fields"):
-            described_fields = field_descriptions(layer)
-            formatter.write_dl([(field.name, _field(field, described_fields.get(field.name))) for field in fields])
+    paragraphs = [
+        " ".join(paragraph.split())
+        for base in layer.__mro__
+        if issubclass(base, Layer) and base is not Layer
+        for paragraph in _documentation(base).split("\n\n")
+    ]
+    columns = [Column("Field", NAME), Column("Default"), Column("What it is", wrapped=True)]
+    fields = [Row([field["name"], _default(field), _about(field)]) for field in _fields(layer)]
+    return Document(
+        title=f"{layer.type} ({layer.family})",
+        head=[f"inputs: {inputs}{optional}"],
+        parts=[
+            *(Lines([paragraph], wrapped=True) for paragraph in paragraphs),
+            *([Table(columns, fields, ruled=False)] if fields else []),
+        ],
+        data=lambda: _plain(layer),
+        records=lambda: [*_fields(layer)],
+    )
 
 
-def _field(field: msgspec.structs.FieldInfo, description: str | None) -> str:
-    values = f"{described(field.type)}; {_default(field)}"
-    return values if description is None else f"{description} Values: {values}."
+def _default(field: dict[str, Any]) -> str:
+    return "required" if field["required"] else _value(field["default"])
+
+
+def _about(field: dict[str, Any]) -> str:
+    """What a field means, and what it takes."""
+    return f"{field['about']} Values: {field['values']}.".strip()
+
+
+def _plain(layer: type[Layer]) -> dict[str, Any]:
+    return {
+        "type": layer.type,
+        "family": layer.family,
+        "about": _documentation(layer).partition("\n")[0],
+        "inputs": list(layer.input_names),
+        "fields": [*_fields(layer)],
+    }
+
+
+def _fields(layer: type[Layer]) -> Iterator[dict[str, Any]]:
+    about = field_descriptions(layer)
+    for field in msgspec.structs.fields(layer):
+        yield {
+            "name": field.name,
+            "values": described(field.type),
+            "required": field.required,
+            "default": None if field.required else field.default,
+            "about": about.get(field.name, ""),
+        }
 
 
 def _documentation(layer: type[Layer]) -> str:
     return inspect.cleandoc(layer.__doc__ or "").replace(" Abstract.", "")
-
-
-def _default(field: msgspec.structs.FieldInfo) -> str:
-    return "required" if field.required else f"default {_value(field.default)}"
 
 
 def _value(value: Any) -> str:

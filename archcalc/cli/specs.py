@@ -1,46 +1,86 @@
 """`archcalc specs`."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from archcalc.cli.terminal import echo
-from archcalc.errors import printable
+from archcalc.cli.options import format_option
+from archcalc.cli.output import write_file
+from archcalc.cli.terminal import echo, show
+from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.render.document import NAME, TEXT, Column, Document, Fact, Facts, Row, Table
 from archcalc.spec.document import SpecDocument, read, shipped_specs
 from archcalc.spec.problems import shown
 
 
 @click.command("specs", short_help="List the architectures that come with archcalc.")
 @click.argument("spec", required=False)
-@click.option("--paths", is_flag=True, help="Print where their files are.")
-def command(spec: str | None, paths: bool) -> None:
+@click.option("--paths", is_flag=True, help="Show where their files are.")
+@click.option("--copy", is_flag=True, help="Copy the shipped SPEC into this folder, to change it.")
+@click.option("--force", is_flag=True, help="Let --copy replace a file.")
+@format_option
+def command(spec: str | None, paths: bool, copy: bool, force: bool, format_name: str) -> None:
     """List the architectures that come with archcalc; each name can be used as a SPEC.
 
     With a SPEC: what --input and --set can change in it, with the values that it has now.
     """
-    if spec is not None:
-        echo("\n".join(_described(read(spec))))
-        return
+    if copy:
+        _copy(spec, force)
+    elif spec is None:
+        show(_list(paths), format_name)
+    else:
+        show(_describe(read(spec)), format_name)
+
+
+def _copy(spec: str | None, force: bool) -> None:
     found = shipped_specs()
-    width = max(map(len, found), default=0)
-    for name, path in found.items():
-        echo(f"{name:<{width}}  {path if paths else read(path).data['name']}")
+    if spec is None or spec not in found:
+        remedy = did_you_mean(spec or "", found)
+        raise UsageError(f"--copy takes the name of a shipped spec, not {quoted(spec or '')}; {remedy}")
+    with open(found[spec], "rb") as stream:
+        write_file(f"{spec}.toml", stream.read(), force)
+    echo(f"{spec}.toml is a copy of {found[spec]}", err=True)
 
 
-def _described(document: SpecDocument) -> Iterator[str]:
+def _list(paths: bool) -> Document:
+    records = [{"name": name, "network": read(path).data["name"], "path": path} for name, path in _shipped()]
+    columns = [Column("Name", NAME), Column("Network"), *([Column("Path")] if paths else [])]
+    rows = [Row([record["name"], record["network"], *([record["path"]] if paths else [])]) for record in records]
+    return Document(title="Shipped specs", parts=[Table(columns, rows)], data=lambda: records, records=lambda: records)
+
+
+def _shipped() -> list[tuple[str, str]]:
+    return [*shipped_specs().items()]
+
+
+def _describe(document: SpecDocument) -> Document:
     """A spec's name and source, and its inputs and variables as they are written."""
     data = document.data
-    yield from (printable(data[key]) for key in ("name", "source") if isinstance(data.get(key), str))
+    said = [data[key] for key in ("name", "source") if isinstance(data.get(key), str)]
+    return Document(
+        title=said[0] if said else document.source,
+        head=said[1:],
+        parts=[Facts(facts, title=title) for title, facts in _settings(data)],
+        data=lambda: {key: data.get(key) for key in ("name", "source", "inputs", "variables")},
+        records=lambda: [
+            {"setting": title, "name": fact.label, "value": fact.value}
+            for title, facts in _settings(data)
+            for fact in facts
+        ],
+    )
+
+
+def _settings(data: dict[str, Any]) -> Iterator[tuple[str, list[Fact]]]:
+    """What can be changed: inputs and variables."""
     for key, option in (("inputs", "--input"), ("variables", "--set")):
         values = data.get(key)
         if isinstance(values, dict) and values:
-            yield f"\n{key} ({option})"
-            width = max(len(printable(name)) for name in values)
-            yield from (f"  {printable(name):<{width}}  {_value(value)}" for name, value in values.items())
+            yield f"{key} ({option})", [Fact(name, _value(value), TEXT) for name, value in values.items()]
 
 
 def _value(value: object) -> str:
     """A value as the spec has it; an input that says more than its shape is a table."""
     if isinstance(value, dict):
-        return ", ".join(f"{printable(key)} {shown(part)}" for key, part in value.items())
+        return ", ".join(f"{key} {shown(part)}" for key, part in value.items())
     return shown(value)
