@@ -10,12 +10,12 @@ import click
 
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.lint import RULES
+from archcalc.analysis.summary_table import DEFAULT_COLUMNS
 from archcalc.cli import COMMANDS, cli
 from archcalc.devices import shipped_devices
 from archcalc.diagram.quantities import LINES
 from archcalc.layers import LAYER_TYPES
 from archcalc.quantities import QUANTITIES
-from archcalc.report.table import DEFAULT_COLUMNS
 
 # Letters that a terminal, a page, a spreadsheet, a path or a parser takes for more than letters; as TOML writes them.
 STRANGE = (

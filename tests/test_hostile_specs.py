@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from written import written
 
 import archcalc
 from archcalc.analysis import neuron_field
-from archcalc.analysis.neuron_field_table import neuron_field_to_dict, render_neuron_field
 from archcalc.cli import cli, explain
 from archcalc.diagram import volume_row
 from archcalc.errors import UsageError
@@ -124,8 +124,8 @@ def test_layers_far_before_a_unit_are_left_out(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(neuron_field, "MOST_WALKED", 19 + 18)
     found = network.receptive_field()
     assert found.layers == whole.layers[-3:]
-    assert "17 layers before these are left out" in render_neuron_field(found)
-    assert neuron_field_to_dict(found)["left_out"] == found.left_out == 17
+    assert "17 layers before these are left out" in written(found)
+    assert found.to_dict()["left_out"] == found.left_out == 17
 
 
 def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

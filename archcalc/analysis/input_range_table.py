@@ -34,7 +34,7 @@ def _facts(graph: Graph, found: "SizeRange") -> Facts:
     if found.same_weights != found.works:
         rows += [("same weights", sizes_text(found.same_weights), _tried(found.same_weights))]
     rows += [("no remainder", *_without_remainder(found)), ("useful", *_useful(found))]
-    facts = [Fact(label, value, TEXT, note="\n".join(notes)) for label, value, notes in rows]
+    facts = [Fact(label, value, TEXT, note="".join(f"\n{note}" for note in notes)) for label, value, notes in rows]
     return Facts(facts, title=f"sizes n of {described(graph, [*found.axes])}")
 
 

@@ -7,7 +7,7 @@ from archcalc.analysis.field import HOLES, HOLES_NOTE
 from archcalc.analysis.intervals import Intervals
 from archcalc.analysis.neuron_field import Interval, LayerField, NeuronField
 from archcalc.layers.base import size_text
-from archcalc.render.document import NAME, Column, Document, Note, Row, Table
+from archcalc.render.document import COUNT, NAME, Column, Document, Note, Row, Table
 
 AXES = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}
 SHOWN = 3  # intervals in a cell
@@ -29,12 +29,12 @@ def neuron_field_document(found: NeuronField) -> Document:
     names = [f"{name.capitalize()}s" for name in axis_names(len(found.extents))]
     columns = [
         Column("Layer", NAME),
-        Column("Unit", priority=1),
-        Column("Size"),
-        Column("Jump", priority=2),
-        *(Column(name, priority=1) for name in names),
-        Column("Over the border", priority=3),
-        Column("Of input", priority=2),
+        Column("Unit", COUNT, priority=1),
+        Column("Size", COUNT),
+        Column("Jump", COUNT, priority=2),
+        *(Column(name, COUNT, priority=1) for name in names),
+        Column("Over the border", COUNT, priority=3),
+        Column("Of input", COUNT, priority=2),
     ]
     return Document(
         title=f"{found.network}: {titled(found)}",

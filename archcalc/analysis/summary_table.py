@@ -100,7 +100,7 @@ def _table(summary: "Summary", columns: Sequence[str]) -> Table:
             )
             for found in summary.tree
         ]
-    return Table(heads, rows, totals=[_total_row(summary, columns)])
+    return Table(heads, rows, totals=[_total_row(summary, columns)] if summary.complete else [])
 
 
 def _total_row(summary: "Summary", columns: Sequence[str]) -> Row:

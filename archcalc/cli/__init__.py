@@ -14,7 +14,7 @@ from archcalc.errors import ArchcalcError, printable
 
 COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
-    "explain": "Show how every number of a layer came about.",
+    "explain": "Show how every number came about.",
     "reconcile": "Show why tools count differently, and which of them a figure comes from.",
     "formula": "Give parameters, MACs and shapes in closed form.",
     "memory": "Say how much memory inference and training take, and which batch fits.",

@@ -15,6 +15,7 @@ class Quantity(NamedTuple):
     header: str
     value: Callable[[Benchmark, MeasuredCase, Measurement], Any]
     kind: str = COUNT
+    unit: str = ""  # columns of bytes in the same one have one scale
 
 
 def _median(_benchmark: Benchmark, _row: MeasuredCase, found: Measurement) -> str:
@@ -32,7 +33,7 @@ COLUMNS = (
     Quantity("{inputs}/s", lambda _b, row, _f: _optional(row.per_second(row.batch), lambda value: f"{value:,.0f}")),
     Quantity("FLOP/s", _flops),
     Quantity("Peak", lambda benchmark, row, _f: _optional(benchmark.flops_share(row), percent)),
-    Quantity("Moved", lambda _b, row, _f: row.work.bytes_moved, BYTES),
+    Quantity("Moved", lambda _b, row, _f: row.work.bytes_moved, BYTES, "moved"),
     Quantity("FLOP/B", lambda _b, row, _f: _optional(row.intensity, digits)),
     Quantity("Copy", lambda benchmark, row, _f: _optional(benchmark.copy_share(row), percent)),
     Quantity("Memory", lambda _b, _r, found: found.peak_memory, BYTES),
@@ -103,7 +104,7 @@ def _head(benchmark: Benchmark) -> list[str]:
 def _rows(benchmark: Benchmark) -> Table:
     inputs = "Images" if all(row.input == "image" for row in benchmark.rows) else "Inputs"
     columns = [
-        Column(quantity.header.format(inputs=inputs), quantity.kind, priority)
+        Column(quantity.header.format(inputs=inputs), quantity.kind, priority, quantity.unit)
         for priority, quantity in enumerate(COLUMNS, start=1)
     ]
     rows: list[Row] = []
@@ -114,7 +115,7 @@ def _rows(benchmark: Benchmark) -> Table:
             if row.measurement:
                 cells = [quantity.value(benchmark, row, row.measurement) for quantity in COLUMNS]
             rows.append(Row([row.spec, *cells]))
-    return Table([Column("Network", NAME), *columns], rows, ruled=False)
+    return Table([Column("Network", NAME), *columns], rows)
 
 
 def _groups(benchmark: Benchmark) -> Iterator[tuple[str, list[MeasuredCase]]]:
@@ -139,7 +140,7 @@ def _notes(benchmark: Benchmark) -> list[Lines]:
         lines += [f"≥ {_title(row)}: {cause!s}" for cause in causes_of(row.work.flops)]
         if found := row.measurement:
             if found.layers_problem:
-                lines.append(f"  {_title(row)}: no times of layers: {found.layers_problem}")
+                lines.append(f"{_title(row)}: no times of layers: {found.layers_problem}")
             if found.crowded:
                 taken = digits(found.cpus_of_others or 0)
                 lines.append(
@@ -148,13 +149,9 @@ def _notes(benchmark: Benchmark) -> list[Lines]:
             if not found.reached:
                 lines.append(f"~ {_title(row)}: the interval is within ±{percent(found.seconds.precision)} only")
             if not found.warm_up.stable:
-                lines.append(
-                    f"  {_title(row)}: times had not settled after {digits(found.warm_up.seconds)} s of warm-up"
-                )
+                lines.append(f"{_title(row)}: times had not settled after {digits(found.warm_up.seconds)} s of warm-up")
             if found.compile_seconds is not None:
-                lines.append(
-                    f"  {_title(row)}: compiled in {digits(found.compile_seconds)} s, which is not in the times"
-                )
+                lines.append(f"{_title(row)}: compiled in {digits(found.compile_seconds)} s, which is not in the times")
     return [Lines([*dict.fromkeys(lines)], wrapped=True)] if lines else []
 
 
@@ -168,7 +165,7 @@ def _phases(benchmark: Benchmark) -> Table | None:
             names = [*measured.phases]
             rows.append(Row([spec, *_shares(measured)]))
     columns = [Column(name.capitalize(), COUNT) for name in names]
-    return Table([Column("Parts of a call", NAME), *columns], rows, ruled=False) if rows else None
+    return Table([Column("Parts of a call", NAME), *columns], rows) if rows else None
 
 
 def _shares(found: Measurement) -> Iterator[str]:
@@ -189,7 +186,7 @@ def _ratios(benchmark: Benchmark) -> Table | None:
     confidence = f"{100 * benchmark.method.confidence:.0f} % interval"
     columns = [Column(header, COUNT) for header in ("Median", "Quartiles", confidence)]
     title = f"Time ÷ {benchmark.ratios_to}'s"
-    return Table([Column(title, NAME), *columns], rows, ruled=False) if rows else None
+    return Table([Column(title, NAME), *columns], rows) if rows else None
 
 
 def _layers(row: MeasuredCase, device: str) -> Table | None:

@@ -28,7 +28,7 @@ WORDS = (NAME, TEXT, SHAPE)  # kinds that stand at the left
 class Column(Struct, frozen=True, gc=False):
     """A column of a table.
 
-    `unit` is that of an AMOUNT, such as `s`. `priority`: where a table is too wide, columns with the highest are left
+    `unit` is that of an AMOUNT, such as `s`; columns of bytes with the same one share their scale. `priority`: where a table is too wide, columns with the highest are left
     out first; those with 0 stay. `short` takes the place of a header that is too wide, and is explained above.
     The last column may be `wrapped`: its text takes as many lines as it needs.
     """
@@ -72,7 +72,7 @@ class Table(Struct, frozen=True, gc=False):
 class Fact(Struct, frozen=True, gc=False):
     """A value with what it is called; `short` has it in a unit that suits it.
 
-    `note` says more, in lines of its own where there are several.
+    `note` says more, in lines of its own where there are line ends in it.
     """
 
     label: str
@@ -177,4 +177,4 @@ def shown_parts(document: Document) -> list[Part]:
 
 def more_of(fact: Fact) -> str:
     """What stands behind the value of a fact."""
-    return ", ".join(filter(None, (fact.short, fact.note.replace("\n", "; "))))
+    return ", ".join(filter(None, (fact.short, fact.note.strip().replace("\n", "; "))))

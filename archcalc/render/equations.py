@@ -60,10 +60,11 @@ def _grid(texts: Sequence[str], width: int, together: int) -> list[str]:
 
 
 def paragraph(headers: Sequence[str], texts: Sequence[str], style: Style) -> Iterator[str]:
-    """A row that is too wide for a table: its words in a line, then each of its formulas."""
-    name, *others = texts
-    words = [text for header, text in zip(headers[1:], others, strict=True) if not header or len(text) < 40]
-    long = [(header, text) for header, text in zip(headers[1:], others, strict=True) if header and len(text) >= 40]
-    yield "  ".join([style.bold(name), *words])
-    for header, text in long:
-        yield from broken_lines(f"  {header}  ", text, style.width or WIDTH)
+    """A row that is too wide for a table: name and type in a line, then each formula behind its header."""
+    width = style.width or WIDTH
+    name, kind, *formulas = texts
+    yield f"{style.bold(name)}  {kind}"
+    widest = max(map(len, headers[2:]), default=0)
+    for header, text in zip(headers[2:], formulas, strict=True):
+        if text != "0":
+            yield from broken_lines(f"  {header:<{widest}}  ", text, width)

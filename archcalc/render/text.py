@@ -29,16 +29,44 @@ from archcalc.render.text_table import WIDEST, Style, display_width, padded, sho
 def write_text(document: Document, style: Style, ruled: bool = True) -> str:
     """The document as text; `ruled` has lines around tables and shows how rows nest."""
     title = [style.bold(printable(document.title))] if document.title else []
-    head = [*title, *(_head_line(line, style) for line in document.head)]
+    head = [*title, *(text for line in document.head for text in _head_lines(line, style))]
+    parts, legend = _with_room(document, style, ruled)
     summed = any(isinstance(part, Facts) and part.totals for part in document.parts)
-    blocks = [head, *(_part(part, style, ruled, summed) for part in document.parts)]
+    blocks = [head, legend, *(_part(part, style, ruled, summed) for part in parts)]
     blocks.append([line for note in document.notes for line in note_lines(note, style)])
     return "\n\n".join("\n".join(lines) for lines in blocks if lines)
 
 
-def _head_line(line: str, style: Style) -> str:
-    text = printable(line)
-    return style.dim(shortened(text, style.width)) if style.width else text
+def _with_room(document: Document, style: Style, ruled: bool) -> tuple[Sequence[Part], list[str]]:
+    """The parts, with short headers in all tables if one lacks the room for its own, and what these stand for."""
+    tables = [part for part in document.parts if isinstance(part, Table) and any(one.short for one in part.columns)]
+    if not style.width or not any(_Laid(table, style, ruled).layout.left_out for table in tables):
+        return document.parts, []
+    legend = {one.short: f"{one.short}  {printable(one.header)}" for table in tables for one in table.columns}
+    legend.pop("", None)
+    return [_with_short_headers(part) if part in tables else part for part in document.parts], [*legend.values()]
+
+
+def _with_short_headers(table: Part) -> Table:
+    assert isinstance(table, Table)
+    columns = [structs.replace(column, header=column.short or column.header) for column in table.columns]
+    return structs.replace(table, columns=columns)
+
+
+def _head_lines(line: str, style: Style) -> Iterator[str]:
+    """A line of the head: facts with points between wrap, and a source, which is one fact, is cut."""
+    facts = printable(line).split(" · ")
+    lines = [facts[0]]
+    for fact in facts[1:]:
+        if style.width and display_width(f"{lines[-1]} · {fact}") > style.width:
+            lines.append(f"  {fact}")
+        else:
+            lines[-1] += f" · {fact}"
+    for text in lines:
+        if style.width and len(facts) > 1:
+            yield from map(style.dim, wrap(text, style.width, subsequent_indent="  ", break_on_hyphens=False))
+        else:
+            yield style.dim(shortened(text, style.width)) if style.width else text
 
 
 def _part(part: Part, style: Style, ruled: bool, summed: bool) -> list[str]:
@@ -90,19 +118,19 @@ def _facts(part: Facts, style: Style) -> Iterator[str]:
     for fact, (label, value, short) in zip(part.facts, texts, strict=True):
         line = f"{padded(label, labels)}  {padded(value, values, left=words)}"
         line += f"  {padded(short, shorts, left=False)}" if shorts else ""
-        yield from _with_note(line, "\n".join(map(printable, fact.note.split("\n"))), style)
+        yield from _with_note(line, "\n".join(map(printable, fact.note.split("\n"))), labels + 2, style)
 
 
-def _with_note(line: str, note: str, style: Style) -> list[str]:
-    """A line with a note behind it, or below it where there is no room."""
+def _with_note(line: str, note: str, indent: int, style: Style) -> list[str]:
+    """A line with a note behind it, or below it where there is no room, or where the note has lines of its own."""
+    width = min(style.width or WIDEST, WIDEST)
     if not note:
         return [line.rstrip()]
-    if "\n" in note:
-        texts = [text for part in note.split("\n") for text in wrap(part, min(style.width or WIDEST, WIDEST) - 4)]
-        return [line.rstrip(), *(style.dim(f"    {text}") for text in texts)]
-    if style.width is None or display_width(line) + 2 + display_width(note) <= style.width:
+    if "\n" not in note and (style.width is None or display_width(line) + 2 + display_width(note) <= style.width):
         return [line + style.dim(f"  {note}")]
-    return [line.rstrip(), *(style.dim(f"    {text}") for text in wrap(note, max(style.width - 4, 10)))]
+    room = max(width - indent, width // 2)
+    texts = [text for part in note.strip().split("\n") for text in wrap(part, room, break_on_hyphens=False)]
+    return [line.rstrip(), *(style.dim(f"{' ' * (width - room)}{text}") for text in texts)]
 
 
 # tables
@@ -116,26 +144,30 @@ class _Shown(NamedTuple):
     branch: str = ""
 
 
+class _Laid:
+    """A table with its texts, and the widths of its columns."""
+
+    def __init__(self, table: Table, style: Style, ruled: bool) -> None:
+        rows = [row for row in table.rows if ruled or not row.group]
+        headers, cells = table_texts(table, [*rows, *table.totals])
+        self.headers = [*map(printable, headers)]
+        self.texts = [[*map(printable, row)] for row in cells]
+        self.body = _nested(rows, self.texts[: len(rows)]) if ruled else _indented(table, rows, self.texts)
+        self.totals = [*map(_Shown, table.totals, self.texts[len(rows) :])]
+        self.layout = _fitted(table, self.headers, [*self.body, *self.totals], style.width)
+
+
 def _table(table: Table, style: Style, ruled: bool) -> list[str]:
     """The header, the rows and the totals, with rules between."""
-    rows = [row for row in table.rows if ruled or not row.group]
-    headers, cells = table_texts(table, [*rows, *table.totals])
-    texts = [[*map(printable, row)] for row in cells]
-    body = _nested(rows, texts[: len(rows)]) if ruled else _indented(table, rows, texts)
-    totals = [*map(_Shown, table.totals, texts[len(rows) :])]
-    legend: list[str] = []
-    if table.stacked and style.width and _width_of(headers, texts) > style.width:
-        return _paragraphs(headers, texts, style)
-    layout = _fitted(table, headers, [*body, *totals], style.width)
-    if layout.left_out and any(column.short for column in table.columns):
-        legend = [f"{column.short}  {printable(column.header)}" for column in table.columns if column.short]
-        headers = [column.short or header for column, header in zip(table.columns, headers, strict=True)]
-        layout = _fitted(table, headers, [*body, *totals], style.width)
+    laid = _Laid(table, style, ruled)
+    headers, layout = laid.headers, laid.layout
+    if table.stacked and style.width and _width_of(headers, laid.texts) > style.width:
+        return _paragraphs(headers, laid.texts, style)
     kinds = [column.kind for column in table.columns]
-    above, below = ([*_shown_lines(part, table, layout, style)] for part in (body, totals))
+    above, below = ([*_shown_lines(part, table, layout, style)] for part in (laid.body, laid.totals))
     rule = [style.dim("─" * layout.total)] if ruled and table.ruled else []
     head = [style.bold(_line(_Shown(Row(headers), headers), kinds, layout))] if any(headers) else []
-    return [*legend, *head, *rule, *above, *rule, *below, *_left_out(headers, layout, style), *_notes(table, style)]
+    return [*head, *rule, *above, *rule, *below, *_left_out(headers, layout, style), *_notes(table, style)]
 
 
 def _width_of(headers: Sequence[str], texts: Sequence[Sequence[str]]) -> int:
@@ -226,7 +258,8 @@ def _line(shown: _Shown, kinds: Sequence[str], layout: Layout) -> str:
 
 def _left_out(headers: Sequence[str], layout: Layout, style: Style) -> list[str]:
     missing = ", ".join(headers[place] for place in layout.left_out if headers[place].strip())
-    return [style.dim(f"(no room for: {missing})")] if missing else []
+    width = style.width or WIDEST
+    return [style.dim(line) for line in wrap(f"(no room for: {missing})", width)] if missing else []
 
 
 def _notes(table: Table, style: Style) -> list[str]:

@@ -5,10 +5,10 @@ import random
 import pytest
 from networks import Drawn
 from surfaces.formulas import Question, check_value
+from written import written
 
 import archcalc
 from archcalc.analysis.formula import find_formula
-from archcalc.analysis.formula_table import render
 from archcalc.spec.document import parse
 
 
@@ -107,13 +107,13 @@ def test_every_size_up_to_300() -> None:
 def test_it_is_said_that_decimals_are_rounded() -> None:
     formula = find_formula(parse(BY_DECIMAL), (), {}, {"x": [3, "H", "H"]}, False, 1)
     for format_name in ("plain", "markdown", "latex"):
-        assert "decimals are rounded to 53 bits after each operation" in render(formula, format_name)
-    assert "H₁ = ⌊2.3·H⌋" in render(formula, "plain")
-    assert '"H_1": "floor(2.3*H)"' in render(formula, "json")
-    assert '"rounded": true' in render(formula, "json")
+        assert "decimals are rounded to 53 bits after each operation" in written(formula, format_name)
+    assert "H₁ = ⌊2.3·H⌋" in written(formula, "plain")
+    assert '"H_1": "floor(2.3*H)"' in written(formula, "json")
+    assert '"rounded": true' in written(formula, "json")
 
 
 def test_what_needs_no_rounding_merges() -> None:
     formula = find_formula(parse(f'name = "x"\n{SPECS["exact"]}'), (), {}, {"x": [3, "H", "H"]}, False, 1)
-    assert "⌊5·H/4⌋" in render(formula, "plain")
-    assert "rounded" not in render(formula, "plain")
+    assert "⌊5·H/4⌋" in written(formula, "plain")
+    assert "rounded" not in written(formula, "plain")

@@ -204,7 +204,7 @@ def test_axes_of_different_sizes_have_answers_of_their_own() -> None:
 def test_a_network_without_windows() -> None:
     found = only_range(archcalc.load("dense_mnist"))
     assert (found.works.smallest, found.productive, found.covered) == (1, None, None)
-    assert archcalc.loads('name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]').input_ranges() == ()
+    assert archcalc.loads('name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]').input_ranges().ranges == ()
 
 
 def test_a_size_at_which_a_layer_in_place_overwrites_what_is_needed_does_not_work() -> None:

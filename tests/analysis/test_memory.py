@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archcalc
+from archcalc.analysis.largest_batch import largest_batch
 from archcalc.analysis.least_batch import check_batch
-from archcalc.analysis.memory import DTYPES, OPTIMIZERS, largest_batch
+from archcalc.analysis.memory import DTYPES, OPTIMIZERS
 from archcalc.errors import UsageError
 from archcalc.layers.base import NONZEROS_UNKNOWN
 from archcalc.numbers.bounds import AtLeast, AtMost, Unknown, floor_of, is_at_most
@@ -419,14 +420,14 @@ def test_the_tracker_of_pytorch_sees_as_much() -> None:
 def test_one_more_does_not_fit(name: str, options: dict[str, Any]) -> None:
     network = archcalc.load(name)
     for limit in (300 * 2**20, 10**9 + 1, 2**33):
-        largest = network.largest_batch(limit, **options)
+        largest = network.largest_batch(limit, **options).batch
         assert largest > 0
         assert (
             network.memory(**options, batch=largest).peak <= limit < network.memory(**options, batch=largest + 1).peak
         )
         exact = network.memory(**options, batch=largest).peak
-        assert network.largest_batch(exact, **options) == largest
-        assert network.largest_batch(exact - 1, **options) == largest - 1
+        assert network.largest_batch(exact, **options).batch == largest
+        assert network.largest_batch(exact - 1, **options).batch == largest - 1
 
 
 @given(
@@ -466,7 +467,7 @@ def test_the_peak_never_falls_as_the_batch_grows() -> None:
 def test_where_the_peak_is_a_lower_bound_so_many_fit_at_most(training: bool) -> None:
     network = spec('type = "multi_head_attention", num_heads = 8', inputs="x = [512, 256]")
     limit = 100 * 2**20
-    largest = network.largest_batch(limit, training=training)
+    largest = network.largest_batch(limit, training=training).batch
     assert isinstance(largest, AtMost)
     assert largest.reason.startswith("multi_head_attention: ")
     bounds = [network.memory(training=training, batch=largest.value + more).peak for more in (0, 1)]
@@ -474,7 +475,7 @@ def test_where_the_peak_is_a_lower_bound_so_many_fit_at_most(training: bool) -> 
     # That none fits is exact as soon as the bound for a single sample is too large.
     least = network.memory(training=training).peak
     assert isinstance(least, AtLeast)
-    assert network.largest_batch(least.value - 1, training=training) == 0
+    assert network.largest_batch(least.value - 1, training=training).batch == 0
 
 
 def test_the_peak_may_be_a_lower_bound_for_several_samples_alone() -> None:
@@ -486,7 +487,7 @@ def test_the_peak_may_be_a_lower_bound_for_several_samples_alone() -> None:
     network = spec(*layers, inputs="x = [4, 3]")
     assert isinstance(network.memory().peak, int)
     limit = floor_of(network.memory(batch=3).peak)
-    found = network.largest_batch(limit)
+    found = network.largest_batch(limit).batch
     assert isinstance(found, AtMost)
     assert found.value == 3
     assert observe_memory(network, batch=3).peak > limit
@@ -494,9 +495,9 @@ def test_the_peak_may_be_a_lower_bound_for_several_samples_alone() -> None:
 
 def test_not_even_one_sample() -> None:
     network = archcalc.load("lenet5")
-    assert network.largest_batch(floor_of(network.memory().peak) - 1) == 0
-    assert network.largest_batch(network.memory().peak) == 1
-    assert network.largest_batch(0) == 0
+    assert network.largest_batch(floor_of(network.memory().peak) - 1).batch == 0
+    assert network.largest_batch(network.memory().peak).batch == 1
+    assert network.largest_batch(0).batch == 0
 
 
 @pytest.mark.parametrize(
@@ -530,8 +531,8 @@ def test_a_batch_that_pytorch_refuses_to_train() -> None:
     with pytest.raises(UsageError, match=r'layer "b" at batch 1, since .* use a batch of 2 or more'):
         network.memory(training=True)
     least = floor_of(network.memory(training=True, batch=2).peak)
-    assert network.largest_batch(least, training=True) == 2
-    assert network.largest_batch(least - 1, training=True) == 0
+    assert network.largest_batch(least, training=True).batch == 2
+    assert network.largest_batch(least - 1, training=True).batch == 0
 
 
 def test_a_network_that_pytorch_trains_at_no_batch() -> None:
@@ -544,7 +545,7 @@ def test_a_network_that_pytorch_trains_at_no_batch() -> None:
 def test_a_network_that_does_not_grow() -> None:
     unread = 'type = "relu", when = "training"'
     network = spec(unread, inputs="x = { shape = [7, 7], nonzeros = 9 }", more='outputs = ["x"]')
-    assert network.largest_batch(9 * 20 - 1) == 0
+    assert network.largest_batch(9 * 20 - 1).batch == 0
     with pytest.raises(UsageError, match="every batch fits"):
         network.largest_batch(9 * 20)
 

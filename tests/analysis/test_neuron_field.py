@@ -4,12 +4,13 @@ import itertools
 
 import pytest
 from field_oracle import Oracle
+from written import written
 
 import archcalc
 from archcalc.analysis.dependence import ACROSS, depends_on, positions_read, unit_box
 from archcalc.analysis.intervals import along
 from archcalc.analysis.neuron_field import Seen, _nearest
-from archcalc.analysis.neuron_field_table import neuron_field_to_dict, render_neuron_field, share_text
+from archcalc.analysis.neuron_field_table import share_text
 from archcalc.analysis.receptive_field import AxisField
 from archcalc.errors import UsageError
 from archcalc.layers.resizing import upsampled
@@ -143,7 +144,7 @@ def test_a_dilated_window_over_the_border_sees_its_middle() -> None:
     assert (found.clipped(found.last), found.share(found.last)) == (((8, 15), (8, 15)), 64 / 576)
     corner = archcalc.loads(DILATED).receptive_field("conv", (0, 2))
     assert corner.last.seen.boxes == ((((0, 7), (16, 23)), ((0, 7), (16, 23))),)
-    text = render_neuron_field(corner)
+    text = written(corner)
     assert "0…7, 16…23" in text
     assert "40×40°" in text
     middle = archcalc.loads(ATROUS).receptive_field("rate36", (16, 16))
@@ -154,14 +155,14 @@ def test_branches_that_differ_by_axis_make_a_cross() -> None:
     found = archcalc.loads(CROSS).receptive_field("sum", (5, 6))
     assert set(found.last.seen.boxes) == {(((2, 8),), ((6, 6),)), (((5, 5),), ((3, 9),))}
     assert found.share(found.last) == 13 / (11 * 13)
-    assert "sum: not at every place where these rows and columns meet: it sees 2 parts" in render_neuron_field(found)
+    assert "sum: not at every place where these rows and columns meet: it sees 2 parts" in written(found)
 
 
 def test_a_unit_that_sees_nothing_has_an_answer() -> None:
     found = archcalc.loads(HOLES).receptive_field("up", (1, 1))
     assert (found.last.sees, found.last.seen.boxes, found.clipped(found.last)) == (None, (), None)
-    assert "the unit of up sees nothing of the input" in render_neuron_field(found)
-    plain = neuron_field_to_dict(found)["layers"][-1]
+    assert "the unit of up sees nothing of the input" in written(found)
+    plain = found.to_dict()["layers"][-1]
     assert (plain["center"], plain["seen"], plain["share"]) == (None, [], 0)
 
 
@@ -169,8 +170,8 @@ def test_local_and_global_are_told_apart() -> None:
     found = archcalc.loads(GATED).receptive_field("last", (1, 1))
     assert found.last.seen.boxes == ((((1, 5),), ((1, 5),)),)
     assert (found.last.global_from, found.last.everything.boxes) == ("squeeze", ((((0, 11),), ((0, 11),)),))
-    assert "17.4 % + all" in render_neuron_field(found)
-    assert neuron_field_to_dict(found)["layers"][-1]["global"] == {
+    assert "17.4 % + all" in written(found)
+    assert found.to_dict()["layers"][-1]["global"] == {
         "from": "squeeze",
         "seen": [[[[0, 11]], [[0, 11]]]],
         "share": 1.0,
@@ -311,11 +312,13 @@ def test_what_is_not_exact_says_why() -> None:
     ]
     """
     network = archcalc.loads(text)
-    assert "≤" not in render_neuron_field(network.receptive_field("s", (5, 5)))
+    assert "≤" not in written(network.receptive_field("s", (5, 5)))
     for layer in ("ps", "up"):
         last = network.receptive_field(layer, (5, 5)).last
         assert (last.seen.exact, last.seen.cause) == (False, ACROSS)
-        assert render_neuron_field(network.receptive_field(layer, (5, 5))).endswith(f"≤: at most these; {ACROSS}")
+        assert (
+            written(network.receptive_field(layer, (5, 5))).replace("\n", " ").endswith(f"≤: at most these; {ACROSS}")
+        )
 
 
 def test_units_beside_others_see_nothing_of_their_input() -> None:
@@ -349,7 +352,7 @@ def test_what_sees_the_same_may_lie_side_by_side() -> None:
 
 
 def test_table() -> None:
-    text = render_neuron_field(archcalc.load("lenet5_1998").receptive_field("C3", (0, 0)))
+    text = written(archcalc.load("lenet5_1998").receptive_field("C3", (0, 0)))
     assert text.splitlines() == [
         "LeNet-5 (1998): unit 0,0 of 10×10 in C3",
         "input image 1×32×32",
@@ -363,7 +366,7 @@ def test_table() -> None:
 
 
 def test_json() -> None:
-    found = neuron_field_to_dict(archcalc.load("alexnet_2012").receptive_field("conv3", (0, 0)))
+    found = archcalc.load("alexnet_2012").receptive_field("conv3", (0, 0)).to_dict()
     assert (found["input"], found["positions"], found["layer"], found["unit"]) == ("image", [227, 227], "conv3", [0, 0])
     assert found["layers"][-1] == {
         "name": "conv3",

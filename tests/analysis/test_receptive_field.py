@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 import archcalc
-from archcalc.quantities import QUANTITIES
+from archcalc.analysis.measures import MEASURES
 
 Known = tuple[tuple[int | None, ...], tuple[float, ...]]
 
@@ -215,7 +215,7 @@ def test_what_is_local_and_what_is_global_are_two_facts() -> None:
     text = str(network)
     assert "7×7 + all" in text
     assert "+ all: from se.pool on" in text
-    assert QUANTITIES["receptive_field"].read(network)[:2] == (7, (7, 7))  # what budgets hold a network to
+    assert MEASURES["receptive_field"].whole(network.context)[:2] == (7, (7, 7))  # what budgets hold a network to
 
 
 def test_attention_keeps_the_positions_of_what_is_added_to_it() -> None:

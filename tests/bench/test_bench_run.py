@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import torch
+from written import written
 
 import archcalc
 from archcalc.errors import UsageError
 from archcalc.measured.benchmark import FEWEST, Benchmark, MatrixPeak, Peak
-from archcalc.measured.benchmark_table import render
 from archcalc.pytorch import memory
 from archcalc.pytorch.bench import Interrupted, Options, bench, contention, run, sampling, workload
 from archcalc.pytorch.bench import case as cases
@@ -376,7 +376,7 @@ def test_layers_that_cannot_be_timed_leave_the_measurement(monkeypatch: pytest.M
     assert (row["status"], row["problem"], row["layers"]) == ("measured", None, None)
     assert row["seconds"]["median"] > 0
     assert row["layers_problem"] == "CUDA out of memory"
-    assert "dense, batch 1, float32: no times of layers: CUDA out of memory" in render(result, "table")
+    assert "dense, batch 1, float32: no times of layers: CUDA out of memory" in written(result, "table")
 
 
 def test_memory_that_is_not_there_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import sympy
 from click.testing import CliRunner, Result
+from written import written
 
 import archcalc
-from archcalc.analysis.formula_table import render
 from archcalc.cli import cli
 from archcalc.render.text_table import Style
 from archcalc.symbolic.functions import round_to
@@ -63,7 +63,7 @@ def test_json_is_what_sympy_reads() -> None:
 
 def test_latex_and_markdown() -> None:
     latex = invoke("lenet5", "--input", "image=1xHxW", "--format", "latex").output
-    assert latex.startswith("\\begin{align*}\n\\text{output} &= 10 \\\\\n")
+    assert "\\begin{align*}\n\\text{output} &= 10 \\\\\n" in latex
     assert r"H_{1} &= \left\lfloor{\frac{H}{2}}\right\rfloor - 2 \\" in latex
     markdown = invoke("stacked_3x3", "--symbol", "C", "--layers", "--format", "markdown").output
     assert "| conv.1 | conv2d | C×56×56 | 9·C² | 28,224·C² |\n" in markdown
@@ -78,21 +78,21 @@ def test_conditions_are_in_every_format(layers: list[str] | None) -> None:
         ("latex", r"H \geq 92"),
         ("json", "H >= 92"),
     ):
-        assert form in render(formula, format_name, layers)
+        assert form in written(formula, format_name, layers)
 
 
 @pytest.mark.parametrize("layers", [None, ["C1", "C3", "F6"]])
 def test_no_line_is_wider_than_the_terminal(layers: list[str] | None) -> None:
     formula = archcalc.formula("lenet5", inputs={"image": (1, "H", "W")}, batch="N")
     for width in (40, 60, 80, 120):
-        lines = render(formula, "plain", layers, Style(width)).splitlines()
+        lines = written(formula, "plain", layers, Style(width)).splitlines()
         assert [line for line in lines if len(line) > width] == []
         assert "10,080" in "".join(lines)
 
 
 def test_a_long_formula_is_broken_between_terms() -> None:
     formula = archcalc.formula("mobilenet_v1", ["alpha", "resolution"], batch="N")
-    text = render(formula, "plain", None, Style(80))
+    text = written(formula, "plain", None, Style(80))
     (start,) = [number for number, line in enumerate(text.splitlines()) if line.startswith("MACs")]
     broken = text.splitlines()[start : text.splitlines().index("", start)]
     assert len(broken) > 2
@@ -106,10 +106,8 @@ def test_unknown_macs_make_a_lower_bound(tmp_path: Path) -> None:
         'layers = [{ type = "gcn_conv", inputs = ["x", "a"], out_features = 4 }, { type = "linear", out_features = 3 }]'
     )
     output = invoke(str(path), "--symbol", "n").output
-    assert (
-        "MACs        ≥ 12·n\n? gcn_conv: the adjacency input does not say its number of nonzeros at this size\n"
-        in output
-    )
+    assert "MACs        ≥ 12·n\n" in output
+    assert "? gcn_conv: the adjacency input does not say its number of nonzeros at this size\n" in output
     assert "? |\n" in invoke(str(path), "--symbol", "n", "--layers", "--format", "markdown").output
     assert r"\text{MACs} &\geq 12 \cdot n" in invoke(str(path), "--symbol", "n", "--format", "latex").output
 

@@ -108,13 +108,13 @@ def test_what_can_be_set_in_a_spec(program: Run) -> None:
         archcalc.load("vgg16").source,
         "",
         "inputs (--input)",
-        "  image  [3, 224, 224]",
+        "image  [3, 224, 224]",
         "",
         "variables (--set)",
-        "  batch_norm      false",
-        "  global_average  false",
+        "batch_norm      false",
+        "global_average  false",
     ]
-    assert "  adjacency  shape [2708, 2708], nonzeros 13264" in program("specs", "gcn_cora").stdout
+    assert "adjacency  shape [2708, 2708], nonzeros 13264" in program("specs", "gcn_cora").stdout
     assert "variables" not in program("specs", "lenet5").stdout
     assert 'did you mean "lenet5"' in program("specs", "lenet").stderr
 
@@ -124,4 +124,4 @@ def test_what_can_be_set_is_text(program: Run) -> None:
     done = program("specs", "-", text=hostile)
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
-    assert program("specs", "-", text="name = 3\ninputs = 4\nvariables = [5]").stdout == "\n"
+    assert program("specs", "-", text="name = 3\ninputs = 4\nvariables = [5]").stdout == "<stdin>\n"

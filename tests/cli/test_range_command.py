@@ -21,14 +21,14 @@ def output(*arguments: str) -> str:
 def test_words() -> None:
     assert output("alexnet_2012").splitlines()[3:] == [
         "sizes n of image 3×n×n",
-        "works          from 67 on",
-        "same weights   227 to 258",
-        "no remainder   where n mod 32 is 3, from 67 on",
-        "               227 is one of them",
-        "useful         131 to 195",
-        "               below 131 conv5 sees nothing new, even by the shortest path",
-        "               above 195 no unit before fc6 sees all of it",
-        "               pool5 sees most",
+        "works         from 67 on",
+        "same weights  227 to 258",
+        "no remainder  where n mod 32 is 3, from 67 on",
+        "              227 is one of them",
+        "useful        131 to 195",
+        "              below 131 conv5 sees nothing new, even by the shortest path",
+        "              above 195 no unit before fc6 sees all of it",
+        "              pool5 sees most",
     ]
 
 
@@ -72,7 +72,7 @@ def test_no_remainder_is_not_called_a_loss_of_nothing() -> None:
     ]
     """
     found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False).output
-    assert "no remainder   from 5 on" in found
+    assert "no remainder  from 5 on" in found
     assert "drops" not in found
     assert {finding.code for finding in archcalc.loads(text).check()} >= {"W102"}
 
@@ -82,8 +82,8 @@ def test_another_input_is_another_own_size() -> None:
 
 
 def test_what_is_useful_also_works() -> None:
-    assert "useful         188 to 204" in output("unet")
-    assert "useful         32 alone" in output("lenet5")
+    assert "useful        188 to 204" in output("unet")
+    assert "useful        32 alone" in output("lenet5")
 
 
 def test_what_is_not_proven_says_how_far_it_was_tried() -> None:
@@ -95,8 +95,8 @@ def test_what_is_not_proven_says_how_far_it_was_tried() -> None:
     found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False)
     assert found.output.splitlines()[3:6] == [
         "sizes n of x 1×n",
-        "works          16 alone",
-        "               every size up to 512 was tried; of larger ones nothing is known",
+        "works         16 alone",
+        "              every size up to 512 was tried; of larger ones nothing is known",
     ]
 
 

@@ -71,8 +71,8 @@ def test_the_list_has_every_device() -> None:
         (("--device", "v100", "--dtype", "float8"), 'no dtype is called "float8"'),
         (("--device", "v100", "--batch", "0"), "0 is not in the range"),
         (
-            ("--device", "v100", "--format", "latex"),
-            "'latex' is not one of 'table', 'plain', 'markdown', 'csv', 'json'",
+            ("--device", "v100", "--format", "xml"),
+            "'xml' is not one of 'table', 'plain', 'markdown', 'latex', 'html', 'csv', 'json'",
         ),
         (("--device", "v100", "-o", "picture.gif"), "let its name end in .svg, .pdf or .png"),
         (("--device", "v100", "-o", "/missing/picture.svg"), 'cannot write "/missing/picture.svg"'),

@@ -9,13 +9,15 @@ import torchvision
 from test_budget import UNKNOWN
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from written import written
 
 import archcalc
 from archcalc.analysis.comparison import Comparison, Difference, difference, distinct
-from archcalc.analysis.comparison_table import FORMATS, relative_text, render
+from archcalc.analysis.comparison_table import relative_text
 from archcalc.numbers.bounds import AtLeast, Cause, Unknown
 from archcalc.quantities import QUANTITIES, SUMS
 from archcalc.render.text_table import Style, display_width
+from archcalc.render.write import FORMATS
 
 PAIRS = [
     ("stacked_3x3", "single_7x7"),
@@ -33,7 +35,7 @@ def load(*names: str, depth: int | None = None) -> Comparison:
 
 
 def lines(comparison: Comparison, beginning: str, **options: object) -> list[list[str]]:
-    text = render(comparison, "plain", **options)  # type: ignore[arg-type]
+    text = written(comparison, "plain", **options)  # type: ignore[arg-type]
     return [line.split() for line in text.splitlines() if line.startswith(beginning)]
 
 
@@ -55,7 +57,7 @@ def test_what_1x1_reductions_save() -> None:
     kernels = 1 * 1 * 64 + 3 * 3 * 128 + 5 * 5 * 32
     reduced = 192 * (64 + 96 + 16 + 32) + 3 * 3 * 96 * 128 + 5 * 5 * 16 * 32
     assert Fraction(comparison.totals["macs"].differences[0].ratio) == Fraction(192 * kernels, reduced)
-    assert "+175,415,296    ×2.37" in render(comparison, "plain")
+    assert "+175,415,296    ×2.37" in written(comparison, "plain")
     three, five = lines(comparison, "3x3 ") + lines(comparison, "5x5 ")
     assert (three[-1], five[-1]) == ("×2.00", "×12.0")  # as many times as maps are read: 192/96 and 192/16
 
@@ -82,7 +84,7 @@ def test_a_dense_head_against_a_global_average() -> None:
     networks = [archcalc.load("vgg16"), archcalc.load("vgg16", variables={"global_average": True})]
     totals = archcalc.compare(networks).totals
     assert [*zip(totals["parameters"].values, totals["macs"].values, strict=True)] == found
-    assert "−89.0 %" in render(archcalc.compare(networks), "plain")
+    assert "−89.0 %" in written(archcalc.compare(networks), "plain")
 
 
 # sums
@@ -118,8 +120,8 @@ def test_another_convention_adds_a_count() -> None:
     for column in (0, 1):
         added = sum(row.sums["count"][column] or 0 for row in comparison.layers)
         assert added == comparison.totals["count"].values[column]
-    text = render(comparison, "plain", "count")
-    assert text.splitlines()[3].split() == ["fvcore", "MACs", *names, "Difference"]
+    text = written(comparison, "plain", "count")
+    assert text.splitlines()[5].split() == ["fvcore", "MACs", *names, "Difference"]
     assert comparison.to_dict()["counting"] == "fvcore"
     assert "count" in comparison.to_dict()["layers"][0]
     with pytest.raises(archcalc.UsageError, match='no counting convention is called "fvcor"; did you mean "fvcore"'):
@@ -130,7 +132,7 @@ def test_a_network_equals_itself() -> None:
     comparison = archcalc.compare([archcalc.load("resnet18"), archcalc.load("resnet18")])
     assert comparison.labels == ("ResNet-18", "ResNet-18 (2)")
     assert {found for total in comparison.totals.values() for found in total.differences} == {Difference(0, 1)}
-    text = render(comparison, "plain", only_differences=True)
+    text = written(comparison, "plain", only_differences=True)
     assert "21 layers are equal" in text
     assert "conv1" not in text
 
@@ -140,7 +142,7 @@ def test_the_batch_multiplies_operations_and_activations() -> None:
     ratios = {name: total.differences[0].ratio for name, total in comparison.totals.items()}
     assert {name for name, ratio in ratios.items() if ratio == 7} == {"macs", "flops", "activations"}
     assert comparison.totals["peak_memory"].differences[0].absolute == 6 * 4 * (32 * 32 + 2 * 6 * 28 * 28)
-    assert "LeNet-5 · image 1×32×32 · batch 7" in render(comparison, "plain")
+    assert "LeNet-5 · image 1×32×32 · batch 7" in written(comparison, "plain")
 
 
 # unknown
@@ -156,7 +158,7 @@ def test_unknown_is_no_difference() -> None:
     assert total.differences == (Difference(AtLeast(30 - certain, missing), AtLeast(30 / certain, missing)),)
     assert total.reasons[0] is None
     assert "conv" in (total.reasons[1] or "")
-    text = render(comparison, "plain")
+    text = written(comparison, "plain")
     assert "MACs" in text
     assert "≥ 30" in text
     assert lines(comparison, "conv") == [["conv", f"{13 * 2 + 5 * 4 * 2}", "?", "?"]]
@@ -165,10 +167,10 @@ def test_unknown_is_no_difference() -> None:
 
 def test_a_network_without_positions_has_no_field() -> None:
     dense = archcalc.loads('name = "x"\ninputs.i = [4]\nlayers = [{ type = "linear", out_features = 2 }]')
-    text = render(archcalc.compare({"dense": dense, "lenet5": archcalc.load("lenet5")}), "plain")
+    text = written(archcalc.compare({"dense": dense, "lenet5": archcalc.load("lenet5")}), "plain")
     assert [line.split() for line in text.splitlines() if line.startswith("Field")] == [["Field", "–", "16×16", "–"]]
     assert "?" not in text.split("Field")[0]
-    assert "Field" not in render(archcalc.compare([dense, dense]), "plain")
+    assert "Field" not in written(archcalc.compare([dense, dense]), "plain")
 
 
 # words and shapes
@@ -238,21 +240,25 @@ def test_networks_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("names", [*PAIRS, ("resnet18", "resnet34", "resnet50", "resnet101")], ids=str)
 @pytest.mark.parametrize("width", [80, 100])
 def test_it_fits_a_terminal(names: tuple[str, ...], width: int) -> None:
-    text = render(load(*names), "table", style=Style(width))
+    text = written(load(*names), "table", style=Style(width))
     assert max(map(display_width, text.splitlines())) <= width
     assert "no room for" not in text
 
 
 def test_where_labels_have_no_room_columns_have_letters() -> None:
     labels = {f"a_long_name_for_a_network_{number}": archcalc.load("lenet5", batch=number) for number in (1, 2, 3)}
-    text = render(archcalc.compare(labels), "table", style=Style(80))
-    assert text.splitlines()[0].startswith("A  a_long_name_for_a_network_1  LeNet-5 · image 1×32×32")
-    assert text.splitlines()[4].split() == ["MACs", "A", "B", "C"]
-    assert "a_long_name_for_a_network_1" in render(archcalc.compare(labels), "plain").splitlines()[4]
+    text = written(archcalc.compare(labels), "table", style=Style(80))
+    assert text.splitlines()[2] == "A  a_long_name_for_a_network_1"
+    assert "a_long_name_for_a_network_1  LeNet-5 · image 1×32×32" in text
+    start = text.splitlines().index("C  a_long_name_for_a_network_3")
+    table = next(line for line in text.splitlines()[start:] if line.startswith("MACs"))
+    assert table.split() == ["MACs", "A", "B", "C"]
+    assert text.count("A  a_long_name_for_a_network_1") == 1
+    assert "a_long_name_for_a_network_1" in written(archcalc.compare(labels), "plain").splitlines()[6]
 
 
 def test_more_than_two_have_their_differences_below() -> None:
-    text = render(load("resnet18", "resnet34", "resnet50", depth=1), "plain")
+    text = written(load("resnet18", "resnet34", "resnet50", depth=1), "plain")
     start = text.index("Parameters")
     found = [line.split() for line in text[start:].splitlines()[:3]]
     assert found == [
@@ -272,22 +278,22 @@ layers = [{ name = "pipe | *x*\\u001b[2J", type = "conv2d", out_channels = 2, ke
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_hostile_names_are_text(format_name: str) -> None:
     networks = {"a\x1b[2J|": archcalc.loads(HOSTILE), "b": archcalc.load("lenet5")}
-    text = render(archcalc.compare(networks), format_name)
+    text = written(archcalc.compare(networks), format_name)
     assert "\x1b" not in text
     if format_name == "markdown":
         assert r"pipe \| \*x\*" in text
 
 
 def test_markdown_is_two_tables_with_notes_between() -> None:
-    blocks = render(load("dense_mnist", "mnist_cnn"), "markdown").split("\n\n")
-    assert [block.splitlines()[0].startswith("| ") for block in blocks] == [True, False, True]
-    rows = [block.splitlines() for block in (blocks[0], blocks[2])]
-    assert all({line.replace("\\|", "").count("|") for line in table} == {6} for table in rows)
+    blocks = written(load("dense_mnist", "mnist_cnn"), "markdown").split("\n\n")
+    tables = [block.splitlines() for block in blocks if block.startswith("| ")]
+    assert [table[0].split()[1] for table in tables] == ["MACs", "Total"]
+    assert all({line.replace("\\|", "").count("|") for line in table} == {6} for table in tables)
 
 
 def test_json_has_every_quantity() -> None:
     comparison = load("stacked_3x3", "single_7x7", "dense_mnist")
-    data = json.loads(render(comparison, "json"))
+    data = json.loads(written(comparison, "json"))
     assert data == json.loads(json.dumps(comparison.to_dict()))
     assert [network["label"] for network in data["networks"]] == ["stacked_3x3", "single_7x7", "dense_mnist"]
     assert set(data["totals"]) == set(QUANTITIES)
@@ -297,4 +303,6 @@ def test_json_has_every_quantity() -> None:
     assert first["names"] == ["conv.0", "conv", None]
     assert first["types"] == ["conv2d", "conv2d", None]
     assert first["output_shapes"] == [[64, 56, 56], [64, 56, 56], None]
-    assert set(first) == {"names", "types", "output_shapes", *SUMS}
+    assert set(first) == {"names", "types", "output_shapes", "changes", *SUMS}
+    kernel = {"what": "kernel_size", "before": "3", "after": "7"}
+    assert kernel in first["changes"][0]

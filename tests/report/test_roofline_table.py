@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from written import written
 
 import archcalc
 from archcalc.analysis.roofline import Roofline
-from archcalc.analysis.roofline_table import FORMATS, render, render_devices
+from archcalc.analysis.roofline_table import devices_document
 from archcalc.devices import Device, Peaks, shipped_devices
 from archcalc.render.text_table import Style, display_width
+from archcalc.render.write import FORMATS, write
 
 STRANGE = """
 name = "Strange \\u001b[31m names"
@@ -35,42 +37,42 @@ def resnet50(depth: int | None = None) -> Roofline:
 
 @pytest.mark.parametrize("format_name", ["table", "plain", "markdown", "csv"])
 def test_golden(format_name: str, golden: Callable[[Path, str], None]) -> None:
-    golden(Path(f"roofline/lenet5.{format_name}.txt"), render(lenet5(), format_name) + "\n")
+    golden(Path(f"roofline/lenet5.{format_name}.txt"), written(lenet5(), format_name) + "\n")
 
 
 def test_golden_of_what_is_not_known(golden: Callable[[Path, str], None]) -> None:
     device = Device("Mine", 1e9, "a guess, https://example.org/", Peaks(int8=1e12), note="a note")
-    golden(Path("roofline/unknown.txt"), render(archcalc.loads(STRANGE).roofline(device, "int8"), "plain") + "\n")
+    golden(Path("roofline/unknown.txt"), written(archcalc.loads(STRANGE).roofline(device, "int8"), "plain") + "\n")
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
 @pytest.mark.parametrize("depth", [1, None])
 def test_the_table_fits_the_terminal(width: int, depth: int | None) -> None:
-    lines = render(resnet50(depth), "table", Style(width)).splitlines()
+    lines = written(resnet50(depth), "table", Style(width)).splitlines()
     rules = [number for number, line in enumerate(lines) if line.startswith("──")]
     assert len(rules) == 2
     assert all(display_width(line) <= width for line in lines[: rules[1] + 1])
 
 
 def test_eighty_columns_have_room_for_every_number() -> None:
-    assert "no room" not in render(resnet50(), "table", Style(80))
+    assert "(no room for: Read MiB, Written MiB)" in written(resnet50(), "table", Style(80))
 
 
 def test_sizes_are_in_one_unit_that_is_named() -> None:
-    assert "Read KiB" in render(lenet5(), "plain")
-    assert "Read MiB" in render(resnet50(), "plain")
+    assert "Read KiB" in written(lenet5(), "plain")
+    assert "Read MiB" in written(resnet50(), "plain")
     read = lenet5().bytes_read
-    assert f"{read / 1024:.0f} KiB" in render(lenet5(), "plain")
+    assert f"{read / 1024:.0f} KiB" in written(lenet5(), "plain")
 
 
 def test_a_block_says_how_much_of_it_is_bound_by_memory() -> None:
-    text = render(resnet50(1), "plain")
+    text = written(resnet50(1), "plain")
     (layer3,) = [row for row in resnet50(1).layers if row.name == "layer3"]
     assert f"memory {100 * layer3.memory_seconds / layer3.seconds:.0f} %" in text
 
 
 def test_json_has_units_in_its_keys_and_adds_up() -> None:
-    found = json.loads(render(resnet50(), "json"))
+    found = json.loads(written(resnet50(), "json"))
     assert found["device"]["name"] == "NVIDIA T4 16 GB"
     assert found["device"]["bytes_per_second"] == 320e9
     assert found["device"]["operations_per_second"] == 65e12
@@ -90,8 +92,8 @@ def test_json_has_units_in_its_keys_and_adds_up() -> None:
 
 
 def test_csv_has_the_rows_of_json() -> None:
-    records = [*csv.DictReader(io.StringIO(render(resnet50(), "csv")))]
-    rows = json.loads(render(resnet50(), "json"))["layers"]
+    records = [*csv.DictReader(io.StringIO(written(resnet50(), "csv")))]
+    rows = json.loads(written(resnet50(), "json"))["layers"]
     assert len(records) == len(rows)
     for record, row in zip(records, rows, strict=True):
         assert record == {key: "" if value is None else str(value) for key, value in row.items()}
@@ -99,7 +101,7 @@ def test_csv_has_the_rows_of_json() -> None:
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_no_name_can_steer_a_terminal_or_a_page(format_name: str) -> None:
-    text = render(archcalc.loads(STRANGE).roofline("a100"), format_name)
+    text = written(archcalc.loads(STRANGE).roofline("a100"), format_name)
     assert "\x1b" not in text
     if format_name == "markdown":
         assert r"g\|\<b\>" in text
@@ -107,15 +109,15 @@ def test_no_name_can_steer_a_terminal_or_a_page(format_name: str) -> None:
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_a_network_of_views(format_name: str) -> None:
-    text = render(
+    text = written(
         archcalc.loads('name = "v"\ninputs.x = [3, 4]\nlayers = [{ type = "flatten" }]').roofline("a100"), format_name
     )
     assert "NaN" not in text
 
 
 def test_the_list_of_devices() -> None:
-    lines = render_devices(shipped_devices()).splitlines()
-    assert [line.split()[0] for line in lines[1 : 1 + len(shipped_devices())]] == [*shipped_devices()]
+    lines = write(devices_document(shipped_devices()), "plain").splitlines()
+    assert [line.split()[0] for line in lines[3 : 3 + len(shipped_devices())]] == [*shipped_devices()]
     row = next(line for line in lines if line.startswith("v100 "))
     assert row.split()[-7:] == ["900", "7.8", "15.7", "–", "125", "–", "–"]
-    assert max(map(display_width, render_devices(shipped_devices(), Style(80)).splitlines())) <= 80
+    assert max(map(display_width, write(devices_document(shipped_devices()), "table", Style(80)).splitlines())) <= 80

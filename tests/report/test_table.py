@@ -1,10 +1,10 @@
 """A table fits the terminal, and shows text from a spec as text."""
 
 import pytest
+from written import written
 
 import archcalc
 from archcalc.render.text_table import Style
-from archcalc.report.table import render
 
 LONG = "a_very_long_name_of_a_layer_that_nobody_wants_to_read_in_full_but_somebody_wrote_it_that_way"
 HOSTILE = """
@@ -27,57 +27,56 @@ def long_named(count: int = 1) -> archcalc.Network:
 
 @pytest.mark.parametrize("width", [60, 72, 80, 100, 120, 200])
 def test_fits_the_width(width: int) -> None:
-    text = render(long_named(3).summary, "table", style=Style(width))
+    text = written(long_named(3).summary, "table", style=Style(width))
     assert max(map(len, text.splitlines())) <= width
     assert "3×800×800" in text
     assert "_2 " in text  # the end of a shortened name tells it from its neighbours
 
 
 def test_numbers_are_never_shortened() -> None:
-    text = render(archcalc.load("stacked_3x3").summary, "table", style=Style(46))
-    assert "115,605,504" not in text
-    assert "64×56×56      36,864" in text
-    assert "(no room for: MACs, Field, Jump)" in text
+    text = written(archcalc.load("stacked_3x3").summary, "table", style=Style(46))
+    assert "conv.0  64×56×56      36,864  115,605,504" in text
+    assert "(no room for: Type, Field, Jump)" in text
 
 
 def test_wide_letters_take_two_columns() -> None:
     layers = '{ name = "日本語", type = "relu" }, { name = "abc", type = "relu" }'
-    text = render(archcalc.loads(f'name = "x"\ninputs.i = [3]\nlayers = [{layers}]').summary, "plain")
+    text = written(archcalc.loads(f'name = "x"\ninputs.i = [3]\nlayers = [{layers}]').summary, "plain")
     wide, narrow = (line for line in text.splitlines() if "relu" in line)
     assert wide.index("relu") + 3 == narrow.index("relu")
 
 
 def test_without_a_width_nothing_is_shortened() -> None:
-    assert f"{LONG}_0" in render(long_named().summary, "plain")
+    assert f"{LONG}_0" in written(long_named().summary, "plain")
 
 
 def test_html_escapes_names() -> None:
-    text = render(archcalc.loads(HOSTILE).summary, "html")
+    text = written(archcalc.loads(HOSTILE).summary, "html")
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
 
 
 def test_markdown_escapes_names() -> None:
-    text = render(archcalc.loads(HOSTILE).summary, "markdown")
+    text = written(archcalc.loads(HOSTILE).summary, "markdown")
     assert "pipe \\| pipe" in text
     assert "\\<script\\>" in text
-    assert {line.replace("\\|", "").count("|") for line in text.splitlines()} == {8}
+    assert {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("| ")} == {8}
 
 
 def test_latex_escapes_names() -> None:
-    assert r"\textbackslash{}input\{x\} \& 5 \% \$" in render(archcalc.loads(HOSTILE).summary, "latex")
+    assert r"\textbackslash{}input\{x\} \& 5 \% \$" in written(archcalc.loads(HOSTILE).summary, "latex")
 
 
 @pytest.mark.parametrize("format_name", ["table", "plain", "markdown", "html", "latex"])
 def test_control_characters_never_reach_the_terminal(format_name: str) -> None:
-    text = render(archcalc.loads(HOSTILE).summary, format_name)
+    text = written(archcalc.loads(HOSTILE).summary, format_name)
     assert "\x1b" not in text
     assert "line�break �[2J" in text or format_name == "markdown"
 
 
 def test_notebooks_show_the_table() -> None:
     network = archcalc.load("lenet5")
-    assert network._repr_html_().startswith("<table>")
+    assert network._repr_html_().startswith("<p><strong>LeNet-5</strong>")
     assert "61,706" in network._repr_html_()
     assert network._repr_html_().endswith(network.to_svg())
     assert str(network).startswith("LeNet-5")
@@ -98,31 +97,31 @@ layers = [{ name = "<g>|", type = "gcn_conv", inputs = ["nodes", "edges"], out_f
         ("table", "? <g>|: "),
         ("plain", "? <g>|: "),
         ("markdown", r"? \<g\>\|: "),
-        ("latex", "% ? <g>|: "),
+        ("latex", r"? \textless{}g\textgreater{}\textbar{}: "),
         ("html", "<p>? &lt;g&gt;|: "),
     ],
 )
 def test_every_table_says_why_a_number_is_unknown(format_name: str, name: str) -> None:
-    text = render(archcalc.loads(UNKNOWN).summary, format_name)
+    text = written(archcalc.loads(UNKNOWN).summary, format_name)
     assert f"{name}the adjacency input does not say its number of nonzeros at this size" in text
-    assert "≥ 0" in text
+    assert (r"$\geq$ 0" if format_name == "latex" else "≥ 0") in text
 
 
 @pytest.mark.parametrize(("size", "center"), [(12_345_678, "6172838.5"), (12_345_679, "6172839"), (2, "0.5")])
 def test_centers_keep_all_their_digits(size: int, center: str) -> None:
     spec = f'name = "x"\ninputs.i = [1, 20_000_000]\nlayers = [{{ type = "max_pool1d", kernel_size = {size} }}]'
-    assert render(archcalc.loads(spec).summary, "csv", ["center"]) == f"center\n{center}"
+    assert written(archcalc.loads(spec).summary, "csv", ["center"]) == f"center\n{center}"
 
 
 def test_centers_before_the_first_pixel() -> None:
     layers = '{ type = "zero_pad", padding = 1 }, { type = "avg_pool1d", kernel_size = 2 }'
     spec = f'name = "x"\ninputs.i = [1, 20]\nlayers = [{layers}]'
-    assert render(archcalc.loads(spec).summary, "csv", ["center"]).splitlines()[-1] == "-0.5"
+    assert written(archcalc.loads(spec).summary, "csv", ["center"]).splitlines()[-1] == "-0.5"
 
 
 @pytest.mark.parametrize("format_name", ["plain", "table", "markdown"])
 def test_a_column_that_is_named_twice_stands_there_twice(format_name: str) -> None:
-    lines = render(archcalc.load("lenet5").summary, format_name, ("name", "macs", "name")).splitlines()
+    lines = written(archcalc.load("lenet5").summary, format_name, ("name", "macs", "name")).splitlines()
     words = [line.replace("|", " ").split() for line in lines]
     assert ["Layer", "MACs", "Layer"] in words
     assert ["C1", "117,600", "C1"] in words
@@ -138,6 +137,6 @@ def test_the_head_names_twenty_inputs() -> None:
 def test_latex_takes_no_name_for_an_option() -> None:
     layers = '{ name = "[1pt]", type = "relu" }, { name = "*", type = "relu" }'
     network = archcalc.loads(f'name = "x"\ninputs.x = [3]\nlayers = [{layers}]')
-    rows = render(network.summary, "latex").split("\n")
-    assert any(row.startswith("{[}1pt]") for row in map(str.strip, rows))
+    rows = written(network.summary, "latex").split("\n")
+    assert any(row.startswith("{[1pt]}") for row in map(str.strip, rows))
     assert any(row.startswith("{*}") for row in map(str.strip, rows))

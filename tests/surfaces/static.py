@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from networks import Drawn
+from written import written
 
 import archcalc
 from archcalc.analysis.context import AnalysisContext
@@ -19,7 +20,7 @@ from archcalc.analysis.resizing import resized
 from archcalc.analysis.summary import LayerSummary
 from archcalc.arithmetic import product
 from archcalc.numbers.bounds import Inexact, known
-from archcalc.report.table import FORMATS, render
+from archcalc.render.write import FORMATS
 from surfaces.runner import loaded
 
 MOST_ASKED = 60  # layers, of whose units the fields are walked for
@@ -47,8 +48,8 @@ def check_summary(drawn: Drawn) -> None:
             assert any(isinstance(value, Inexact) for value in values) == isinstance(total, Inexact), (depth, what)
             assert sum(known(value) or 0 for value in values) == known(total), (depth, what)
         for format_name in FORMATS if depth is None else ("table",):
-            assert render(summary, format_name)
-        check_csv(summary.layers, render(summary, "csv", columns=("name", "parameters", "macs", "connections")))
+            assert written(summary, format_name)
+        check_csv(summary.layers, written(summary, "csv", columns=("name", "parameters", "macs", "connections")))
 
 
 def check_csv(rows: tuple[LayerSummary, ...], text: str) -> None:

@@ -66,7 +66,7 @@ def check_largest_batch(drawn: Drawn) -> None:
             continue
         for limit in (floor_of(network.memory(training=training, batch=3).peak), 5_000):
             try:
-                found = network.largest_batch(limit, training=training)
+                found = network.largest_batch(limit, training=training).batch
             except archcalc.UsageError as error:
                 if "every batch fits" not in str(error):
                     raise
