@@ -3,6 +3,7 @@
 import pytest
 
 import archcalc
+from archcalc.analysis.explain_sums import explain_several
 from archcalc.analysis.summary import LayerSummary
 from archcalc.arithmetic import product
 
@@ -124,7 +125,47 @@ def test_a_block_is_no_layer() -> None:
     with pytest.raises(
         archcalc.UsageError, match=r'"stage1" is a block; name one of its layers, such as "stage1\.conv"'
     ):
-        archcalc.load("m5").explain("stage1")
+        archcalc.load("m5").receptive_field("stage1")
+
+
+def test_a_block_is_the_sum_of_its_parts() -> None:
+    network = archcalc.load("resnet50")
+    found = network.explain("layer1")
+    row = next(row for row in network.collapsed(1).layers if row.name == "layer1")
+    assert found.value("parameters", "parameters") == row.parameters == 215_808
+    assert found.value("macs", "macs") == row.macs
+    assert str(found.sections[0].steps[0]) == "0 + 1 + 2 = 75,008 + 70,400 + 70,400 = 215,808"
+    assert found.inputs == {"stem": (64, 56, 56)}
+
+
+def test_the_network_is_the_sum_of_its_layers() -> None:
+    """Where 61,706 comes from, as LeCun et al. count it layer by layer (without the S and RBF layers of 1998)."""
+    found = archcalc.load("lenet5").explain()
+    assert str(found.sections[0].steps[0]) == (
+        "C1 + C3 + C5 + F6 + output = 156 + 2,416 + 48,120 + 10,164 + 850 = 61,706"
+    )
+    assert found.value("macs", "macs") == 416_520
+
+
+def test_equal_parts_in_a_row_are_multiplied() -> None:
+    layer = '{ name = "fc", type = "linear", out_features = 8, repeat = 12 }'
+    found = archcalc.loads(f'name = "x"\ninputs.x = [8]\nlayers = [{layer}]').explain()
+    assert str(found.sections[0].steps[0]) == "fc.0 + … + fc.11 = 12·72 = 864"
+
+
+def test_the_products_of_attention_have_names() -> None:
+    layer = '{ type = "multi_head_attention", num_heads = 4 }'
+    found = archcalc.loads(f'name = "x"\ninputs.x = [16, 64]\nlayers = [{layer}]').explain("multi_head_attention")
+    assert found.value("operations", "scores") == found.value("operations", "weighted sum") == 16 * 16 * 64
+    assert found.value("operations", "query projection") == 16 * 64 * 64
+    assert found.value("operations", "macs") == 4 * 16 * 64 * 64 + 2 * 16 * 16 * 64
+
+
+def test_several_layers_and_patterns() -> None:
+    names = [one.name for one in explain_several(archcalc.load("lenet5").context, ["C*", "F6", "C1"]).explanations]
+    assert names == ["C1", "C3", "C5", "F6"]
+    with pytest.raises(archcalc.UsageError, match=r'no layer is called "X\*"'):
+        explain_several(archcalc.load("lenet5").context, ["X*"])
 
 
 def test_unknown_layer() -> None:

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 from written import written
 
 import archcalc
-from archcalc.analysis import neuron_field
-from archcalc.cli import cli, explain
+from archcalc.analysis import explain_sums, neuron_field
 from archcalc.diagram import volume_row
 from archcalc.errors import UsageError
 from archcalc.page import content
@@ -138,12 +137,12 @@ def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.Mo
 
 
 def test_of_very_many_layers_the_first_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(explain, "MOST", 3)
+    monkeypatch.setattr(explain_sums, "MOST", 3)
     path = tmp_path / "chain.toml"
     path.write_text(chain(5), "utf-8")
     found = CliRunner().invoke(cli, ["explain", str(path)])
     assert found.output.count("  conv2d  ") == 3
-    assert "note: the first 3 of 5 layers are explained; name a LAYER for another" in found.stderr
+    assert "2 more are left out: name them, as in layer4.*" in found.output
 
 
 # full size

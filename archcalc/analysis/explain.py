@@ -190,8 +190,14 @@ def _operation_section(layer: Layer, traced: Tensors, output: Tensor, batch: int
             notes.append(f"{kind}: unknown, because {count.reason}")
         else:
             whole = Traced(batch, "batch") * count if batch > 1 else count
-            steps.extend(_with_intermediates(layer.operation_names.get(kind, kind.replace("_", " ")), whole))
+            steps.extend(_with_intermediates(_operation_label(layer, kind), whole))
     return Section("operations", _unique(steps), tuple(notes))
+
+
+def _operation_label(layer: Layer, kind: str) -> str:
+    """A kind of operations, and what they are for in a layer that computes several things."""
+    name = kind.replace("_", " ")
+    return f"{name} ({layer.operation_names[kind]})" if kind in layer.operation_names else name
 
 
 def _product_steps(layer: Layer, traced: Tensors, output: Shape) -> Iterator[Derivation]:

@@ -8,7 +8,6 @@ from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.explain import explain
 from archcalc.analysis.explanation import Derivation, Explanation, Explanations, Section
 from archcalc.analysis.summary import LayerSummary, sum_of, summarize
-from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.numbers.bounds import Amount, value_text
 
 MOST = 10_000  # layers that are explained at once
@@ -102,10 +101,7 @@ def _matching(context: AnalysisContext, name: str) -> list[str]:
     graph = context.graph
     if name in graph.block_outputs or name in graph.positions:
         return [name]
-    if not any(sign in name for sign in "*?["):
-        graph.position(name)  # which says that there is none
-    known = [*graph.positions, *graph.block_outputs]
-    found = [one for one in known if fnmatchcase(one, name)]
+    found = [one for one in (*graph.positions, *graph.block_outputs) if fnmatchcase(one, name)]
     if not found:
-        raise UsageError(f"no layer or block is like {quoted(name)}; {did_you_mean(name, known)}")
+        graph.position(name)  # which says that there is none
     return found

@@ -123,11 +123,11 @@ class MultiHeadAttention(Layer):
         return values
 
     operation_names: ClassVar[dict[str, str]] = {
-        "multiplications": "scaling of queries",
-        "additions": "additions of biases and in softmax",
-        "comparisons": "comparisons of softmax",
-        "exponentials": "exponentials of softmax",
-        "divisions": "divisions of softmax",
+        "multiplications": "scaling",
+        "additions": "biases, softmax",
+        "comparisons": "softmax",
+        "exponentials": "softmax",
+        "divisions": "softmax",
     }
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:

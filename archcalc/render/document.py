@@ -28,9 +28,10 @@ WORDS = (NAME, TEXT, SHAPE)  # kinds that stand at the left
 class Column(Struct, frozen=True, gc=False):
     """A column of a table.
 
-    `unit` is that of an AMOUNT, such as `s`; columns of bytes with the same one share their scale. `priority`: where a table is too wide, columns with the highest are left
-    out first; those with 0 stay. `short` takes the place of a header that is too wide, and is explained above.
-    The last column may be `wrapped`: its text takes as many lines as it needs.
+    `unit` is that of an AMOUNT, such as `s`; columns of bytes with the same one share their scale. `priority`: where a
+    table is too wide, columns with the highest are left out first; those with 0 stay. `short` takes the place of
+    a header that is too wide, and is explained above. The last column may be `wrapped`: its text takes as many lines as
+    it needs.
     """
 
     header: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from networks import Drawn
 
-from archcalc.analysis.explain import Step
+from archcalc.analysis.explanation import Derivation
 from surfaces.runner import loaded
 
 _SIGNS = {"−": "-", "·": "*", "^": "**", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")", " mod ": "%", "′": "_"}
@@ -33,19 +33,25 @@ def check_explained_lines(drawn: Drawn) -> None:
                     assert len(values) == len(dict(values)), (row.name, step)
 
 
-def values_of_symbols(step: Step) -> set[tuple[str, str]]:
+def values_of_symbols(step: Derivation) -> set[tuple[str, str]]:
     """The symbols in a line, each with the numbers in its place; every axis of every input has a C or an N, though."""
-    symbols, numbers = (_LETTERS_OR_NUMBER.findall(text) for text in (step.symbolic, step.substituted))
+    substituted = without_commas(step.substituted)
+    symbols, numbers = (_LETTERS_OR_NUMBER.findall(text) for text in (step.symbolic, substituted))
     if not step.symbolic or "…" in step.symbolic:
         return set()
     return {pair for pair in zip(symbols, numbers, strict=True) if pair[0] not in ("C", "N")}
+
+
+def without_commas(text: str) -> str:
+    """A formula without the commas between thousands."""
+    return re.sub(r"(?<=\d),(?=\d{3})", "", text)
 
 
 def calculated(text: str) -> Any:
     """The value of a formula with its numbers put in; None for what is no formula."""
     for sign, python in _SIGNS.items():
         text = text.replace(sign, python)
-    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
+    text = without_commas(text)
     if re.search(r"[^\d\s.+\-*/%(),a-z]", text) or {*re.findall(r"[a-z]+", text)} - _NAMES.keys():
         return None
     # Whole numbers are fractions, so that a quotient is exact; a decimal is a double, as in PyTorch.
