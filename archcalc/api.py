@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from archcalc.analysis.field import ReceptiveField
 from archcalc.analysis.summary import LayerSummary, Totals
 from archcalc.errors import ArchcalcError, Diagnostic, SpecError, UsageError
-from archcalc.graph import connect_sound
+from archcalc.loading import load, loads, mapping_of, sizes_of
 from archcalc.network import Network, ShapeError
-from archcalc.spec.document import SpecDocument, parse, read, shipped_specs
-from archcalc.spec.expansion import expand
+from archcalc.spec.document import read, shipped_specs
 
 if TYPE_CHECKING:
     import torch
@@ -36,40 +35,6 @@ __all__ = [
     "loads",
     "shipped_specs",
 ]
-
-
-def load(
-    path_or_name: str | PathLike[str],
-    *,
-    variables: Mapping[str, Any] | None = None,
-    inputs: Mapping[str, Sequence[int]] | None = None,
-    training: bool = False,
-    batch: int = 1,
-) -> Network:
-    """Read a spec and analyse the network in it.
-
-    `path_or_name` is a TOML file, the name of a shipped spec such as `"lenet5"`, or `"-"` for standard input.
-    `variables` replaces values of the spec's `[variables]`, `inputs` shapes of its `[inputs]` (without the batch).
-    `training` keeps what the spec has `when = "training"`. `batch` multiplies operations; shapes never show it.
-
-    Raises SpecError with everything that is wrong, ShapeError if layers do not fit together, UsageError for arguments
-    that make no sense.
-    """
-    return _analyse(read(fspath(path_or_name)), variables, inputs, training, batch)
-
-
-def loads(
-    text: str,
-    *,
-    variables: Mapping[str, Any] | None = None,
-    inputs: Mapping[str, Sequence[int]] | None = None,
-    training: bool = False,
-    batch: int = 1,
-) -> Network:
-    """The same as `load` for a spec given as text."""
-    if not isinstance(text, str):
-        raise UsageError(f"loads takes the text of a spec, not {type(text).__name__}")
-    return _analyse(parse(text), variables, inputs, training, batch)
 
 
 def build(
@@ -129,8 +94,8 @@ def formula(
         raise UsageError(f"symbols must be names, as in [{symbols!r}], and is {symbols!r}")
     if not isinstance(batch, str) and (type(batch) is not int or batch < 1):
         raise UsageError(f"batch must be a whole number, 1 or more, or a name, and is {batch!r}")
-    settings = _mapping("variables", variables)
-    shapes = {name: _sizes(name, shape, words=True) for name, shape in _mapping("inputs", inputs).items()}
+    settings = mapping_of("variables", variables)
+    shapes = {name: sizes_of(name, shape, words=True) for name, shape in mapping_of("inputs", inputs).items()}
     return find_formula(read(fspath(path_or_name)), symbols, settings, shapes, training, batch)
 
 
@@ -155,31 +120,3 @@ def compare(
         if not isinstance(network, Network):
             raise UsageError(f"a comparison takes networks, not {type(network).__name__}: load them first")
     return compare_contexts({label: network.context for label, network in networks.items()}, depth, counting)
-
-
-def _analyse(
-    document: SpecDocument,
-    variables: Mapping[str, Any] | None,
-    inputs: Mapping[str, Sequence[int]] | None,
-    training: bool,
-    batch: int,
-) -> Network:
-    if type(batch) is not int or batch < 1:
-        raise UsageError(f"batch must be a whole number, 1 or more, and is {batch!r}")
-    settings = _mapping("variables", variables)
-    shapes = {name: _sizes(name, shape) for name, shape in _mapping("inputs", inputs).items()}
-    return Network(connect_sound(document, expand(document, settings, shapes, training)), batch)
-
-
-def _mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping | None):
-        raise UsageError(f"{name} must be a mapping from names, and is {value!r}")
-    return value or {}
-
-
-def _sizes(name: str, shape: Sequence[Any], words: bool = False) -> list[Any]:
-    sizes = [size for size in shape if not (words and isinstance(size, str))]
-    if isinstance(shape, str) or not all(type(size) is int and size > 0 for size in sizes):
-        also = ", or names" if words else ""
-        raise UsageError(f"the shape of input {name!r} must be whole numbers, 1 or more{also}, and is {shape!r}")
-    return list(shape)

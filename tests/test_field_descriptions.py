@@ -10,7 +10,7 @@ from documents import load_generator
 
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.descriptions import field_descriptions
-from archcalc.spec.schema import json_schema
+from archcalc.spec.json_schema import json_schema
 
 GENERATOR = load_generator()
 NAMES: dict[str, Any] = GENERATOR.NAMES

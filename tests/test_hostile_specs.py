@@ -12,6 +12,7 @@ from written import written
 
 import archcalc
 from archcalc.analysis import explain_sums, neuron_field
+from archcalc.cli import cli
 from archcalc.diagram import volume_row
 from archcalc.errors import UsageError
 from archcalc.page import content

@@ -1,9 +1,14 @@
 """What the way to `summary` imports: nothing heavy. And that the check can fail."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent.parent
 
 HEAVY = (
     "torch",
@@ -49,3 +54,33 @@ def test_nothing_is_imported_before_ctrl_c_is_caught() -> None:
     script = "import archcalc.__main__, sys; print(*(name for name in sys.modules if name[:4] in ('arch', 'clic')))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["archcalc", "archcalc.__main__"]
+
+
+def contracts(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """What import-linter says of the package in a folder, by the contracts in pyproject.toml."""
+    program = Path(sys.executable).with_name("lint-imports")
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    command = [str(program), "--config", str(ROOT / "pyproject.toml"), "--no-cache"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_imports_go_one_way() -> None:
+    done = contracts(ROOT)
+    assert done.returncode == 0, done.stdout
+    assert "2 kept, 0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("spec/names.py", "from archcalc.analysis import context", "Layers of the package BROKEN"),
+        ("layers/base.py", "def late() -> None:\n    import archcalc.layers.sliding", "package BROKEN"),
+    ],
+)
+def test_a_circle_is_found(tmp_path: Path, module: str, line: str, broken: str) -> None:
+    shutil.copytree(ROOT / "archcalc", tmp_path / "archcalc", ignore=shutil.ignore_patterns("__pycache__"))
+    changed = tmp_path / "archcalc" / module
+    changed.write_text(f"{changed.read_text('utf-8')}\n\n{line}\n", "utf-8")
+    done = contracts(tmp_path)
+    assert done.returncode == 1
+    assert broken in done.stdout

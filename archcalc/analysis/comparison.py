@@ -242,6 +242,8 @@ def _argument_text(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple) and any(isinstance(part, tuple) for part in value):
+        return f"a list of {len(value)}"
     return size_text(value) if isinstance(value, tuple) and value else str(value)
 
 

@@ -1,14 +1,19 @@
 """Networks side by side as a document."""
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
 
-from archcalc.analysis.comparison import ComparedLayer, ComparedTotal, Comparison
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 from archcalc.analysis.measures import NO_FIELD, Measured
 from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
 from archcalc.numbers.units import exact_percent
 from archcalc.render.document import COUNT, NAME, TEXT, Column, Document, Fact, Facts, Row, Table
 from archcalc.render.words import inputs_text
+
+if TYPE_CHECKING:
+    from archcalc.analysis.comparison import ComparedLayer, ComparedTotal, Comparison
+
 
 TOTALS = (
     "parameters",

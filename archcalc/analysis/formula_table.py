@@ -1,9 +1,10 @@
 """A formula as a document."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from __future__ import annotations
 
-from archcalc.analysis.formula import Formula, LayerFormula
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import is_within
 from archcalc.layers.base import Shape
@@ -27,6 +28,10 @@ from archcalc.render.words import inputs_text
 from archcalc.symbolic.doubles import decimals, has_rounding, source_text
 from archcalc.symbolic.mathematics import write
 from archcalc.tracing import plain
+
+if TYPE_CHECKING:
+    from archcalc.analysis.formula import Formula, LayerFormula
+
 
 ROUNDED = "decimals are rounded to 53 bits after each operation, as Python and PyTorch do"
 

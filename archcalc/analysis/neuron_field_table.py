@@ -1,13 +1,18 @@
 """What one unit sees, as a table and as plain values."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.axis_field import AxisField
 from archcalc.analysis.field import HOLES, HOLES_NOTE
 from archcalc.analysis.intervals import Intervals
-from archcalc.analysis.neuron_field import Interval, LayerField, NeuronField
 from archcalc.layers.base import size_text
 from archcalc.render.document import COUNT, NAME, Column, Document, Note, Row, Table
+
+if TYPE_CHECKING:
+    from archcalc.analysis.neuron_field import Interval, LayerField, NeuronField
+
 
 AXES = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}
 SHOWN = 3  # intervals in a cell

@@ -14,7 +14,7 @@ from archcalc.graph import Graph
 from archcalc.network import ShapeError
 from archcalc.render.write import FORMATS
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
-from archcalc.spec.problems import shown
+from archcalc.spec.values import format_value
 
 MAX_DIGITS = 75  # of any number
 
@@ -112,7 +112,7 @@ def _smallest(graph: Graph, given: dict[str, list[int]]) -> str | None:
 
 def given_values(variables: dict[str, Value], inputs: dict[str, list[Any]]) -> str:
     """The options that give a spec other values, as they are written."""
-    given = [f"--set {name}={shown(value)}" for name, value in variables.items()]
+    given = [f"--set {name}={format_value(value)}" for name, value in variables.items()]
     given += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
     return ", ".join(given)
 

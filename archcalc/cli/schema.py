@@ -4,7 +4,7 @@ import click
 
 from archcalc.cli.terminal import echo
 from archcalc.render.json_text import json_text
-from archcalc.spec.schema import json_schema
+from archcalc.spec.json_schema import json_schema
 
 
 @click.command("schema", short_help="Print the JSON Schema of specs, for completion in editors.")

@@ -11,7 +11,7 @@ from archcalc.cli.terminal import echo, show
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.render.document import NAME, TEXT, Column, Document, Fact, Facts, Row, Table
 from archcalc.spec.document import SpecDocument, read, shipped_specs
-from archcalc.spec.problems import shown
+from archcalc.spec.values import format_value
 
 
 @click.command("specs", short_help="List the architectures that come with archcalc.")
@@ -82,5 +82,5 @@ def _settings(data: dict[str, Any]) -> Iterator[tuple[str, list[Fact]]]:
 def _value(value: object) -> str:
     """A value as the spec has it; an input that says more than its shape is a table."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {shown(part)}" for key, part in value.items())
-    return shown(value)
+        return ", ".join(f"{key} {format_value(part)}" for key, part in value.items())
+    return format_value(value)

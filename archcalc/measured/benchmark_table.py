@@ -1,12 +1,16 @@
 """A benchmark as text: for a terminal, a spreadsheet or a program."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from archcalc.measured.benchmark import Benchmark, Distribution, LayerTime, MeasuredCase, Measurement
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
 from archcalc.numbers.bounds import causes_of, quotient, value_text
 from archcalc.numbers.units import digits, engineering, engineering_range, percent
 from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Lines, Row, Table
+
+if TYPE_CHECKING:
+    from archcalc.measured.benchmark import Benchmark, Distribution, LayerTime, MeasuredCase, Measurement
 
 
 class Quantity(NamedTuple):

@@ -9,9 +9,10 @@ from archcalc.errors import Path, Problem, did_you_mean, quoted
 from archcalc.layers.base import INTEGER
 from archcalc.spec.evaluation import Evaluator, Variables
 from archcalc.spec.expressions import Unfit, Value
-from archcalc.spec.problems import convert, shown, value_problems
+from archcalc.spec.problems import convert, value_problems
 from archcalc.spec.schema import InputTable, Spec
 from archcalc.spec.templates import MAX_NAME, TemplateReader, variables_in
+from archcalc.spec.values import format_value
 from archcalc.spec.wanted import Wanted, wanted
 
 
@@ -40,7 +41,7 @@ def read_variables(
         read.check_name(name, path, "variable")
         known[name] = evaluate.value(settings.get(name, value), {**known}, path)
         if isinstance(value, bool) and not isinstance(known[name], bool | Unfit):
-            message = f"variable {quoted(name)} is true or false, and cannot be {shown(known[name])}"
+            message = f"variable {quoted(name)} is true or false, and cannot be {format_value(known[name])}"
             problems.append(Problem(message, path, help=f"write {name} = true, or {name} = false"))
     return known
 

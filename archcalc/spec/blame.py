@@ -9,8 +9,8 @@ from msgspec import structs
 from archcalc.errors import Path, Problem, quoted
 from archcalc.spec.evaluation import Variables
 from archcalc.spec.expressions import UNFIT
-from archcalc.spec.problems import shown
 from archcalc.spec.templates import variables_in
+from archcalc.spec.values import format_value
 
 
 class Blame:
@@ -31,7 +31,7 @@ class Blame:
         @cache  # a list may have a problem in each of its values
         def reason(key: str | int) -> str | None:
             names = variables_in([written[key]]) if isinstance(key, str) and key in written else ()
-            values = [f"{name} = {shown(own[name])}" for name in names if name in own and own[name] is not UNFIT]
+            values = [f"{name} = {format_value(own[name])}" for name in names if name in own and own[name] is not UNFIT]
             return f"in {quoted(use)}, with {', '.join(values)}" if values else None
 
         def named(problem: Problem) -> Problem:

@@ -8,7 +8,8 @@ from msgspec import Meta, Struct
 
 from archcalc.errors import Path, Problem, UsageError
 from archcalc.quantities import QUANTITIES, Bound, whole_amount
-from archcalc.spec.problems import convert, convert_rest, shown
+from archcalc.spec.problems import convert, convert_rest
+from archcalc.spec.values import format_value
 
 # A number, or one with a unit: "25.6M".
 Amount = Annotated[float, Meta(ge=0)] | Annotated[str, Meta(description='text with a unit, such as "25.6M"')]
@@ -64,7 +65,7 @@ def _limits(bound: Bound, data: dict[str, Any], problems: list[Problem]) -> list
         try:
             amount = whole_amount(_digits(value), QUANTITIES[name].unit, bound)
         except UsageError as error:
-            problems.append(Problem(f"{name} = {shown(value)}: {error}", (*path, name)))
+            problems.append(Problem(f"{name} = {format_value(value)}: {error}", (*path, name)))
         else:
             limits.append(Limit(name, bound, amount, str(value), (*path, name)))
     return limits

@@ -22,9 +22,10 @@ from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT
 from archcalc.spec.names import Names
-from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, is_any_meant, is_right, shown
+from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, is_any_meant
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
 from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
+from archcalc.spec.values import format_value, is_right
 from archcalc.spec.wanted import Wanted, wanted
 from archcalc.tracing import Number
 
@@ -403,14 +404,15 @@ class _Expander:
             return 0
         if type(count) is not int or count < 0:
             self.broken.add(scope.prefix + template.name)
-            message = f"repeat = {shown(template.entry.repeat)} gives {shown(count)}, which is no number of copies"
+            repeat = format_value(template.entry.repeat)
+            message = f"repeat = {repeat} gives {format_value(count)}, which is no number of copies"
             remedy = "use a whole number, 0 or more"
             if isinstance(count, Number):
-                message = f"repeat = {shown(template.entry.repeat)} depends on a symbol, {shown(count)}"
+                message = f"repeat = {format_value(template.entry.repeat)} depends on a symbol, {format_value(count)}"
                 remedy = "a formula has as many layers as it has: leave that one a number"
             self.problems.append(Problem(message, path, help=remedy))
             return 0
-        self.expense.copies(count, shown(count), path)
+        self.expense.copies(count, format_value(count), path)
         return count
 
 

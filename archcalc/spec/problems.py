@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from archcalc.errors import MAX_NESTING, Path, Problem, Remedy, quoted
 from archcalc.spec.expressions import MAX_BITS, UNFIT
+from archcalc.spec.values import format_value, is_right, kind_of
 from archcalc.spec.wanted import described, plain
 from archcalc.tracing import Number
 
@@ -77,7 +78,7 @@ def _unfit(value: Any) -> str | None:
         return f"is a number of {bits:,} bits, larger than any size" if bits > MAX_BITS else None
     if isinstance(value, float):
         return None if math.isfinite(value) else f"= {value}: expected a finite number"
-    return f"= {shown(value)}: expected a number, text, a list or a table"
+    return f"= {format_value(value)}: expected a number, text, a list or a table"
 
 
 def _without(value: Any, path: Path, unfit: set[Path]) -> Any:
@@ -92,15 +93,6 @@ def _holds_unfit(value: Any) -> bool:
     if isinstance(value, dict | list):
         return any(map(_holds_unfit, value.values() if isinstance(value, dict) else value))
     return value is UNFIT
-
-
-def is_right(value: Any, annotation: Any) -> bool:
-    """Whether an annotation allows a value."""
-    try:
-        msgspec.convert(value, annotation)
-    except msgspec.ValidationError:
-        return False
-    return True
 
 
 def find_problems(
@@ -118,7 +110,7 @@ def find_problems(
     expressions were evaluated.
     """
     if not isinstance(data, dict):
-        yield Problem(f"expected a table, got {shown(data)}", path)
+        yield Problem(f"expected a table, got {format_value(data)}", path)
         return
     fields = _fields(struct)
     strict = struct.__struct_config__.forbid_unknown_fields
@@ -204,15 +196,15 @@ def _no_tables(name: str, value: list[Any], annotation: Any, path: Path) -> Iter
     remedy = Remedy(name, partial(_value_remedy, name, value, annotation, None))
     for number, item in enumerate(value):
         if not isinstance(item, dict) and item is not UNFIT:
-            message = f"{name} has {shown(item)} in it: expected tables, got {kind_of(item)}"
+            message = f"{name} has {format_value(item)} in it: expected tables, got {kind_of(item)}"
             yield Problem(message, (*path, name, number), help=remedy)
 
 
 def wrong_value(name: str, value: Any, annotation: Any, path: Path, written: Any = None) -> Problem:
     """A value that is not what a field takes."""
-    text = f"{name} = {shown(value if written is None else written)}"
+    text = f"{name} = {format_value(value if written is None else written)}"
     if written not in (None, value):
-        text += f" gives {shown(value)}"
+        text += f" gives {format_value(value)}"
     expected = described(annotation)
     where = path[len(path) - path[::-1].index(name) :]
     got = _got(value, where, expected)
@@ -231,27 +223,8 @@ def _got(value: Any, where: Path, expected: str) -> str:
     for index in where:
         value = value[index]
     if where:
-        return f", got {shown(value)} in it"
+        return f", got {format_value(value)} in it"
     kind = kind_of(value)
     fitting = kind in expected or kind.replace("whole ", "") in expected  # but for a bound
     word = isinstance(value, str) and expected.endswith('"')  # among words
     return "" if fitting or word else f", got {kind}"
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, in the words of TOML."""
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list"}
-    return next((text for kind, text in kinds.items() if isinstance(value, kind)), "a table")
-
-
-def shown(value: Any) -> str:
-    """A value as TOML would show it, shortened."""
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        text = f"[{', '.join(map(shown, value[:80]))}]"
-    else:
-        text = "a table" if isinstance(value, dict) else str(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -10,8 +10,8 @@ from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Positive
 from archcalc.spec.expressions import FUNCTIONS, ExpressionError, names_in
 from archcalc.spec.other_names import other_keys, other_names, other_type, other_word
-from archcalc.spec.problems import is_right, shown
 from archcalc.spec.schema import ENTRY_KEYS
+from archcalc.spec.values import format_value, is_right
 from archcalc.spec.wanted import Wanted, alternatives, constraints, described, plain, wanted
 from archcalc.spelling import closest, plainly
 
@@ -31,14 +31,14 @@ def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> 
     """What to do about a key that does not exist; `present` are the keys beside it."""
     likely = meant_keys(key, known)
     if key == "input" and "variables" in known and is_right(present[key], list[Positive]):
-        return f"write inputs.image = {shown(present[key])}, with a name of your own"
+        return f"write inputs.image = {format_value(present[key])}, with a name of your own"
     if len(likely) == 1:
         small = not isinstance(present.get(key), dict | list)  # or else there may be much in it
         return f"leave it out: {likely[0]} is there already" if small and likely[0] in present else meant(likely)
     if advice := other_names().key_advice.get(plainly(key)):
         return advice
     if "inputs" in known and "variables" in known and is_right(present.get(key), list[Positive]):
-        return f"if it is an input, write inputs.{quoted(key)[1:-1]} = {shown(present[key])}"
+        return f"if it is an input, write inputs.{quoted(key)[1:-1]} = {format_value(present[key])}"
     free = sorted(set(known) - {*present})
     if close := [name for name in likely if name in free] or closest(key, free):
         return meant(close)
@@ -134,7 +134,7 @@ def value_remedy(name: str, value: Any, annotation: Any, written: Any = None) ->
     if isinstance(value, float) and isinstance(written, str) and int in map(plain, parts):
         return f'round it: {name} = "int({written})"'
     if name == "inputs" and is_right(value, list[Positive]):
-        return f"write inputs.image = {shown(value)}, with a name of your own"
+        return f"write inputs.image = {format_value(value)}, with a name of your own"
     if form := _FORMS.get((name, plain(parts[0]))) or _FORMS.get(("", plain(parts[0]))):
         return form
     return next((remedy for part in parts if (remedy := _rewritten(name, value, part))), None)
@@ -167,7 +167,7 @@ def _as_list(name: str, value: Any, kind: Any) -> str | None:
     if of_names and isinstance(value, str):
         return f"write {name} = [{quoted(value)}]"
     numbers = _numbers_in(value)
-    example = shown(numbers) if numbers and is_right(numbers, kind) else _example(kind)
+    example = format_value(numbers) if numbers and is_right(numbers, kind) else _example(kind)
     return f"write a list: {name} = {example}" if example else None
 
 

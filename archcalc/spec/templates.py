@@ -13,8 +13,9 @@ from archcalc.layers.base import Layer
 from archcalc.spec.expense import end_search
 from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, names_in
 from archcalc.spec.names import Names
-from archcalc.spec.problems import convert, convert_rest, find_problems, is_right, unknown_keys, unless_meant
+from archcalc.spec.problems import convert, convert_rest, find_problems, unknown_keys, unless_meant
 from archcalc.spec.schema import ENTRY_KEYS, Block, Entry
+from archcalc.spec.values import is_right
 from archcalc.spec.wanted import ANYTHING, Wanted, wanted
 
 MAX_DEPTH = 50  # of blocks in blocks

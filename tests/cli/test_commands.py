@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 import archcalc
 from archcalc.cli import COMMANDS, cli
 from archcalc.layers import LAYER_TYPES
-from archcalc.spec.schema import json_schema
+from archcalc.spec.json_schema import json_schema
 
 ROOT = Path(__file__).parent.parent.parent
 ALEXNET = """

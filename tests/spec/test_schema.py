@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 
 from archcalc.layers import LAYER_TYPES
 from archcalc.spec.document import shipped_specs
-from archcalc.spec.schema import ENTRY_KEYS, json_schema
+from archcalc.spec.json_schema import json_schema
+from archcalc.spec.schema import ENTRY_KEYS
 
 SCHEMA = json_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-import archcalc
 from archcalc.errors import UsageError
+from archcalc.loading import load
 from archcalc.measured.benchmark import CONFIDENCE, FEWEST, Benchmark, MeasuredCase, Method
 from archcalc.network import Network
 from archcalc.pytorch import memory
@@ -65,7 +65,7 @@ def bench(
 
 def _load(spec: Any, variables: Any, inputs: Any, training: bool) -> Network:
     if not isinstance(spec, Network):
-        return archcalc.load(spec, variables=variables, inputs=inputs, training=training)
+        return load(spec, variables=variables, inputs=inputs, training=training)
     if variables or inputs:
         raise UsageError("a network that is loaded already takes no variables or inputs: give them to load")
     return spec

@@ -1,1 +1,0 @@
-"""The results, and what renders them."""
