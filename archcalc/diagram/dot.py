@@ -5,7 +5,8 @@ from html import escape
 from math import ceil
 from typing import Any
 
-from archcalc.diagram.geometry import FRAME, LETTERING, SHAPE, Lettering, card_size, text_width
+from archcalc.diagram.geometry import FRAME, LETTERING, SHAPE, card_size
+from archcalc.diagram.lettering import Lettering, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
 from archcalc.diagram.style import FONTS, STYLES, Paint, Style
 

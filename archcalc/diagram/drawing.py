@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from archcalc.diagram.geometry import Lettering, text_width
+from archcalc.diagram.lettering import Lettering, text_length, text_width
 from archcalc.diagram.style import FONTS, STYLES, Style, mixed
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.render.text_table import shortened
@@ -44,9 +44,10 @@ class Drawing:
         return self.add("polyline", points=points_text(points), fill="none", **attributes)
 
     def write(self, text: str, at: Point, size: float = 11, anchor: str = "start", **attributes: Any) -> Element:
-        """A line of words that starts, ends or has its middle at a point."""
+        """A line of words that starts, ends or has its middle at a point, and is as wide as `line_width` says."""
         place = {"x": at[0], "y": at[1], "font_size": size, "text_anchor": anchor, "fill": self.style.text}
-        return self.add("text", text, **place | attributes)
+        lettering = Lettering(size, size, attributes.get("font_weight") == "bold")
+        return self.add("text", text, **place | text_length(printable(text), lettering) | attributes)
 
     def finish(self, left: float, top: float, width: float, height: float) -> str:
         """The text of the drawing, as large as it was said to be."""

@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from archcalc.diagram.dot import border, ground, legend
-from archcalc.diagram.geometry import FRAME, LETTERING, MARGIN, PADDING, SHAPE, Lettering, card_size, text_width
+from archcalc.diagram.geometry import FRAME, LETTERING, MARGIN, PADDING, SHAPE, card_size
+from archcalc.diagram.lettering import Lettering, text_length, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture
 from archcalc.diagram.style import FONTS, STYLES, Style
 
@@ -209,7 +210,7 @@ def _band(box: tuple[float, float, float, float], is_last: bool) -> Element:
 def _text(text: str, x: float, y: float, lettering: Lettering, color: str) -> Element:
     bold = {"font-weight": "bold"} if lettering.bold else {}
     place = {"x": _number(x), "y": _number(y), "font-size": _number(lettering.size), "fill": color}
-    element = Element("text", {**place, **bold})
+    element = Element("text", {**place, **text_length(text, lettering), **bold})
     element.text = text
     return element
 

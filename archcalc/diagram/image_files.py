@@ -1,0 +1,108 @@
+"""PDF and PNG of a drawing, made of its SVG with the font that comes with archcalc, so that all three look alike."""
+
+import re
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from archcalc.diagram.style import FONTS
+from archcalc.errors import UsageError
+
+MAX_PIXELS = 5 * 10**7  # of a PNG: each takes four bytes
+SCALE = 2.0  # pixels for each of the SVG, for screens with small pixels
+SMALLEST, LARGEST = 0.05, 20.0  # scales
+MAX_POINTS = 14_400  # of a side of a page, which PDF programs show
+_PIXELS_PER_POINT = 96 / 72
+_FOLDER = Path(__file__).parent / "fonts"
+_FAMILY = "Archcalc Sans"
+_FILES = ("ArchcalcSans-Regular.ttf", "ArchcalcSans-Bold.ttf")
+# Letters that the font has, from one to another: Latin, Greek and Cyrillic ones, arrows and signs of mathematics.
+LETTERS = (
+    *((" ", "~"), ("\u00a0", "ſ"), ("Α", "Ρ"), ("Σ", "ώ"), ("А", "я"), ("‒", "•"), ("…", "…"), ("←", "↕")),
+    *(("−", "−"), ("√", "√"), ("∞", "∞"), ("≈", "≈"), ("≠", "≡"), ("≤", "≥")),
+)
+# What leads out of a text of SVG: a file or an address that it refers to, an entity, a script.
+_OUTWARDS = re.compile(r"""<!|<\?|<script|href\s*=\s*["'](?!data:image/(?:png|jpeg);)|url\(|@import""", re.IGNORECASE)
+_DOCUMENT = """
+#set page(width: auto, height: auto, margin: 0pt)
+#set document(title: sys.inputs.title, date: none)
+#image(bytes(sys.inputs.svg), format: "svg", width: float(sys.inputs.width) * 1pt)
+"""
+
+
+def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
+    """A drawing of archcalc as PNG, `scale` pixels for each of its own.
+
+    Raises UsageError without the library that draws it, for a scale out of range, and for an image that is too large.
+    """
+    try:
+        import resvg_py
+    except ImportError:
+        raise UsageError("PNG needs resvg-py, which is not installed: pip install resvg-py") from None
+    check_scale(scale)
+    width, height = (ceil(side * scale) for side in _size(svg))
+    if width * height > MAX_PIXELS:
+        raise UsageError(
+            f"a PNG of {width:,}×{height:,} pixels is more than {MAX_PIXELS:,} pixels: "
+            "take a smaller --scale, fold blocks with --depth, or write SVG or PDF"
+        )
+    files = [str(_FOLDER / name) for name in _FILES]
+    drawn = resvg_py.svg_to_bytes(
+        svg_string=_prepared(svg), zoom=scale, font_files=files, skip_system_fonts=_is_covered(svg)
+    )
+    return bytes(drawn)
+
+
+def svg_to_pdf(svg: str) -> bytes:
+    """A drawing of archcalc as PDF of one page: shapes as vectors, words as text.
+
+    Raises UsageError without the library that draws it.
+    """
+    try:
+        import typst
+    except ImportError:
+        raise UsageError("PDF needs typst, which is not installed: pip install 'archcalc[pdf]'") from None
+    points = [side / _PIXELS_PER_POINT for side in _size(svg)]
+    width = points[0] * min(1.0, MAX_POINTS / max(points))
+    made: Any = typst.compile(
+        _DOCUMENT.encode(),
+        format="pdf",
+        font_paths=[str(_FOLDER)],
+        ignore_system_fonts=_is_covered(svg),
+        sys_inputs={"svg": _prepared(svg), "width": f"{width:.4f}", "title": _title(svg)},
+    )
+    return bytes(made)
+
+
+def check_scale(scale: float) -> None:
+    """Raises UsageError for a scale at which nothing can be drawn."""
+    if not SMALLEST <= scale <= LARGEST:  # nor for nan
+        raise UsageError(f"scale must be between {SMALLEST:g} and {LARGEST:g}, and is {scale:g}")
+
+
+def _prepared(svg: str) -> str:
+    """The text with the font that comes with archcalc. Raises ValueError for one that refers to anything outside."""
+    if found := _OUTWARDS.search(svg):
+        raise ValueError(f"a drawing refers to nothing, and has {found.group()!r}")
+    return svg.replace(f'font-family="{FONTS}"', f'font-family="{_FAMILY}, {FONTS}"', 1)
+
+
+def _size(svg: str) -> tuple[float, float]:
+    """Width and height in pixels, as the first element says."""
+    head = svg[: svg.index(">")]
+    width, height = (re.search(rf'\s{side}="([\d.]+)"', head) for side in ("width", "height"))
+    assert width is not None
+    assert height is not None
+    return float(width.group(1)), float(height.group(1))
+
+
+def _title(svg: str) -> str:
+    found = re.search(r"<title>([^<]*)</title>", svg)
+    from html import unescape
+
+    return unescape(found.group(1)) if found else ""
+
+
+def _is_covered(svg: str) -> bool:
+    """Whether the font has all letters; others are looked for in the fonts of the system, which takes time."""
+    return svg.isascii() or all(any(first <= letter <= last for first, last in LETTERS) for letter in {*svg} - {"\n"})
