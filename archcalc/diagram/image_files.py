@@ -64,7 +64,8 @@ def svg_to_pdf(svg: str) -> bytes:
         raise UsageError("PDF needs typst, which is not installed: pip install 'archcalc[pdf]'") from None
     points = [side / _PIXELS_PER_POINT for side in _size(svg)]
     width = points[0] * min(1.0, MAX_POINTS / max(points))
-    made: Any = typst.compile(
+    compiled: Any = typst.compile  # its types want the folder of fonts as bytes, like the document
+    made = compiled(
         _DOCUMENT.encode(),
         format="pdf",
         font_paths=[str(_FOLDER)],

@@ -38,7 +38,7 @@ class _Drawing:
     def text(self) -> str:
         left, top, right, bottom = self.box
         head = [*self._head(right - left)]
-        head_height = max((y for _, y, _ in head), default=0.0) + 14
+        head_height = max((y + 14 for _, y, _ in head), default=0.0)
         head_width = max((width for width, _, _ in head), default=0.0)
         width = max(right - left, head_width) + 2 * _MARGIN
         height = bottom - top + head_height + 2 * _MARGIN
@@ -71,7 +71,8 @@ class _Drawing:
     def _head(self, available: float) -> Iterator[tuple[float, float, Element]]:
         """The elements above the picture, each with its right end and its lower end."""
         y = 0.0
-        for text, lettering in [(self.picture.title, _TITLE), *((t, _NOTE) for t in self._subtitles())]:
+        titles = zip(self.picture.titles, (_TITLE, _NOTE), strict=False)
+        for text, lettering in [*titles, *((text, _NOTE) for text in self.picture.explanations)]:
             y += lettering.height
             color = self.style.text if lettering.bold else self.style.muted
             yield text_width(text, lettering), y, _text(text, 0, y - 5, lettering, color)
@@ -86,9 +87,6 @@ class _Drawing:
             group.append(_text(text, x + _CHIP + 5, y + 10, _NOTE, self.style.muted))
             x += wide
             yield x, y + 14, group
-
-    def _subtitles(self) -> list[str]:
-        return [self.picture.subtitle, *self.picture.notes]
 
     # what Graphviz has laid out
 
