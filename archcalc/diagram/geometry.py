@@ -3,11 +3,12 @@
 from math import ceil
 
 from archcalc.diagram.lettering import Lettering, text_width
-from archcalc.diagram.picture import Card, Row
+from archcalc.diagram.picture import Box, Card, Row
 
 PADDING = 8  # beside texts
 MARGIN = 4  # above the first and below the last row that is no band
 GAP = 16  # between the two texts of a row
+TIMES_GAP = 9  # between a title and a number of copies
 NARROWEST = 84
 
 LETTERING = {
@@ -19,6 +20,8 @@ LETTERING = {
 }
 SHAPE = Lettering(12, 18)  # of the text at the right of a name
 FRAME = Lettering(12, 16)  # of the title of a frame
+FRAME_MARGIN = 10.0  # beside it
+BESIDE = 24.0  # that a title and an arrow beside it need
 
 
 def card_size(card: Card) -> tuple[float, float]:
@@ -31,3 +34,9 @@ def card_size(card: Card) -> tuple[float, float]:
 def _row_width(row: Row) -> float:
     left = text_width(row.left, LETTERING[row.kind])
     return left + (GAP + text_width(row.right, SHAPE) if row.right else 0)
+
+
+def frame_title_width(box: Box) -> float:
+    """How wide the title of a frame is, with the number of copies behind it."""
+    copies = TIMES_GAP + text_width(f"×{box.copies}", FRAME._replace(bold=True)) if box.copies > 1 else 0.0
+    return text_width(box.title, FRAME) + copies

@@ -5,8 +5,18 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from archcalc.diagram.clearance import first_gap, lines_of, spans_at
 from archcalc.diagram.dot import border, ground, legend
-from archcalc.diagram.geometry import FRAME, LETTERING, MARGIN, PADDING, SHAPE, card_size
+from archcalc.diagram.geometry import (
+    FRAME,
+    FRAME_MARGIN,
+    LETTERING,
+    MARGIN,
+    PADDING,
+    SHAPE,
+    card_size,
+    frame_title_width,
+)
 from archcalc.diagram.lettering import Lettering, text_length, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture
 from archcalc.diagram.style import FONTS, STYLES, Style
@@ -21,10 +31,18 @@ _CHIP = 12.0  # a square of the legend
 
 def fill_boxes(picture: Picture, laid_out: bytes) -> str:
     """The SVG text for a picture whose boxes Graphviz has laid out. It has no script and refers to nothing."""
-    found = ElementTree.fromstring(laid_out)
-    graph = found.find(f"{_SPACE}g")
-    assert graph is not None
-    return _Drawing(picture, graph).text()
+    return _Drawing(picture, _graph(laid_out)).text()
+
+
+def crossed_frames(picture: Picture, laid_out: bytes) -> list[str]:
+    """The frames whose titles arrows run through, by their identifiers."""
+    return _Drawing(picture, _graph(laid_out)).crossed()
+
+
+def _graph(laid_out: bytes) -> Element:
+    found = ElementTree.fromstring(laid_out).find(f"{_SPACE}g")
+    assert found is not None
+    return found
 
 
 class _Drawing:
@@ -34,6 +52,7 @@ class _Drawing:
         for group in graph.findall(f"{_SPACE}g"):
             self.groups[group.get("class", "").split()[0]].append(group)
         self.box = _bounds(graph)
+        self.boxes = {box.identifier: box for box in _boxes(picture.parts)}
 
     def text(self) -> str:
         left, top, right, bottom = self.box
@@ -91,9 +110,8 @@ class _Drawing:
     # what Graphviz has laid out
 
     def _frames(self) -> Iterator[Element]:
-        boxes = {box.identifier: box for box in _boxes(self.picture.parts)}
         for group in self.groups["cluster"]:
-            box = boxes[group.get("id", "")]
+            box = self.boxes[group.get("id", "")]
             frame = Element("g", {"class": "block", "id": box.identifier})
             SubElement(frame, "title").text = box.tip
             left, top, right, bottom = _bounds(group)
@@ -103,17 +121,42 @@ class _Drawing:
                 SubElement(frame, "rect", {key: _number(value) for key, value in place.items()} | paint)
             yield frame
 
-    def _frame_titles(self) -> Iterator[Element]:
-        """The texts at the top of frames, which lie above arrows."""
-        boxes, ground = {box.identifier: box for box in _boxes(self.picture.parts)}, self.style.frame.fill
+    def _places(self) -> dict[str, float | None]:
+        """Where titles of frames begin so that no arrow runs through them, by frame; None where there is no room."""
+        arrows = [line for group in self.groups["edge"] for line in lines_of(group)]
+        found: dict[str, float | None] = {}
         for group in self.groups["cluster"]:
             left, top, right, _ = _bounds(group)
-            box = boxes[group.get("id", "")]
-            yield self._in_halo(_text(box.title, left + 10, top + 17, FRAME, self.style.muted), ground)
+            name = group.get("id", "")
+            room, width = (left + FRAME_MARGIN, right - FRAME_MARGIN), frame_title_width(self.boxes[name])
+            found[name] = first_gap(spans_at(arrows, (top + 3, top + 22)), room, width)
+        return found
+
+    def crossed(self) -> list[str]:
+        """The frames whose titles have no room beside arrows."""
+        return [name for name, place in self._places().items() if place is None]
+
+    def _frame_titles(self) -> Iterator[Element]:
+        """The texts at the top of frames, with how many blocks each stands for."""
+        places = self._places()
+        for group in self.groups["cluster"]:
+            box = self.boxes[group.get("id", "")]
+            left, top, _, _ = _bounds(group)
+            title, place = Element("g", {"class": "title"}), places[box.identifier]
+            if place is None:
+                place = left + FRAME_MARGIN
+                title.append(self._cover(place, top + 5, frame_title_width(box)))
+            title.append(_text(box.title, place, top + 17, FRAME, self.style.muted))
             if box.copies > 1:
-                times = _text(f"×{box.copies}", right - 10, top + 17, FRAME._replace(bold=True), self.style.text)
-                times.set("text-anchor", "end")
-                yield self._in_halo(times, ground)
+                times = FRAME._replace(bold=True)
+                end = place + frame_title_width(box) - text_width(f"×{box.copies}", times)
+                title.append(_text(f"×{box.copies}", end, top + 17, times, self.style.text))
+            yield title
+
+    def _cover(self, left: float, top: float, width: float) -> Element:
+        """What hides the arrow behind a title that has no other room."""
+        place = {"x": left - 3, "y": top, "width": width + 6, "height": FRAME.height}
+        return Element("rect", {key: _number(value) for key, value in place.items()} | {"fill": self.style.frame.fill})
 
     def _in_halo(self, text: Element, color: str) -> Element:
         """A text that stays readable on a line."""
