@@ -9,7 +9,7 @@ import archcalc
 from archcalc.cli.options import MAX_DIGITS, FileName, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo
-from archcalc.diagram.image_files import LARGEST, SCALE, SMALLEST, svg_to_pdf, svg_to_png
+from archcalc.diagram.image_files import SCALE, check_scale, svg_to_pdf, svg_to_png
 from archcalc.diagram.look import Look
 from archcalc.diagram.picture import draw
 from archcalc.diagram.quantities import HEATS, LINES, check_names
@@ -51,7 +51,7 @@ class Depth(click.ParamType[Any]):
 @click.option("--legend/--no-legend", default=True, help="With or without the meaning of colours, and notes.")
 @click.option(
     "--scale",
-    type=click.FloatRange(SMALLEST, LARGEST),
+    type=float,
     metavar="N",
     help=f"Pixels of a PNG for each of the SVG.  [default: {SCALE:g}]",
 )
@@ -75,6 +75,7 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
     scale = options.pop("scale")
     if scale is not None and chosen != "png":
         raise UsageError(f"--scale is for PNG, and {chosen.upper()} has no pixels")
+    check_scale(SCALE if scale is None else scale)
     if output is not None:
         check_writable(output, force)
     names = check_names(tuple(name.strip() for name in show.split(",") if name.strip()))
@@ -82,7 +83,7 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
     is_volumes = options.pop("volumes")
     network = archcalc.load(spec, **options)
     drawn = _volumes(network, chosen, look) if is_volumes else _diagram(network, chosen, look)
-    _put(_in_form(drawn, chosen, scale or SCALE), output, force)
+    _put(_in_form(drawn, chosen, SCALE if scale is None else scale), output, force)
 
 
 def _put(content: str | bytes, output: str | None, force: bool) -> None:

@@ -9,7 +9,7 @@ Point = tuple[float, float]
 Span = tuple[float, float]
 
 _STEPS = 12  # straight lines that a curve is taken for
-_CLEAR = 5.0  # between a text and what is drawn
+_CLEAR = 7.0  # between a text and what is drawn
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -48,13 +48,9 @@ def spans_at(lines: Iterable[Sequence[Point]], band: Span) -> Iterator[Span]:
     for line in lines:
         for (x0, y0), (x1, y1) in pairwise(line):
             if min(y0, y1) <= bottom and max(y0, y1) >= top:
-                places = [_at(x0, y0, x1, y1, min(max(y, top), bottom)) for y in (y0, y1)]
+                slope = (x1 - x0) / (y1 - y0) if y1 != y0 else 0.0
+                places = [x + slope * (min(max(y, top), bottom) - y) for x, y in ((x0, y0), (x1, y1))]
                 yield min(places), max(places)
-
-
-def _at(x0: float, y0: float, x1: float, y1: float, y: float) -> float:
-    """Where a straight line is at a height."""
-    return x0 if y1 == y0 and y == y0 else x0 + (x1 - x0) * (y - y0) / (y1 - y0)
 
 
 def first_gap(taken: Iterable[Span], room: Span, width: float) -> float | None:

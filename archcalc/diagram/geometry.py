@@ -7,6 +7,7 @@ from archcalc.diagram.picture import Box, Card, Row
 
 PADDING = 8  # beside texts
 MARGIN = 4  # above the first and below the last row that is no band
+ABOVE_BANDS = 3  # between the last other row and the first band
 GAP = 16  # between the two texts of a row
 TIMES_GAP = 9  # between a title and a number of copies
 NARROWEST = 84
@@ -27,8 +28,13 @@ BESIDE = 24.0  # that a title and an arrow beside it need
 def card_size(card: Card) -> tuple[float, float]:
     """Width and height of a card."""
     width = max(map(_row_width, card.rows), default=0) + 2 * PADDING
-    height = sum(LETTERING[row.kind].height for row in card.rows) + 2 * MARGIN
+    height = sum(LETTERING[row.kind].height for row in card.rows) + 2 * MARGIN + ABOVE_BANDS * has_bands(card)
     return max(ceil(width), NARROWEST), height
+
+
+def has_bands(card: Card) -> bool:
+    """Whether a card stands for a chain of layers, in bands below the first."""
+    return any(row.kind == "band" for row in card.rows)
 
 
 def _row_width(row: Row) -> float:

@@ -1,18 +1,21 @@
 """PDF and PNG of a drawing, made of its SVG with the font that comes with archcalc, so that all three look alike."""
 
-import re
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archcalc.diagram.style import FONTS
 from archcalc.errors import UsageError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 MAX_PIXELS = 5 * 10**7  # of a PNG: each takes four bytes
 SCALE = 2.0  # pixels for each of the SVG, for screens with small pixels
 SMALLEST, LARGEST = 0.05, 20.0  # scales
 MAX_POINTS = 14_400  # of a side of a page, which PDF programs show
 _PIXELS_PER_POINT = 96 / 72
+_SPACE = "{http://www.w3.org/2000/svg}"
 _FOLDER = Path(__file__).parent / "fonts"
 _FAMILY = "Archcalc Sans"
 _FILES = ("ArchcalcSans-Regular.ttf", "ArchcalcSans-Bold.ttf")
@@ -21,8 +24,9 @@ LETTERS = (
     *((" ", "~"), ("\u00a0", "ſ"), ("Α", "Ρ"), ("Σ", "ώ"), ("А", "я"), ("‒", "•"), ("…", "…"), ("←", "↕")),
     *(("−", "−"), ("√", "√"), ("∞", "∞"), ("≈", "≈"), ("≠", "≡"), ("≤", "≥")),
 )
-# What leads out of a text of SVG: a file or an address that it refers to, an entity, a script.
-_OUTWARDS = re.compile(r"""<!|<\?|<script|href\s*=\s*["'](?!data:image/(?:png|jpeg);)|url\(|@import""", re.IGNORECASE)
+# What a drawing is made of. Nothing else is given to the libraries, so that they have nothing to fetch or to run.
+ELEMENTS = {"svg", "g", "title", "desc", "rect", "path", "polygon", "polyline", "circle", "text", "image"}
+_IMAGES = ("data:image/png;base64,", "data:image/jpeg;base64,")
 _DOCUMENT = """
 #set page(width: auto, height: auto, margin: 0pt)
 #set document(title: sys.inputs.title, date: none)
@@ -40,7 +44,7 @@ def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
     except ImportError:
         raise UsageError("PNG needs resvg-py, which is not installed: pip install resvg-py") from None
     check_scale(scale)
-    width, height = (ceil(side * scale) for side in _size(svg))
+    width, height = (ceil(side * scale) for side in _size(_read(svg)))
     if width * height > MAX_PIXELS:
         raise UsageError(
             f"a PNG of {width:,}×{height:,} pixels is more than {MAX_PIXELS:,} pixels: "
@@ -62,7 +66,8 @@ def svg_to_pdf(svg: str) -> bytes:
         import typst
     except ImportError:
         raise UsageError("PDF needs typst, which is not installed: pip install 'archcalc[pdf]'") from None
-    points = [side / _PIXELS_PER_POINT for side in _size(svg)]
+    root = _read(svg)
+    points = [side / _PIXELS_PER_POINT for side in _size(root)]
     width = points[0] * min(1.0, MAX_POINTS / max(points))
     compiled: Any = typst.compile  # its types want the folder of fonts as bytes, like the document
     made = compiled(
@@ -70,7 +75,7 @@ def svg_to_pdf(svg: str) -> bytes:
         format="pdf",
         font_paths=[str(_FOLDER)],
         ignore_system_fonts=_is_covered(svg),
-        sys_inputs={"svg": _prepared(svg), "width": f"{width:.4f}", "title": _title(svg)},
+        sys_inputs={"svg": _prepared(svg), "width": f"{width:.4f}", "title": root.findtext(f"{_SPACE}title", "")},
     )
     return bytes(made)
 
@@ -81,27 +86,30 @@ def check_scale(scale: float) -> None:
         raise UsageError(f"scale must be between {SMALLEST:g} and {LARGEST:g}, and is {scale:g}")
 
 
+def _read(svg: str) -> "Element":
+    """The elements of a drawing. Raises ValueError for one that could refer to anything outside of it."""
+    from xml.etree.ElementTree import fromstring
+
+    if not svg.startswith("<svg "):  # but with a DOCTYPE, whose entities could be anything
+        raise ValueError("a drawing begins with <svg")
+    root = fromstring(svg)
+    for element in root.iter():
+        if element.tag.removeprefix(_SPACE) not in ELEMENTS:
+            raise ValueError(f"a drawing has no {element.tag}")
+        for name, value in element.attrib.items():
+            if (name.endswith("href") and not value.startswith(_IMAGES)) or "url(" in value or name == "style":
+                raise ValueError(f"a drawing refers to nothing, and has {name}={value[:80]!r}")
+    return root
+
+
 def _prepared(svg: str) -> str:
-    """The text with the font that comes with archcalc. Raises ValueError for one that refers to anything outside."""
-    if found := _OUTWARDS.search(svg):
-        raise ValueError(f"a drawing refers to nothing, and has {found.group()!r}")
+    """The text with the font that comes with archcalc."""
     return svg.replace(f'font-family="{FONTS}"', f'font-family="{_FAMILY}, {FONTS}"', 1)
 
 
-def _size(svg: str) -> tuple[float, float]:
-    """Width and height in pixels, as the first element says."""
-    head = svg[: svg.index(">")]
-    width, height = (re.search(rf'\s{side}="([\d.]+)"', head) for side in ("width", "height"))
-    assert width is not None
-    assert height is not None
-    return float(width.group(1)), float(height.group(1))
-
-
-def _title(svg: str) -> str:
-    found = re.search(r"<title>([^<]*)</title>", svg)
-    from html import unescape
-
-    return unescape(found.group(1)) if found else ""
+def _size(root: "Element") -> tuple[float, float]:
+    """Width and height in pixels."""
+    return float(root.attrib["width"]), float(root.attrib["height"])
 
 
 def _is_covered(svg: str) -> bool:

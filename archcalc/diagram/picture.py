@@ -165,6 +165,8 @@ class _Painter:
     def _output(self, number: int, edge: int) -> Card:
         name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
+        if name == self.graph.block_outputs.get(self.scope.name or ""):
+            name = self.scope.name or name  # the block's own
         rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "output"))
         place = len(self.context.graph.edge_names) + number
         return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(name)}")

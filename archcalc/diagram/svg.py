@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 from archcalc.diagram.clearance import first_gap, lines_of, spans_at
 from archcalc.diagram.dot import border, ground, legend
 from archcalc.diagram.geometry import (
+    ABOVE_BANDS,
     FRAME,
     FRAME_MARGIN,
     LETTERING,
@@ -214,8 +215,10 @@ def draw_card(card: Card, center: tuple[float, float], style: Style) -> Element:
 def _rows(card: Card, left: float, top: float, style: Style) -> Iterator[Element]:
     width, height = card_size(card)
     y, is_end = top + MARGIN, False
+    first_band = next((number for number, row in enumerate(card.rows) if row.kind == "band"), None)
     for number, row in enumerate(card.rows):
         lettering = LETTERING[row.kind]
+        y += ABOVE_BANDS * (number == first_band)
         below = y + lettering.height
         if row.kind == "band":
             is_end = number == len(card.rows) - 1

@@ -7,7 +7,8 @@ import pytest
 
 import archcalc
 from archcalc.diagram import draw
-from archcalc.diagram.picture import Look, Picture
+from archcalc.diagram.look import Look
+from archcalc.diagram.picture import Picture
 from archcalc.diagram.picture import draw as picture_of
 from archcalc.errors import UsageError
 

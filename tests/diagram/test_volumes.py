@@ -212,7 +212,7 @@ def test_the_command_draws_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--to", "dot"], "--volumes draws SVG, not DOT"), (["--heat", "macs"], "--volumes takes no --show, --heat")],
+    [(["--to", "dot"], "--volumes draws no DOT"), (["--heat", "macs"], "--volumes takes no --show, --heat")],
 )
 def test_what_volumes_do_not_take(arguments: list[str], message: str) -> None:
     assert message in str(invoke(*arguments).exception)
