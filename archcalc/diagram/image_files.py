@@ -1,11 +1,12 @@
 """PDF and PNG of a drawing, made of its SVG with the font that comes with archcalc, so that all three look alike."""
 
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archcalc.diagram.style import FONTS
-from archcalc.errors import UsageError
+from archcalc.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -51,10 +52,8 @@ def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
             "take a smaller --scale, fold blocks with --depth, or write SVG or PDF"
         )
     files = [str(_FOLDER / name) for name in _FILES]
-    drawn = resvg_py.svg_to_bytes(
-        svg_string=_prepared(svg), zoom=scale, font_files=files, skip_system_fonts=_is_covered(svg)
-    )
-    return bytes(drawn)
+    options: Any = {"font_files": files, "skip_system_fonts": _is_covered(svg)}
+    return _drawn("resvg", lambda: resvg_py.svg_to_bytes(svg_string=_prepared(svg), zoom=scale, **options))
 
 
 def svg_to_pdf(svg: str) -> bytes:
@@ -69,15 +68,18 @@ def svg_to_pdf(svg: str) -> bytes:
     root = _read(svg)
     points = [side / _PIXELS_PER_POINT for side in _size(root)]
     width = points[0] * min(1.0, MAX_POINTS / max(points))
-    compiled: Any = typst.compile  # its types want the folder of fonts as bytes, like the document
-    made = compiled(
-        _DOCUMENT.encode(),
-        format="pdf",
-        font_paths=[str(_FOLDER)],
-        ignore_system_fonts=_is_covered(svg),
-        sys_inputs={"svg": _prepared(svg), "width": f"{width:.4f}", "title": root.findtext(f"{_SPACE}title", "")},
-    )
-    return bytes(made)
+    texts = {"svg": _prepared(svg), "width": f"{width:.4f}", "title": root.findtext(f"{_SPACE}title", "")}
+    # Its types want the folder of fonts as bytes, like the document.
+    options: Any = {"font_paths": [str(_FOLDER)], "ignore_system_fonts": _is_covered(svg), "sys_inputs": texts}
+    return _drawn("Typst", lambda: typst.compile(_DOCUMENT.encode(), format="pdf", **options))
+
+
+def _drawn(library: str, draw: Callable[[], Any]) -> bytes:
+    """What a library makes. Raises UsageError where it fails."""
+    try:
+        return bytes(draw())
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"{library} cannot draw this: {printable(str(error))[:200]}") from None
 
 
 def check_scale(scale: float) -> None:

@@ -48,13 +48,15 @@ def test_pdf_and_png_look_alike(name: str) -> None:
     svg = DRAWN[name]()
     png, page = opened(svg_to_png(svg, 2)), page_of(svg_to_pdf(svg))
     pdf = page.render(scale=2 * 96 / 72).to_pil().convert("RGB").resize(png.size)
-    assert difference(png, pdf) < 2  # smoothing of edges
-    assert difference(png, ImageChops.offset(pdf, 12)) > 2 * difference(png, pdf)
+    assert difference(png, pdf) < 4  # each smooths edges in its own way
+    assert difference(png, ImageChops.offset(pdf, 12)) > 4 * difference(png, pdf)
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """The mean over all pixels, of 255."""
-    return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)
+    """The mean over all pixels, of 255, where four by four of them are one."""
+    size = one.width // 4, one.height // 4
+    smaller = (image.resize(size, Image.Resampling.BOX) for image in (one, other))
+    return max(ImageStat.Stat(ImageChops.difference(*smaller)).mean)
 
 
 def test_sizes() -> None:
