@@ -4,6 +4,7 @@ Nothing in a drawing runs or is fetched, and nothing has an id, so that several 
 """
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -50,8 +51,8 @@ class Drawing:
         return self.add("text", text, **place | text_length(printable(text), lettering) | attributes)
 
     def finish(self, left: float, top: float, width: float, height: float) -> str:
-        """The text of the drawing, as large as it was said to be."""
-        box = (left, top, width, height)
+        """The text of the drawing, as large as it was said to be, in whole pixels: a part of one would look torn."""
+        box = (left, top, float(ceil(width)), float(ceil(height)))
         self.root.set("viewBox", " ".join(map(attribute_text, box)))
         self.root.set("width", attribute_text(width))
         self.root.set("height", attribute_text(height))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from math import ceil
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -60,8 +61,8 @@ class _Drawing:
         head = [*self._head(right - left)]
         head_height = max((y + 14 for _, y, _ in head), default=0.0)
         head_width = max((width for width, _, _ in head), default=0.0)
-        width = max(right - left, head_width) + 2 * _MARGIN
-        height = bottom - top + head_height + 2 * _MARGIN
+        width = ceil(max(right - left, head_width) + 2 * _MARGIN)  # a part of a pixel would look torn
+        height = ceil(bottom - top + head_height + 2 * _MARGIN)
         root = Element(
             "svg",
             {
