@@ -12,8 +12,8 @@ from archcalc.errors import UsageError
 PATIENCE = 120  # seconds
 TRIES = 2  # layouts more, with wider frames where arrows run through their titles
 SPARE = 12.0  # in a frame that is made wider, since arrows move
-# A process of its own, since nothing else ends a layout that takes too long. Wasmtime keeps what it compiles, a second's
-# work, in the user's cache, if there is one.
+# A process of its own, since nothing else ends a layout that takes too long. Wasmtime keeps what it compiles, which is
+# a second's work, in the user's cache if there is one.
 _LAY_OUT = """
 import functools, sys, wasmtime
 try:

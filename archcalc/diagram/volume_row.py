@@ -180,13 +180,12 @@ def _longest_path(parts: Sequence[_Part], needed: set[int], target: int) -> list
 
 def _cuts(parts: Sequence[_Part], needed: set[int]) -> set[int]:
     """The parts that all data passes through: those that no edge leads past."""
-    reach = -1  # the furthest part that anything before reads into
     furthest: dict[int, int] = {}
     for number in needed:
         for source in parts[number].sources or (-1,):  # all inputs come from one place
             furthest[source] = max(furthest.get(source, -1), number)
     cuts = set()
-    reach = furthest.get(-1, -1)
+    reach = furthest.get(-1, -1)  # the furthest part that anything before reads into
     for number in sorted(needed):
         if reach <= number:
             cuts.add(number)
@@ -223,8 +222,7 @@ def _kept(parts: Sequence[_Part], needed: set[int], cuts: set[int], target: int)
 
 
 def _positions(part: _Part) -> int:
-    count: int = elements(part.shape[1:]) if len(part.shape) > 1 else 1
-    return count
+    return int(elements(part.shape[1:])) if len(part.shape) > 1 else 1
 
 
 def _enlarges(parts: Sequence[_Part], number: int) -> bool:
