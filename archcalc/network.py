@@ -262,15 +262,23 @@ class Network:
 
         return find_neuron_field(self.context, None if layer is None else self.position(layer), unit, depth, source)
 
-    def to_volumes_svg(self, style: str = "color", depth: int | None = None) -> str:
-        """The network as a row of boxes, one for each map, to scale: the text of an SVG.
+    def to_volumes_svg(
+        self,
+        style: str = "color",
+        depth: int | None = None,
+        *,
+        block: str | None = None,
+        title: bool = True,
+        legend: bool = True,
+    ) -> str:
+        """The network, or one block of it, as a row of boxes, one for each map, to scale: the text of an SVG.
 
         `style` is color, paper or dark; `depth` folds blocks, 0 opens all, and by default they are folded where the
-        row gets long. Raises UsageError for a network that is no row of maps.
+        row gets long. `legend` are the notes below. Raises UsageError for a network that is no row of maps.
         """
         from archcalc.diagram.volumes import volumes
 
-        return volumes(self.context, style, depth)
+        return volumes(self.context, style, depth, block=block, title=title, legend=legend)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, as `--format json` prints it."""
@@ -291,11 +299,13 @@ class Network:
 
         `look` takes `depth` (blocks below it are closed; 0 opens all; by default as many as stay readable), `show`
         (names of more lines: `parameters`, `macs`, `receptive-field`, `memory`), `heat` (a colour for `parameters`,
-        `macs`, `memory` or what `check` finds), `direction` (`TB` or `LR`), `style` (`color`, `paper` or `dark`) and
-        `every_copy` (draw each of several equal blocks in a row). Raises UsageError for what there is none of.
+        `macs`, `memory` or what `check` finds), `direction` (`TB` or `LR`), `style` (`color`, `paper` or `dark`),
+        `every_copy` (draw each of several equal blocks in a row), `block` (the name of one that is drawn alone),
+        `title` and `legend` (False for a picture without). Raises UsageError for what there is none of.
         """
         from archcalc.diagram.dot import to_dot
-        from archcalc.diagram.picture import draw, look_of
+        from archcalc.diagram.look import look_of
+        from archcalc.diagram.picture import draw
 
         return to_dot(draw(self.context, look_of(**look)))
 
@@ -306,7 +316,8 @@ class Network:
         has no script and refers to nothing; the card of a layer has the class `layer-` and its position in `layers`.
         """
         from archcalc.diagram.draw import dot_program, to_svg
-        from archcalc.diagram.picture import draw, look_of
+        from archcalc.diagram.look import look_of
+        from archcalc.diagram.picture import draw
 
         return to_svg(draw(self.context, look_of(**look)), dot_program())
 

@@ -9,7 +9,9 @@ import archcalc
 from archcalc.cli.options import MAX_DIGITS, FileName, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo
-from archcalc.diagram.picture import Look, Picture, draw
+from archcalc.diagram.image_files import SCALE, check_scale, svg_to_pdf, svg_to_png
+from archcalc.diagram.look import Look
+from archcalc.diagram.picture import draw
 from archcalc.diagram.quantities import HEATS, LINES, check_names
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError, quoted
@@ -42,33 +44,46 @@ class Depth(click.ParamType[Any]):
     "--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True, help="Its way: down or right."
 )
 @click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="paper is for print.")
-@click.option("--volumes", is_flag=True, help="Draw its maps as boxes to scale, in a row; as SVG.")
+@click.option("--block", metavar="NAME", help="Draw one block of the network alone, opened.")
+@click.option("--volumes", is_flag=True, help="Draw its maps as boxes to scale, in a row.")
 @click.option("--every-copy", is_flag=True, help="Draw each of several equal blocks in a row.")
+@click.option("--title/--no-title", default=True, help="With or without the name and the totals above.")
+@click.option("--legend/--no-legend", default=True, help="With or without the meaning of colours, and notes.")
+@click.option(
+    "--scale",
+    type=float,
+    metavar="N",
+    help=f"Pixels of a PNG for each of the SVG.  [default: {SCALE:g}]",
+)
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 def command(spec: str, output: str | None, form: str | None, show: str, force: bool, **options: Any) -> None:
     """Draw SPEC: its layers as cards with type, essential fields and output shape, its blocks as frames.
 
-    The program dot draws if it is installed, or else a Graphviz that comes with archcalc, which makes SVG; PDF and PNG
-    need dot. Without --depth, blocks are folded where there would be more than 60 cards.
+    The program dot lays it out if it is installed, or else a Graphviz that comes with archcalc. PNG and PDF are made of
+    the SVG, and need no other program; PDF needs pip install 'archcalc[pdf]'.
+
+    Without --depth, where there would be more than 60 cards only the first block of each kind is open, or none. --block
+    draws one block, with what it reads as dashed cards; --depth then counts from that block.
 
     --volumes draws the classic picture of a convolutional network instead: maps as boxes, heights and widths to scale.
-    Of the options of a diagram it takes --depth and --style.
+    A row that is too long goes on below. Of the options of a diagram it takes --depth, --style, --block, --no-title and
+    --no-legend.
     """
     chosen = form or _form(output)
     if output is None and chosen in ("pdf", "png"):
         raise UsageError(f"{chosen.upper()} is binary: name a file, as in -o model.{chosen}")
+    scale = options.pop("scale")
+    if scale is not None and chosen != "png":
+        raise UsageError(f"--scale is for PNG, and {chosen.upper()} has no pixels")
+    check_scale(SCALE if scale is None else scale)
     if output is not None:
         check_writable(output, force)
     names = check_names(tuple(name.strip() for name in show.split(",") if name.strip()))
-    wanted = {name: options.pop(name) for name in ("depth", "heat", "direction", "style", "every_copy")}
-    if options.pop("volumes"):
-        content = _volumes(archcalc.load(spec, **options), chosen, Look(show=names, **wanted))
-        _put(content, output, force)
-        return
-    picture = draw(archcalc.load(spec, **options).context, Look(show=names, **wanted))
-    if picture.collapsed:
-        echo(f"note: {picture.collapsed} (--depth all unfolds everything)", err=True)
-    _put(_drawn(picture, chosen), output, force)
+    look = Look(show=names, **{name: options.pop(name) for name in Look._fields if name != "show"})
+    is_volumes = options.pop("volumes")
+    network = archcalc.load(spec, **options)
+    drawn = _volumes(network, chosen, look) if is_volumes else _diagram(network, chosen, look)
+    _put(_in_form(drawn, chosen, SCALE if scale is None else scale), output, force)
 
 
 def _put(content: str | bytes, output: str | None, force: bool) -> None:
@@ -78,13 +93,28 @@ def _put(content: str | bytes, output: str | None, force: bool) -> None:
         write_file(output, content, force)
 
 
+def _diagram(network: archcalc.Network, form: str, look: Look) -> str:
+    """Cards and frames, as DOT or as the SVG that other forms are made of."""
+    from archcalc.diagram.dot import to_dot
+    from archcalc.diagram.draw import dot_program, to_svg
+
+    picture = draw(network.context, look)
+    if picture.collapsed:
+        echo(f"note: {picture.collapsed} (--depth all unfolds everything)", err=True)
+    return to_dot(picture) if form == "dot" else to_svg(picture, dot_program())
+
+
 def _volumes(network: archcalc.Network, form: str, look: Look) -> str:
     """Maps to scale, which no Graphviz lays out."""
-    if form != "svg":
-        raise UsageError(f"--volumes draws SVG, not {form.upper()}: name a file that ends in .svg")
-    if look != Look(depth=look.depth, style=look.style):
+    if form == "dot":
+        raise UsageError("--volumes draws no DOT: name a file that ends in .svg, .pdf or .png")
+    if look._replace(show=(), heat=None, direction="TB", every_copy=False) != look:
         raise UsageError("--volumes takes no --show, --heat, --direction or --every-copy: it draws maps, not cards")
-    return network.to_volumes_svg(look.style, look.depth)
+    return network.to_volumes_svg(look.style, look.depth, block=look.block, title=look.title, legend=look.legend)
+
+
+def _in_form(drawn: str, form: str, scale: float) -> str | bytes:
+    return svg_to_png(drawn, scale) if form == "png" else svg_to_pdf(drawn) if form == "pdf" else drawn
 
 
 def _form(output: str | None) -> str:
@@ -100,12 +130,3 @@ def _form(output: str | None) -> str:
             f"a file that ends in {quoted(f'.{ending}')} says not what to draw: add --to, with {', '.join(FORMS)}"
         )
     return ending
-
-
-def _drawn(picture: Picture, form: str) -> str | bytes:
-    from archcalc.diagram.dot import to_dot
-    from archcalc.diagram.draw import dot_program, to_image, to_svg
-
-    if form == "dot":
-        return to_dot(picture)
-    return to_svg(picture, dot_program()) if form == "svg" else to_image(picture, form)

@@ -1,10 +1,13 @@
 """How much of a network is drawn: all of it, or with blocks closed where that would be too much to look at."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from archcalc.analysis.context import AnalysisContext
-from archcalc.diagram.parts import Parts, find_parts, in_stretches, levels, tiles_in
+from archcalc.diagram.parts import Kind, Parts, find_parts, in_stretches, tiles_in
+from archcalc.diagram.scope import Scope, find_scope
 from archcalc.errors import UsageError
+from archcalc.structure import Group, layers_in
 
 MANY = 60  # tiles; blocks are closed by themselves where there would be more
 MANY_ARROWS = 150  # between tiles, which Graphviz lays out within seconds, however they cross
@@ -15,40 +18,39 @@ MOST_PASSED = 600  # rows of tiles that arrows pass by: Graphviz's time grows wi
 
 
 class Choice(NamedTuple):
-    """What is drawn, at which depth (0 for all blocks open), and whether as stretches of layers."""
+    """What is drawn, at which depth (0 for all blocks open), and whether as stretches of layers.
+
+    With `firsts`, only the first block of each kind is open.
+    """
 
     parts: Parts
     depth: int
     in_stretches: bool = False
+    firsts: bool = False
 
     @property
     def note(self) -> str:
         """What has been folded."""
         collapsed = [f"blocks are folded at depth {self.depth}"] if self.depth else []
+        collapsed += ["of each kind of block, only the first is open"] if self.firsts else []
         collapsed += ["stretches of layers are folded"] if self.in_stretches else []
         return ", ".join(collapsed)
 
 
-def choose(context: AnalysisContext, depth: int | None, every_copy: bool) -> Choice:
+def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block: str | None = None) -> Choice:
     """The parts at the depth asked for, or for None at the deepest that leaves a picture to look at.
 
-    Where even closed blocks, or layers in no block, are too many, stretches of them are one tile each. Raises
-    UsageError where what is asked for is more than can be drawn.
+    Where too much would be open at a depth, only the first block of each kind is; where even closed blocks, or layers
+    in no block, are too many, stretches of them are one tile each. Raises UsageError where what is asked for is more
+    than can be drawn, and for a block that does not exist.
     """
-    ends = len(context.graph.inputs) + len(context.graph.outputs)  # none of which can be folded
+    scope = find_scope(context.graph, block)
+    ends = len(scope.inputs) + len(scope.outputs)  # none of which can be folded
     if ends > TOO_MANY:
         raise UsageError(f"{ends:,} inputs and outputs are too many for a picture; {TOO_MANY} are not")
     if depth is not None:
-        parts = find_parts(context, depth or None, every_copy)
-        remedy = "leave out --depth, and what is too much is folded"
-        if (size := _size(parts, context)) > MOST:
-            raise UsageError(f"{size:,} cards and merging arrows are too many for a picture: {remedy}")
-        if (passed := _passed(parts, context)) > MOST_PASSED:
-            arrows = f"arrows that pass by {passed:,} rows of cards"
-            raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED}): {remedy}")
-        return Choice(parts, depth)
-    for tried in (0, *range(levels(context.graph), 0, -1)):
-        choice = Choice(find_parts(context, tried or None, every_copy), tried)
+        return Choice(_checked(find_parts(context, depth or None, every_copy, scope), context), depth)
+    for choice in _tried(context, every_copy, scope):
         tiles = sum(1 for _ in tiles_in(choice.parts.parts))
         if tiles <= MANY and _is_quick(choice.parts, context):
             return choice
@@ -61,14 +63,52 @@ def choose(context: AnalysisContext, depth: int | None, every_copy: bool) -> Cho
     return Choice(stretches, choice.depth, True)
 
 
+def _tried(context: AnalysisContext, every_copy: bool, scope: Scope) -> Iterator[Choice]:
+    """Ever less of the network; what is folded at depth 1 comes last."""
+    deepest = scope.levels(context.graph)
+    for depth in (0, *range(deepest, 0, -1)):
+        for kind in (None, _by_layers(context), _by_name) if deepest and depth != 1 else (None,):
+            parts = find_parts(context, depth or None, every_copy, scope, kind)
+            yield Choice(parts, depth, firsts=kind is not None)
+
+
+def _by_layers(context: AnalysisContext) -> Kind:
+    """Blocks are of one kind that are uses of one block with the same types of layers."""
+    nodes = context.graph.nodes
+
+    def kind(group: Group) -> tuple[object, ...]:
+        return _by_name(group), *((keys, nodes[position].layer.type) for keys, position in layers_in(group))
+
+    return kind
+
+
+def _by_name(group: Group) -> str:
+    return group.instance.block if group.instance else ""
+
+
+def _checked(parts: Parts, context: AnalysisContext) -> Parts:
+    """Raises UsageError for more than can be drawn."""
+    remedy = "leave out --depth, and what is too much is folded"
+    if (size := _size(parts, context)) > MOST:
+        raise UsageError(f"{size:,} cards and merging arrows are too many for a picture: {remedy}")
+    if (passed := _passed(parts, context)) > MOST_PASSED:
+        arrows = f"arrows that pass by {passed:,} rows of cards"
+        raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED}): {remedy}")
+    return parts
+
+
 def _arrows(parts: Parts, context: AnalysisContext) -> list[tuple[int, int]]:
     """The arrows from one tile, or an input, to another, in the order of what they lead to."""
     tile_of = {position: number for number, (tile, _) in enumerate(tiles_in(parts.parts)) for position in tile.layers}
     first, found = len(context.graph.inputs), dict[tuple[int, int], None]()
-    for position, node in enumerate(context.graph.nodes):
-        if parts.shown[position] == position:
-            sources = (parts.shown[source - first] if source >= first else source - first for source in node.sources)
-            found |= dict.fromkeys((tile_of.get(source, source), tile_of[position]) for source in sources)
+    for position in parts.drawn:
+        # Inputs have numbers below zero, as they are no tiles.
+        edges = (
+            edge if edge < first else first + parts.shown[edge - first]
+            for edge in context.graph.nodes[position].sources
+        )
+        sources = (tile_of.get(edge - first, -1 - edge) for edge in edges)
+        found |= dict.fromkeys((source, tile_of[position]) for source in sources)
     return [(source, target) for source, target in found if source != target]
 
 
@@ -87,5 +127,5 @@ def _passed(parts: Parts, context: AnalysisContext) -> int:
 
 def _size(parts: Parts, context: AnalysisContext) -> int:
     """Tiles, and edges that are not the first of the layer that reads them."""
-    nodes = [node for position, node in enumerate(context.graph.nodes) if parts.shown[position] == position]
-    return sum(1 for _ in tiles_in(parts.parts)) + sum(len(node.sources) - 1 for node in nodes)
+    sources = (context.graph.nodes[position].sources for position in parts.drawn)
+    return sum(1 for _ in tiles_in(parts.parts)) + sum(len(found) - 1 for found in sources)

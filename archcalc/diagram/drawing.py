@@ -4,10 +4,11 @@ Nothing in a drawing runs or is fetched, and nothing has an id, so that several 
 """
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from archcalc.diagram.geometry import Lettering, text_width
+from archcalc.diagram.lettering import Lettering, text_length, text_width
 from archcalc.diagram.style import FONTS, STYLES, Style, mixed
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.render.text_table import shortened
@@ -44,13 +45,14 @@ class Drawing:
         return self.add("polyline", points=points_text(points), fill="none", **attributes)
 
     def write(self, text: str, at: Point, size: float = 11, anchor: str = "start", **attributes: Any) -> Element:
-        """A line of words that starts, ends or has its middle at a point."""
+        """A line of words that starts, ends or has its middle at a point, and is as wide as `line_width` says."""
         place = {"x": at[0], "y": at[1], "font_size": size, "text_anchor": anchor, "fill": self.style.text}
-        return self.add("text", text, **place | attributes)
+        lettering = Lettering(size, size, attributes.get("font_weight") == "bold")
+        return self.add("text", text, **place | text_length(printable(text), lettering) | attributes)
 
     def finish(self, left: float, top: float, width: float, height: float) -> str:
-        """The text of the drawing, as large as it was said to be."""
-        box = (left, top, width, height)
+        """The text of the drawing, as large as it was said to be, in whole pixels: a part of one would look torn."""
+        box = (left, top, float(ceil(width)), float(ceil(height)))
         self.root.set("viewBox", " ".join(map(attribute_text, box)))
         self.root.set("width", attribute_text(width))
         self.root.set("height", attribute_text(height))

@@ -1,23 +1,16 @@
 """How large a card is, and where its texts are; in points."""
 
-from typing import NamedTuple
+from math import ceil
 
-from archcalc.diagram.picture import Card, Row
-from archcalc.render.text_table import display_width
+from archcalc.diagram.lettering import Lettering, text_width
+from archcalc.diagram.picture import Box, Card, Row
 
 PADDING = 8  # beside texts
 MARGIN = 4  # above the first and below the last row that is no band
+ABOVE_BANDS = 3  # between the last other row and the first band
 GAP = 16  # between the two texts of a row
+TIMES_GAP = 9  # between a title and a number of copies
 NARROWEST = 84
-
-
-class Lettering(NamedTuple):
-    """The size of a row's letters, its height, and whether it is bold."""
-
-    size: float
-    height: float
-    bold: bool = False
-
 
 LETTERING = {
     "name": Lettering(13, 18, True),
@@ -28,32 +21,28 @@ LETTERING = {
 }
 SHAPE = Lettering(12, 18)  # of the text at the right of a name
 FRAME = Lettering(12, 16)  # of the title of a frame
-
-# Widths of Helvetica's letters in thousandths of their size, from its public metrics (AFM), in ASCII order.
-_WIDTHS = (
-    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 "
-    "278 278 584 584 584 556 1015 667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 "
-    "611 722 667 944 667 667 611 278 278 278 469 556 333 556 556 500 556 556 278 556 556 222 222 500 222 833 "
-    "556 556 556 556 333 500 278 556 500 722 500 500 500 334 260 334 584 "
-)
-WIDTHS = {chr(32 + number): int(width) / 1000 for number, width in enumerate(_WIDTHS.split())}
-_BOLD = 1.07  # how much wider bold letters are, about
-_OTHER = 0.6  # of a letter that is not listed; wide ones take two of a terminal's columns
-
-
-def text_width(text: str, lettering: Lettering) -> float:
-    """How wide a text is, about."""
-    widths = (WIDTHS.get(letter) or _OTHER * max(display_width(letter), 1) for letter in text)
-    return sum(widths) * lettering.size * (_BOLD if lettering.bold else 1)
+FRAME_MARGIN = 10.0  # beside it
+BESIDE = 24.0  # that a title and an arrow beside it need
 
 
 def card_size(card: Card) -> tuple[float, float]:
     """Width and height of a card."""
     width = max(map(_row_width, card.rows), default=0) + 2 * PADDING
-    height = sum(LETTERING[row.kind].height for row in card.rows) + 2 * MARGIN
-    return max(round(width), NARROWEST), height
+    height = sum(LETTERING[row.kind].height for row in card.rows) + 2 * MARGIN + ABOVE_BANDS * has_bands(card)
+    return max(ceil(width), NARROWEST), height
+
+
+def has_bands(card: Card) -> bool:
+    """Whether a card stands for a chain of layers, in bands below the first."""
+    return any(row.kind == "band" for row in card.rows)
 
 
 def _row_width(row: Row) -> float:
     left = text_width(row.left, LETTERING[row.kind])
     return left + (GAP + text_width(row.right, SHAPE) if row.right else 0)
+
+
+def frame_title_width(box: Box) -> float:
+    """How wide the title of a frame is, with the number of copies behind it."""
+    copies = TIMES_GAP + text_width(f"×{box.copies}", FRAME._replace(bold=True)) if box.copies > 1 else 0.0
+    return text_width(box.title, FRAME) + copies

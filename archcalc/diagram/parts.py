@@ -1,13 +1,13 @@
 """What of a network is drawn as one: chains of layers, closed blocks, frames around open ones, copies drawn once."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field, replace
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.copies import Copies, Member
-from archcalc.graph import Graph
+from archcalc.diagram.scope import Scope, find_scope
 from archcalc.layers.base import Elementwise
-from archcalc.structure import Group, Unit, find_structure, layers_in
+from archcalc.structure import Group, Unit, layers_in
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +41,7 @@ class Frame:
 
 
 Part = Tile | Frame
+Kind = Callable[[Group], Hashable]  # what blocks are told apart by, of which only the first of each is opened
 
 
 @dataclass(slots=True, eq=False)
@@ -53,11 +54,26 @@ class Parts:
     parts: list[Part]
     shown: list[int]
     training: set[str]
+    scope: Scope
+
+    @property
+    def drawn(self) -> list[int]:
+        """The layers that are drawn themselves."""
+        return [position for position in self.scope.positions if self.shown[position] == position]
 
 
-def find_parts(context: AnalysisContext, depth: int | None, every_copy: bool = False) -> Parts:
-    """The parts with blocks closed below `depth` (none for None). Equal blocks in a row are one unless `every_copy`."""
-    return _Finder(context, depth, every_copy).find()
+def find_parts(
+    context: AnalysisContext,
+    depth: int | None,
+    every_copy: bool = False,
+    scope: Scope | None = None,
+    kind: Kind | None = None,
+) -> Parts:
+    """The parts of the network or of a block of it, with blocks closed below `depth` (none for None).
+
+    Equal blocks in a row are one unless `every_copy`. With `kind`, only the first block of each kind is open.
+    """
+    return _Finder(context, depth, every_copy, scope or find_scope(context.graph), kind).find()
 
 
 def parts_in(parts: list[Part], copies: int = 1) -> Iterator[tuple[Part, int]]:
@@ -78,33 +94,31 @@ def in_stretches(found: Parts, most: int) -> Parts:
     tiles = [tile for tile, _ in tiles_in(found.parts)]
     length = -(-len(tiles) // most)
     stretches = [tiles[start : start + length] for start in range(0, len(tiles), length)]
-    return Parts([_stretch(stretch, found.shown) for stretch in stretches], found.shown, found.training)
+    return replace(found, parts=[_stretch(stretch, found) for stretch in stretches])
 
 
-def _stretch(tiles: list[Tile], shown: list[int]) -> Tile:
+def _stretch(tiles: list[Tile], found: Parts) -> Tile:
     if len(tiles) == 1:
         return tiles[0]
     drawn = {position for tile in tiles for position in tile.layers}
-    layers = [position for position, original in enumerate(shown) if original in drawn]
+    layers = [position for position in found.scope.positions if found.shown[position] in drawn]
     return Tile(tiles[0].name, layers, "", last=tiles[-1].last or tiles[-1].name)
 
 
-def levels(graph: Graph) -> int:
-    """How many blocks are inside each other at most."""
-    return max((len(node.instances) for node in graph.nodes), default=0)
-
-
 class _Finder:
-    def __init__(self, context: AnalysisContext, depth: int | None, every_copy: bool) -> None:
-        self.graph, self.depth, self.every_copy = context.graph, depth, every_copy
+    def __init__(
+        self, context: AnalysisContext, depth: int | None, every_copy: bool, scope: Scope, kind: Kind | None
+    ) -> None:
+        self.graph, self.depth, self.every_copy, self.scope = context.graph, depth, every_copy, scope
+        self.kind, self.opened = kind, set[Hashable]()
         self.copies = Copies(context)
         self.shown = [*range(len(self.graph.nodes))]
 
     def find(self) -> Parts:
-        parts = self._parts(find_structure(self.graph), 0)
+        parts = self._parts(self.scope.group, 0)
         for position, original in enumerate(self.shown):  # which may be a copy inside of its block
             self.shown[position] = self.shown[original]
-        return Parts(parts, self.shown, self.copies.training)
+        return Parts(parts, self.shown, self.copies.training, self.scope)
 
     def _parts(self, group: Group, level: int) -> list[Part]:
         """What is drawn of the members of a group, which is inside of `level` blocks."""
@@ -137,11 +151,16 @@ class _Finder:
             return Tile(self.graph.nodes[unit].name, [unit])
         assert unit.instance
         name, block = unit.instance.name, unit.instance.block
+        kind = self.kind(unit) if self.kind else None
+        opened, is_again = {*self.opened}, kind in self.opened
         parts = self._parts(unit, level + 1)
         if len(parts) == 1 and isinstance(parts[0], Tile) and not parts[0].is_closed and parts[0].copies == 1:
             return parts[0]  # a frame around a single chain would say nothing
-        if self.depth is not None and level + 1 >= self.depth:
+        if is_again or (self.depth is not None and level + 1 >= self.depth):
+            self.opened = opened
             return Tile(name, [position for _, position in layers_in(unit)], block)
+        if kind is not None:
+            self.opened.add(kind)
         return Frame(name, block, parts)
 
     def _name(self, unit: Unit) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from archcalc.analysis.summary import summarize
+from archcalc.analysis.summary import add_rows, summarize
 from archcalc.diagram.choice import choose
+from archcalc.diagram.look import Look
 from archcalc.diagram.parts import Part, Tile, parts_in, tiles_in
-from archcalc.diagram.quantities import HEATS, Heat, Lines, check_names
-from archcalc.diagram.style import STYLES
-from archcalc.errors import UsageError, did_you_mean, printable, quoted
+from archcalc.diagram.quantities import Heat, Lines
+from archcalc.errors import printable
 from archcalc.layers.base import Layer, size_text
 from archcalc.numbers.bounds import Unknown, value_text
 from archcalc.numbers.units import engineering
@@ -24,32 +24,6 @@ LONGEST_TIP = 2_000
 FIRST_BANDS, LAST_BANDS = 20, 4  # layers of a chain that a card has, where it has more
 MOST_MARKED = 2000  # layers that a card on a page can be found by
 MOST_OWNERS = 2  # named in a card
-
-
-class Look(NamedTuple):
-    """How a diagram is wanted. `depth` is None for one chosen by the number of cards, 0 for all blocks open."""
-
-    depth: int | None = None
-    show: tuple[str, ...] = ()
-    heat: str | None = None
-    direction: str = "TB"
-    style: str = "color"
-    every_copy: bool = False
-
-
-_CHOICES = {"heat": (None, *HEATS), "direction": ("TB", "LR"), "style": (*STYLES,)}
-
-
-def look_of(**wanted: Any) -> Look:
-    """A look from arguments. Raises UsageError for what there is none of."""
-    for name, value in wanted.items():
-        if name not in Look._fields:
-            raise UsageError(f"a diagram takes no {quoted(name)}; {did_you_mean(name, Look._fields)}")
-        if name in _CHOICES and value not in _CHOICES[name]:
-            raise UsageError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, and is {value!r}")
-        if name == "depth" and value is not None and (type(value) is not int or value < 0):
-            raise UsageError(f"depth must be a whole number, 0 or more, or None, and is {value!r}")
-    return Look(**wanted | {"show": check_names(tuple(wanted.get("show", ())))})
 
 
 class Row(NamedTuple):
@@ -113,6 +87,16 @@ class Picture(NamedTuple):
     look: Look
 
     @property
+    def titles(self) -> list[str]:
+        """What stands above it: its name, and what it has in all."""
+        return [self.title, self.subtitle] if self.look.title else []
+
+    @property
+    def explanations(self) -> tuple[str, ...]:
+        """What the reader must know, beside the colours."""
+        return self.notes if self.look.legend else ()
+
+    @property
     def cards(self) -> list[Card]:
         """All cards, in order."""
         return [*_cards(self.parts)]
@@ -135,8 +119,9 @@ class _Painter:
     def __init__(self, context: "AnalysisContext", look: Look) -> None:
         self.context, self.graph, self.look = context, context.graph, look
         self.first = len(self.graph.inputs)
-        self.choice = choose(context, look.depth, look.every_copy)
+        self.choice = choose(context, look.depth, look.every_copy, look.block)
         self.found = self.choice.parts
+        self.scope = self.found.scope
         self.lines = Lines(context, look.show, self.found.shown)
         self.heat = Heat(look.heat, self.lines) if look.heat else None
         if self.heat:
@@ -147,13 +132,14 @@ class _Painter:
         self.boxes = 0
 
     def picture(self) -> Picture:
-        inputs = [self._input(edge) for edge in range(self.first)]
-        parts = [self._part(part, "") for part in self.found.parts]
-        outputs = [self._output(number, edge) for number, edge in enumerate(dict.fromkeys(self.graph.outputs))]
+        inputs = [self._input(edge) for edge in self.scope.inputs]
+        prefix = f"{self.scope.name}." if self.scope.name else ""
+        parts = [self._part(part, prefix) for part in self.found.parts]
+        outputs = [self._output(number, edge) for number, edge in enumerate(self.scope.outputs)]
         arrows = (*self._data_arrows(), *self._weight_arrows())
         collapsed = self.choice.note if self.look.depth is None else ""
         return Picture(
-            shortened(printable(self.graph.name), 80),
+            shortened(printable(": ".join(filter(None, (self.graph.name, self.scope.name)))), 80),
             self._subtitle(),
             collapsed,
             tuple(note for note in (collapsed, *self._notes()) if note),
@@ -173,11 +159,14 @@ class _Painter:
         if tensor.dtype != "float32":
             rows = (rows[0], Row("type", f"input, {tensor.dtype}"))
         self.card_of[edge] = edge
-        return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}")
+        dashed = self.scope.name is not None  # of a block, it is what some other layer gives
+        return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}", dashed=dashed)
 
     def _output(self, number: int, edge: int) -> Card:
         name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
+        if name == self.graph.block_outputs.get(self.scope.name or ""):
+            name = self.scope.name or name  # the block's own
         rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "output"))
         place = len(self.context.graph.edge_names) + number
         return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(name)}")
@@ -287,9 +276,8 @@ class _Painter:
 
     def _data_arrows(self) -> Iterator[Arrow]:
         edges: dict[tuple[int, int], dict[int, int]] = {}  # and which of the target's inputs, where that matters
-        for position, node in enumerate(self.graph.nodes):
-            if self.found.shown[position] != position:
-                continue
+        for position in self.found.drawn:
+            node = self.graph.nodes[position]
             target = self.card_of[self.first + position]
             counts = node.layer.orders_inputs and len(set(node.sources)) > 1 and target == self.first + position
             for place, source in enumerate(node.sources, start=1):
@@ -306,7 +294,7 @@ class _Painter:
             is_few = len(into[target]) <= 2 and len(readers[source]) <= 2
             is_main = is_few and into[target][0] in tensors and readers[source][0] == target
             yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
-        for number, edge in enumerate(dict.fromkeys(self.graph.outputs)):
+        for number, edge in enumerate(self.scope.outputs):
             yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.context.graph.edge_names) + number)
 
     def _drawn_edge(self, edge: int) -> int:
@@ -323,20 +311,23 @@ class _Painter:
 
     def _weight_arrows(self) -> Iterator[Arrow]:
         found: dict[tuple[int, int], None] = {}
-        for position in range(len(self.graph.nodes)):
+        for position in self.found.drawn:
             lender = self._lender(position)
-            if lender is not None and self.found.shown[position] == position:
+            if lender is not None:
                 owner, user = self._drawn_edge(self.first + lender), self.first + position
-                if self.card_of[owner] != self.card_of[user]:
+                if owner in self.card_of and self.card_of[owner] != self.card_of[user]:
                     found[self.card_of[owner], self.card_of[user]] = None
         return (Arrow(owner, user, "", "weights") for owner, user in found)
 
     # texts around the picture
 
     def _subtitle(self) -> str:
-        totals = summarize(self.context).totals
+        layers = summarize(self.context).layers
+        rows = [layers[position] for position in self.scope.positions]
+        total = add_rows("", "", (), rows, rows[-1]) if self.scope.name else summarize(self.context).totals
+        block = f"{_short(self.scope.block)} · " if self.scope.block else ""
         batch = f" for a batch of {self.context.batch}" if self.context.batch > 1 else ""
-        return f"{totals.parameters:,} parameters · {value_text(totals.macs, engineering)} MACs{batch}"
+        return f"{block}{total.parameters:,} parameters · {value_text(total.macs, engineering)} MACs{batch}"
 
     def _notes(self) -> Iterator[str]:
         if any(part.copies > 1 for part, _ in parts_in(self.found.parts)):

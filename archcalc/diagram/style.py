@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 UNKNOWN = -1.0  # in the place of a share
-FONTS = "Helvetica, Arial, sans-serif"
+FONTS = "Helvetica, Arial, Liberation Sans, sans-serif"  # all but the last have letters of the same widths
 
 
 class Paint(NamedTuple):

@@ -2,11 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from math import ceil
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from archcalc.diagram.clearance import first_gap, lines_of, spans_at
 from archcalc.diagram.dot import border, ground, legend
-from archcalc.diagram.geometry import FRAME, LETTERING, MARGIN, PADDING, SHAPE, Lettering, card_size, text_width
+from archcalc.diagram.geometry import (
+    ABOVE_BANDS,
+    FRAME,
+    FRAME_MARGIN,
+    LETTERING,
+    MARGIN,
+    PADDING,
+    SHAPE,
+    card_size,
+    frame_title_width,
+)
+from archcalc.diagram.lettering import Lettering, text_length, text_width
 from archcalc.diagram.picture import Arrow, Box, Card, Picture
 from archcalc.diagram.style import FONTS, STYLES, Style
 
@@ -20,10 +33,18 @@ _CHIP = 12.0  # a square of the legend
 
 def fill_boxes(picture: Picture, laid_out: bytes) -> str:
     """The SVG text for a picture whose boxes Graphviz has laid out. It has no script and refers to nothing."""
-    found = ElementTree.fromstring(laid_out)
-    graph = found.find(f"{_SPACE}g")
-    assert graph is not None
-    return _Drawing(picture, graph).text()
+    return _Drawing(picture, _graph(laid_out)).text()
+
+
+def missing_widths(picture: Picture, laid_out: bytes) -> dict[str, float]:
+    """How much wider frames would have to be so that no arrow runs through their titles, by their identifiers."""
+    return _Drawing(picture, _graph(laid_out)).missing()
+
+
+def _graph(laid_out: bytes) -> Element:
+    found = ElementTree.fromstring(laid_out).find(f"{_SPACE}g")
+    assert found is not None
+    return found
 
 
 class _Drawing:
@@ -33,14 +54,15 @@ class _Drawing:
         for group in graph.findall(f"{_SPACE}g"):
             self.groups[group.get("class", "").split()[0]].append(group)
         self.box = _bounds(graph)
+        self.boxes = {box.identifier: box for box in _boxes(picture.parts)}
 
     def text(self) -> str:
         left, top, right, bottom = self.box
         head = [*self._head(right - left)]
-        head_height = max((y for _, y, _ in head), default=0.0) + 14
+        head_height = max((y + 14 for _, y, _ in head), default=0.0)
         head_width = max((width for width, _, _ in head), default=0.0)
-        width = max(right - left, head_width) + 2 * _MARGIN
-        height = bottom - top + head_height + 2 * _MARGIN
+        width = ceil(max(right - left, head_width) + 2 * _MARGIN)  # a part of a pixel would look torn
+        height = ceil(bottom - top + head_height + 2 * _MARGIN)
         root = Element(
             "svg",
             {
@@ -70,7 +92,8 @@ class _Drawing:
     def _head(self, available: float) -> Iterator[tuple[float, float, Element]]:
         """The elements above the picture, each with its right end and its lower end."""
         y = 0.0
-        for text, lettering in [(self.picture.title, _TITLE), *((t, _NOTE) for t in self._subtitles())]:
+        titles = zip(self.picture.titles, (_TITLE, _NOTE), strict=False)
+        for text, lettering in [*titles, *((text, _NOTE) for text in self.picture.explanations)]:
             y += lettering.height
             color = self.style.text if lettering.bold else self.style.muted
             yield text_width(text, lettering), y, _text(text, 0, y - 5, lettering, color)
@@ -86,15 +109,11 @@ class _Drawing:
             x += wide
             yield x, y + 14, group
 
-    def _subtitles(self) -> list[str]:
-        return [self.picture.subtitle, *self.picture.notes]
-
     # what Graphviz has laid out
 
     def _frames(self) -> Iterator[Element]:
-        boxes = {box.identifier: box for box in _boxes(self.picture.parts)}
         for group in self.groups["cluster"]:
-            box = boxes[group.get("id", "")]
+            box = self.boxes[group.get("id", "")]
             frame = Element("g", {"class": "block", "id": box.identifier})
             SubElement(frame, "title").text = box.tip
             left, top, right, bottom = _bounds(group)
@@ -104,17 +123,40 @@ class _Drawing:
                 SubElement(frame, "rect", {key: _number(value) for key, value in place.items()} | paint)
             yield frame
 
-    def _frame_titles(self) -> Iterator[Element]:
-        """The texts at the top of frames, which lie above arrows."""
-        boxes, ground = {box.identifier: box for box in _boxes(self.picture.parts)}, self.style.frame.fill
+    def _places(self) -> Iterator[tuple[Box, float, float]]:
+        """Frames, where their titles begin so that no arrow runs through them, and how far these leave the frames."""
+        arrows = [line for group in self.groups["edge"] for line in lines_of(group)]
         for group in self.groups["cluster"]:
+            box = self.boxes[group.get("id", "")]
             left, top, right, _ = _bounds(group)
-            box = boxes[group.get("id", "")]
-            yield self._in_halo(_text(box.title, left + 10, top + 17, FRAME, self.style.muted), ground)
+            width = frame_title_width(box)
+            taken = (span for span in spans_at(arrows, (top + 3, top + 22)) if span[0] < right)
+            place = first_gap(taken, left + FRAME_MARGIN, width)
+            yield box, place, max(place + width + FRAME_MARGIN - right, 0.0)
+
+    def missing(self) -> dict[str, float]:
+        """How much wider frames would have to be for titles that have no room beside arrows."""
+        return {box.identifier: width for box, _, width in self._places() if width}
+
+    def _frame_titles(self) -> Iterator[Element]:
+        """The texts at the top of frames, with how many blocks each stands for."""
+        for group, (box, free, missing) in zip(self.groups["cluster"], self._places(), strict=True):
+            left, top, _, _ = _bounds(group)
+            place = left + FRAME_MARGIN if missing else free
+            title = Element("g", {"class": "title"})
+            if missing:
+                title.append(self._cover(place, top + 5, frame_title_width(box)))
+            title.append(_text(box.title, place, top + 17, FRAME, self.style.muted))
             if box.copies > 1:
-                times = _text(f"×{box.copies}", right - 10, top + 17, FRAME._replace(bold=True), self.style.text)
-                times.set("text-anchor", "end")
-                yield self._in_halo(times, ground)
+                times = FRAME._replace(bold=True)
+                end = place + frame_title_width(box) - text_width(f"×{box.copies}", times)
+                title.append(_text(f"×{box.copies}", end, top + 17, times, self.style.text))
+            yield title
+
+    def _cover(self, left: float, top: float, width: float) -> Element:
+        """What hides the arrow behind a title that has no other room."""
+        place = {"x": left - 3, "y": top, "width": width + 6, "height": FRAME.height}
+        return Element("rect", {key: _number(value) for key, value in place.items()} | {"fill": self.style.frame.fill})
 
     def _in_halo(self, text: Element, color: str) -> Element:
         """A text that stays readable on a line."""
@@ -172,8 +214,10 @@ def draw_card(card: Card, center: tuple[float, float], style: Style) -> Element:
 def _rows(card: Card, left: float, top: float, style: Style) -> Iterator[Element]:
     width, height = card_size(card)
     y, is_end = top + MARGIN, False
+    first_band = next((number for number, row in enumerate(card.rows) if row.kind == "band"), None)
     for number, row in enumerate(card.rows):
         lettering = LETTERING[row.kind]
+        y += ABOVE_BANDS * (number == first_band)
         below = y + lettering.height
         if row.kind == "band":
             is_end = number == len(card.rows) - 1
@@ -209,7 +253,7 @@ def _band(box: tuple[float, float, float, float], is_last: bool) -> Element:
 def _text(text: str, x: float, y: float, lettering: Lettering, color: str) -> Element:
     bold = {"font-weight": "bold"} if lettering.bold else {}
     place = {"x": _number(x), "y": _number(y), "font-size": _number(lettering.size), "fill": color}
-    element = Element("text", {**place, **bold})
+    element = Element("text", {**place, **text_length(text, lettering), **bold})
     element.text = text
     return element
 

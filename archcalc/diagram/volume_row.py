@@ -11,6 +11,7 @@ from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.analysis.summary import summarize
 from archcalc.arithmetic import Window
+from archcalc.diagram.scope import Scope, find_scope
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import Layer, Shape, elements, size_text
@@ -70,31 +71,28 @@ class _Part(NamedTuple):
     node: Node | None
 
 
-def volume_row(context: AnalysisContext, depth: int | None = None) -> VolumeRow:
-    """The maps of a network in a row. Blocks are folded below `depth`, 0 opens all; by default, as far as it gets long.
+def volume_row(context: AnalysisContext, depth: int | None = None, block: str | None = None) -> VolumeRow:
+    """The maps of a network or a block in a row.
 
-    Raises UsageError for a graph, whose positions are nodes, and for a row that is too long.
+    Blocks are folded below `depth`, and by default if the row is long; 0 opens all.
+
+    Raises UsageError for a graph, whose positions are nodes, for a row that is too long, and for a block that does not
+    exist.
     """
     fields = context.receptive_fields.edges
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in fields):
         raise UsageError(f"{quoted(context.graph.name)} is of a graph: its positions are nodes, which fill no volume")
-    deepest = max((len(node.instances) for node in context.graph.nodes), default=0)
+    scope = find_scope(context.graph, block)
+    deepest = scope.levels(context.graph)
     wanted = (None, *range(deepest, 0, -1)) if depth is None else (depth or None,)
-    depths = [chosen for chosen in wanted if _count(context, chosen) <= MOST_PARTS]
+    depths = [chosen for chosen in wanted if _count(context, scope, chosen) <= MOST_PARTS]
     if not depths:
         remedy = "put layers into blocks" if depth is None or not deepest else "fold blocks with a depth"
         raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and closed blocks: {remedy}")
     found = VolumeRow((), None, ())
     for chosen in depths:
-        parts = _parts(context, chosen)
-        needed = _needed(parts, _target(context, parts))
-        elsewhere = tuple(part.name for number, part in enumerate(parts) if number not in needed)
-        for alike in (_same_operation, _same_shape):
-            row = _in_columns(_merged(_volumes(context, parts, needed), alike))
-            drawn = {name for volume in row for name in volume.names}
-            inputs = tuple(name for name in context.graph.inputs if name not in drawn and name not in elsewhere)
-            found = VolumeRow(row, chosen, elsewhere, inputs)
-            if len(row) <= MOST:
+        for found in _rows(context, scope, chosen):
+            if len(found.volumes) <= MOST:
                 return found
     if len(found.volumes) > TOO_MANY:
         message = f"a row of {len(found.volumes)} volumes is more than {TOO_MANY}"
@@ -102,23 +100,42 @@ def volume_row(context: AnalysisContext, depth: int | None = None) -> VolumeRow:
     return found
 
 
-def _count(context: AnalysisContext, depth: int | None) -> int:
+def _rows(context: AnalysisContext, scope: Scope, depth: int | None) -> Iterator[VolumeRow]:
+    """The row at a depth, and a shorter one in which fewer volumes differ."""
+    parts = _parts(context, scope, depth)
+    target = _target(context, scope, parts)
+    needed = _needed(parts, target)
+    elsewhere = tuple(part.name for number, part in enumerate(parts) if number not in needed)
+    volumes = _volumes(context, parts, needed, target)
+    for alike in (_same_operation, _same_shape):
+        row = _in_columns(_merged(volumes, alike))
+        missing = {*elsewhere} | {name for volume in row for name in volume.names}
+        inputs = tuple(part.name for part in parts[: len(scope.inputs)] if part.name not in missing)
+        yield VolumeRow(row, depth, elsewhere, inputs)
+
+
+def _count(context: AnalysisContext, scope: Scope, depth: int | None) -> int:
     """How many layers and closed blocks there are at a depth."""
-    if depth is None:
-        return len(context.graph.nodes)
-    inside = [node.instances[depth - 1].name for node in context.graph.nodes if len(node.instances) >= depth]
-    return len(context.graph.nodes) - len(inside) + len({*inside})
+    return len({_folded(context, scope, position, depth) for position in scope.positions})
 
 
-def _parts(context: AnalysisContext, depth: int | None) -> list[_Part]:
+def _folded(context: AnalysisContext, scope: Scope, position: int, depth: int | None) -> str:
+    """The name of a layer, or of the block that is closed around it."""
+    node, closed = context.graph.nodes[position], (depth or 0) + scope.level
+    return node.instances[closed - 1].name if depth and len(node.instances) >= closed else node.name
+
+
+def _parts(context: AnalysisContext, scope: Scope, depth: int | None) -> list[_Part]:
     """The inputs and what the summary has, folded to a depth."""
     nodes = {node.name: node for node in context.graph.nodes}
-    edges = context.receptive_fields.edges
-    parts = []
-    for (name, tensor), field in zip(context.graph.inputs.items(), edges, strict=False):
-        parts.append(_Part(name, "input", tensor.shape, (), field.axes if isinstance(field, Field) else (), None))
-    rows = summarize(context).collapsed(context.graph, depth).layers
+    parts = [_given(context, edge) for edge in scope.inputs]
     numbers = {part.name: number for number, part in enumerate(parts)}
+    for number, position in enumerate(map(context.graph.producer, scope.inputs)):
+        if position is not None:  # what a block reads may be in a block that is closed
+            numbers[_folded(context, scope, position, depth)] = number
+    inside = {_folded(context, scope, position, depth) for position in scope.positions}
+    summary = summarize(context).collapsed(context.graph, None if depth is None else depth + scope.level)
+    rows = [row for row in summary.layers if row.name in inside]
     numbers |= {row.name: number for number, row in enumerate(rows, start=len(parts))}
     for row in rows:
         sources = tuple(numbers[source] for source in row.inputs if numbers[source] < numbers[row.name])
@@ -127,6 +144,14 @@ def _parts(context: AnalysisContext, depth: int | None) -> list[_Part]:
         axes = row.receptive_field.axes if row.receptive_field else ()
         parts.append(_Part(row.name, row.type, row.output_shape, sources, axes, own))
     return parts
+
+
+def _given(context: AnalysisContext, edge: int) -> _Part:
+    """What is read from outside."""
+    tensor, field = context.tensors[edge], context.receptive_fields.edges[edge]
+    assert tensor is not None
+    axes = field.axes if isinstance(field, Field) else ()
+    return _Part(context.graph.edge_names[edge], "input", tensor.shape, (), axes, None)
 
 
 # the way through
@@ -155,13 +180,12 @@ def _longest_path(parts: Sequence[_Part], needed: set[int], target: int) -> list
 
 def _cuts(parts: Sequence[_Part], needed: set[int]) -> set[int]:
     """The parts that all data passes through: those that no edge leads past."""
-    reach = -1  # the furthest part that anything before reads into
     furthest: dict[int, int] = {}
     for number in needed:
         for source in parts[number].sources or (-1,):  # all inputs come from one place
             furthest[source] = max(furthest.get(source, -1), number)
     cuts = set()
-    reach = furthest.get(-1, -1)
+    reach = furthest.get(-1, -1)  # the furthest part that anything before reads into
     for number in sorted(needed):
         if reach <= number:
             cuts.add(number)
@@ -198,8 +222,7 @@ def _kept(parts: Sequence[_Part], needed: set[int], cuts: set[int], target: int)
 
 
 def _positions(part: _Part) -> int:
-    count: int = elements(part.shape[1:]) if len(part.shape) > 1 else 1
-    return count
+    return int(elements(part.shape[1:])) if len(part.shape) > 1 else 1
 
 
 def _enlarges(parts: Sequence[_Part], number: int) -> bool:
@@ -211,9 +234,9 @@ def _enlarges(parts: Sequence[_Part], number: int) -> bool:
 # from parts to volumes
 
 
-def _volumes(context: AnalysisContext, parts: Sequence[_Part], needed: set[int]) -> list[Volume]:
+def _volumes(context: AnalysisContext, parts: Sequence[_Part], needed: set[int], target: int) -> list[Volume]:
     """A volume for each part of the row that has a shape of its own or computes with weights."""
-    target, cuts = _target(context, parts), _cuts(parts, needed)
+    cuts = _cuts(parts, needed)
     places: dict[int, int] = {}  # the volume that a part of the row belongs to
     row: list[Volume] = []
     for step in _kept(parts, needed, cuts, target):
@@ -236,10 +259,10 @@ def _told(part: _Part) -> Iterator[str]:
         yield _plain_kind(part.kind)
 
 
-def _target(context: AnalysisContext, parts: Sequence[_Part]) -> int:
-    """The part that the first output of the network is in."""
+def _target(context: AnalysisContext, scope: Scope, parts: Sequence[_Part]) -> int:
+    """The part that the first output is in."""
     numbers = {part.name: number for number, part in enumerate(parts)}
-    name = context.graph.edge_names[context.graph.outputs[0]]
+    name = context.graph.edge_names[scope.outputs[0]]
     while name not in numbers:
         name = name.rpartition(".")[0]
     return numbers[name]

@@ -7,98 +7,42 @@ as a box, as in AlexNet's.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from itertools import accumulate
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.drawing import Drawing, Point, line_width, short, style_of
 from archcalc.diagram.style import Paint, mixed
+from archcalc.diagram.volume_places import APART, BAR, Box, Places, scale_of, spread_of
 from archcalc.diagram.volume_row import Volume, VolumeRow, volume_row
+from archcalc.diagram.volume_words import caption, caption_width, named, operation, operation_width
 from archcalc.layers.base import size_text
 
-_TALLEST = 230.0
-_WIDEST_RANGE = 64  # of sizes that are drawn linearly
-_FEW = 32  # channels of maps that are drawn one by one
-_LONGEST = 84.0  # for the most channels
-_HIGHEST_BAR = 190.0
-_SLANT = (0.40, -0.30)  # where a position further back lies, for each one to the right
-_BAR = 9.0
-_STRIP = 14.0  # how far back maps with one axis reach
-_PLATES = 6  # boxes drawn of maps that follow each other in one shape
-_GAP = 34.0
-_LINES = 3  # of what was done, and of what follows
 _LINE = 14.0  # from a line of words to the next
+_BETWEEN = 44.0  # from a line of boxes with its words to the next
+_ARC = 14.0  # from a skip to the one above
+_OUTSIDE = 22.0  # how far beside the lines the arrow runs that leads from one to the next
 
 
-class _Scale(NamedTuple):
-    """How long numbers are drawn."""
+def volumes(
+    context: AnalysisContext,
+    style: str = "color",
+    depth: int | None = None,
+    *,
+    block: str | None = None,
+    title: bool = True,
+    legend: bool = True,
+) -> str:
+    """The text of an SVG: the maps of a network, or of one block of it, in a row, each made from the one before it.
 
-    position: float
-    root: bool
-    channel: float
-    bar: float
-    plates: bool
-
-    def side(self, size: float) -> float:
-        """Of positions along an axis."""
-        return self.position * (math.sqrt(size) if self.root else size)
-
-    def depth(self, channels: float) -> float:
-        """Of channels."""
-        return self.channel * math.sqrt(channels)
-
-    def height(self, features: int) -> float:
-        """Of features that have no positions."""
-        return max(self.bar * math.sqrt(features), 3.0)
-
-
-class _Box(NamedTuple):
-    """A drawn volume: its front face, and how far it goes back."""
-
-    left: float
-    top: float
-    length: float
-    height: float
-    back: Point
-    copies: int = 1
-
-    @property
-    def right(self) -> float:
-        return self.left + self.length
-
-    @property
-    def bottom(self) -> float:
-        return self.top + self.height
-
-    @property
-    def middle(self) -> float:
-        return self.top + self.height / 2
-
-    def on_side(self, across: float, down: float) -> Point:
-        """A point of the face at the right, by its share of the way back and down."""
-        return self.right + across * self.back[0], self.top + down * self.height + across * self.back[1]
-
-
-def volumes(context: AnalysisContext, style: str = "color", depth: int | None = None) -> str:
-    """The text of an SVG: the maps of a network in a row, each made from the one before it.
-
-    `style` is color, paper or dark; `depth` folds blocks, which happens by itself where the row gets too long. Raises
-    UsageError for a style that does not exist, for a graph, and for a row that is too long.
+    `style` is color, paper or dark; `depth` folds blocks, which happens by itself where the row gets too long; `legend`
+    are the notes below it. Raises UsageError for a style or a block that does not exist, for a graph, and for a row
+    that is too long.
     """
-    row = volume_row(context, depth)
-    description = " → ".join(f"{_named(volume)} {size_text(volume.shape)}" for volume in row.volumes)
-    drawing = Drawing(f"{context.graph.name}: its maps to scale", description, style_of(style))
-    return _Picture(drawing, context.graph.name, row).draw()
-
-
-def _named(volume: Volume) -> str:
-    """The name of a volume, or the first and the last; without the end that they share, such as `.conv`."""
-    first, last = volume.names[0], volume.names[-1]
-    if first == last:
-        return short(first, 22)
-    end = first.rpartition(".")[2]
-    if last.rpartition(".")[2] == end and "." in first:
-        first, last = first.removesuffix(f".{end}"), last.removesuffix(f".{end}")
-    return f"{short(first, 14)} … {short(last, 14)}"
+    found = volume_row(context, depth, block)
+    description = " → ".join(f"{named(volume)} {size_text(volume.shape)}" for volume in found.volumes)
+    name = ": ".join(filter(None, (context.graph.name, block)))
+    drawing = Drawing(f"{name}: its maps to scale", description, style_of(style))
+    return _Picture(drawing, found).draw(name if title else "", legend)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -106,54 +50,68 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(short(name, 26) for name in names[:3])}{more}"
 
 
-def _scale(row: Sequence[Volume]) -> _Scale:
-    """Scales by which the largest of everything is as large as it may be."""
-    sizes = [size for volume in row if not volume.is_bar for size in volume.sizes if size > 1] or [1]
-    root = max(sizes) > _WIDEST_RANGE * min(sizes)
-    largest = math.sqrt(max(sizes)) if root else max(sizes)
-    maps = [volume.channels // volume.columns for volume in row if not volume.is_bar]
-    bars = max((volume.channels for volume in row if volume.is_bar), default=1)
-    plates = (
-        bool(maps) and max(maps) <= _FEW and all(len(v.sizes) == 2 and len(v.names) == 1 for v in row if not v.is_bar)
-    )
-    channel = min(2.8, _LONGEST / math.sqrt(max(maps, default=1)))
-    return _Scale(_TALLEST / largest, root, channel, min(14.0, _HIGHEST_BAR / math.sqrt(bars)), plates)
-
-
 class _Picture:
-    """The drawing while it is made, from left to right."""
+    """The drawing while it is made, from left to right and from line to line."""
 
-    def __init__(self, drawing: Drawing, name: str, found: VolumeRow) -> None:
-        self.drawing, self.name, self.found, self.row = drawing, name, found, found.volumes
-        self.style = drawing.style
-        self.scale = _scale(self.row)
-        self.apart = self._distance_of_columns()
-        self.boxes: list[tuple[_Box, ...]] = []  # a box for each column
+    def __init__(self, drawing: Drawing, found: VolumeRow) -> None:
+        self.drawing, self.found, self.row = drawing, found, found.volumes
+        self.style, self.scale = drawing.style, scale_of(self.row)
+        self.lines = Places(self.row, self.scale).lines
+        self.starts = [*accumulate(map(len, self.lines), initial=0)]  # the numbers that lines begin with
+        self.boxes: list[tuple[Box, ...]] = []  # a box for each column
 
-    def draw(self) -> str:
-        self._place()
-        top = min(box.top + min(box.back[1], 0) for boxes in self.boxes for box in boxes)
-        bottom = max(box.bottom for boxes in self.boxes for box in boxes)
-        for number, boxes in enumerate(self.boxes):
-            for box in boxes:
+    def draw(self, title: str, legend: bool) -> str:
+        """The text of the drawing."""
+        ends = [0.0]
+        for number, line in enumerate(self.lines):
+            ends.append(self._line(line, ends[-1] + _BETWEEN * (number > 0)))
+        left, right = self._sides()
+        if len(self.lines) > 1:
+            left, right = left - _OUTSIDE, right + _OUTSIDE
+        for start, end in zip(self.starts[1:-1], ends[1:], strict=False):
+            self._continue(start, end + _BETWEEN / 2, (left, right))
+        return self._framed((left, 0.0, right, ends[-1]), title, [self._note(), *self._left_out()] if legend else [])
+
+    def _line(self, line: list[tuple[Box, ...]], y: float) -> float:
+        """Draw a line of boxes with its words below a height; returns where it ends."""
+        numbers = range(len(self.boxes), len(self.boxes) + len(line))
+        top = min(box.top + min(box.back[1], 0) for boxes in line for box in boxes)
+        down = y + self._height_of_arcs(numbers) - top
+        self.boxes += [tuple(box._replace(top=box.top + down) for box in boxes) for boxes in line]
+        for number in numbers:
+            for box in self.boxes[number]:
                 self._volume(self.row[number], box)
-            if number:
+            if number > numbers.start:
                 self._between(number)
-        top = self._arcs(top)
-        end = self._words(bottom + 26)
-        return self._framed(top, end)
+        self._arcs(numbers, top + down)
+        return self._words(numbers, max(box.bottom for number in numbers for box in self.boxes[number]) + 26)
 
-    def _framed(self, top: float, bottom: float) -> str:
-        captions = [(self._center(n) + s * self._caption_width(n) / 2) for n in range(len(self.row)) for s in (-1, 1)]
-        left, right = min(0.0, *captions), max(*captions, *(box.right + box.back[0] for box in self.boxes[-1]))
-        title = short(self.name, 80)
-        self.drawing.write(title, (left, top - 24), 16, font_weight="bold")
-        notes = [self._note(), *self._left_out()]
+    def _sides(self) -> tuple[float, float]:
+        """Left and right of everything that is drawn and written."""
+        widths = [(boxes[0].center, caption_width(volume)) for boxes, volume in zip(self.boxes, self.row, strict=True)]
+        widths += [(self._before(n), operation_width(self.row[n])) for n in range(1, len(self.row))]
+        ends = [boxes[0].end for boxes in self.boxes]
+        left = min(0.0, *(middle - width / 2 for middle, width in widths))
+        return left, max(*ends, *(middle + width / 2 for middle, width in widths))
+
+    def _continue(self, number: int, between: float, sides: tuple[float, float]) -> None:
+        """The arrow to the first volume of a line, from the end of the line before it and between the two."""
+        left, right = sides
+        source, columns = self.boxes[number - 1][0], self.boxes[number]
+        start = source.right + source.back[0] * 0.5 + 4, source.middle + source.back[1] * 0.5
+        middle = sum(box.middle for box in columns) / len(columns)
+        way = [start, (right, start[1]), (right, between), (left, between), (left, middle)]
+        self._arrow([*way, (columns[0].first - 3, middle)])
+
+    def _framed(self, box: tuple[float, float, float, float], title: str, notes: list[str]) -> str:
+        left, top, right, bottom = box
+        if title := short(title, 80):
+            self.drawing.write(title, (left, top - 24), 16, font_weight="bold")
         for line, note in enumerate(notes):
             self.drawing.write(note, (left, bottom + 18 + 13 * line), 9.5, fill=self.style.muted)
         right = max(right, left + line_width(title, 16, True), *(left + line_width(note, 9.5) for note in notes))
-        height = bottom - top + 56 + 36 + 13 * (len(notes) - 1)
-        return self.drawing.finish(left - 20, top - 56, right - left + 40, height)
+        above, below = 56 if title else 20, 23 + 13 * len(notes) if notes else 20
+        return self.drawing.finish(left - 20, top - above, right - left + 40, bottom - top + above + below)
 
     def _note(self) -> str:
         """What the drawing is true to."""
@@ -173,78 +131,21 @@ class _Picture:
         if self.found.elsewhere:
             yield f"not drawn, since the first output does not depend on it: {_listed(self.found.elsewhere)}"
 
-    # where things are
-
-    def _extent(self, volume: Volume) -> tuple[float, float, Point]:
-        """Length, height and way back of a box."""
-        channels = volume.channels / volume.columns
-        if volume.is_bar:
-            return _BAR, self.scale.height(volume.channels), (5.0, -4.0)
-        height = self.scale.side(volume.sizes[0] if len(volume.sizes) == 1 else volume.sizes[-2])
-        if self.scale.plates:
-            spread = self._spread(volume.channels) * (volume.channels - 1)
-            return self.scale.side(volume.sizes[-1]), height, (spread, -spread)
-        width = _STRIP if len(volume.sizes) == 1 else self.scale.side(volume.sizes[-1])
-        return self.scale.depth(channels), height, (width * _SLANT[0], width * _SLANT[1])
-
-    @staticmethod
-    def _spread(maps: int) -> float:
-        """How far each of several maps lies from the next."""
-        return min(7.0, 64.0 / maps)
-
-    def _distance_of_columns(self) -> float:
-        """From the middle of one column to that of the next."""
-        apart = [self._extent(volume) for volume in self.row if volume.columns > 1]
-        return max((height - back[1] for _, height, back in apart), default=0.0) + 22
-
-    def _place(self) -> None:
-        """Every box beside the one before, far enough for the words below."""
-        operations_end = -math.inf
-        for number, volume in enumerate(self.row):
-            length, height, back = self._extent(volume)
-            copies = min(len(volume.names), _PLATES)
-            left = 0.0
-            if number:
-                before = self.boxes[-1][0]
-                start = max(box.right + box.back[0] for box in self.boxes[-1])
-                left = start + _GAP
-                whole = copies * length + (copies - 1) * 3.0 + back[0]
-                caption = (self._caption_width(number - 1) + self._caption_width(number)) / 2 + 12
-                left = max(left, self._center(number - 1) + caption - whole / 2)
-                words = max((line_width(line, 10) for line in self._operation(number)), default=0.0)
-                near = before.right + before.back[0]
-                left = max(left, 2 * (operations_end + 10 + words / 2) - near)
-                operations_end = (near + left) / 2 + words / 2
-            self.boxes.append(
-                tuple(self._column(volume, column, left, length, height, back) for column in range(volume.columns))
-            )
-
-    def _column(self, volume: Volume, column: int, left: float, length: float, height: float, back: Point) -> _Box:
-        copies = min(len(volume.names), _PLATES)
-        middle = (column - (volume.columns - 1) / 2) * self.apart
-        top = middle - (height + back[1]) / 2
-        return _Box(left + (copies - 1) * (length + 3.0), top, length, height, back, copies)
-
-    def _center(self, number: int) -> float:
-        box = self.boxes[number][0]
-        left = box.left - (box.copies - 1) * (box.length + 3.0)
-        return (left + box.right + box.back[0]) / 2
-
     # the boxes
 
-    def _volume(self, volume: Volume, box: _Box) -> None:
+    def _volume(self, volume: Volume, box: Box) -> None:
         if self.scale.plates and not volume.is_bar:
             self._plates(volume, box)
             return
         # Frames are hinted at, and told in words.
         ghosts = min(volume.sizes[0], 4) if len(volume.sizes) == 3 and not volume.is_bar else 1
         for copy in range(box.copies - 1, -1, -1):
-            left = box.left - copy * (box.length + 3.0)
+            left = box.left - copy * (box.length + APART)
             for ghost in range(ghosts - 1, -1, -1):
                 moved = box._replace(left=left + 1.5 * ghost, top=box.top - 5.5 * ghost)
                 self._cuboid(moved, volume.family)
 
-    def _cuboid(self, box: _Box, family: str) -> None:
+    def _cuboid(self, box: Box, family: str) -> None:
         (dx, dy), left, right, top, bottom = box.back, box.left, box.right, box.top, box.bottom
         paint = self._paint(family)
         line = {"stroke": paint.line, "stroke_width": 0.9, "stroke_linejoin": "round"}
@@ -255,9 +156,9 @@ class _Picture:
         size = {"width": box.length, "height": box.height}
         self.drawing.add("rect", x=left, y=top, **size, fill=paint.fill, **line, class_=f"volume {family}")
 
-    def _plates(self, volume: Volume, box: _Box) -> None:
+    def _plates(self, volume: Volume, box: Box) -> None:
         """Each map by itself, the first in front."""
-        step = self._spread(volume.channels)
+        step = spread_of(volume.channels)
         paint = self._paint(volume.family)
         line = {"stroke": paint.line, "stroke_width": 0.9}
         for number in range(volume.channels - 1, -1, -1):
@@ -281,11 +182,11 @@ class _Picture:
                     continue
                 self._lead(number, source, target)
 
-    def _lead(self, number: int, source: _Box, target: _Box) -> None:
+    def _lead(self, number: int, source: Box, target: Box) -> None:
         """The window on the volume before and the unit that reads it; all of it for a dense layer; else an arrow."""
         volume, before = self.row[number], self.row[number - 1]
         sizes = before.sizes[-2:]
-        first = target.left - (target.copies - 1) * (target.length + 3.0)
+        first = target.left - (target.copies - 1) * (target.length + APART)
         if volume.windows and sizes and not before.is_bar:
             kernels = [min(w.effective / size, 1.0) for w, size in zip(volume.windows[-2:], sizes, strict=True)]
             self._window(source, (first, target), kernels)
@@ -297,14 +198,14 @@ class _Picture:
             start = (source.right + source.back[0] * 0.5 + 4, source.middle + source.back[1] * 0.5)
             self._arrow([start, (first - 3, target.middle)])
 
-    def _window(self, source: _Box, target: tuple[float, _Box], kernels: Sequence[float]) -> None:
+    def _window(self, source: Box, target: tuple[float, Box], kernels: Sequence[float]) -> None:
         left, box = target
         if self.scale.plates:
             high, wide = kernels[0] * source.height, kernels[-1] * source.length
             x, y = source.left + (source.length - wide) * 0.72, source.top + (source.height - high) * 0.62
             corners = [(x, y), (x + wide, y), (x + wide, y + high), (x, y + high)]
             unit = (left + box.length * 0.28, box.top + box.height * 0.5)
-            if box.length <= _BAR:
+            if box.length <= BAR:
                 unit = (left + box.length / 2, box.middle)
             ends = [corners[1], corners[2]]
         else:
@@ -341,68 +242,49 @@ class _Picture:
         wings = [(x - 6 * math.cos(angle + turn), y - 6 * math.sin(angle + turn)) for turn in (-0.45, 0.45)]
         self.drawing.polygon([(x, y), *wings], fill=self.style.muted)
 
-    def _arcs(self, top: float) -> float:
-        """Skips above the row, the longest the highest; returns where they end."""
-        skips = [(source, number) for number, volume in enumerate(self.row) for source in volume.sources]
+    def _skips(self, numbers: range) -> list[tuple[int, int, int]]:
+        """The skips of a line, with levels: one that reaches over another is higher."""
+        skips = [(source, number) for number in numbers for source in self.row[number].sources]
         levels: list[tuple[int, int, int]] = []
         for source, number in sorted(skips, key=lambda skip: skip[1] - skip[0]):
             inside = [level for start, end, level in levels if start < number and end > source]
             levels.append((source, number, max(inside, default=0) + 1))
-        for source, number, level in levels:
-            start, end, y = self.boxes[source][0], self.boxes[number][0], top - 4 - 14.0 * level
+        return levels
+
+    def _height_of_arcs(self, numbers: range) -> float:
+        return _ARC * max((level for *_, level in self._skips(numbers)), default=0)
+
+    def _arcs(self, numbers: range, top: float) -> None:
+        """Skips above the boxes, the longest the highest."""
+        for source, number, level in self._skips(numbers):
+            start, end, y = self.boxes[source][0], self.boxes[number][0], top - 4 - _ARC * level
             x0, x1 = (self._top_center(box) for box in (start, end))
             self._arrow([(x0[0], x0[1] - 2), (x0[0], y), (x1[0], y), (x1[0], x1[1] - 3)])
-        return top - 14.0 * max((level for *_, level in levels), default=0)
 
     @staticmethod
-    def _top_center(box: _Box) -> Point:
+    def _top_center(box: Box) -> Point:
         return (box.left + box.right + box.back[0]) / 2, box.top + box.back[1] / 2
 
     # words
 
-    def _caption(self, number: int) -> list[tuple[str, float, str]]:
-        volume = self.row[number]
-        times = f" ({len(volume.names)}×)" if len(volume.names) > 1 else ""
-        lines = [(_named(volume), 11.0, "bold"), (size_text(volume.shape) + times, 11.0, "normal")]
-        if len(volume.sizes) == 3 and not volume.is_bar:
-            frames = volume.sizes[0]
-            lines.append((f"{frames} frame{'s' * (frames > 1)}", 10.0, "normal"))
-        return lines
-
-    def _caption_width(self, number: int) -> float:
-        lines = self._caption(number)
-        return max(line_width(text, size, weight == "bold") for text, size, weight in lines)
-
-    def _operation(self, number: int) -> list[str]:
-        """What makes a volume of the one before, and what follows in its shape; in lines of a few words."""
-        volume = self.row[number]
-        kinds = [*dict.fromkeys(volume.operations)]
-        if len(kinds) > 1:
-            more = [f"{len(volume.names)} layers"] if len(kinds) > _LINES else []
-            lines = [*(kind.replace(", stride ", " /") for kind in kinds[:_LINES]), *more]
-        else:
-            times = f"{len(volume.names)} × " if len(volume.names) > 1 else ""
-            lines = [part for kind in kinds for part in f"{times}{kind}".split(", ")]
-        then = [*dict.fromkeys(volume.then)][:_LINES]
-        lines += [f"({volume.branches} in branches)"] if volume.branches else []
-        return [*(short(line, 26) for line in lines), *(short(f"+ {word}", 26) for word in then)]
-
-    def _words(self, y: float) -> float:
+    def _words(self, numbers: range, y: float) -> float:
         """Names and sizes below the boxes, and below them what was done between; returns where they end."""
-        captions = [self._caption(number) for number in range(len(self.row))]
-        for number, lines in enumerate(captions):
+        captions = [caption(self.row[number]) for number in numbers]
+        for number, lines in zip(numbers, captions, strict=True):
             for line, (text, size, weight) in enumerate(lines):
                 fill = self.style.text if weight == "bold" or line == 1 else self.style.muted
-                place = (self._center(number), y + line * _LINE)
+                place = (self.boxes[number][0].center, y + line * _LINE)
                 self.drawing.write(text, place, size, "middle", fill=fill, font_weight=weight)
         y += max(map(len, captions)) * _LINE + 10
         most = 0
-        for number in range(1, len(self.row)):
-            before, after = self.boxes[number - 1][0], self.boxes[number][0]
-            left = after.left - (after.copies - 1) * (after.length + 3.0)
-            middle = (before.right + before.back[0] + left) / 2
-            operation = self._operation(number)
-            for line, text in enumerate(operation):
-                self.drawing.write(text, (middle, y + line * 12.5), 10, "middle", fill=self.style.muted)
-            most = max(most, len(operation))
+        for number in numbers[numbers.start == 0 :]:
+            words = operation(self.row[number])
+            for line, text in enumerate(words):
+                self.drawing.write(text, (self._before(number), y + line * 12.5), 10, "middle", fill=self.style.muted)
+            most = max(most, len(words))
         return y + max(most - 1, 0) * 12.5
+
+    def _before(self, number: int) -> float:
+        """The middle between a volume and the one before, or the beginning of its line."""
+        start = 0.0 if number in self.starts else self.boxes[number - 1][0].end
+        return (start + self.boxes[number][0].first) / 2

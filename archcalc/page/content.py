@@ -16,7 +16,8 @@ from archcalc.analysis.reconciliation import Reconciliation, signed
 from archcalc.analysis.summary import LayerSummary
 from archcalc.analysis.summary_table import COLUMNS, unknown_reasons, value_of
 from archcalc.diagram.draw import dot_program, to_svg
-from archcalc.diagram.picture import draw, look_of
+from archcalc.diagram.look import look_of
+from archcalc.diagram.picture import draw
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
 from archcalc.errors import Diagnostic, UsageError
 from archcalc.network import Network

@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import archcalc
-from archcalc.diagram.picture import Look, Picture, draw
+from archcalc.diagram.look import Look
+from archcalc.diagram.picture import Picture, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 

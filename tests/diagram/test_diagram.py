@@ -12,9 +12,10 @@ import archcalc
 from archcalc.analysis.lint import RULES
 from archcalc.diagram.choice import MANY, MANY_ARROWS
 from archcalc.diagram.dot import to_dot
-from archcalc.diagram.draw import dot_program, to_image, to_svg
+from archcalc.diagram.draw import dot_program, to_svg
+from archcalc.diagram.look import Look
 from archcalc.diagram.parts import find_parts, tiles_in
-from archcalc.diagram.picture import Look, draw
+from archcalc.diagram.picture import draw
 from archcalc.diagram.style import STYLES, UNKNOWN
 from archcalc.errors import printable
 from archcalc.layers import LAYER_TYPES
@@ -33,7 +34,7 @@ ATTENTION = 'name = "t"\ninputs.x = [9, 12]\nlayers = [{ type = "multi_head_atte
 KEPT = {"svg", "g", "title", "rect", "path", "polygon", "text"}
 ATTRIBUTES = (
     "class id d points x y width height rx fill stroke stroke-width stroke-dasharray stroke-linejoin paint-order "
-    "text-anchor font-size font-weight font-family transform viewBox role"
+    "text-anchor textLength lengthAdjust font-size font-weight font-family transform viewBox role"
 )
 
 
@@ -376,7 +377,6 @@ def test_a_card_of_thousands_of_layers() -> None:
         f'name = "t"\ninputs.x = [2]\nlayers = [{{ type = "deep" }}]\n[blocks.deep]\nlayers = [{block}]'
     )
     picture = draw(network.context, Look(depth=1))
-    assert to_image(picture, "png").startswith(b"\x89PNG")
     for program in (dot_program(), None):
         (card,) = with_class(parsed(to_svg(picture, program)), "layer-1999")  # those beyond lead to no card
         assert "3,000 layers" in "".join(card.itertext())

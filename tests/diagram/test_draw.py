@@ -7,7 +7,8 @@ import pytest
 
 import archcalc
 from archcalc.diagram import draw
-from archcalc.diagram.picture import Look, Picture
+from archcalc.diagram.look import Look
+from archcalc.diagram.picture import Picture
 from archcalc.diagram.picture import draw as picture_of
 from archcalc.errors import UsageError
 
@@ -46,3 +47,10 @@ def test_a_bundled_graphviz_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     message = r"the bundled Graphviz failed \(out of memory\): leave out --depth, .* or install Graphviz"
     with pytest.raises(UsageError, match=message):
         draw.to_svg(picture(), None)
+
+
+def test_a_bundled_graphviz_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    svg = draw.to_svg(picture(), None)
+    monkeypatch.setenv("HOME", "/dev/null")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
+    assert draw.to_svg(picture(), None) == svg

@@ -4,16 +4,17 @@ import json
 import math
 import re
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
-from svg_checks import boxes, check_safe, texts
+from svg_checks import SVG, boxes, check_safe, texts
 
 import archcalc
 from archcalc.cli import cli
+from archcalc.diagram.volume_places import WIDEST, Places, scale_of
 from archcalc.diagram.volume_row import Volume, volume_row
 from archcalc.errors import UsageError
 
@@ -212,10 +213,86 @@ def test_the_command_draws_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--to", "dot"], "--volumes draws SVG, not DOT"), (["--heat", "macs"], "--volumes takes no --show, --heat")],
+    [(["--to", "dot"], "--volumes draws no DOT"), (["--heat", "macs"], "--volumes takes no --show, --heat")],
 )
 def test_what_volumes_do_not_take(arguments: list[str], message: str) -> None:
     assert message in str(invoke(*arguments).exception)
+
+
+def lines(svg: str) -> list[list[float]]:
+    """The left ends of front faces, line by line: below a name is another line."""
+    rects = [rect for rect in ElementTree.fromstring(svg).iter(f"{SVG}rect") if "volume" in (rect.get("class") or "")]
+    bottoms = sorted({float(text.get("y", "")) for text in bold_texts(svg)})
+    found: dict[float, list[float]] = {}
+    for rect in rects:
+        below = min(y for y in bottoms if y > float(rect.get("y", "")) + float(rect.get("height", "")))
+        found.setdefault(below, []).append(float(rect.get("x", "")))
+    return [sorted(found[below]) for below in sorted(found)]
+
+
+def bold_texts(svg: str) -> list[ElementTree.Element]:
+    return [t for t in ElementTree.fromstring(svg).iter(f"{SVG}text") if t.get("font-weight") == "bold"]
+
+
+@pytest.mark.every_spec(few={"mobilenet_v2", "vgg16", "lenet5", "unet"})
+@pytest.mark.parametrize("name", [name for name in archcalc.shipped_specs() if name not in GRAPHS])
+def test_a_long_row_is_broken_into_lines(name: str) -> None:
+    svg = archcalc.load(name).to_volumes_svg(title=False)
+    root = ElementTree.fromstring(svg)
+    left, _, width, _ = map(float, (root.get("viewBox") or "").split())
+    count = {"mobilenet_v2": 2, "vgg16": 2, "lenet5": 1, "unet": 1}
+    assert len(lines(svg)) == count.get(name, len(lines(svg)))
+    assert width < WIDEST + 200
+    for line in lines(svg):
+        assert left < line[0]
+        assert line[-1] < left + width
+    arrows = [e for e in root.iter(f"{SVG}polyline") if len((e.get("points") or "").split()) == 6]
+    assert len(arrows) == len(lines(svg)) - 1
+
+
+def test_no_line_ends_below_a_skip() -> None:
+    """Each of twenty stages is read by its mirror image, as in a U-Net."""
+    down = [
+        f'{{ name = "d{n}", type = "conv2d", out_channels = {8 + n}, kernel_size = 3, stride = 2, padding = 1 }},'
+        for n in range(8)
+    ]
+    up = [
+        f'{{ name = "u{n}", type = "conv_transpose2d", out_channels = {8 + n}, kernel_size = 2, stride = 2 }},'
+        f'{{ name = "a{n}", type = "add", inputs = ["u{n}", "d{n}"] }},'
+        for n in range(6, -1, -1)
+    ]
+    after = [f'{{ name = "c{n}", type = "conv2d", out_channels = {n}, kernel_size = 1 }},' for n in range(20, 26)]
+    network = chain(*down, *up, *after, shape="[3, 512, 512]")
+    volumes = volume_row(network.context).volumes
+    assert sum(bool(volume.sources) for volume in volumes) > 4
+    places = Places(volumes, scale_of(volumes))
+    starts = [*accumulate(map(len, places.lines))][:-1]
+    for start in starts:
+        assert not any(s < start <= n for n, volume in enumerate(volumes) for s in volume.sources)
+
+
+def test_a_block_alone() -> None:
+    network = archcalc.load("resnet50")
+    found = volume_row(network.context, block="layer2")
+    assert [(volume.names[0], volume.shape, len(volume.names)) for volume in found.volumes] == [
+        ("layer1.2.relu_3", (256, 56, 56), 1),
+        ("layer2.0", (512, 28, 28), 4),
+    ]
+    assert "ResNet-50: layer2" in texts(network.to_volumes_svg(block="layer2"))
+    up = volume_row(archcalc.load("unet").context, block="up1")
+    assert [volume.names for volume in up.volumes] == [
+        ("down1.relu_2",),
+        ("up1",),
+        ("up1.convs.conv1",),
+        ("up1.convs.conv2",),
+    ]
+    assert up.inputs == ("up2.convs.relu_2",)
+
+
+def test_without_title_and_notes() -> None:
+    network = archcalc.load("lenet5")
+    both, neither = (texts(network.to_volumes_svg(title=on, legend=on)) for on in (True, False))
+    assert {*both} - {*neither} == {"LeNet-5", *(text for text in both if "to scale" in text)}
 
 
 SIAMESE = """

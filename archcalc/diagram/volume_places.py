@@ -1,0 +1,179 @@
+"""Where the boxes of a row of volumes are, to scale; a row that is too long goes on in lines below."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from archcalc.diagram.drawing import Point
+from archcalc.diagram.volume_row import Volume
+from archcalc.diagram.volume_words import caption_width, operation_width
+
+TALLEST = 230.0
+WIDEST = 1640.0  # of a line; one that would be longer is broken
+BAR = 9.0
+APART = 3.0  # boxes of one shape that follow each other
+_WIDEST_RANGE = 64  # of sizes that are drawn linearly
+_FEW = 32  # channels of maps that are drawn one by one
+_LONGEST = 84.0  # for the most channels
+_HIGHEST_BAR = 190.0
+_SLANT = (0.40, -0.30)  # where a position further back lies, for each one to the right
+_STRIP = 14.0  # how far back maps with one axis reach
+_PLATES = 6  # boxes drawn of maps that follow each other in one shape
+_GAP = 34.0
+
+
+class Scale(NamedTuple):
+    """How long numbers are drawn."""
+
+    position: float
+    root: bool
+    channel: float
+    bar: float
+    plates: bool
+
+    def side(self, size: float) -> float:
+        """Of positions along an axis."""
+        return self.position * (math.sqrt(size) if self.root else size)
+
+    def depth(self, channels: float) -> float:
+        """Of channels."""
+        return self.channel * math.sqrt(channels)
+
+    def height(self, features: int) -> float:
+        """Of features that have no positions."""
+        return max(self.bar * math.sqrt(features), 3.0)
+
+
+class Box(NamedTuple):
+    """A drawn volume: the front face of the last of `copies`, and how far it goes back."""
+
+    left: float
+    top: float
+    length: float
+    height: float
+    back: Point
+    copies: int = 1
+
+    @property
+    def first(self) -> float:
+        """The left end of the first copy."""
+        return self.left - (self.copies - 1) * (self.length + APART)
+
+    def moved_to(self, left: float) -> "Box":
+        """The same with its first copy at a place."""
+        return self._replace(left=self.left + left - self.first)
+
+    @property
+    def right(self) -> float:
+        return self.left + self.length
+
+    @property
+    def end(self) -> float:
+        """Where it ends at the right."""
+        return self.right + self.back[0]
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.height / 2
+
+    @property
+    def center(self) -> float:
+        """The middle between its left and its right end."""
+        return (self.first + self.end) / 2
+
+    def on_side(self, across: float, down: float) -> Point:
+        """A point of the face at the right, by its share of the way back and down."""
+        return self.right + across * self.back[0], self.top + down * self.height + across * self.back[1]
+
+
+def scale_of(row: Sequence[Volume]) -> Scale:
+    """Scales by which the largest of everything is as large as it may be."""
+    sizes = [size for volume in row if not volume.is_bar for size in volume.sizes if size > 1] or [1]
+    root = max(sizes) > _WIDEST_RANGE * min(sizes)
+    largest = math.sqrt(max(sizes)) if root else max(sizes)
+    maps = [volume.channels // volume.columns for volume in row if not volume.is_bar]
+    bars = max((volume.channels for volume in row if volume.is_bar), default=1)
+    plates = (
+        bool(maps) and max(maps) <= _FEW and all(len(v.sizes) == 2 and len(v.names) == 1 for v in row if not v.is_bar)
+    )
+    channel = min(2.8, _LONGEST / math.sqrt(max(maps, default=1)))
+    return Scale(TALLEST / largest, root, channel, min(14.0, _HIGHEST_BAR / math.sqrt(bars)), plates)
+
+
+def spread_of(maps: int) -> float:
+    """How far each of several maps lies from the next."""
+    return min(7.0, 64.0 / maps)
+
+
+class Places:
+    """The boxes of a row, a line after the other, each line by itself; a box for each column of a volume."""
+
+    def __init__(self, row: Sequence[Volume], scale: Scale) -> None:
+        self.row, self.scale = row, scale
+        apart = [self._extent(volume) for volume in row if volume.columns > 1]
+        self.apart = max((height - back[1] for _, height, back in apart), default=0.0) + 22  # from column to column
+        whole = self._line(range(len(row)))
+        self.lines = [self._line(numbers) for numbers in self._broken([boxes[0].end for boxes in whole])]
+
+    def _broken(self, ends: Sequence[float]) -> list[range]:
+        """The numbers of volumes line by line, about equally long; no line ends below a skip."""
+        count = math.ceil(ends[-1] / WIDEST)
+        starts = [0]
+        for number in range(1, len(ends)):
+            is_full = ends[number] > ends[-1] * len(starts) / count + 1
+            if is_full and len(starts) < count and not self._is_skipped(number):
+                starts.append(number)
+        return [range(start, end) for start, end in zip(starts, [*starts[1:], len(ends)], strict=True)]
+
+    def _is_skipped(self, number: int) -> bool:
+        """Whether a skip leads from before a volume to it, or past it."""
+        return any(source < number <= place for place, volume in enumerate(self.row) for source in volume.sources)
+
+    def _line(self, numbers: range) -> list[tuple[Box, ...]]:
+        """Every box beside the one before, far enough for the words below."""
+        found: list[tuple[Box, ...]] = []
+        words_end = -math.inf
+        for number in numbers:
+            volume, words = self.row[number], operation_width(self.row[number])
+            box = self._box(volume)
+            if found:
+                box = box.moved_to(
+                    max(self._beside(found[-1], box, number), 2 * (words_end + 10 + words / 2) - found[-1][0].end)
+                )
+                words_end = (found[-1][0].end + box.first + words) / 2
+            elif number:  # what makes it stands before it
+                box = box.moved_to(max(words + 24, 56.0, words / 2 + 24))
+                words_end = (box.first + words) / 2
+            found.append(tuple(self._in_column(box, column, volume) for column in range(volume.columns)))
+        return found
+
+    def _beside(self, before: tuple[Box, ...], box: Box, number: int) -> float:
+        """Where a box begins that neither touches the ones before nor has its words cover theirs."""
+        captions = (caption_width(self.row[number - 1]) + caption_width(self.row[number])) / 2 + 12
+        return max(max(each.end for each in before) + _GAP, before[0].center + captions - (box.center - box.first))
+
+    def _box(self, volume: Volume) -> Box:
+        """The box of a volume at the left end."""
+        length, height, back = self._extent(volume)
+        copies = min(len(volume.names), _PLATES)
+        return Box((copies - 1) * (length + APART), 0.0, length, height, back, copies)
+
+    def _in_column(self, box: Box, column: int, volume: Volume) -> Box:
+        middle = (column - (volume.columns - 1) / 2) * self.apart
+        return box._replace(top=middle - (box.height + box.back[1]) / 2)
+
+    def _extent(self, volume: Volume) -> tuple[float, float, Point]:
+        """Length, height and way back of a box."""
+        channels = volume.channels / volume.columns
+        if volume.is_bar:
+            return BAR, self.scale.height(volume.channels), (5.0, -4.0)
+        height = self.scale.side(volume.sizes[0] if len(volume.sizes) == 1 else volume.sizes[-2])
+        if self.scale.plates:
+            spread = spread_of(volume.channels) * (volume.channels - 1)
+            return self.scale.side(volume.sizes[-1]), height, (spread, -spread)
+        width = _STRIP if len(volume.sizes) == 1 else self.scale.side(volume.sizes[-1])
+        return self.scale.depth(channels), height, (width * _SLANT[0], width * _SLANT[1])
