@@ -28,4 +28,4 @@ else:
         return getattr(api, name)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__getattr__("__all__")})
+        return sorted({*__getattr__("__all__"), "__version__"})

@@ -1,13 +1,13 @@
 """The public API: reading a spec, and what can be asked of a network at once. `archcalc` offers these names."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.field import ReceptiveField
 from archcalc.analysis.summary import LayerSummary, Totals
 from archcalc.errors import ArchcalcError, Diagnostic, SpecError, UsageError
-from archcalc.loading import load, loads, mapping_of, sizes_of
+from archcalc.loading import load, loads, mapping_of, path_of, sizes_of
 from archcalc.network import Network, ShapeError
 from archcalc.spec.document import read, shipped_specs
 
@@ -96,7 +96,7 @@ def formula(
         raise UsageError(f"batch must be a whole number, 1 or more, or a name, and is {batch!r}")
     settings = mapping_of("variables", variables)
     shapes = {name: sizes_of(name, shape, words=True) for name, shape in mapping_of("inputs", inputs).items()}
-    return find_formula(read(fspath(path_or_name)), symbols, settings, shapes, training, batch)
+    return find_formula(read(path_of(path_or_name)), symbols, settings, shapes, training, batch)
 
 
 def compare(

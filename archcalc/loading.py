@@ -28,7 +28,7 @@ def load(
     Raises SpecError with everything that is wrong, ShapeError if layers do not fit together, UsageError for arguments
     that make no sense.
     """
-    return _analyse(read(fspath(path_or_name)), variables, inputs, training, batch)
+    return _analyse(read(path_of(path_or_name)), variables, inputs, training, batch)
 
 
 def loads(
@@ -43,6 +43,16 @@ def loads(
     if not isinstance(text, str):
         raise UsageError(f"loads takes the text of a spec, not {type(text).__name__}")
     return _analyse(parse(text), variables, inputs, training, batch)
+
+
+def path_of(spec: str | PathLike[str]) -> str:
+    """The path or the name of a spec. Raises UsageError for an object that is neither."""
+    if isinstance(spec, Network):
+        raise UsageError(f"{spec.name!r} is loaded already: use the network itself")
+    if not isinstance(spec, str | PathLike):
+        kind = type(spec).__name__
+        raise UsageError(f"a spec is a file, or the name of a shipped one, and not a {kind}; loads takes its text")
+    return fspath(spec)
 
 
 def _analyse(

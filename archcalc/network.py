@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.context import AnalysisContext
-from archcalc.analysis.summary import Counting, LayerSummary, Summary, Totals, summarize
+from archcalc.analysis.summary import Counting, Layers, LayerSummary, Summary, Totals, summarize
 from archcalc.errors import Diagnostic, Problem, SpecError, UsageError
 from archcalc.graph import Graph
 from archcalc.layers.base import Shape
@@ -84,9 +84,14 @@ class Network:
         return self.context.batch
 
     @property
-    def layers(self) -> tuple[LayerSummary, ...]:
-        """A row per layer, in an order in which each comes after what it reads."""
+    def layers(self) -> Layers:
+        """A row per layer, in an order in which each comes after what it reads; by number or by name."""
         return self.summary.layers
+
+    def __getitem__(self, layer: str) -> LayerSummary:
+        """The row of a layer by name. Raises UsageError if there is none of that name."""
+        row: LayerSummary = self.layers[self.position(layer)]
+        return row
 
     @property
     def totals(self) -> Totals:

@@ -1,5 +1,10 @@
 """What Python callers get for arguments that make no sense."""
 
+import csv
+import io
+import json
+import sys
+import types
 from typing import Any
 
 import pytest
@@ -71,3 +76,81 @@ def test_what_exists_in_training_alone_says_so() -> None:
         archcalc.loads(HEADS, training=True).explain("never")
     with pytest.raises(archcalc.SpecError, match="name one that always exists, or use --training"):
         archcalc.loads(HEADS)
+
+
+def test_layers_by_name() -> None:
+    network = archcalc.load("resnet50")
+    row = network["layer1.0.reduce.conv"]
+    assert row is network.layers["layer1.0.reduce.conv"]
+    assert (row.name, row.parameters) == ("layer1.0.reduce.conv", 64 * 64)
+    assert network.layers[0] is network[network.layers[0].name]
+    assert [row.name for row in network.layers[:2]] == [network.layers[0].name, network.layers[1].name]
+    with pytest.raises(archcalc.UsageError, match='"layer1" is a block'):
+        network["layer1"]
+    with pytest.raises(archcalc.UsageError, match='no layer is called "fcc"'):
+        network.layers["fcc"]
+
+
+@pytest.mark.parametrize("spec", [3, None, ["lenet5"], object()])
+def test_what_is_no_spec_is_said(spec: object) -> None:
+    with pytest.raises(archcalc.UsageError, match=f"not a {type(spec).__name__}; loads takes its text"):
+        archcalc.load(spec)  # type: ignore[arg-type]
+
+
+def test_a_network_is_not_loaded_again() -> None:
+    with pytest.raises(archcalc.UsageError, match="'LeNet-5' is loaded already"):
+        archcalc.load(archcalc.load("lenet5"))  # type: ignore[arg-type]
+
+
+def test_public_names_alone_are_offered() -> None:
+    assert dir(archcalc) == sorted([*archcalc.__all__, "__version__"])
+
+
+def test_sizes_as_text() -> None:
+    network = archcalc.load("lenet5")
+    assert network.largest_batch("2MiB") == network.largest_batch(2 * 2**20)
+    with pytest.raises(archcalc.UsageError, match='"2XB" has the unit "XB"'):
+        network.largest_batch("2XB")
+
+
+RESULTS = {
+    "summary": lambda network: network.summary,
+    "explain": lambda network: network.explain("C1"),
+    "network": lambda network: network.explain(),
+    "reconcile": lambda network: network.reconcile(),
+    "memory": lambda network: network.memory(),
+    "largest_batch": lambda network: network.largest_batch("2MiB"),
+    "input_ranges": lambda network: network.input_ranges(),
+    "roofline": lambda network: network.roofline("a100"),
+    "receptive_field": lambda network: network.receptive_field(),
+    "compare": lambda network: archcalc.compare([network, network]),
+    "formula": lambda _network: archcalc.formula("lenet5", inputs={"image": (1, "H", "W")}),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_result_shows_itself(name: str) -> None:
+    result = RESULTS[name](archcalc.load("lenet5"))  # type: ignore[no-untyped-call]
+    assert len(repr(result)) < 120
+    assert "\n" not in repr(result)
+    assert str(result) == result.to_text("plain")
+    assert "<" in result._repr_html_()
+    assert "\\begin{" in result._repr_latex_()
+    assert json.loads(json.dumps(result.to_dict())) == json.loads(result.to_text("json"))
+    assert [*csv.DictReader(io.StringIO(result.to_text("csv")))]
+    with pytest.raises(archcalc.UsageError, match='no format is called "xlsx"'):
+        result.to_text("xlsx")
+
+
+def test_a_data_frame_has_the_rows_of_csv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of pandas, or else of polars, neither of which has to be installed: what is there is used."""
+    made = types.SimpleNamespace(DataFrame=lambda records: ("a frame", records))
+    monkeypatch.setitem(sys.modules, "pandas", made)
+    kind, records = archcalc.load("lenet5").memory().to_dataframe()
+    assert (kind, records[0]["name"], records[0]["output"]) == ("a frame", "C1", 4 * 6 * 28 * 28)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    monkeypatch.setitem(sys.modules, "polars", made)
+    assert archcalc.load("lenet5").memory().to_dataframe()[0] == "a frame"
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(archcalc.UsageError, match="needs pandas or polars"):
+        archcalc.load("lenet5").memory().to_dataframe()

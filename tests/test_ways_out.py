@@ -13,8 +13,8 @@ import pytest
 import archcalc
 from archcalc.cli import main
 from archcalc.cli.terminal import cleaned
+from archcalc.render.csv_text import csv_cell, write_csv
 from archcalc.render.json_text import json_text
-from archcalc.render.text_table import csv_cell, csv_text
 
 PACKAGE = Path(archcalc.__file__).parent
 # An escape, its one-byte form, a deletion, a line end, a change of direction, a letter of no width, one of no meaning.
@@ -207,5 +207,6 @@ def test_a_cell_that_a_spreadsheet_would_run_is_text(cell: object, shown: object
 
 def test_cells_of_any_text_are_read_back() -> None:
     cells = ["a,b", 'say "so"', "'", "=1", "x\ny", 3]
-    ((*again,),) = csv.reader(io.StringIO(csv_text(["h"], [cells]).split("\n", 1)[1]))
+    written = write_csv([{f"h{number}": cell for number, cell in enumerate(cells)}])
+    ((*again,),) = csv.reader(io.StringIO(written.split("\n", 1)[1]))
     assert again == ["a,b", 'say "so"', "'", "'=1", "x�y", "3"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from archcalc.render.result import Result
-from archcalc.render.text_table import Style
+from archcalc.render.style import Style
 from archcalc.render.write import write
 
 

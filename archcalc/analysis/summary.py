@@ -11,7 +11,7 @@ from archcalc.analysis.layout import missing_flattens, mistake
 from archcalc.analysis.operations import Operations
 from archcalc.analysis.parameters import Parameters
 from archcalc.analysis.receptive_field import Field
-from archcalc.errors import quoted
+from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Count, Shape, Tensor, size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Lower, Unknown, known, reason_of, times, total
@@ -143,6 +143,21 @@ class Counting(Struct, frozen=True, gc=False):
         }
 
 
+class Layers(tuple[LayerSummary, ...]):
+    """The rows of layers, each by its number or by its name."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: Any) -> Any:
+        """A row by number or by name, or several by a slice. Raises UsageError for a name that there is none of."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for row in self:
+            if row.name == key:
+                return row
+        raise UsageError(f"no layer is called {quoted(key)}; {did_you_mean(key, [row.name for row in self])}")
+
+
 class TreeRow(NamedTuple):
     """A row as a tree shows it: a layer, or above its layers a block with their sums."""
 
@@ -163,7 +178,7 @@ class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
     inputs: dict[str, Shape]
     outputs: tuple[str, ...]
     batch: int
-    layers: tuple[LayerSummary, ...]
+    layers: Layers
     totals: Totals
     complete: bool
     hints: tuple[str, ...] = ()
@@ -199,7 +214,7 @@ class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
     def counted(self, counting: Counting) -> "Summary":
         """The same with a `count` and `activations` in every row."""
         readings = zip(self.layers, counting.operations.layers, counting.activations.layers, strict=True)
-        return structs.replace(self, layers=tuple(_with_counts(*found) for found in readings), counting=counting)
+        return structs.replace(self, layers=Layers(_with_counts(*found) for found in readings), counting=counting)
 
     def nested(self, graph: Graph) -> "Summary":
         """The same with a `tree`: above the rows of each block one with their sums."""
@@ -207,7 +222,7 @@ class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
 
     def collapsed(self, graph: Graph, depth: int | None) -> "Summary":
         """The same with blocks closed below `depth`; totals stay. All are open for None."""
-        return self if depth is None else structs.replace(self, layers=_collapse(self.layers, graph, depth))
+        return self if depth is None else structs.replace(self, layers=Layers(_collapse(self.layers, graph, depth)))
 
 
 @remembered
@@ -216,7 +231,7 @@ def summarize(context: AnalysisContext) -> Summary:
     graph, names, first = context.graph, context.graph.edge_names, len(context.graph.inputs)
     fields = context.receptive_fields.edges[first:]
     columns = graph.nodes, context.tensors[first:], context.parameters, context.operations, fields
-    rows = tuple([_summarize_layer(names, *found) for found in zip(*columns, strict=False)])
+    rows = Layers([_summarize_layer(names, *found) for found in zip(*columns, strict=False)])
     return Summary(
         name=graph.name,
         source=graph.source,

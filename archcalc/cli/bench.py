@@ -10,7 +10,7 @@ from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo, output_is_terminal, progress_bar, terminal_style
 from archcalc.errors import UsageError
 from archcalc.measured.benchmark import Benchmark
-from archcalc.render.text_table import Style
+from archcalc.render.style import Style
 from archcalc.render.write import FORMATS, write
 
 

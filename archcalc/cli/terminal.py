@@ -11,7 +11,7 @@ import click
 from archcalc.cli.interrupt import interruptible
 from archcalc.errors import printable
 from archcalc.render.document import Document
-from archcalc.render.text_table import Style
+from archcalc.render.style import Style
 from archcalc.render.write import write
 
 # Line ends, spaces and emphasis of our own; what else a terminal obeys came from a spec, a file or an argument.

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from archcalc.diagram.lettering import Lettering, text_length, text_width
 from archcalc.diagram.style import FONTS, STYLES, Style, mixed
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
-from archcalc.render.text_table import shortened
+from archcalc.render.style import shortened
 
 Point = tuple[float, float]
 

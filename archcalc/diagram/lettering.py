@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from archcalc.render.text_table import display_width
+from archcalc.render.style import display_width
 
 
 class Lettering(NamedTuple):

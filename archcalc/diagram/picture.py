@@ -14,7 +14,7 @@ from archcalc.errors import printable
 from archcalc.layers.base import Layer, size_text
 from archcalc.numbers.bounds import Unknown, value_text
 from archcalc.numbers.units import engineering
-from archcalc.render.text_table import shortened
+from archcalc.render.style import shortened
 
 if TYPE_CHECKING:
     from archcalc.analysis.context import AnalysisContext

@@ -15,7 +15,7 @@ from archcalc.analysis.roofline_table import unit_of
 from archcalc.errors import UsageError, printable, quoted
 from archcalc.numbers.bounds import Inexact
 from archcalc.numbers.units import digits, engineering, percent, round_figure
-from archcalc.render.text_table import shortened
+from archcalc.render.style import shortened
 
 try:
     from matplotlib import rc_context

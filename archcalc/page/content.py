@@ -24,7 +24,7 @@ from archcalc.network import Network
 from archcalc.numbers.bounds import AtLeast, Lower, known, value_text
 from archcalc.numbers.units import mebibytes
 from archcalc.page.plots import inlined, plot_depth
-from archcalc.render.text_table import inputs_text
+from archcalc.render.words import inputs_text
 
 SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
 HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Memory")

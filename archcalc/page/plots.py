@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
 
 from archcalc.diagram.roofline import SETTINGS
 from archcalc.numbers.units import round_figure
-from archcalc.render.text_table import display_width, shortened
+from archcalc.render.style import display_width, shortened
 
 INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
 SERIES = "#2f7fc1"  # seen on light ground and on dark

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from archcalc.errors import printable
 from archcalc.render.document import Equation, Equations
-from archcalc.render.text_table import Style, display_width, padded
+from archcalc.render.style import Style, display_width, padded
 
 WIDTH = 80  # of a line, where the terminal does not say
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
-from archcalc.render.text_table import display_width, shortened
+from archcalc.render.style import display_width, shortened
 
 GAP = 2  # between columns
 NARROWEST_TEXT = 10  # letters that a shortened text keeps

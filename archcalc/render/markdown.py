@@ -39,7 +39,7 @@ def _part(part: Part) -> Iterator[str]:
         yield f"**{escaped(part.title)}**"
     if isinstance(part, Equations):
         rows = ([escaped(str(one.left)), escaped(str(one.right))] for one in part.equations)
-        yield "\n".join([_line(["", ""]), _line(["---", "---"]), *map(_line, rows)])
+        yield "\n".join(f"| {left} | {right} |" for left, right in [("", ""), ("---", "---"), *rows])
     elif isinstance(part, Lines):
         yield "\n\n".join(map(escaped, part.lines)) if part.wrapped else _code(part.lines)
     elif isinstance(part, Facts):
@@ -72,18 +72,23 @@ def _code(lines: Sequence[str]) -> str:
 
 
 def _table(table: Table) -> str:
+    """A table of pipes, its columns as wide as their texts."""
+    from tabulate import tabulate
+
     places = used_columns(table)
     headers, cells = table_texts(table, shown_rows(table))
-    rules = ["---" if table.columns[place].kind in WORDS else "--:" for place in places]
-    head = _line([escaped(headers[place]) for place in places])
-    rows = zip((_row(row, places) for row in cells), indents(table), strict=True)
-    return "\n".join([head, _line(rules), *(_line(["&emsp;" * level + row[0], *row[1:]]) for row, level in rows)])
+    rows = [_row(row, places, level) for row, level in zip(cells, indents(table), strict=True)]
+    text: str = tabulate(
+        rows,
+        headers=[escaped(headers[place]) for place in places],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["left" if table.columns[place].kind in WORDS else "right" for place in places],
+    )
+    return text
 
 
-def _row(texts: list[str], places: list[int]) -> list[str]:
+def _row(texts: list[str], places: list[int], level: int) -> list[str]:
     shown = [texts[0], *("" for _ in places[1:])] if len(texts) == 1 else [texts[place] for place in places]
-    return [*map(escaped, shown)]
-
-
-def _line(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
+    first, *others = map(escaped, shown)
+    return ["&emsp;" * level + first, *others]

@@ -23,7 +23,7 @@ from archcalc.render.document import (
     Table,
 )
 from archcalc.render.layout import Layout, fit, short_name, shortest_name
-from archcalc.render.text_table import WIDEST, Style, display_width, padded, shortened
+from archcalc.render.style import WIDEST, Style, display_width, padded, shortened
 
 
 def write_text(document: Document, style: Style, ruled: bool = True) -> str:

@@ -1,7 +1,7 @@
 """One writer for each format: any document into any of them."""
 
 from archcalc.render.document import Document
-from archcalc.render.text_table import Style
+from archcalc.render.style import Style
 
 # table is text for a terminal, plain the same for a pipe: without rules, and every name in full.
 FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")

@@ -10,7 +10,7 @@ from written import written
 
 import archcalc
 from archcalc.cli import cli
-from archcalc.render.text_table import Style
+from archcalc.render.style import Style
 from archcalc.symbolic.functions import round_to
 
 

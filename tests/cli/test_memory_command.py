@@ -11,7 +11,7 @@ from written import written
 
 import archcalc
 from archcalc.cli import cli
-from archcalc.render.text_table import Style, display_width
+from archcalc.render.style import Style, display_width
 from archcalc.render.write import FORMATS
 
 SHARED = """

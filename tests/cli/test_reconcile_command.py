@@ -17,7 +17,7 @@ import archcalc
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.cli import cli
 from archcalc.numbers.figure import read_figure
-from archcalc.render.text_table import Style
+from archcalc.render.style import Style
 from archcalc.render.write import FORMATS
 
 SPECS = sorted(archcalc.shipped_specs())

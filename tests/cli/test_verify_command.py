@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from archcalc.cli import cli
 from archcalc.layers.pooling import AvgPool2d
-from archcalc.render.text_table import display_width
+from archcalc.render.style import display_width
 
 SHARED = """
 name = "two inputs, shared and frozen"

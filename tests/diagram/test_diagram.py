@@ -21,7 +21,7 @@ from archcalc.errors import printable
 from archcalc.layers import LAYER_TYPES
 from archcalc.numbers.bounds import AtLeast
 from archcalc.numbers.units import mebibytes
-from archcalc.render.text_table import shortened
+from archcalc.render.style import shortened
 
 pytestmark = pytest.mark.usefixtures("bundled_graphviz")
 

@@ -28,7 +28,7 @@ from archcalc.measured.benchmark import (
 from archcalc.measured.benchmark_table import COLUMNS
 from archcalc.numbers.bounds import AtLeast, Cause
 from archcalc.numbers.units import digits, engineering, engineering_range, mebibytes, percent
-from archcalc.render.text_table import Style, display_width
+from archcalc.render.style import Style, display_width
 
 
 def spread(middle: float) -> Distribution:

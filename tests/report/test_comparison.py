@@ -16,7 +16,7 @@ from archcalc.analysis.comparison import Comparison, Difference, difference, dis
 from archcalc.analysis.comparison_table import relative_text
 from archcalc.numbers.bounds import AtLeast, Cause, Unknown
 from archcalc.quantities import QUANTITIES, SUMS
-from archcalc.render.text_table import Style, display_width
+from archcalc.render.style import Style, display_width
 from archcalc.render.write import FORMATS
 
 PAIRS = [

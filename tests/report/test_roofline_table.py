@@ -13,7 +13,7 @@ import archcalc
 from archcalc.analysis.roofline import Roofline
 from archcalc.analysis.roofline_table import devices_document
 from archcalc.devices import Device, Peaks, shipped_devices
-from archcalc.render.text_table import Style, display_width
+from archcalc.render.style import Style, display_width
 from archcalc.render.write import FORMATS, write
 
 STRANGE = """

@@ -4,7 +4,7 @@ import pytest
 from written import written
 
 import archcalc
-from archcalc.render.text_table import Style
+from archcalc.render.style import Style
 
 LONG = "a_very_long_name_of_a_layer_that_nobody_wants_to_read_in_full_but_somebody_wrote_it_that_way"
 HOSTILE = """

@@ -1,0 +1,41 @@
+"""Text in a terminal: how wide it may be, how it is emphasized, how wide it is, and how it is cut."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+WIDEST = 100  # letters of a line of running text
+
+
+class Style(Struct, frozen=True, gc=False):
+    """How text for a terminal looks: no wider than `width` (None for any), and with emphasis or without."""
+
+    width: int | None = None
+    bold: Callable[[str], str] = str
+    dim: Callable[[str], str] = str
+
+
+def shortened(text: str, width: int) -> str:
+    """The text with its middle left out, so that both ends of a long name can be read."""
+    if display_width(text) <= width:
+        return text
+    tail = width // 2
+    head = width - tail - 1
+    while display_width(shorter := f"{text[:head]}…{text[len(text) - tail :]}") > width:
+        head, tail = max(head - 1, 0), tail - (head == 0)
+    return shorter
+
+
+def padded(text: str, width: int, left: bool = True) -> str:
+    """A text as wide as its column, at the left or the right of it."""
+    space = " " * (width - display_width(text))
+    return text + space if left else space + text
+
+
+def display_width(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii() or max(text) < "\u0300":  # no wide or combining letters
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
