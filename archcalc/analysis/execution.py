@@ -184,7 +184,7 @@ class Execution:
         self.doubts.setdefault(position, reason)
 
     def note(self, position: int, which: Pass) -> None:
-        """What was alive at most since the ledger's restart was so while a layer ran."""
+        """What was alive at most since the tracker's restart was so while a layer ran."""
         highest, rows = self.tracker.highest, self.forward if which == "forward" else self.backward
         rows[position] = max(rows[position], highest)
         if highest > self.peak:

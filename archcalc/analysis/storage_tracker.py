@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-Storage = int  # the number of a thing in its ledger
+Storage = int  # its number in the tracker
 
 
 class StorageTracker:

@@ -28,7 +28,7 @@ def find_fault(context: AnalysisContext, text: str) -> str | None:
 
 class _Proof:
     def __init__(self, context: AnalysisContext, text: Text, network: Made) -> None:
-        self._analysed = context
+        self._context = context
         self._nodes = context.graph.nodes
         self._text = text
         self._network = network
@@ -70,7 +70,7 @@ class _Proof:
     # weights
 
     def _weights_that_differ(self) -> Iterator[str]:
-        weights = Weights(self._analysed, self._root)
+        weights = Weights(self._context, self._root)
         owners: dict[Tensor, int] = {}
         for position, made in self._made.items():
             node, state = self._nodes[position], weights.layers[position]
@@ -91,7 +91,7 @@ class _Proof:
     # calls
 
     def _calls_that_differ(self) -> Iterator[str]:
-        graph = self._analysed.graph
+        graph = self._context.graph
         inputs = (*range(len(graph.inputs)),)
         self._numbers = {("input", number): number for number in inputs}
         edges = [*inputs]

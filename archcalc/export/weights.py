@@ -32,7 +32,7 @@ class Weights:
     """The states of all units, and the tensors of every layer."""
 
     def __init__(self, context: AnalysisContext, root: Group) -> None:
-        self._analysed = context
+        self._context = context
         nodes = context.graph.nodes
         self.layers = [self._state(position) for position in range(len(nodes))]
         self.groups: dict[Group, State] = {}
@@ -48,15 +48,15 @@ class Weights:
 
     def tensors(self, position: int) -> tuple[str, ...]:
         """The names of a layer's parameters and buffers."""
-        inputs, _ = self._analysed.tensors_at(position)
-        layer = self._analysed.graph.nodes[position].layer
+        inputs, _ = self._context.tensors_at(position)
+        layer = self._context.graph.nodes[position].layer
         return *layer.parameters(inputs), *layer.buffers(inputs)
 
     def _state(self, position: int) -> State:
-        nodes = self._analysed.graph.nodes
+        nodes = self._context.graph.nodes
         owner = nodes[position].owner
         position = position if owner is None else owner
-        inputs, output = self._analysed.tensors_at(position)
+        inputs, output = self._context.tensors_at(position)
         parameters, buffers = (getattr(nodes[position].layer, kind)(inputs) for kind in ("parameters", "buffers"))
         frozen = not nodes[position].trainable if parameters else None
         floating = output.dtype if output.dtype in FLOATING else "float32"

@@ -8,7 +8,7 @@ from msgspec import Struct
 from archcalc.render.style import display_width, shortened
 
 GAP = 2  # between columns
-NARROWEST_TEXT = 10  # letters that a shortened text keeps
+NARROWEST_TEXT = 12  # letters that a shortened text keeps
 NARROWEST_NAME = 14  # and a name, before the last columns give way
 _LETTERS = re.compile(r"^([^\W\d_])[^\W\d_]{2,}(.*)$")
 

@@ -1,6 +1,6 @@
 """Numbers with a SymPy expression, for closed forms.
 
-Besides `analysis/formula.py` and `report/mathematics.py` the only place that imports SymPy at the top.
+Besides `analysis/formula.py` the only place that imports SymPy at the top.
 """
 
 from archcalc.errors import UsageError

@@ -1,6 +1,7 @@
 """`archcalc formula`: what it prints, in every format, and what it says of wrong arguments."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_latex_and_markdown() -> None:
     assert "\\begin{align*}\n\\text{output} &= 10 \\\\\n" in latex
     assert r"H_{1} &= \left\lfloor{\frac{H}{2}}\right\rfloor - 2 \\" in latex
     markdown = invoke("stacked_3x3", "--symbol", "C", "--layers", "--format", "markdown").output
-    assert "| conv.1 | conv2d | C×56×56 | 9·C² | 28,224·C² |\n" in markdown
+    assert "| conv.1 | conv2d | C×56×56 | 9·C² | 28,224·C² |" in re.sub(r" +", " ", markdown)
 
 
 @pytest.mark.parametrize("layers", [None, ["up1"]])
@@ -108,7 +109,7 @@ def test_unknown_macs_make_a_lower_bound(tmp_path: Path) -> None:
     output = invoke(str(path), "--symbol", "n").output
     assert "MACs        ≥ 12·n\n" in output
     assert "? gcn_conv: the adjacency input does not say its number of nonzeros at this size\n" in output
-    assert "? |\n" in invoke(str(path), "--symbol", "n", "--layers", "--format", "markdown").output
+    assert "| ? |" in re.sub(r" +", " ", invoke(str(path), "--symbol", "n", "--layers", "--format", "markdown").output)
     assert r"\text{MACs} &\geq 12 \cdot n" in invoke(str(path), "--symbol", "n", "--format", "latex").output
 
 

@@ -9,7 +9,8 @@ from networks import Drawn
 import archcalc
 from archcalc.analysis.summary import LayerSummary
 from archcalc.diagram.dot import to_dot
-from archcalc.diagram.picture import draw, look_of
+from archcalc.diagram.look import look_of
+from archcalc.diagram.picture import draw
 from archcalc.numbers.bounds import Inexact, known
 from archcalc.page.content import Allowance, Pictures, Row, describe
 from surfaces.runner import loaded

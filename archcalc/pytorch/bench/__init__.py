@@ -1,7 +1,7 @@
 """How long a network takes on a device, and how sure that is.
 
 options ─▶ workloads ─▶ warm-up ─▶ samples in turns ─▶ rows
-(built,       (until     (clock; until the    (report/benchmark.py)
+(built,       (until     (clock; until the    (measured/benchmark.py)
 compiled)     stable)    interval is narrow)
 """
 
