@@ -44,11 +44,12 @@ COLUMNS = (
 def roofline_document(found: "Roofline") -> Document:
     """All that a roofline says."""
     moving = [row for row in found.layers if row.seconds]  # those that are worth a row
+    time = found.time
     return Document(
         title=found.network,
         head=_head(found),
         parts=[
-            Table(COLUMNS, [Row(_cells(found, row)) for row in moving], totals=[_total_row(found)]),
+            Table(COLUMNS, [Row(_cells(row, time)) for row in moving], totals=[_total_row(found)]),
             Facts([*_totals(found)], totals=True),
         ],
         notes=_notes(found),
@@ -75,9 +76,9 @@ def _head(found: "Roofline") -> list[str]:
     ]
 
 
-def _cells(found: "Roofline", row: "LayerRoofline") -> list[Any]:
+def _cells(row: "LayerRoofline", time: float) -> list[Any]:
     intensity = "?" if row.intensity is None else row.intensity
-    share = row.seconds / found.time
+    share = row.seconds / time
     return [
         row.name,
         row.operations,
