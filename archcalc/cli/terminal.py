@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 import click
 
@@ -56,6 +57,14 @@ def _width() -> int:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
 
 
+def _columns_of(stream: TextIO) -> int:
+    """How wide the terminal behind a stream is; 80 where nothing says so."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 _STEPS = 1000  # of a bar
 
 
@@ -66,7 +75,12 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda _done, _all: None
         return
     # Interrupted, the bar shows the cursor again, which it hides.
-    with interruptible(), click.progressbar(length=_STEPS, label=label, width=30, file=sys.stderr) as bar:
+    room = _columns_of(sys.stderr) - len(label) - len("  [] 100%") - 1
+    width = max(1, min(30, room))
+    with (
+        interruptible(),
+        click.progressbar(length=_STEPS, label=label, width=width, show_eta=False, file=sys.stderr) as bar,
+    ):
 
         def show(done: int, whole: int) -> None:
             # What turns out to be more work than was thought lets the bar wait, and not fall.
