@@ -30,7 +30,7 @@ class Node(Struct, frozen=True, gc=False):
     layer: Layer
     sources: tuple[int, ...]
     path: Path  # where the spec says so
-    instances: tuple[Instance, ...]  # the blocks it is in, outermost first
+    instances: tuple[Instance, ...]  # the blocks and repeated entries it is in, outermost first
     owner: int | None  # the node whose weights it uses
     trainable: bool
     functional: bool  # the published code calls a function, and has no module for it

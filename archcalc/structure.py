@@ -24,6 +24,7 @@ class Group:
     key: str = ""
     parent: "Group | None" = None
     instance: Instance | None = None
+    repeat: Instance | None = None  # in place of a use of a block, the copies of an entry
     parts: dict[str, "Unit"] = field(default_factory=dict)
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
@@ -40,6 +41,12 @@ class Group:
             keys.append(group.key)
             group = group.parent
         return tuple(reversed(keys))
+
+    @property
+    def type(self) -> str:
+        """The name of the block, and how often a repeated entry is; empty for the network."""
+        found = self.instance or self.repeat
+        return found.type if found else ""
 
     @property
     def has_class(self) -> bool:
@@ -130,7 +137,8 @@ def _tree(graph: Graph) -> tuple[Group, list[Group]]:
             if not isinstance(part, Group):
                 name = ".".join(containers[:depth])
                 instance = next((instance for instance in node.instances if instance.name == name), None)
-                part = group.parts[key] = Group(key, group, instance)
+                is_repeat = instance is not None and instance.copies is not None
+                part = group.parts[key] = Group(key, group, *((None, instance) if is_repeat else (instance, None)))
             group = part
         group.parts[own] = position
         parents.append(group)

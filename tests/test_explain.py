@@ -149,8 +149,8 @@ def test_the_network_is_the_sum_of_its_layers() -> None:
 
 def test_equal_parts_in_a_row_are_multiplied() -> None:
     layer = '{ name = "fc", type = "linear", out_features = 8, repeat = 12 }'
-    found = archcalc.loads(f'name = "x"\ninputs.x = [8]\nlayers = [{layer}]').explain()
-    assert str(found.sections[0].steps[0]) == "fc.0 + … + fc.11 = 12·72 = 864"
+    found = archcalc.loads(f'name = "x"\ninputs.x = [8]\nlayers = [{layer}]').explain("fc")
+    assert str(found.sections[0].steps[0]) == "0 + … + 11 = 12·72 = 864"
 
 
 def test_the_products_of_attention_have_names() -> None:

@@ -1,4 +1,4 @@
-"""Rows of layers, with those of a collapsed block as one group."""
+"""Rows of layers, with those of a collapsed block, or of the copies of a repeated entry, as one group."""
 
 from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
@@ -39,4 +39,4 @@ def _shown(node: Node, depth: int | None) -> tuple[str, str]:
     if depth is None or len(node.instances) < depth:
         return node.name, node.layer.type
     closed = node.instances[depth - 1]
-    return closed.name, closed.block
+    return closed.name, closed.type

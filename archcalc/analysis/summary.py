@@ -330,7 +330,7 @@ def _blocks_of(graph: Graph) -> dict[str, tuple[Instance, ...]]:
 def _sum_up(block: Instance, rows: list[LayerSummary], graph: Graph) -> LayerSummary:
     output = graph.block_outputs.get(block.name)
     last = next((row for row in rows if row.name == output), rows[-1])
-    return add_rows(block.name, block.block, (), rows, last)
+    return add_rows(block.name, block.type, (), rows, last)
 
 
 def _collapse(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:

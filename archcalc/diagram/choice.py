@@ -83,7 +83,7 @@ def _by_layers(context: AnalysisContext) -> Kind:
 
 
 def _by_name(group: Group) -> str:
-    return group.instance.block if group.instance else ""
+    return group.type
 
 
 def _checked(parts: Parts, context: AnalysisContext) -> Parts:

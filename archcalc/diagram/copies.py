@@ -75,8 +75,7 @@ class Copies:
     def _signature(self, member: Member, entry: int | None) -> list[object]:
         """All that makes a block what it is, without its name; equal only for blocks that differ in nothing else."""
         numbers = member.numbers
-        block = member.unit.instance.block if not isinstance(member.unit, int) and member.unit.instance else ""
-        found: list[object] = [block]
+        found: list[object] = ["" if isinstance(member.unit, int) else member.unit.type]
         for position, keys in member.layers.items():
             node = self.graph.nodes[position]
             read = ["entry" if s == entry else numbers.get(s - self.first, ("edge", s)) for s in node.sources]

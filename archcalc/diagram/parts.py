@@ -115,16 +115,16 @@ class _Finder:
         self.shown = [*range(len(self.graph.nodes))]
 
     def find(self) -> Parts:
-        parts = self._parts(self.scope.group, 0)
+        parts = self._parts(self.scope.group)
         for position, original in enumerate(self.shown):  # which may be a copy inside of its block
             self.shown[position] = self.shown[original]
         return Parts(parts, self.shown, self.copies.training, self.scope)
 
-    def _parts(self, group: Group, level: int) -> list[Part]:
-        """What is drawn of the members of a group, which is inside of `level` blocks."""
+    def _parts(self, group: Group) -> list[Part]:
+        """What is drawn of the members of a group."""
         parts: list[Part] = []
-        for run in self._runs(_members(group)):
-            found = self._drawn(run[0].unit, level)
+        for run in self._runs(self._members(group)):
+            found = self._drawn(run[0].unit)
             before = parts[-1] if parts else None
             if len(run) == 1 and isinstance(found, Tile) and isinstance(before, Tile) and self._goes_on(before, found):
                 before.layers += found.layers
@@ -146,17 +146,16 @@ class _Finder:
         for position, drawn in zip(copy.layers, original.layers, strict=True):
             self.shown[position] = drawn
 
-    def _drawn(self, unit: Unit, level: int) -> Part:
+    def _drawn(self, unit: Unit) -> Part:
         if isinstance(unit, int):
             return Tile(self.graph.nodes[unit].name, [unit])
-        assert unit.instance
-        name, block = unit.instance.name, unit.instance.block
+        name, block = self._name(unit), unit.type
         kind = self.kind(unit) if self.kind else None
         opened, is_again = {*self.opened}, kind in self.opened
-        parts = self._parts(unit, level + 1)
+        parts = self._parts(unit)
         if len(parts) == 1 and isinstance(parts[0], Tile) and not parts[0].is_closed and parts[0].copies == 1:
             return parts[0]  # a frame around a single chain would say nothing
-        if is_again or (self.depth is not None and level + 1 >= self.depth):
+        if is_again or self._is_closed(unit):
             self.opened = opened
             return Tile(name, [position for _, position in layers_in(unit)], block)
         if kind is not None:
@@ -164,9 +163,18 @@ class _Finder:
         return Frame(name, block, parts)
 
     def _name(self, unit: Unit) -> str:
-        if isinstance(unit, int):
-            return self.graph.nodes[unit].name
-        return unit.instance.name if unit.instance else unit.key
+        return self.graph.nodes[unit].name if isinstance(unit, int) else ".".join(unit.path)
+
+    def _is_closed(self, group: Group) -> bool:
+        return self.depth is not None and len(group.path) - self.scope.level >= self.depth
+
+    def _members(self, group: Group) -> list[Unit]:
+        """The blocks and layers in a group; those of an open repeated entry are members themselves."""
+        found: list[Unit] = []
+        for part in group.parts.values():
+            is_open = isinstance(part, Group) and part.repeat and not self._is_closed(part)
+            found += self._members(part) if isinstance(part, Group) and is_open else [part]
+        return found
 
     def _goes_on(self, before: Tile, found: Tile) -> bool:
         """Whether a tile is the rest of the chain before it: layers that give each value, or all, in another form."""
@@ -180,11 +188,3 @@ class _Finder:
     def _only_follows(self, position: int) -> bool:
         layer = self.graph.nodes[position].layer
         return len(self.graph.nodes[position].sources) == 1 and (isinstance(layer, Elementwise) or layer.is_view)
-
-
-def _members(group: Group) -> list[Unit]:
-    """The blocks and layers in a group; those of a repeated entry are members themselves."""
-    found: list[Unit] = []
-    for part in group.parts.values():
-        found += _members(part) if isinstance(part, Group) and part.instance is None else [part]
-    return found

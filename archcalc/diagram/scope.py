@@ -11,7 +11,7 @@ class Scope(NamedTuple):
     """A group of layers, by their positions, and the edges that lead into it and out of it.
 
     `name` is None for the whole network. The output of a block is the first of `outputs`. `level` is the number of
-    blocks around the layers that the group holds itself.
+    blocks and repeated entries around the layers that the group holds itself.
     """
 
     name: str | None
@@ -23,11 +23,11 @@ class Scope(NamedTuple):
 
     @property
     def block(self) -> str:
-        """The type of the block; empty for the network, and for the copies of an entry."""
-        return self.group.instance.block if self.group.instance else ""
+        """The type of the block; empty for the network."""
+        return self.group.type
 
     def levels(self, graph: Graph) -> int:
-        """How many blocks are inside each other at most."""
+        """How many blocks and repeated entries are inside each other at most."""
         return max((len(graph.nodes[position].instances) for position in self.positions), default=0) - self.level
 
 

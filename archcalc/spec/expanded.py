@@ -30,13 +30,23 @@ class Source(Struct, frozen=True, gc=False):
         return "layers" not in self.path[-2:]
 
 
-class Instance(Struct, frozen=True, gc=False):
-    """A use of a block: its full name, the block's, where the spec says so, and the values of its parameters."""
+class Instance(Struct, gc=False):
+    """Layers under one name: a use of a block, or the copies of a repeated entry that has a name.
+
+    `name` is its full name, `block` the block's (of copies what is repeated), `path` where the spec says so,
+    `arguments` the values of the block's parameters. `copies` is how many there are; None for a use of a block.
+    """
 
     name: str
     block: str
     path: Path
     arguments: Variables
+    copies: int | None = None
+
+    @property
+    def type(self) -> str:
+        """The block's name, and how often it is repeated: `basic ×3`."""
+        return self.block if self.copies is None else f"{self.block} ×{self.copies}"
 
 
 class ExpandedLayer(Struct, frozen=True, gc=False):
@@ -46,7 +56,7 @@ class ExpandedLayer(Struct, frozen=True, gc=False):
     layer: Layer
     sources: tuple[Source, ...]
     path: Path
-    instances: tuple[Instance, ...]
+    instances: tuple[Instance, ...]  # outermost first
     weights: Source | None
     trainable: bool
     functional: bool

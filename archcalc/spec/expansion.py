@@ -53,6 +53,11 @@ class Scope(Struct, frozen=True, gc=False):
     weights: Source | None = None  # the scope of the instance whose weights are used
     trainable: bool = True
 
+    @property
+    def arguments(self) -> Variables:
+        """The parameters of the block that the entries are in."""
+        return next((use.arguments for use in reversed(self.instances) if use.copies is None), {})
+
 
 def expand(document: SpecDocument, settings: Variables, inputs: Mapping[str, list[Any]], training: bool) -> Expansion:
     """Expand a spec. `settings` replace its variables, `inputs` the shapes of its inputs.
@@ -200,12 +205,15 @@ class _Expander:
         self._blame(before, template, scope, Use(full_name.rstrip("."), sources, scope.variables))
         if count == 0:
             self.expense.entry(full_name, len(sources), template.path)
+        together = Instance(full_name, template.entry.type, template.path, {}, count)
+        inner = structs.replace(scope, instances=(*scope.instances, together)) if template.name else scope
         for index in range(count):
             copy = Use(f"{group}{index}", sources, {**scope.variables, "index": index}, f".{index}")
-            self._expand_entry(template, scope, copy)
+            self._expand_entry(template, inner, copy)
             # Each further copy reads the copy before it; other inputs stay what they were.
             sources = (Source("", copy.name, template.path), *sources[1:])
-        if full_name not in self.broken and all(f"{group}{index}" in self.dropped for index in range(count)):
+        together.copies = sum(f"{group}{index}" not in self.dropped for index in range(count))
+        if full_name not in self.broken and not together.copies:
             self.dropped.add(full_name)
         return self._alias(full_name, sources)
 
@@ -364,7 +372,7 @@ class _Expander:
     def _blame(self, before: int, template: Template, scope: Scope, use: Use) -> None:
         if len(self.problems) > before:
             written = {**structs.asdict(template.entry), **template.fields}
-            given = {name for instance in scope.instances[-1:] for name in instance.arguments} | {"index"}
+            given = {*scope.arguments, "index"}
             own = {name: value for name, value in use.variables.items() if name in given}
             self.blame.name(before, template.path, written, use.name, own)
 

@@ -121,7 +121,10 @@ def test_what_is_too_much_is_folded_and_the_picture_says_so(spec: str) -> None:
 
 
 def test_a_long_network_is_drawn_in_stretches() -> None:
-    network = archcalc.loads(CHAIN.format(2_000))
+    layers = ", ".join(
+        f'{{ type = "conv2d", out_channels = {n % 5 + 1}, kernel_size = 1, name = "c{n}" }}' for n in range(2_000)
+    )
+    network = archcalc.loads(f'name = "chain"\ninputs.image = [1, 8, 8]\nlayers = [{layers}]')
     picture = draw(network.context, Look())
     assert "stretches" in picture.collapsed
     assert len(picture.cards) <= MANY + 2
