@@ -29,7 +29,7 @@ from archcalc.layers.normalization import Normalization
 from archcalc.layers.shaping import Shaping
 from archcalc.layers.sliding import SlidingLayer
 from archcalc.quantities import QUANTITIES, Quantity
-from archcalc.spec.wanted import described
+from archcalc.spec.wanted import format_annotation
 
 FOLDER = Path(__file__).parent
 GENERAL = {
@@ -210,7 +210,7 @@ def fields_table(layer: type[Layer]) -> str:
     for field in fields(layer):
         torch_name = f"`{field.name}`" if "torch" in found and field.name not in lacking else "–"
         keras_name = re.sub(r"^\w+$", r"`\g<0>`", keras[field.name]) if field.name in keras else "–"
-        cells = (texts[field.name], described(field.type), default(field), torch_name, keras_name)
+        cells = (texts[field.name], format_annotation(field.type), default(field), torch_name, keras_name)
         rows.append(" | ".join([f"`{field.name}`", *map(cell, cells)]))
     return table("field | meaning | values | default | PyTorch | Keras", rows)
 

@@ -41,7 +41,7 @@ class Facts(NamedTuple):
     buffers: dict[str, tuple[int, ...]]
 
 
-def said(layer_type: str, *shapes: tuple[int, ...], dtype: str = "float32", **fields: Any) -> Facts | None:
+def inferred_of(layer_type: str, *shapes: tuple[int, ...], dtype: str = "float32", **fields: Any) -> Facts | None:
     """What archcalc says; None if it refuses."""
     try:
         layer = msgspec.convert(fields, LAYER_TYPES[layer_type])
@@ -220,7 +220,7 @@ class TestConvolutions:
         fields |= {"out_channels": out_channels, "groups": groups}
         kwargs = {name: native(value) for name, value in fields.items()}
         expected = done(lambda: torch_class("Conv", dimensions)(channels, **kwargs), shape)
-        assert said(f"conv{dimensions}d", shape, **fields) == expected
+        assert inferred_of(f"conv{dimensions}d", shape, **fields) == expected
 
     @moderately
     @given(data=st.data())
@@ -231,7 +231,7 @@ class TestConvolutions:
         shape = (2, *data.draw(sizes(dimensions)))
         kwargs = {name: native(value) for name, value in fields.items()}
         expected = done(lambda: torch_class("Conv", dimensions)(2, 3, **kwargs), shape)
-        assert said(f"conv{dimensions}d", shape, out_channels=3, **fields) == expected
+        assert inferred_of(f"conv{dimensions}d", shape, out_channels=3, **fields) == expected
 
     @moderately
     @given(data=st.data())
@@ -242,7 +242,7 @@ class TestConvolutions:
         shape = (2, *data.draw(sizes(dimensions)))
         kwargs = {name: native(value) for name, value in fields.items() if name != "padding"}
         expected = done(lambda: Padded(fields["padding"], torch_class("Conv", dimensions)(2, 3, **kwargs)), shape)
-        assert said(f"conv{dimensions}d", shape, out_channels=3, **fields) == expected
+        assert inferred_of(f"conv{dimensions}d", shape, out_channels=3, **fields) == expected
 
     @moderately
     @given(data=st.data())
@@ -252,7 +252,7 @@ class TestConvolutions:
         pair = st.lists(st.integers(0, 3), min_size=2, max_size=2)
         pads = st.one_of(st.lists(pair, min_size=dimensions, max_size=dimensions), st.just("same"))
         fields["padding"] = data.draw(pads)
-        if said(f"conv{dimensions}d", shape, out_channels=3, **fields) is None:
+        if inferred_of(f"conv{dimensions}d", shape, out_channels=3, **fields) is None:
             return
         found = example(f"conv{dimensions}d", shape, out_channels=3, **fields)
         module = make_module(found.layer.module(found.inputs))
@@ -276,7 +276,7 @@ class TestConvolutions:
         expected = done(lambda: torch_class("ConvTranspose", dimensions)(channels, **kwargs), shape)
         if 0 in numbers_of(fields.get("dilation", 1)):
             expected = None  # meaningless, and let pass by a kernel of size 1
-        assert said(f"conv_transpose{dimensions}d", shape, **fields) == expected
+        assert inferred_of(f"conv_transpose{dimensions}d", shape, **fields) == expected
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
@@ -288,7 +288,7 @@ class TestPooling:
         shape = (2, *data.draw(sizes(dimensions)))
         kwargs = {name: native(value) for name, value in fields.items()}
         expected = done(lambda: torch_class("MaxPool", dimensions)(**kwargs), shape)
-        assert said(f"max_pool{dimensions}d", shape, **fields) == expected
+        assert inferred_of(f"max_pool{dimensions}d", shape, **fields) == expected
 
     @thoroughly
     @given(data=st.data())
@@ -298,7 +298,7 @@ class TestPooling:
         shape = (2, *data.draw(sizes(dimensions)))
         kwargs = {name: native(value) for name, value in fields.items()}
         expected = done(lambda: torch_class("AvgPool", dimensions)(**kwargs), shape)
-        assert said(f"avg_pool{dimensions}d", shape, **fields) == expected
+        assert inferred_of(f"avg_pool{dimensions}d", shape, **fields) == expected
 
     @moderately
     @given(data=st.data())
@@ -307,7 +307,7 @@ class TestPooling:
         shape = (2, *data.draw(sizes(dimensions)))
         kind = data.draw(st.sampled_from(["Avg", "Max"]))
         expected = done(lambda: torch_class(f"Adaptive{kind}Pool", dimensions)(native(size)), shape)
-        assert said(f"adaptive_{kind.lower()}_pool{dimensions}d", shape, output_size=size) == expected
+        assert inferred_of(f"adaptive_{kind.lower()}_pool{dimensions}d", shape, output_size=size) == expected
 
     @moderately
     @given(data=st.data())
@@ -322,7 +322,7 @@ class TestPooling:
         if kind == "avg":
             fields |= data.draw(optional(count_include_pad=st.booleans()))
         layer_type = f"{kind}_pool{dimensions}d"
-        if said(layer_type, shape, **fields) is None:
+        if inferred_of(layer_type, shape, **fields) is None:
             return
         found = example(layer_type, shape, **fields)
         values = torch.randn(1, *shape)
@@ -376,7 +376,7 @@ def made(compute: Callable[..., torch.Tensor], *shapes: tuple[int, ...]) -> tupl
 
 
 def shape_said(layer_type: str, *shapes: tuple[int, ...], **fields: Any) -> tuple[int, ...] | None:
-    facts = said(layer_type, *shapes, **fields)
+    facts = inferred_of(layer_type, *shapes, **fields)
     return None if facts is None else facts.shape
 
 
@@ -386,20 +386,20 @@ class TestNormalizations:
     def test_batch_norm(self, shape: tuple[int, ...], fields: dict[str, Any]) -> None:
         dimensions = max(1, len(shape) - 1)
         expected = done(lambda: torch_class("BatchNorm", dimensions)(shape[0], **fields), shape)
-        assert said("batch_norm", shape, **fields) == expected
+        assert inferred_of("batch_norm", shape, **fields) == expected
 
     @moderately
     @given(shapes_of_rank(2, 3, 4), optional(affine=st.booleans(), track_running_stats=st.booleans()))
     def test_instance_norm(self, shape: tuple[int, ...], fields: dict[str, Any]) -> None:
         expected = done(lambda: torch_class("InstanceNorm", len(shape) - 1)(shape[0], **fields), shape)
-        assert said("instance_norm", shape, **fields) == expected
+        assert inferred_of("instance_norm", shape, **fields) == expected
 
     @moderately
     @given(shapes_of_rank(1, 2, 3, 4), mostly(1, 5, 0), optional(affine=st.booleans()))
     def test_group_norm(self, shape: tuple[int, ...], groups: int, fields: dict[str, Any]) -> None:
         # A group of a single value is refused for a single sample.
         expected = done(lambda: nn.GroupNorm(groups, shape[0], **fields), shape, batch=1)
-        assert said("group_norm", shape, num_groups=groups, **fields) == expected
+        assert inferred_of("group_norm", shape, num_groups=groups, **fields) == expected
 
     @moderately
     @given(st.data())
@@ -410,12 +410,12 @@ class TestNormalizations:
         normalized = data.draw(st.one_of(st.just(end), st.lists(small, min_size=1, max_size=2), small))
         # A batch of a size that no shape has, so that it is not taken for one of the normalized axes.
         expected = done(lambda: nn.LayerNorm(normalized, **fields), shape, batch=7)
-        assert said("layer_norm", shape, normalized_shape=normalized, **fields) == expected
+        assert inferred_of("layer_norm", shape, normalized_shape=normalized, **fields) == expected
 
     @moderately
     @given(shapes_of_rank(2, 3, 4), st.integers(1, 6))
     def test_local_response_norm(self, shape: tuple[int, ...], size: int) -> None:
-        assert said("local_response_norm", shape, size=size) == done(lambda: nn.LocalResponseNorm(size), shape)
+        assert inferred_of("local_response_norm", shape, size=size) == done(lambda: nn.LocalResponseNorm(size), shape)
 
 
 ACTIVATIONS: dict[str, tuple[dict[str, Any], Callable[[], nn.Module]]] = {
@@ -442,12 +442,12 @@ class TestActivations:
         found = example(layer_type, (3, 4), **fields)
         values = 4 * torch.randn(BATCH, 3, 4)
         torch.testing.assert_close(run(found, values), make().eval()(values))
-        assert said(layer_type, (3, 4), **fields) == done(make, (3, 4))
+        assert inferred_of(layer_type, (3, 4), **fields) == done(make, (3, 4))
 
     @moderately
     @given(shapes_of_any_rank, small)
     def test_prelu(self, shape: tuple[int, ...], parameters: int) -> None:
-        assert said("prelu", shape, num_parameters=parameters) == done(lambda: nn.PReLU(parameters), shape)
+        assert inferred_of("prelu", shape, num_parameters=parameters) == done(lambda: nn.PReLU(parameters), shape)
 
     @moderately
     @given(shapes_of_any_rank.filter(len), a_dim, st.sampled_from(["softmax", "log_softmax"]))
@@ -462,7 +462,7 @@ class TestActivations:
     @moderately
     @given(st.floats(-0.5, 1.5))
     def test_dropout(self, p: float) -> None:
-        assert said("dropout", (3,), p=p) == done(lambda: nn.Dropout(p), (3,))
+        assert inferred_of("dropout", (3,), p=p) == done(lambda: nn.Dropout(p), (3,))
 
 
 class TestDense:
@@ -471,7 +471,7 @@ class TestDense:
     def test_linear(self, shape: tuple[int, ...], features: int, bias: bool) -> None:
         # A batch of single values is taken by nn.Linear for one sample.
         expected = done(lambda: nn.Linear(shape[-1], features, bias=bias), shape) if shape and features else None
-        assert said("linear", shape, out_features=features, bias=bias) == expected
+        assert inferred_of("linear", shape, out_features=features, bias=bias) == expected
 
     @moderately
     @given(shapes_of_any_rank, small, small, st.one_of(st.none(), st.integers(-1, 6)))
@@ -485,7 +485,7 @@ class TestDense:
         elif padding > 0:
             with pytest.raises(AssertionError, match="within num_embeddings"):
                 nn.Embedding(rows, width, padding_idx=padding)
-        assert said("embedding", shape, dtype="int64", **fields) == wanted
+        assert inferred_of("embedding", shape, dtype="int64", **fields) == wanted
 
     @moderately
     @given(st.data())
@@ -494,9 +494,9 @@ class TestDense:
         heads, bias = data.draw(st.integers(1, 4)), data.draw(st.booleans())
         query, (key, value) = (tokens, features), data.draw(keys_and_values(features))
         expected = done(lambda: TorchAttention(features, heads, bias, key[1], value[1]), query, key, value)
-        assert said("multi_head_attention", query, key, value, num_heads=heads, bias=bias) == expected
+        assert inferred_of("multi_head_attention", query, key, value, num_heads=heads, bias=bias) == expected
         expected = done(lambda: TorchAttention(features, heads, bias, features, features), query)
-        assert said("multi_head_attention", query, num_heads=heads, bias=bias) == expected
+        assert inferred_of("multi_head_attention", query, num_heads=heads, bias=bias) == expected
 
 
 @st.composite
@@ -583,7 +583,7 @@ class TestShaping:
         corners = data.draw(st.sampled_from([None, True, False])) if fields["mode"] != "nearest" else None
         kwargs = {name: native(value) for name, value in fields.items()} | {"align_corners": corners}
         expected = done(lambda: nn.Upsample(**kwargs), shape)
-        assert said("upsample", shape, align_corners=bool(corners), **fields) == expected
+        assert inferred_of("upsample", shape, align_corners=bool(corners), **fields) == expected
 
     @moderately
     @given(shapes_of_rank(3), mostly(1, 3, 0), st.booleans())
@@ -591,12 +591,12 @@ class TestShaping:
         channels, *positions = shape
         shape = (channels * factor**2 if fitting and factor else channels, *positions)
         expected = done(lambda: nn.PixelShuffle(factor), shape)
-        assert said("pixel_shuffle", shape, upscale_factor=factor) == expected
+        assert inferred_of("pixel_shuffle", shape, upscale_factor=factor) == expected
 
     @moderately
     @given(shapes_of_rank(2, 3, 4), mostly(1, 4, 0))
     def test_channel_shuffle(self, shape: tuple[int, ...], groups: int) -> None:
-        assert said("channel_shuffle", shape, groups=groups) == done(lambda: nn.ChannelShuffle(groups), shape)
+        assert inferred_of("channel_shuffle", shape, groups=groups) == done(lambda: nn.ChannelShuffle(groups), shape)
 
 
 @st.composite
@@ -732,7 +732,7 @@ class TestOperations:
         channels, out_channels, groups = data.draw(channels_and_groups())
         fields = data.draw(window_fields(dimensions)) | {"out_channels": out_channels, "groups": groups}
         shape = (channels, *data.draw(sizes(dimensions)))
-        if said(f"{name}{dimensions}d", shape, **fields) is None:
+        if inferred_of(f"{name}{dimensions}d", shape, **fields) is None:
             return
         found = example(f"{name}{dimensions}d", shape, **fields)
         kwargs = {field: native(value) for field, value in fields.items()}

@@ -46,7 +46,7 @@ def run(text: str) -> nn.Module:
     return made
 
 
-def described(module: nn.Module) -> dict[str, tuple[torch.Size, torch.dtype]]:
+def state_of(module: nn.Module) -> dict[str, tuple[torch.Size, torch.dtype]]:
     return {name: (tensor.shape, tensor.dtype) for name, tensor in module.state_dict(keep_vars=True).items()}
 
 
@@ -70,7 +70,7 @@ def check(network: archcalc.Network, quick: archcalc.Network | None = None) -> s
     text = network.to_source()
     torch.manual_seed(0)
     made, built = run(text), build(network)
-    assert described(made) == described(built)
+    assert state_of(made) == state_of(built)
     assert trained(made) == trained(built)
     assert identical(made) == identical(built)
     made.load_state_dict(built.state_dict())

@@ -37,7 +37,7 @@ PLAIN = Wishes(inputs=("map2d",), sizes=(20, 40), layers=5, language=False, dtyp
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def described(found: Verification) -> str:
+def format_differences(found: Verification) -> str:
     return "\n".join(map(str, found.differences)) + (found.failure or "")
 
 
@@ -61,7 +61,7 @@ def test_every_shipped_spec_verifies(name: str) -> None:
     # What the source of a large one computes is compared in tests/test_export.py, on smaller inputs.
     device = "meta" if floor_of(network.totals.macs) > 2e9 else "cpu"
     found = verify(network, device, CHOSEN_FIELDS.get(name))
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
     uncovered = {row.layer for row in found.rows if row.status == "not covered" and row.question != "FLOPs"}
     assert not uncovered
 
@@ -69,7 +69,7 @@ def test_every_shipped_spec_verifies(name: str) -> None:
 @pytest.mark.parametrize("path", sorted(NETWORKS.glob("*.toml")), ids=lambda path: path.stem)
 def test_networks_of_every_kind_verify_to_the_last_field(path: Path) -> None:
     found = verify(archcalc.load(path))
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
     assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
 
 
@@ -99,7 +99,7 @@ def toml(value: Any) -> str:
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_every_layer_type_verifies(example: Example) -> None:
     found = verify(one_layer(example))
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
 
 
 def test_random_networks_verify() -> None:
@@ -111,7 +111,7 @@ def test_random_networks_verify() -> None:
 
 def verified(network: archcalc.Network) -> tuple[Comparison, ...]:
     found = verify(network)
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
     return found.rows
 
 
@@ -192,13 +192,13 @@ layers = [{ type = "rbf", out_features = 1, repeat = 12 }]
 @pytest.mark.parametrize("text", [HOLES, TWO_READERS, GATE, DILATED, ONE_KEY, SQUARES, LRN_OF_VOLUMES])
 def test_fields_are_measured_whatever_units_see(text: str) -> None:
     found = verify(archcalc.loads(text))
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
     assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
 
 
 def test_of_a_single_unit_one_phase_alone_is_seen() -> None:
     found = verify(archcalc.loads(ONE_UNIT))
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
     fields = {row.layer: row.status for row in found.rows if row.question.startswith("field")}
     assert [fields[layer] for layer in ("line", "back", "sum")] == ["equal"] * 3
 
@@ -210,7 +210,7 @@ def test_what_pytorch_has_no_kernel_for_is_not_covered() -> None:
             'layers = [{ type = "relu" }, { type = "avg_pool3d", kernel_size = 2 }]'
         )
     )
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
     assert [row.status for row in found.rows if row.question == "output shape"] == ["equal", "not covered"]
 
 
@@ -226,7 +226,7 @@ def test_a_dtype_too_many_is_no_missing_kernel(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_network_without_layers_verifies() -> None:
     found = verify(archcalc.loads('name = "x"\ninputs.x = [1]\nlayers = [{ type = "relu", when = false }]'))
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
 
 
 # --- what is wrong is found ------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def caught(example: Example, mutation: Mutation, question: str, fields: tuple[()
         found = verify(one_layer(example), fields=fields, storages=False)
     infer_layer.cache_clear()
     assert not found.agrees
-    assert question in {row.question.partition(":")[0] for row in found.differences}, described(found)
+    assert question in {row.question.partition(":")[0] for row in found.differences}, format_differences(found)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
@@ -390,7 +390,7 @@ def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.
 )
 def test_sizes_are_run_with_maps_that_are_there_several_samples_and_shared_weights(layers: str) -> None:
     found = verify(archcalc.loads(f'name = "x"\ninputs.x = [2, 3]\nlayers = [{layers}]'))
-    assert found.agrees, described(found)
+    assert found.agrees, format_differences(found)
     assert any(row.question == "working sizes" for row in found.rows)
 
 

@@ -48,71 +48,72 @@ class Backward:
             self.tracker.hold(operation.handle)
         outputs = [self.execution.values[edge] for edge in self.execution.graph.outputs]
         trained = [(value.maker, value) for value in outputs if value.maker is not None]
-        given = [Gradient(self.tracker.make(value.bytes), in_order(value.shape)) for _, value in trained]
-        for (maker, value), gradient in zip(trained, given, strict=True):
+        grad_output = [Gradient(self.tracker.make(value.bytes), in_order(value.shape)) for _, value in trained]
+        for (maker, value), gradient in zip(trained, grad_output, strict=True):
             self._deliver(Target(maker, value.bytes, added_up=False, laid=value.laid), gradient)
             self.execution.note(operations[maker].position, "backward")
         for number in reversed(range(len(operations))):
             if number in self.gradients:
                 self._run_operation(operations[number], self.gradients.pop(number))
 
-    def _run_operation(self, operation: Operation, given: Gradient) -> None:
+    def _run_operation(self, operation: Operation, grad_output: Gradient) -> None:
         if operation.op.unclear:
-            self._run_unclear(operation, given)
+            self._run_unclear(operation, grad_output)
             return
-        made = [*self._make_gradients(operation, given)]
+        made = [*self._make_gradients(operation, grad_output)]
         self.tracker.empty(operation.handle)
-        self.tracker.release(given.handle)
+        self.tracker.release(grad_output.handle)
         for target, gradient in _in_order_of_delivery(operation.op, [*zip(operation.targets, made, strict=True)]):
             self._deliver(target, gradient)
         self.execution.note(operation.position, "backward")
 
-    def _run_unclear(self, operation: Operation, given: Gradient) -> None:
+    def _run_unclear(self, operation: Operation, grad_output: Gradient) -> None:
         """The least that it may take: what it was given is let go of first, and each gradient added before the next."""
         self.tracker.empty(operation.handle)
-        self.tracker.release(given.handle)
+        self.tracker.release(grad_output.handle)
         for target in reversed(operation.targets):
-            self._deliver(target, self._make(operation, target, given.strides))
+            self._deliver(target, self._make(operation, target, grad_output.strides))
         self.execution.note(operation.position, "backward")
 
-    def _make_gradients(self, operation: Operation, given: Gradient) -> list[Gradient]:
+    def _make_gradients(self, operation: Operation, grad_output: Gradient) -> list[Gradient]:
         """The gradients of what an operation read; those as large as its result are added up one after the other."""
         if operation.op.grad_alias:
-            made = [self._pass_on(operation, target, given) for target in operation.targets]
+            made = [self._pass_on(operation, target, grad_output) for target in operation.targets]
         else:
-            made = [self._make(operation, target, given.strides) for target in operation.targets]
+            made = [self._make(operation, target, grad_output.strides) for target in operation.targets]
         more = operation.backward_bytes - sum(self.tracker.size(one.handle) for one in made)
         self.tracker.release(self.tracker.make(max(more, 0)))
         for place, target in enumerate(operation.targets):
             if target.added_up:
                 large = made[place].handle
-                strides = self._added_up(operation, target, given.strides)
+                strides = self._added_up(operation, target, grad_output.strides)
                 made[place] = Gradient(self.tracker.make(target.bytes, mark=is_weight(target.key)), strides)
                 self.tracker.release(large)
         return made
 
-    def _make(self, operation: Operation, target: Target, given: Strides) -> Gradient:
+    def _make(self, operation: Operation, target: Target, grad_strides: Strides) -> Gradient:
         """A gradient that is a tensor of its own."""
         size = operation.result_bytes if target.added_up else target.bytes
         handle = self.tracker.make(size, mark=is_weight(target.key))
-        return Gradient(handle, _own_strides(operation, target, given))
+        return Gradient(handle, _own_strides(operation, target, grad_strides))
 
-    def _pass_on(self, operation: Operation, target: Target, given: Gradient) -> Gradient:
+    def _pass_on(self, operation: Operation, target: Target, grad_output: Gradient) -> Gradient:
         """The gradient as it is, or a view of it; or a copy where it cannot be had with the axes of the target."""
         op, (shape, _) = operation.op, operation.result
         if target.laid is None or not op.is_view or op.layout in ("same", "ordered"):
-            return Gradient(self.tracker.hold(given.handle), _passed_strides(operation, target, given.strides))
+            strides = _passed_strides(operation, target, grad_output.strides)
+            return Gradient(self.tracker.hold(grad_output.handle), strides)
         if op.layout == "permuted":
-            return Gradient(self.tracker.hold(given.handle), permuted(given.strides, inverse(op.order)))
-        found = regroup((shape, given.strides), target.laid[0])
+            return Gradient(self.tracker.hold(grad_output.handle), permuted(grad_output.strides, inverse(op.order)))
+        found = regroup((shape, grad_output.strides), target.laid[0])
         if found is None:
             self.execution.doubt(operation.position, OUT_OF_ORDER)
-            return Gradient(self.tracker.make_remains(target.bytes, given.handle), None)
-        handle = self.tracker.make(target.bytes) if found.is_copy else self.tracker.hold(given.handle)
+            return Gradient(self.tracker.make_remains(target.bytes, grad_output.handle), None)
+        handle = self.tracker.make(target.bytes) if found.is_copy else self.tracker.hold(grad_output.handle)
         return Gradient(handle, found.strides)
 
-    def _added_up(self, operation: Operation, target: Target, given: Strides) -> Strides:
-        ordered = target.laid and is_in_order(operation.result[0], given) and is_in_order(*target.laid)
+    def _added_up(self, operation: Operation, target: Target, grad_strides: Strides) -> Strides:
+        ordered = target.laid and is_in_order(operation.result[0], grad_strides) and is_in_order(*target.laid)
         return in_order(target.laid[0]) if target.laid and ordered else None
 
     def _deliver(self, target: Target, gradient: Gradient) -> None:
@@ -133,7 +134,7 @@ def _in_order_of_delivery(op: KernelOp, pairs: list[tuple[Target, Gradient]]) ->
     return pairs[::-1] if views else pairs
 
 
-def _own_strides(operation: Operation, target: Target, given: Strides) -> Strides:
+def _own_strides(operation: Operation, target: Target, grad_strides: Strides) -> Strides:
     """How a gradient lies that an operation makes: in order for a part of an axis, else as its kernels have it."""
     op = operation.op
     if target.laid is None:
@@ -142,12 +143,12 @@ def _own_strides(operation: Operation, target: Target, given: Strides) -> Stride
         return in_order(target.laid[0])
     if op.multiplies and any(isinstance(read, str) for read in op.operands[-2:]):
         return _of_matrix(target.laid)
-    ordered = is_in_order(operation.result[0], given) and all(
+    ordered = is_in_order(operation.result[0], grad_strides) and all(
         other.laid is None or is_in_order(*other.laid) for other in operation.targets
     )
     if op.multiplies and len(operation.targets) > 1 and not ordered:
         return None
-    return gradient_strides(op.layout, target.laid, given, operation.result)
+    return gradient_strides(op.layout, target.laid, grad_strides, operation.result)
 
 
 def _of_matrix(read: Laid) -> Strides:
@@ -159,14 +160,14 @@ def _of_matrix(read: Laid) -> Strides:
     return strides if by_columns else in_order(shape)
 
 
-def _passed_strides(operation: Operation, target: Target, given: Strides) -> Strides:
+def _passed_strides(operation: Operation, target: Target, grad_strides: Strides) -> Strides:
     """The strides of a gradient that is handed on: stretched along an axis, or without axes that broadcasting made."""
     expands, (shape, _) = operation.op.expands, operation.result
-    if given is None or target.laid is None:
-        return given
+    if grad_strides is None or target.laid is None:
+        return grad_strides
     if expands is not None:
-        return (*given[:expands], 0, *given[expands:])
-    return given if len(shape) == len(target.laid[0]) else regrouped(shape, given, target.laid[0])
+        return (*grad_strides[:expands], 0, *grad_strides[expands:])
+    return grad_strides if len(shape) == len(target.laid[0]) else regrouped(shape, grad_strides, target.laid[0])
 
 
 def is_weight(key: Key) -> bool:

@@ -24,7 +24,7 @@ def collapse(rows: Iterable[Row], graph: Graph, depth: int | None) -> list[Colla
     """
     found: dict[str, tuple[str, dict[str, Row]]] = {}  # by name the type, and rows by layer
     for node, row in zip(graph.nodes, rows, strict=False):
-        name, kind = _shown(node, depth)
+        name, kind = _name_and_type(node, depth)
         found.setdefault(name, (kind, {}))[1][node.name] = row
     return [_group(name, kind, own, graph.block_outputs.get(name)) for name, (kind, own) in found.items()]
 
@@ -34,7 +34,7 @@ def _group(name: str, kind: str, own: dict[str, Row], output: str | None) -> Col
     return Collapsed(name, kind, rows, own.get(output or "", rows[-1]))
 
 
-def _shown(node: Node, depth: int | None) -> tuple[str, str]:
+def _name_and_type(node: Node, depth: int | None) -> tuple[str, str]:
     """Name and type of what stands for a layer."""
     if depth is None or len(node.instances) < depth:
         return node.name, node.layer.type

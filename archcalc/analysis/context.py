@@ -68,7 +68,7 @@ class AnalysisContext:
         return tuple([count_operations(inferred, self.batch) for _, inferred in self.known()])
 
     def known(self) -> Iterator[tuple[Node, InferredLayer]]:
-        """Every node that fits, and its facts."""
+        """Every node that fits, and what it says of itself."""
         for node, inferred in zip(self.graph.nodes[: self.fitting], self.shapes.inferred, strict=False):
             assert inferred is not None  # or else it would not fit
             yield node, inferred

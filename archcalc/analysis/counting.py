@@ -60,7 +60,7 @@ def find_convention(name: str) -> Convention:
 def apply_convention(context: AnalysisContext, convention: Convention | Activations) -> ConventionCount:
     """Read a convention off a network."""
     nodes = [*context.known()]
-    # Most layers are like others, with which they share their facts.
+    # Most layers are like others, with which they share what is inferred.
     kinds = {_kind(*known): known for known in nodes}
     rows = {kind: _row(convention, *known, context.batch) for kind, known in kinds.items()}
     table = [rows[_kind(*known)] for known in nodes]

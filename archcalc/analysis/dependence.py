@@ -65,11 +65,11 @@ def depends_on(context: AnalysisContext, edge: int, box: Box, cut: frozenset[Lin
     while waiting:
         here = -heapq.heappop(waiting)
         units = found[here] = _bounded(found[here])
-        node_facts = inferred[here - inputs] if here >= inputs else None
-        if node_facts is None:
+        read_layer = inferred[here - inputs] if here >= inputs else None
+        if read_layer is None:
             continue
         sources = graph.nodes[here - inputs].sources
-        for number, (source, read) in enumerate(zip(sources, _read_by(node_facts, units), strict=True)):
+        for number, (source, read) in enumerate(zip(sources, _read_by(read_layer, units), strict=True)):
             if not read.boxes or (here, number) in cut:
                 continue
             if source in found:

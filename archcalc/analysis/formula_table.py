@@ -158,10 +158,10 @@ def _size_text(size: Any, alone: bool) -> str:
 
 def _is_rounded(formula: Formula, rows: Sequence[LayerFormula] | None) -> bool:
     meanings = [meaning for _, meaning in used_definitions(formula, rows)]
-    return any(map(has_rounding, [*_shown(formula, rows), *meanings]))
+    return any(map(has_rounding, [*_expressions_of(formula, rows), *meanings]))
 
 
-def _shown(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[Any]:
+def _expressions_of(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[Any]:
     """The expressions and the conditions that are shown."""
     shown: list[Any] = [*formula.conditions]
     if rows is None:
@@ -177,7 +177,7 @@ def _shown(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[Any]:
 
 def used_definitions(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[tuple[Any, Any]]:
     """The names that what is shown is written in, with what they mean."""
-    used = {symbol for expression in _shown(formula, rows) for symbol in expression.free_symbols}
+    used = {symbol for expression in _expressions_of(formula, rows) for symbol in expression.free_symbols}
     for name, meaning in reversed(formula.definitions.items()):
         if name in used:
             used |= meaning.free_symbols

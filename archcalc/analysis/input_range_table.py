@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from archcalc.analysis.resizing import described
+from archcalc.analysis.resizing import format_axes
 from archcalc.analysis.size_sets import SizeSet
 from archcalc.graph import Graph
 from archcalc.render.document import TEXT, Document, Fact, Facts, Lines, Part
@@ -35,12 +35,12 @@ def _facts(graph: Graph, found: "SizeRange") -> Facts:
         rows += [("same weights", sizes_text(found.same_weights), _tried(found.same_weights))]
     rows += [("no remainder", *_without_remainder(found)), ("useful", *_useful(found))]
     facts = [Fact(label, value, TEXT, note="".join(f"\n{note}" for note in notes)) for label, value, notes in rows]
-    return Facts(facts, title=f"sizes n of {described(graph, [*found.axes])}")
+    return Facts(facts, title=f"sizes n of {format_axes(graph, [*found.axes])}")
 
 
 def _record(graph: Graph, found: "SizeRange") -> dict[str, Any]:
     return {
-        "sizes": described(graph, [*found.axes]),
+        "sizes": format_axes(graph, [*found.axes]),
         "size": found.size,
         "smallest": found.works.smallest,
         "works": sizes_text(found.works),

@@ -235,7 +235,7 @@ class _Question:
         graph, inputs = self.context.graph, len(self.context.graph.inputs)
         found: dict[int, tuple[str, Field]] = {}
         around = {instance.name for instance in graph.nodes[edge - inputs].instances}
-        for other in sorted(_ancestors(self.context, edge)):
+        for other in sorted(graph.ancestors([edge]) - {edge}):
             field = self.context.receptive_fields.on_input(other, self.source)
             if other < inputs or not isinstance(field, Field) or not _are_like(field, self.field):
                 continue
@@ -251,17 +251,6 @@ class _Question:
 def _are_like(field: Field, own: Field) -> bool:
     """Whether a field can stand in one table with another: on the same axes, of units with places of their own."""
     return field.places == own.places and not any(axis.mixed for axis in field.axes)
-
-
-def _ancestors(context: AnalysisContext, edge: int) -> set[int]:
-    graph, inputs = context.graph, len(context.graph.inputs)
-    needed, waiting = set[int](), [edge]
-    while waiting:
-        here = waiting.pop()
-        if here not in needed:
-            needed.add(here)
-            waiting.extend(graph.nodes[here - inputs].sources if here >= inputs else ())
-    return needed - {edge}
 
 
 def _units(field: Field) -> tuple[int, ...]:

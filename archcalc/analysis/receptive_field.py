@@ -258,14 +258,14 @@ def _smallest(axes: Sequence[AnyAxis]) -> AnyAxis:
 def _misaligned(sources: Iterable[list[Path]]) -> tuple[AxisField, ...]:
     """The fields along the first axis on which units of equal position look at different centres."""
     for paths in sources:
-        for axes in zip(*(_shown(path) for path in paths), strict=False):
+        for axes in zip(*(_axes_to_print(path) for path in paths), strict=False):
             moving = [axis for axis in axes if isinstance(axis, AxisField) and axis.advance and axis.period == 1]
             if len({axis.first[0] + axis.last[0] for axis in moving}) > 1:
                 return tuple(moving)
     return ()
 
 
-def _shown(path: Path) -> list[AnyAxis]:
+def _axes_to_print(path: Path) -> list[AnyAxis]:
     hidden = path.features or ()
     return [axis for place, axis in zip(path.places, path.axes, strict=True) if place not in hidden]
 

@@ -36,12 +36,12 @@ class ResizedNetwork:
 
     def inferred(self, position: int, edges: Edges, known: dict[Any, InferredLayer | None]) -> InferredLayer | None:
         """What the layer at a position says of itself with what it reads; None if it does not fit."""
-        found = self._own_facts(position, edges, known)
-        others = (self._own_facts(other, edges, known) for other in self.sharing.get(position, ()))
+        found = self._own_layer(position, edges, known)
+        others = (self._own_layer(other, edges, known) for other in self.sharing.get(position, ()))
         fits = found is not None and all(other is not None and _weights(other) == _weights(found) for other in others)
         return found if fits else None
 
-    def _own_facts(self, position: int, edges: Edges, known: dict[Any, InferredLayer | None]) -> InferredLayer | None:
+    def _own_layer(self, position: int, edges: Edges, known: dict[Any, InferredLayer | None]) -> InferredLayer | None:
         return _inferred(self.graph.nodes[position].layer, self._read(position, edges), known)
 
     def _find_last_reads(self, count: int) -> list[int]:

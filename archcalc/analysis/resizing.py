@@ -32,7 +32,7 @@ def extents(context: AnalysisContext) -> list[Extent]:
     return [*dict.fromkeys(found)]
 
 
-def described(graph: Graph, axes: list[Extent]) -> str:
+def format_axes(graph: Graph, axes: list[Extent]) -> str:
     """The inputs that change, with n for the sizes that do: `image 3×n×n`."""
     found = []
     for name in dict.fromkeys(extent.source for extent in axes):

@@ -214,12 +214,12 @@ def laid_out(layout: str, shape: Shape, reads: tuple[Laid, ...]) -> Strides:
 
 
 @lru_cache(maxsize=256)
-def gradient(layout: str, read: Laid, given: Strides, result: Laid) -> Strides:
+def gradient(layout: str, read: Laid, grad_strides: Strides, result: Laid) -> Strides:
     """The strides of the gradient that an operation makes for what it read, where its kernels are sure to agree."""
     shape, strides = read
-    if strides is None or given is None:
+    if strides is None or grad_strides is None:
         return None
-    back = (result[0], given)
+    back = (result[0], grad_strides)
     if result[0] == shape and layout == "alike":
         return agreed((elementwise(shape, (back, read)), elementwise(shape, (read, back))))
     if is_in_order(*read) and is_in_order(*back):

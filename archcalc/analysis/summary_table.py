@@ -8,15 +8,28 @@ from msgspec import Struct
 from archcalc.analysis.field import Marked, field_notes, marked_size
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.numbers.bounds import Amount, Cause, Causes, Inexact, Unknown, gathered, value_text
-from archcalc.render.document import COUNT, NAME, SHAPE, TEXT, Document, Fact, Facts, Lines, Note, Row, Table, notes_of
-from archcalc.render.document import Column as TableColumn
+from archcalc.render.document import (
+    COUNT,
+    NAME,
+    SHAPE,
+    TEXT,
+    Column,
+    Document,
+    Fact,
+    Facts,
+    Lines,
+    Note,
+    Row,
+    Table,
+    notes_of,
+)
 from archcalc.render.words import inputs_text
 
 if TYPE_CHECKING:
     from archcalc.analysis.summary import LayerSummary, Summary
 
 
-class Column(Struct, frozen=True, gc=False):
+class SummaryColumn(Struct, frozen=True, gc=False):
     """A column of the summary; `value` gives text, a number, sizes, or None for what is unknown.
 
     `key` is the name under which a row says why its value is unknown. `priority` is that of `document.Column`.
@@ -29,23 +42,23 @@ class Column(Struct, frozen=True, gc=False):
     priority: int = 1
 
 
-COLUMNS: dict[str, Column] = {
-    "name": Column("Layer", lambda row: row.name, NAME, priority=0),
-    "type": Column("Type", lambda row: row.type, priority=2),
-    "inputs": Column("Inputs", lambda row: ", ".join(row.inputs), priority=3),
-    "output_shape": Column("Output", lambda row: row.output_shape, SHAPE),
-    "parameters": Column("Parameters", lambda row: row.parameters, COUNT, priority=0),
-    "trainable_parameters": Column("Trainable", lambda row: row.trainable_parameters, COUNT),
-    "buffers": Column("Buffers", lambda row: row.buffers, COUNT, priority=2),
-    "macs": Column("MACs", lambda row: row.macs, COUNT, "macs", priority=0),
-    "flops": Column("FLOPs", lambda row: row.flops, COUNT, "macs", priority=0),
-    "count": Column("Count", lambda row: row.count, COUNT, "count", priority=0),
-    "activations": Column("Activations", lambda row: row.activations, COUNT, "activations"),
-    "operations": Column("Operations", lambda row: row.operations),
-    "connections": Column("Connections", lambda row: row.connections, COUNT, "connections"),
-    "receptive_field": Column("Field", lambda row: _field(row, "size"), SHAPE, "receptive_field", priority=2),
-    "jump": Column("Jump", lambda row: _field(row, "jump"), SHAPE, "receptive_field", priority=3),
-    "center": Column("Center", lambda row: _field(row, "center"), SHAPE, "receptive_field", priority=3),
+COLUMNS: dict[str, SummaryColumn] = {
+    "name": SummaryColumn("Layer", lambda row: row.name, NAME, priority=0),
+    "type": SummaryColumn("Type", lambda row: row.type, priority=2),
+    "inputs": SummaryColumn("Inputs", lambda row: ", ".join(row.inputs), priority=3),
+    "output_shape": SummaryColumn("Output", lambda row: row.output_shape, SHAPE),
+    "parameters": SummaryColumn("Parameters", lambda row: row.parameters, COUNT, priority=0),
+    "trainable_parameters": SummaryColumn("Trainable", lambda row: row.trainable_parameters, COUNT),
+    "buffers": SummaryColumn("Buffers", lambda row: row.buffers, COUNT, priority=2),
+    "macs": SummaryColumn("MACs", lambda row: row.macs, COUNT, "macs", priority=0),
+    "flops": SummaryColumn("FLOPs", lambda row: row.flops, COUNT, "macs", priority=0),
+    "count": SummaryColumn("Count", lambda row: row.count, COUNT, "count", priority=0),
+    "activations": SummaryColumn("Activations", lambda row: row.activations, COUNT, "activations"),
+    "operations": SummaryColumn("Operations", lambda row: row.operations),
+    "connections": SummaryColumn("Connections", lambda row: row.connections, COUNT, "connections"),
+    "receptive_field": SummaryColumn("Field", lambda row: _field(row, "size"), SHAPE, "receptive_field", priority=2),
+    "jump": SummaryColumn("Jump", lambda row: _field(row, "jump"), SHAPE, "receptive_field", priority=3),
+    "center": SummaryColumn("Center", lambda row: _field(row, "center"), SHAPE, "receptive_field", priority=3),
 }
 DEFAULT_COLUMNS = ("name", "type", "output_shape", "parameters", "macs", "receptive_field", "jump")
 BY_CONVENTION = ("count", "activations")  # columns that a counting convention fills, and names
@@ -86,7 +99,7 @@ def _table(summary: "Summary", columns: Sequence[str]) -> Table:
     readings = summary.counting.readings if summary.counting else {}
     titles = [readings[name].title if name in readings else COLUMNS[name].header for name in columns]
     heads = [
-        TableColumn(title, column.kind, column.priority if place else 0)
+        Column(title, column.kind, column.priority if place else 0)
         for place, (title, column) in enumerate(zip(titles, chosen, strict=True))
     ]
     rows = [Row([_cell(column, row) for column in chosen]) for row in summary.layers]
@@ -112,7 +125,7 @@ def _total_row(summary: "Summary", columns: Sequence[str]) -> Row:
     return Row([values.get(name, "Total" if name == columns[0] else "") for name in columns])
 
 
-def _cell(column: Column, row: "LayerSummary") -> Any:
+def _cell(column: SummaryColumn, row: "LayerSummary") -> Any:
     """A value of a row; text where it is not what its column holds."""
     value = column.value(row)
     if value is None:
@@ -176,7 +189,7 @@ def unknown_causes(summary: "Summary") -> Causes:
 # the text of a value
 
 
-def value_of(column: Column, row: "LayerSummary") -> str:
+def value_of(column: SummaryColumn, row: "LayerSummary") -> str:
     """The text of a column in a row; `?` where it is unknown, `–` where there is none."""
     from archcalc.render.cells import cell_text
 

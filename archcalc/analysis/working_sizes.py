@@ -152,7 +152,7 @@ class _Search:
         if found is not None and all((size in found) == question(size) for size in self._asked(found)):
             return found
         tried = min(max(TRIED, 2 * self.network.size), MOST_TRIED, self.runs)
-        sizes = [size for size in range(1, tried + 1) if _shown(size, tried, question, progress)]
+        sizes = [size for size in range(1, tried + 1) if _holds_at(size, tried, question, progress)]
         own = [self.network.size] if self.network.size > tried and question(self.network.size) else []
         return listed_sizes([*sizes, *own], tried)
 
@@ -162,6 +162,6 @@ class _Search:
         return sorted(sizes, key=lambda size: abs(size - own))[: max(1, self.runs)]
 
 
-def _shown(size: int, tried: int, question: Callable[[int], bool], progress: Progress) -> bool:
+def _holds_at(size: int, tried: int, question: Callable[[int], bool], progress: Progress) -> bool:
     progress(size, tried)
     return question(size)

@@ -15,7 +15,7 @@ from archcalc.layers.base import Layer
 from archcalc.layers.descriptions import field_descriptions
 from archcalc.render.document import NAME, Column, Document, Lines, Row, Table
 from archcalc.spec.remedies import type_remedy
-from archcalc.spec.wanted import described
+from archcalc.spec.wanted import format_annotation
 
 
 @click.command("layers", short_help="List the layer types and their fields.")
@@ -103,7 +103,7 @@ def _fields(layer: type[Layer]) -> Iterator[dict[str, Any]]:
     for field in msgspec.structs.fields(layer):
         yield {
             "name": field.name,
-            "values": described(field.type),
+            "values": format_annotation(field.type),
             "required": field.required,
             "default": None if field.required else field.default,
             "about": about.get(field.name, ""),

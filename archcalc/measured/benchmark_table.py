@@ -53,13 +53,13 @@ def benchmark_document(benchmark: Benchmark) -> Document:
     return Document(
         title=title,
         head=head,
-        parts=[*_shown(tables[:1]), *_notes(benchmark), *_shown(tables[1:]), *_shown(layers)],
+        parts=[*_present(tables[:1]), *_notes(benchmark), *_present(tables[1:]), *_present(layers)],
         data=benchmark.to_dict,
         records=lambda: _complete([*_records(benchmark)]),
     )
 
 
-def _shown(tables: Sequence[Table | None]) -> list[Table]:
+def _present(tables: Sequence[Table | None]) -> list[Table]:
     return [table for table in tables if table and table.rows]
 
 

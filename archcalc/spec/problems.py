@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 from archcalc.errors import MAX_NESTING, Path, Problem, Remedy, quoted
 from archcalc.spec.expressions import MAX_BITS, UNFIT
 from archcalc.spec.values import format_value, is_right, kind_of
-from archcalc.spec.wanted import described, plain
+from archcalc.spec.wanted import format_annotation, plain
 from archcalc.tracing import Number
 
 S = TypeVar("S", bound=Struct)
@@ -130,7 +130,7 @@ def _fields(struct: type[Struct]) -> dict[str, msgspec.structs.FieldInfo]:
 
 
 def _addition(name: str, annotation: Any) -> str:
-    return f"add {name} = …, {described(annotation)}"
+    return f"add {name} = …, {format_annotation(annotation)}"
 
 
 def unknown_keys(
@@ -205,7 +205,7 @@ def wrong_value(name: str, value: Any, annotation: Any, path: Path, written: Any
     text = f"{name} = {format_value(value if written is None else written)}"
     if written not in (None, value):
         text += f" gives {format_value(value)}"
-    expected = described(annotation)
+    expected = format_annotation(annotation)
     where = path[len(path) - path[::-1].index(name) :]
     got = _got(value, where, expected)
     remedy = Remedy(name, partial(_value_remedy, name, value, annotation, written))

@@ -12,7 +12,7 @@ from archcalc.spec.expressions import FUNCTIONS, ExpressionError, names_in
 from archcalc.spec.other_names import other_keys, other_names, other_type, other_word
 from archcalc.spec.schema import ENTRY_KEYS
 from archcalc.spec.values import format_value, is_right
-from archcalc.spec.wanted import Wanted, alternatives, constraints, described, plain, wanted
+from archcalc.spec.wanted import Wanted, alternatives, constraints, format_annotation, plain, wanted
 from archcalc.spelling import closest, plainly
 
 LONG = 5  # letters of another name that may be misspelled
@@ -216,7 +216,7 @@ def expression_remedy(text: str, name: str, error: ExpressionError, kind: Wanted
     sizes = [*map(int, re.findall("[0-9]+", text))]
     if re.fullmatch(r"[\s(\[]*\d{1,9}(\s*[x×X,;]\s*\d{1,9})+[\s)\]]*", text) and is_right(sizes, kind.annotation):
         return f"write {name} = {sizes}"
-    return f"write {described(kind.annotation)}; {error.help}" if kind.annotation else error.help
+    return f"write {format_annotation(kind.annotation)}; {error.help}" if kind.annotation else error.help
 
 
 def unknown_variable_remedy(
@@ -244,7 +244,7 @@ def unknown_variable_remedy(
 def _instead(word: str, kind: Wanted) -> str:
     """What to write in place of a word that is no variable."""
     if kind.annotation is not None:
-        return f"write {described(kind.annotation)}"
+        return f"write {format_annotation(kind.annotation)}"
     if word in LAYER_TYPES or word in other_names().types:
         return "write a number, true or false, or a list: the type of a layer is no value"
     return "write a number, true or false, or a list"

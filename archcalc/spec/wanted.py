@@ -58,7 +58,7 @@ def alternatives(annotation: Any) -> Iterator[Any]:
 
 
 @cache
-def described(annotation: Any) -> str:
+def format_annotation(annotation: Any) -> str:
     """What an annotation allows: `a whole number ≥ 1, or a list of these`."""
     parts = [*alternatives(annotation)]
     scalars = [_phrase(part) for part in parts if not _is_list(part) and get_origin(part) is not Literal]

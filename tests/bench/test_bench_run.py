@@ -156,7 +156,7 @@ def test_weights_stay_as_they_are_in_training() -> None:
     network = dense(training=True, batch=4)
     made = workload.prepare(network, "float32", Options(mode="training"), torch.device("cpu"))
     before = [parameter.clone() for parameter in made.module.parameters()]
-    for step in made.steps.values():
+    for step in made.phases.values():
         step()
     for parameter, old in zip(made.module.parameters(), before, strict=True):
         torch.testing.assert_close(parameter, old)
@@ -217,7 +217,7 @@ def test_memory_is_measured_before_a_graph_is_recorded(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 0)
     made = workload.prepare(dense(), "float32", Options(cuda_graph=True), torch.device("cuda"))
     assert log == ["forward", "recorded"]
-    assert ([*made.steps], made.peak_memory) == (["replay"], 1)
+    assert ([*made.phases], made.peak_memory) == (["replay"], 1)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from archcalc.errors import Diagnostic
 from archcalc.layers import LAYER_TYPES
 from archcalc.network import ShapeError
 from archcalc.spec.schema import Entry, InputTable
-from archcalc.spec.wanted import alternatives, described, plain
+from archcalc.spec.wanted import alternatives, format_annotation, plain
 
 WORD = "zzqx"  # no word and no variable
 VALUES: list[Any] = [
@@ -104,7 +104,7 @@ def followed(field: str, annotation: Any, value: Any, remedy: str) -> Iterator[t
         right = True if bool in alternatives(annotation) else example_of(annotation)
         right = right[0] if isinstance(value, list) and isinstance(right, list) else right
         yield found[1], f"{found[1]} = {toml(right)}"
-    if remedy.startswith("write ") and described(annotation) in remedy:
+    if remedy.startswith("write ") and format_annotation(annotation) in remedy:
         yield from ((word, "") for word in words_of(annotation))
     if remedy.startswith("round it: "):
         yield remedy.split(" = ")[1].strip('"'), ""
@@ -156,7 +156,7 @@ def check(found: Diagnostic, field: str, annotation: Any, value: Any) -> None:
     if isinstance(value, str) and value in (WORD, "bicubic"):
         assert ("no variable is called" in found.message) == (not words), found
     if "expected " in found.message:
-        assert described(annotation) in found.message, found
+        assert format_annotation(annotation) in found.message, found
     if words and value in (WORD, "bicubic"):
         assert all(f'"{word}"' in found.message for word in words), found
 

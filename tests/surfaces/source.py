@@ -22,7 +22,7 @@ def check_source(drawn: Drawn) -> None:
     text = network.to_source()
     assert find_fault(network.context, text) is None  # it holds the network, and nothing else
     made, built = executed(text), build(network)
-    assert described(made) == described(built)
+    assert state_of(made) == state_of(built)
     assert {*made.state_dict()} == {*built.state_dict()}  # in the order in which they run, and are written
     assert identical(made) == identical(built)
     made.load_state_dict(built.state_dict(), strict=True)
@@ -44,7 +44,7 @@ def executed(text: str) -> nn.Module:
     return made
 
 
-def described(module: nn.Module) -> dict[str, Any]:
+def state_of(module: nn.Module) -> dict[str, Any]:
     return {
         name: (tuple(value.shape), value.dtype, value.requires_grad)
         for name, value in module.state_dict(keep_vars=True).items()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.layout import Mistaken, incomplete_flatten, missing_flattens, mistake, mistaken_axes
-from archcalc.analysis.lint.rule import Finding, Step, rule, steps
+from archcalc.analysis.lint.rule import CheckedLayer, Finding, checked_layers, rule
 from archcalc.errors import Path, quoted
 from archcalc.layers.base import AXIS_NAMES, Shape, resolve_axis, size_text
 
@@ -43,24 +43,24 @@ def _in_place_of(network: AnalysisContext, found: Mistaken) -> tuple[str, Path]:
 def _find_wrong_axes(network: AnalysisContext) -> Iterator[Finding]:
     """A softmax or a normalization runs along an axis of positions, or a softmax over a single value."""
     wrong = {found.edge: found for found in mistaken_axes(network)}
-    for step in steps(network):
-        found = wrong.get(step.edge)
-        if step.node.layer.sums_to_one:
-            yield from _of_softmax(step, found, step.edge in network.graph.outputs)
-        elif found is not None and step.node.layer.family == "normalization":
-            message = f"{step.node.layer.type} normalizes positions, not channels"
+    for checked in checked_layers(network):
+        found = wrong.get(checked.edge)
+        if checked.node.layer.sums_to_one:
+            yield from _of_softmax(checked, found, checked.edge in network.graph.outputs)
+        elif found is not None and checked.node.layer.family == "normalization":
+            message = f"{checked.node.layer.type} normalizes positions, not channels"
             reason = (
                 f"its features are the last axis of {size_text(found.shape)}, {_axis_name(found.axis, found.shape)}"
             )
             remedy = "use group_norm with num_groups = 1, or permute the channels to the last axis before it"
-            yield Finding((step.node.name,), message, step.node.path, reason, remedy)
+            yield Finding((checked.node.name,), message, checked.node.path, reason, remedy)
 
 
-def _of_softmax(step: Step, found: Mistaken | None, is_output: bool) -> Iterator[Finding]:
+def _of_softmax(checked: CheckedLayer, found: Mistaken | None, is_output: bool) -> Iterator[Finding]:
     """A softmax over a single value; one over positions, where it is the output or leaves other positions apart."""
-    name, layer, shape = step.node.name, step.node.layer, step.inputs[0].shape
+    name, layer, shape = checked.node.name, checked.node.layer, checked.inputs[0].shape
     dim: int = getattr(layer, "dim")  # noqa: B009  # a fact of these layers alone
-    axis, path = resolve_axis(dim, len(shape)), (*step.node.path, "dim")
+    axis, path = resolve_axis(dim, len(shape)), (*checked.node.path, "dim")
     instead = f"set dim = {found.channels}" if found and shape[found.channels] > 1 else None
     if shape[axis] == 1:
         message = f"{layer.type} over a single value is always {'0' if 'log' in layer.type else '1'}"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.layout import missing_flattens
-from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
+from archcalc.analysis.lint.rule import CheckedLayer, Finding, checked_layers, counted, rule
 from archcalc.arithmetic import product
 from archcalc.errors import Path
 from archcalc.layers.base import Layer, Shape, resolve_axis
@@ -16,20 +16,19 @@ from archcalc.numbers.bounds import known
 @rule("P201", "bias-before-normalization")
 def _find_useless_biases(network: AnalysisContext) -> Iterator[Finding]:
     """A normalization subtracts the mean of each channel, and with it the bias of the layer before."""
-    readers, outputs = _readers(network), frozenset(network.graph.outputs)
-    uses: defaultdict[int, list[Step]] = defaultdict(list)
-    for step in steps(network):
-        position = step.edge - len(network.graph.inputs)
-        uses[position if step.node.owner is None else step.node.owner].append(step)
+    uses: defaultdict[int, list[CheckedLayer]] = defaultdict(list)
+    for checked in checked_layers(network):
+        position, owner = network.graph.positions[checked.node.name], checked.node.owner
+        uses[position if owner is None else owner].append(checked)
     useless: defaultdict[tuple[Path, str, str], list[Biased]] = defaultdict(list)
     for position, users in uses.items():
         node, layer = network.graph.nodes[position], users[0].node.layer
         bias = layer.parameters(users[0].inputs).get("bias")
-        removers = [_removers(step, readers, outputs) for step in users if bias]
+        removers = [_removers(network, checked) for checked in users if bias]
         if bias and all(removers):
             types = " and ".join(sorted(set[str]().union(*removers)))
             field = next((field for field in ("bias", "affine") if field in layer.__struct_fields__), "")
-            names = tuple(step.node.name for step in users)
+            names = tuple(checked.node.name for checked in users)
             useless[node.path, types, field].append(Biased(names, product(bias)))
     for (path, types, field), found in useless.items():
         total = sum(biased.biases for biased in found)
@@ -47,26 +46,20 @@ class Biased(NamedTuple):
     biases: int
 
 
-def _readers(network: AnalysisContext) -> defaultdict[int, list[Step]]:
-    readers: defaultdict[int, list[Step]] = defaultdict(list)
-    for step in steps(network):
-        for source in step.node.sources:
-            readers[source].append(step)
-    return readers
-
-
-def _removers(step: Step, readers: defaultdict[int, list[Step]], outputs: frozenset[int]) -> set[str]:
+def _removers(network: AnalysisContext, checked: CheckedLayer) -> set[str]:
     """The types of layers that remove the bias of a layer; none if anything gets to see it."""
-    axis, waiting, found = _channel_axis(step.node.layer, step.output.shape), [step.edge], set()
+    graph = network.graph
+    axis, waiting, found = _channel_axis(checked.node.layer, checked.output.shape), [checked.edge], set()
     while waiting:
         edge = waiting.pop()
-        if edge in outputs or not readers[edge]:
+        readers = [reader for reader in graph.readers[edge] if reader < network.fitting]
+        if edge in graph.outputs or not readers:
             return set()
-        for reader in readers[edge]:
-            layer = reader.node.layer
+        for reader in readers:
+            layer = graph.nodes[reader].layer
             if layer.is_identity:
-                waiting.append(reader.edge)
-            elif layer.removes_bias and _channel_axis(layer, step.output.shape) == axis is not None:
+                waiting.append(graph.edge(reader))
+            elif layer.removes_bias and _channel_axis(layer, checked.output.shape) == axis is not None:
                 found.add(layer.type)
             else:
                 return set()

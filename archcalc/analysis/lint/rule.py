@@ -46,7 +46,7 @@ def rule(code: str, name: str) -> Callable[[Check], Check]:
     return register
 
 
-class Step(NamedTuple):
+class CheckedLayer(NamedTuple):
     """A layer with what it gets and gives; `edge` is the number of its output."""
 
     edge: int
@@ -56,10 +56,12 @@ class Step(NamedTuple):
     output: Tensor
 
 
-def steps(network: AnalysisContext) -> Iterator[Step]:
+def checked_layers(network: AnalysisContext) -> Iterator[CheckedLayer]:
     """Every layer with what it gets and gives."""
     for position, node in enumerate(network.graph.nodes[: network.fitting]):
-        yield Step(network.graph.edge(position), node, network.layer_at(position), *network.tensors_at(position))
+        yield CheckedLayer(
+            network.graph.edge(position), node, network.layer_at(position), *network.tensors_at(position)
+        )
 
 
 def counted(count: int, what: str) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.layout import missing_flattens
-from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
+from archcalc.analysis.lint.rule import CheckedLayer, Finding, checked_layers, counted, rule
 from archcalc.analysis.receptive_field import Field
 from archcalc.errors import quoted
 from archcalc.graph import Node
@@ -24,16 +24,16 @@ def _find_unread(network: AnalysisContext) -> Iterator[Finding]:
         if edge not in read:
             reason = f"its {size_text(tensor.shape)} go nowhere"
             yield Finding((name,), "nothing reads it", ("inputs", name), reason, remedy, "input")
-    for step in steps(network):
-        if step.edge not in read:
-            node, reason = step.node, f"its {size_text(step.output.shape)} go nowhere"
+    for checked in checked_layers(network):
+        if checked.edge not in read:
+            node, reason = checked.node, f"its {size_text(checked.output.shape)} go nowhere"
             yield Finding((node.name,), "nothing reads it", node.path, reason, f"list it in outputs, {remedy}")
 
 
 class Shift(NamedTuple):
     """Branches that meet at a layer with different centres; `side` is where the widest field looks, beside others."""
 
-    step: Step
+    checked: CheckedLayer
     centers: tuple[float, ...]
     unit: str
     side: str
@@ -50,26 +50,26 @@ def _find_misaligned(network: AnalysisContext) -> Iterator[Finding]:
     for shift in _shifts(network):
         alike[shift.unit, shift.side].append(shift)
     for (_, side), shifts in alike.items():
-        if side and len({(shift.step.node.path, shift.centers) for shift in shifts}) > 1:
+        if side and len({(shift.checked.node.path, shift.centers) for shift in shifts}) > 1:
             yield _systematic(shifts)
         else:
             yield from map(_single, shifts)
 
 
 def _shifts(network: AnalysisContext) -> Iterator[Shift]:
-    for step in steps(network):
-        axes = [axis for axis in network.receptive_fields.misaligned.get(step.edge, ()) if axis.center is not None]
+    for checked in checked_layers(network):
+        axes = [axis for axis in network.receptive_fields.misaligned.get(checked.edge, ()) if axis.center is not None]
         centers = tuple(sorted({float(axis.center or 0) for axis in axes}))
         if len(centers) < 2:
             continue
         narrowest, *_, widest = sorted(axes, key=lambda axis: axis.size or 0)
         behind = float(narrowest.center or 0) - float(widest.center or 0)
         side = "" if narrowest.size == widest.size or not behind else "earlier" if behind > 0 else "later"
-        yield Shift(step, centers, "hop" if axes[0].hops else "input position", side)
+        yield Shift(checked, centers, "hop" if axes[0].hops else "input position", side)
 
 
 def _single(shift: Shift) -> Finding:
-    node, apart = shift.step.node, shift.apart
+    node, apart = shift.checked.node, shift.apart
     message = f"branches meet that look at different places, {apart:.15g} {shift.unit}{'s' * (apart != 1)} apart"
     centers = ", ".join(f"{center:.15g}" for center in shift.centers)
     reason = f"the fields of their first units have centres {centers}"
@@ -84,19 +84,19 @@ def _systematic(shifts: list[Shift]) -> Finding:
     message = f"branches meet that look at different places, {apart} {shifts[0].unit}s apart"
     reason = f"in each, the branch with the wider field looks {shifts[0].side}, as padding at one end makes it"
     remedy = "leave it so if the network is to be causal; else pad both ends alike"
-    path = (*shifts[0].step.node.path, "inputs")
-    return Finding(tuple(shift.step.node.name for shift in shifts), message, path, reason, remedy)
+    path = (*shifts[0].checked.node.path, "inputs")
+    return Finding(tuple(shift.checked.node.name for shift in shifts), message, path, reason, remedy)
 
 
 @rule("R401", "unproductive-layers")
 def _find_unproductive(network: AnalysisContext) -> Iterator[Finding]:
     """Convolutions whose input sees the whole input of the network already, so that they see nothing new."""
     found: list[tuple[Node, Field]] = []
-    for step in steps(network):
-        layer, field = step.node.layer, network.receptive_fields.edges[step.node.sources[0]]
-        spreads = any(window.kernel > 1 for window in step.inferred.windows.values())
+    for checked in checked_layers(network):
+        layer, field = checked.node.layer, network.receptive_fields.edges[checked.node.sources[0]]
+        spreads = any(window.kernel > 1 for window in checked.inferred.windows.values())
         if layer.family == "convolution" and spreads and isinstance(field, Field) and _sees_all(field):
-            found.append((step.node, field))
+            found.append((checked.node, field))
     if found:
         (first, field), (_, last) = found[0], found[-1]
         do = "with a kernel larger than 1 sees" if len(found) == 1 else "with kernels larger than 1 see"

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.inferred_layer import check_constraints
-from archcalc.analysis.lint.rule import Finding, Step, counted, rule, steps
+from archcalc.analysis.lint.rule import CheckedLayer, Finding, checked_layers, counted, rule
 from archcalc.arithmetic import Window, ceil_divide, product
 from archcalc.errors import Path
 from archcalc.graph import Node
@@ -23,7 +23,7 @@ MOST_READS = 100_000  # of positions that are looked at one by one
 class Sliding(NamedTuple):
     """A layer's window along those of its axes that are all alike."""
 
-    step: Step
+    checked: CheckedLayer
     window: Window
     size: int
     units: int  # of the output
@@ -48,17 +48,17 @@ class Sliding(NamedTuple):
         return self.along or (" per axis" if len(self.axes) > 1 else "")
 
 
-def _sliding(step: Step, windows: dict[int, Window]) -> Iterator[Sliding]:
+def _sliding(checked: CheckedLayer, windows: dict[int, Window]) -> Iterator[Sliding]:
     alike: defaultdict[tuple[Window, int, int], list[int]] = defaultdict(list)
     for axis, window in windows.items():
-        alike[window, step.inputs[0].shape[axis], step.output.shape[axis]].append(axis)
+        alike[window, checked.inputs[0].shape[axis], checked.output.shape[axis]].append(axis)
     for (window, size, units), axes in alike.items():
-        yield Sliding(step, window, size, units, tuple(axes), windows)
+        yield Sliding(checked, window, size, units, tuple(axes), windows)
 
 
 def _windows(network: AnalysisContext) -> Iterator[Sliding]:
-    for step in steps(network):
-        yield from _sliding(step, step.inferred.windows)
+    for checked in checked_layers(network):
+        yield from _sliding(checked, checked.inferred.windows)
 
 
 def _stride_path(node: Node) -> Path:
@@ -81,17 +81,17 @@ def _find_dropped(network: AnalysisContext) -> Iterator[Finding]:
             continue
         unread = window.unread(size, sliding.units)
         verb = "is" if unread == 1 else "are"
-        shape = size_text(sliding.step.inputs[0].shape[1:])
+        shape = size_text(sliding.checked.inputs[0].shape[1:])
         message = f"{counted(unread, sliding.unit)}{sliding.where} {verb} never read at the end of {shape}"
         reason = _written(trace_window(window).remainder(Traced(size, "N")))
         reason += f", of which {window.after} padding" if window.after else ""
-        node = sliding.step.node
+        node = sliding.checked.node
         yield Finding((node.name,), message, _stride_path(node), reason, _exact_fits(sliding))
 
 
 def _exact_fits(sliding: Sliding) -> str:
     """The sizes next to a layer's, and the paddings of it, that leave no remainder."""
-    window, layer = sliding.window, sliding.step.node.layer
+    window, layer = sliding.window, sliding.checked.node.layer
     below = sliding.size - window.remainder(sliding.size)
     above = below + window.stride
     fits = f"size {above}{sliding.along} fits" if below < 1 else f"sizes {below} and {above}{sliding.along} fit"
@@ -108,7 +108,7 @@ def _exact_fits(sliding: Sliding) -> str:
 
 def _ceil_mode_reads_all(sliding: Sliding) -> bool:
     """Whether one more window would be there, and no position left at the end."""
-    layer, inputs = replace(sliding.step.node.layer, ceil_mode=True), sliding.step.inputs
+    layer, inputs = replace(sliding.checked.node.layer, ceil_mode=True), sliding.checked.inputs
     axis, size = sliding.axes[0], sliding.size
     window, units = layer.windows(inputs)[axis], layer.output_shape(inputs)[axis]
     unread = sliding.window.unread(size, sliding.units)
@@ -128,7 +128,7 @@ def _is_read(window: Window, units: int, start: int) -> bool:
 
 def _exact_padding(sliding: Sliding) -> int | None:
     """The smallest padding, the same at both ends, that leaves no remainder, if the layer may have one."""
-    window, size, inputs = sliding.window, sliding.size, sliding.step.inputs
+    window, size, inputs = sliding.window, sliding.size, sliding.checked.inputs
     missing = window.effective - size
     both = missing if missing > 0 else missing % window.stride
     if both % 2:
@@ -138,7 +138,7 @@ def _exact_padding(sliding: Sliding) -> int | None:
     padding = both // 2
     all_axes = {axis: (other.before, other.after) for axis, other in sliding.windows.items()}
     all_axes |= dict.fromkeys(sliding.axes, (padding, padding))
-    padded = replace(sliding.step.node.layer, padding=tuple(all_axes.values()))
+    padded = replace(sliding.checked.node.layer, padding=tuple(all_axes.values()))
     return None if any(check_constraints(padded, inputs)) else padding
 
 
@@ -158,7 +158,7 @@ def _find_skipped(network: AnalysisContext) -> Iterator[Finding]:
             cell = product(other.stride for other in sliding.windows.values())
             read = product(other.stride - other.skipped for other in sliding.windows.values())
             reason += f"; on all axes together {cell - read} of {cell}"
-        node = sliding.step.node
+        node = sliding.checked.node
         yield Finding((node.name,), message, _stride_path(node), reason, _denser(window))
 
 
@@ -174,7 +174,7 @@ def _unread_at_the_ends(sliding: Sliding) -> Iterator[Finding]:
         verb = "is" if len(unread) == 1 else "are"
         message = f"{counted(len(unread), sliding.unit)}{sliding.where} of {size} {verb} never read ({shown})"
         reason = f"near the ends windows of dilation {window.dilation} reach over them"
-        node = sliding.step.node
+        node = sliding.checked.node
         yield Finding((node.name,), message, (*node.path, "dilation"), reason, "use dilation 1, or another padding")
 
 
@@ -197,7 +197,7 @@ def _find_even_kernels(network: AnalysisContext) -> Iterator[Finding]:
             continue
         message = f"an even kernel with symmetric padding gives {counted(units, sliding.unit)}{sliding.where}"
         message += f" instead of {least if units < least else most}"
-        node, reason = sliding.step.node, _written(trace_window(window).count(Traced(size, "N")))
+        node, reason = sliding.checked.node, _written(trace_window(window).count(Traced(size, "N")))
         yield Finding((node.name,), message, (*node.path, "padding"), reason, _centred(window, size))
 
 
@@ -212,13 +212,13 @@ def _centred(window: Window, size: int) -> str:
 @rule("W104", "checkerboard")
 def _find_checkerboards(network: AnalysisContext) -> Iterator[Finding]:
     """A transposed convolution's kernel is no multiple of its stride, so that inputs overlap more in some outputs."""
-    for step in steps(network):
-        for spread in _sliding(step, step.node.layer.spreads(step.inputs)):
+    for checked in checked_layers(network):
+        for spread in _sliding(checked, checked.node.layer.spreads(checked.inputs)):
             kernel, stride, dilation = spread.window.kernel, spread.window.stride, spread.window.dilation
             if spread.size == 1 or (kernel % stride == 0 and math.gcd(dilation, stride) == 1):
                 continue  # the kernels of a single input cannot overlap
             message = f"outputs{spread.along} are made of unequally many inputs, which shows as a checkerboard"
-            node = step.node
+            node = checked.node
             yield Finding((node.name,), message, (*node.path, "kernel_size"), *_overlaps(kernel, stride, dilation))
 
 
@@ -267,26 +267,26 @@ def _stacks(network: AnalysisContext, axis: int) -> Iterable[list[Dilated]]:
     """
     stacks: defaultdict[int, list[Dilated]] = defaultdict(list)
     bottoms = {edge: (edge, 0) for edge in range(len(network.graph.inputs))}
-    for step in steps(network):
-        window = step.inferred.windows.get(axis)
-        bottom, depth = _bottom(step, axis, bottoms)
-        if bottom != step.edge and window and window.kernel > 1:
+    for checked in checked_layers(network):
+        window = checked.inferred.windows.get(axis)
+        bottom, depth = _bottom(checked, axis, bottoms)
+        if bottom != checked.edge and window and window.kernel > 1:
             depth += 1
-            stacks[bottom].append(Dilated(step.node, window.dilation, depth))
-        bottoms[step.edge] = bottom, depth
+            stacks[bottom].append(Dilated(checked.node, window.dilation, depth))
+        bottoms[checked.edge] = bottom, depth
     return stacks.values()
 
 
-def _bottom(step: Step, axis: int, bottoms: dict[int, tuple[int, int]]) -> tuple[int, int]:
+def _bottom(checked: CheckedLayer, axis: int, bottoms: dict[int, tuple[int, int]]) -> tuple[int, int]:
     """The bottom of the stack that a layer continues (itself, if none), and how many of the stack lie below."""
-    window = step.inferred.windows.get(axis)
-    convolves = step.node.layer.family == "convolution" and window is not None and window.stride == 1
+    window = checked.inferred.windows.get(axis)
+    convolves = checked.node.layer.family == "convolution" and window is not None and window.stride == 1
     below = {
         bottoms[source]
-        for source, reads in zip(step.node.sources, step.inferred.dependencies, strict=True)
+        for source, reads in zip(checked.node.sources, checked.inferred.dependencies, strict=True)
         if convolves or (axis < len(reads) and _keeps_place(reads[axis], axis))
     }
-    return max(below) if len({bottom for bottom, _ in below}) == 1 else (step.edge, 0)
+    return max(below) if len({bottom for bottom, _ in below}) == 1 else (checked.edge, 0)
 
 
 def _keeps_place(read: Dependency, axis: int) -> bool:

@@ -87,13 +87,13 @@ class Case:
     def _prepare(self, goal: Goal) -> None:
         made = self.workload = prepare(self.network, self.dtype, self.options, self.device)
         # Kept here, since the workload is gone when the row is made.
-        self.phases, self.compile_seconds, self.peak_memory = (*made.steps,), made.compile_seconds, made.peak_memory
+        self.phases, self.compile_seconds, self.peak_memory = (*made.phases,), made.compile_seconds, made.peak_memory
         self.count, self.warm_up = sampling.warm_up(lambda count: sum(self._sample(count)), goal)
 
     def _sample(self, count: int) -> Sample:
         assert self.workload is not None
         flush = self._flush if self.options.flush_l2 else None
-        return sample(self.clock, [*self.workload.steps.values()], count, flush)
+        return sample(self.clock, [*self.workload.phases.values()], count, flush)
 
     def _flush(self) -> None:
         """Overwrite the GPU's cache with something else, twice its size."""

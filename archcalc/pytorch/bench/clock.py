@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
-Step = Callable[[], None]
+Phase = Callable[[], None]
 
 
 class Clock(Protocol):
@@ -71,32 +71,32 @@ def find_clock(device: torch.device) -> Clock:
     return CpuClock()
 
 
-def sample(clock: Clock, steps: Sequence[Step], count: int, before_each: Step | None = None) -> tuple[float, ...]:
-    """Seconds per call of each step, over `count` calls. A single step is timed as one block.
+def sample(clock: Clock, phases: Sequence[Phase], count: int, before_each: Phase | None = None) -> tuple[float, ...]:
+    """Seconds per call of each phase, over `count` calls. A single phase is timed as one block.
 
     `before_each` is done before every call and not timed.
     """
     clock.synchronize()
-    if len(steps) == 1 and before_each is None:
-        spans = [[_block(clock, steps[0], count)]]
+    if len(phases) == 1 and before_each is None:
+        spans = [[_block(clock, phases[0], count)]]
     else:
-        spans = [_call(clock, steps, before_each) for _ in range(count)]
+        spans = [_call(clock, phases, before_each) for _ in range(count)]
     clock.synchronize()
     return tuple(sum(clock.seconds(*span) for span in phase) / count for phase in zip(*spans, strict=True))
 
 
-def _block(clock: Clock, step: Step, count: int) -> tuple[Any, Any]:
+def _block(clock: Clock, phase: Phase, count: int) -> tuple[Any, Any]:
     start = clock.mark()
     for _ in range(count):
-        step()
+        phase()
     return start, clock.mark()
 
 
-def _call(clock: Clock, steps: Sequence[Step], before_each: Step | None) -> list[tuple[Any, Any]]:
+def _call(clock: Clock, phases: Sequence[Phase], before_each: Phase | None) -> list[tuple[Any, Any]]:
     if before_each:
         before_each()
     marks = [clock.mark()]
-    for step in steps:
-        step()
+    for phase in phases:
+        phase()
         marks.append(clock.mark())
     return [*pairwise(marks)]

@@ -8,7 +8,7 @@ import torch
 
 from archcalc.measured.benchmark import MatrixPeak, Peak
 from archcalc.pytorch import memory
-from archcalc.pytorch.bench.clock import Clock, Step, sample
+from archcalc.pytorch.bench.clock import Clock, Phase, sample
 
 SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
 LONG_ENOUGH = 0.02  # seconds for a product: a larger one is hardly faster
@@ -76,18 +76,18 @@ def _fastest_copy(device: torch.device, clock: Clock, seconds: float) -> tuple[i
     return size, None
 
 
-def _fastest(step: Callable[[], object], clock: Clock, seconds: float) -> float:
+def _fastest(phase: Callable[[], object], clock: Clock, seconds: float) -> float:
     """The seconds of the fastest of several runs, the first not counted."""
 
     def run() -> None:
-        step()
+        phase()
 
     sample(clock, [run], 1)
     return _shortest(run, clock, seconds)
 
 
-def _shortest(step: Step, clock: Clock, seconds: float) -> float:
+def _shortest(phase: Phase, clock: Clock, seconds: float) -> float:
     start, runs = time.perf_counter(), list[float]()
     while len(runs) < LEAST or (time.perf_counter() - start < seconds and len(runs) < 100):
-        runs.extend(sample(clock, [step], 1))
+        runs.extend(sample(clock, [phase], 1))
     return min(runs)

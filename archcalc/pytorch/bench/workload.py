@@ -1,4 +1,4 @@
-"""A network made ready to run: built, on its device, with its inputs, as the steps of one call."""
+"""A network made ready to run: built, on its device, with its inputs, as the phases of one call."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from archcalc.analysis.traffic import check_nonzeros
 from archcalc.errors import UsageError, quoted
 from archcalc.network import Network
 from archcalc.pytorch import memory
-from archcalc.pytorch.bench.clock import Step, find_clock
+from archcalc.pytorch.bench.clock import Phase, find_clock
 from archcalc.pytorch.bench.options import Options
 from archcalc.pytorch.build import BuiltNetwork, build
 from archcalc.pytorch.device import random_inputs
@@ -20,11 +20,11 @@ FORMS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of 
 
 
 class Workload(NamedTuple):
-    """What to time. `steps` are the phases of one call, `forward` the first of them, of the module as it was built."""
+    """What to time. `phases` are the phases of one call, `forward` the first of them, of the module as it was built."""
 
     module: BuiltNetwork
-    forward: Step
-    steps: dict[str, Step]
+    forward: Phase
+    phases: dict[str, Phase]
     compile_seconds: float | None
     peak_memory: int | None  # bytes of the allocator on CUDA, in one call not recorded, weights and inputs included
 
@@ -50,12 +50,12 @@ def prepare(network: Network, dtype: str, options: Options, device: torch.device
         if options.channels_last:
             inputs = _channels_last(module, inputs)
     model: Any = _compiled(module) if options.compile else module
-    steps = _training_steps(model, inputs) if options.training else {"forward": lambda: model(*inputs)}
-    first = _timed(steps, device)  # finds algorithms, and compiles
-    peak = _peak_memory(steps, before) if device.type == "cuda" else None  # a replay asks the allocator for nothing
+    phases = _training_phases(model, inputs) if options.training else {"forward": lambda: model(*inputs)}
+    first = _timed(phases, device)  # finds algorithms, and compiles
+    peak = _peak_memory(phases, before) if device.type == "cuda" else None  # a replay asks the allocator for nothing
     if options.cuda_graph:
-        steps = {"replay": _recorded(steps)}
-    return Workload(module, lambda: module(*inputs), steps, first if options.compile else None, peak)
+        phases = {"replay": _recorded(phases)}
+    return Workload(module, lambda: module(*inputs), phases, first if options.compile else None, peak)
 
 
 def _channels_last(module: BuiltNetwork, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -81,7 +81,7 @@ def _compiled(module: BuiltNetwork) -> Any:
     return torch.compile(module, dynamic=False)
 
 
-def _training_steps(model: Any, inputs: tuple[torch.Tensor, ...]) -> dict[str, Step]:
+def _training_phases(model: Any, inputs: tuple[torch.Tensor, ...]) -> dict[str, Phase]:
     """Forward to a loss, backward, and a step of SGD. Its rate is 0: the work is the same, and the weights stay."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=0.0)
@@ -106,41 +106,41 @@ def total_mean(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor
     return torch.stack([values.mean() for values in several if values.is_floating_point()]).sum()
 
 
-def _run(steps: dict[str, Step]) -> None:
-    for step in steps.values():
-        step()
+def _run(phases: dict[str, Phase]) -> None:
+    for phase in phases.values():
+        phase()
 
 
-def _timed(steps: dict[str, Step], device: torch.device) -> float:
+def _timed(phases: dict[str, Phase], device: torch.device) -> float:
     clock = find_clock(device)
     clock.synchronize()
     start = time.perf_counter()
-    _run(steps)
+    _run(phases)
     clock.synchronize()
     return time.perf_counter() - start
 
 
-def _recorded(steps: dict[str, Step]) -> Callable[[], None]:
-    """All steps as one CUDA graph, recorded after some runs on a stream of their own, as PyTorch asks for."""
+def _recorded(phases: dict[str, Phase]) -> Callable[[], None]:
+    """All phases as one CUDA graph, recorded after some runs on a stream of their own, as PyTorch asks for."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(3):
-            _run(steps)
+            _run(phases)
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        _run(steps)
+        _run(phases)
 
-    def replay(_kept: dict[str, Step] = steps) -> None:  # the graph uses their tensors, which must live as long as it
+    def replay(_kept: dict[str, Phase] = phases) -> None:  # the graph uses their tensors, which must live as long as it
         graph.replay()
 
     return replay
 
 
-def _peak_memory(steps: dict[str, Step], before: int) -> int:
+def _peak_memory(phases: dict[str, Phase], before: int) -> int:
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
-    _run(steps)
+    _run(phases)
     torch.cuda.synchronize()
     return int(torch.cuda.max_memory_allocated()) - before

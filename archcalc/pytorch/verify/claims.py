@@ -105,9 +105,9 @@ class Measured:
         masks = self.measurable.seen(self.edge, self.places(unit))
         return _hull(self._on_positions(masks))
 
-    def said_hull(self, unit: Places) -> list[list[int]] | None:
+    def claimed_hull(self, unit: Places) -> list[list[int]] | None:
         """The same as the walk through the graph says."""
-        return _hull(self._on_positions({name: mask for name, (mask, _) in self.said(unit).items()}))
+        return _hull(self._on_positions({name: mask for name, (mask, _) in self.claimed(unit).items()}))
 
     def _on_positions(self, masks: Mapping[str, torch.Tensor]) -> torch.Tensor:
         fields = self.sources.fields.items()
@@ -117,7 +117,7 @@ class Measured:
             found |= masks[name].amax(hidden) if hidden else masks[name]
         return found
 
-    def said(self, unit: Places) -> dict[str, tuple[torch.Tensor, bool]]:
+    def claimed(self, unit: Places) -> dict[str, tuple[torch.Tensor, bool]]:
         """Of each input, which positions are said to be seen by all paths, and whether exactly these."""
         context = self.claims.context
         tensor = context.tensors[self.edge]
@@ -132,11 +132,11 @@ class Measured:
     def agrees(self, unit: Places) -> bool | None:
         """Whether a unit sees exactly the positions that it is said to see; None where it sees fewer, as may be."""
         masks, exact = self.measurable.seen(self.edge, self.places(unit)), True
-        for name, (said, known) in self.said(unit).items():
+        for name, (claimed, known) in self.claimed(unit).items():
             places = self.sources.fields[name].places
             hidden = [axis for axis in range(masks[name].dim()) if axis not in places]
             found = masks[name].amax(hidden) if hidden else masks[name]
-            here = said.amax(hidden) if hidden else said
+            here = claimed.amax(hidden) if hidden else claimed
             if torch.equal(found, here):
                 continue
             if known or bool((found & ~here).any()):

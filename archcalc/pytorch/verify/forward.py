@@ -43,11 +43,11 @@ class Observation(NamedTuple):
     failure: str | None
     missing: str | None = None
 
-    def compare(self, question: str, layer: str, said: Any, found: Any, note: str = "") -> Comparison:
+    def compare(self, question: str, layer: str, claimed: Any, found: Any, note: str = "") -> Comparison:
         """A row of the table; not covered, if the network did not run so far for lack of a kernel."""
         if self.missing and layer not in self.layers:
-            return Comparison(question, layer, said, None, "not covered", self.missing)
-        return compare(question, layer, said, found, note)
+            return Comparison(question, layer, claimed, None, "not covered", self.missing)
+        return compare(question, layer, claimed, found, note)
 
 
 def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Observation:
@@ -104,11 +104,11 @@ def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparis
     for position, row in enumerate(network.layers):
         _, output = network.context.tensors_at(position)
         seen = observed.layers.get(row.name)
-        said: dict[str, Any] = {"shape": list(row.output_shape)}
+        claimed: dict[str, Any] = {"shape": list(row.output_shape)}
         found: dict[str, Any] | None = seen and {"shape": seen.shape}
         if output.dtype != "float32" or (seen and seen.dtype != "float32"):
-            said["dtype"], found = output.dtype, seen and {"shape": seen.shape, "dtype": seen.dtype}
-        yield observed.compare("output shape", row.name, said, found)
+            claimed["dtype"], found = output.dtype, seen and {"shape": seen.shape, "dtype": seen.dtype}
+        yield observed.compare("output shape", row.name, claimed, found)
 
 
 def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[Comparison]:
@@ -116,16 +116,16 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
     # Two for each MAC of one sample, as the summary says them; what PyTorch counts otherwise is put in or left out.
     total = 2 * floor_of(network.totals.macs) // network.batch
     for position, row in enumerate(network.layers):
-        said, more, note = _flops(network, position)
+        claimed, more, note = _flops(network, position)
         seen = observed.layers.get(row.name)
-        if not said and not (seen and seen.flops):
+        if not claimed and not (seen and seen.flops):
             continue
         total += more
         if isinstance(built.get_submodule(row.name), Rbf):
-            total -= said or 0
-            yield Comparison("FLOPs", row.name, said, None, "not covered", NO_SQUARES)
+            total -= claimed or 0
+            yield Comparison("FLOPs", row.name, claimed, None, "not covered", NO_SQUARES)
         else:
-            yield observed.compare("FLOPs", row.name, said, None if seen is None else seen.flops, note)
+            yield observed.compare("FLOPs", row.name, claimed, None if seen is None else seen.flops, note)
     yield observed.compare("FLOPs", "total counted", total, observed.flops)
     yield from _other_operations(network)
 

@@ -30,7 +30,7 @@ class Measurable:
         self.signals: dict[int, Signal] = {edge: Signal(values) for edge, values in enumerate(self.inputs.values())}
         self.cut: Cut = frozenset()
         self.known: dict[tuple[int, tuple[tuple[int, int], ...], Cut], Masks] = {}
-        for edge in _ancestors(context, edges):
+        for edge in sorted(context.graph.ancestors(edges) - {*self.signals}):
             self.signals[edge] = self._pass(edge)
 
     def _pass(self, edge: int) -> Signal:
@@ -71,15 +71,3 @@ class Measurable:
         self.cut = cut
         found = torch.autograd.grad(unit_values, [*self.inputs.values()], retain_graph=True, materialize_grads=True)
         return {name: gradient[0].ne(0) for name, gradient in zip(self.inputs, found, strict=True)}
-
-
-def _ancestors(context: AnalysisContext, edges: Iterable[int]) -> list[int]:
-    """The edges of layers that lead to these, and these, in order."""
-    inputs, found = len(context.graph.inputs), set[int]()
-    waiting = [*edges]
-    while waiting:
-        edge = waiting.pop()
-        if edge >= inputs and edge not in found:
-            found.add(edge)
-            waiting.extend(context.graph.nodes[edge - inputs].sources)
-    return sorted(found)

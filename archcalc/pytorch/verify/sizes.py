@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.in_place import check_in_place
 from archcalc.analysis.input_range_table import sizes_text
-from archcalc.analysis.resizing import described, resized
+from archcalc.analysis.resizing import format_axes, resized
 from archcalc.analysis.size_sets import listed_sizes
 from archcalc.graph import Graph
 from archcalc.layers.base import INTEGER, Layer, Tensor
@@ -26,10 +26,10 @@ def compare_sizes(network: Network) -> Iterator[Comparison]:
     for found in network.input_ranges():
         axes = [*found.axes]
         tried = found.works.around(found.size)
-        said = [size for size in tried if size in found.works]
+        claimed = [size for size in tried if size in found.works]
         run = [size for size in tried if runner.runs(resized(graph, axes, {found.size: size}))]
         note = f"tried: {_text(tried)}"
-        yield compare("working sizes", described(graph, axes), _text(said), _text(run), note)
+        yield compare("working sizes", format_axes(graph, axes), _text(claimed), _text(run), note)
 
 
 def _text(sizes: list[int]) -> str:
@@ -61,7 +61,7 @@ class Runner:
         return all(weights[position] == weights[owner] for position, owner in shared) and not _overwrites(graph)
 
     def _run(self, layer: Layer, inputs: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Size]]:
-        tensors = tuple(_described(value) for value in inputs)
+        tensors = tuple(_tensor_of(value) for value in inputs)
         module = layer.module(tensors)
         key = repr((module, tensors))
         if key not in self.known:
@@ -89,5 +89,5 @@ def _empty(tensor: Tensor) -> torch.Tensor:
     return torch.empty(1, *tensor.shape, dtype=dtype, device="meta")
 
 
-def _described(value: torch.Tensor) -> Tensor:
+def _tensor_of(value: torch.Tensor) -> Tensor:
     return Tensor(tuple(value.shape[1:]), str(value.dtype).removeprefix("torch."))

@@ -49,12 +49,12 @@ def run_source(text: str) -> nn.Module:
 
 def _compare_tensors(made: nn.Module, built: BuiltNetwork) -> Iterator[Comparison]:
     """Rows for the numbers of tensors and of values, and one for each tensor that differs."""
-    said, found = ({name: _inferred(one) for name, one in module.state_dict().items()} for module in (built, made))
-    yield compare(QUESTION, "state_dict: tensors", len(said), len(found))
+    claimed, found = ({name: _inferred(one) for name, one in module.state_dict().items()} for module in (built, made))
+    yield compare(QUESTION, "state_dict: tensors", len(claimed), len(found))
     yield compare(QUESTION, "state_dict: values", _values(built), _values(made))
-    for name in dict.fromkeys([*said, *found]):
-        if said.get(name) != found.get(name):
-            yield compare(QUESTION, name, said.get(name), found.get(name))
+    for name in dict.fromkeys([*claimed, *found]):
+        if claimed.get(name) != found.get(name):
+            yield compare(QUESTION, name, claimed.get(name), found.get(name))
 
 
 def _inferred(tensor: torch.Tensor) -> dict[str, Any]:
@@ -110,14 +110,14 @@ def _run(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Ten
     return found if isinstance(found, tuple) else (found,)
 
 
-def _row(name: str, said: torch.Tensor | str, found: torch.Tensor | str) -> Comparison:
-    if isinstance(said, str) and said == found:
-        return Comparison(QUESTION, name, None, None, "not covered", f"PyTorch refuses both: {said}")
-    if isinstance(said, str) or isinstance(found, str):
-        texts = (one if isinstance(one, str) else "an output" for one in (said, found))
+def _row(name: str, claimed: torch.Tensor | str, found: torch.Tensor | str) -> Comparison:
+    if isinstance(claimed, str) and claimed == found:
+        return Comparison(QUESTION, name, None, None, "not covered", f"PyTorch refuses both: {claimed}")
+    if isinstance(claimed, str) or isinstance(found, str):
+        texts = (one if isinstance(one, str) else "an output" for one in (claimed, found))
         return compare(QUESTION, name, *texts)
     try:
-        torch.testing.assert_close(found, said, equal_nan=True)
+        torch.testing.assert_close(found, claimed, equal_nan=True)
     except AssertionError as error:
         return Comparison(QUESTION, name, "the same values", " ".join(str(error).split()), "differs")
     return compare(QUESTION, name, "the same values", "the same values")

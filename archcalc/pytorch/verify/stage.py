@@ -97,15 +97,15 @@ class Stage:
     def _compare_facts(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
         """Size, jump and centre of a layer whose units see no padding, then where exactly some of them look."""
         name = self.context.graph.nodes[position].name
-        said, found = _inferred(measured.field), _measured(measured, units)
+        claimed, found = _inferred(measured.field), _measured(measured, units)
         exactly = self._compare_units(position, measured, [units[0], tuple(0 for _ in units[0])])
-        if said == found or exactly.status == "differs":
+        if claimed == found or exactly.status == "differs":
             shared = any(axis.shared for axis in measured.field.axes)
-            row = compare(QUESTION, name, said, found, LOCAL if shared else "")
+            row = compare(QUESTION, name, claimed, found, LOCAL if shared else "")
             return exactly if exactly.status == "differs" else row
         if measured.may_see_less and _is_within(measured, units):
-            return self._row(position, said, found, LESS)
-        return compare(QUESTION, name, said, found)
+            return self._row(position, claimed, found, LESS)
+        return compare(QUESTION, name, claimed, found)
 
     def _compare_units(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
         """Exactly the positions that each of some units sees."""
@@ -113,17 +113,17 @@ class Stage:
         return min(rows, key=lambda row: ("differs", "not covered", "equal").index(row.status))
 
     def _compare_unit(self, position: int, measured: Measured, unit: Places) -> Comparison:
-        found, said = measured.hull(unit), measured.said_hull(unit)
+        found, claimed = measured.hull(unit), measured.claimed_hull(unit)
         agrees = measured.agrees(unit)
-        row = self._row(position, said and {"seen": said}, found and {"seen": found}, TOO_MANY)
+        row = self._row(position, claimed and {"seen": claimed}, found and {"seen": found}, TOO_MANY)
         if agrees is None:
             return row
         right = agrees and _is_within(measured, [unit])
         return row._replace(status="equal" if right else "differs", note=EXACTLY)
 
-    def _row(self, position: int, said: Any, found: Any, reason: str) -> Comparison:
+    def _row(self, position: int, claimed: Any, found: Any, reason: str) -> Comparison:
         name = self.context.graph.nodes[position].name
-        return Comparison(QUESTION, name, said, found, "not covered", reason)
+        return Comparison(QUESTION, name, claimed, found, "not covered", reason)
 
     def _uncovered(self, position: int, field: Field | Unknown | None) -> Comparison:
         if isinstance(field, Field):
@@ -197,8 +197,8 @@ def _inferred(field: Field) -> Facts:
     if set(sizes) == {None}:
         return {"size": sizes}
     centers = [None if (double := axis.center_doubled) is None else exact(double, 2) for axis in field.axes]
-    said = {"size": sizes, "jump": [exact(*axis.jump_ratio) for axis in field.axes], "center": centers}
-    return said | (
+    claimed = {"size": sizes, "jump": [exact(*axis.jump_ratio) for axis in field.axes], "center": centers}
+    return claimed | (
         {"holes": [bool(axis.holes) for axis in field.axes]} if any(axis.masks for axis in field.axes) else {}
     )
 

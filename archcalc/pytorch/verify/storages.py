@@ -98,15 +98,17 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
     """A row for the peak of inference, and one for that of training."""
     for which, training in (("inference", False), ("training", True)):
         try:
-            said = network.memory(training=training, batch=BATCH)
+            claimed = network.memory(training=training, batch=BATCH)
         except UsageError as error:
             yield Comparison("peak memory", which, None, None, "not covered", str(error))
             continue
-        if isinstance(said.peak, AtLeast):
-            yield Comparison("peak memory", which, f"≥ {said.peak.value:,}", None, "not covered", said.peak.reason)
+        if isinstance(claimed.peak, AtLeast):
+            yield Comparison(
+                "peak memory", which, f"≥ {claimed.peak.value:,}", None, "not covered", claimed.peak.reason
+            )
             continue
         if not is_comparable(network):
-            yield Comparison("peak memory", which, said.peak, None, "not covered", OTHER_DEVICE)
+            yield Comparison("peak memory", which, claimed.peak, None, "not covered", OTHER_DEVICE)
             continue
         try:
             found = observe_memory(network, training=training, batch=BATCH)
@@ -114,9 +116,9 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
             if is_out_of_memory(error):
                 raise
             refusal = str(error).partition("\n")[0]
-            yield Comparison("peak memory", which, said.peak, None, "not covered", f"PyTorch refused: {refusal}")
+            yield Comparison("peak memory", which, claimed.peak, None, "not covered", f"PyTorch refused: {refusal}")
         else:
-            yield compare("peak memory", which, said.peak, found.peak, f"bytes, for a batch of {BATCH}")
+            yield compare("peak memory", which, claimed.peak, found.peak, f"bytes, for a batch of {BATCH}")
 
 
 def tracker_of(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> StorageTracker:

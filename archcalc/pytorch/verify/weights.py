@@ -20,12 +20,14 @@ def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[Compariso
         module = built.get_submodule(node.name)
         owner = node if node.owner is None else nodes[node.owner]
         state = "trainable" if owner.trainable else "frozen"
-        said = {name: {"shape": list(shape), "state": state} for name, shape in node.layer.parameters(inputs).items()}
+        claimed = {
+            name: {"shape": list(shape), "state": state} for name, shape in node.layer.parameters(inputs).items()
+        }
         found = {name: _parameter(tensor) for name, tensor in module.named_parameters()}
-        yield from _rows("parameter", node.name, said, found)
-        said = {name: {"shape": list(shape)} for name, shape in node.layer.buffers(inputs).items()}
+        yield from _rows("parameter", node.name, claimed, found)
+        claimed = {name: {"shape": list(shape)} for name, shape in node.layer.buffers(inputs).items()}
         found = {name: {"shape": list(tensor.shape)} for name, tensor in module.named_buffers()}
-        yield from _rows("buffer", node.name, said, found)
+        yield from _rows("buffer", node.name, claimed, found)
         row = network.layers[position]
         # What is another layer's is counted there.
         own = node.owner is None
@@ -41,9 +43,9 @@ def _parameter(tensor: torch.Tensor) -> dict[str, Any]:
     return {"shape": list(tensor.shape), "state": "trainable" if tensor.requires_grad else "frozen"}
 
 
-def _rows(question: str, layer: str, said: Facts, found: Facts) -> Iterator[Comparison]:
-    for name in dict.fromkeys([*said, *found]):
-        yield compare(question, f"{layer}.{name}", said.get(name), found.get(name))
+def _rows(question: str, layer: str, claimed: Facts, found: Facts) -> Iterator[Comparison]:
+    for name in dict.fromkeys([*claimed, *found]):
+        yield compare(question, f"{layer}.{name}", claimed.get(name), found.get(name))
 
 
 def _totals(network: Network, built: BuiltNetwork) -> Iterator[Comparison]:
