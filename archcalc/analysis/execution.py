@@ -171,13 +171,13 @@ class Execution:
         self.note(position, "forward")
 
     def _ops(self, position: int) -> KernelOps:
-        node, (inputs, _) = self.graph.nodes[position], self.context.tensors_at(position)
+        node, inferred = self.graph.nodes[position], self.context.layer_at(position)
         first = self.values[node.sources[0]]
         if is_in_order(*first.laid):
-            return node.layer.kernel_ops(inputs, self.training)
+            return inferred.ops(self.training)
         owner = self.graph.nodes[position if node.owner is None else node.owner]
-        others = node.layer.strided_ops(inputs, first.strides, owner.trainable)
-        return node.layer.kernel_ops(inputs, self.training) if others is None else others
+        others = node.layer.strided_ops(inferred.inputs, first.strides, owner.trainable)
+        return inferred.ops(self.training) if others is None else others
 
     def doubt(self, position: int, reason: str) -> None:
         """Something about a layer cannot be derived."""
@@ -204,9 +204,9 @@ class _Layer:
     def __init__(self, execution: Execution, position: int, ops: tuple[KernelOp, ...]) -> None:
         self.execution, self.tracker, self.position, self.ops = execution, execution.tracker, position, ops
         node = execution.graph.nodes[position]
-        inputs, self.output = execution.context.tensors_at(position)
+        inferred = execution.context.layer_at(position)
         self.owner = position if node.owner is None else node.owner
-        self.parameters = node.layer.parameters(inputs)
+        self.output, self.parameters = inferred.output, inferred.parameters
         self.trained = execution.training and execution.graph.nodes[self.owner].trainable
         self.values = [execution.values[source] for source in node.sources]  # then the results
 

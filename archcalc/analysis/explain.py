@@ -226,7 +226,7 @@ def _field_section(context: AnalysisContext, position: int) -> Section:
     known: tuple[AxisField | None, ...] = (None,) * len(after.axes)
     if isinstance(before, Field) and (before.source, before.places) == (after.source, after.places):
         known = before.axes
-    reads = node.layer.dependencies(context.tensors_at(position)[0])[0]
+    reads = context.layer_at(position).dependencies[0]
     labels = FIELD_NAMES.get(len(after.axes), ("axis",) * len(after.axes))
     steps: list[Derivation] = []
     for label, one, axis in zip(labels, known, after.axes, strict=True):

@@ -4,7 +4,18 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 from archcalc.arithmetic import Window, product
-from archcalc.layers.base import AXIS_NAMES, Count, Dependency, KernelOps, Layer, Shape, Tensor, Tensors, pointwise
+from archcalc.layers.base import (
+    AXIS_NAMES,
+    Count,
+    Dependency,
+    KernelOps,
+    Layer,
+    Product,
+    Shape,
+    Tensor,
+    Tensors,
+    pointwise,
+)
 from archcalc.layers.constraints import ConstraintError
 from archcalc.numbers.bounds import Unknown
 
@@ -88,6 +99,10 @@ class InferredLayer:
         """What PyTorch runs for it in training."""
         return self.layer.kernel_ops(self.inputs, training=True)
 
+    def ops(self, training: bool) -> KernelOps:
+        """What PyTorch runs for it, in training or at inference."""
+        return self.training_ops if training else self.inference_ops
+
     @cached_property
     def operations(self) -> dict[str, Count]:
         """Operations for one sample, by kind."""
@@ -104,6 +119,11 @@ class InferredLayer:
         return self.layer.product_outputs(self.inputs, self.output.shape)
 
     @cached_property
+    def products(self) -> tuple[Product, ...]:
+        """The factors that its MACs multiply."""
+        return self.layer.products(self.inputs, self.output.shape)
+
+    @cached_property
     def connections(self) -> Count:
         """Weighted links, and one for each bias."""
         return self.layer.count_connections(self.inputs, self.output.shape)
@@ -117,7 +137,7 @@ class InferredLayer:
 
 @lru_cache(maxsize=4096)
 def infer_layer(layer: Layer, inputs: Tensors) -> InferredLayer:
-    """The facts of a layer. Networks are made of layers that are alike, and a change leaves most as they were."""
+    """A layer with what it reads. Networks are made of layers that are alike, and a change leaves most as they were."""
     return InferredLayer(layer, inputs)
 
 

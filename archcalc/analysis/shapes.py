@@ -15,7 +15,7 @@ from archcalc.spec.expense import MAX_PROBLEMS
 
 
 class Shapes(Struct, frozen=True, gc=False):
-    """The tensor on every edge and the inferred layer of every node, None behind a layer that does not fit, and the problems."""
+    """The tensor on every edge and the inferred layer of every node (None behind a misfit), and the problems."""
 
     edges: list[Tensor | None]
     inferred: list[InferredLayer | None]

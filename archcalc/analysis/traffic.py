@@ -109,13 +109,14 @@ class _Counter:
 
     def _forward(self, position: int) -> Traffic:
         node, (inputs, output) = self.context.graph.nodes[position], self.context.tensors_at(position)
-        layer, parameters, read = node.layer, node.layer.parameters(inputs), dict[int, int]()
-        for source, tensor, reads in zip(node.sources, inputs, layer.dependencies(inputs), strict=True):
+        inferred, read = self.context.layer_at(position), dict[int, int]()
+        for source, tensor, reads in zip(node.sources, inputs, inferred.dependencies, strict=True):
             read[source] = max(read.get(source, 0), self._bytes(_values_read(tensor, reads, output.shape)))
-        if layer.is_lookup:
+        parameters = inferred.parameters
+        if node.layer.is_lookup:
             parameters = {name: shape[1:] for name, shape in parameters.items()}
         # A buffer of a single value is the count of batches, which inference does not read.
-        buffers = {name: shape for name, shape in layer.buffers(inputs).items() if shape}
+        buffers = {name: shape for name, shape in inferred.buffers.items() if shape}
         return Traffic(
             sum(read.values()),
             self._values(parameters, output),
@@ -125,14 +126,14 @@ class _Counter:
 
     def _with_training(self, forward: Traffic, position: int, flow: GradientFlow) -> Traffic:
         node, (inputs, output) = self.context.graph.nodes[position], self.context.tensors_at(position)
-        backward = 0
+        backward, weights = 0, self._values(self.context.layer_at(position).parameters, output)
         if self.context.graph.edge(position) in flow.edges:
             pairs = zip(node.sources, inputs, strict=True)
             gradients = sum(self._bytes(tensor) for source, tensor in pairs if source in flow.edges)
             if position in flow.nodes:
-                gradients += self._values(node.layer.parameters(inputs), output)
+                gradients += weights
             backward = forward.total + gradients  # the gradient of the output is read in place of the output
-        step = 3 * self._values(node.layer.parameters(inputs), output) if position in flow.owners else 0
+        step = 3 * weights if position in flow.owners else 0
         return forward._replace(backward=backward, step=step)
 
     def _bytes(self, tensor: Tensor) -> int:

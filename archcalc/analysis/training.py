@@ -9,7 +9,6 @@ trained. The optimizer's step has no MACs. Counted are the layers that an output
 from typing import NamedTuple
 
 from archcalc.analysis.context import AnalysisContext
-from archcalc.graph import Graph
 from archcalc.layers.base import Count, Factor
 from archcalc.numbers.bounds import sum_or_unknown, times
 
@@ -38,7 +37,7 @@ class GradientFlow(NamedTuple):
 def follow_gradients(context: AnalysisContext) -> GradientFlow:
     """Gradients go from the outputs back to everything that is trained, and no further."""
     graph, first = context.graph, len(context.graph.inputs)
-    used = _used(graph)
+    used = graph.ancestors(graph.outputs)
     flowing, recorded = set[int](), set[int]()
     trained: dict[int, int] = {}  # the owner of the weights, by node
     for position, node in enumerate(graph.nodes):
@@ -55,15 +54,6 @@ def follow_gradients(context: AnalysisContext) -> GradientFlow:
     return GradientFlow(frozenset(flowing), frozenset(trained), frozenset(trained.values()), frozenset(recorded))
 
 
-def _used(graph: Graph) -> set[int]:
-    """The edges that an output depends on."""
-    used = set(graph.outputs)
-    for position in reversed(range(len(graph.nodes))):
-        if graph.edge(position) in used:
-            used.update(graph.nodes[position].sources)
-    return used
-
-
 def count_training(context: AnalysisContext) -> tuple[TrainingMacs, ...]:
     """The MACs of every layer in one training step over the batch."""
     flow = follow_gradients(context)
@@ -74,8 +64,7 @@ def _count_layer(context: AnalysisContext, position: int, flow: GradientFlow) ->
     node = context.graph.nodes[position]
     by_input, by_weight = list[Count](), list[Count]()
     if context.graph.edge(position) in flow.edges:
-        inputs, output = context.tensors_at(position)
-        for product in node.layer.products(inputs, output.shape):
+        for product in context.layer_at(position).products:
             for factor in (product.left, product.right):
                 if _needs_gradient(factor, node.sources, flow, position in flow.nodes):
                     (by_input if factor.inputs else by_weight).append(product.macs)

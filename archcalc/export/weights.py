@@ -48,19 +48,18 @@ class Weights:
 
     def tensors(self, position: int) -> tuple[str, ...]:
         """The names of a layer's parameters and buffers."""
-        inputs, _ = self._context.tensors_at(position)
-        layer = self._context.graph.nodes[position].layer
-        return *layer.parameters(inputs), *layer.buffers(inputs)
+        inferred = self._context.layer_at(position)
+        return *inferred.parameters, *inferred.buffers
 
     def _state(self, position: int) -> State:
         nodes = self._context.graph.nodes
         owner = nodes[position].owner
         position = position if owner is None else owner
-        inputs, output = self._context.tensors_at(position)
-        parameters, buffers = (getattr(nodes[position].layer, kind)(inputs) for kind in ("parameters", "buffers"))
-        frozen = not nodes[position].trainable if parameters else None
-        floating = output.dtype if output.dtype in FLOATING else "float32"
-        return State(frozen, floating if parameters or buffers else None)
+        inferred = self._context.layer_at(position)
+        frozen = not nodes[position].trainable if inferred.parameters else None
+        dtype = inferred.output.dtype
+        floating = dtype if dtype in FLOATING else "float32"
+        return State(frozen, floating if inferred.parameters or inferred.buffers else None)
 
     def marks(self, keys: Keys, unit: Unit) -> Iterator[tuple[Keys, str]]:
         """The calls that set the state of a unit, and of the parts of copies in a row where theirs differ."""

@@ -133,9 +133,10 @@ def _turns(group: Group) -> tuple[Turn, ...]:
 
 def _module(network: Network, position: int, dtype: str | torch.dtype | None) -> nn.Module:
     inputs, output = network.context.tensors_at(position)
-    node, wanted = network.graph.nodes[position], find_dtype(dtype or output.dtype)
+    node, inferred = network.graph.nodes[position], network.context.layer_at(position)
+    wanted = find_dtype(dtype or output.dtype)
     made = torch.promote_types(wanted, torch.get_default_dtype())  # PyTorch makes modules in the default dtype first
-    for name, shape in (node.layer.parameters(inputs) | node.layer.buffers(inputs)).items():
+    for name, shape in (inferred.parameters | inferred.buffers).items():
         check_size(f"{name} of layer {quoted(node.name)}", shape, made)
     module = make_module(node.layer.module(inputs))
     return module.to(wanted) if wanted.is_floating_point else module

@@ -23,7 +23,7 @@ def _find_useless_biases(network: AnalysisContext) -> Iterator[Finding]:
     useless: defaultdict[tuple[Path, str, str], list[Biased]] = defaultdict(list)
     for position, users in uses.items():
         node, layer = network.graph.nodes[position], users[0].node.layer
-        bias = layer.parameters(users[0].inputs).get("bias")
+        bias = users[0].inferred.parameters.get("bias")
         removers = [_removers(network, checked) for checked in users if bias]
         if bias and all(removers):
             types = " and ".join(sorted(set[str]().union(*removers)))

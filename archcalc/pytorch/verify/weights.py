@@ -16,16 +16,14 @@ def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[Compariso
     """A row per parameter and buffer of either side, then the totals."""
     nodes = network.graph.nodes
     for position, node in enumerate(nodes):
-        inputs, _ = network.context.tensors_at(position)
+        inferred = network.context.layer_at(position)
         module = built.get_submodule(node.name)
         owner = node if node.owner is None else nodes[node.owner]
         state = "trainable" if owner.trainable else "frozen"
-        claimed = {
-            name: {"shape": list(shape), "state": state} for name, shape in node.layer.parameters(inputs).items()
-        }
+        claimed = {name: {"shape": list(shape), "state": state} for name, shape in inferred.parameters.items()}
         found = {name: _parameter(tensor) for name, tensor in module.named_parameters()}
         yield from _rows("parameter", node.name, claimed, found)
-        claimed = {name: {"shape": list(shape)} for name, shape in node.layer.buffers(inputs).items()}
+        claimed = {name: {"shape": list(shape)} for name, shape in inferred.buffers.items()}
         found = {name: {"shape": list(tensor.shape)} for name, tensor in module.named_buffers()}
         yield from _rows("buffer", node.name, claimed, found)
         row = network.layers[position]
