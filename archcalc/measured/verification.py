@@ -33,7 +33,14 @@ class Comparison(NamedTuple):
 
 def compare(question: str, layer: str, said: Any, found: Any, note: str = "") -> Comparison:
     """A row that is equal only if both sides are."""
-    return Comparison(question, layer, said, found, "equal" if said == found else "differs", note)
+    return Comparison(
+        question=question,
+        layer=layer,
+        said=said,
+        found=found,
+        status="equal" if said == found else "differs",
+        note=note,
+    )
 
 
 class Verification(Struct, Result, frozen=True, kw_only=True):

@@ -46,7 +46,9 @@ class Observation(NamedTuple):
     def compare(self, question: str, layer: str, claimed: Any, found: Any, note: str = "") -> Comparison:
         """A row of the table; not covered, if the network did not run so far for lack of a kernel."""
         if self.missing and layer not in self.layers:
-            return Comparison(question, layer, claimed, None, "not covered", self.missing)
+            return Comparison(
+                question=question, layer=layer, said=claimed, found=None, status="not covered", note=self.missing
+            )
         return compare(question, layer, claimed, found, note)
 
 
@@ -123,7 +125,9 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
         total += more
         if isinstance(built.get_submodule(row.name), Rbf):
             total -= claimed or 0
-            yield Comparison("FLOPs", row.name, claimed, None, "not covered", NO_SQUARES)
+            yield Comparison(
+                question="FLOPs", layer=row.name, said=claimed, found=None, status="not covered", note=NO_SQUARES
+            )
         else:
             yield observed.compare("FLOPs", row.name, claimed, None if seen is None else seen.flops, note)
     yield observed.compare("FLOPs", "total counted", total, observed.flops)
@@ -158,4 +162,11 @@ def _other_operations(network: Network) -> Iterator[Comparison]:
     for kind, count in totals.items():
         if count:
             note = "PyTorch's counter sees convolutions, matrix products and attention alone"
-            yield Comparison("FLOPs", f"all {kind.replace('_', ' ')}", count, None, "not covered", note)
+            yield Comparison(
+                question="FLOPs",
+                layer=f"all {kind.replace('_', ' ')}",
+                said=count,
+                found=None,
+                status="not covered",
+                note=note,
+            )

@@ -25,7 +25,7 @@ def compare_source(network: Network, built: BuiltNetwork, device: torch.device) 
     try:
         text = network.to_source()
     except UsageError as error:
-        yield Comparison(QUESTION, "text", None, None, "not covered", str(error))
+        yield Comparison(question=QUESTION, layer="text", said=None, found=None, status="not covered", note=str(error))
         return
     # It is run only if it holds nothing but the network.
     fault = find_fault(network.context, text)
@@ -112,7 +112,14 @@ def _run(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Ten
 
 def _row(name: str, claimed: torch.Tensor | str, found: torch.Tensor | str) -> Comparison:
     if isinstance(claimed, str) and claimed == found:
-        return Comparison(QUESTION, name, None, None, "not covered", f"PyTorch refuses both: {claimed}")
+        return Comparison(
+            question=QUESTION,
+            layer=name,
+            said=None,
+            found=None,
+            status="not covered",
+            note=f"PyTorch refuses both: {claimed}",
+        )
     if isinstance(claimed, str) or isinstance(found, str):
         texts = (one if isinstance(one, str) else "an output" for one in (claimed, found))
         return compare(QUESTION, name, *texts)

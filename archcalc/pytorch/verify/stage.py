@@ -123,7 +123,7 @@ class Stage:
 
     def _row(self, position: int, claimed: Any, found: Any, reason: str) -> Comparison:
         name = self.context.graph.nodes[position].name
-        return Comparison(QUESTION, name, claimed, found, "not covered", reason)
+        return Comparison(question=QUESTION, layer=name, said=claimed, found=found, status="not covered", note=reason)
 
     def _uncovered(self, position: int, field: Field | Unknown | None) -> Comparison:
         if isinstance(field, Field):

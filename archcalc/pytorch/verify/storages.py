@@ -100,15 +100,29 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
         try:
             claimed = network.memory(training=training, batch=BATCH)
         except UsageError as error:
-            yield Comparison("peak memory", which, None, None, "not covered", str(error))
+            yield Comparison(
+                question="peak memory", layer=which, said=None, found=None, status="not covered", note=str(error)
+            )
             continue
         if isinstance(claimed.peak, AtLeast):
             yield Comparison(
-                "peak memory", which, f"≥ {claimed.peak.value:,}", None, "not covered", claimed.peak.reason
+                question="peak memory",
+                layer=which,
+                said=f"≥ {claimed.peak.value:,}",
+                found=None,
+                status="not covered",
+                note=claimed.peak.reason,
             )
             continue
         if not is_comparable(network):
-            yield Comparison("peak memory", which, claimed.peak, None, "not covered", OTHER_DEVICE)
+            yield Comparison(
+                question="peak memory",
+                layer=which,
+                said=claimed.peak,
+                found=None,
+                status="not covered",
+                note=OTHER_DEVICE,
+            )
             continue
         try:
             found = observe_memory(network, training=training, batch=BATCH)
@@ -116,7 +130,14 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
             if is_out_of_memory(error):
                 raise
             refusal = str(error).partition("\n")[0]
-            yield Comparison("peak memory", which, claimed.peak, None, "not covered", f"PyTorch refused: {refusal}")
+            yield Comparison(
+                question="peak memory",
+                layer=which,
+                said=claimed.peak,
+                found=None,
+                status="not covered",
+                note=f"PyTorch refused: {refusal}",
+            )
         else:
             yield compare("peak memory", which, claimed.peak, found.peak, f"bytes, for a batch of {BATCH}")
 
