@@ -12,9 +12,10 @@ MOST = 5  # values by position
 def long_constructions(source: str) -> Iterator[str]:
     """The calls of a class with more values by position than that."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) > MOST:
-            if node.func.id.lstrip("_")[:1].isupper():
-                yield f"{node.lineno}: {node.func.id}"
+        if not isinstance(node, ast.Call) or len(node.args) <= MOST:
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id.lstrip("_")[:1].isupper():
+            yield f"{node.lineno}: {node.func.id}"
 
 
 def test_classes_with_many_values_are_made_by_keyword() -> None:

@@ -129,9 +129,9 @@ FVCORE = Convention(
     name="fvcore",
     unit="MACs",
     sentence=(
-        "MACs; 2 for each value of a batch norm with running statistics, 5 of any other norm (1 and 4 without a scale); 1 "
-        "for each value that adaptive_avg_pool2d reads; 1 for each value of a nearest and 4 of a bilinear upsampling of "
-        "maps. fvcore calls them FLOPs."
+        "MACs; 2 for each value of a batch norm with running statistics, 5 of any other norm (1 and 4 without a "
+        "scale); 1 for each value that adaptive_avg_pool2d reads; 1 for each value of a nearest and 4 of a bilinear "
+        "upsampling of maps. fvcore calls them FLOPs."
     ),
     terms=(
         MACS,
@@ -194,8 +194,8 @@ _ALL = (
         name="torchinfo",
         unit="MACs",
         sentence=(
-            "MACs; 1 for each bias of each output; norms, PReLU and embeddings count their parameters, once per sample. "
-            "torchinfo calls them mult-adds."
+            "MACs; 1 for each bias of each output; norms, PReLU and embeddings count their parameters, once per "
+            "sample. torchinfo calls them mult-adds."
         ),
         terms=(
             MACS,
@@ -218,9 +218,9 @@ _ALL = (
         name="ptflops",
         unit="MACs",
         sentence=(
-            "MACs and biases; 2 for each value of a norm (1 without a scale, and of a layer norm); 1 for each value of an "
-            "activation, that a pooling reads, or that an upsampling gives. What is a module that calls a function counts "
-            "twice, by the module and by the function; a function called alone counts once."
+            "MACs and biases; 2 for each value of a norm (1 without a scale, and of a layer norm); 1 for each value of "
+            "an activation, that a pooling reads, or that an upsampling gives. What is a module that calls a function "
+            "counts twice, by the module and by the function; a function called alone counts once."
         ),
         terms=(
             MACS,
@@ -268,9 +268,9 @@ _ALL = (
         unit="MACs",
         sentence=(
             "MACs; 4 for each value of a batch, layer or instance norm (2 without a scale); 1 for each value that an "
-            "average pooling gives, and that an adaptive one reads; 1 for each value of PReLU; 3n − 1 for a softmax of n; "
-            "1, 5 and 11 for each value of a nearest, linear and bilinear upsampling. Modules alone count, no calls of "
-            "functions."
+            "average pooling gives, and that an adaptive one reads; 1 for each value of PReLU; 3n − 1 for a softmax of "
+            "n; 1, 5 and 11 for each value of a nearest, linear and bilinear upsampling. Modules alone count, no calls "
+            "of functions."
         ),
         terms=(
             MACS,
@@ -307,9 +307,9 @@ _ALL = (
         name="calflops",
         unit="FLOPs",
         sentence=(
-            "2 for each MAC; biases of convolutions, not of dense layers; 2 for each value of a batch norm with running "
-            "statistics, 5 of any other norm (1 and 4 without a scale); 1 for each value of an activation (ReLU6 as a "
-            "function alone) or softmax, and for each that a pooling or an upsampling reads."
+            "2 for each MAC; biases of convolutions, not of dense layers; 2 for each value of a batch norm with "
+            "running statistics, 5 of any other norm (1 and 4 without a scale); 1 for each value of an activation "
+            "(ReLU6 as a function alone) or softmax, and for each that a pooling or an upsampling reads."
         ),
         terms=(
             MACS,
@@ -344,8 +344,8 @@ _ALL = (
         name="torchprofile",
         unit="MACs",
         sentence=(
-            "MACs; 1 for each value of a norm with a scale, of a leaky ReLU, of a product of branches, and that an average "
-            "pooling or a mean gives; 4 for each value of a bilinear upsampling, 3 of a local response norm."
+            "MACs; 1 for each value of a norm with a scale, of a leaky ReLU, of a product of branches, and that an "
+            "average pooling or a mean gives; 4 for each value of a bilinear upsampling, 3 of a local response norm."
         ),
         terms=(
             MACS,
