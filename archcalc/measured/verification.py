@@ -43,6 +43,11 @@ def compare(question: str, layer: str, said: Any, found: Any, note: str = "") ->
     )
 
 
+def uncovered(question: str, layer: str, note: str, said: Any = None, found: Any = None) -> Comparison:
+    """A row on which the two sides cannot be compared, for the reason in `note`."""
+    return Comparison(question=question, layer=layer, said=said, found=found, status="not covered", note=note)
+
+
 class Verification(Struct, Result, frozen=True, kw_only=True):
     """All rows, in the order of the questions and of the layers."""
 

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archcalc.layers.base import elements
-from archcalc.measured.verification import Comparison, compare
+from archcalc.measured.verification import Comparison, compare, uncovered
 from archcalc.network import Network
 from archcalc.numbers.bounds import Unknown, floor_of, known
 from archcalc.pytorch.build import BuiltNetwork
@@ -46,9 +46,7 @@ class Observation(NamedTuple):
     def compare(self, question: str, layer: str, claimed: Any, found: Any, note: str = "") -> Comparison:
         """A row of the table; not covered, if the network did not run so far for lack of a kernel."""
         if self.missing and layer not in self.layers:
-            return Comparison(
-                question=question, layer=layer, said=claimed, found=None, status="not covered", note=self.missing
-            )
+            return uncovered(question, layer, self.missing, said=claimed)
         return compare(question, layer, claimed, found, note)
 
 
@@ -125,9 +123,7 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
         total += more
         if isinstance(built.get_submodule(row.name), Rbf):
             total -= claimed or 0
-            yield Comparison(
-                question="FLOPs", layer=row.name, said=claimed, found=None, status="not covered", note=NO_SQUARES
-            )
+            yield uncovered("FLOPs", row.name, NO_SQUARES, said=claimed)
         else:
             yield observed.compare("FLOPs", row.name, claimed, None if seen is None else seen.flops, note)
     yield observed.compare("FLOPs", "total counted", total, observed.flops)
@@ -162,11 +158,4 @@ def _other_operations(network: Network) -> Iterator[Comparison]:
     for kind, count in totals.items():
         if count:
             note = "PyTorch's counter sees convolutions, matrix products and attention alone"
-            yield Comparison(
-                question="FLOPs",
-                layer=f"all {kind.replace('_', ' ')}",
-                said=count,
-                found=None,
-                status="not covered",
-                note=note,
-            )
+            yield uncovered("FLOPs", f"all {kind.replace('_', ' ')}", note, said=count)
