@@ -37,9 +37,13 @@ def write_text(document: Document, style: Style, ruled: bool = True) -> str:
 
 
 def _title(title: str, style: Style) -> list[str]:
-    text = printable(title)
-    lines = wrap(text, style.width, subsequent_indent="  ", break_on_hyphens=False) if style.width else [text]
-    return [style.bold(line) for line in lines if line]
+    return [style.bold(line) for line in _wrapped(printable(title), style.width) if line]
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """A text in lines of at most a width; each further line stands below the first, or two to the right of it."""
+    indent = text[: len(text) - len(text.lstrip())] or "  "
+    return wrap(text, width, subsequent_indent=indent, break_on_hyphens=False) if width else [text]
 
 
 def _with_room(document: Document, style: Style, ruled: bool) -> tuple[Sequence[Part], list[str]]:
@@ -235,7 +239,7 @@ def _shown_lines(rows: Sequence[_Shown], table: Table, layout: Layout, style: St
     for shown in rows:
         emphasize = {"strong": style.bold, "faint": style.dim}.get(shown.row.emphasis, str)
         if len(shown.texts) == 1 != len(kinds):
-            yield from map(emphasize, wrap(shown.texts[0], style.width) if style.width else shown.texts)
+            yield from map(emphasize, _wrapped(shown.texts[0], style.width))
         elif wraps and display_width(shown.texts[last]) > layout.widths[last]:
             yield from map(emphasize, _wrapped_row(shown, kinds, layout))
         else:
