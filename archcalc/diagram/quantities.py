@@ -11,7 +11,7 @@ from archcalc.analysis.summary_table import COLUMNS, value_of
 from archcalc.diagram.parts import Tile
 from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.numbers.bounds import Amount, Lower, Unknown, floor_of, highest, known, plus, quotient, times, value_text
+from archcalc.numbers.bounds import Amount, Lower, Unknown, floor_of, highest, known, quotient, times, value_text
 from archcalc.numbers.units import engineering, mebibytes, percent
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class Lines:
 
     def alive(self, tile: Tile) -> Lower[int]:
         """The most bytes of values alive at once while a tile, or a copy of it, runs."""
-        most = highest(self.memory.layers[position].forward for position in self.stands_for(tile))
-        return plus(most, -self.memory.weights - self.memory.buffers)
+        rows = (self.memory.layers[position] for position in self.stands_for(tile))
+        return highest(map(self.memory.values_alive, rows))
 
     def of(self, tile: Tile) -> Iterator[str]:
         """A text for each thing to be shown; nothing where it is zero."""
