@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archcalc.diagram.style import FONTS
-from archcalc.errors import UsageError, printable
+from archcalc.errors import UsageError, printable, quoted
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+FORMATS = ("svg", "pdf", "png")
 MAX_PIXELS = 5 * 10**7  # of a PNG: each takes four bytes
 SCALE = 2.0  # pixels for each of the SVG, for screens with small pixels
 SMALLEST, LARGEST = 0.05, 20.0  # scales
@@ -33,6 +34,22 @@ _DOCUMENT = """
 #set document(title: sys.inputs.title, date: none)
 #image(bytes(sys.inputs.svg), format: "svg", width: float(sys.inputs.width) * 1pt)
 """
+
+
+def image_format(path: str) -> str:
+    """The format that the name of a file says. Raises UsageError for another ending."""
+    for file_format in FORMATS:
+        if path.lower().endswith(f".{file_format}"):
+            return file_format
+    raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
+
+
+def convert_svg(svg: str, file_format: str, scale: float = SCALE) -> str | bytes:
+    """A drawing of archcalc as PNG or PDF; for another format the text that it is. `scale` is for PNG.
+
+    Raises UsageError as those below do.
+    """
+    return svg_to_png(svg, scale) if file_format == "png" else svg_to_pdf(svg) if file_format == "pdf" else svg
 
 
 def svg_to_png(svg: str, scale: float = SCALE) -> bytes:

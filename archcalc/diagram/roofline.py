@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from archcalc.analysis.roofline import LayerRoofline, Roofline
 from archcalc.analysis.roofline_table import unit_of
-from archcalc.errors import UsageError, printable, quoted
+from archcalc.errors import UsageError, printable
 from archcalc.numbers.bounds import Inexact
 from archcalc.numbers.units import digits, engineering, percent, round_figure
 from archcalc.render.style import shortened
@@ -62,14 +62,6 @@ LABEL_LETTERS = 34
 LETTER_WIDTH, LINE_HEIGHT = 6.8, 15.0  # of a label, in pixels
 BARS_PER_DECADE = 8
 NO_MATHEMATICS = {"parse_math": False}
-
-
-def picture_format(path: str) -> str:
-    """The kind of picture that the name of a file says. Raises UsageError for another ending."""
-    for ending in METADATA:
-        if path.lower().endswith(f".{ending}"):
-            return ending
-    raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
 
 
 def draw(found: Roofline, file_format: str) -> bytes:
