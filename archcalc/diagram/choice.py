@@ -10,6 +10,7 @@ from archcalc.errors import UsageError
 from archcalc.structure import Group, layers_in
 
 MANY = 60  # tiles; blocks are closed by themselves where there would be more
+MANY_KINDS = 80  # tiles of which those in open blocks are all of different types of blocks
 MANY_ARROWS = 150  # between tiles, which Graphviz lays out within seconds, however they cross
 TOO_MANY = 400  # tiles and merging edges
 MANY_PASSED = 300  # rows of tiles that they pass by
@@ -27,6 +28,7 @@ class Choice(NamedTuple):
     depth: int
     in_stretches: bool = False
     firsts: bool = False
+    most: int = MANY  # tiles that it may have
 
     @property
     def note(self) -> str:
@@ -52,7 +54,7 @@ def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block:
         return Choice(_checked(find_parts(context, depth or None, every_copy, scope), context), depth)
     for choice in _tried(context, every_copy, scope):
         tiles = sum(1 for _ in tiles_in(choice.parts.parts))
-        if tiles <= MANY and _is_quick(choice.parts, context):
+        if tiles <= choice.most and _is_quick(choice.parts, context):
             return choice
     if _is_quick(choice.parts, context) and _size(choice.parts, context) <= TOO_MANY:
         return choice
@@ -69,7 +71,7 @@ def _tried(context: AnalysisContext, every_copy: bool, scope: Scope) -> Iterator
     for depth in (0, *range(deepest, 0, -1)):
         for kind in (None, _by_layers(context), _by_name) if deepest and depth != 1 else (None,):
             parts = find_parts(context, depth or None, every_copy, scope, kind)
-            yield Choice(parts, depth, firsts=kind is not None)
+            yield Choice(parts, depth, firsts=kind is not None, most=MANY_KINDS if kind is _by_name else MANY)
 
 
 def _by_layers(context: AnalysisContext) -> Kind:

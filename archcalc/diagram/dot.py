@@ -6,9 +6,10 @@ from math import ceil
 from types import MappingProxyType
 from typing import Any
 
-from archcalc.diagram.geometry import BESIDE, FRAME, FRAME_MARGIN, LETTERING, SHAPE, card_size, frame_title_width
+from archcalc.diagram.frame_titles import frame_titles, title_room
+from archcalc.diagram.geometry import APART, FRAME, LETTERING, SHAPE, card_size
 from archcalc.diagram.lettering import Lettering
-from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
+from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row, boxes_in
 from archcalc.diagram.style import FONTS, STYLES, Paint, Style
 
 _TITLE, _NOTE = Lettering(16, 20, bold=True), Lettering(11, 15)
@@ -28,28 +29,34 @@ def to_dot(picture: Picture, boxes: bool = False, wider: Mapping[str, float] = M
     font = FONTS.replace(", ", ",")
     graph = Digraph("archcalc")
     graph.attr(
-        rankdir=picture.look.direction, bgcolor=style.background, nodesep="0.3", ranksep="0.3", fontname=font, pad="0.1"
+        rankdir=picture.look.direction,
+        bgcolor=style.background,
+        nodesep=f"{APART / POINTS:g}",
+        ranksep="0.3",
+        fontname=font,
+        pad="0.1",
     )
     if not boxes and (head := _head(picture, style)):
         graph.attr(labelloc="t", label=head)
     graph.attr("node", shape="box" if boxes else "plain", fontname=font, fontcolor=style.text)
     graph.attr("edge", fontname=font, fontsize="10", color=style.edge, fontcolor=style.muted, arrowsize="0.6")
-    _add(graph, picture.parts, style, wider if boxes else None)
+    _add(graph, picture.parts, style, _rooms(picture, wider) if boxes else None)
     for number, arrow in enumerate(picture.arrows):
         graph.edge(f"n{arrow.source}", f"n{arrow.target}", id=f"edge-{number}", **_arrow(arrow))
     return str(graph.source)
 
 
-def _add(graph: Any, parts: Iterable[Card | Box], style: Style, wider: Mapping[str, float] | None) -> None:
-    """Add parts as empty boxes; for None, with their texts."""
+def _add(graph: Any, parts: Iterable[Card | Box], style: Style, rooms: Mapping[str, str] | None) -> None:
+    """Add parts as empty boxes, frames with labels that make room for their titles; for None, with their texts."""
     for part in parts:
         if isinstance(part, Card):
-            graph.node(f"n{part.number}", **_card(part, style, wider is not None))
+            graph.node(f"n{part.number}", **_card(part, style, rooms is not None))
             continue
         with graph.subgraph(name=f"cluster_{part.number}") as frame:
-            label = {"label": quoted(frame_title(part))} if wider is None else _room(part, wider)
-            frame.attr(**label, **_frame(part, style))
-            _add(frame, part.parts, style, wider)
+            label = quoted(frame_title(part)) if rooms is None else rooms[part.identifier]
+            font = {} if rooms is None else {"fontname": "Courier"}
+            frame.attr(label=label, **font, **_frame(part, style))
+            _add(frame, part.parts, style, rooms)
 
 
 def _frame(box: Box, style: Style) -> dict[str, str]:
@@ -71,13 +78,17 @@ def frame_title(box: Box) -> str:
     return f"{box.title}   ×{box.copies}" if box.copies > 1 else box.title
 
 
-def _room(box: Box, wider: Mapping[str, float]) -> dict[str, str]:
-    """A label so wide that the title has room beside an arrow to the middle of what is in the frame.
+def _rooms(picture: Picture, wider: Mapping[str, float]) -> dict[str, str]:
+    """For each frame a label of as many lines as its title, so wide that this has room beside an arrow to the middle.
 
     Its letters, which Graphviz may take for narrower, are those of Courier, which have 0.6 of their size.
     """
-    width = 2 * (frame_title_width(box) + FRAME_MARGIN) + BESIDE + wider.get(box.identifier, 0.0)
-    return {"label": "x" * ceil(width / (0.6 * FRAME.size)), "fontname": "Courier"}
+    titles, rooms = frame_titles(picture), dict[str, str]()
+    for box in boxes_in(picture.parts):
+        lines = titles[box.identifier]
+        width = title_room(box, lines) + wider.get(box.identifier, 0.0)
+        rooms[box.identifier] = "x" * ceil(width / (0.6 * FRAME.size)) + r"\nx" * (len(lines) - 1)
+    return rooms
 
 
 def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:

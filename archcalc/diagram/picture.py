@@ -15,6 +15,7 @@ from archcalc.layers.base import Layer, size_text
 from archcalc.numbers.bounds import Unknown, value_text
 from archcalc.numbers.units import engineering
 from archcalc.render.style import shortened
+from archcalc.render.words import local_name
 
 if TYPE_CHECKING:
     from archcalc.analysis.context import AnalysisContext
@@ -53,14 +54,20 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A frame around what an open block is made of."""
+    """A frame around what an open block is made of. `block` is its type; empty where the name says it."""
 
     number: int
-    title: str
+    name: str
+    block: str
     identifier: str
     parts: tuple["Card | Box", ...]
     tip: str
     copies: int
+
+    @property
+    def title(self) -> str:
+        """What stands at its top, in one line and without the copies."""
+        return f"{self.name} · {self.block}" if self.block else self.name
 
 
 class Arrow(NamedTuple):
@@ -99,7 +106,7 @@ class Picture(NamedTuple):
     @property
     def cards(self) -> list[Card]:
         """All cards, in order."""
-        return [*_cards(self.parts)]
+        return [*cards_in(self.parts)]
 
 
 def draw(context: "AnalysisContext", look: Look) -> Picture:
@@ -107,12 +114,21 @@ def draw(context: "AnalysisContext", look: Look) -> Picture:
     return _Painter(context, look).picture()
 
 
-def _cards(parts: Iterable[Card | Box]) -> Iterator[Card]:
+def cards_in(parts: Iterable[Card | Box]) -> Iterator[Card]:
+    """All cards, in order, also of frames in frames."""
     for part in parts:
         if isinstance(part, Card):
             yield part
         else:
-            yield from _cards(part.parts)
+            yield from cards_in(part.parts)
+
+
+def boxes_in(parts: Iterable[Card | Box]) -> Iterator[Box]:
+    """All frames, the outer before the inner ones."""
+    for part in parts:
+        if isinstance(part, Box):
+            yield part
+            yield from boxes_in(part.parts)
 
 
 class _Painter:
@@ -177,8 +193,15 @@ class _Painter:
         parts = tuple(self._part(inner, f"{part.name}.") for inner in part.parts)
         self.boxes += 1
         name = _named(part, prefix)
-        title = name if name == part.block else f"{name} · {_short(part.block)}"
-        return Box(self.boxes, title, f"block-{self.boxes}", parts, _tip(part.name), part.copies)
+        return Box(
+            number=self.boxes,
+            name=name,
+            block="" if name == part.block else _short(part.block),
+            identifier=f"block-{self.boxes}",
+            parts=parts,
+            tip=_tip(part.name),
+            copies=part.copies,
+        )
 
     def _card(self, tile: Tile, prefix: str) -> Card:
         number = self.first + tile.layers[0]
@@ -339,12 +362,8 @@ _LEGEND = {"block": "folded"}
 
 
 def _named(part: Part, prefix: str) -> str:
-    """The name inside of the frame, and that of the last copy; a bare number keeps the name before it."""
-    names = [name for name in (part.name, part.last) if name]
-    parent = prefix.rstrip(".").rpartition(".")[2]
-    local = [name.removeprefix(prefix) for name in names]
-    shown = [f"{parent}.{name}" if name[:1].isdecimal() and parent else name for name in local]
-    return " … ".join(_short(name) for name in shown)
+    """The name inside of the frame, and that of the last copy."""
+    return " … ".join(_short(local_name(name, prefix)) for name in (part.name, part.last) if name)
 
 
 def _times(copies: int) -> str:

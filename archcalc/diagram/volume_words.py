@@ -3,6 +3,7 @@
 from archcalc.diagram.drawing import line_width, short
 from archcalc.diagram.volume_row import Volume
 from archcalc.layers.base import size_text
+from archcalc.render.words import local_name
 
 _LINES = 3  # of what was done, and of what follows
 _OPERATION = 10.0  # the size of its letters
@@ -16,7 +17,8 @@ def named(volume: Volume) -> str:
     end = first.rpartition(".")[2]
     if last.rpartition(".")[2] == end and "." in first:
         first, last = first.removesuffix(f".{end}"), last.removesuffix(f".{end}")
-    return f"{short(first, 14)} … {short(last, 14)}"
+    last = local_name(last, first[: first.rfind(".") + 1])
+    return f"{short(first, 22)} … {short(last, 14)}"
 
 
 def caption(volume: Volume) -> list[tuple[str, float, str]]:

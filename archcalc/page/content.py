@@ -24,7 +24,7 @@ from archcalc.network import Network
 from archcalc.numbers.bounds import AtLeast, known, value_text
 from archcalc.numbers.units import mebibytes
 from archcalc.page.plots import inlined, plot_depth
-from archcalc.render.words import inputs_text
+from archcalc.render.words import inputs_text, local_name
 from archcalc.spec.expanded import Instance
 
 SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
@@ -206,11 +206,8 @@ def _row(network: Network, memory: Memory | None, place: int, row: LayerSummary,
 
 
 def _around(name: str, instances: Sequence[Instance]) -> str:
-    """The beginning of a name that says its block; a bare number keeps the segment before it."""
-    prefix = f"{instances[-1].name}." if instances else ""
-    if not name.startswith(prefix):
-        return ""
-    return prefix[: prefix[:-1].rfind(".") + 1] if name[len(prefix) :][:1].isdecimal() else prefix
+    """The beginning of a name that says its block."""
+    return name.removesuffix(local_name(name, f"{instances[-1].name}.")) if instances else ""
 
 
 def _cells(row: LayerSummary, memory: Memory | None, alive: LayerMemory | None) -> tuple[SortableCell, ...]:
