@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.parts import Kind, Parts, find_parts, in_stretches, tiles_in
-from archcalc.diagram.scope import Scope, find_scope
+from archcalc.diagram.scope import DrawnScope, find_scope
 from archcalc.errors import UsageError
 from archcalc.structure import Group, layers_in
 
@@ -65,7 +65,7 @@ def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block:
     return Choice(stretches, choice.depth, True)
 
 
-def _tried(context: AnalysisContext, every_copy: bool, scope: Scope) -> Iterator[Choice]:
+def _tried(context: AnalysisContext, every_copy: bool, scope: DrawnScope) -> Iterator[Choice]:
     """Ever less of the network; what is folded at depth 1 comes last."""
     deepest = scope.levels(context.graph)
     for depth in (0, *range(deepest, 0, -1)):

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 
 from archcalc.diagram.geometry import APART, BESIDE, FRAME, FRAME_MARGIN, TIMES_GAP, card_size
 from archcalc.diagram.lettering import text_width
-from archcalc.diagram.picture import Box, Picture, boxes_in, cards_in
+from archcalc.diagram.picture import BlockFrame, Diagram, boxes_in, cards_in
 
-Lines = tuple[str, ...]
+TitleLines = tuple[str, ...]
 
 
-def frame_titles(picture: Picture) -> dict[str, Lines]:
+def frame_titles(picture: Diagram) -> dict[str, TitleLines]:
     """The titles of frames, by their identifiers: in two lines, name and type, where one needs more than its cards."""
     readers: defaultdict[int, list[int]] = defaultdict(list)
     for arrow in picture.arrows:
@@ -20,24 +20,24 @@ def frame_titles(picture: Picture) -> dict[str, Lines]:
     return {box.identifier: _title(box, readers, is_down) for box in boxes_in(picture.parts)}
 
 
-def _title(box: Box, readers: Mapping[int, list[int]], is_down: bool) -> Lines:
+def _title(box: BlockFrame, readers: Mapping[int, list[int]], is_down: bool) -> TitleLines:
     if not box.block or title_room(box, (box.title,)) <= _content_width(box, readers, is_down):
         return (box.title,)
     return box.name, box.block
 
 
-def title_width(box: Box, lines: Lines) -> float:
+def title_width(box: BlockFrame, lines: TitleLines) -> float:
     """How wide a title is, with the number of copies behind the last line."""
     copies = TIMES_GAP + text_width(f"×{box.copies}", FRAME._replace(bold=True)) if box.copies > 1 else 0.0
     return max(*(text_width(line, FRAME) for line in lines), text_width(lines[-1], FRAME) + copies)
 
 
-def title_room(box: Box, lines: Lines) -> float:
+def title_room(box: BlockFrame, lines: TitleLines) -> float:
     """How wide a frame is whose title has room beside an arrow to the middle of what is in it."""
     return 2 * (title_width(box, lines) + FRAME_MARGIN) + BESIDE
 
 
-def _content_width(box: Box, readers: Mapping[int, list[int]], is_down: bool) -> float:
+def _content_width(box: BlockFrame, readers: Mapping[int, list[int]], is_down: bool) -> float:
     """About how wide the cards in a frame are together, each in the row behind the last card that it reads."""
     widths = {card.number: card_size(card)[0] for card in cards_in(box.parts)}
     ranks = dict.fromkeys(sorted(widths), 0)

@@ -3,7 +3,7 @@
 from math import ceil
 
 from archcalc.diagram.lettering import Lettering, text_width
-from archcalc.diagram.picture import Card, Row
+from archcalc.diagram.picture import Card, CardLine
 
 PADDING = 8  # beside texts
 MARGIN = 4  # above the first and below the last row that is no band
@@ -38,6 +38,6 @@ def has_bands(card: Card) -> bool:
     return any(row.kind == "band" for row in card.rows)
 
 
-def _row_width(row: Row) -> float:
+def _row_width(row: CardLine) -> float:
     left = text_width(row.left, LETTERING[row.kind])
     return left + (GAP + text_width(row.right, SHAPE) if row.right else 0)

@@ -70,7 +70,9 @@ def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
         )
     files = [str(_FOLDER / name) for name in _FILES]
     options: Any = {"font_files": files, "skip_system_fonts": _is_covered(svg)}
-    return _drawn("resvg", lambda: resvg_py.svg_to_bytes(svg_string=_prepared(svg), zoom=scale, **options))
+    return _call_library(
+        "resvg", lambda: resvg_py.svg_to_bytes(svg_string=_use_bundled_font(svg), zoom=scale, **options)
+    )
 
 
 def svg_to_pdf(svg: str) -> bytes:
@@ -85,13 +87,13 @@ def svg_to_pdf(svg: str) -> bytes:
     root = _read(svg)
     points = [side / _PIXELS_PER_POINT for side in _size(root)]
     width = points[0] * min(1.0, MAX_POINTS / max(points))
-    texts = {"svg": _prepared(svg), "width": f"{width:.4f}", "title": root.findtext(f"{_SPACE}title", "")}
+    texts = {"svg": _use_bundled_font(svg), "width": f"{width:.4f}", "title": root.findtext(f"{_SPACE}title", "")}
     # Its types want the folder of fonts as bytes, like the document.
     options: Any = {"font_paths": [str(_FOLDER)], "ignore_system_fonts": _is_covered(svg), "sys_inputs": texts}
-    return _drawn("Typst", lambda: typst.compile(_DOCUMENT.encode(), format="pdf", **options))
+    return _call_library("Typst", lambda: typst.compile(_DOCUMENT.encode(), format="pdf", **options))
 
 
-def _drawn(library: str, draw: Callable[[], Any]) -> bytes:
+def _call_library(library: str, draw: Callable[[], Any]) -> bytes:
     """What a library makes. Raises UsageError where it fails."""
     try:
         return bytes(draw())
@@ -121,7 +123,7 @@ def _read(svg: str) -> "Element":
     return root
 
 
-def _prepared(svg: str) -> str:
+def _use_bundled_font(svg: str) -> str:
     """The text with the font that comes with archcalc."""
     return svg.replace(f'font-family="{FONTS}"', f'font-family="{_FAMILY}, {FONTS}"', 1)
 

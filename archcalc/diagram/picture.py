@@ -9,7 +9,7 @@ from archcalc.analysis.summary import add_rows, summarize
 from archcalc.diagram.choice import choose
 from archcalc.diagram.look import Look
 from archcalc.diagram.parts import Part, Tile, parts_in, tiles_in
-from archcalc.diagram.quantities import Heat, Lines
+from archcalc.diagram.quantities import CardNumbers, Heat
 from archcalc.errors import printable
 from archcalc.layers.base import Layer, size_text
 from archcalc.numbers.bounds import Unknown, value_text
@@ -27,7 +27,7 @@ MOST_MARKED = 2000  # layers that a card on a page can be found by
 MOST_OWNERS = 2  # named in a card
 
 
-class Row(NamedTuple):
+class CardLine(NamedTuple):
     """A line of a card; `kind` is name, type, line, mark or band. `color` names what the ground of a band shows."""
 
     kind: str
@@ -41,7 +41,7 @@ class Card:
     """A node of the picture. `color` is a family of layers, `heat` a share from 0 to 1 that replaces it."""
 
     number: int
-    rows: tuple[Row, ...]
+    rows: tuple[CardLine, ...]
     color: str
     identifier: str
     classes: tuple[str, ...] = ()
@@ -53,14 +53,14 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class BlockFrame:
     """A frame around what an open block is made of. `block` is its type; empty where the name says it."""
 
     number: int
     name: str
     block: str
     identifier: str
-    parts: tuple["Card | Box", ...]
+    parts: tuple["Card | BlockFrame", ...]
     tip: str
     copies: int
 
@@ -80,14 +80,14 @@ class Arrow(NamedTuple):
     is_main: bool = False  # along the trunk from which a shortcut leaves, and to which it comes back
 
 
-class Picture(NamedTuple):
+class Diagram(NamedTuple):
     """Everything that is drawn. `legend` has a text for every colour; `notes` say what the reader must know."""
 
     title: str
     subtitle: str
     collapsed: str  # what has been folded without being asked for
     notes: tuple[str, ...]
-    parts: tuple[Card | Box, ...]
+    parts: tuple[Card | BlockFrame, ...]
     arrows: tuple[Arrow, ...]
     legend: dict[str, str]
     heat: Heat | None
@@ -109,12 +109,12 @@ class Picture(NamedTuple):
         return [*cards_in(self.parts)]
 
 
-def draw(context: "AnalysisContext", look: Look) -> Picture:
+def draw(context: "AnalysisContext", look: Look) -> Diagram:
     """The picture of a network."""
     return _Painter(context, look).picture()
 
 
-def cards_in(parts: Iterable[Card | Box]) -> Iterator[Card]:
+def cards_in(parts: Iterable[Card | BlockFrame]) -> Iterator[Card]:
     """All cards, in order, also of frames in frames."""
     for part in parts:
         if isinstance(part, Card):
@@ -123,10 +123,10 @@ def cards_in(parts: Iterable[Card | Box]) -> Iterator[Card]:
             yield from cards_in(part.parts)
 
 
-def boxes_in(parts: Iterable[Card | Box]) -> Iterator[Box]:
+def boxes_in(parts: Iterable[Card | BlockFrame]) -> Iterator[BlockFrame]:
     """All frames, the outer before the inner ones."""
     for part in parts:
-        if isinstance(part, Box):
+        if isinstance(part, BlockFrame):
             yield part
             yield from boxes_in(part.parts)
 
@@ -138,7 +138,7 @@ class _Painter:
         self.choice = choose(context, look.depth, look.every_copy, look.block)
         self.found = self.choice.parts
         self.scope = self.found.scope
-        self.lines = Lines(context, look.show, self.found.shown)
+        self.lines = CardNumbers(context, look.show, self.found.shown)
         self.heat = Heat(look.heat, self.lines) if look.heat else None
         if self.heat:
             self.heat.scale(tiles_in(self.found.parts))
@@ -147,14 +147,14 @@ class _Painter:
         self.used: dict[str, None] = {}  # colours and marks for the legend
         self.boxes = 0
 
-    def picture(self) -> Picture:
+    def picture(self) -> Diagram:
         inputs = [self._input(edge) for edge in self.scope.inputs]
         prefix = f"{self.scope.name}." if self.scope.name else ""
         parts = [self._part(part, prefix) for part in self.found.parts]
         outputs = [self._output(number, edge) for number, edge in enumerate(self.scope.outputs)]
         arrows = (*self._data_arrows(), *self._weight_arrows())
         collapsed = self.choice.note if self.look.depth is None else ""
-        return Picture(
+        return Diagram(
             shortened(printable(": ".join(filter(None, (self.graph.name, self.scope.name)))), 80),
             self._subtitle(),
             collapsed,
@@ -171,35 +171,35 @@ class _Painter:
     def _input(self, edge: int) -> Card:
         name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
-        rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "input"))
+        rows = (CardLine("name", _shorten(name), size_text(tensor.shape)), CardLine("type", "input"))
         if tensor.dtype != "float32":
-            rows = (rows[0], Row("type", f"input, {tensor.dtype}"))
+            rows = (rows[0], CardLine("type", f"input, {tensor.dtype}"))
         self.card_of[edge] = edge
         dashed = self.scope.name is not None  # of a block, it is what some other layer gives
-        return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}", dashed=dashed)
+        return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_format_tip(name)}", dashed=dashed)
 
     def _output(self, number: int, edge: int) -> Card:
         name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
         if name == self.graph.block_outputs.get(self.scope.name or ""):
             name = self.scope.name or name  # the block's own
-        rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "output"))
+        rows = (CardLine("name", _shorten(name), size_text(tensor.shape)), CardLine("type", "output"))
         place = len(self.context.graph.edge_names) + number
-        return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(name)}")
+        return Card(place, rows, "end", f"output-{edge}", tip=f"output {_format_tip(name)}")
 
-    def _part(self, part: Part, prefix: str) -> Card | Box:
+    def _part(self, part: Part, prefix: str) -> Card | BlockFrame:
         if isinstance(part, Tile):
             return self._card(part, prefix)
         parts = tuple(self._part(inner, f"{part.name}.") for inner in part.parts)
         self.boxes += 1
-        name = _named(part, prefix)
-        return Box(
+        name = _format_name(part, prefix)
+        return BlockFrame(
             number=self.boxes,
             name=name,
-            block="" if name == part.block else _short(part.block),
+            block="" if name == part.block else _shorten(part.block),
             identifier=f"block-{self.boxes}",
             parts=parts,
-            tip=_tip(part.name),
+            tip=_format_tip(part.name),
             copies=part.copies,
         )
 
@@ -227,43 +227,45 @@ class _Painter:
             frozen,
         )
 
-    def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[Row]:
+    def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[CardLine]:
         rows = [summarize(self.context).layers[position] for position in tile.layers]
-        name = _named(tile, prefix)
+        name = _format_name(tile, prefix)
         if tile.is_closed:
-            yield Row("name", name, size_text(self.lines.total(tile).output_shape))
+            yield CardLine("name", name, size_text(self.lines.total(tile).output_shape))
             layers = f"{len(rows):,} layer{'s' * (len(rows) > 1)}"
-            yield Row("type", f"{_short(tile.block)} · {layers}" if tile.block else layers, _times(tile.copies))
+            yield CardLine(
+                "type", f"{_shorten(tile.block)} · {layers}" if tile.block else layers, _format_copies(tile.copies)
+            )
         else:
             layer = self.graph.nodes[tile.layers[0]].layer
-            yield Row("name", name, size_text(rows[0].output_shape))
+            yield CardLine("name", name, size_text(rows[0].output_shape))
             if name != layer.type or layer.label() or tile.copies > 1:
-                yield Row("type", _described(layer), _times(tile.copies))
-        yield from (Row("line", text) for text in self.lines.of(tile))
-        yield from (Row("mark", text) for text in self._marks(tile))
+                yield CardLine("type", _format_layer(layer), _format_copies(tile.copies))
+        yield from (CardLine("line", text) for text in self.lines.of(tile))
+        yield from (CardLine("mark", text) for text in self._marks(tile))
         if not tile.is_closed:
             yield from self._bands(tile)
 
-    def _bands(self, tile: Tile) -> Iterator[Row]:
+    def _bands(self, tile: Tile) -> Iterator[CardLine]:
         """The layers of a chain behind the first."""
         shape = summarize(self.context).layers[tile.layers[0]].output_shape
         left_out = range(FIRST_BANDS, len(tile.layers) - LAST_BANDS)
         for number, position in enumerate(tile.layers[1:], 1):
             if number in left_out:
                 if number == FIRST_BANDS and left_out:
-                    yield Row("line", f"… {len(left_out):,} more")
+                    yield CardLine("line", f"… {len(left_out):,} more")
                 continue
             layer, row = self.graph.nodes[position].layer, summarize(self.context).layers[position]
             changed = "" if row.output_shape == shape else size_text(row.output_shape)
             shape = row.output_shape
-            yield Row("band", _described(layer), changed, layer.family)
+            yield CardLine("band", _format_layer(layer), changed, layer.family)
 
     def _marks(self, tile: Tile) -> Iterator[str]:
         if frozen := self._frozen(tile):
             yield frozen
         owners = dict.fromkeys(self._lender(position) for position in tile.layers)
         for owner in [owner for owner in owners if owner is not None and owner not in tile.layers][:MOST_OWNERS]:
-            yield f"weights of {_short(self.graph.nodes[owner].name)}"
+            yield f"weights of {_shorten(self.graph.nodes[owner].name)}"
         if {self.graph.nodes[position].name for position in tile.layers} <= self.training:
             yield "in training only"
         if self.heat and (text := self.heat.text(tile)):
@@ -288,11 +290,11 @@ class _Painter:
         name = f"{tile.name} to {tile.last}" if tile.block == "" else tile.name
         name = name if tile.copies == 1 else f"{tile.name} to {tile.last}, {tile.copies} equal ones, each:"
         macs = "unknown MACs" if isinstance(row.macs, Unknown) else f"{value_text(row.macs)} MACs"
-        lines = [f"{_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
+        lines = [f"{_format_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
         if not tile.is_closed:
             for position in tile.layers:
                 node = self.graph.nodes[position]
-                lines.append(f"{_tip(node.name)}: {node.layer.type} {printable(node.layer.label())}".rstrip())
+                lines.append(f"{_format_tip(node.name)}: {node.layer.type} {printable(node.layer.label())}".rstrip())
         return "\n".join(lines)[:LONGEST_TIP]
 
     # arrows
@@ -348,7 +350,7 @@ class _Painter:
         layers = summarize(self.context).layers
         rows = [layers[position] for position in self.scope.positions]
         total = add_rows("", "", (), rows, rows[-1]) if self.scope.name else summarize(self.context).totals
-        block = f"{_short(self.scope.block)} · " if self.scope.block else ""
+        block = f"{_shorten(self.scope.block)} · " if self.scope.block else ""
         batch = f" for a batch of {self.context.batch}" if self.context.batch > 1 else ""
         return f"{block}{total.parameters:,} parameters · {value_text(total.macs, engineering)} MACs{batch}"
 
@@ -361,22 +363,22 @@ class _Painter:
 _LEGEND = {"block": "folded"}
 
 
-def _named(part: Part, prefix: str) -> str:
+def _format_name(part: Part, prefix: str) -> str:
     """The name inside of the frame, and that of the last copy."""
-    return " … ".join(_short(local_name(name, prefix)) for name in (part.name, part.last) if name)
+    return " … ".join(_shorten(local_name(name, prefix)) for name in (part.name, part.last) if name)
 
 
-def _times(copies: int) -> str:
+def _format_copies(copies: int) -> str:
     return f"×{copies}" if copies > 1 else ""
 
 
-def _described(layer: Layer) -> str:
-    return f"{layer.type} {_short(layer.label())}".rstrip()
+def _format_layer(layer: Layer) -> str:
+    return f"{layer.type} {_shorten(layer.label())}".rstrip()
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return shortened(printable(text), LONGEST)
 
 
-def _tip(text: str) -> str:
+def _format_tip(text: str) -> str:
     return shortened(printable(text), 300)

@@ -69,7 +69,7 @@ def draw(found: Roofline, file_format: str) -> bytes:
     content = io.BytesIO()
     with rc_context(SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # who views an SVG may have it
-        _Picture(found).figure.savefig(content, format=file_format, metadata=METADATA[file_format], dpi=160)
+        _RooflineFigure(found).figure.savefig(content, format=file_format, metadata=METADATA[file_format], dpi=160)
     return content.getvalue()
 
 
@@ -96,7 +96,7 @@ class Point(NamedTuple):
         return "o" if self.row.operations else "<"
 
 
-class _Picture:
+class _RooflineFigure:
     def __init__(self, found: Roofline) -> None:
         self.found, self.roof, self.unit = found, found.roof, unit_of(found.dtype)
         rows = [row for row in found.layers if row.seconds and not isinstance(row.operations, Inexact)]

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from archcalc.diagram.clearance import first_gap, lines_of, spans_at
 from archcalc.diagram.dot import border, ground, legend
-from archcalc.diagram.frame_titles import Lines, frame_titles, title_width
+from archcalc.diagram.frame_titles import TitleLines, frame_titles, title_width
 from archcalc.diagram.geometry import (
     ABOVE_BANDS,
     FRAME,
@@ -21,8 +21,8 @@ from archcalc.diagram.geometry import (
     card_size,
 )
 from archcalc.diagram.lettering import Lettering, text_length, text_width
-from archcalc.diagram.picture import Arrow, Box, Card, Picture, boxes_in
-from archcalc.diagram.style import FONTS, STYLES, Style
+from archcalc.diagram.picture import Arrow, BlockFrame, Card, Diagram, boxes_in
+from archcalc.diagram.style import FONTS, STYLES, DrawingStyle
 
 _SPACE = "{http://www.w3.org/2000/svg}"
 _ROUND = 5.0  # radius of a card's corners
@@ -32,14 +32,14 @@ _NOTE = Lettering(12, 17)
 _CHIP = 12.0  # a square of the legend
 
 
-def fill_boxes(picture: Picture, laid_out: bytes) -> str:
+def fill_boxes(picture: Diagram, laid_out: bytes) -> str:
     """The SVG text for a picture whose boxes Graphviz has laid out. It has no script and refers to nothing."""
-    return _Drawing(picture, _graph(laid_out)).text()
+    return _DiagramDrawing(picture, _graph(laid_out)).text()
 
 
-def missing_widths(picture: Picture, laid_out: bytes) -> dict[str, float]:
+def missing_widths(picture: Diagram, laid_out: bytes) -> dict[str, float]:
     """How much wider frames would have to be so that no arrow runs through their titles, by their identifiers."""
-    return _Drawing(picture, _graph(laid_out)).missing()
+    return _DiagramDrawing(picture, _graph(laid_out)).missing()
 
 
 def _graph(laid_out: bytes) -> Element:
@@ -48,8 +48,8 @@ def _graph(laid_out: bytes) -> Element:
     return found
 
 
-class _Drawing:
-    def __init__(self, picture: Picture, graph: Element) -> None:
+class _DiagramDrawing:
+    def __init__(self, picture: Diagram, graph: Element) -> None:
         self.picture, self.style = picture, STYLES[picture.look.style]
         self.groups: dict[str, list[Element]] = {"cluster": [], "edge": [], "node": []}
         for group in graph.findall(f"{_SPACE}g"):
@@ -125,7 +125,7 @@ class _Drawing:
                 SubElement(frame, "rect", {key: _number(value) for key, value in place.items()} | paint)
             yield frame
 
-    def _places(self) -> Iterator[tuple[Box, Lines, float, float]]:
+    def _places(self) -> Iterator[tuple[BlockFrame, TitleLines, float, float]]:
         """Frames, the lines of their titles, where they begin beside all arrows, and how far they leave the frames."""
         arrows = [line for group in self.groups["edge"] for line in lines_of(group)]
         for group in self.groups["cluster"]:
@@ -199,7 +199,7 @@ class _Drawing:
             yield draw_card(card, ((left + right) / 2, (top + bottom) / 2), self.style)
 
 
-def draw_card(card: Card, center: tuple[float, float], style: Style) -> Element:
+def draw_card(card: Card, center: tuple[float, float], style: DrawingStyle) -> Element:
     """A card as SVG."""
     width, height = card_size(card)
     left, top = center[0] - width / 2, center[1] - height / 2
@@ -215,7 +215,7 @@ def draw_card(card: Card, center: tuple[float, float], style: Style) -> Element:
     return drawn
 
 
-def _rows(card: Card, left: float, top: float, style: Style) -> Iterator[Element]:
+def _rows(card: Card, left: float, top: float, style: DrawingStyle) -> Iterator[Element]:
     width, height = card_size(card)
     y, is_end = top + MARGIN, False
     first_band = next((number for number, row in enumerate(card.rows) if row.kind == "band"), None)

@@ -9,7 +9,7 @@ _LINES = 3  # of what was done, and of what follows
 _OPERATION = 10.0  # the size of its letters
 
 
-def named(volume: Volume) -> str:
+def format_name(volume: Volume) -> str:
     """The name of a volume, or the first and the last; without the end that they share, such as `.conv`."""
     first, last = volume.names[0], volume.names[-1]
     if first == last:
@@ -24,7 +24,7 @@ def named(volume: Volume) -> str:
 def caption(volume: Volume) -> list[tuple[str, float, str]]:
     """The lines below a volume: texts, sizes of letters, weights."""
     times = f" ({len(volume.names)}×)" if len(volume.names) > 1 else ""
-    lines = [(named(volume), 11.0, "bold"), (size_text(volume.shape) + times, 11.0, "normal")]
+    lines = [(format_name(volume), 11.0, "bold"), (size_text(volume.shape) + times, 11.0, "normal")]
     if len(volume.sizes) == 3 and not volume.is_bar:
         frames = volume.sizes[0]
         lines.append((f"{frames} frame{'s' * (frames > 1)}", 10.0, "normal"))

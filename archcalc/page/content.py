@@ -48,7 +48,7 @@ class Allowance:
         self.is_large = layers > MOST_LAYERS
         self.bytes = min(MOST_BYTES, PAGE_BYTES - drawn - ROW_BYTES * min(layers, MOST_ROWS))
 
-    def shown(self, network: Network) -> list[LayerSummary]:
+    def select_layers(self, network: Network) -> list[LayerSummary]:
         """The first layers, as many as there is room for their rows and names, with those of blocks around them."""
         nodes = network.graph.nodes[: max(self.rows, 0)]
         names = (len(node.name) + sum(len(block.name) for block in node.instances) for node in nodes)
@@ -102,7 +102,7 @@ class Pictures(NamedTuple):
         return self.width > WIDE
 
 
-class Section(NamedTuple):
+class NetworkSection(NamedTuple):
     """What a page says of one network. `cut` is how many rows have no room, `unexplained` how many no explanation.
 
     One that `is_large` has no diagram, memory, findings and counts of others.
@@ -144,14 +144,14 @@ def depict(network: Network, number: int, large: bool = False) -> Pictures:
     return Pictures(inlined(svg, f"network-{number}"), width, picture.collapsed, plots)
 
 
-def describe(network: Network, label: str, number: int, pictures: Pictures, allowance: Allowance) -> Section:
+def describe(network: Network, label: str, number: int, pictures: Pictures, allowance: Allowance) -> NetworkSection:
     """All that a page says of a network."""
     large = allowance.is_large
     memory = None if large else network.memory()
-    shown = allowance.shown(network)
+    shown = allowance.select_layers(network)
     findings = [] if large else network.check()
     rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(shown)]
-    return Section(
+    return NetworkSection(
         title=network.name,
         label=label,
         number=number,

@@ -147,10 +147,10 @@ def _label(axes: Any, networks: Mapping[str, Network]) -> None:
     }
     scale = 72 / axes.figure.dpi
     points = {text: tuple(axes.transData.transform(place) * scale) for text, place in labels.items()}
-    taken = [_Box(x - 5, y - 5, x + 5, y + 5) for x, y in points.values()]
+    taken = [_LabelBox(x - 5, y - 5, x + 5, y + 5) for x, y in points.values()]
     for text, (x, y) in points.items():
         width = 0.6 * LETTERS * display_width(text)
-        boxes = [_Box(x + dx, y + dy, x + dx + width, y + dy + HEIGHT) for dx, dy in _around(width)]
+        boxes = [_LabelBox(x + dx, y + dy, x + dx + width, y + dy + HEIGHT) for dx, dy in _around(width)]
         box = min(boxes, key=lambda box: sum(map(box.shared, taken)))
         taken.append(box)
         offset = (box.left - x, box.bottom - y)
@@ -165,13 +165,13 @@ def _around(width: float) -> Iterator[tuple[float, float]]:
         yield from ((-width / 2, 8 + far), (-width / 2, -LETTERS - 8 - far))
 
 
-class _Box(NamedTuple):
+class _LabelBox(NamedTuple):
     left: float
     bottom: float
     right: float
     top: float
 
-    def shared(self, other: "_Box") -> float:
+    def shared(self, other: "_LabelBox") -> float:
         """How much of the plane both cover."""
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.top, other.top) - max(self.bottom, other.bottom)

@@ -6,7 +6,7 @@ from drawings import SVG, parsed, texts, with_class
 import archcalc
 from archcalc.diagram.choice import MANY_KINDS
 from archcalc.diagram.look import Look
-from archcalc.diagram.picture import Box, Card, Picture, draw
+from archcalc.diagram.picture import BlockFrame, Card, Diagram, draw
 from archcalc.diagram.scope import find_scope
 from archcalc.errors import UsageError
 
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.usefixtures("bundled_graphviz")
 SPECS = sorted(archcalc.shipped_specs())
 
 
-def drawn(spec: str, **look: object) -> Picture:
+def drawn(spec: str, **look: object) -> Diagram:
     return draw(archcalc.load(spec).context, Look(**look))  # type: ignore[arg-type]
 
 
-def opened(parts: tuple[Card | Box, ...]) -> list[str]:
+def opened(parts: tuple[Card | BlockFrame, ...]) -> list[str]:
     """The titles of all frames."""
-    boxes = [part for part in parts if isinstance(part, Box)]
+    boxes = [part for part in parts if isinstance(part, BlockFrame)]
     return [title for box in boxes for title in (box.title, *opened(box.parts))]
 
 

@@ -16,7 +16,7 @@ import archcalc
 from archcalc.cli import cli
 from archcalc.diagram.volume_places import WIDEST, Places, scale_of
 from archcalc.diagram.volume_row import Volume, volume_row
-from archcalc.diagram.volume_words import named
+from archcalc.diagram.volume_words import format_name
 from archcalc.errors import UsageError
 
 GRAPHS = ("gcn_classifier", "gcn_cora")
@@ -349,4 +349,4 @@ def test_all_opens_every_block() -> None:
     ],
 )
 def test_the_last_of_several_names_is_short(first: str, last: str, label: str) -> None:
-    assert named(row("lenet5")[1]._replace(names=(first, last))) == label
+    assert format_name(row("lenet5")[1]._replace(names=(first, last))) == label

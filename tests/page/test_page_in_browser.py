@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.diagram.style import STYLES, Style
+from archcalc.diagram.style import STYLES, DrawingStyle
 
 pytestmark = pytest.mark.browser
 
@@ -306,7 +306,7 @@ def test_a_dark_screen_has_a_dark_diagram(driver: Any, tmp_path: Path) -> None:
     media(driver, "", "")
 
 
-def colors_of(style: Style) -> set[str]:
+def colors_of(style: DrawingStyle) -> set[str]:
     paints = [*style.paints.values(), style.frame]
     pale = {style.pale(paint.fill) for paint in paints}
     return (
