@@ -101,16 +101,17 @@ def _checked(parts: Parts, context: AnalysisContext) -> Parts:
 
 def _arrows(parts: Parts, context: AnalysisContext) -> list[tuple[int, int]]:
     """The arrows from one tile, or an input, to another, in the order of what they lead to."""
-    tile_of = {position: number for number, (tile, _) in enumerate(tiles_in(parts.parts)) for position in tile.layers}
-    first, found = len(context.graph.inputs), dict[tuple[int, int], None]()
+    graph, found = context.graph, dict[tuple[int, int], None]()
+    tile_of = {
+        graph.edge(position): number
+        for number, (tile, _) in enumerate(tiles_in(parts.parts))
+        for position in tile.layers
+    }
     for position in parts.drawn:
-        # Inputs have numbers below zero, as they are no tiles.
-        edges = (
-            edge if edge < first else first + parts.shown[edge - first]
-            for edge in context.graph.nodes[position].sources
-        )
-        sources = (tile_of.get(edge - first, -1 - edge) for edge in edges)
-        found |= dict.fromkeys((source, tile_of[position]) for source in sources)
+        edges = (parts.drawn_edge(graph, edge) for edge in graph.nodes[position].sources)
+        target = tile_of[graph.edge(position)]
+        # What is no tile, as inputs are, has a number below zero.
+        found |= dict.fromkeys((tile_of.get(edge, -1 - edge), target) for edge in edges)
     return [(source, target) for source, target in found if source != target]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.copies import Copies, Member
 from archcalc.diagram.scope import DrawnScope, find_scope
+from archcalc.graph import Graph
 from archcalc.layers.base import Elementwise
 from archcalc.structure import Group, Unit, layers_in
 
@@ -60,6 +61,11 @@ class Parts:
     def drawn(self) -> list[int]:
         """The layers that are drawn themselves."""
         return [position for position in self.scope.positions if self.shown[position] == position]
+
+    def drawn_edge(self, graph: Graph, edge: int) -> int:
+        """The edge that is drawn in the place of another: that of a copy is its original's."""
+        producer = graph.producer(edge)
+        return edge if producer is None else graph.edge(self.shown[producer])
 
 
 def find_parts(
@@ -172,8 +178,8 @@ class _Finder:
         """Whether a tile is the rest of the chain before it: layers that give each value, or all, in another form."""
         if before.is_closed or before.copies > 1 or found.is_closed or found.copies > 1:
             return False
-        edge = len(self.graph.inputs) + before.layers[-1]
-        alone = len(self.copies.readers[edge]) == 1 and edge not in self.graph.outputs
+        edge = self.graph.edge(before.layers[-1])
+        alone = len(self.graph.readers[edge]) == 1 and edge not in self.graph.outputs
         linked = self.graph.nodes[found.layers[0]].sources == (edge,)
         return alone and linked and all(self._only_follows(position) for position in found.layers)
 

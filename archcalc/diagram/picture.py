@@ -134,7 +134,6 @@ def boxes_in(parts: Iterable[Card | BlockFrame]) -> Iterator[BlockFrame]:
 class _Painter:
     def __init__(self, context: "AnalysisContext", look: Look) -> None:
         self.context, self.graph, self.look = context, context.graph, look
-        self.first = len(self.graph.inputs)
         self.choice = choose(context, look.depth, look.every_copy, look.block)
         self.found = self.choice.parts
         self.scope = self.found.scope
@@ -169,7 +168,7 @@ class _Painter:
     # cards
 
     def _input(self, edge: int) -> Card:
-        name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
+        name, tensor = self.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
         rows = (CardLine("name", _shorten(name), size_text(tensor.shape)), CardLine("type", "input"))
         if tensor.dtype != "float32":
@@ -179,12 +178,12 @@ class _Painter:
         return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_format_tip(name)}", dashed=dashed)
 
     def _output(self, number: int, edge: int) -> Card:
-        name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
+        name, tensor = self.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
         if name == self.graph.block_outputs.get(self.scope.name or ""):
             name = self.scope.name or name  # the block's own
         rows = (CardLine("name", _shorten(name), size_text(tensor.shape)), CardLine("type", "output"))
-        place = len(self.context.graph.edge_names) + number
+        place = len(self.graph.edge_names) + number
         return Card(place, rows, "end", f"output-{edge}", tip=f"output {_format_tip(name)}")
 
     def _part(self, part: Part, prefix: str) -> Card | BlockFrame:
@@ -204,8 +203,8 @@ class _Painter:
         )
 
     def _card(self, tile: Tile, prefix: str) -> Card:
-        number = self.first + tile.layers[0]
-        self.card_of.update({self.first + position: number for position in tile.layers})
+        number = self.graph.edge(tile.layers[0])
+        self.card_of.update(dict.fromkeys(map(self.graph.edge, tile.layers), number))
         color = "block" if tile.is_closed else self.graph.nodes[tile.layers[0]].layer.family
         heat = self.heat.share(tile) if self.heat else None
         rows = [*self._rows(tile, prefix, color)]
@@ -303,10 +302,11 @@ class _Painter:
         edges: dict[tuple[int, int], dict[int, int]] = {}  # and which of the target's inputs, where that matters
         for position in self.found.drawn:
             node = self.graph.nodes[position]
-            target = self.card_of[self.first + position]
-            counts = node.layer.orders_inputs and len(set(node.sources)) > 1 and target == self.first + position
+            own = self.graph.edge(position)
+            target = self.card_of[own]
+            counts = node.layer.orders_inputs and len(set(node.sources)) > 1 and target == own
             for place, source in enumerate(node.sources, start=1):
-                edge = self._drawn_edge(source)
+                edge = self.found.drawn_edge(self.graph, source)
                 if self.card_of[edge] != target:
                     edges.setdefault((self.card_of[edge], target), {}).setdefault(edge, place if counts else 0)
         into: dict[int, list[int]] = {}
@@ -320,10 +320,7 @@ class _Painter:
             is_main = is_few and into[target][0] in tensors and readers[source][0] == target
             yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
         for number, edge in enumerate(self.scope.outputs):
-            yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.context.graph.edge_names) + number)
-
-    def _drawn_edge(self, edge: int) -> int:
-        return edge if edge < self.first else self.first + self.found.shown[edge - self.first]
+            yield Arrow(self.card_of[self.found.drawn_edge(self.graph, edge)], len(self.graph.edge_names) + number)
 
     def _shapes(self, edges: dict[int, int]) -> str:
         """The shape of a value on the way, with its place among those that are joined; or how many values there are."""
@@ -339,7 +336,7 @@ class _Painter:
         for position in self.found.drawn:
             lender = self._lender(position)
             if lender is not None:
-                owner, user = self._drawn_edge(self.first + lender), self.first + position
+                owner, user = self.graph.edge(self.found.shown[lender]), self.graph.edge(position)
                 if owner in self.card_of and self.card_of[owner] != self.card_of[user]:
                     found[self.card_of[owner], self.card_of[user]] = None
         return (Arrow(owner, user, "", "weights") for owner, user in found)

@@ -52,8 +52,8 @@ def _crossing(graph: Graph, inside: set[int]) -> tuple[tuple[int, ...], tuple[in
     """The edges from outside that the layers read, and theirs that are read outside or are outputs."""
     own = {graph.edge(position) for position in inside}
     read = dict.fromkeys(edge for position in sorted(inside) for edge in graph.nodes[position].sources)
-    used = {edge for position, node in enumerate(graph.nodes) if position not in inside for edge in node.sources}
-    given = sorted(own & (used | {*graph.outputs})) or [max(own)]
+    used = {edge for edge in own if not inside.issuperset(graph.readers[edge])}
+    given = sorted(used | (own & {*graph.outputs})) or [max(own)]
     return tuple(edge for edge in read if edge not in own), tuple(given)
 
 

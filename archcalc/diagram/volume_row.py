@@ -127,7 +127,6 @@ def _find_name(context: AnalysisContext, scope: DrawnScope, position: int, depth
 
 def _parts(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> list[_Part]:
     """The inputs and what the summary has, folded to a depth."""
-    nodes = {node.name: node for node in context.graph.nodes}
     parts = [_input_part(context, edge) for edge in scope.inputs]
     numbers = {part.name: number for number, part in enumerate(parts)}
     for number, position in enumerate(map(context.graph.producer, scope.inputs)):
@@ -139,7 +138,8 @@ def _parts(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> li
     numbers |= {row.name: number for number, row in enumerate(rows, start=len(parts))}
     for row in rows:
         sources = tuple(numbers[source] for source in row.inputs if numbers[source] < numbers[row.name])
-        node = nodes.get(row.name)
+        position = context.graph.positions.get(row.name)
+        node = None if position is None else context.graph.nodes[position]
         own = node if node is not None and node.layer.type == row.type else None
         axes = row.receptive_field.axes if row.receptive_field else ()
         parts.append(_Part(row.name, row.type, row.output_shape, sources, axes, own))
