@@ -119,7 +119,7 @@ def _largest_of_each(values: Sequence[float | None], width: int) -> list[float]:
 def plot_sizes(networks: Mapping[str, Network]) -> str:
     """A point for each network: its parameters against its MACs."""
     with rc_context(SETTINGS | OWN):
-        figure = Figure(figsize=(8, 4.6), layout="constrained")
+        figure = Figure(figsize=(6, 4), layout="constrained")
         axes = figure.subplots()
         for network in networks.values():
             place = _drawable(network.totals.parameters), _drawable(floor_of(network.totals.macs))
