@@ -10,6 +10,7 @@ from drawings import NAMES, SIAMESE, SVG, hostile_spec, parsed, picture_of, text
 
 import archcalc
 from archcalc.analysis.lint import RULES
+from archcalc.diagram import choice
 from archcalc.diagram.choice import MANY, MANY_ARROWS, MANY_KINDS
 from archcalc.diagram.dot import to_dot
 from archcalc.diagram.draw import dot_program, to_svg
@@ -120,13 +121,16 @@ def test_what_is_too_much_is_folded_and_the_picture_says_so(spec: str) -> None:
     assert len(picture.cards) <= (MANY_KINDS if "only the first" in picture.collapsed else MANY) + ends
 
 
-def test_a_module_of_each_type_is_open_where_all_together_are_a_few_more() -> None:
+def test_a_module_of_each_type_is_open_where_all_together_are_a_few_more(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = draw(archcalc.load("inception_v3").context, Look())
     assert picture.collapsed == "of each kind of block, only the first is open"
     names = [box.name for box in boxes_in(picture.parts)]
     assert names == ["Mixed_5b", "Mixed_6a", "Mixed_6b", "Mixed_7a", "Mixed_7b"]
     cards = [card for card in picture.cards if card.color != "end"]
     assert MANY < len(cards) <= MANY_KINDS
+    monkeypatch.setattr(choice, "MANY_KINDS", len(cards) - 1)
+    picture = draw(archcalc.load("inception_v3").context, Look())
+    assert picture.collapsed == "blocks are folded at depth 1"
 
 
 def test_a_long_network_is_drawn_in_stretches() -> None:
