@@ -53,7 +53,7 @@ def _add(graph: Any, parts: Iterable[Card | BlockFrame], style: DrawingStyle, ro
             graph.node(f"n{part.number}", **_card(part, style, rooms is not None))
             continue
         with graph.subgraph(name=f"cluster_{part.number}") as frame:
-            label = quoted(frame_title(part)) if rooms is None else rooms[part.identifier]
+            label = format_literal(frame_title(part)) if rooms is None else rooms[part.identifier]
             font = {} if rooms is None else {"fontname": "Courier"}
             frame.attr(label=label, **font, **_frame(part, style))
             _add(frame, part.parts, style, rooms)
@@ -69,7 +69,7 @@ def _frame(box: BlockFrame, style: DrawingStyle) -> dict[str, str]:
         "fillcolor": style.frame.fill,
         "color": style.frame.line,
         "margin": "10",
-        "tooltip": quoted(box.tip),
+        "tooltip": format_literal(box.tip),
     }
 
 
@@ -94,7 +94,7 @@ def _rooms(picture: Diagram, wider: Mapping[str, float]) -> dict[str, str]:
 def _card(card: Card, style: DrawingStyle, boxes: bool) -> dict[str, str]:
     classes = " ".join(card.classes)
     classes = classes if len(classes) < LONGEST else ""  # Graphviz reads no longer text
-    shared = {"id": card.identifier, "class": classes, "tooltip": quoted(card.tip)}
+    shared = {"id": card.identifier, "class": classes, "tooltip": format_literal(card.tip)}
     shared = {name: value for name, value in shared.items() if value}
     if not boxes:
         return {**shared, "label": _table(card, style)}
@@ -107,10 +107,10 @@ def _arrow(arrow: Arrow) -> dict[str, str]:
     if arrow.kind == "weights":
         return {"style": "dotted", "constraint": "false", "arrowhead": "open"}
     weight = {"weight": "8"} if arrow.is_main else {}
-    return {**weight, "label": quoted(f" {arrow.text} ")} if arrow.text else weight
+    return {**weight, "label": format_literal(f" {arrow.text} ")} if arrow.text else weight
 
 
-def quoted(text: str) -> str:
+def format_literal(text: str) -> str:
     """A text that means itself as the value of an attribute: backslashes and entities are its letters."""
     from graphviz import escape as literal
 

@@ -391,9 +391,8 @@ def _in_columns(row: Sequence[Volume]) -> tuple[Volume, ...]:
     for number in range(1, len(row)):
         if row[number].family == "pooling":
             columns[number] = max(columns[number], columns[number - 1])
-    return tuple(
-        volume._replace(columns=_allowed_columns(volume, count)) for volume, count in zip(row, columns, strict=True)
-    )
+    pairs = zip(row, columns, strict=True)
+    return tuple(volume._replace(columns=_allowed_columns(volume, count)) for volume, count in pairs)
 
 
 def _allowed_columns(volume: Volume, columns: int) -> int:
