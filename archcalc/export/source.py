@@ -168,8 +168,8 @@ class _ClassWriter:
             return Call(construct.name, _listed(items) if construct.name == "nn.ModuleList" else items)
         self.used.add(construct.name)
         parts = (_part(whole, at) for whole in in_instances)
-        given = [part for part in parts if isinstance(part, Make)]
-        names = dict.fromkeys(name for one in given for name in one.options)
+        calls = [part for part in parts if isinstance(part, Make)]
+        names = dict.fromkeys(name for call in calls for name in call.options)
         order = {name: number for number, name in enumerate(construct.defaults)}
         options = sorted(names, key=lambda name: order.get(name, len(order)))
         items = [self._value(keys, (*at, name), "", in_instances) for name in construct.arguments]

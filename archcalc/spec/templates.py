@@ -145,7 +145,7 @@ class TemplateReader:
         if isinstance(written, str) and written in LAYER_TYPES:
             return wanted(LAYER_TYPES[written])
         if isinstance(written, str) and written in self.blocks:
-            parameters, defaults = _taken(self.blocks[written]) or ([], {})
+            parameters, defaults = _signature(self.blocks[written]) or ([], {})
             return dict.fromkeys((*parameters, *defaults), ANYTHING)
         return self._all_kinds
 
@@ -243,9 +243,9 @@ class TemplateReader:
         if entry.functional is not False:
             message = "functional is for a layer; a block consists of modules"
             self.problems.append(Problem(message, (*path, "functional"), help="write it inside of the block"))
-        if (taken := _taken(self.blocks[entry.type])) is None:
+        if (signature := _signature(self.blocks[entry.type])) is None:
             return
-        parameters, defaults = taken
+        parameters, defaults = signature
         known = (*parameters, *defaults, *ENTRY_KEYS)
         unknown = [key for key in arguments if key not in known]
         self.problems.extend(unknown_keys(arguments, unknown, known, path))
@@ -258,7 +258,7 @@ class TemplateReader:
                 self.problems.append(Problem(message, path, help=f"add {parameter} = …", unless=unless))
 
 
-def _taken(block: Any) -> tuple[list[str], dict[str, Any]] | None:
+def _signature(block: Any) -> tuple[list[str], dict[str, Any]] | None:
     """The parameters and defaults of a block as written; None if it is wrong."""
     if not isinstance(block, dict) or not {*block} <= {*Block.__struct_fields__}:
         return None
