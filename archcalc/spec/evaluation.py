@@ -33,7 +33,7 @@ class Evaluator:
         self.problems = problems
         self.declared: Mapping[str, Any] = {}  # the spec's variables as written, in order
         self.noted: set[tuple[Path, str]] = set()  # expressions that have a problem
-        self.values = 0  # how many the lists of expressions hold so far
+        self.values = 0  # in all lists that expressions returned so far
 
     def fields(
         self,
