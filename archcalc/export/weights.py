@@ -1,4 +1,4 @@
-"""Which modules are frozen or have another dtype."""
+"""Finds modules that are frozen or have another dtype than float32."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,13 +11,13 @@ MIXED = "mixed"
 
 
 class State(NamedTuple):
-    """What all weights of a unit have in common; MIXED if nothing, None without weights."""
+    """The common state of all weights of a unit: MIXED if they differ, None without weights."""
 
     frozen: bool | str | None = None
     dtype: str | None = None
 
     def together(self, other: "State") -> "State":
-        """The state of two units as one."""
+        """The common state of two units."""
         frozen = _common(self.frozen, other.frozen)
         return State(frozen, _common(self.dtype, other.dtype))
 
@@ -62,7 +62,7 @@ class Weights:
         return State(frozen, floating if inferred.parameters or inferred.buffers else None)
 
     def marks(self, keys: Keys, unit: Unit) -> Iterator[tuple[Keys, str]]:
-        """The calls that set the state of a unit, and of the parts of copies in a row where theirs differ."""
+        """The calls that set the state of a unit, or of the copies of a repeated entry where their states differ."""
         state = self.state(unit)
         if state.frozen is True:
             yield keys, "requires_grad_(False)"
@@ -71,9 +71,9 @@ class Weights:
         if isinstance(unit, Group) and unit.instance is None:
             for key, part in unit.parts.items():
                 for inner, mark in self.marks((*keys, key), part):
-                    if _still_to_say(state, mark):
+                    if _is_unset(state, mark):
                         yield inner, mark
 
 
-def _still_to_say(state: State, mark: str) -> bool:
+def _is_unset(state: State, mark: str) -> bool:
     return state.frozen == MIXED if mark.startswith("requires") else state.dtype == MIXED

@@ -175,7 +175,7 @@ def test_a_count_rounds_to_what_python_rounds_it_to(count: int, digits: int) -> 
 
 @pytest.mark.parametrize("text", ["", "x", "4.1x9", "4,1e9", "-4e9", "4.1e999", "1e9e9", "4.1 G G", "nan", "1" * 50])
 def test_what_is_no_figure(text: str) -> None:
-    with pytest.raises(archcalc.UsageError, match=r"is no figure; write 4\.1e9, 4\.09G, 569M or 4,089,184,256"):
+    with pytest.raises(archcalc.UsageError, match=r"is not a figure; write 4\.1e9, 4\.09G, 569M or 4,089,184,256"):
         reconcile("lenet5", "--target", text)
 
 
