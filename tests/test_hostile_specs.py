@@ -134,7 +134,7 @@ def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.Mo
     with pytest.raises(UsageError, match="at most 10 layers and closed blocks: fold blocks with a depth"):
         archcalc.loads(residual(10)).to_volumes_svg(depth=0)
     with pytest.raises(UsageError, match="at most 10 layers and closed blocks: put layers into blocks"):
-        archcalc.loads(chain(11)).to_volumes_svg()
+        archcalc.loads(f"{HEAD}layers = [{', '.join([f'{CONV} }}'] * 11)}]").to_volumes_svg()
 
 
 def test_of_very_many_layers_the_first_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
