@@ -23,8 +23,8 @@ from archcalc.export.construct import (
 )
 from archcalc.export.formulas import FIRST, REST
 from archcalc.export.names import class_name, is_plain, is_readable
-from archcalc.export.parameters import Parameter, Parameters
-from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
+from archcalc.export.parameters import ConstructorParameters, Parameter
+from archcalc.export.sharing import Resolver, SharedLayer, Sharing, find_shared, unit_at
 from archcalc.export.weights import MIXED, Weights
 from archcalc.module_names import Names
 from archcalc.structure import Group, Keys, Step, Unit, called_groups, find_structure, groups_in, is_numbered
@@ -43,7 +43,7 @@ class Shape(NamedTuple):
     steps: tuple[tuple[Keys, tuple[Source, ...], int], ...]
     outputs: tuple[Source, ...]
     marks: tuple[tuple[Keys, str], ...]
-    shared: tuple[Shared, ...]
+    shared: tuple[SharedLayer, ...]
     is_chain: bool
 
 
@@ -326,11 +326,11 @@ class Definitions:
         definition.parameters = parameters.parameters
         definition.derived = parameters.derived
 
-    def _parameters(self, definition: Definition) -> Parameters:
+    def _parameters(self, definition: Definition) -> ConstructorParameters:
         instances = [group.instance for group in definition.groups if group.instance]
         block = self.context.graph.document.data["blocks"][instances[0].block]
         arguments = [instance.arguments for instance in instances]
-        return Parameters(arguments, block.get("defaults", {}), self.context.graph.variables)
+        return ConstructorParameters(arguments, block.get("defaults", {}), self.context.graph.variables)
 
     def _written(self, definition: Definition, keys: Keys, slot: Slot) -> tuple[Any, int | None]:
         """The spec's text for a value, and the copies that it applies to."""

@@ -16,14 +16,16 @@ _ALLOWED = (
 )  # fmt: skip
 
 
-class Formula(NamedTuple):
+class PythonExpression(NamedTuple):
     """A Python expression, and the names in it."""
 
     text: str
     names: frozenset[str]
 
 
-def translate(text: Any, known: Mapping[str, Any], variables: Mapping[str, Any], copies: int | None) -> Formula | None:
+def translate(
+    text: Any, known: Mapping[str, Any], variables: Mapping[str, Any], copies: int | None
+) -> PythonExpression | None:
     """An expression in Python on `known` names alone; None if there is none.
 
     The spec's `variables` are replaced by their numbers. `copies`: the expression is for the first copy of an entry
@@ -37,7 +39,7 @@ def translate(text: Any, known: Mapping[str, Any], variables: Mapping[str, Any],
         found = _Substitution({**TRUTHS, **constants}, copies).visit(tree)
         names = frozenset(node.id for node in ast.walk(found) if isinstance(node, ast.Name)) - FUNCTIONS
         fits = all(_is_allowed(node) for node in ast.walk(found))
-        return Formula(ast.unparse(found), names) if fits and names <= known.keys() else None
+        return PythonExpression(ast.unparse(found), names) if fits and names <= known.keys() else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -25,7 +25,7 @@ class Made:
         self.arguments = arguments
         self.options = dict(options or {})
         self.parts: dict[str, Made] = {}
-        self.tied: dict[str, Tensor] = {}  # tensors that belong to another module
+        self.tied: dict[str, ModuleTensor] = {}  # tensors that belong to another module
         self.flags: dict[str, bool] = {}  # Boolean attributes
         self.lent: set[str] = set()  # tensors that other modules use
         self.frozen: set[str] | None = set()  # tensors; None for all
@@ -35,9 +35,9 @@ class Made:
         """Whether one of its own tensors is frozen."""
         return self.frozen is None or tensor in self.frozen
 
-    def holder(self, tensor: str) -> "Tensor":
+    def holder(self, tensor: str) -> "ModuleTensor":
         """The module that owns a tensor, with the tensor's name there."""
-        found = Tensor(self, tensor)
+        found = ModuleTensor(self, tensor)
         while found.name in found.module.tied:
             found = found.module.tied[found.name]
         return found
@@ -51,7 +51,7 @@ class Made:
             waiting.extend(((*keys, key), part) for key, part in reversed(made.parts.items()))
 
 
-class Tensor(NamedTuple):
+class ModuleTensor(NamedTuple):
     """A parameter or buffer of a module."""
 
     module: Made
@@ -270,8 +270,8 @@ def _calculated(sign: ast.AST, *operands: Any) -> Any:
 
 def _hold(owner: Any, key: Any, value: Any) -> None:
     """Set an attribute of a module to a submodule, or to a tensor of another module."""
-    if isinstance(value, Tensor):
-        module, name = (owner.module, f"{owner.name}.{key}") if isinstance(owner, Tensor) else (owner, key)
+    if isinstance(value, ModuleTensor):
+        module, name = (owner.module, f"{owner.name}.{key}") if isinstance(owner, ModuleTensor) else (owner, key)
         if not isinstance(module, Made) or module.kind in CONTAINERS or module.parts:
             raise UnreadableError(f"{key!r} cannot be a tensor")
         if name in module.lent or name in module.tied:
@@ -292,13 +292,13 @@ def _hold(owner: Any, key: Any, value: Any) -> None:
 
 def _part(owner: Any, key: str, node: ast.AST) -> Any:
     """An attribute of a module: a submodule or a tensor."""
-    if isinstance(owner, Tensor):
-        return Tensor(owner.module, f"{owner.name}.{key}")
+    if isinstance(owner, ModuleTensor):
+        return ModuleTensor(owner.module, f"{owner.name}.{key}")
     expect(isinstance(owner, Made), node)
     if key in owner.parts or owner.kind in CONTAINERS:
         return find_part(owner, key)
     expect(not owner.parts, node)
-    return Tensor(owner, key)
+    return ModuleTensor(owner, key)
 
 
 def find_part(owner: Made, key: str) -> Made:

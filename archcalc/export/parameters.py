@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.export.construct import ABSENT
-from archcalc.export.formulas import Formula, translate
+from archcalc.export.formulas import PythonExpression, translate
 from archcalc.export.layout import literal
 from archcalc.export.names import is_plain, variable
 from archcalc.module_names import Names
@@ -32,7 +32,7 @@ class Parameter(NamedTuple):
         return " | ".join(dict.fromkeys(map(_type_name, self.values)))
 
 
-class Parameters:
+class ConstructorParameters:
     """The parameters of one class. `arguments` are those of each instance in the spec, `defaults` the block's.
 
     A parameter whose default is an expression on others, and right in all instances, is computed by the constructor.
@@ -44,7 +44,7 @@ class Parameters:
         self._names = Names(["self", "max", "min"])
         self._variables = variables
         self._declared: dict[str, Parameter] = {}
-        self._derived: dict[str, Formula] = {}
+        self._derived: dict[str, PythonExpression] = {}
         self._used: dict[str, Parameter] = {}
         self._made: list[Parameter] = []
         self._expressions: dict[tuple[str, ...], str] = {}
@@ -73,14 +73,14 @@ class Parameters:
         formula = self._formula(text, values, copies)
         return self._use(formula.text, formula.names, values) if formula and formula.names else None
 
-    def _formula(self, text: Any, values: Values, copies: int | None) -> Formula | None:
+    def _formula(self, text: Any, values: Values, copies: int | None) -> PythonExpression | None:
         formula = translate(text, self._declared, self._variables, copies)
         try:
             return formula if formula and self._have(formula, values) else None
         except ExpressionError:
             return None
 
-    def _have(self, formula: Formula, values: Values) -> bool:
+    def _have(self, formula: PythonExpression, values: Values) -> bool:
         if formula.text in self._declared:
             return _alike(self._declared[formula.text].values, values)
         for number, value in enumerate(values):

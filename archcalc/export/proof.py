@@ -8,7 +8,7 @@ from archcalc.analysis.context import AnalysisContext
 from archcalc.export.calls import Calls, Expression, numbered
 from archcalc.export.construct import make_layer
 from archcalc.export.layout import literal
-from archcalc.export.making import CONTAINERS, Made, Tensor, make
+from archcalc.export.making import CONTAINERS, Made, ModuleTensor, make
 from archcalc.export.names import is_readable
 from archcalc.export.reading import Text, UnreadableError
 from archcalc.export.weights import Weights
@@ -71,7 +71,7 @@ class _Proof:
 
     def _weights_that_differ(self) -> Iterator[str]:
         weights = Weights(self._context, self._root)
-        owners: dict[Tensor, int] = {}
+        owners: dict[ModuleTensor, int] = {}
         for position, made in self._made.items():
             node, state = self._nodes[position], weights.layers[position]
             owner = position if node.owner is None else node.owner

@@ -12,7 +12,7 @@ from archcalc.graph import Graph
 from archcalc.structure import Group, Keys, Unit, groups_in, layers_in
 
 
-class Shared(NamedTuple):
+class SharedLayer(NamedTuple):
     """A layer that uses the weights of another; both by their path in the enclosing group."""
 
     user: Keys
@@ -26,10 +26,10 @@ class Sharing(NamedTuple):
     tied: dict[Keys, tuple[Keys, tuple[str, ...]]]
 
 
-def find_shared(graph: Graph, root: Group, weights: Weights, plain: bool) -> dict[Group, list[Shared]]:
+def find_shared(graph: Graph, root: Group, weights: Weights, plain: bool) -> dict[Group, list[SharedLayer]]:
     """The shared weights of each class: the innermost block instance with both layers; the network, if `plain`."""
     places = {part: (group, key) for group in groups_in(root) for key, part in _layers(group)}
-    found: dict[Group, list[Shared]] = {}
+    found: dict[Group, list[SharedLayer]] = {}
     first: dict[tuple[Group, int], int] = {}  # by class and owner: the layer whose weights others in the class use
     for position in dict.fromkeys(node.owner for node in graph.nodes if node.owner is not None):
         first.update({(group, position): position for group, _ in _way(*places[position])})
@@ -39,7 +39,7 @@ def find_shared(graph: Graph, root: Group, weights: Weights, plain: bool) -> dic
             known = (first[group, node.owner] for group, _ in user[::-1] if (group, node.owner) in first)
             owner = _way(*places[node.owner if plain else next(known)])
             group, depth = (root, 0) if plain else _innermost(user, owner)
-            shared = Shared(tuple(key for _, key in user[depth:]), tuple(key for _, key in owner[depth:]))
+            shared = SharedLayer(tuple(key for _, key in user[depth:]), tuple(key for _, key in owner[depth:]))
             found.setdefault(group, []).append(shared)
             for around, _ in user:
                 first.setdefault((around, node.owner), position)
@@ -80,7 +80,7 @@ class Resolver:
         self._construct = construct
         self._known: dict[tuple[Keys, Keys], bool] = {}
 
-    def resolve(self, shared: tuple[Shared, ...]) -> Sharing:
+    def resolve(self, shared: tuple[SharedLayer, ...]) -> Sharing:
         """The sharing of whole blocks where possible, else of layers, else of tensors."""
         same: dict[Keys, Keys] = {}
         tied = {}

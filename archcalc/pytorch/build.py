@@ -46,7 +46,7 @@ class Turn(NamedTuple):
     spent: tuple[int, ...]
 
 
-class Block(nn.Module):
+class BlockModule(nn.Module):
     """Runs the parts of a block, or of the network, in order."""
 
     def __init__(self, group: Group) -> None:
@@ -82,7 +82,7 @@ def check_layers(network: Network, what: str) -> None:
         raise UsageError(message)
 
 
-class BuiltNetwork(Block):
+class BuiltNetwork(BlockModule):
     """A network of its layers' modules, with a module for every block and for the copies of every repeated entry.
 
     Chained copies are a Sequential. A block between whose layers others must run is only a container of its layers.
@@ -107,13 +107,13 @@ class BuiltNetwork(Block):
         if len(values) != len(self._names) or len(values) != len(inputs) + len(named):
             got = ", ".join([f"{len(inputs)} inputs", *named])
             raise TypeError(f"the network takes {', '.join(self._names)}; it got {got}")
-        return Block.forward(self, *values)
+        return BlockModule.forward(self, *values)
 
 
 def _container(group: Group) -> nn.Module:
     if group.is_chain:
         return nn.Sequential()
-    return Block(group) if group.is_called else nn.Module()
+    return BlockModule(group) if group.is_called else nn.Module()
 
 
 def _turns(group: Group) -> tuple[Turn, ...]:

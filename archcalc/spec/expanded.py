@@ -9,7 +9,7 @@ from archcalc.layers.base import Layer
 from archcalc.spec.bindings import ExpandedInput
 from archcalc.spec.evaluation import Variables
 from archcalc.spec.expressions import Value
-from archcalc.spec.names import Names
+from archcalc.spec.names import EntryNames
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
@@ -79,7 +79,7 @@ class Expansion(Struct, frozen=True, gc=False):
     dropped: set[str]
     broken: set[str]
     loose: list[Source]
-    doubts: dict[str, Names]
+    doubts: dict[str, EntryNames]
     outputs: list[Source]
     last: Source | None
     budget: "tuple[Limit, ...]"

@@ -21,7 +21,7 @@ from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT
-from archcalc.spec.names import Names
+from archcalc.spec.names import EntryNames
 from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, is_any_meant
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
 from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
@@ -118,7 +118,7 @@ class _Expander:
         self.used: set[str] = set()  # blocks
         self.blame = Blame(problems)
         self.loose: list[Source] = []  # edges that wrong entries and blocks read
-        self.doubts: dict[str, Names] = {}
+        self.doubts: dict[str, EntryNames] = {}
         self.expense = Expense(problems)
         # Keyed by template and the values it depends on; most copies of an entry are equal.
         self.layers_made: dict[object, Layer] = {}

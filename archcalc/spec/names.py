@@ -7,7 +7,7 @@ from typing import Any
 from archcalc.layers import LAYER_TYPES
 
 
-class Names:
+class EntryNames:
     """Names for the unnamed entries of one scope: `relu`, `relu_2`, …
 
     If the type of an unnamed entry is unknown, its name is doubtful, and so are later names with the same stem.

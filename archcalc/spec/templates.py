@@ -12,7 +12,7 @@ from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.expense import end_search
 from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, names_in
-from archcalc.spec.names import Names
+from archcalc.spec.names import EntryNames
 from archcalc.spec.problems import convert, convert_rest, find_problems, unknown_keys, unless_meant
 from archcalc.spec.schema import ENTRY_KEYS, Block, Entry
 from archcalc.spec.values import is_right
@@ -32,7 +32,7 @@ class Template(Struct, frozen=True, gc=False):
     path: Path
     layer_type: type[Layer] | None  # None for a use of a block
     constant: Layer | None  # the layer, if it has no expressions
-    names: Names  # of its scope
+    names: EntryNames  # of its scope
     variables: tuple[str, ...] = ()  # that its fields may depend on
     reads: tuple[tuple[str, Path], ...] | None = None  # the inputs that it names, with their paths
     wanted: Mapping[str, Wanted] | None = None  # of a wrong entry: what its fields take, if known
@@ -107,11 +107,11 @@ class TemplateReader:
 
     def entries(self, entries: list[dict[str, Any]], path: Path, taken: list[str], numbered: bool) -> list[Template]:
         """The entries of one scope, in which the names `taken` belong to inputs."""
-        names = Names(entries, taken, self.blocks)
+        names = EntryNames(entries, taken, self.blocks)
         alone = numbered and len(entries) == 1
         return [self._template(data, (*path, i), names, alone) for i, data in enumerate(entries)]
 
-    def _template(self, data: dict[str, Any], path: Path, names: Names, alone: bool) -> Template:
+    def _template(self, data: dict[str, Any], path: Path, names: EntryNames, alone: bool) -> Template:
         end_search(self.problems)
         common = {key: data[key] for key in data if key in ENTRY_KEYS}
         fields = {key: value for key, value in data.items() if key not in ENTRY_KEYS}
@@ -196,7 +196,7 @@ class TemplateReader:
             self.answers[question] = search()
         return self.answers.get(question)
 
-    def _name(self, common: dict[str, Any], entry: Entry, names: Names, path: Path) -> str:
+    def _name(self, common: dict[str, Any], entry: Entry, names: EntryNames, path: Path) -> str:
         """The name of an entry in its scope."""
         if entry.name is None and "name" in common:
             return str(common["name"])[:MAX_NAME]  # wrong and already reported
@@ -209,7 +209,7 @@ class TemplateReader:
             return names.next(entry.name)
         return entry.name
 
-    def _doubt(self, written: Any, names: Names) -> None:
+    def _doubt(self, written: Any, names: EntryNames) -> None:
         """Note which names an unnamed entry of a wrong type may have."""
         if not isinstance(written, str):
             names.doubt(None)

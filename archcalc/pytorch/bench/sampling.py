@@ -62,7 +62,7 @@ def _settled(taken: Sequence[float]) -> bool:
     return abs(after - before) <= SETTLED * before
 
 
-class Case(Protocol):
+class SampledCase(Protocol):
     """A case that can be sampled. `samples` are those taken so far."""
 
     samples: list[Sample]
@@ -77,7 +77,7 @@ def reached(samples: Sequence[Sample], goal: Goal) -> bool:
 
 
 def alternate(
-    cases: Sequence[Case], goal: Goal, progress: Callable[[float], None], now: Now = time.perf_counter
+    cases: Sequence[SampledCase], goal: Goal, progress: Callable[[float], None], now: Now = time.perf_counter
 ) -> None:
     """Let the cases take samples in turns, until each reaches the goal or the time is over.
 

@@ -70,7 +70,7 @@ class Claims:
         return frozenset(found)
 
 
-class Measured:
+class UnitFields:
     """The measured and predicted fields of units of one layer."""
 
     def __init__(self, claims: Claims, measurable: Measurable, edge: int, field: Field) -> None:

@@ -16,7 +16,7 @@ from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.spans import NOT_FOLLOWED
 from archcalc.measured.verification import Comparison, compare, uncovered
 from archcalc.numbers.bounds import Unknown
-from archcalc.pytorch.verify.claims import Claims, Measured, Places
+from archcalc.pytorch.verify.claims import Claims, Places, UnitFields
 from archcalc.pytorch.verify.gradients import Measurable
 
 QUESTION = "field: size · jump · center"
@@ -29,7 +29,7 @@ MIXED = "positions were mixed by a reshape"
 Facts = dict[str, Any]
 
 
-class Units(NamedTuple):
+class MeasuredUnits(NamedTuple):
     """The units of a layer to measure; `complete` if size, jump and centre follow from their fields."""
 
     places: list[Places]
@@ -55,22 +55,22 @@ class Stage:
         for position in positions:
             field = self.claims.field(position)
             if measurable and (found := units[position]) and isinstance(field, Field):
-                measured = Measured(self.claims, measurable, self.context.graph.edge(position), field)
+                measured = UnitFields(self.claims, measurable, self.context.graph.edge(position), field)
                 compared = self._compare_facts if found.complete else self._compare_units
                 yield position, compared(position, measured, found.places)
             elif self.last:
                 yield position, self._uncovered(position, field)
 
-    def _units(self, position: int) -> Units | None:
+    def _units(self, position: int) -> MeasuredUnits | None:
         """The units to measure; None if this size does not suffice."""
         field = self.claims.field(position)
         if not isinstance(field, Field) or any(axis.mixed for axis in field.axes):
             return None
-        complete = Units(_in_a_row(field), complete=True)
+        complete = MeasuredUnits(_in_a_row(field), complete=True)
         fits = all(axis.advance and _middle(axis) + axis.period < axis.extent for axis in field.axes)
         if fits and self._is_like_original(position, field) and self._are_free(position, field, complete.places):
             return complete
-        return Units(_in_a_row(field), complete=False) if self.last else None
+        return MeasuredUnits(_in_a_row(field), complete=False) if self.last else None
 
     def _is_like_original(self, position: int, field: Field) -> bool:
         """Whether the field of a unit, relative to its position, is the same as on the spec's own input."""
@@ -94,7 +94,7 @@ class Stage:
                     return False
         return True
 
-    def _compare_facts(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
+    def _compare_facts(self, position: int, measured: UnitFields, units: list[Places]) -> Comparison:
         """Compare size, jump and centre of a layer whose units see no padding, then the exact fields of two units."""
         name = self.context.graph.nodes[position].name
         claimed, found = _inferred(measured.field), _measured(measured, units)
@@ -107,12 +107,12 @@ class Stage:
             return self._row(position, claimed, found, LESS)
         return compare(QUESTION, name, claimed, found)
 
-    def _compare_units(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
+    def _compare_units(self, position: int, measured: UnitFields, units: list[Places]) -> Comparison:
         """Compare the exact positions in the fields of some units."""
         rows = [self._compare_unit(position, measured, unit) for unit in dict.fromkeys(units)]
         return min(rows, key=lambda row: ("differs", "not covered", "equal").index(row.status))
 
-    def _compare_unit(self, position: int, measured: Measured, unit: Places) -> Comparison:
+    def _compare_unit(self, position: int, measured: UnitFields, unit: Places) -> Comparison:
         found, claimed = measured.hull(unit), measured.claimed_hull(unit)
         agrees = measured.agrees(unit)
         row = self._row(position, claimed and {"seen": claimed}, found and {"seen": found}, TOO_MANY)
@@ -180,7 +180,7 @@ def _middle(axis: AxisField) -> int:
     return axis.extent // 2 // axis.period * axis.period
 
 
-def _is_within(measured: Measured, units: list[Places]) -> bool:
+def _is_within(measured: UnitFields, units: list[Places]) -> bool:
     """Whether the measured fields of units are within the predicted ones."""
     for unit in units:
         for number, (axis, place) in enumerate(zip(measured.field.axes, unit, strict=True)):
@@ -203,7 +203,7 @@ def _inferred(field: Field) -> Facts:
     )
 
 
-def _measured(measured: Measured, units: list[Places]) -> Facts:
+def _measured(measured: UnitFields, units: list[Places]) -> Facts:
     """Size, jump and center from the measured fields of consecutive units."""
     columns = []
     for number, axis in enumerate(measured.field.axes):

@@ -23,7 +23,7 @@ from archcalc.pytorch.memory import is_out_of_memory
 from archcalc.pytorch.verify.forward import BATCH
 
 
-class StorageTracker(TorchDispatchMode):
+class LiveStorages(TorchDispatchMode):
     """Counts the live bytes of all storages that operations have read or allocated."""
 
     def __init__(self) -> None:
@@ -119,9 +119,9 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
             yield compare("peak memory", which, claimed.peak, found.peak, f"bytes, for a batch of {BATCH}")
 
 
-def tracker_of(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> StorageTracker:
+def tracker_of(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> LiveStorages:
     """A tracker that already counts the tensors of a module and its inputs."""
-    tracker = StorageTracker()
+    tracker = LiveStorages()
     constants = (value for part in module.modules() for value in vars(part).values())
     for tensor in (*module.parameters(), *module.buffers(), *constants, *inputs):
         if isinstance(tensor, torch.Tensor):
@@ -165,17 +165,17 @@ def run(
     built: BuiltNetwork,
     inputs: tuple[torch.Tensor, ...],
     training: bool,
-    tracker: StorageTracker | None = None,
+    tracker: LiveStorages | None = None,
 ) -> list[int]:
     """Run all layers, then in training the backward pass; return the peak of live bytes in each layer."""
     with torch.set_grad_enabled(training):
-        outputs, forward = _run_layers(network, built, dict(enumerate(inputs)), tracker or StorageTracker())
+        outputs, forward = _run_layers(network, built, dict(enumerate(inputs)), tracker or LiveStorages())
         go_back(outputs)
     return forward
 
 
 def _run_layers(
-    network: Network, built: BuiltNetwork, values: dict[int, torch.Tensor], tracker: StorageTracker
+    network: Network, built: BuiltNetwork, values: dict[int, torch.Tensor], tracker: LiveStorages
 ) -> tuple[list[torch.Tensor], list[int]]:
     """The outputs of the network, and the peak of live bytes in each layer. Values are dropped after their last use."""
     graph, found = network.graph, list[int]()
