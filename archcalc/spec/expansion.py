@@ -4,7 +4,7 @@ Names in a block are local; the instance's name and a full stop go in front of t
 is still the name of its producer, which `archcalc.graph` looks up.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -67,37 +67,15 @@ def expand(document: SpecDocument, settings: Variables, inputs: Mapping[str, lis
     """
     unfit: list[Problem] = []
     data = fitting(document.data, unfit)
-    if misplaced := [*_misplaced(data)]:
-        raise document.error([*unfit, *misplaced])  # all other problems would follow from this one
+    if "layers" not in data:
+        from archcalc.spec.misplaced import find_misplaced
+
+        if misplaced := [*find_misplaced(data)]:
+            raise document.error([*unfit, *misplaced])  # all other problems would follow from this one
     replacing = fitting({"variables": dict(settings), "inputs": dict(inputs)}, unfit)
     problems: list[Problem] = []
     spec = convert(data, Spec, (), problems) or convert_rest(data, Spec)
     return _Expander(document, spec, unfit + problems, training).run(replacing["variables"], replacing["inputs"])
-
-
-def _misplaced(data: dict[str, Any]) -> Iterator[Problem]:
-    """Problems of `layers` or a layer's keys below the wrong header: TOML adds them to the table above."""
-    inputs, budget = data.get("inputs"), data.get("budget")
-    tables: dict[tuple[str, ...], Any] = {
-        ("inputs",): inputs,
-        ("variables",): data.get("variables"),
-        ("budget",): budget,
-    }
-    for name, parts in (("inputs", inputs), ("budget", budget)):
-        tables |= {(name, key): part for key, part in parts.items()} if isinstance(parts, dict) else {}
-    for path, table in tables.items() if "layers" not in data else ():
-        if isinstance(table, dict) and _are_entries(table.get("layers")):
-            header = f"[{quoted('.'.join(path))[1:-1]}]"
-            message = f"layers is missing: below the header {header} it is a key of that table"
-            remedy = f"write layers = … above {header}, or [[layers]] before each entry"
-            yield Problem(message, (*path, "layers"), help=remedy)
-    if "layers" not in data and isinstance(data.get("type"), str):
-        message = "layers is missing: the keys of a layer are at the top level"
-        yield Problem(message, ("type",), help="write [[layers]] above them")
-
-
-def _are_entries(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
 
 
 class _Expander:
