@@ -1,9 +1,9 @@
-"""The backward pass by its memory, as the engine of autograd runs it in one thread.
+"""Simulates the memory of the backward pass, as the autograd engine runs it in one thread.
 
-It begins with a gradient for each output, and takes the operations in the reverse of the order in which they ran: so
-everything that read a result has been there before what made it. An operation makes the gradients of what it read, then
-lets go of what it kept and of the gradient that it was given. A gradient that meets another one for the same value is
-added to it, into a new tensor (PyTorch adds in place where it can, but not while a dispatch mode looks on).
+It begins with a gradient for each output and runs the operations in reverse order, so consumers run before producers.
+An operation allocates the gradients of its operands, then releases its saved tensors and its output's gradient. Two
+gradients of the same value are added into a new tensor (PyTorch adds in place where it can, but not under a dispatch
+mode).
 """
 
 from typing import NamedTuple
@@ -23,25 +23,25 @@ from archcalc.analysis.strides import (
 from archcalc.analysis.strides import gradient as gradient_strides
 from archcalc.layers.base import KernelOp
 
-OUT_OF_ORDER = "PyTorch may copy its gradient, since devices differ in how gradients lie behind a permute"
+OUT_OF_ORDER = "PyTorch may copy its gradient, since devices differ in the strides of gradients behind a permute"
 
 
 class Gradient(NamedTuple):
-    """A gradient's memory, and how it lies there."""
+    """The storage and strides of a gradient."""
 
     handle: Storage
     strides: Strides
 
 
 class Backward:
-    """The backward pass of what an execution has left."""
+    """The backward pass of an execution, which it continues."""
 
     def __init__(self, execution: Execution) -> None:
         self.execution, self.tracker = execution, execution.tracker
         self.gradients: dict[Key, Gradient] = {}
 
     def run(self) -> None:
-        """Run the backward passes of all operations that have a gradient."""
+        """Run the backward passes of all operations whose output has a gradient."""
         operations = self.execution.operations
         self.tracker.restart()
         for operation in operations:
@@ -68,7 +68,7 @@ class Backward:
         self.execution.note(operation.position, "backward")
 
     def _run_unclear(self, operation: Operation, grad_output: Gradient) -> None:
-        """The least that it may take: what it was given is let go of first, and each gradient added before the next."""
+        """Run an unclear operation with the least memory: releases first, and accumulates each gradient at once."""
         self.tracker.empty(operation.handle)
         self.tracker.release(grad_output.handle)
         for target in reversed(operation.targets):
@@ -76,7 +76,7 @@ class Backward:
         self.execution.note(operation.position, "backward")
 
     def _make_gradients(self, operation: Operation, grad_output: Gradient) -> list[Gradient]:
-        """The gradients of what an operation read; those as large as its result are added up one after the other."""
+        """Allocate the gradients of the operands; those that must be reduced have the size of the result at first."""
         if operation.op.grad_alias:
             made = [self._pass_on(operation, target, grad_output) for target in operation.targets]
         else:
@@ -92,13 +92,13 @@ class Backward:
         return made
 
     def _make(self, operation: Operation, target: Target, grad_strides: Strides) -> Gradient:
-        """A gradient that is a tensor of its own."""
+        """A gradient with a storage of its own."""
         size = operation.result_bytes if target.added_up else target.bytes
         handle = self.tracker.make(size, mark=is_weight(target.key))
         return Gradient(handle, _own_strides(operation, target, grad_strides))
 
     def _pass_on(self, operation: Operation, target: Target, grad_output: Gradient) -> Gradient:
-        """The gradient as it is, or a view of it; or a copy where it cannot be had with the axes of the target."""
+        """A gradient that aliases the output's gradient, or a copy of it if no view has the shape of the target."""
         op, (shape, _) = operation.op, operation.result
         if target.laid is None or not op.is_view or op.layout in ("same", "ordered"):
             strides = _passed_strides(operation, target, grad_output.strides)
@@ -117,7 +117,7 @@ class Backward:
         return in_order(target.laid[0]) if target.laid and ordered else None
 
     def _deliver(self, target: Target, gradient: Gradient) -> None:
-        """A gradient, which may be a part of a larger thing; a sum of two is a thing of its own."""
+        """Accumulate a gradient: the first is kept, and a second is added into a new storage."""
         old = self.gradients.get(target.key)
         if old is None:
             self.gradients[target.key] = gradient
@@ -129,13 +129,13 @@ class Backward:
 
 
 def _in_order_of_delivery(op: KernelOp, pairs: list[tuple[Target, Gradient]]) -> list[tuple[Target, Gradient]]:
-    """As in the operation, but for inputs that broadcast: these are views, whose own operations run latest first."""
+    """The order of the operands, reversed if inputs broadcast: expanding an input is an operation of its own."""
     views = op.broadcasts and not op.in_place and all(isinstance(read, int) for read in op.operands)
     return pairs[::-1] if views else pairs
 
 
 def _own_strides(operation: Operation, target: Target, grad_strides: Strides) -> Strides:
-    """How a gradient lies that an operation makes: in order for a part of an axis, else as its kernels have it."""
+    """The strides of a gradient that an operation allocates: contiguous behind a slice, else those of its kernel."""
     op = operation.op
     if target.laid is None:
         return None
@@ -152,7 +152,7 @@ def _own_strides(operation: Operation, target: Target, grad_strides: Strides) ->
 
 
 def _of_matrix(read: Laid) -> Strides:
-    """The gradient of a matrix that weights multiply: column by column if the matrix lies so, else in order."""
+    """The strides of the gradient of a matrix that weights multiply: column-major if the matrix is, else row-major."""
     shape, strides = read
     if strides is None:
         return None
@@ -161,7 +161,7 @@ def _of_matrix(read: Laid) -> Strides:
 
 
 def _passed_strides(operation: Operation, target: Target, grad_strides: Strides) -> Strides:
-    """The strides of a gradient that is handed on: stretched along an axis, or without axes that broadcasting made."""
+    """The strides of an aliased gradient: expanded along an axis, or without axes that broadcasting added."""
     expands, (shape, _) = operation.op.expands, operation.result
     if grad_strides is None or target.laid is None:
         return grad_strides
@@ -171,5 +171,5 @@ def _passed_strides(operation: Operation, target: Target, grad_strides: Strides)
 
 
 def is_weight(key: Key) -> bool:
-    """Whether a gradient is that of a parameter."""
+    """Whether a gradient belongs to a parameter."""
     return not isinstance(key, int)

@@ -1,4 +1,4 @@
-"""Which memory is alive: things that hold others, each alive as long as somebody holds it."""
+"""Reference-counted storages, and the number of bytes alive."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ Storage = int  # its number in the tracker
 
 
 class StorageTracker:
-    """Things with a size in bytes, counted from when they are made until nobody holds them any more.
+    """Storages with a size in bytes, which are alive while they have a reference. A storage may refer to others.
 
-    `live` is the sum of all that are alive, `marked` the part of it that was made with a mark, `highest` the most that
-    was alive since the last `restart`.
+    `live` has the bytes alive, `marked` those of marked storages among them, and `highest` the maximum of `live` since
+    the last `restart`.
     """
 
     def __init__(self) -> None:
@@ -21,11 +21,11 @@ class StorageTracker:
         self._held: list[tuple[Storage, ...]] = []
 
     def restart(self) -> None:
-        """Forget what was alive before."""
+        """Reset `highest` to the bytes alive now."""
         self.highest = self.live
 
     def make(self, size: int, holds: Iterable[Storage] = (), mark: bool = False) -> Storage:
-        """A new thing, which one holder has, and which holds others."""
+        """Allocate a storage with one reference, which refers to the storages in `holds`."""
         held = tuple(holds)
         for handle in held:
             self._holders[handle] += 1
@@ -39,13 +39,13 @@ class StorageTracker:
         return len(self._sizes) - 1
 
     def make_remains(self, size: int, of: Storage) -> Storage:
-        """A new thing that takes memory only once another one, which has it all, is gone."""
+        """Make a storage that takes `size` bytes once the storage `of` is released, and none before."""
         handle = self.make(0)
         self._remains.setdefault(of, []).append((handle, size))
         return handle
 
     def add(self, handle: Storage, holds: Iterable[Storage]) -> Storage:
-        """The thing holds others, too, and has one more holder."""
+        """Let a storage refer to others, too, and add a reference to it."""
         held = tuple(holds)
         for other in held:
             self._holders[other] += 1
@@ -53,12 +53,12 @@ class StorageTracker:
         return self.hold(handle)
 
     def hold(self, handle: Storage) -> Storage:
-        """One more holder."""
+        """Add a reference to a storage."""
         self._holders[handle] += 1
         return handle
 
     def release(self, *handles: Storage) -> None:
-        """One holder less of each; what nobody holds is gone, and holds nothing itself."""
+        """Remove a reference to each storage. One without references is freed, and releases those it refers to."""
         waiting = [*handles]
         while waiting:
             handle = waiting.pop()
@@ -74,10 +74,10 @@ class StorageTracker:
                         self.live += size
 
     def empty(self, handle: Storage) -> None:
-        """The thing lets go of what it holds, and stays."""
+        """Release the storages that a storage refers to."""
         held, self._held[handle] = self._held[handle], ()
         self.release(*held)
 
     def size(self, handle: Storage) -> int:
-        """Its size in bytes."""
+        """The size of a storage in bytes."""
         return self._sizes[handle]

@@ -1,4 +1,4 @@
-"""Documents as HTML: for notebooks and pages, without style or script."""
+"""Documents as HTML for notebooks and pages, without style sheets or scripts."""
 
 from collections.abc import Iterator
 from html import escape
@@ -9,7 +9,7 @@ from archcalc.render.document import WORDS, Document, Equations, Facts, Findings
 
 
 def write_html(document: Document) -> str:
-    """The document as elements that stand in any page."""
+    """The document as elements that fit in any page."""
     title = [f"<strong>{escaped(document.title)}</strong>"] if document.title else []
     head = "<br>\n".join([*title, *map(escaped, document.head)])
     blocks = [
@@ -20,7 +20,7 @@ def write_html(document: Document) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text without what would be markup in it."""
+    """The text with markup escaped."""
     return escape(printable(text))
 
 

@@ -1,4 +1,4 @@
-"""Documents as LaTeX: tables with booktabs, numbers in columns of siunitx."""
+"""Documents as LaTeX: tables with booktabs, numbers in siunitx columns."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ _NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
 
 
 def write_latex(document: Document) -> str:
-    """The tables and texts of the document; what it is of, and notes, are comments and text around them."""
+    """The parts of the document, with title and head as comments before and notes as text behind them."""
     head = [f"% {printable(line)}" for line in (document.title, *document.head) if line]
     needs = "% \\usepackage{booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4}"
     blocks = ["\n".join([*head, needs]), *(block for part in shown_parts(document) for block in _part(part))]
@@ -60,7 +60,7 @@ def write_latex(document: Document) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text without what would be a command in it, and with archcalc's signs as LaTeX has them."""
+    """The text with commands escaped, and signs as LaTeX commands."""
     signs = _ESCAPES | _SUBSCRIPTS | _SUPERSCRIPTS
     return "".join(signs.get(letter, letter) for letter in printable(text))
 
@@ -138,13 +138,13 @@ def _table(table: Table) -> str:
 
 
 def _with_math(row: Row, texts: list[str]) -> list[str]:
-    """The texts of a row, with its formulas in LaTeX between dollars."""
+    """The texts of a row, with formulas in LaTeX between dollars."""
     pairs = zip(row.cells, texts, strict=True)
     return [f"${cell.latex}$" if isinstance(cell, Math) else text for cell, text in pairs]
 
 
 def _format(texts: list[str]) -> str:
-    """The column for numbers: how many digits before and behind the point."""
+    """The siunitx column of numbers, with the digits before and behind the point."""
     numbers = [text.replace(",", "") for text in texts if _NUMBER.fullmatch(text)]
     if not numbers:
         return "r"
@@ -163,10 +163,10 @@ def _row(texts: list[str], places: list[int], formats: list[str], level: int = 0
 
 
 def _cell(text: str, column: str) -> str:
-    """A number as siunitx reads it; what is none in a column of numbers stands in braces."""
+    """A number as siunitx reads it; other text in a column of numbers is in braces."""
     if column.startswith("S") and _NUMBER.fullmatch(text):
         return text.replace(",", "").replace("−", "-")
     if text.startswith("$") and text.endswith("$") and len(text) > 1:
         return text
-    # LaTeX would take a bracket or a star at the start of a row for an option of the line above.
+    # LaTeX would read a bracket or star at the start of a row as an option of the line above.
     return f"{{{escaped(text)}}}" if column[0] in "Sh" or text[:1] in ("[", "*") else escaped(text)

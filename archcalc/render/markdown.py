@@ -1,4 +1,4 @@
-"""Documents in GitHub's Markdown."""
+"""Documents as GitHub's Markdown."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ from archcalc.render.document import (
 
 
 def write_markdown(document: Document) -> str:
-    """The document with its title in bold; tables have no more spaces than they need."""
+    """The document as Markdown, with its title in bold."""
     title = [f"**{escaped(document.title)}**"] if document.title else []
     head = "  \n".join([*title, *map(escaped, document.head)])
     blocks = [*([head] if head else []), *(block for part in shown_parts(document) for block in _part(part))]
@@ -27,7 +27,7 @@ def write_markdown(document: Document) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text without what would be markup in it."""
+    """The text with markup escaped."""
     return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in printable(text))
 
 
@@ -50,7 +50,7 @@ def _part(part: Part) -> Iterator[str]:
 
 
 def _finding(diagnostic: Diagnostic) -> str:
-    """One item of a list: the message with its code and place, then reason and remedy."""
+    """A list item: the message with its code and place, then reason and remedy."""
     code = f" {diagnostic.code}" if diagnostic.code else ""
     head = f"**{diagnostic.severity}{code}** {escaped(diagnostic.message)} (`{printable(str(diagnostic.place))}`)"
     more = [diagnostic.reason, diagnostic.help and f"help: {diagnostic.help}"]
@@ -72,7 +72,7 @@ def _code(lines: Sequence[str]) -> str:
 
 
 def _table(table: Table) -> str:
-    """A table of pipes, its columns as wide as their texts."""
+    """A table of pipes with columns as wide as their texts."""
     from tabulate import tabulate
 
     places = used_columns(table)
