@@ -22,7 +22,7 @@ MAX_READS = 2**14  # of units, to compute the fields of all phases
 
 TOO_FINE = [NOTHING] * (MAX_PHASES + 1)  # more phases than are computed
 SIDE_BY_SIDE = "positions of several inputs lie side by side"
-HERE = -1  # as an origin, the current layer
+CURRENT_LAYER = -1  # as an origin, the current layer
 
 
 class Shared(NamedTuple):
@@ -166,7 +166,7 @@ AnyAxis = AxisField | Unplaced | Unknown
 
 
 def read_axis(field: AnyAxis, read: Dependency, extent: int) -> AnyAxis:
-    """The field behind a layer; its origin is HERE if this layer is the first by which all units share it."""
+    """The field behind a layer; its origin is CURRENT_LAYER if this layer is the first by which all units share it."""
     if isinstance(field, Unknown):
         return field
     if isinstance(field, Unplaced):
@@ -181,12 +181,12 @@ def read_axis(field: AnyAxis, read: Dependency, extent: int) -> AnyAxis:
     found = _read(field, read, extent)
     if not isinstance(found, AxisField) or found.advance or found.origin is not None:
         return found
-    return found._replace(origin=HERE) if max(field.extent, extent) > 1 else found
+    return found._replace(origin=CURRENT_LAYER) if max(field.extent, extent) > 1 else found
 
 
 def _read_unplaced(field: Unplaced, read: Dependency, extent: int) -> AnyAxis:
     if isinstance(read.window, Window) and read.window.stride == 0:
-        return made_alike(field.span, read.axis, extent, HERE)
+        return uniform_field(field.span, read.axis, extent, CURRENT_LAYER)
     if read.mixed or not (read.window == POINT or read.shared_axis):
         return Unknown(field.reason)
     return field._replace(axis=read.axis, alike=None)
@@ -199,7 +199,7 @@ def _read(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
         found = field._replace(axis=read.axis, extent=extent, mixed=False)
         return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis, found) if read.shared_axis else found
     if isinstance(window, Window) and window.stride == 0 and (window.kernel > 1 or field.mixed):
-        return _alike(field, read, extent)
+        return _read_whole_axis(field, read, extent)
     if read.shared_axis:
         return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis)
     if read.mixed or field.mixed:
@@ -213,13 +213,13 @@ def _read_by_table(field: AxisField, window: TableWindow, axis: int) -> Unplaced
     return Unplaced("a connection table gives every unit positions of its own", span, axis)
 
 
-def _alike(field: AxisField, read: Dependency, extent: int) -> AxisField:
+def _read_whole_axis(field: AxisField, read: Dependency, extent: int) -> AxisField:
     """The field behind a layer each unit of which reads all units."""
     origin = field.shared.origin if field.shared else None
-    return made_alike(field.whole(), read.axis, extent, origin)
+    return uniform_field(field.whole(), read.axis, extent, origin)
 
 
-def made_alike(span: Span, axis: int, extent: int, origin: int | None) -> AxisField:
+def uniform_field(span: Span, axis: int, extent: int, origin: int | None) -> AxisField:
     """The field of units that all see `span`."""
     masks = (span.mask,) if span.mask else ()
     return AxisField((span.first,), (span.last,), 0, axis, extent, masks=masks, origin=origin)
@@ -242,27 +242,27 @@ def _read_moving(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
         return Unknown(f"the field has more than {MAX_PHASES} phases")
     if advance.bit_length() > MAX_BITS:
         return Unknown("the strides together are larger than any input")
-    return _laid_out(spans, advance, read, extent, field)
+    return _axis_field(spans, advance, read, extent, field)
 
 
-def _laid_out(spans: list[Span], advance: int, read: Dependency, extent: int, field: AxisField) -> AxisField:
+def _axis_field(spans: list[Span], advance: int, read: Dependency, extent: int, field: AxisField) -> AxisField:
     firsts, lasts, masks = zip(*spans, strict=True)
     own = masks if any(masks) else ()
     shared = field.shared
     if not advance and shared:
-        return made_alike(joined([*spans, shared.span]), read.axis, extent, shared.origin)
+        return uniform_field(joined([*spans, shared.span]), read.axis, extent, shared.origin)
     nodes = field.nodes or (field.covered() if read.hop else None)
     return AxisField(firsts, lasts, advance, read.axis, extent, nodes=nodes, masks=own, shared=shared)
 
 
 def _mix(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
     if field.extent == 1:
-        return _laid_out([field.span(0)], 0, read, extent, field)  # there are no other phases
+        return _axis_field([field.span(0)], 0, read, extent, field)  # there are no other phases
     if read.window == Window(1):
         return field._replace(axis=read.axis, mixed=True)
     if field.shared and field.whole() == field.shared.span:
         # All units see the whole span already.
-        return made_alike(field.shared.span, read.axis, extent, field.shared.origin)
+        return uniform_field(field.shared.span, read.axis, extent, field.shared.origin)
     if isinstance(read.window, UnknownWindow):
         return Unknown(read.window.reason)
     return Unknown("positions were mixed by a reshape")
@@ -293,10 +293,10 @@ def _read_by_phase(field: AxisField, window: Window) -> tuple[list[Span], int]:
     taps = range(window.kernel) if followed else ends
     starts = (unit * window.stride - window.before for unit in range(period))
     seen = [joined([field.span(start + tap * window.dilation) for tap in taps]) for start in starts]
-    return _as_followed(seen, followed), field.advance * window.stride // common
+    return _with_masks(seen, followed), field.advance * window.stride // common
 
 
-def _as_followed(spans: list[Span], followed: bool) -> list[Span]:
+def _with_masks(spans: list[Span], followed: bool) -> list[Span]:
     return spans if followed else [span._replace(mask=NOT_FOLLOWED) if span.mask else span for span in spans]
 
 
@@ -312,7 +312,7 @@ def _read_phased(field: AxisField, window: PhasedWindow) -> tuple[list[Span], in
         for turn in range(turns)
         for taps in ranges
     ]
-    return _as_followed(seen, followed), field.advance * window.advance // common
+    return _with_masks(seen, followed), field.advance * window.advance // common
 
 
 def _ends(taps: range, period: int) -> Iterable[int]:

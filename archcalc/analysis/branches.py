@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache, reduce
 from typing import Any
 
-from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, Shared, Unplaced, made_alike
+from archcalc.analysis.axis_field import CURRENT_LAYER, AnyAxis, AxisField, Shared, Unplaced, uniform_field
 from archcalc.analysis.spans import joined
 from archcalc.layers.base import MAX_PHASES
 from archcalc.numbers.bounds import Unknown
@@ -22,7 +22,7 @@ def unite_axes(axes: Sequence[AnyAxis]) -> AnyAxis:
         seen_by_all = [part for axis in placed for part, _ in axis.seen_by_all()]
         if seen_by_all and joined(seen_by_all) == span:
             origins = [origin for axis in placed for _, origin in axis.seen_by_all() if origin is not None]
-            return made_alike(span, placed[0].axis, placed[0].extent, min(origins, default=None))
+            return uniform_field(span, placed[0].axis, placed[0].extent, min(origins, default=None))
     return found
 
 
@@ -32,7 +32,7 @@ def _ordered(field: AnyAxis) -> tuple[Any, ...]:
         return (2, field.reason)
     if isinstance(field, Unplaced):
         return (1, field.reason, field.span, field.axis, _ordered(field.alike) if field.alike else ())
-    origin = HERE - 1 if field.origin is None else field.origin
+    origin = CURRENT_LAYER - 1 if field.origin is None else field.origin
     return (0, *field[:6], field.masks, origin, field.nodes or (), field.shared or ())
 
 
@@ -76,13 +76,13 @@ def _united_with_all(fixed: AxisField, moving: AxisField) -> AxisField:
     (span,) = fixed.spans()
     if moving.advance == 0:
         origins = [origin for origin in (fixed.origin, moving.origin) if origin is not None]
-        return made_alike(joined([span, *moving.spans()]), fixed.axis, fixed.extent, min(origins, default=None))
+        return uniform_field(joined([span, *moving.spans()]), fixed.axis, fixed.extent, min(origins, default=None))
     if span.first > span.last:
         return moving  # the other branch sees nothing
     if moving.extent == 1:
         both = joined([span, moving.span(0)])
         return moving._replace(first=(both.first,), last=(both.last,), masks=(both.mask,) if both.mask else ())
-    origin = HERE if fixed.origin is None else fixed.origin
+    origin = CURRENT_LAYER if fixed.origin is None else fixed.origin
     return moving._replace(shared=_shared(moving.shared, Shared(span, origin)))
 
 

@@ -115,11 +115,11 @@ def _applies(term: Term | ToolBug, node: Node, inferred: InferredLayer) -> bool:
         (not term.of or layer.type in term.of or layer.family in term.of)
         and term.functional in (None, node.functional)
         and term.rank in (None, len(inferred.output.shape))
-        and all(_is_as(getattr(layer, field), wanted) for field, wanted in term.where.items())
+        and all(_matches(getattr(layer, field), wanted) for field, wanted in term.where.items())
     )
 
 
-def _is_as(value: Any, wanted: Any) -> bool:
+def _matches(value: Any, wanted: Any) -> bool:
     return bool(wanted(value)) if callable(wanted) else value == wanted
 
 

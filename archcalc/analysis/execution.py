@@ -13,13 +13,13 @@ from msgspec import structs
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.storage_tracker import Storage, StorageTracker
 from archcalc.analysis.strides import (
-    Laid,
+    StridedShape,
     Strides,
-    in_order,
-    is_in_order,
-    laid_out,
+    contiguous,
+    is_contiguous,
     permuted,
     regrouped,
+    result_strides,
 )
 from archcalc.analysis.traffic import tensor_bytes, value_bytes
 from archcalc.arithmetic import product
@@ -29,7 +29,7 @@ from archcalc.numbers.bounds import Unknown
 Pass = Literal["forward", "backward"]
 Key = int | tuple[int, str]  # the number of an operation, for its result, or a parameter's layer and name
 
-OUT_OF_ORDER = "PyTorch may copy its input, since devices differ in the strides behind a permute"
+UNKNOWN_STRIDES = "PyTorch may copy its input, since devices differ in the strides behind a permute"
 IN_PLACE_ON_A_VIEW = "it works in place on a view, for which autograd copies gradients"
 
 
@@ -50,7 +50,7 @@ class Value(NamedTuple):
     is_view: bool = False
 
     @property
-    def laid(self) -> Laid:
+    def strided(self) -> StridedShape:
         """Its shape and strides."""
         return self.shape, self.strides
 
@@ -58,14 +58,14 @@ class Value(NamedTuple):
 class Target(NamedTuple):
     """The operand that a gradient belongs to, and the gradient's bytes.
 
-    With `added_up` the gradient has the size of the operation's result at first, and is then reduced. `laid` is the
+    With `reduced` the gradient has the size of the operation's result at first, and is then reduced. `strided` is the
     operand's shape and strides; None for a parameter.
     """
 
     key: Key
     bytes: int
-    added_up: bool
-    laid: Laid | None = None
+    reduced: bool
+    strided: StridedShape | None = None
 
 
 class Operation(NamedTuple):
@@ -75,7 +75,7 @@ class Operation(NamedTuple):
     op: KernelOp
     position: int
     result_bytes: int
-    result: Laid
+    result: StridedShape
     backward_bytes: int
     targets: tuple[Target, ...]
 
@@ -87,7 +87,7 @@ class View(NamedTuple):
     is_copy: bool = False
 
 
-def view_of(op: KernelOp, read: Laid, shape: Shape) -> View | None:
+def view_of(op: KernelOp, read: StridedShape, shape: Shape) -> View | None:
     """The view that a kernel returns, or a copy instead; None if devices differ."""
     _, strides = read
     if op.layout == "permuted":
@@ -95,24 +95,24 @@ def view_of(op: KernelOp, read: Laid, shape: Shape) -> View | None:
     if op.layout == "same":
         return View(strides)
     if op.layout == "ordered":
-        return _put_in_order(read)
+        return _made_contiguous(read)
     return regroup(read, shape)
 
 
-def _put_in_order(read: Laid) -> View | None:
+def _made_contiguous(read: StridedShape) -> View | None:
     shape, strides = read
     if strides is None:
         return None
-    return View(strides) if is_in_order(shape, strides) else View(in_order(shape), is_copy=True)
+    return View(strides) if is_contiguous(shape, strides) else View(contiguous(shape), is_copy=True)
 
 
-def regroup(read: Laid, shape: Shape) -> View | None:
+def regroup(read: StridedShape, shape: Shape) -> View | None:
     """A tensor in another shape; None if its strides are unknown."""
     before, strides = read
     if strides is None:
         return None
     found = regrouped(before, strides, shape)
-    return View(in_order(shape), is_copy=True) if found is None else View(found)
+    return View(contiguous(shape), is_copy=True) if found is None else View(found)
 
 
 class Execution:
@@ -142,7 +142,7 @@ class Execution:
             size = tensor_bytes(tensor, self.dtype, self.batch)
             storage = self.tracker.make(size)
             shape = (self.batch, *tensor.shape)
-            self.values[edge] = Value(storage, storage, None, size, shape, in_order(shape))
+            self.values[edge] = Value(storage, storage, None, size, shape, contiguous(shape))
         self.peak = self.tracker.live
         spent = self._spent()
         for position in range(len(self.graph.nodes)):
@@ -175,7 +175,7 @@ class Execution:
     def _ops(self, position: int) -> KernelOps:
         node, inferred = self.graph.nodes[position], self.context.layer_at(position)
         first = self.values[node.sources[0]]
-        if is_in_order(*first.laid):
+        if is_contiguous(*first.strided):
             return inferred.ops(self.training)
         owner = self.graph.nodes[position if node.owner is None else node.owner]
         others = node.layer.strided_ops(inferred.inputs, first.strides, owner.trainable)
@@ -259,19 +259,20 @@ class _Layer:
             return self.tracker.hold(operands[0].storage), operands[0].strides, False
         if not op.is_view:
             self.execution.outputs[self.position] = size
-            return self.tracker.make(size), laid_out(op.layout, shape, tuple(value.laid for value in operands)), False
-        found = view_of(op, operands[0].laid, shape)
+            strides = result_strides(op.layout, shape, tuple(value.strided for value in operands))
+            return self.tracker.make(size), strides, False
+        found = view_of(op, operands[0].strided, shape)
         if found is None:  # the least of both: a view keeps the whole storage, a copy takes its own
-            self.execution.doubt(self.position, OUT_OF_ORDER)
+            self.execution.doubt(self.position, UNKNOWN_STRIDES)
             self.execution.saved_storages.add(operands[0].storage)  # a view would be saved by this storage
-            return self.tracker.make_remains(size, operands[0].storage), None, op.layout != "refolded"
+            return self.tracker.make_deferred(size, operands[0].storage), None, op.layout != "refolded"
         if found.is_copy:
             self.execution.outputs[self.position] = size
             return self.tracker.make(size), found.strides, False
         return self.tracker.hold(operands[0].storage), found.strides, op.layout != "refolded"
 
     def _record(
-        self, op: KernelOp, size: int, result: Laid, storage: Storage, saved_extra: list[Storage]
+        self, op: KernelOp, size: int, result: StridedShape, storage: Storage, saved_extra: list[Storage]
     ) -> Operation | None:
         """The operation with the tensors that its backward pass needs; None if it has no backward pass."""
         targets = [self._target(op, source, result[0]) for source in op.operands]
@@ -287,7 +288,7 @@ class _Layer:
             touched = [self.values[source].storage for source in op.operands if isinstance(source, int)]
             self.execution.saved_storages |= {storage, *touched}
         saved += [value.handle for value in read]  # tensors, with the operations that made them
-        made = [size if target.added_up else target.bytes for target in found]
+        made = [size if target.reduced else target.bytes for target in found]
         others = [source for source, target in zip(op.operands, targets, strict=True) if not target]
         made += [size if op.broadcasts else self._read_bytes(source) for source in others if source in op.always_grad]
         makers = [self.execution.operations[target.key].handle for target in found if isinstance(target.key, int)]
@@ -305,13 +306,13 @@ class _Layer:
         """The target of an operand's gradient; None if the operand needs no gradient."""
         if isinstance(source, int):
             value = self.values[source]
-            added_up = op.broadcasts and product(value.shape) != product(result)
-            return None if value.maker is None else Target(value.maker, value.bytes, added_up, value.laid)
+            reduced = op.broadcasts and product(value.shape) != product(result)
+            return None if value.maker is None else Target(value.maker, value.bytes, reduced, value.strided)
         if not self.trained or source not in self.parameters:
             return None
         # A weight whose gradient aliases the result's has fewer axes; PyTorch sums over the others, even of size 1.
-        added_up = op.broadcasts and (op.grad_alias or product(self.parameters[source]) != product(result))
-        return Target((self.owner, source), self._read_bytes(source), added_up)
+        reduced = op.broadcasts and (op.grad_alias or product(self.parameters[source]) != product(result))
+        return Target((self.owner, source), self._read_bytes(source), reduced)
 
     def _read_bytes(self, source: int | str) -> int:
         if isinstance(source, int):

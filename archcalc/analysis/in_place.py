@@ -23,7 +23,7 @@ def check_in_place(context: AnalysisContext) -> list[Problem]:
     return [*dict.fromkeys(found)]
 
 
-def memory_of(inferred: InferredLayer) -> tuple[Any, ...]:
+def memory_effects(inferred: InferredLayer) -> tuple[Any, ...]:
     """The properties of a layer's kernels that this check depends on: all but sizes and strides."""
     return tuple(
         [

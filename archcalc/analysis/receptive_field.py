@@ -11,7 +11,7 @@ from functools import lru_cache, reduce
 
 from msgspec import Struct, structs
 
-from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, Unplaced, read_axis
+from archcalc.analysis.axis_field import CURRENT_LAYER, AnyAxis, AxisField, Unplaced, read_axis
 from archcalc.analysis.branches import unite_axes
 from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.shapes import Shapes
@@ -125,7 +125,7 @@ class _Fold:
             _filled(self.meet(tuple(paths)) if len(paths) > 1 else paths[0], len(paths) == len(node.sources))
             for paths in behind.values()
         ]
-        return tuple([_stamped(path, edge) for path in met])
+        return tuple([_with_edge(path, edge) for path in met])
 
     def _read_by_role(self, paths: Paths, inferred: InferredLayer, number: int) -> Paths:
         """The paths as a layer reads them; a layer that combines channels decides which axis holds them."""
@@ -187,9 +187,9 @@ def _filled(path: Path, everywhere: bool) -> Path:
     return structs.replace(path, axes=tuple(axes))
 
 
-def _stamped(path: Path, edge: int) -> Path:
-    """The path with the layer's edge in place of HERE."""
-    if all(not isinstance(axis, AxisField) or HERE not in _origins(axis) for axis in path.axes):
+def _with_edge(path: Path, edge: int) -> Path:
+    """The path with the number of the layer's edge in place of CURRENT_LAYER."""
+    if all(not isinstance(axis, AxisField) or CURRENT_LAYER not in _origins(axis) for axis in path.axes):
         return path
     return structs.replace(path, axes=tuple([_with_origin(axis, edge) for axis in path.axes]))
 
@@ -201,8 +201,8 @@ def _origins(axis: AxisField) -> tuple[int | None, ...]:
 def _with_origin(axis: AnyAxis, edge: int) -> AnyAxis:
     if not isinstance(axis, AxisField):
         return axis
-    shared = axis.shared._replace(origin=edge) if axis.shared and axis.shared.origin == HERE else axis.shared
-    return axis._replace(origin=edge if axis.origin == HERE else axis.origin, shared=shared)
+    shared = axis.shared._replace(origin=edge) if axis.shared and axis.shared.origin == CURRENT_LAYER else axis.shared
+    return axis._replace(origin=edge if axis.origin == CURRENT_LAYER else axis.origin, shared=shared)
 
 
 def links_that_share(

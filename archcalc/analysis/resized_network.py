@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archcalc.analysis.context import AnalysisContext
-from archcalc.analysis.in_place import check_in_place, memory_of
+from archcalc.analysis.in_place import check_in_place, memory_effects
 from archcalc.analysis.inferred_layer import InferredLayer, check_constraints, infer_layer
 from archcalc.analysis.resizing import Extent, resized
 from archcalc.arithmetic import Window
@@ -64,7 +64,7 @@ class ResizedNetwork:
         """Whether the layer is as safe for in-place layers as at the spec's size."""
         if not self.has_layers_in_place or inferred is self.own[position]:
             return True
-        return memory_of(inferred) == memory_of(self.own[position])
+        return memory_effects(inferred) == memory_effects(self.own[position])
 
     def overwrites(self, size: int) -> bool:
         """Whether a layer overwrites a value that is still needed."""

@@ -14,11 +14,11 @@ class StorageTracker:
 
     def __init__(self) -> None:
         self.live = self.marked = self.highest = 0
-        self._remains: dict[Storage, list[tuple[Storage, int]]] = {}
+        self._deferred: dict[Storage, list[tuple[Storage, int]]] = {}
         self._sizes: list[int] = []
         self._marks: list[bool] = []
-        self._holders: list[int] = []
-        self._held: list[tuple[Storage, ...]] = []
+        self._counts: list[int] = []
+        self._references: list[tuple[Storage, ...]] = []
 
     def restart(self) -> None:
         """Reset `highest` to the bytes alive now."""
@@ -28,33 +28,33 @@ class StorageTracker:
         """Allocate a storage with one reference, which refers to the storages in `holds`."""
         held = tuple(holds)
         for handle in held:
-            self._holders[handle] += 1
+            self._counts[handle] += 1
         self._sizes.append(size)
         self._marks.append(mark)
-        self._holders.append(1)
-        self._held.append(held)
+        self._counts.append(1)
+        self._references.append(held)
         self.live += size
         self.marked += size * mark
         self.highest = max(self.highest, self.live)
         return len(self._sizes) - 1
 
-    def make_remains(self, size: int, of: Storage) -> Storage:
+    def make_deferred(self, size: int, of: Storage) -> Storage:
         """Make a storage that takes `size` bytes once the storage `of` is released, and none before."""
         handle = self.make(0)
-        self._remains.setdefault(of, []).append((handle, size))
+        self._deferred.setdefault(of, []).append((handle, size))
         return handle
 
     def add(self, handle: Storage, holds: Iterable[Storage]) -> Storage:
         """Let a storage refer to others, too, and add a reference to it."""
         held = tuple(holds)
         for other in held:
-            self._holders[other] += 1
-        self._held[handle] += held
+            self._counts[other] += 1
+        self._references[handle] += held
         return self.hold(handle)
 
     def hold(self, handle: Storage) -> Storage:
         """Add a reference to a storage."""
-        self._holders[handle] += 1
+        self._counts[handle] += 1
         return handle
 
     def release(self, *handles: Storage) -> None:
@@ -62,20 +62,20 @@ class StorageTracker:
         waiting = [*handles]
         while waiting:
             handle = waiting.pop()
-            self._holders[handle] -= 1
-            if not self._holders[handle]:
+            self._counts[handle] -= 1
+            if not self._counts[handle]:
                 self.live -= self._sizes[handle]
                 self.marked -= self._sizes[handle] * self._marks[handle]
-                waiting.extend(self._held[handle])
-                self._held[handle] = ()
-                for other, size in self._remains.pop(handle, ()):
-                    if self._holders[other]:
+                waiting.extend(self._references[handle])
+                self._references[handle] = ()
+                for other, size in self._deferred.pop(handle, ()):
+                    if self._counts[other]:
                         self._sizes[other] = size
                         self.live += size
 
     def empty(self, handle: Storage) -> None:
         """Release the storages that a storage refers to."""
-        held, self._held[handle] = self._held[handle], ()
+        held, self._references[handle] = self._references[handle], ()
         self.release(*held)
 
     def size(self, handle: Storage) -> int:

@@ -9,10 +9,10 @@ from functools import lru_cache
 from archcalc.layers.base import Shape
 
 Strides = tuple[int, ...] | None
-Laid = tuple[Shape, Strides]  # the shape and strides of a tensor
+StridedShape = tuple[Shape, Strides]  # the shape and strides of a tensor
 
 
-def in_order(shape: Shape) -> tuple[int, ...]:
+def contiguous(shape: Shape) -> tuple[int, ...]:
     """The strides of a contiguous tensor."""
     return _dense(shape, range(len(shape) - 1, -1, -1))
 
@@ -35,7 +35,7 @@ def _dense(shape: Shape, axes: Iterable[int]) -> tuple[int, ...]:
     return tuple(strides)
 
 
-def is_in_order(shape: Shape, strides: Strides) -> bool | None:
+def is_contiguous(shape: Shape, strides: Strides) -> bool | None:
     """Whether a tensor is contiguous; None if that is unknown."""
     return None if strides is None else _is_dense(shape, strides, range(len(shape) - 1, -1, -1))
 
@@ -68,25 +68,25 @@ def is_channels_last(shape: Shape, strides: tuple[int, ...]) -> bool:
     return True
 
 
-def in_format(shape: Shape, like: Laid) -> Strides:
+def in_format(shape: Shape, like: StridedShape) -> Strides:
     """Strides in the memory format of another tensor; None if that has two formats, and devices may use either."""
     read, strides = like
     if strides is None or len(read) != len(shape):
         return None
-    chosen = channels_last(shape) if is_channels_last(read, strides) else in_order(shape)
-    is_either = is_in_order(read, strides) and len(read) in (4, 5) and strides != in_order(read)
+    chosen = channels_last(shape) if is_channels_last(read, strides) else contiguous(shape)
+    is_either = is_contiguous(read, strides) and len(read) in (4, 5) and strides != contiguous(read)
     if is_either and _is_dense(read, strides, _channels_first_axes(len(read))):
-        return agreed((in_order(shape), channels_last(shape)))
+        return agreed((contiguous(shape), channels_last(shape)))
     return chosen
 
 
-def elementwise(shape: Shape, operands: Sequence[Laid]) -> Strides:
+def elementwise(shape: Shape, operands: Sequence[StridedShape]) -> Strides:
     """The strides of an elementwise operation's result, by the rules of PyTorch's TensorIterator."""
     known = [_of_rank(len(shape), read, strides) for read, strides in operands if strides is not None]
     if len(known) < len(operands):
         return None
     if all(read == shape for read, _ in known):
-        if all(is_in_order(*one) for one in known):  # axes of size 1 keep their strides
+        if all(is_contiguous(*one) for one in known):  # axes of size 1 keep their strides
             return known[0][1]
         if len(shape) in (4, 5) and all(_is_dense(*one, _channels_first_axes(len(shape))) for one in known):
             return channels_last(shape)
@@ -173,7 +173,7 @@ def agreed(candidates: Iterable[Strides]) -> Strides:
     return found.pop() if len(found) == 1 else None
 
 
-def _on_a_line(shape: Shape, reads: Sequence[Laid]) -> Strides:
+def _pooled_1d(shape: Shape, reads: Sequence[StridedShape]) -> Strides:
     """The strides of 1-d pooling, which PyTorch runs as 2-d pooling on maps of height 1."""
     (read, strides), *_ = reads
     if strides is None:
@@ -181,39 +181,39 @@ def _on_a_line(shape: Shape, reads: Sequence[Laid]) -> Strides:
     batch, channels, length = strides
     pair = (*read[:2], 1, read[2]), (batch, channels, length * read[2], length)
     whole = (*shape[:2], 1, shape[2])
-    return in_order(shape) if in_format(whole, pair) == in_order(whole) else None
+    return contiguous(shape) if in_format(whole, pair) == contiguous(whole) else None
 
 
-def _joined(shape: Shape, reads: Sequence[Laid]) -> Strides:
+def _joined(shape: Shape, reads: Sequence[StridedShape]) -> Strides:
     """The strides of a concatenation: channels-last if all operands are."""
     formats = [in_format(read, (read, strides)) for read, strides in reads]
     if None in formats:
         return None
-    every = all(found != in_order(read) for found, (read, _) in zip(formats, reads, strict=True))
-    return channels_last(shape) if every else in_order(shape)
+    every = all(found != contiguous(read) for found, (read, _) in zip(formats, reads, strict=True))
+    return channels_last(shape) if every else contiguous(shape)
 
 
 # The functions that compute the strides of a result, by the name of its layout.
-_LAYOUTS: dict[str, Callable[[Shape, Sequence[Laid]], Strides]] = {
-    "fresh": lambda shape, _reads: in_order(shape),
+_LAYOUTS: dict[str, Callable[[Shape, Sequence[StridedShape]], Strides]] = {
+    "fresh": lambda shape, _reads: contiguous(shape),
     "format": lambda shape, reads: in_format(shape, reads[0]),
     "alike": elementwise,
-    "line": _on_a_line,
+    "line": _pooled_1d,
     "joined": _joined,
     "unclear": lambda _shape, _reads: None,
 }
 
 
 @lru_cache(maxsize=256)  # layers repeat
-def laid_out(layout: str, shape: Shape, reads: tuple[Laid, ...]) -> Strides:
+def result_strides(layout: str, shape: Shape, reads: tuple[StridedShape, ...]) -> Strides:
     """The strides of an operation's result; a `layout` of several names lists the choices of devices."""
     if not reads:
-        return in_order(shape)
+        return contiguous(shape)
     return agreed(_LAYOUTS[name](shape, reads) for name in layout.split("|"))
 
 
 @lru_cache(maxsize=256)
-def gradient(layout: str, read: Laid, grad_strides: Strides, result: Laid) -> Strides:
+def gradient(layout: str, read: StridedShape, grad_strides: Strides, result: StridedShape) -> Strides:
     """The strides of the gradient that an operation allocates for an operand; None if kernels may differ."""
     shape, strides = read
     if strides is None or grad_strides is None:
@@ -221,8 +221,8 @@ def gradient(layout: str, read: Laid, grad_strides: Strides, result: Laid) -> St
     back = (result[0], grad_strides)
     if result[0] == shape and layout == "alike":
         return agreed((elementwise(shape, (back, read)), elementwise(shape, (read, back))))
-    if is_in_order(*read) and is_in_order(*back):
-        return in_order(shape)
+    if is_contiguous(*read) and is_contiguous(*back):
+        return contiguous(shape)
     if layout == "format":
         return agreed((in_format(shape, read), in_format(shape, back)))
     return None

@@ -102,14 +102,14 @@ def table_texts(table: Table, rows: Sequence[Any]) -> tuple[list[str], list[list
     return headers, texts
 
 
-def shown_rows(table: Table) -> list[Row]:
+def flat_rows(table: Table) -> list[Row]:
     """The rows and totals for a format without trees: without rows of groups."""
     return [*(row for row in table.rows if not row.group), *table.totals]
 
 
 def indents(table: Table) -> list[int]:
     """The indentation of these rows' names; paths are not indented, since they show the nesting."""
-    return [0 if table.columns[0].kind == NAME else row.level for row in shown_rows(table)]
+    return [0 if table.columns[0].kind == NAME else row.level for row in flat_rows(table)]
 
 
 def used_columns(table: Table) -> list[int]:

@@ -171,11 +171,11 @@ class Document(Struct, frozen=True, gc=False):
     notes: Sequence[Note] = ()
 
 
-def shown_parts(document: Document) -> list[Part]:
+def parts_without_totals(document: Document) -> list[Part]:
     """The parts for a format whose tables have total rows: without facts that repeat these."""
     return [part for part in document.parts if not (isinstance(part, Facts) and part.totals)]
 
 
-def more_of(fact: Fact) -> str:
+def fact_remark(fact: Fact) -> str:
     """The text behind the value of a fact."""
     return ", ".join(filter(None, (fact.short, fact.note.strip().replace("\n", "; "))))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from archcalc.errors import Diagnostic, printable
-from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
+from archcalc.render.cells import fact_text, flat_rows, indents, table_texts, used_columns
 from archcalc.render.document import (
     WORDS,
     Document,
@@ -17,8 +17,8 @@ from archcalc.render.document import (
     Part,
     Row,
     Table,
-    more_of,
-    shown_parts,
+    fact_remark,
+    parts_without_totals,
 )
 
 _ESCAPES = {
@@ -55,7 +55,7 @@ def write_latex(document: Document) -> str:
     """The parts of the document, with title and head as comments before and notes as text behind them."""
     head = [f"% {printable(line)}" for line in (document.title, *document.head) if line]
     needs = "% \\usepackage{booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4}"
-    blocks = ["\n".join([*head, needs]), *(block for part in shown_parts(document) for block in _part(part))]
+    blocks = ["\n".join([*head, needs]), *(block for part in parts_without_totals(document) for block in _part(part))]
     return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
 
 
@@ -106,15 +106,15 @@ def _equation(equation: Equation) -> str:
 
 
 def _facts(part: Facts) -> str:
-    texts = ((fact.label, fact_text(fact.kind, fact.unit, fact.value), more_of(fact)) for fact in part.facts)
+    texts = ((fact.label, fact_text(fact.kind, fact.unit, fact.value), fact_remark(fact)) for fact in part.facts)
     rows = (f"  {' & '.join(map(escaped, text))} \\\\" for text in texts)
     return "\n".join(["\\begin{tabular}{lrl}", "  \\toprule", *rows, "  \\bottomrule", "\\end{tabular}"])
 
 
 def _table(table: Table) -> str:
     places = used_columns(table)
-    headers, cells = table_texts(table, shown_rows(table))
-    cells = [_with_math(row, texts) for row, texts in zip(shown_rows(table), cells, strict=True)]
+    headers, cells = table_texts(table, flat_rows(table))
+    cells = [_with_math(row, texts) for row, texts in zip(flat_rows(table), cells, strict=True)]
     kinds = [table.columns[place].kind for place in places]
     columns = [[row[place] for row in cells if len(row) > 1] for place in places]
     formats = ["l" if kind in WORDS else _format(texts) for kind, texts in zip(kinds, columns, strict=True)]

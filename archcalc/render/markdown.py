@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from archcalc.errors import Diagnostic, printable
-from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
+from archcalc.render.cells import fact_text, flat_rows, indents, table_texts, used_columns
 from archcalc.render.document import (
     WORDS,
     Document,
@@ -13,8 +13,8 @@ from archcalc.render.document import (
     Lines,
     Part,
     Table,
-    more_of,
-    shown_parts,
+    fact_remark,
+    parts_without_totals,
 )
 
 
@@ -22,7 +22,7 @@ def write_markdown(document: Document) -> str:
     """The document as Markdown, with its title in bold."""
     title = [f"**{escaped(document.title)}**"] if document.title else []
     head = "  \n".join([*title, *map(escaped, document.head)])
-    blocks = [*([head] if head else []), *(block for part in shown_parts(document) for block in _part(part))]
+    blocks = [*([head] if head else []), *(block for part in parts_without_totals(document) for block in _part(part))]
     return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
 
 
@@ -59,7 +59,7 @@ def _finding(diagnostic: Diagnostic) -> str:
 
 def _facts(part: Facts) -> Iterator[tuple[str, str]]:
     for fact in part.facts:
-        note = f" ({more})" if (more := more_of(fact)) else ""
+        note = f" ({more})" if (more := fact_remark(fact)) else ""
         yield fact.label, fact_text(fact.kind, fact.unit, fact.value) + note
 
 
@@ -76,7 +76,7 @@ def _table(table: Table) -> str:
     from tabulate import tabulate
 
     places = used_columns(table)
-    headers, cells = table_texts(table, shown_rows(table))
+    headers, cells = table_texts(table, flat_rows(table))
     rows = [_row(row, places, level) for row, level in zip(cells, indents(table), strict=True)]
     text: str = tabulate(
         rows,

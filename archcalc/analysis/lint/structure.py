@@ -45,7 +45,7 @@ class Shift(NamedTuple):
 
 @rule("G302", "misaligned-branches")
 def _find_misaligned(network: AnalysisContext) -> Iterator[Finding]:
-    """Branches meet whose receptive fields have different centres; a shift of all branches is one finding."""
+    """Branches meet whose receptive fields have different centres; shifts with one cause are one finding."""
     alike: defaultdict[tuple[str, str], list[Shift]] = defaultdict(list)
     for shift in _shifts(network):
         alike[shift.unit, shift.side].append(shift)
