@@ -68,7 +68,7 @@ class Backward:
         self.execution.note(operation.position, "backward")
 
     def _run_unclear(self, operation: Operation, grad_output: Gradient) -> None:
-        """Run an unclear operation with the least memory: releases first, and accumulates each gradient at once."""
+        """Run an unclear operation with the least memory: release first, and deliver each gradient before the next."""
         self.tracker.empty(operation.handle)
         self.tracker.release(grad_output.handle)
         for target in reversed(operation.targets):

@@ -79,7 +79,7 @@ class _Follower:
         return storages
 
     def _locks(self, position: int, ops: tuple[KernelOp, ...]) -> list[str | None]:
-        """For each input and result, the layer that made it, or the tensor it is a view of, as one of several views."""
+        """The layer that made each input and result, or its base, as one of several views; None for other values."""
         node = self.graph.nodes[position]
         makes_many = self.context.graph.edge(position) in self.flow.recorded  # autograd checks only recorded views
         found = [self.locks[source] for source in node.sources]
