@@ -314,7 +314,7 @@ class _Connector:
         return None
 
     def _order(self, sources: list[list[int]]) -> list[int]:
-        """A topological order: that of the spec, except for layers that read later ones."""
+        """A topological order: the order of the spec, except for layers that read later ones."""
         if all(source < number for number, found in enumerate(sources) for source in found):
             return [*range(len(sources))]
         waiting = [sum(source >= 0 for source in found) for found in sources]

@@ -65,7 +65,7 @@ class Network:
 
     @property
     def source(self) -> str | None:
-        """Where it was published."""
+        """The publication that the spec cites; None if it cites none."""
         return self.graph.source
 
     @property

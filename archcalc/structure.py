@@ -1,7 +1,7 @@
 """The tree of a network's blocks, and the order in which the parts of each block run.
 
 A group contains layers: it is the network, an instance of a block, or the copies of a repeated entry. It is called as
-one unit, unless something outside must run between its parts. In that case it is open: its parts run among those of the
+one unit, unless something outside must run between its parts. In that case it is open: its parts run as parts of the
 group around it.
 """
 

@@ -6,7 +6,7 @@ from archcalc.analysis.shapes import infer_shapes
 from archcalc.graph import Graph
 from archcalc.layers.base import Shape
 
-MAX_LAYERS_TRIED = 300_000  # the number of layers times that of sizes
+MAX_LAYERS_TRIED = 300_000  # layers times sizes
 
 
 def smallest_shapes(graph: Graph) -> dict[str, Shape]:
