@@ -1,17 +1,17 @@
-"""`archcalc` and `python -m archcalc`: what runs first, so that Ctrl-C ends even an import without a traceback."""
+"""The entry point of `archcalc` and `python -m archcalc`: lets Ctrl-C end even an import without a traceback."""
 
 # The module of the interpreter itself: importing `signal` takes long enough to be interrupted.
 import _signal  # type: ignore[import-not-found]
 import os
 
-INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
+INTERRUPTED = 130  # the convention of shells: 128 plus the number of the signal
 
 
 def main() -> None:
     """Import the command line and run it."""
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # and not ignored, as under nohup
-        # An exception would surface anywhere, also where an import or PyTorch's own code makes another of it.
-        # `archcalc.cli.interrupt` gives it to the little that has to be tidied up.
+        # A KeyboardInterrupt could surface anywhere, and an import or PyTorch could turn it into another exception.
+        # `archcalc.cli.interrupt` raises it around the few places that must clean up.
         _signal.signal(_signal.SIGINT, _leave)
     from archcalc.cli import main as run
 

@@ -1,4 +1,4 @@
-"""The public API: reading a spec, and what can be asked of a network at once. `archcalc` offers these names."""
+"""The public API, which `archcalc` exports: functions that load, build and compare networks, and their classes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
@@ -46,25 +46,25 @@ def build(
     device: "str | torch.device" = "cpu",
     dtype: "str | torch.dtype | None" = None,
 ) -> "BuiltNetwork":
-    """The network as an ordinary PyTorch module with fresh weights; needs PyTorch.
+    """Build the network as an ordinary PyTorch module with fresh weights; needs PyTorch.
 
-    `spec` is what `load` takes, with its options, or a network that is loaded already. Modules bear the names of the
-    spec's layers; layers in blocks are in modules of the block's name. `forward` takes the inputs in the order of the
-    spec, each with the batch in front, and returns a tensor, or a tuple where there are several outputs. `device` may
-    be `"meta"`, where a network of any size takes no memory; `dtype` replaces that of the floating-point parameters.
+    `spec` is what `load` takes, with its options, or a network that is already loaded. Modules have the names of the
+    spec's layers; layers of a block are in a module of the block's name. `forward` takes the inputs in the order of the
+    spec, each with a batch axis first, and returns a tensor, or a tuple if there are several outputs. On the device
+    `"meta"` a network of any size takes no memory. `dtype` replaces the dtype of floating-point parameters.
 
-    PyTorch's `torch.export` writes names of submodules into code that it runs: of a spec that you do not trust, export
-    the source text instead, which does not.
+    PyTorch's `torch.export` writes names of submodules into code that it runs. For a spec that you do not trust, use
+    `Network.to_source` instead.
 
-    Raises what `load` raises, and UsageError without PyTorch, for a device that is not there, and for a layer whose
-    name a PyTorch module needs itself.
+    Raises what `load` raises, and UsageError without PyTorch, for a missing device, and for a layer whose name is an
+    attribute of every PyTorch module.
     """
     from archcalc.pytorch.build import build as build_network
 
     if not isinstance(spec, Network):
         spec = load(spec, variables=variables, inputs=inputs, training=training)
     elif variables or inputs or training:
-        raise UsageError("a network that is loaded already takes no variables, inputs or training: give them to load")
+        raise UsageError("a loaded network takes no variables, inputs or training: pass them to load")
     return build_network(spec, device, dtype)
 
 
@@ -77,15 +77,16 @@ def formula(
     training: bool = False,
     batch: int | str = 1,
 ) -> "Formula":
-    """The closed forms of parameters, MACs and shapes, as SymPy expressions; needs SymPy.
+    """Return the closed forms of parameters, MACs and shapes, as SymPy expressions; needs SymPy.
 
-    `symbols` are variables of the spec. A size of an input, and the batch, may be a symbol too: a word in the place of
-    a number, as in `inputs={"image": (3, "H", "W")}`. The rest is what `load` takes. Symbols are whole numbers, or
-    real ones where the spec gives a decimal. The spec's own values of them decide what they have to (`when`,
-    comparisons), and the formula's `conditions` say so; whether layers fit is checked for these values alone.
+    `symbols` are variables of the spec. A size of an input, and the batch, may be symbols too: names in place of
+    numbers, as in `inputs={"image": (3, "H", "W")}`. The other arguments are those of `load`. A symbol is a whole
+    number, or a real one if its value in the spec is a decimal. The spec's values of the symbols decide `when` and
+    comparisons, and `conditions` of the formula lists these decisions. Whether layers fit is checked only for these
+    values.
 
-    Raises what `load` raises, and UsageError without SymPy, for a name that is no number of the spec, and for a closed
-    form that is too large.
+    Raises what `load` raises, and UsageError without SymPy, for a symbol that is no number of the spec, and for a
+    closed form that is too large.
     """
     import archcalc.symbolic  # noqa: F401  # says what to install
     from archcalc.analysis.formula import find_formula
@@ -102,11 +103,11 @@ def formula(
 def compare(
     networks: Sequence[Network] | Mapping[str, Network], *, depth: int | None = None, counting: str | None = None
 ) -> "Comparison":
-    """Networks side by side: totals, layers where these match, and how far each network is from the first.
+    """Compare networks: their totals, the layers that match, and the difference of each network from the first.
 
-    A mapping gives the networks labels; without, they are labelled by their names. `depth` folds blocks as
-    `Network.collapsed` does. Layers are beside each other where their names are the same, and between those where their
-    types are. `counting` adds a quantity `count`: operations as a convention such as `"fvcore"` has them.
+    The keys of a mapping are the networks' labels; in a sequence their names are. `depth` collapses blocks as
+    `Network.collapsed` does. Layers are matched by name, and between matched layers by type. `counting` is a counting
+    convention such as `"fvcore"`; it adds the quantity `count`, the operations by this convention.
 
     Raises UsageError for fewer than two networks, and for a convention that does not exist.
     """

@@ -1,4 +1,4 @@
-"""The arithmetic that layers share, each formula written once.
+"""Arithmetic that layers share, each formula written once.
 
 Every function here is plain arithmetic without branches on sizes. It runs on ints (the summary), on NumPy arrays (many
 variants at once), on SymPy symbols (a closed form) and on tracing numbers (the explanation).
@@ -21,9 +21,9 @@ def product(factors: Iterable[Any]) -> Any:
 
 
 def named(symbol: str, number: Any, plain: Any = None) -> Any:
-    """The number itself; a tracing number remembers it as an intermediate result called `symbol`.
+    """Return the number; a tracing number becomes an intermediate result called `symbol`.
 
-    Where it equals `plain`, the operand that it adjusts, there was nothing to adjust, and that stands in its place.
+    `plain` is the operand that the number adjusts: a tracing number that equals it is replaced by it.
     """
     return number.named(symbol, plain) if isinstance(number, Number) else number
 
@@ -36,7 +36,7 @@ def ceil_divide(dividend: Any, divisor: Any) -> Any:
 
 
 def floor(number: Any) -> Any:
-    """⌊number⌋, for a number that was multiplied by a fraction."""
+    """⌊number⌋, for a product with a fraction."""
     if isinstance(number, Number):
         return call(floor, "⌊⌋", number)
     if isinstance(number, float):
@@ -60,7 +60,7 @@ def maximum(a: Any, b: Any) -> Any:
 
 
 def greatest_common_divisor(a: Any, b: Any) -> Any:
-    """gcd(a, b); for symbols an expression that waits for its values."""
+    """gcd(a, b); an unevaluated SymPy function for symbols."""
     if isinstance(a, Number) or isinstance(b, Number):
         return call(greatest_common_divisor, "gcd", a, b)
     if isinstance(a, int) and isinstance(b, int):
@@ -75,9 +75,10 @@ def greatest_common_divisor(a: Any, b: Any) -> Any:
 
 
 class Window(NamedTuple):
-    """What one output unit reads along one axis: `kernel` positions, `dilation` apart; the next unit `stride` on.
+    """The positions that an output unit reads along one axis: `kernel` of them, `dilation` apart.
 
-    `before` and `after` are the positions of padding at the two ends. Stride 0 means that every unit reads the same.
+    The window of the next unit starts `stride` positions later; stride 0 means that every unit reads the same
+    positions. `before` and `after` count the positions of padding at the two ends.
     """
 
     kernel: Any
@@ -88,50 +89,50 @@ class Window(NamedTuple):
 
     @property
     def effective(self) -> Any:
-        """From the first to the last position read: D·(F − 1) + 1."""
+        """The extent from the first to the last position read: D·(F − 1) + 1."""
         return named("E", self.dilation * (self.kernel - 1) + 1, self.kernel)
 
     @property
     def padding(self) -> Any:
-        """Both ends together."""
+        """The padding of both ends together."""
         return 2 * self.before if self.before is self.after else self.before + self.after
 
     def count(self, size: Any) -> Any:
-        """How many windows fit on `size` positions: ⌊(N + 2P − E)/S⌋ + 1 (Dumoulin, Visin 2016, relationship 6)."""
+        """The number of windows on `size` positions: ⌊(N + 2P − E)/S⌋ + 1 (Dumoulin, Visin 2016, relationship 6)."""
         return (size + self.padding - self.effective) // self.stride + 1
 
     def count_ceil(self, size: Any) -> Any:
-        """The same in ceil mode, where the last window may hang over the end but not start in the padding (PyTorch)."""
+        """The number in PyTorch's ceil mode: the last window may exceed the end, but not start in the padding there."""
         hanging = ceil_divide(size + self.padding - self.effective, self.stride) + 1
         return minimum(hanging, (size + self.before - 1) // self.stride + 1)
 
     def remainder(self, size: Any) -> Any:
-        """Positions, padding included, after the last window."""
+        """The number of positions after the last window, padding included."""
         return (size + self.padding - self.effective) % self.stride
 
     def unread(self, size: Any, count: Any) -> Any:
-        """Positions of the input at its end that none of `count` windows reaches: what the floor drops."""
+        """The number of positions at the input's end that none of `count` windows reaches: what the floor drops."""
         unreached = maximum(size + self.before - (count - 1) * self.stride - self.effective, 0)
         # Padding wider than the input can hold all windows.
         return minimum(unreached, size)
 
     def dropped(self, size: Any, count: Any) -> Any:
-        """Unread positions at the end, beyond as many as are left out between any two windows."""
+        """How many more positions are unread at the end than between two windows."""
         between = maximum(self.stride - self.effective, 0) * minimum(count - 1, 1)
         return maximum(self.unread(size, count) - between, 0)
 
     @property
     def skipped(self) -> Any:
-        """How many of every S positions no window reads: taps meet S/gcd(D, S) of them, each once."""
+        """How many of every S positions no window reads: a tap falls on S/gcd(D, S) of them at most."""
         return self.stride - minimum(self.kernel, self.stride // greatest_common_divisor(self.dilation, self.stride))
 
 
 POINT = Window(1)  # unit i reads position i
-SAME_FOR_ALL = Window(1, stride=0)  # every unit reads the one position there is: broadcasting
+SAME_FOR_ALL = Window(1, stride=0)  # every unit reads the only position: broadcasting
 
 
 def whole(size: Any) -> Window:
-    """A window that reads all `size` positions, whichever the unit."""
+    """A window that reads all `size` positions for every unit."""
     return Window(size, stride=0)
 
 
@@ -150,10 +151,10 @@ def transposed_count(size: Any, window: Window, output_padding: Any) -> Any:
 
 
 def adaptive_reads(size: Any, output: Any) -> Any:
-    """Positions read by all windows of adaptive pooling together, along one axis.
+    """The sum of the sizes of all windows of adaptive pooling along one axis.
 
-    Window i runs from ⌊i·N/M⌋ to ⌈(i + 1)·N/M⌉. The floors telescope to N; the ceilings add one for each of the M
-    window ends that is not whole, and gcd(N, M) of them are: N + M − gcd(N, M).
+    Window i runs from ⌊i·N/M⌋ to ⌈(i + 1)·N/M⌉. The floors telescope to N, and each of the M window ends that is not
+    a whole number adds one; gcd(N, M) ends are whole: N + M − gcd(N, M).
     """
     return size + output - greatest_common_divisor(size, output)
 
@@ -164,5 +165,5 @@ def field_size(size: Any, kernel: Any, jump: Any) -> Any:
 
 
 def field_start(start: Any, before: Any, jump: Any) -> Any:
-    """The first input position that unit 0 sees behind a window with leading padding P: a − P·j."""
+    """The first input position in the field of unit 0 behind a window with leading padding P: a − P·j."""
     return start - before * jump

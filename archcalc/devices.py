@@ -1,6 +1,6 @@
-"""What devices reach at most: those of the shipped file, and a user's own in a file of the same form.
+"""Peak rates of devices: of the shipped ones, and of a user's own in a file of the same form.
 
-`devices.toml` says what the figures mean.
+`devices.toml` defines the figures.
 """
 
 import os.path
@@ -24,7 +24,7 @@ Text = Annotated[str, Meta(min_length=1)]
 
 
 class Peaks(Struct, frozen=True, forbid_unknown_fields=True):
-    """Operations/s of matrix products by dtype, a MAC being two; None for what a device does not have."""
+    """Operations/s of matrix products by dtype, two for each MAC; None for a dtype that the device does not support."""
 
     float64: Rate | None = None
     float32: Rate | None = None
@@ -34,7 +34,7 @@ class Peaks(Struct, frozen=True, forbid_unknown_fields=True):
     int8: Rate | None = None
 
     def known(self) -> dict[str, float]:
-        """Those that there are."""
+        """The peaks of the dtypes that the device supports."""
         return {dtype: rate for dtype in DTYPES if (rate := getattr(self, dtype)) is not None}
 
 
@@ -42,7 +42,7 @@ DTYPES = Peaks.__struct_fields__
 
 
 class DeviceTable(Struct, forbid_unknown_fields=True):
-    """A device as a file has it."""
+    """The table of a device in a file, before its peaks are checked."""
 
     name: Text
     bytes_per_second: Rate
@@ -53,7 +53,7 @@ class DeviceTable(Struct, forbid_unknown_fields=True):
 
 
 class Device(Struct, frozen=True):
-    """What a device reaches: bytes/s of its memory, operations/s by dtype. `source` says who says so."""
+    """The peaks of a device: bytes/s of its memory, operations/s by dtype. `source` cites where they are published."""
 
     name: str
     bytes_per_second: float
@@ -63,7 +63,7 @@ class Device(Struct, frozen=True):
     note: str | None = None
 
     def peak(self, dtype: str) -> float:
-        """Operations/s in a dtype. Raises UsageError for one that the device does not have."""
+        """The peak operations/s in a dtype. Raises UsageError for a dtype that the device does not support."""
         if dtype not in DTYPES:
             raise UsageError(f"no dtype is called {quoted(dtype)}; {did_you_mean(dtype, DTYPES)}")
         known = self.peaks.known()
@@ -72,21 +72,21 @@ class Device(Struct, frozen=True):
         return known[dtype]
 
     def to_toml(self) -> str:
-        """The text of a file that `find_device` reads: this device, its numbers with six digits that count."""
+        """The device as text of a file that `find_device` reads; numbers have six significant digits."""
         found = {name: getattr(self, name) for name in ("name", "source", "note", "bytes_per_second", "memory_bytes")}
         top: dict[str, str | float] = {name: value for name, value in found.items() if value is not None}
         return "\n".join([*_lines(top), "", "[operations_per_second]", *_lines(self.peaks.known()), ""])
 
 
 def _lines(values: Mapping[str, str | float]) -> Iterator[str]:
-    from json import dumps  # a string in JSON is one in TOML, as long as it has no control characters
+    from json import dumps  # a JSON string without control characters is a TOML string
 
     for key, value in values.items():
         yield f"{key} = {dumps(printable(value), ensure_ascii=False) if isinstance(value, str) else f'{value:.6g}'}"
 
 
 def find_device(name_or_file: str) -> Device:
-    """A shipped device by its name, or that of a file: a path that ends in .toml, or has a folder in it.
+    """Return a shipped device by name, or the device in a file: a path that ends in .toml or has a folder in it.
 
     Raises UsageError for a name that does not exist, and SpecError for a file that is wrong.
     """
@@ -108,7 +108,7 @@ def shipped_devices() -> dict[str, Device]:
 
 
 def _devices(path: str, several: bool) -> dict[str, Device]:
-    """The devices in a file by the keys of their tables; under "" the one of a file that has one alone."""
+    """The devices in a file by the keys of their tables; by "" the device of a file without such tables."""
     document, problems = read_file(path, DEVICE_KIND), list[Problem]()
     data = fitting(document.data, problems)
     tables = {(name,): table for name, table in data.items()} if several else {(): data}

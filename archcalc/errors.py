@@ -1,4 +1,4 @@
-"""Every error a user can cause: what is wrong with which value, where in the spec, and what to do."""
+"""Errors that a user can cause: the message, the value's place in the spec, the reason and the remedy."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,12 +8,12 @@ Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("lay
 
 MAX_NESTING = 30  # of lists and tables in a spec
 SHOWN = 50  # problems printed at most
-LONGEST_LINE = 200  # letters of a line of a spec that are shown
-LONGEST = 2_000  # letters of a message, of a reason or of a remedy
+LONGEST_LINE = 200  # characters of a spec's line that are printed
+LONGEST = 2_000  # characters of a line of a diagnostic
 
 
 class Remedy:
-    """A remedy that takes a search, which is made only if it is shown. Two for the same word are equal."""
+    """A remedy that is searched for only when it is printed. Two remedies for the same word are equal."""
 
     def __init__(self, word: str, find: Callable[[], str | None]) -> None:
         self.word = word
@@ -27,18 +27,18 @@ class Remedy:
 
 
 class Problem(Struct, frozen=True, gc=False):
-    """One thing that is wrong with a spec, by the keys that lead to it. `code` is set for what `check` finds."""
+    """A fault of a spec. `path` has the keys that lead to the value; `code` is set for findings of `check`."""
 
     message: str
     path: Path = ()
     reason: str | None = None
     help: str | Remedy | None = None
     code: str | None = None
-    unless: Callable[[], bool] | None = None  # what is not to be said if this holds, which takes a search to find out
+    unless: Callable[[], bool] | None = None  # suppresses the problem; called only for problems that would be printed
 
 
 class Place(Struct, frozen=True, gc=False):
-    """A line of a spec; `line` is None where the whole file is meant."""
+    """A line of a spec; `line` is None for the whole file."""
 
     source: str
     line: int | None = None
@@ -49,7 +49,7 @@ class Place(Struct, frozen=True, gc=False):
 
 
 class Diagnostic(Struct, frozen=True, gc=False):
-    """A problem with its place. `code` is set for what `check` finds."""
+    """A problem with its place. `code` is set for findings of `check`."""
 
     message: str
     place: Place
@@ -71,15 +71,15 @@ class Diagnostic(Struct, frozen=True, gc=False):
 
 
 class ArchcalcError(Exception):
-    """What archcalc raises when the user, not the program, has to change something."""
+    """The base class of all errors that the user can correct."""
 
 
 class UsageError(ArchcalcError):
-    """A value outside the spec is wrong: a layer, column or code that does not exist, a missing package."""
+    """A value outside the spec is wrong: an unknown layer, column or code, or a missing package."""
 
 
 class SpecError(ArchcalcError):
-    """The spec is wrong. `diagnostics` has every problem found, each with its place; what is shown has its remedy."""
+    """The spec is wrong. `diagnostics` has every problem with its place; those that are printed have their remedy."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -93,10 +93,10 @@ class SpecError(ArchcalcError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A remedy for a word that is not known: the closest ones, or all there are."""
+    """A remedy for an unknown word: the closest known words, or else all of them; None if no word is known."""
     from archcalc.spelling import closest
 
-    words = sorted(dict.fromkeys(known))  # which is fast for words in their order
+    words = sorted(dict.fromkeys(known))  # sorting is fast for words that are in order already
     if close := closest(word, words):
         return meant(close)
     if not words:
@@ -106,7 +106,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 def meant(words: Iterable[str]) -> str:
-    """The question whether one of these words was meant."""
+    """The question whether the user meant one of these words."""
     return f"did you mean {' or '.join(map(quoted, words))}?"
 
 
@@ -117,13 +117,13 @@ def quoted(word: str) -> str:
 
 
 def excerpt(line: str) -> str:
-    """A line of a spec as a message shows it: shortened, if it is long."""
+    """A line of a spec, shortened to what a message can hold."""
     text = line[:2000].strip()
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
 
 
 def printable(text: str) -> str:
-    """A text from a spec without control characters, which could steer the terminal; a tab is a space."""
+    """A text from a spec without control characters, which could control the terminal; a tab becomes a space."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else " " if letter == "\t" else "�" for letter in text)

@@ -1,4 +1,4 @@
-"""The network as a graph: layers in an order in which each comes after what it reads."""
+"""The network as a graph: layers in topological order."""
 
 import re
 from collections import defaultdict
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class Node(Struct, frozen=True, gc=False):
-    """A layer in its place. `sources` are edges by number, as in `Graph`."""
+    """A layer in the graph. `sources` has the numbers of the edges that it reads, as in `Graph`."""
 
     name: str
     layer: Layer
     sources: tuple[int, ...]
-    path: Path  # where the spec says so
+    path: Path  # of its entry in the spec
     instances: tuple[Instance, ...]  # the blocks and repeated entries it is in, outermost first
     owner: int | None  # the node whose weights it uses
     trainable: bool
@@ -46,12 +46,12 @@ class Graph(Struct, frozen=True, dict=True):
     inputs: dict[str, Tensor]
     nodes: list[Node]
     outputs: tuple[int, ...]
-    block_outputs: dict[str, str]  # by instance, the layer whose output it gives
+    block_outputs: dict[str, str]  # the output layer of each instance of a block, by names
     left_out: set[str]  # entries whose `when` does not hold
-    ignored: "tuple[Ignored, ...]"  # findings of `check` that the spec says are meant
-    budget: "tuple[Limit, ...]"  # what the spec says that it may have at most, and must have at least
-    problems: tuple[Problem, ...] = ()  # of a network of which this is but a part
-    others: tuple[ExpandedLayer, ...] = ()  # the layers of that network that depend on something wrong
+    ignored: "tuple[Ignored, ...]"  # the findings of `check` that the spec ignores
+    budget: "tuple[Limit, ...]"  # the limits of the spec
+    problems: tuple[Problem, ...] = ()  # the faults of the spec; if there are any, the graph has the valid layers only
+    others: tuple[ExpandedLayer, ...] = ()  # the layers that depend on something wrong
 
     def edge(self, position: int) -> int:
         """The number of a node's output."""
@@ -74,7 +74,7 @@ class Graph(Struct, frozen=True, dict=True):
 
     @cached_property
     def readers(self) -> list[list[int]]:
-        """The positions of the nodes that read each edge, in order; a node that reads it twice is there twice."""
+        """The positions of the nodes that read each edge, in order; a node that reads it twice is listed twice."""
         found: list[list[int]] = [[] for _ in range(len(self.inputs) + len(self.nodes))]
         for position, node in enumerate(self.nodes):
             for source in node.sources:
@@ -82,7 +82,7 @@ class Graph(Struct, frozen=True, dict=True):
         return found
 
     def ancestors(self, edges: Iterable[int]) -> set[int]:
-        """The edges themselves, and all those that they depend on."""
+        """The edges and all edges that they depend on."""
         found = {*edges}
         for position in reversed(range(len(self.nodes))):
             if self.edge(position) in found:
@@ -90,7 +90,7 @@ class Graph(Struct, frozen=True, dict=True):
         return found
 
     def position(self, layer: str) -> int:
-        """The position of the node of a layer. Raises UsageError if there is none of that name."""
+        """The position of a layer's node. Raises UsageError if no layer has that name."""
         if layer in self.positions:
             return self.positions[layer]
         inside = next((name for name in self.positions if name.startswith(f"{layer}.")), None)
@@ -104,7 +104,7 @@ class Graph(Struct, frozen=True, dict=True):
 
 
 def connect(document: SpecDocument, expansion: Expansion) -> Graph:
-    """Find the ends of every edge and put the layers in order. Raises SpecError for dead ends and circles."""
+    """Resolve every edge and sort the layers topologically. Raises SpecError for unknown names and cycles."""
     graph = connect_sound(document, expansion)
     if graph.problems:
         raise document.error(graph.problems)
@@ -112,7 +112,7 @@ def connect(document: SpecDocument, expansion: Expansion) -> Graph:
 
 
 def connect_sound(document: SpecDocument, expansion: Expansion) -> Graph:
-    """The same for what is right about a spec: the layers that depend on nothing wrong, and the problems."""
+    """Return the graph of the layers that depend on nothing wrong, with the spec's problems."""
     return _Connector(document, expansion).connect()
 
 
@@ -123,8 +123,8 @@ class _Connector:
         self.problems = [*expansion.problems]
         self.numbers = {item.name: -1 - i for i, item in enumerate(expansion.inputs)}
         self.not_found: set[Path] = set()
-        self.known: dict[tuple[str, bool], list[str]] = {}  # names by scope, and whether those inside of blocks count
-        # Until they are in order, layers have the number of their entry, and inputs negative ones.
+        self.known: dict[tuple[str, bool], list[str]] = {}  # names by scope, without and with those inside of blocks
+        # Before sorting, a layer's number is its index in the expansion; inputs have negative numbers.
         self.numbers.update({layer.name: number for number, layer in enumerate(expansion.layers)})
 
     def connect(self) -> Graph:
@@ -168,7 +168,7 @@ class _Connector:
         )
 
     def _sound(self, order: list[int], found: list[list[int | None]]) -> list[int]:
-        """The layers, of those in order, that read nothing that is not there, however indirectly."""
+        """The layers of `order` that depend on no missing layer."""
         sound: set[int] = set()
         for number in order:
             sources = found[number]
@@ -179,7 +179,7 @@ class _Connector:
     def _nodes(
         self, order: list[int], sources: list[list[int]], owners: list[int | None], edges: dict[int, int]
     ) -> list[Node]:
-        """The layers in order, with edges and owners by their numbers there."""
+        """The layers in topological order, with edges and owners by their numbers in that order."""
         positions = {number: position for position, number in enumerate(order)}
         nodes = []
         for number in order:
@@ -199,7 +199,7 @@ class _Connector:
         return {name: layers[number].name for name, number in found.items() if number is not None and number >= 0}
 
     def _find(self, source: Source) -> int | None:
-        """The number behind a name, through all names that stand for another."""
+        """The number of the layer or input that a name stands for, through all aliases."""
         name = source.scope + source.name
         seen = dict[str, None]()
         while True:
@@ -208,7 +208,7 @@ class _Connector:
             if name in self.numbers:
                 break
             if is_within(name, self.expansion.broken):
-                return None  # it has been said
+                return None  # its own problem is reported already
             if name in seen or name not in self.expansion.aliases:
                 self._not_found(source, name in seen)
                 return None
@@ -216,11 +216,11 @@ class _Connector:
             source = self.expansion.aliases[name]
             name = source.scope + source.name
         found = self.numbers[name]
-        self.numbers.update(dict.fromkeys(seen, found))  # the next to ask need not go all the way
+        self.numbers.update(dict.fromkeys(seen, found))  # later lookups skip the aliases
         return found
 
     def _is_doubtful(self, source: Source) -> bool:
-        """Whether the entry that is meant, or one that it is in, may be one whose type is not known."""
+        """Whether the entry, or one that it is in, may be an entry of unknown type."""
         prefix = ""
         for part in (source.scope + source.name).split(".") if source.is_written else ():
             names = self.expansion.doubts.get(prefix)
@@ -235,7 +235,7 @@ class _Connector:
         self.not_found.add(source.path)
         end_search(self.problems)
         if circular:
-            self.problems.append(Problem(f"{quoted(source.name)} is read in a circle of entries left out", source.path))
+            self.problems.append(Problem(f"{quoted(source.name)} is read in a cycle of entries left out", source.path))
         elif source.path[-1:] == ("weights",):
             message = f"no layer is called {quoted(source.scope + source.name)}"
             self.problems.append(Problem(message, source.path, help=self._remedy(source)))
@@ -252,7 +252,7 @@ class _Connector:
         return Remedy(source.name, lambda: did_you_mean(source.name, self._known(source)))
 
     def _known(self, source: Source) -> list[str]:
-        """The names that the scope of an edge knows; those inside of blocks only if that is what was looked for."""
+        """The names in the scope of an edge; names inside of blocks only if the edge names one."""
         scope, inside = source.scope, "." in source.name
         if (scope, inside) not in self.known:
             local = [name[len(scope) :] for name in (*self.numbers, *self.expansion.aliases) if name.startswith(scope)]
@@ -263,7 +263,7 @@ class _Connector:
 
     @cached_property
     def copies(self) -> dict[Path, list[str]]:
-        """The names of all layers that an entry is."""
+        """The names of the layers that each entry expands to."""
         found: dict[Path, list[str]] = {}
         for layer in self.expansion.layers:
             found.setdefault(layer.path, []).append(layer.name)
@@ -271,7 +271,7 @@ class _Connector:
 
     def _outputs(self) -> list[int]:
         wanted = self.expansion.outputs
-        # An output that is left out disappears; without a list the last layer is the output.
+        # An output that is left out is ignored; without a list the last layer is the output.
         named = [source for source in wanted if not is_within(source.name, self.expansion.dropped)]
         if wanted and not named:
             hint = "" if self.expansion.variables["training"] else ", or use --training"
@@ -282,7 +282,7 @@ class _Connector:
         return [number for number in found if number is not None]
 
     def _owners(self) -> list[int | None]:
-        """For each layer the one whose weights it uses, at the end of any chain."""
+        """The layer at the end of each layer's chain of `weights`; None for a layer with weights of its own."""
         layers = self.expansion.layers
         if all(layer.weights is None for layer in layers):
             return [None] * len(layers)
@@ -294,7 +294,7 @@ class _Connector:
                 chain[number] = None
                 number = lender
             if number in chain:
-                message = f"the weights of {quoted(layers[number].name)} are its own, in a circle"
+                message = f"the weights of {quoted(layers[number].name)} are its own, in a cycle"
                 self.problems.append(Problem(message, (*layers[number].path, "weights")))
             owners.update(dict.fromkeys([*chain, number], owners.get(number, number)))
         return [owner if (owner := owners[number]) != number else None for number in range(len(layers))]
@@ -314,7 +314,7 @@ class _Connector:
         return None
 
     def _order(self, sources: list[list[int]]) -> list[int]:
-        """The order of the spec, but for layers that read what comes later."""
+        """A topological order: the order of the spec, except for layers that read later ones."""
         if all(source < number for number, found in enumerate(sources) for source in found):
             return [*range(len(sources))]
         waiting = [sum(source >= 0 for source in found) for found in sources]
@@ -333,20 +333,20 @@ class _Connector:
                 if waiting[reader] == 0:
                     heappush(ready, reader)
         if len(order) < len(sources):
-            self.problems.extend(map(self._circular, _circles(sources, set(range(len(sources))) - set(order))))
+            self.problems.extend(map(self._circular, _cycles(sources, set(range(len(sources))) - set(order))))
         return order
 
-    def _circular(self, circle: list[int]) -> Problem:
-        layers = [self.expansion.layers[number] for number in circle]
-        # The circle runs against the edges.
+    def _circular(self, cycle: list[int]) -> Problem:
+        layers = [self.expansion.layers[number] for number in cycle]
+        # The numbers run against the direction of the edges.
         names = [quoted(layer.name) for layer in reversed(layers)]
         shown = " → ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
-        message = f"layers read each other in a circle: {shown}"
+        message = f"layers read each other in a cycle: {shown}"
         return Problem(message, layers[0].path, help="change one of their inputs")
 
 
-def _circles(sources: list[list[int]], left: set[int]) -> Iterator[list[int]]:
-    """The circles among the layers that are left, each from a layer to itself; of those that share layers, one."""
+def _cycles(sources: list[list[int]], left: set[int]) -> Iterator[list[int]]:
+    """Cycles among the layers `left`, each from a layer to itself; of cycles that share layers only one."""
     done: set[int] = set()
     for start in sorted(left):
         trail = {start: iter(sources[start])} if start not in done else {}
@@ -358,17 +358,17 @@ def _circles(sources: list[list[int]], left: set[int]) -> Iterator[list[int]]:
                 done.add(number)
             elif source in trail:
                 numbers = [*trail]
-                circle = numbers[numbers.index(source) :]
-                yield [*circle, source]
-                done.update(circle)
-                for number in circle:
+                cycle = numbers[numbers.index(source) :]
+                yield [*cycle, source]
+                done.update(cycle)
+                for number in cycle:
                     del trail[number]
             else:
                 trail[source] = iter(sources[source])
 
 
 def is_within(name: str, names: set[str]) -> bool:
-    """Whether the name, or an instance of a block that it is in, is among the names."""
+    """Whether `names` has the name, or an instance of a block that contains it."""
     return bool(names) and (name in names or any(name[: dot.start()] in names for dot in re.finditer(r"\.", name)))
 
 

@@ -1,4 +1,4 @@
-"""From the text of a spec to its network."""
+"""Loads a network from the text of a spec."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
@@ -19,14 +19,14 @@ def load(
     training: bool = False,
     batch: int = 1,
 ) -> Network:
-    """Read a spec and analyse the network in it.
+    """Read a spec and return its network.
 
     `path_or_name` is a TOML file, the name of a shipped spec such as `"lenet5"`, or `"-"` for standard input.
-    `variables` replaces values of the spec's `[variables]`, `inputs` shapes of its `[inputs]` (without the batch).
-    `training` keeps what the spec has `when = "training"`. `batch` multiplies operations; shapes never show it.
+    `variables` replaces values of the spec's `[variables]`, `inputs` shapes of its `[inputs]` (without the batch axis).
+    `training` keeps the entries with `when = "training"`. `batch` multiplies operations; shapes exclude it.
 
-    Raises SpecError with everything that is wrong, ShapeError if layers do not fit together, UsageError for arguments
-    that make no sense.
+    Raises SpecError with every fault of the spec, ShapeError if layers do not fit together, and UsageError for invalid
+    arguments.
     """
     return _analyse(read(path_of(path_or_name)), variables, inputs, training, batch)
 
@@ -39,14 +39,14 @@ def loads(
     training: bool = False,
     batch: int = 1,
 ) -> Network:
-    """The same as `load` for a spec given as text."""
+    """Return the network of a spec's text; otherwise the same as `load`."""
     if not isinstance(text, str):
         raise UsageError(f"loads takes the text of a spec, not {type(text).__name__}")
     return _analyse(parse(text), variables, inputs, training, batch)
 
 
 def path_of(spec: str | PathLike[str]) -> str:
-    """The path or the name of a spec. Raises UsageError for an object that is neither."""
+    """The path or name of a spec as text. Raises UsageError for an object that is neither."""
     if isinstance(spec, Network):
         raise UsageError(f"{spec.name!r} is loaded already: use the network itself")
     if not isinstance(spec, str | PathLike):
@@ -70,14 +70,14 @@ def _analyse(
 
 
 def mapping_of(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """An argument that is a mapping, or empty. Raises UsageError for anything else."""
+    """The mapping that an argument is, empty for None. Raises UsageError for anything else."""
     if not isinstance(value, Mapping | None):
         raise UsageError(f"{name} must be a mapping from names, and is {value!r}")
     return value or {}
 
 
 def sizes_of(name: str, shape: Sequence[Any], words: bool = False) -> list[Any]:
-    """The shape that an input is given; with `words`, a size may be a name. Raises UsageError for anything else."""
+    """The shape of an input as a list; with `words`, a size may be a name. Raises UsageError for anything else."""
     sizes = [size for size in shape if not (words and isinstance(size, str))]
     if isinstance(shape, str) or not all(type(size) is int and size > 0 for size in sizes):
         also = ", or names" if words else ""

@@ -1,4 +1,4 @@
-"""Names of submodules: what PyTorch's modules have as attributes already, and names that are each given once."""
+"""Names of submodules: those that PyTorch's modules reserve, and unique names in a scope."""
 
 from collections.abc import Collection, Iterable
 from itertools import islice
@@ -6,7 +6,7 @@ from itertools import islice
 from archcalc.errors import UsageError, quoted
 from archcalc.structure import Group, groups_in
 
-# The attributes of every nn.Module, which no layer may have as its name.
+# The attributes of every nn.Module: no layer may have such a name.
 MODULE_ATTRIBUTES = (
     frozenset(
         [
@@ -103,15 +103,15 @@ MODULE_ATTRIBUTES = (
 )
 
 
-# Those of the modules that `archcalc.build` makes.
+# The attributes of the modules that `archcalc.build` makes.
 BLOCK_ATTRIBUTES = frozenset(["_inputs", "_outputs", "_steps", "_names"])
 SHOWN = 10  # names in a message
 
 
 def check_names(root: Group) -> None:
-    """Raises UsageError for layers or blocks with the name of a module's own attribute, all of them at once."""
+    """Raise UsageError if layers or blocks have the name of a module's attribute; the error lists all of them."""
     taken = MODULE_ATTRIBUTES | BLOCK_ATTRIBUTES
-    found: dict[str, str] = {}  # by the name, the first layer or block that has it
+    found: dict[str, str] = {}  # the full name of the first layer or block with each such name
     for group in groups_in(root):
         for key in group.parts:
             if key in taken:
@@ -121,21 +121,21 @@ def check_names(root: Group) -> None:
 
 
 def names_error(names: Collection[str]) -> UsageError:
-    """The error for layers or blocks, by their full names, that are called like an attribute of a module."""
+    """The error for layers or blocks, by their full names, that have the name of a module's attribute."""
     shown = ", ".join(map(quoted, islice(names, SHOWN)))
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return UsageError(f"{shown}{more} cannot be built: PyTorch modules have attributes of that name; use other names")
 
 
 class Names:
-    """Names in one scope, each given once."""
+    """The names in one scope, which are unique."""
 
     def __init__(self, taken: Iterable[str] = (), separator: str = "_") -> None:
         self._counts = dict.fromkeys(taken, 1)
         self._separator = separator
 
     def add(self, name: str) -> str:
-        """The name, or with a number behind it the first that is not taken."""
+        """Add a name and return it, with the first number behind it that makes it unique."""
         found = name
         while found in self._counts:
             self._counts[name] += 1

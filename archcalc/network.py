@@ -1,4 +1,4 @@
-"""The result object: everything archcalc knows about one network."""
+"""The class of a loaded network, with a method for every analysis."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ShapeError(SpecError):
-    """Layers do not fit together. `network` has the rows up to the first that does not."""
+    """Layers do not fit together. `network` has the rows up to the first layer that does not fit."""
 
     def __init__(self, diagnostics: list[Diagnostic], network: "Network") -> None:
         super().__init__(diagnostics)
@@ -34,10 +34,10 @@ class ShapeError(SpecError):
 
 
 class Network:
-    """A network and its numbers. Each analysis runs when it is first asked for."""
+    """A network and its analyses, each of which runs when it is first used."""
 
     def __init__(self, graph: Graph, batch: int = 1) -> None:
-        """Infer all shapes. Raises SpecError for what is wrong with the spec, ShapeError if layers alone do not fit."""
+        """Infer all shapes. Raises SpecError for faults of the spec, and ShapeError if only shapes do not fit."""
         self.graph = graph
         self.context = AnalysisContext(graph, batch)
         if graph.problems:
@@ -46,7 +46,7 @@ class Network:
             raise ShapeError(graph.document.diagnostics(problems), self)
 
     def _overwritten(self) -> list[Problem]:
-        """What layers must not overwrite; next to no network has layers that do."""
+        """Inputs that layers work on in place, but must not overwrite."""
         if not any(node.layer.works_in_place for node in self.graph.nodes):
             return []
         from archcalc.analysis.in_place import check_in_place
@@ -55,41 +55,41 @@ class Network:
 
     @property
     def summary(self) -> Summary:
-        """A row per layer, and totals."""
+        """The table of layers, and totals."""
         return summarize(self.context)
 
     @property
     def name(self) -> str:
-        """The network's name."""
+        """The name of the network."""
         return self.graph.name
 
     @property
     def source(self) -> str | None:
-        """Where it was published."""
+        """The publication that the spec cites; None if it cites none."""
         return self.graph.source
 
     @property
     def inputs(self) -> dict[str, Shape]:
-        """The shape of every input, without the batch."""
+        """The shape of every input, without the batch axis."""
         return self.summary.inputs
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of the layers whose outputs the network gives."""
+        """The names of the network's output layers."""
         return self.summary.outputs
 
     @property
     def batch(self) -> int:
-        """Samples at once; operations are for all of them."""
+        """The number of samples in a batch; operations count all of them."""
         return self.context.batch
 
     @property
     def layers(self) -> Layers:
-        """A row per layer, in an order in which each comes after what it reads; by number or by name."""
+        """The rows of the layers in topological order; indexed by number or name."""
         return self.summary.layers
 
     def __getitem__(self, layer: str) -> LayerSummary:
-        """The row of a layer by name. Raises UsageError if there is none of that name."""
+        """The row of a layer by name. Raises UsageError if no layer has that name."""
         row: LayerSummary = self.layers[self.position(layer)]
         return row
 
@@ -99,9 +99,9 @@ class Network:
         return self.summary.totals
 
     def collapsed(self, depth: int | None = None, counting: str | None = None) -> Summary:
-        """The summary with blocks closed below `depth`; as it is for None.
+        """The summary with blocks collapsed below `depth`; with all layers for None.
 
-        With `counting`, the name of a convention, its rows have a `count` and `activations`.
+        With `counting`, the name of a counting convention, its rows have a `count` and `activations`.
         """
         summary = self.summary
         if counting is not None:
@@ -112,14 +112,14 @@ class Network:
         return summary.collapsed(self.graph, depth)
 
     def position(self, layer: str) -> int:
-        """The place of a layer in `layers`. Raises UsageError if there is none of that name."""
+        """The index of a layer in `layers`. Raises UsageError if no layer has that name."""
         return self.graph.position(layer)
 
     def explain(self, layer: str | None = None) -> "Explanation":
-        """How every number of a layer came about, by the formulas that made it.
+        """Derive every number of a layer by the formulas that compute it.
 
-        The numbers of a block, or without a name of the network, are sums of those of its parts. Raises UsageError for
-        a name that is neither.
+        The numbers of a block, and of the network if `layer` is None, are sums over its parts. Raises UsageError for a
+        name that is neither a layer nor a block.
         """
         from archcalc.analysis.explain import explain
         from archcalc.analysis.explain_sums import explain_block, explain_network
@@ -131,26 +131,26 @@ class Network:
         return explain(self.context, self.position(layer))
 
     def count(self, convention: str = "macs") -> "ConventionCount":
-        """The operations of the network as a counting convention counts them, such as `"fvcore"`.
+        """The operations of the network by a counting convention such as `"fvcore"`.
 
-        `total` is the number, `layers` has it layer by layer, and `terms` add up to it, plain MACs first. Raises
-        UsageError for a convention that does not exist.
+        `total` is the count, `layers` the count of every layer, and `terms` add up to the total, plain MACs first.
+        Raises UsageError for an unknown convention.
         """
         from archcalc.analysis.counting import apply_convention, find_convention
 
         return apply_convention(self.context, find_convention(convention))
 
     def count_activations(self, convention: str = "macs") -> "ConventionCount":
-        """What the layers give, as the activation count that goes with a convention has it, in its `unit`."""
+        """The activations of the network by the activation count of a counting convention, in its `unit`."""
         from archcalc.analysis.counting import apply_convention, find_convention
 
         return apply_convention(self.context, find_convention(convention).activations)
 
     def reconcile(self, target: str | None = None) -> "Reconciliation":
-        """The network by every counting convention, plain MACs first.
+        """Count the network by every counting convention, plain MACs first.
 
-        `target` is a figure such as `"4.1e9"`, of which the conventions are found that round to it. Raises UsageError
-        for a figure that cannot be read.
+        `target` is a figure such as `"4.1e9"`: the result tells which conventions round to it. Raises UsageError for a
+        figure that cannot be read.
         """
         from archcalc.analysis.conventions import CONVENTIONS
         from archcalc.analysis.reconciliation import Reconciliation
@@ -161,9 +161,9 @@ class Network:
         return Reconciliation(summary=self.summary, readings=readings, target=figure)
 
     def check(self, ignored: bool = False) -> list[Diagnostic]:
-        """What is odd about the network; every finding has a code, a place, a reason and a remedy.
+        """The findings of the lint rules, each with a code, a place, a reason and a remedy.
 
-        What its spec ignores is left out, but with `ignored`.
+        With `ignored`, those that the spec ignores are included.
         """
         from archcalc.analysis.lint import lint
 
@@ -172,10 +172,10 @@ class Network:
     def check_budget(
         self, maximum: Mapping[str, int | str] | None = None, minimum: Mapping[str, int | str] | None = None
     ) -> list[Diagnostic]:
-        """What breaks the spec's budget, with the layer that costs most; nothing if the network keeps to it.
+        """A finding for every limit of the budget that the network breaks, with the layer that costs most.
 
-        `maximum` and `minimum` are further limits, which replace the spec's: `{"parameters": "25.6M"}`. Raises
-        UsageError for a quantity or an amount that makes no sense.
+        `maximum` and `minimum` add limits to the spec's and replace them, as in `{"parameters": "25.6M"}`. Raises
+        UsageError for an unknown quantity and an invalid amount.
         """
         from archcalc.analysis.budget import check_budget, limits_of
 
@@ -188,11 +188,11 @@ class Network:
         optimizer: str | None = None,
         batch: int | None = None,
     ) -> "Memory":
-        """The bytes that a pass over a batch, by default the network's own, takes: by layer, and where it takes most.
+        """The bytes of memory that one pass over a batch takes: after every layer, and at the peak.
 
-        Inference, or with `training` a forward and a backward pass; then `optimizer` adds the state of "sgd",
-        "momentum", "adam" or "adamw". `dtype` takes the place of that of all floating-point values. Raises UsageError
-        for options that make no sense, and for a batch that PyTorch refuses to train.
+        The pass is inference, or with `training` a forward and a backward pass; `optimizer` then adds the state of
+        "sgd", "momentum", "adam" or "adamw". `batch` is the network's own by default. `dtype` replaces the dtype of
+        floating-point values. Raises UsageError for invalid options, and for a batch that PyTorch refuses to train.
         """
         from archcalc.analysis.memory import measure_memory
 
@@ -201,11 +201,11 @@ class Network:
     def largest_batch(
         self, limit: int | str, dtype: str | None = None, training: bool = False, optimizer: str | None = None
     ) -> "LargestBatch":
-        """The largest batch whose peak is at most `limit`, in bytes or as text such as `"8GiB"`.
+        """The largest batch whose peak memory is at most `limit`, in bytes or as text such as `"8GiB"`.
 
-        Its `batch` is 0 if not even the smallest that PyTorch runs fits. Where the peak is a lower bound alone, no more
-        than AtMost's value fits, and that may not. The options are those of `memory`. Raises UsageError for an amount
-        that makes no sense, and for a network that PyTorch refuses to train at any batch.
+        The result's `batch` is 0 if not even the smallest batch that PyTorch runs fits. It is AtMost if the peak is
+        known only as a lower bound. The options are those of `memory`. Raises UsageError for an invalid amount, and for
+        a network that PyTorch refuses to train at any batch.
         """
         from archcalc.analysis.largest_batch import LargestBatch, largest_batch
         from archcalc.analysis.least_batch import least_batch
@@ -230,17 +230,17 @@ class Network:
         )
 
     def input_ranges(self) -> "InputRanges":
-        """Which sizes of its inputs the network takes, at which no stride leaves a remainder, and which it can use."""
+        """The input sizes that the network accepts, and those at which no stride leaves a remainder."""
         from archcalc.analysis.input_range import find_ranges
 
         return find_ranges(self.context)
 
     def roofline(self, device: "str | PathLike[str] | Device", dtype: str = "float32") -> "Roofline":
-        """The least time of every layer on a device, in seconds, and whether memory or arithmetic bounds it.
+        """The least time of every layer on a device, in seconds, and whether memory or arithmetic limits it.
 
         `device` is a name such as `"a100"` (`archcalc.devices.shipped_devices()` has all), a TOML file, or a Device.
-        `dtype` takes the place of that of all floating-point values. Raises UsageError for a device or a dtype that
-        does not exist, and SpecError for a file that is wrong.
+        `dtype` replaces the dtype of floating-point values. Raises UsageError for an unknown device or dtype, and
+        SpecError for an invalid file.
         """
         from os import fspath
 
@@ -257,11 +257,11 @@ class Network:
         depth: int | None = None,
         source: str | None = None,
     ) -> "NeuronField":
-        """What one unit of a layer sees of the input, position by position, and units of the layers before it.
+        """The receptive field of one unit: the positions of the input, and the units of the layers before it.
 
-        Without a layer it is the last with several units that see different parts, without a unit the middle one;
-        `depth` folds blocks. `source` is the input, by default the first that the layer sees. Raises UsageError for a
-        layer, a unit or an input that does not exist or has no positions.
+        `layer` is by default the last one whose units have different fields, `unit` the middle one, and `source` the
+        first input that the layer depends on. `depth` collapses blocks. Raises UsageError for a layer, a unit or an
+        input that does not exist or has no positions.
         """
         from archcalc.analysis.neuron_field import find_neuron_field
 
@@ -276,37 +276,37 @@ class Network:
         title: bool = True,
         legend: bool = True,
     ) -> str:
-        """The network, or one block of it, as a row of boxes, one for each map, to scale: the text of an SVG.
+        """The network, or one block, as a row of boxes, one for each map, to scale: the text of an SVG.
 
-        `style` is color, paper or dark; `depth` folds blocks, 0 opens all, and by default they are folded where the
-        row gets long. `legend` are the notes below. Raises UsageError for a network that is no row of maps.
+        `style` is color, paper or dark. `depth` collapses blocks, 0 opens all; by default blocks are collapsed if the
+        row is too long. `legend` adds the notes below. Raises UsageError for a network that is no row of maps.
         """
         from archcalc.diagram.volumes import volumes
 
         return volumes(self.context, style, depth, block=block, title=title, legend=legend)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, as `--format json` prints it."""
+        """The summary as plain values, as `--format json` prints it."""
         return self.summary.to_dict()
 
     def to_source(self) -> str:
-        """The network as the source text of a PyTorch module that needs nothing else.
+        """The network as the source text of a PyTorch module that needs nothing but PyTorch.
 
-        Its weights have the names and shapes of those of `archcalc.build`. Raises UsageError for a layer whose name a
-        PyTorch module needs itself.
+        Its weights have the same names and shapes as in the module of `archcalc.build`. Raises UsageError for a layer
+        whose name is an attribute of every PyTorch module.
         """
         from archcalc.export.source import to_source
 
         return to_source(self.context)
 
     def to_dot(self, **look: Any) -> str:
-        """The network as a diagram, in the language of Graphviz.
+        """The network as a diagram, as DOT source for Graphviz.
 
-        `look` takes `depth` (blocks below it are closed; 0 opens all; by default as many as stay readable), `show`
-        (names of more lines: `parameters`, `macs`, `receptive-field`, `memory`), `heat` (a colour for `parameters`,
-        `macs`, `memory` or what `check` finds), `direction` (`TB` or `LR`), `style` (`color`, `paper` or `dark`),
-        `every_copy` (draw each of several equal blocks in a row), `block` (the name of one that is drawn alone),
-        `title` and `legend` (False for a picture without). Raises UsageError for what there is none of.
+        `look` takes `depth` (blocks below it are collapsed; 0 opens all; by default as many as stay readable), `show`
+        (quantities on the cards: `parameters`, `macs`, `receptive-field`, `memory`), `heat` (colours by `parameters`,
+        `macs`, `memory` or findings of `check`), `direction` (`TB` or `LR`), `style` (`color`, `paper` or `dark`),
+        `every_copy` (draw each of several equal blocks in a row), `block` (the name of the only block to draw),
+        `title` and `legend` (False leaves them out). Raises UsageError for an unknown option or value.
         """
         from archcalc.diagram.dot import to_dot
         from archcalc.diagram.look import look_of
@@ -317,8 +317,8 @@ class Network:
     def to_svg(self, **look: Any) -> str:
         """The diagram as an SVG element, with the arguments of `to_dot`.
 
-        It is laid out by the program `dot` if that is installed, or else by the Graphviz that comes with archcalc. It
-        has no script and refers to nothing; the card of a layer has the class `layer-` and its position in `layers`.
+        The program `dot` lays it out if it is installed, or else the Graphviz that comes with archcalc. The SVG has no
+        script and no references to other files. The card of a layer has the class `layer-` and its index in `layers`.
         """
         from archcalc.diagram.draw import dot_program, to_svg
         from archcalc.diagram.look import look_of
@@ -352,7 +352,7 @@ class Network:
         return str(self.summary)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the table, and the diagram unless nothing can draw it."""
+        """The table, and the diagram if it can be drawn, for a notebook."""
         try:
             diagram = self.to_svg()
         except UsageError:

@@ -1,6 +1,6 @@
-"""What networks are compared by and held to: every quantity declared once, and amounts such as `25.6M`.
+"""Quantities that networks are compared and limited by, and amounts such as `25.6M`.
 
-`analysis/measures.py` measures them. On the way to `summary` nothing of this is imported, unless the spec has a budget.
+`analysis/measures.py` measures them. `summary` imports this module only for a spec with a budget.
 """
 
 import re
@@ -14,7 +14,7 @@ Bound = Literal["max", "min"]
 
 
 class Unit(NamedTuple):
-    """What a quantity is counted in, and the suffixes that an amount of it may have."""
+    """The unit of a quantity, and the suffixes that an amount of it may have."""
 
     name: str
     suffixes: Mapping[str, int]
@@ -35,7 +35,7 @@ BYTES = Unit(
 
 
 class Quantity(NamedTuple):
-    """Something that a network has more or less of. `is_sum`: each layer adds to it."""
+    """A quantity of a network. `is_sum`: it is the sum of the layers' values."""
 
     title: str
     summary: str
@@ -45,7 +45,7 @@ class Quantity(NamedTuple):
 
 QUANTITIES: dict[str, Quantity] = {
     "parameters": Quantity("Parameters", "Parameters, shared ones once."),
-    "trainable_parameters": Quantity("Trainable", "Those of them that are trained."),
+    "trainable_parameters": Quantity("Trainable", "Parameters that are trained."),
     "buffers": Quantity("Buffers", "Values of buffers, such as the statistics of batch normalizations."),
     "macs": Quantity("MACs", "Multiplications with an addition, for the whole batch."),
     "flops": Quantity("FLOPs", "Two for each MAC."),
@@ -60,7 +60,7 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "receptive_field": Quantity(
         "Field",
-        "That of the last layer whose units lie side by side, along its shortest axis; what comes behind sees the "
+        "The receptive field of the last layer with a spatial axis, along its shortest axis; later layers see the "
         "whole map in any network.",
         SIZE,
         is_sum=False,
@@ -78,21 +78,21 @@ def quantity_name(word: str, known: Sequence[str] = tuple(QUANTITIES)) -> str:
     return name
 
 
-# Thousands as the summary prints them, or none; no exponent is so large that its power would take long.
+# Commas separate thousands, as in the summary. Exponents are short, so that powers are computed quickly.
 _AMOUNT = re.compile(r"(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)\s*(?P<suffix>[A-Za-z]*)")
 MAX_LETTERS = 80  # of an amount
 
 
 def whole_amount(text: str, unit: Unit, bound: Bound) -> int:
-    """The amount that a text such as `25.6M` or `120MiB` says, exactly.
+    """Parse an amount such as `25.6M` or `120MiB` exactly.
 
-    What is counted is whole: of an amount that is not, the largest whole number below it is the same maximum, and the
-    smallest above it the same minimum. Raises UsageError for text that is no amount.
+    Quantities are whole numbers, so a fractional maximum is rounded down and a fractional minimum up. Raises UsageError
+    for text that is no amount.
     """
     found = _AMOUNT.fullmatch(text.strip()) if len(text) <= MAX_LETTERS and text.isascii() else None
     if not found:
         raise UsageError(f"{quoted(text)} is no amount; write it as {unit.example}")
-    factors = {suffix.lower(): factor for suffix, factor in unit.suffixes.items()}  # nobody means a thousandth by m
+    factors = {suffix.lower(): factor for suffix, factor in unit.suffixes.items()}  # `m` means a million, not a milli
     if found["suffix"].lower() not in factors:
         known = ", ".join(filter(None, unit.suffixes)) or "none"
         raise UsageError(f"{quoted(text)} has the unit {quoted(found['suffix'])}; known here: {known}")
@@ -103,5 +103,5 @@ def whole_amount(text: str, unit: Unit, bound: Bound) -> int:
 
 
 def amount_text(value: int, unit: Unit) -> str:
-    """A value with all its digits, and the name of its unit."""
+    """A value with all its digits and its unit."""
     return f"{value:,} {unit.name}".rstrip()

@@ -1,19 +1,19 @@
-"""Files of strangers, read whole: bounded in size, and in time where they may never end."""
+"""Reads untrusted files whole, within bounds of size and, for pipes, of time."""
 
 import errno
 import os
 import stat
 from typing import BinaryIO
 
-SECONDS = 10  # for all that comes through a pipe
+SECONDS = 10  # to read all of a pipe
 
 
 def read_bytes(path: str, max_bytes: int) -> bytes:
-    """What a file or a pipe holds, but no more than `max_bytes` and one.
+    """Read a file or a pipe, at most `max_bytes` + 1 bytes, so that the caller can tell if it is too large.
 
-    Raises OSError for what is neither, as a device, and for a pipe that is not closed in time.
+    Raises OSError for anything else, such as a device, and for a pipe that is not closed in time.
     """
-    # A pipe that nobody writes into would never be open, and one that nobody closes would never end.
+    # Opening a pipe without a writer would block, and so would reading one that nobody closes.
     with open(path, "rb", buffering=0, opener=_without_waiting) as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISDIR(mode):
@@ -30,7 +30,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def _whole(file: BinaryIO, size: int) -> bytes:
-    """Up to `size` bytes, of a file that may grow or shrink meanwhile."""
+    """Read up to `size` bytes of a file, which may grow or shrink meanwhile."""
     parts: list[bytes] = []
     while size > 0 and (part := file.read(min(size, 2**20))):
         parts.append(part)
@@ -45,7 +45,7 @@ def _from_pipe(file: BinaryIO, size: int) -> bytes:
     ready, end, parts = poll(), monotonic() + SECONDS, list[bytes]()
     ready.register(file, POLLIN)
     while size > 0:
-        # It is ready with data, and when the last writer has closed it; not before the first has opened it.
+        # The pipe is ready when it has data or its last writer has closed it, and never before a writer has opened it.
         if not ready.poll(max(end - monotonic(), 0) * 1000):
             raise TimeoutError(errno.ETIMEDOUT, f"a pipe that nobody closes within {SECONDS} seconds")
         if not (part := file.read(min(size, 2**16))):

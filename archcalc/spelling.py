@@ -1,15 +1,15 @@
-"""Which known word is meant by one that is not known. Imported only where there is an error."""
+"""Finds the known words closest to an unknown one. Imported only for an error."""
 
 from collections.abc import Iterable
 from functools import lru_cache
 
-MAX_LETTERS = 60  # of a word that is compared
-ADDED = 0.9  # the weight of a letter that a word lacks
-MAX_COMPARED = 20_000  # words that one is compared with
+MAX_LETTERS = 60  # letters of a word that are compared
+ADDED = 0.9  # the weight of an inserted letter: omissions are likelier than other errors
+MAX_COMPARED = 20_000  # known words that are searched
 
 
 def closest(word: str, known: Iterable[str]) -> list[str]:
-    """The known words that one is most likely meant to be, all of them equally likely; none if none is like it."""
+    """The known words with the least distance from a word; none if all are too far from it."""
     words = tuple(known)
     return [*_closest(word[:MAX_LETTERS], words)] if len(words) <= MAX_COMPARED else []
 
@@ -29,12 +29,12 @@ def _closest(word: str, known: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def plainly(word: str) -> str:
-    """A word without what people write in different ways: `Conv2D`, `conv_2d` and `conv-2d` are one."""
+    """A word in lower case, letters and digits only: `Conv2D`, `conv_2d` and `conv-2d` become the same."""
     return "".join(letter for letter in word.lower() if letter.isalnum()) or word.lower()
 
 
 def _difference(word: str, known: str) -> float | None:
-    """How far a known word is from one; None where it is too far to be meant."""
+    """The distance of a known word from a word; None if it is too far."""
     if word == known:
         return 0
     shorter, longer = sorted((len(word), len(known)))
@@ -47,7 +47,7 @@ def _difference(word: str, known: str) -> float | None:
 
 
 def _abbreviation(word: str, known: str) -> float | None:
-    """A beginning (`kernel` for `kernel_size`), or the first letter and others in their order (`params`)."""
+    """The distance of an abbreviation: a prefix (`kernel` for `kernel_size`), or some letters in order (`params`)."""
     if len(word) < 3 or not known or 3 * len(word) < len(known):
         return None
     if known.startswith(word):
@@ -59,10 +59,7 @@ def _abbreviation(word: str, known: str) -> float | None:
 
 
 def _edits(word: str, known: str) -> float:
-    """Letters to insert, remove, replace, or swap with the next (the optimal string alignment distance).
-
-    One that is left out is likelier than one that is another.
-    """
+    """The optimal string alignment distance: letters to insert, remove, replace, or swap with the next."""
     last = [ADDED * column for column in range(len(known) + 1)]
     before = last
     for row, letter in enumerate(word, start=1):

@@ -1,8 +1,8 @@
-"""The tree of blocks of a network, and the order in which the parts of each one run.
+"""The tree of a network's blocks, and the order in which the parts of each block run.
 
-A group is whatever holds layers: the network, a use of a block, or the copies of a repeated entry. It is called as one
-unit where that is possible: where its parts do not have to run before and after something outside. Otherwise it is
-open: its parts run as those of the group around it.
+A group contains layers: it is the network, an instance of a block, or the copies of a repeated entry. It is called as
+one unit, unless something outside must run between its parts. In that case it is open: its parts run as parts of the
+group around it.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from typing import NamedTuple
 from archcalc.graph import Graph
 from archcalc.spec.expanded import Instance
 
-Keys = tuple[str, ...]  # the way to a layer from a group around it
+Keys = tuple[str, ...]  # the path to a layer from a group around it
 
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Layers under one name. `inputs` are edges from outside, `outputs` those of its own that are read outside."""
+    """Layers under one name. `inputs` are the edges that it reads from outside, `outputs` its edges read outside."""
 
     key: str = ""
     parent: "Group | None" = None
     instance: Instance | None = None
-    repeat: Instance | None = None  # in place of a use of a block, the copies of an entry
+    repeat: Instance | None = None  # the repeated entry, if it is the copies of one
     parts: dict[str, "Unit"] = field(default_factory=dict)
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
@@ -35,7 +35,7 @@ class Group:
 
     @property
     def path(self) -> Keys:
-        """The way to it from the network."""
+        """The path to it from the network."""
         keys, group = list[str](), self
         while group.parent is not None:
             keys.append(group.key)
@@ -44,23 +44,23 @@ class Group:
 
     @property
     def type(self) -> str:
-        """The name of the block, and how often a repeated entry is; empty for the network."""
+        """The name of the block, with the number of copies for a repeated entry; empty for the network."""
         found = self.instance or self.repeat
         return found.type if found else ""
 
     @property
     def has_class(self) -> bool:
-        """Whether it is a class of its own: a use of a block that is called, or the network."""
+        """Whether it becomes a class of its own: a called instance of a block, or the network."""
         return self.is_called and (self.instance is not None or self.parent is None)
 
     @property
     def called(self) -> list["Unit"]:
-        """The parts that it calls; copies in a row are called by their container."""
+        """The parts that it calls; a chain's parts are called by their container."""
         return [*self.parts.values()] if self.is_chain else [step.unit for step in self.steps]
 
     @property
     def is_open(self) -> bool:
-        """Whether it can never be called: copies of an entry that are no chain."""
+        """Whether it can never be called as one unit: copies of an entry that form no chain."""
         return self.instance is None and self.parent is not None and not self.is_chain
 
 
@@ -68,7 +68,7 @@ Unit = Group | int  # a layer is its position in the graph
 
 
 class Step(NamedTuple):
-    """The turn of a part, by the way to it."""
+    """One call of a part. `keys` is the path to it, `inputs` and `outputs` are edges."""
 
     keys: Keys
     unit: Unit
@@ -97,7 +97,7 @@ def find_structure(graph: Graph) -> Group:
 
 
 def called_groups(root: Group) -> Iterator[Group]:
-    """The groups that are called as one unit, each before those inside it."""
+    """The groups that are called as one unit, each before the groups inside it."""
     waiting = [root]
     while waiting:
         group = waiting.pop()
@@ -106,7 +106,7 @@ def called_groups(root: Group) -> Iterator[Group]:
 
 
 def groups_in(group: Group) -> Iterator[Group]:
-    """The group and all groups in it, each before those inside it."""
+    """The group and all groups inside it, each before the groups inside it."""
     waiting = [group]
     while waiting:
         found = waiting.pop()
@@ -115,7 +115,7 @@ def groups_in(group: Group) -> Iterator[Group]:
 
 
 def layers_in(unit: Unit) -> Iterator[tuple[Keys, int]]:
-    """The layers of a unit and the way to each."""
+    """The layers of a unit, each with the path to it."""
     waiting: list[tuple[Keys, Unit]] = [((), unit)]
     while waiting:
         keys, found = waiting.pop()
@@ -126,7 +126,7 @@ def layers_in(unit: Unit) -> Iterator[tuple[Keys, int]]:
 
 
 def _tree(graph: Graph) -> tuple[Group, list[Group]]:
-    """The groups, and for each layer the one that it is in."""
+    """The root group, and the innermost group of every layer."""
     root = Group()
     parents = []
     for position, node in enumerate(graph.nodes):
@@ -146,7 +146,7 @@ def _tree(graph: Graph) -> tuple[Group, list[Group]]:
 
 
 def _crossings(graph: Graph, parents: list[Group]) -> tuple[dict[Group, dict[int, None]], dict[Group, dict[int, None]]]:
-    """For each group the edges into it, and those out of it."""
+    """The edges into each group, and the edges out of it."""
     inputs_of: dict[Group, dict[int, None]] = {}
     outputs_of: dict[Group, dict[int, None]] = {}
     inputs = len(graph.inputs)
@@ -176,7 +176,7 @@ def _ancestors(group: Group | None) -> Iterator[Group]:
 
 
 def _put_output_first(graph: Graph, group: Group) -> None:
-    """The output of the block comes before inner outputs, which are in the order of the layers."""
+    """Sort a group's outputs: the block's output first, then the others in the order of the layers."""
     assert group.instance
     output = graph.block_outputs.get(group.instance.name)
     inputs = len(graph.inputs)
@@ -195,7 +195,7 @@ def _step(graph: Graph, keys: Keys, unit: Unit) -> Step:
 
 
 def _is_chain(graph: Graph, group: Group) -> bool:
-    """Whether the parts are numbered from 0, each reads the one before alone, and only the last is read outside."""
+    """Whether parts are numbered from 0, each reads only the one before, and only the last is read outside."""
     if not is_numbered(group):
         return False
     if any(isinstance(part, Group) and part.is_open for part in group.parts.values()):
@@ -213,7 +213,7 @@ def is_numbered(group: Group) -> bool:
 
 
 def _steps(graph: Graph, group: Group) -> tuple[Step, ...]:
-    """The parts in an order in which each comes after what it reads; groups that allow none are opened."""
+    """The parts in topological order; groups that allow no such order are opened."""
     steps = [_step(graph, (key,), part) for key, part in group.parts.items()]
     while True:
         opened = {number for number, step in enumerate(steps) if isinstance(step.unit, Group) and step.unit.is_open}
@@ -226,7 +226,7 @@ def _steps(graph: Graph, group: Group) -> tuple[Step, ...]:
 
 
 def _opened(graph: Graph, steps: list[Step], numbers: set[int]) -> list[Step]:
-    """The steps with the parts of some groups in their place."""
+    """The steps with the groups at `numbers` replaced by their parts."""
     found: list[Step] = []
     for number, step in enumerate(steps):
         if number in numbers and isinstance(step.unit, Group):
@@ -237,7 +237,7 @@ def _opened(graph: Graph, steps: list[Step], numbers: set[int]) -> list[Step]:
 
 
 def _order(steps: list[Step]) -> tuple[list[int], set[int]]:
-    """The steps in order, and those that would have to run both before and after others."""
+    """The topological order of the steps, and the steps that are part of a cycle."""
     producers = {edge: number for number, step in enumerate(steps) for edge in step.outputs}
     sources = [{producers[edge] for edge in step.inputs if edge in producers} for step in steps]
     readers: list[set[int]] = [set() for _ in steps]
@@ -246,7 +246,7 @@ def _order(steps: list[Step]) -> tuple[list[int], set[int]]:
             readers[source].add(number)
     first = [_first(step) for step in steps]
     order = _sorted(sources, readers, first)
-    # What only comes after a circle is left over as well; it is in order seen from the end.
+    # Steps behind a cycle are left over as well; a sort from the end finds them.
     stuck = set(range(len(steps))) - set(order)
     return order, stuck and stuck - set(_sorted(readers, sources, first))
 

@@ -1,54 +1,54 @@
-"""Numbers that remember how they were made, so that an explanation cannot disagree with the number it explains."""
+"""Numbers that record their derivation, so that an explanation cannot disagree with the number it explains."""
 
 from collections.abc import Iterator
 from typing import Any
 
-# How tightly an operation binds when it is written out; what binds less gets parentheses.
+# The precedence of each operation; operands of lower precedence are written in parentheses.
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 2, "**": 3}
 _SIGN = {"+": " + ", "-": " − ", "*": "·", "/": "/"}
 _ATOM = 9
 
-MAX_OPERANDS = 24  # of one chain that are written out
+MAX_OPERANDS = 24  # operands of a chain that are written out
 
 
 def plain(value: Any) -> str:
-    """A bare number as a formula shows it: thousands apart, and with a true minus sign."""
+    """A number as a formula prints it: with commas between thousands and a true minus sign."""
     return (f"{value:,}" if isinstance(value, int) else str(value)).replace("-", "−")
 
 
 class Number:
-    """A number that knows more of itself than its value; formulas hand it what has no operator. Abstract."""
+    """Abstract: a number with more than its value. Formulas call `apply` for functions that are no operators."""
 
     __slots__ = ()
 
     value: Any
 
     def named(self, symbol: str, plain: Any = None) -> "Number":
-        """The same number as an intermediate result called `symbol`; or `plain`, if that is what it equals."""
+        """The same number as an intermediate result called `symbol`; or `plain`, if they are equal."""
         return self
 
     def whole(self) -> "Number":
-        """The same number in a place where it can only be a whole one."""
+        """The same number where it can only be a whole one."""
         return self
 
     def equals(self, other: Any) -> bool:
-        """Whether it is known to be equal to another number, whatever both stand for."""
+        """Whether it equals another number for all values of their symbols."""
         return self is other
 
     def __index__(self) -> int:
-        """The value, where only a plain number will do."""
+        """The value as an int."""
         raise TypeError(f"{self} is no plain number")
 
     def apply(self, function: Any, form: str, operands: tuple[Any, ...]) -> Any:
-        """What `function` makes of the operands, this number among them; `form` is how it is written: `min`, `⌈⌉`."""
+        """`function` of the operands, one of which is this number; `form` is its notation, such as `min` or `⌈⌉`."""
         raise NotImplementedError(form)
 
 
 class Traced(Number):
-    """A number with its derivation: `value`, and the operation and operands that made it.
+    """A number with its derivation: `value`, and the operation and operands that it was computed from.
 
-    A leaf has a `symbol` (the `F` of a kernel size) for the general form of the formula. A named intermediate
-    stands as one number in what uses it, and shows its own derivation apart.
+    A leaf has a `symbol` (`F` for a kernel size) for the general form of the formula. A named intermediate result is
+    written as one number where it is used, and its derivation apart.
     """
 
     __slots__ = ("operands", "operation", "symbol", "value")
@@ -68,7 +68,7 @@ class Traced(Number):
         return Traced(function(*map(untraced, operands)), "", form, _flat(form, operands))
 
     def substituted(self) -> str:
-        """The derivation with the values put in: `⌊(32 + 2·0 − 5)/1⌋ + 1`."""
+        """The derivation in values: `⌊(32 + 2·0 − 5)/1⌋ + 1`."""
         return _write(self, symbolic=False)[0]
 
     def symbolic(self) -> str:
@@ -76,7 +76,7 @@ class Traced(Number):
         return _write(self, symbolic=True)[0]
 
     def intermediates(self) -> Iterator["Traced"]:
-        """The named intermediate results that this number was made from, the earliest first."""
+        """The named intermediate results that this number depends on, operands first."""
         for operand in self.operands:
             if isinstance(operand, Traced):
                 yield from operand.intermediates()
@@ -131,12 +131,12 @@ _COMPUTE = {
 
 
 def untraced(number: Any) -> Any:
-    """The value of a tracing number; any other number is itself."""
+    """The value of a tracing number; any other number unchanged."""
     return number.value if isinstance(number, Traced) else number
 
 
 def call(function: Any, form: str, *operands: Any) -> Any:
-    """What `function` makes of numbers that know more than their values, one at least; `form` is how it is written."""
+    """`function` of operands of which at least one is a `Number`; `form` is its notation."""
     return next(operand for operand in operands if isinstance(operand, Number)).apply(function, form, operands)
 
 
@@ -145,7 +145,7 @@ def _apply(left: Any, operation: str, right: Any) -> Traced:
 
 
 def _flat(operation: str, operands: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The operands of a chain of one operation side by side, so that a sum of thousands is not thousands deep."""
+    """The operands of an operation; a chain of the same operation is flattened, to bound the depth of recursion."""
     first, *others = operands
     if operation in ("+", "*", "min", "max") and isinstance(first, Traced) and first.operation == operation:
         return (*first.operands, *others)
@@ -153,7 +153,7 @@ def _flat(operation: str, operands: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _write(number: Any, symbolic: bool) -> tuple[str, int]:
-    """The number written out, and how tightly its outermost operation binds."""
+    """The text of a number, and the precedence of its outermost operation."""
     if not isinstance(number, Traced):
         return plain(number), _ATOM
     if number.operation in ("", "name"):
@@ -185,14 +185,14 @@ def _write_call(number: Traced, symbolic: bool) -> tuple[str, int]:
 def _write_sign(number: Traced, symbolic: bool) -> tuple[str, int]:
     binding = _BINDING[number.operation]
     first, *others = number.operands
-    # What follows a minus is wrapped when it is itself a sum.
+    # A sum behind a minus is written in parentheses.
     after = binding + 1 if number.operation == "-" else binding
     written = [_wrapped(first, binding, symbolic), *(_wrapped(other, after, symbolic) for other in others)]
     return _SIGN[number.operation].join(_elided(written)), binding
 
 
 def _elided(written: list[str]) -> list[str]:
-    """The operands of a long chain with the middle left out."""
+    """The operands of a chain; the middle of a long one is left out."""
     return written if len(written) <= MAX_OPERANDS else [*written[:6], "…", *written[-3:]]
 
 

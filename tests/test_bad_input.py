@@ -111,7 +111,7 @@ def test_a_size_that_does_not_fit_still_prints_what_does(run: Run) -> None:
         (f"{HEAD}{RELU}[extra]\nx = 1", 5, ['unknown key "extra"']),
         (f"{HEAD}[[layers]]\nname = 'a'", 3, ["type is missing", "help: add type = …"]),
         (f"{HEAD}{RELU}name = 7", 5, ["name = 7: expected text of 1 to 200 letters", 'help: write name = "7"']),
-        (f"{HEAD}{RELU}input = 'relu'", 3, ['in a circle: "relu" → "relu"', "help: change one of their inputs"]),
+        (f"{HEAD}{RELU}input = 'relu'", 3, ['in a cycle: "relu" → "relu"', "help: change one of their inputs"]),
         (f"{HEAD}{RELU}input = 'imgae'", 5, ['"imgae"', 'help: did you mean "image"?']),
         (f"{HEAD}{RELU}name = 'a'\n{RELU}name = 'a'", 8, ['another entry is called "a" already', "help: give every"]),
         (f"{HEAD}[[layers]]\ntype = 'b'\n[blocks.b]\nlayers = [{{ type = 'b' }}]", 5, ['block "b" uses itself']),
@@ -537,8 +537,8 @@ def test_without_an_output_nothing_is_written() -> None:
 # sizes that grow from layer to layer
 
 GROWING = {
-    "values": ('type = "upsample"\nscale_factor = "2 ** 62"', "gives more than 2^512 values"),
-    "reshape": (f'type = "reshape"\nshape = {[1] * 65}', "gives 65 axes, more than the 64"),
+    "values": ('type = "upsample"\nscale_factor = "2 ** 62"', "has more than 2^512 values"),
+    "reshape": (f'type = "reshape"\nshape = {[1] * 65}', "has 65 axes, more than the 64"),
 }
 
 

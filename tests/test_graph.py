@@ -81,7 +81,7 @@ def test_every_node_knows_where_it_is_written_and_in_which_blocks() -> None:
 def test_a_circle() -> None:
     (text,) = errors(relu("a", "c"), relu("b"), relu("c"), relu("d"))
     assert text.split("\n") == [
-        'error: layers read each other in a circle: "a" → "b" → "c" → "a"',
+        'error: layers read each other in a cycle: "a" → "b" → "c" → "a"',
         "  ┌ <string>:4",
         f"  │ {relu('a', 'c')}",
         "  help: change one of their inputs",
@@ -90,7 +90,7 @@ def test_a_circle() -> None:
 
 def test_a_layer_that_reads_itself() -> None:
     (text,) = errors(relu("a", "a"))
-    assert 'in a circle: "a" → "a"' in text
+    assert 'in a cycle: "a" → "a"' in text
 
 
 def test_every_circle_is_reported_once() -> None:
@@ -104,7 +104,7 @@ def test_every_circle_is_reported_once() -> None:
         relu("f", "d", "f"),
         relu("g"),
     )
-    assert [text.split("\n")[0].removeprefix("error: layers read each other in a circle: ") for text in found] == [
+    assert [text.split("\n")[0].removeprefix("error: layers read each other in a cycle: ") for text in found] == [
         '"a" → "b" → "a"',
         '"d" → "e" → "d"',
         '"f" → "f"',
@@ -120,7 +120,7 @@ def test_a_long_circle_is_shortened() -> None:
 def test_a_circle_through_blocks() -> None:
     block = '[blocks.b]\ninputs = ["x", "y"]\nlayers = [{ name = "sum", type = "add", inputs = ["x", "y"] }]'
     (text,) = errors('{ name = "b", type = "b", inputs = ["image", "after"] },', relu("after"), rest=block)
-    assert 'in a circle: "b.sum" → "after" → "b.sum"' in text
+    assert 'in a cycle: "b.sum" → "after" → "b.sum"' in text
 
 
 def test_a_circle_of_entries_left_out() -> None:
@@ -129,7 +129,7 @@ def test_a_circle_of_entries_left_out() -> None:
         '{ name = "b", type = "relu", input = "a", when = false },',
         relu("c", "a"),
     )
-    assert found[0].startswith('error: "a" is read in a circle of entries left out')
+    assert found[0].startswith('error: "a" is read in a cycle of entries left out')
     assert len(found) == 1
 
 
@@ -171,7 +171,7 @@ def test_edges_circles_and_fields_are_reported_together() -> None:
     found = errors(relu("a", "nowhere"), relu("b", "b"), '{ name = "c", type = "linear" },', relu("d", "c"))
     assert [text.split("\n")[0] for text in found] == [
         'error: no layer or input is called "nowhere"',
-        'error: layers read each other in a circle: "b" → "b"',
+        'error: layers read each other in a cycle: "b" → "b"',
         "error: out_features is missing",
     ]
 

@@ -1,25 +1,25 @@
-"""Which layers of two networks stand beside each other."""
+"""Matches the layers of two networks."""
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
-MAX_CELLS = 1_000_000  # of all tables of common subsequences; beyond these layers are compared position by position
+MAX_CELLS = 1_000_000  # in all tables of common subsequences; without a table layers are matched by position
 
-Pair = tuple[int | None, int | None]  # positions on either side; None where only the other has a layer
+Pair = tuple[int | None, int | None]  # positions on both sides; None where a layer has no counterpart
 
 
 class Key(NamedTuple):
-    """What a layer is known by."""
+    """The name and type of a layer, by which it is matched."""
 
     name: str
     type: str
 
 
 def align(left: Sequence[Key], right: Sequence[Key]) -> list[Pair]:
-    """Pairs in an order that keeps that of both sides: equal names first, and between them equal types.
+    """Match layers with equal names, and between them layers of equal types, keeping the order of both sides.
 
-    As many names are paired as the order allows, then as many types. What has no counterpart stands alone.
+    As many names are matched as the order allows, then as many types. Returns pairs that cover all layers in order.
     """
     pairs: list[Pair] = []
     start, begin, cells = 0, 0, MAX_CELLS
@@ -36,13 +36,13 @@ def align(left: Sequence[Key], right: Sequence[Key]) -> list[Pair]:
 def _common_names(left: Sequence[Key], right: Sequence[Key]) -> list[tuple[int, int]]:
     """The longest sequence of names that both sides have in the same order.
 
-    A name is there once on each side, so that it is the longest increasing sequence of positions on the right.
+    Names are unique on each side, so this is the longest increasing subsequence of positions on the right.
     """
     positions = {key.name: position for position, key in enumerate(right)}
     shared = [(number, positions[key.name]) for number, key in enumerate(left) if key.name in positions]
-    ends: list[int] = []  # the lowest position on the right that a sequence of each length ends in
-    last: list[int] = []  # which of `shared` that is
-    before: list[int | None] = []  # for each of `shared`, the one before it in the longest sequence that it ends
+    ends: list[int] = []  # for each length, the lowest position on the right at which a sequence ends
+    last: list[int] = []  # the index of that position in `shared`
+    before: list[int | None] = []  # for each of `shared`, its predecessor in the longest sequence that it ends
     for index, (_, position) in enumerate(shared):
         length = bisect_left(ends, position)
         before.append(last[length - 1] if length else None)
@@ -67,8 +67,8 @@ def _common_types(left: Sequence[Key], right: Sequence[Key], exactly: bool) -> l
 
 
 def _common_subsequence(left: Sequence[Hashable], right: Sequence[Hashable]) -> list[tuple[int, int]]:
-    """Positions of a longest common subsequence, the earliest ones."""
-    lengths = [[0] * (len(right) + 1) for _ in range(len(left) + 1)]  # of what is common from two positions on
+    """The positions of the earliest of the longest common subsequences."""
+    lengths = [[0] * (len(right) + 1) for _ in range(len(left) + 1)]  # of common subsequences of the two suffixes
     for i in reversed(range(len(left))):
         for j in reversed(range(len(right))):
             equal = left[i] == right[j]
@@ -86,7 +86,7 @@ def _common_subsequence(left: Sequence[Hashable], right: Sequence[Hashable]) -> 
 
 
 def _merged(common: Sequence[tuple[int, int]], left: tuple[int, int], right: tuple[int, int]) -> Iterator[Pair]:
-    """All positions of two ranges, those in common side by side; they count from the starts of the ranges."""
+    """All positions of two ranges as pairs; `common` has matched positions, relative to the ranges' starts."""
     (start, end), (begin, stop) = left, right
     for i, j in (*((start + i, begin + j) for i, j in common), (end, stop)):
         yield from ((number, None) for number in range(start, i))

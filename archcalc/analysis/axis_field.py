@@ -1,6 +1,7 @@
-"""The receptive field along one axis of an input, and how layers widen it.
+"""Receptive fields along one axis of an input, propagated through one layer.
 
-Most units see the same, only moved; behind an upsampling they differ by their phase. Nothing is clipped at the border.
+The fields of most units are equal up to a shift; behind an upsampling they depend on the phase of the unit. Fields are
+not clipped at the border.
 """
 
 import math
@@ -17,27 +18,27 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 MAX_BITS = 256  # of a jump
-MAX_READS = 2**14  # of units, to find the fields of all phases
+MAX_READS = 2**14  # of units, to compute the fields of all phases
 
-TOO_FINE = [NOTHING] * (MAX_PHASES + 1)  # more phases than are followed
+TOO_FINE = [NOTHING] * (MAX_PHASES + 1)  # more phases than are computed
 SIDE_BY_SIDE = "positions of several inputs lie side by side"
-HERE = -1  # in place of the origin that is the layer in question
+CURRENT_LAYER = -1  # as an origin, the current layer
 
 
 class Shared(NamedTuple):
-    """What all units see alike, and the edge of the first layer that made it so."""
+    """The span that all units share, and the output edge of the first layer that reads a whole axis."""
 
     span: Span
     origin: int
 
 
 class AxisField(NamedTuple):
-    """The field along one axis of the input, for the units laid out along one axis of the tensor.
+    """The fields of the units along one axis of a tensor, along one axis of the input.
 
-    Unit i of the first period sees `first[i]` to `last[i]` along the paths that keep positions; the next period sees
-    `advance` positions further on. `masks` say which of these it sees, if there are holes in any. `shared` is what all
-    units see alike beside, through layers that read a whole axis. Where no path keeps positions, `advance` is 0, and
-    `origin` the edge of the first layer of which that is so.
+    Along paths that keep positions, unit i of the first period sees `first[i]` to `last[i]`, and the same unit of the
+    next period sees positions that are `advance` larger. `masks` tell which of these positions each unit sees, and are
+    empty if there are no holes. `shared` is the span that all units also see through layers that read a whole axis. If
+    no path keeps positions, `advance` is 0, and `origin` is the output edge of the first layer that reads a whole axis.
     """
 
     first: tuple[float, ...]
@@ -46,20 +47,20 @@ class AxisField(NamedTuple):
     axis: int  # of the tensor
     extent: int  # units along it
     mixed: bool = False  # with other axes, by a reshape
-    nodes: Span | None = None  # of a graph: what all its nodes see, where the field is counted in edges
+    nodes: Span | None = None  # for a field in hops, the span that all nodes of the graph see
     masks: tuple[int, ...] = ()
     shared: Shared | None = None
     origin: int | None = None
 
     def seen_by_all(self) -> list[tuple[Span, int | None]]:
-        """What all units see alike, if there is something, and the edge of the first layer that made it so."""
+        """The spans that all units share, each with the output edge of the layer it comes from."""
         if self.advance == 0:
             return [(self.whole(), self.origin)]
         return [(self.shared.span, self.shared.origin)] if self.shared else []
 
     @property
     def period(self) -> int:
-        """Units after which the field repeats."""
+        """The number of units after which the fields repeat."""
         return len(self.first)
 
     @property
@@ -69,7 +70,7 @@ class AxisField(NamedTuple):
 
     @property
     def size(self) -> int | None:
-        """The number of positions from the first to the last, of the unit that sees most; in hops for a graph."""
+        """The largest extent of a unit's field, in positions; in hops for a graph; None if no unit sees anything."""
         largest = max([last - first + 1 for first, last in zip(self.first, self.last, strict=True)])
         if largest <= 0:
             return None
@@ -77,7 +78,7 @@ class AxisField(NamedTuple):
 
     @property
     def holes(self) -> bool | None:
-        """Whether some unit does not see all positions from its first to its last; None where that is not followed."""
+        """Whether some unit does not see every position between its first and last; None if that is not computed."""
         if not self.masks:
             return False
         if NOT_FOLLOWED in self.masks:
@@ -92,7 +93,7 @@ class AxisField(NamedTuple):
 
     @property
     def center_doubled(self) -> int | None:
-        """Twice the center, which is whole; None if the first unit sees nothing."""
+        """Twice the center, a whole number; None if the first unit sees nothing."""
         return None if self.first[0] > self.last[0] else int(self.first[0] + self.last[0])
 
     @property
@@ -104,18 +105,18 @@ class AxisField(NamedTuple):
 
     @property
     def center(self) -> "Fraction | None":
-        """The middle of what the first unit sees; None if it sees nothing."""
+        """The middle of the first unit's field; None if it sees nothing."""
         from fractions import Fraction
 
         return None if self.center_doubled is None else Fraction(self.center_doubled, 2)
 
     def spans(self) -> Iterator[Span]:
-        """What the units of the first period see."""
+        """The spans of the units of the first period."""
         masks = self.masks or (SOLID,) * self.period
         return map(Span, self.first, self.last, masks)
 
     def span(self, unit: int) -> Span:
-        """What a unit sees."""
+        """The span of a unit."""
         turns, phase = divmod(unit, self.period)
         moved = turns * self.advance
         return Span(self.first[phase] + moved, self.last[phase] + moved, self.masks[phase] if self.masks else SOLID)
@@ -126,26 +127,26 @@ class AxisField(NamedTuple):
         return first, last
 
     def covered(self) -> Span:
-        """What all units see together, along paths that keep positions."""
+        """The union of all units' spans along paths that keep positions."""
         if self.period == 1 and not self.masks:
             (first,), (last,) = self.first, self.last
             if first > last or last - first + 1 >= self.advance:
                 return Span(first, last + (self.extent - 1) * self.advance)
         if self.extent <= MAX_READS:
             return joined([self.span(unit) for unit in range(self.extent)])
-        # Within one period of either end the field has shown all its phases.
+        # The periods at both ends contain all phases.
         near, far = range(min(self.period, self.extent)), range(max(0, self.extent - self.period), self.extent)
         return joined([self.span(unit) for unit in (*near, *far)])._replace(mask=NOT_FOLLOWED)
 
     def whole(self) -> Span:
-        """What all units see together, by all paths."""
+        """The union of all units' spans along all paths."""
         return joined([self.nodes or self.covered(), *([self.shared.span] if self.shared else [])])
 
 
 class Unplaced(NamedTuple):
-    """A field whose units do not move over the input as one, though what they see together, `span`, is known.
+    """The fields of units with no common advance over the input, of which only the union, `span`, is known.
 
-    `alike` is the field of those units that see anything, where these all see the same, just behind a concatenation.
+    `alike` is set right behind a concatenation: the field of all units that see anything, if they share one.
     """
 
     reason: str
@@ -154,18 +155,18 @@ class Unplaced(NamedTuple):
     alike: AxisField | None = None
 
     def whole(self) -> Span:
-        """What all units see together."""
+        """The union of all units' spans."""
         return self.span
 
 
 AnyAxis = AxisField | Unplaced | Unknown
 
 
-# what a layer makes of a field
+# fields behind a layer
 
 
 def read_axis(field: AnyAxis, read: Dependency, extent: int) -> AnyAxis:
-    """The field behind a layer; where it makes all units see alike, its origin is HERE."""
+    """The field behind a layer; its origin is CURRENT_LAYER if this layer is the first by which all units share it."""
     if isinstance(field, Unknown):
         return field
     if isinstance(field, Unplaced):
@@ -180,12 +181,12 @@ def read_axis(field: AnyAxis, read: Dependency, extent: int) -> AnyAxis:
     found = _read(field, read, extent)
     if not isinstance(found, AxisField) or found.advance or found.origin is not None:
         return found
-    return found._replace(origin=HERE) if max(field.extent, extent) > 1 else found
+    return found._replace(origin=CURRENT_LAYER) if max(field.extent, extent) > 1 else found
 
 
 def _read_unplaced(field: Unplaced, read: Dependency, extent: int) -> AnyAxis:
     if isinstance(read.window, Window) and read.window.stride == 0:
-        return made_alike(field.span, read.axis, extent, HERE)
+        return uniform_field(field.span, read.axis, extent, CURRENT_LAYER)
     if read.mixed or not (read.window == POINT or read.shared_axis):
         return Unknown(field.reason)
     return field._replace(axis=read.axis, alike=None)
@@ -194,11 +195,11 @@ def _read_unplaced(field: Unplaced, read: Dependency, extent: int) -> AnyAxis:
 def _read(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
     window = read.window
     if field.advance == 0:
-        # All units see the same, so whichever are read, nothing is added.
+        # All units have the same field, so any read units have it, too.
         found = field._replace(axis=read.axis, extent=extent, mixed=False)
         return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis, found) if read.shared_axis else found
     if isinstance(window, Window) and window.stride == 0 and (window.kernel > 1 or field.mixed):
-        return _alike(field, read, extent)
+        return _read_whole_axis(field, read, extent)
     if read.shared_axis:
         return Unplaced(SIDE_BY_SIDE, field.whole(), read.axis)
     if read.mixed or field.mixed:
@@ -212,20 +213,20 @@ def _read_by_table(field: AxisField, window: TableWindow, axis: int) -> Unplaced
     return Unplaced("a connection table gives every unit positions of its own", span, axis)
 
 
-def _alike(field: AxisField, read: Dependency, extent: int) -> AxisField:
-    """The field behind a layer whose every unit reads all units."""
+def _read_whole_axis(field: AxisField, read: Dependency, extent: int) -> AxisField:
+    """The field behind a layer each unit of which reads all units."""
     origin = field.shared.origin if field.shared else None
-    return made_alike(field.whole(), read.axis, extent, origin)
+    return uniform_field(field.whole(), read.axis, extent, origin)
 
 
-def made_alike(span: Span, axis: int, extent: int, origin: int | None) -> AxisField:
-    """The field of units that all see the same."""
+def uniform_field(span: Span, axis: int, extent: int, origin: int | None) -> AxisField:
+    """The field of units that all see `span`."""
     masks = (span.mask,) if span.mask else ()
     return AxisField((span.first,), (span.last,), 0, axis, extent, masks=masks, origin=origin)
 
 
 def _read_moving(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
-    """The field behind a window of which each unit has its own."""
+    """The field behind a sliding window."""
     window = read.window
     if isinstance(window, UnknownWindow):
         return Unknown(window.reason)
@@ -241,34 +242,34 @@ def _read_moving(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
         return Unknown(f"the field has more than {MAX_PHASES} phases")
     if advance.bit_length() > MAX_BITS:
         return Unknown("the strides together are larger than any input")
-    return _laid_out(spans, advance, read, extent, field)
+    return _axis_field(spans, advance, read, extent, field)
 
 
-def _laid_out(spans: list[Span], advance: int, read: Dependency, extent: int, field: AxisField) -> AxisField:
+def _axis_field(spans: list[Span], advance: int, read: Dependency, extent: int, field: AxisField) -> AxisField:
     firsts, lasts, masks = zip(*spans, strict=True)
     own = masks if any(masks) else ()
     shared = field.shared
     if not advance and shared:
-        return made_alike(joined([*spans, shared.span]), read.axis, extent, shared.origin)
+        return uniform_field(joined([*spans, shared.span]), read.axis, extent, shared.origin)
     nodes = field.nodes or (field.covered() if read.hop else None)
     return AxisField(firsts, lasts, advance, read.axis, extent, nodes=nodes, masks=own, shared=shared)
 
 
 def _mix(field: AxisField, read: Dependency, extent: int) -> AnyAxis:
     if field.extent == 1:
-        return _laid_out([field.span(0)], 0, read, extent, field)  # there is no unit of another phase
+        return _axis_field([field.span(0)], 0, read, extent, field)  # there are no other phases
     if read.window == Window(1):
         return field._replace(axis=read.axis, mixed=True)
     if field.shared and field.whole() == field.shared.span:
-        # Whichever units are read, they see all that there is to see.
-        return made_alike(field.shared.span, read.axis, extent, field.shared.origin)
+        # All units see the whole span already.
+        return uniform_field(field.shared.span, read.axis, extent, field.shared.origin)
     if isinstance(read.window, UnknownWindow):
         return Unknown(read.window.reason)
     return Unknown("positions were mixed by a reshape")
 
 
 def _read_plain(field: AxisField, window: Window) -> Span:
-    """What unit 0 sees through a window where all units see alike."""
+    """The span of unit 0 behind a window, for a field of one phase."""
     (span,) = field.spans()
     if span.first > span.last:
         return NOTHING
@@ -283,7 +284,7 @@ def _read_plain(field: AxisField, window: Window) -> Span:
 def _read_by_phase(field: AxisField, window: Window) -> tuple[list[Span], int]:
     common = math.gcd(field.period, window.stride) if window.stride else field.period
     period = field.period // common
-    # The first and the last taps that meet every phase reach furthest.
+    # The first and last taps that meet every phase reach furthest.
     few = min(window.kernel, field.period)
     ends = {*range(few), *range(window.kernel - few, window.kernel)}
     if period > MAX_PHASES or period * len(ends) > MAX_READS:
@@ -292,10 +293,10 @@ def _read_by_phase(field: AxisField, window: Window) -> tuple[list[Span], int]:
     taps = range(window.kernel) if followed else ends
     starts = (unit * window.stride - window.before for unit in range(period))
     seen = [joined([field.span(start + tap * window.dilation) for tap in taps]) for start in starts]
-    return _as_followed(seen, followed), field.advance * window.stride // common
+    return _with_masks(seen, followed), field.advance * window.stride // common
 
 
-def _as_followed(spans: list[Span], followed: bool) -> list[Span]:
+def _with_masks(spans: list[Span], followed: bool) -> list[Span]:
     return spans if followed else [span._replace(mask=NOT_FOLLOWED) if span.mask else span for span in spans]
 
 
@@ -311,7 +312,7 @@ def _read_phased(field: AxisField, window: PhasedWindow) -> tuple[list[Span], in
         for turn in range(turns)
         for taps in ranges
     ]
-    return _as_followed(seen, followed), field.advance * window.advance // common
+    return _with_masks(seen, followed), field.advance * window.advance // common
 
 
 def _ends(taps: range, period: int) -> Iterable[int]:
@@ -319,5 +320,5 @@ def _ends(taps: range, period: int) -> Iterable[int]:
 
 
 def _length(taps: range) -> int:
-    """How many there are; Python's own answer has to be a number of 63 bits."""
+    """The length of a range; `len` fails above 63 bits."""
     return max(0, (taps.stop - taps.start + taps.step - 1) // taps.step)

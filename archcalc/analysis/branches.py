@@ -1,38 +1,38 @@
-"""The field along one axis where branches meet: of units that see what those of several see."""
+"""The union of receptive fields along one axis where branches meet."""
 
 import math
 from collections.abc import Sequence
 from functools import lru_cache, reduce
 from typing import Any
 
-from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, Shared, Unplaced, made_alike
+from archcalc.analysis.axis_field import CURRENT_LAYER, AnyAxis, AxisField, Shared, Unplaced, uniform_field
 from archcalc.analysis.spans import joined
 from archcalc.layers.base import MAX_PHASES
 from archcalc.numbers.bounds import Unknown
 
 
 def unite_axes(axes: Sequence[AnyAxis]) -> AnyAxis:
-    """The field of units that see what those of several branches see, in whatever order these come."""
+    """The union of the fields of branches, in any order."""
     branches = sorted(dict.fromkeys(axes), key=_ordered)
     found = reduce(_unite_two, branches)
     placed = [axis for axis in branches if isinstance(axis, AxisField)]
     if isinstance(found, Unknown) and len(placed) == len(branches):
-        # However the units of branches are laid out, all see alike if what all see is what any of them does.
+        # If the shared spans cover everything that any unit sees, all units have the same field.
         span = joined([axis.whole() for axis in placed])
         seen_by_all = [part for axis in placed for part, _ in axis.seen_by_all()]
         if seen_by_all and joined(seen_by_all) == span:
             origins = [origin for axis in placed for _, origin in axis.seen_by_all() if origin is not None]
-            return made_alike(span, placed[0].axis, placed[0].extent, min(origins, default=None))
+            return uniform_field(span, placed[0].axis, placed[0].extent, min(origins, default=None))
     return found
 
 
 def _ordered(field: AnyAxis) -> tuple[Any, ...]:
-    """A field as what has an order, whatever that is."""
+    """A sort key of a field."""
     if isinstance(field, Unknown):
         return (2, field.reason)
     if isinstance(field, Unplaced):
         return (1, field.reason, field.span, field.axis, _ordered(field.alike) if field.alike else ())
-    origin = HERE - 1 if field.origin is None else field.origin
+    origin = CURRENT_LAYER - 1 if field.origin is None else field.origin
     return (0, *field[:6], field.masks, origin, field.nodes or (), field.shared or ())
 
 
@@ -72,17 +72,17 @@ def _unite_placed(one: AxisField, other: AxisField) -> AxisField | Unknown:
 
 
 def _united_with_all(fixed: AxisField, moving: AxisField) -> AxisField:
-    """A branch whose units all see the same, and any other one."""
+    """The union of a branch whose units share their field with any other branch."""
     (span,) = fixed.spans()
     if moving.advance == 0:
         origins = [origin for origin in (fixed.origin, moving.origin) if origin is not None]
-        return made_alike(joined([span, *moving.spans()]), fixed.axis, fixed.extent, min(origins, default=None))
+        return uniform_field(joined([span, *moving.spans()]), fixed.axis, fixed.extent, min(origins, default=None))
     if span.first > span.last:
-        return moving  # of a branch that sees nothing
+        return moving  # the other branch sees nothing
     if moving.extent == 1:
         both = joined([span, moving.span(0)])
         return moving._replace(first=(both.first,), last=(both.last,), masks=(both.mask,) if both.mask else ())
-    origin = HERE if fixed.origin is None else fixed.origin
+    origin = CURRENT_LAYER if fixed.origin is None else fixed.origin
     return moving._replace(shared=_shared(moving.shared, Shared(span, origin)))
 
 

@@ -1,4 +1,4 @@
-"""Whether a network keeps to a budget, and which layer costs most where it does not."""
+"""Checks a network against a budget, and names the layer that costs most."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -16,7 +16,7 @@ WORDS: dict[Bound, tuple[str, str]] = {"max": ("more", "maximum"), "min": ("less
 
 
 def limits_of(bound: Bound, amounts: Mapping[str, int | str]) -> list[Limit]:
-    """Limits that are not a spec's, by quantity. Raises UsageError for a quantity or an amount that makes no sense."""
+    """Parse limits by quantity, outside of a spec. Raises UsageError for an unknown quantity or an invalid amount."""
     limits = []
     for word, amount in amounts.items():
         name = quantity_name(word)
@@ -30,10 +30,10 @@ def limits_of(bound: Bound, amounts: Mapping[str, int | str]) -> list[Limit]:
 
 
 def check_budget(context: AnalysisContext, limits: Iterable[Limit] = ()) -> list[Diagnostic]:
-    """What breaks the spec's budget, or the limits given, which replace the spec's for the same quantity and bound.
+    """A finding for every broken limit of the spec's budget and of `limits`, which replace the spec's.
 
-    A total that misses something unknown is above a maximum as soon as what is known is; otherwise nothing can be said
-    of it, which is a finding as well.
+    A total that is a lower bound breaks a maximum if the bound exceeds it; otherwise the limit cannot be decided, which
+    is a finding as well.
     """
     every = {(limit.quantity, limit.bound): limit for limit in (*context.graph.budget, *limits)}
     return [found for limit in every.values() for found in _breaches(context, limit)]
@@ -49,24 +49,24 @@ def _breaches(context: AnalysisContext, limit: Limit) -> Iterator[Diagnostic]:
     if is_kept:
         return
     if value is None:
-        message = f"{limit.quantity}: unknown, and maybe on either side of {bound}"
+        message = f"{limit.quantity}: unknown, which may be on either side of {bound}"
         yield _diagnostic(context, limit, UNDECIDED, message, missing)
         return
-    said = amount_text(value, quantity.unit)
+    amount = amount_text(value, quantity.unit)
     if is_kept is None:
-        message = f"{limit.quantity}: {said} or more, which may be on either side of {bound}"
+        message = f"{limit.quantity}: {amount} or more, which may be on either side of {bound}"
         yield _diagnostic(context, limit, UNDECIDED, message, f"unknown: {missing}")
         return
     at_least, excess = "at least " if missing else "", abs(value - limit.amount)
     share = f" ({exact_percent(excess, limit.amount)})" if limit.amount else ""
     distance = f"{amount_text(excess, quantity.unit)}{share} {more_or_less}"
-    message = f"{limit.quantity}: {at_least}{said}, which is {at_least}{distance} than {bound}"
+    message = f"{limit.quantity}: {at_least}{amount}, which is {at_least}{distance} than {bound}"
     code = OVER if limit.bound == "max" else UNDER
     yield _diagnostic(context, limit, code, message, _most(context, limit.quantity, reading))
 
 
 def _most(context: AnalysisContext, quantity: str, reading: Measured) -> str | None:
-    """The layer that costs most, or the one that the quantity is that of."""
+    """The layer that costs most, or the layer at which the quantity is measured, in words."""
     if reading.layer is not None:
         return f"{reading.text if reading.sizes else 'the peak is'} at layer {quoted(reading.layer)}"
     whole = known(reading.value)

@@ -1,4 +1,4 @@
-"""What `check` found in specs, as a result."""
+"""The findings of `check` in specs, as a result."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from archcalc.render.result import Result
 
 
 class CheckResult(Struct, Result, frozen=True, kw_only=True):
-    """Errors, broken budgets and oddities of a number of specs, in this order."""
+    """Errors, broken budgets and warnings of `specs` specs, in this order."""
 
     specs: int
     diagnostics: tuple[Diagnostic, ...]
@@ -20,7 +20,7 @@ class CheckResult(Struct, Result, frozen=True, kw_only=True):
 
     @property
     def total(self) -> str:
-        """How many of each kind, in how many specs."""
+        """The number of findings of each severity, and of specs, in words."""
         counts = {"error": 0, "failure": 0, "warning": 0} | {d.severity: 0 for d in self.diagnostics}
         for diagnostic in self.diagnostics:
             counts[diagnostic.severity] += 1
@@ -28,7 +28,7 @@ class CheckResult(Struct, Result, frozen=True, kw_only=True):
         return f"{', '.join(parts) or 'no findings'} in {self.specs} spec{'s' * (self.specs != 1)}"
 
     def document(self) -> Document:
-        """The findings for any writer, each with its place, reason and remedy."""
+        """The findings as a document, each with its place, reason and remedy."""
         return Document(
             title="",
             parts=[Findings(self.diagnostics), Lines([self.total], wrapped=True)],
@@ -37,7 +37,7 @@ class CheckResult(Struct, Result, frozen=True, kw_only=True):
         )
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """The findings as plain values, one for each."""
+        """The findings as plain values for JSON."""
         return [_plain(diagnostic) for diagnostic in self.diagnostics]
 
 

@@ -1,4 +1,4 @@
-"""Rows of layers, with those of a collapsed block, or of the copies of a repeated entry, as one group."""
+"""Collapses blocks and the copies of repeated entries to one row each."""
 
 from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
@@ -9,7 +9,7 @@ Row = TypeVar("Row")
 
 
 class Collapsed(NamedTuple, Generic[Row]):
-    """A closed block and the rows of its layers, or one layer alone. `last` is the row whose output the whole gives."""
+    """A collapsed block with the rows of its layers, or a single layer. `last` is the row of its output layer."""
 
     name: str
     type: str
@@ -18,11 +18,11 @@ class Collapsed(NamedTuple, Generic[Row]):
 
 
 def collapse(rows: Iterable[Row], graph: Graph, depth: int | None) -> list[Collapsed[Row]]:
-    """Groups of rows where blocks are closed below `depth`: 1 leaves no block open, None opens all.
+    """Group rows by blocks, collapsed below `depth`: 1 collapses all blocks, None opens all.
 
-    `rows` has one for each layer, or for the first of them.
+    `rows` has one row for each layer, or for the first layers.
     """
-    found: dict[str, tuple[str, dict[str, Row]]] = {}  # by name the type, and rows by layer
+    found: dict[str, tuple[str, dict[str, Row]]] = {}  # for each group its type, and rows by layer
     for node, row in zip(graph.nodes, rows, strict=False):
         name, kind = _name_and_type(node, depth)
         found.setdefault(name, (kind, {}))[1][node.name] = row
@@ -35,8 +35,8 @@ def _group(name: str, kind: str, own: dict[str, Row], output: str | None) -> Col
 
 
 def _name_and_type(node: Node, depth: int | None) -> tuple[str, str]:
-    """Name and type of what stands for a layer."""
+    """The name and type of the group that a layer is in."""
     if depth is None or len(node.instances) < depth:
         return node.name, node.layer.type
-    closed = node.instances[depth - 1]
-    return closed.name, closed.type
+    collapsed = node.instances[depth - 1]
+    return collapsed.name, collapsed.type

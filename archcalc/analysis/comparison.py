@@ -1,4 +1,4 @@
-"""Networks side by side: their totals, their layers where these match, and how far each is from the first."""
+"""Compares networks: totals, matched layers, and the difference of each network from the first."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,48 +21,49 @@ from archcalc.render.result import Result
 from archcalc.spec.expense import MAX_LAYERS
 
 Arguments = Mapping[str, Any]
-Sums = dict[str, Amount]  # by the name of a layer, or of a closed block
+Sums = dict[str, Amount]  # by the name of a layer or collapsed block
 Values = tuple[Amount, ...]  # one for each network
 
 
 class Difference(NamedTuple):
-    """How far a value is from the first network's: `first + absolute`, and `first · ratio`, which is an exact fraction.
+    """The difference of a value from the first network's: it is `first + absolute` and `first · ratio`, exactly.
 
-    Bounds or unknown where a value is. None where values are of different kinds; the ratio also where the first is 0.
+    Both are bounds or unknown if a value is, and None if the values cannot be compared; the ratio also if the first
+    value is 0.
     """
 
     absolute: Value[int] | None
     ratio: Value[Any] | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The difference as JSON has it, and beside it why a part is a bound or unknown."""
+        """Plain values for JSON, with the reason if a value is a bound or unknown."""
         return beside(self._asdict())
 
 
 def difference(first: Amount, other: Amount) -> Difference:
-    """How far a value is from that of the first network."""
+    """The difference of a value from the first network's."""
     return Difference(minus(other, first), None if known(first) == 0 else quotient(other, first, exact))
 
 
 class ComparedTotal(NamedTuple):
-    """One quantity of each network as a whole."""
+    """One quantity of all networks."""
 
     title: str
     readings: tuple[Measured, ...]
 
     @property
     def values(self) -> Values:
-        """That of each."""
+        """The quantity's value for each network."""
         return tuple(reading.value for reading in self.readings)
 
     @property
     def reasons(self) -> tuple[str | None, ...]:
-        """Why each is unknown, or a lower bound; None where it is neither."""
+        """The reason why each value is unknown or a lower bound; None for exact values."""
         return tuple(map(reason_of, self.values))
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Of every network but the first; hops are not set against pixels, nor anything against what is not there."""
+        """The difference of every network but the first; None for different units and missing fields."""
         first, *others = self.readings
         return tuple(
             difference(first.value, other.value)
@@ -72,7 +73,7 @@ class ComparedTotal(NamedTuple):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The total as JSON has it."""
+        """Plain values for JSON."""
         found: dict[str, Any] = _side_by_side(self.values, self.differences)
         if any(reading.sizes for reading in self.readings):
             found |= {"sizes": [list(reading.sizes) for reading in self.readings]}
@@ -82,7 +83,7 @@ class ComparedTotal(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What is not the same in a layer as in that of the first network: its type, or an argument of it."""
+    """A difference of a layer from its counterpart in the first network: in its type, or in an argument."""
 
     what: str
     before: str
@@ -95,22 +96,22 @@ class Change(NamedTuple):
 
 
 class ComparedLayer(NamedTuple):
-    """A layer, or a block that stands for the layers in it, in each network; None where it has no counterpart.
+    """A layer or collapsed block in each network; None for networks without a counterpart.
 
-    `changes` has those of every network but the first; none where either has no such layer.
+    `changes` has the changes of every network but the first; none if one of the two layers is missing.
     """
 
     layers: tuple[LayerSummary | None, ...]
-    sums: dict[str, Values]  # by quantity; 0 in a network that has no such layer
+    sums: dict[str, Values]  # by quantity; 0 for a network without the layer
     changes: tuple[tuple[Change, ...], ...]
 
     def differences(self, quantity: str) -> tuple[Difference, ...]:
-        """Of every network but the first."""
+        """The difference of every network but the first in a quantity."""
         first, *others = self.sums[quantity]
         return tuple(difference(first, other) for other in others)
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as JSON has it."""
+        """Plain values for JSON."""
         quantities = {name: _side_by_side(values, self.differences(name)) for name, values in self.sums.items()}
         return {
             "names": [layer and layer.name for layer in self.layers],
@@ -122,9 +123,9 @@ class ComparedLayer(NamedTuple):
 
 
 class Comparison(Struct, Result, frozen=True, kw_only=True):
-    """Networks side by side. `labels` are short names for them, `networks` their summaries.
+    """A comparison of networks. `labels` are their short names, `networks` their summaries.
 
-    `counting` is the convention by which there is a quantity `count`, if one was chosen.
+    `counting` is the counting convention of the quantity `count`, if there is one.
     """
 
     labels: tuple[str, ...]
@@ -134,7 +135,7 @@ class Comparison(Struct, Result, frozen=True, kw_only=True):
     counting: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, as `--format json` prints it."""
+        """Plain values for JSON."""
         heads = [summary.to_dict() for summary in self.networks]
         keys = ("name", "source", "inputs", "outputs", "batch")
         labelled = zip(self.labels, heads, strict=True)
@@ -149,14 +150,14 @@ class Comparison(Struct, Result, frozen=True, kw_only=True):
         return f"Comparison({', '.join(self.labels)})"
 
     def document(self, quantity: str = "macs", only_differences: bool = False) -> Document:
-        """The comparison for any writer, with the layers' share of one quantity."""
+        """The comparison as a document, with one quantity of the layers."""
         from archcalc.analysis.comparison_table import comparison_document
 
         return comparison_document(self, quantity, only_differences)
 
 
 def _side_by_side(values: Values, differences: Iterable[Difference]) -> dict[str, Any]:
-    """Values for JSON: null where they are unknown, and in `unknown` why they are, or are lower bounds."""
+    """Plain values for JSON: null for unknown values; `unknown` has the reasons of these and of lower bounds."""
     return {
         "values": [known(value) for value in values],
         "lower_bound": [isinstance(value, AtLeast) for value in values],
@@ -168,19 +169,18 @@ def _side_by_side(values: Values, differences: Iterable[Difference]) -> dict[str
 def compare(
     networks: Mapping[str, AnalysisContext], depth: int | None = None, counting: str | None = None
 ) -> Comparison:
-    """Networks side by side by their labels, each set against the first. `depth` collapses blocks.
+    """Compare networks, by their labels, with the first one. `depth` collapses blocks.
 
-    Layers are beside each other where their names are the same, and between those where their types are, in an order
-    that keeps that of every network. `counting` adds a quantity `count`: operations as that convention has them. Raises
-    UsageError for fewer than two networks, for more layers in all than one may have, and for a convention that does not
-    exist.
+    Layers are matched by name, and between matched layers by type, keeping the order of every network. `counting` is a
+    counting convention and adds the quantity `count`. Raises UsageError for fewer than two networks, for too many
+    layers, and for an unknown convention.
     """
     if len(networks) < 2:
         raise UsageError(f"a comparison takes two networks or more, and gets {len(networks)}")
     every = tuple(networks.values())
     layers = sum(len(context.graph.nodes) for context in every)
     if layers > MAX_LAYERS:
-        raise UsageError(f"{layers:,} layers are too many to compare; {MAX_LAYERS:,} in all networks together are not")
+        raise UsageError(f"{layers:,} layers are too many to compare; all networks together may have {MAX_LAYERS:,}")
     titles = {name: quantity.title for name, quantity in QUANTITIES.items()}
     measures = dict(MEASURES)
     if counting is not None:
@@ -196,7 +196,7 @@ def compare(
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
-    """The labels, each with a number behind it where it is there already."""
+    """The labels, made unique by a number behind repeated ones."""
     found: dict[str, None] = {}
     for label in labels:
         numbered = (f"{label} ({number})" for number in range(2, len(labels) + 1))
@@ -218,7 +218,7 @@ def _layers(
 
 
 def _arguments(context: AnalysisContext) -> dict[str, Arguments]:
-    """The arguments of every layer and of every block, by name."""
+    """The arguments of every layer and instance of a block, by name."""
     found: dict[str, Arguments] = {}
     for node in context.graph.nodes:
         for block in node.instances:
@@ -228,7 +228,7 @@ def _arguments(context: AnalysisContext) -> dict[str, Arguments]:
 
 
 def _changes(first: tuple[str, Arguments], other: tuple[str, Arguments]) -> Iterator[Change]:
-    """The type, and arguments that both have."""
+    """The differences in type and in the arguments that both layers have."""
     (kind, before), (other_kind, after) = first, other
     if kind != other_kind:
         yield Change("type", kind, other_kind)
@@ -248,7 +248,7 @@ def _argument_text(value: Any) -> str:
 
 
 def _aligned(columns: Sequence[Sequence[LayerSummary]]) -> list[list[LayerSummary | None]]:
-    """The rows of all networks, each network aligned with those before it."""
+    """The matched layers of all networks; each network is aligned with the ones before it."""
     rows: list[list[LayerSummary | None]] = [[layer] for layer in columns[0]]
     for count, column in enumerate(columns[1:], start=1):
         known = [next(layer for layer in row if layer) for row in rows]
@@ -268,7 +268,7 @@ def _key(layer: LayerSummary) -> Key:
 
 
 def _sums(context: AnalysisContext, measures: Mapping[str, Measure], depth: int | None) -> dict[str, Sums]:
-    """What every layer adds to those of the quantities that are sums over layers, with closed blocks added up."""
+    """The layers' values of additive quantities, with collapsed blocks added up."""
     columns = {name: measure.layers(context) for name, measure in measures.items() if measure.layers}
     rows = zip((node.name for node in context.graph.nodes), *columns.values(), strict=True)
     sums: dict[str, Sums] = {name: {} for name in columns}

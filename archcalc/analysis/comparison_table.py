@@ -1,4 +1,4 @@
-"""Networks side by side as a document."""
+"""A comparison of networks as a document."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOTALS = (
 
 
 def comparison_document(comparison: Comparison, quantity: str = "macs", only_differences: bool = False) -> Document:
-    """The comparison, with the layers' share of one quantity; JSON has those of all."""
+    """The comparison as a document, with one quantity of the layers; JSON has all quantities."""
     return Document(
         title=" · ".join(comparison.labels),
         parts=[Facts([*_networks(comparison)]), *_tables(comparison, quantity, only_differences)],
@@ -39,14 +39,14 @@ def comparison_document(comparison: Comparison, quantity: str = "macs", only_dif
 
 
 def _networks(comparison: Comparison) -> Iterator[Fact]:
-    """What each label stands for."""
+    """The network of each label."""
     for label, summary in zip(comparison.labels, comparison.networks, strict=True):
         batch = f" · batch {summary.batch}" if summary.batch > 1 else ""
         yield Fact(label, f"{summary.name} · {inputs_text(summary.inputs)}{batch}", TEXT)
 
 
 def _tables(comparison: Comparison, quantity: str, only_differences: bool) -> Iterator[Table]:
-    """The layers' table, if anything is in it, what has changed in layers, and the totals."""
+    """The tables of layers, of changes and of totals; the first two only if they have rows."""
     rows, notes = _layer_rows(comparison, quantity, only_differences)
     if rows or notes:
         yield Table(_columns(comparison, comparison.totals[quantity].title), rows, notes=notes)
@@ -66,7 +66,7 @@ def _letter(number: int) -> str:
     return chr(ord("A") + number) if number < 26 else f"{number + 1}"
 
 
-# what has changed in layers
+# changes of layers
 
 
 def _of_several(comparison: Comparison) -> list[Column]:
@@ -87,7 +87,7 @@ def _names(row: ComparedLayer) -> str:
 
 
 def _layer_rows(comparison: Comparison, quantity: str, only_differences: bool) -> tuple[list[Row], list[str]]:
-    """Rows of the layers that have some of the quantity, and how many are not shown."""
+    """Rows of the layers with a share of the quantity, and notes that count the others."""
     having = [row for row in comparison.layers if any(value != 0 for value in row.sums[quantity])]
     shown = [row for row in having if not (only_differences and _is_equal(row, quantity))]
     none, equal = len(comparison.layers) - len(having), len(having) - len(shown)
@@ -107,7 +107,7 @@ def _layer_row(row: ComparedLayer, quantity: str) -> Row:
 
 
 def _layer_difference(row: ComparedLayer, quantity: str) -> list[str]:
-    """That of two networks; without a percentage where a layer is in one of them alone."""
+    """The difference between two networks; without a percentage if only one has the layer."""
     if len(row.layers) != 2:
         return []
     absolute, relative = _difference(*row.sums[quantity])
@@ -131,7 +131,7 @@ def _total_rows(comparison: Comparison) -> tuple[list[Row], list[str]]:
 
 
 def _is_shown(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
-    """Buffers and fields are only told where there are any, and trainable parameters where some are not."""
+    """Whether a total is listed: buffers and fields if there are any, trainable parameters if some are frozen."""
     if name == "receptive_field":
         return any(reading != NO_FIELD for reading in total.readings)
     if name == "trainable_parameters":
@@ -140,7 +140,7 @@ def _is_shown(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
 
 
 def _rows_of(total: ComparedTotal) -> list[Row]:
-    """The values of two networks with their difference; under those of more, the differences from the first."""
+    """A row of two networks' values and difference; for more networks, differences are in rows below."""
     texts = [reading_text(reading) for reading in total.readings]
     first, *others = total.readings
     differences = [_total_difference(first, other) for other in others]
@@ -151,14 +151,14 @@ def _rows_of(total: ComparedTotal) -> list[Row]:
 
 
 def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
-    """As far as both are known, and not in different units."""
+    """The difference of two totals; a dash if their units differ or one is missing."""
     if NO_FIELD in (first, other) or first.unit != other.unit:
         return "–", ""
     return _difference(first.value, other.value)
 
 
 def reading_text(reading: Measured) -> str:
-    """What is known of a quantity; – where a network has no such thing, ? where it is not known."""
+    """The value of a quantity; – for a network without it, ? if it is unknown."""
     if reading.sizes:
         return reading.text
     return "–" if reading == NO_FIELD else value_text(reading.value)
@@ -168,7 +168,7 @@ def reading_text(reading: Measured) -> str:
 
 
 def _difference(first: Amount, other: Amount) -> tuple[str, str]:
-    """How much more or less, and in relation to the first; with a sign where that is a bound."""
+    """The absolute and relative difference; a sign marks bounds."""
     apart, one, two = minus(other, first), known(first), known(other)
     if one is None or two is None or isinstance(apart, Unknown):
         return "?", ""
@@ -180,14 +180,14 @@ def _difference(first: Amount, other: Amount) -> tuple[str, str]:
 
 
 def relative_text(first: int, other: int) -> str:
-    """A change in percent, or how many times as much from twice on."""
+    """A change in percent, or as a factor from 2 on."""
     if other >= 2 * first:
         return f"×{_ratio(other, first)}"
     return f"{'+' if other > first else '−'}{exact_percent(abs(other - first), first)}"
 
 
 def _ratio(dividend: int, divisor: int) -> str:
-    """A quotient of 1 or more with three digits that count, whatever the size of the numbers."""
+    """A quotient of 1 or more with three significant digits, for numbers of any size."""
     for places in (2, 1):
         scaled = (2 * 10**places * dividend + divisor) // (2 * divisor)
         if scaled < 1000:
@@ -199,7 +199,7 @@ def _ratio(dividend: int, divisor: int) -> str:
 
 
 def _record(comparison: Comparison, row: ComparedLayer, quantity: str) -> dict[str, Any]:
-    """A layer: its name and the quantity in every network, and what has changed."""
+    """A layer's name and quantity in every network, and its changes."""
     found: dict[str, Any] = {}
     for label, layer, value in zip(comparison.labels, row.layers, row.sums[quantity], strict=True):
         found |= {f"layer of {label}": layer and layer.name, f"{quantity} of {label}": known(value) if layer else None}

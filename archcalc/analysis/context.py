@@ -1,4 +1,4 @@
-"""A graph with the answers to all questions; each analysis runs when it is first asked for."""
+"""A graph with the results of its analyses, each of which runs when it is first used."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property, wraps
@@ -17,10 +17,10 @@ Answer = TypeVar("Answer")
 
 
 class AnalysisContext:
-    """A graph and what is known of it.
+    """A graph and the results of its analyses.
 
     Attributes: `graph`, `batch`, `tensors` (one for each edge; None behind a layer that does not fit), `shapes` and
-    `problems`.
+    `problems` (of shapes and shared weights).
     """
 
     def __init__(self, graph: Graph, batch: int = 1) -> None:
@@ -33,14 +33,14 @@ class AnalysisContext:
         self.problems: list[Problem] = [*shapes.problems, *check_sharing(graph, shapes.inferred)]
 
     def tensors_at(self, position: int) -> tuple[Tensors, Tensor]:
-        """What a node reads and what it gives, in a network whose layers all fit."""
+        """The input tensors and the output tensor of a node, in a network whose layers all fit."""
         inferred, output = self.layer_at(position), self.tensors[self.graph.edge(position)]
         if output is None:
             raise ValueError(f"the shape of {self.graph.nodes[position].name} is not known")
         return inferred.inputs, output
 
     def layer_at(self, position: int) -> InferredLayer:
-        """What a node says of itself, in a network whose layers all fit."""
+        """The inferred layer of a node, in a network whose layers all fit."""
         inferred = self.shapes.inferred[position]
         if inferred is None:
             raise ValueError(f"the shape of {self.graph.nodes[position].name} is not known")
@@ -48,7 +48,7 @@ class AnalysisContext:
 
     @cached_property
     def fitting(self) -> int:
-        """How many nodes from the first on have a known shape; all, unless there are problems."""
+        """The number of nodes before the first with an unknown shape; all, unless there are problems."""
         outputs = self.tensors[len(self.graph.inputs) :]
         return outputs.index(None) if None in outputs else len(outputs)
 
@@ -68,14 +68,14 @@ class AnalysisContext:
         return tuple([count_operations(inferred, self.batch) for _, inferred in self.known()])
 
     def known(self) -> Iterator[tuple[Node, InferredLayer]]:
-        """Every node that fits, and what it says of itself."""
+        """Every node before the first with an unknown shape, with its inferred layer."""
         for node, inferred in zip(self.graph.nodes[: self.fitting], self.shapes.inferred, strict=False):
-            assert inferred is not None  # or else it would not fit
+            assert inferred is not None  # its shape is known
             yield node, inferred
 
 
 def remembered(analysis: Callable[[AnalysisContext], Answer]) -> Callable[[AnalysisContext], Answer]:
-    """Run an analysis once for each context."""
+    """Wrap an analysis so that it runs once for each context."""
 
     @wraps(analysis)
     def answer(context: AnalysisContext) -> Answer:

@@ -1,8 +1,8 @@
-"""Counting conventions as data: what each tool adds to the MACs, and a sentence that says so.
+"""Counting conventions as data: the terms that each tool adds to the MACs, and a sentence that describes them.
 
-A convention is a sum of terms, of which the first is the plain MACs; `archcalc.analysis.counting` reads them off a
-network. Each was read in the source of its tool, and compared with the tool itself on networks and on single layers
-(`tests/analysis/test_counting.py`). MACs are always archcalc's own: where a tool gets them wrong, `tool_bugs` say so.
+A convention is a sum of terms, the first of which is the plain MACs; `archcalc.analysis.counting` evaluates them for a
+network. Each convention follows the source of its tool, and is compared with the tool on networks and single layers
+(`tests/analysis/test_counting.py`). MACs are always archcalc's own: `tool_bugs` has the cases that a tool counts wrong.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 class Term(NamedTuple):
     """A quantity of some layers (`archcalc.analysis.counting.QUANTITIES`), times a factor.
 
-    `of` are layer types or families; all layers if it is empty. `where` are values that fields of the layer must have,
-    or for which a function is true, `rank` the axes of its output. `functional` asks for layers that are calls of a
-    function, or for those that are modules.
+    `of` are layer types or families, empty for all layers. `where` has a value for a field of the layer, or a predicate
+    of it; `rank` is the number of axes of the output. `functional` selects layers that are function calls (True) or
+    modules (False).
     """
 
     label: str
@@ -27,10 +27,10 @@ class Term(NamedTuple):
 
 
 class ToolBug(NamedTuple):
-    """Where archcalc keeps to the truth: `mistake` is the tool's, with layers that are selected as by a term.
+    """A mistake of a tool that archcalc does not reproduce, for layers selected as by a term.
 
-    `shared` asks for layers that use the weights of another, `axes` for outputs of so many axes or more, `uneven` for
-    inputs of sizes that are no multiples of the output's.
+    `shared` selects layers that use another layer's weights, `axes` outputs with at least that many axes, and `uneven`
+    inputs whose sizes are no multiples of the output's.
     """
 
     mistake: str
@@ -44,7 +44,7 @@ class ToolBug(NamedTuple):
 
 
 class Activations(NamedTuple):
-    """How a convention counts what layers give, for the column of that name."""
+    """The activation count of a convention."""
 
     title: str
     unit: str
@@ -56,13 +56,13 @@ class Activations(NamedTuple):
 OWN_ACTIVATIONS = Activations(
     "Activations",
     "values",
-    "The values of all outputs, but for those that are views of an input.",
+    "The values of all outputs, except views of an input.",
     (Term("outputs", "new_outputs"),),
 )
 
 
 class Convention(NamedTuple):
-    """How something counts operations. `source` is what it reproduces, with the version."""
+    """A way to count operations. `source` is the tool or paper that it reproduces, with the version."""
 
     name: str
     unit: str
@@ -74,7 +74,7 @@ class Convention(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What a column or a total of it is called: `MACs`, `fvcore MACs`."""
+        """The title of its column or total: `MACs`, `fvcore MACs`."""
         own = self.name == self.unit.lower()
         return self.unit[0].upper() + self.unit[1:] if own else f"{self.name} {self.unit}"
 
@@ -97,12 +97,12 @@ OTHER_NORMS = ("layer_norm", "group_norm", "instance_norm")
 BATCH_STATISTICS = {"track_running_stats": False}
 
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-TRANSPOSED_AS_ORDINARY = ToolBug("takes a transposed convolution for an ordinary one", TRANSPOSED)
-NO_ATTENTION = ToolBug("passes over attention", ("attention",))
-NO_ATTENTION_SCORES = ToolBug("passes over the scores and the weighted sum of fused attention", ("attention",))
-CALLS_INSIDE = "counts what functions called inside of the layer do as well"
-SHARED_TWICE = ToolBug("counts a shared module again for each other module that has it", shared=True)
-NO_DERIVED_CLASSES = ToolBug("passes over classes derived from nn.Conv3d, such as torchvision's in R3D", ("conv3d",))
+TRANSPOSED_AS_ORDINARY = ToolBug("counts a transposed convolution as an ordinary one", TRANSPOSED)
+NO_ATTENTION = ToolBug("leaves out attention", ("attention",))
+NO_ATTENTION_SCORES = ToolBug("leaves out the scores and the weighted sum of fused attention", ("attention",))
+CALLS_INSIDE = "also counts functions that are called inside of the layer"
+SHARED_TWICE = ToolBug("counts a shared module again for each other module that contains it", shared=True)
+NO_DERIVED_CLASSES = ToolBug("leaves out classes derived from nn.Conv3d, such as torchvision's in R3D", ("conv3d",))
 
 FVCORE_ACTIVATIONS = Activations(
     "fvcore activations",
@@ -160,7 +160,7 @@ _ALL = (
     Convention(
         "all",
         "operations",
-        "Every elementary operation, whatever its kind; a MAC is two.",
+        "Every elementary operation of any kind; a MAC is two.",
         (
             MACS,
             MACS_AGAIN,
@@ -181,14 +181,14 @@ _ALL = (
         sentence="2 for each MAC of a convolution, a matrix product or attention, and nothing else.",
         terms=(MACS, MACS_AGAIN),
         source="torch.utils.flop_counter of PyTorch 2.14",
-        tool_bugs=(ToolBug("passes over the scores and the weighted sum of attention fused on a CPU", ("attention",)),),
+        tool_bugs=(ToolBug("leaves out the scores and the weighted sum of attention fused on a CPU", ("attention",)),),
     ),
     Convention(
-        "torchvision",
-        "MACs",
-        "MACs, and nothing else: what torchvision's tables of weights call GFLOPS, and `_ops` in their metadata.",
-        (MACS,),
-        "torchvision 0.29",
+        name="torchvision",
+        unit="MACs",
+        sentence="MACs, and nothing else: what torchvision's tables of weights call GFLOPS, and `_ops` in their metadata.",
+        terms=(MACS,),
+        source="torchvision 0.29",
     ),
     Convention(
         name="torchinfo",
@@ -219,8 +219,8 @@ _ALL = (
         unit="MACs",
         sentence=(
             "MACs and biases; 2 for each value of a norm (1 without a scale, and of a layer norm); 1 for each value of "
-            "an activation, that a pooling reads, or that an upsampling gives. What is a module that calls a function "
-            "counts twice, by the module and by the function; a function called alone counts once."
+            "an activation, that a pooling reads, or that an upsampling returns. A module that calls a function counts "
+            "twice, once as a module and once as a function; a direct call of a function counts once."
         ),
         terms=(
             MACS,
@@ -249,7 +249,7 @@ _ALL = (
             NO_DERIVED_CLASSES,
             ToolBug(CALLS_INSIDE, ("attention", "local_response_norm")),
             ToolBug(
-                "counts an upsampling by its scale factors, not by the whole sizes that it gives",
+                "counts an upsampling by its scale factors, not by the whole sizes of its output",
                 ("upsample",),
                 {"scale_factor": is_fractional},
             ),
@@ -268,18 +268,18 @@ _ALL = (
         unit="MACs",
         sentence=(
             "MACs; 4 for each value of a batch, layer or instance norm (2 without a scale); 1 for each value that an "
-            "average pooling gives, and that an adaptive one reads; 1 for each value of PReLU; 3n − 1 for a softmax of "
-            "n; 1, 5 and 11 for each value of a nearest, linear and bilinear upsampling. Modules alone count, no calls "
-            "of functions."
+            "average pooling returns, and that an adaptive one reads; 1 for each value of PReLU; 3n − 1 for a softmax "
+            "of n; 1, 5 and 11 for each value of a nearest, linear and bilinear upsampling. Only modules count, not "
+            "calls of functions."
         ),
         terms=(
             MACS,
             Term("norms, 4 per value", "outputs", ("batch_norm", "layer_norm", "instance_norm"), 2),
             Term("norms, 4 per value", "scaled_outputs", ("batch_norm", "layer_norm", "instance_norm"), 2),
             Term("adaptive average pooling, values read", "inputs", ADAPTIVE_AVERAGE, functional=False),
-            Term("average pooling, values given", "outputs", AVERAGE_POOLING + ADAPTIVE_AVERAGE, functional=False),
+            Term("average pooling, values returned", "outputs", AVERAGE_POOLING + ADAPTIVE_AVERAGE, functional=False),
             Term("PReLU, 1 per value", "outputs", ("prelu",), functional=False),
-            # As many additions as comparisons: one for all but the first value.
+            # A softmax has as many additions as comparisons: one for every value but the first.
             Term("softmax, 3n − 1", "comparisons", ("softmax",), functional=False),
             Term("softmax, 3n − 1", "exponentials", ("softmax",), functional=False),
             Term("softmax, 3n − 1", "divisions", ("softmax",), functional=False),
@@ -309,7 +309,7 @@ _ALL = (
         sentence=(
             "2 for each MAC; biases of convolutions, not of dense layers; 2 for each value of a batch norm with "
             "running statistics, 5 of any other norm (1 and 4 without a scale); 1 for each value of an activation "
-            "(ReLU6 as a function alone) or softmax, and for each that a pooling or an upsampling reads."
+            "(ReLU6 only as a function) or softmax, and for each that a pooling or an upsampling reads."
         ),
         terms=(
             MACS,
@@ -331,7 +331,7 @@ _ALL = (
         tool_bugs=(
             ToolBug("gets the biases of a transposed convolution wrong, and its MACs if it has groups", TRANSPOSED),
             ToolBug(
-                "counts the positions of a single map, where an upsampling says its size",
+                "counts the positions of a single map for an upsampling with a size",
                 ("upsample",),
                 {"scale_factor": None},
             ),
@@ -345,7 +345,7 @@ _ALL = (
         unit="MACs",
         sentence=(
             "MACs; 1 for each value of a norm with a scale, of a leaky ReLU, of a product of branches, and that an "
-            "average pooling or a mean gives; 4 for each value of a bilinear upsampling, 3 of a local response norm."
+            "average pooling or a mean returns; 4 for each value of a bilinear upsampling, 3 of a local response norm."
         ),
         terms=(
             MACS,
@@ -361,10 +361,10 @@ _ALL = (
         tool_bugs=(TRANSPOSED_AS_ORDINARY, ToolBug("counts four products of sizes in attention", ("attention",))),
     ),
     Convention(
-        "connections",
-        "connections",
-        "LeNet-5's: every weighted link of every unit, and one for each bias; of the network, not of a batch.",
-        (
+        name="connections",
+        unit="connections",
+        sentence="LeNet-5's: every weighted link of every unit, and one for each bias; of the network, not of a batch.",
+        terms=(
             MACS,
             Term("further samples of the batch", "macs_of_further_samples", (), -1),
             Term("biases", "biases_of_one_sample", ("convolution", "linear", "gcn_conv", "attention")),
@@ -374,7 +374,7 @@ _ALL = (
             Term("rows of embeddings", "connections", ("embedding",)),
             Term("products of two activations", "unweighted", ("attention",), -1),
         ),
-        "LeCun et al. 1998",
+        source="LeCun et al. 1998",
     ),
 )
 

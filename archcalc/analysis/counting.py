@@ -1,7 +1,7 @@
-"""What a convention counts in a network: the sum of its terms, layer by layer and term by term.
+"""Counts a network by a counting convention: the sum of its terms, layer by layer and term by term.
 
-Both are sums of the same numbers, so that terms and layers add up to one total exactly. Nothing here knows a
-convention or a layer by name.
+Terms and layers are sums of the same numbers, so both add up to the same total. No convention or layer is known by
+name here.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,18 +18,17 @@ from archcalc.numbers.bounds import AtLeast, AtMost, Lower, at_least, causes_of,
 
 
 class TermTotal(NamedTuple):
-    """What one term adds to the total, as far as it is known: AtMost for one that is subtracted."""
+    """The sum of one term over all layers. If a layer is unknown, it is AtLeast, or AtMost for a negative term."""
 
     label: str
     value: int | AtLeast[int] | AtMost[int]
 
 
 class ConventionCount(NamedTuple):
-    """A network as a convention counts it, for the whole batch.
+    """The count of a network by a convention, for the whole batch.
 
-    `layers` are the counts of the layers, in the network's order. `terms` add up to `total`, and begin with the plain
-    MACs (unless activations are counted). `tool_bugs` say what its tool gets wrong in this network, and archcalc does
-    not.
+    `layers` has the count of every layer, in the network's order. `terms` add up to `total`, and begin with the plain
+    MACs (unless activations are counted). `tool_bugs` are the mistakes that its tool makes in this network.
     """
 
     convention: Convention | Activations
@@ -40,17 +39,17 @@ class ConventionCount(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What the number is called, such as `fvcore MACs`."""
+        """The title of the number, such as `fvcore MACs`."""
         return self.convention.title
 
     @property
     def unit(self) -> str:
-        """What is counted: MACs, FLOPs, operations, connections, values or bytes."""
+        """The unit: MACs, FLOPs, operations, connections, values or bytes."""
         return self.convention.unit
 
 
 def find_convention(name: str) -> Convention:
-    """A convention by its name. Raises UsageError if there is none of that name."""
+    """A convention by its name. Raises UsageError for an unknown name."""
     if name not in CONVENTIONS:
         remedy = did_you_mean(name, CONVENTIONS)
         raise UsageError(f"no counting convention is called {quoted(name)}; {remedy}")
@@ -58,9 +57,9 @@ def find_convention(name: str) -> Convention:
 
 
 def apply_convention(context: AnalysisContext, convention: Convention | Activations) -> ConventionCount:
-    """Read a convention off a network."""
+    """Count a network by a convention."""
     nodes = [*context.known()]
-    # Most layers are like others, with which they share what is inferred.
+    # Equal layers share their inferred layer, and are counted once.
     kinds = {_kind(*known): known for known in nodes}
     rows = {kind: _row(convention, *known, context.batch) for kind, known in kinds.items()}
     table = [rows[_kind(*known)] for known in nodes]
@@ -84,17 +83,17 @@ def _term(label: str, convention: Convention | Activations, names: list[str], co
 
 
 def _kind(node: Node, inferred: InferredLayer) -> tuple[InferredLayer, bool, bool]:
-    """All that a count depends on."""
+    """Everything that a count depends on."""
     return inferred, node.functional, node.owner is not None
 
 
 def _labels(convention: Convention | Activations) -> tuple[str, ...]:
-    """What the terms are called; those of one name are shown as one."""
+    """The labels of the terms, each once: terms with the same label are added up."""
     return tuple(dict.fromkeys(term.label for term in convention.terms))
 
 
 def _row(convention: Convention | Activations, node: Node, inferred: InferredLayer, batch: int) -> tuple[Count, ...]:
-    """What a layer adds to the terms of each label."""
+    """The count of a layer for each label."""
     found = [(term.label, _count(term, node, inferred, batch)) for term in convention.terms]
     return tuple(sum_or_unknown(count for own, count in found if own == label) for label in _labels(convention))
 
@@ -106,7 +105,7 @@ def _count(term: Term, node: Node, inferred: InferredLayer, batch: int) -> Count
 def _is_mistaken(bug: ToolBug, node: Node, inferred: InferredLayer) -> bool:
     shape, read = inferred.output.shape, inferred.inputs[0].shape
     wanted = (node.owner is not None or not bug.shared) and len(shape) >= bug.axes
-    is_even = bug.uneven and all(size % given == 0 for size, given in zip(read, shape, strict=False))
+    is_even = bug.uneven and all(size % out == 0 for size, out in zip(read, shape, strict=False))
     return wanted and not is_even and _applies(bug, node, inferred)
 
 
@@ -116,16 +115,16 @@ def _applies(term: Term | ToolBug, node: Node, inferred: InferredLayer) -> bool:
         (not term.of or layer.type in term.of or layer.family in term.of)
         and term.functional in (None, node.functional)
         and term.rank in (None, len(inferred.output.shape))
-        and all(_is_as(getattr(layer, field), wanted) for field, wanted in term.where.items())
+        and all(_matches(getattr(layer, field), wanted) for field, wanted in term.where.items())
     )
 
 
-def _is_as(value: Any, wanted: Any) -> bool:
+def _matches(value: Any, wanted: Any) -> bool:
     return bool(wanted(value)) if callable(wanted) else value == wanted
 
 
 def _of_kind(kind: str) -> Callable[[InferredLayer, int], Count]:
-    """Operations of one kind."""
+    """A function that counts the operations of one kind."""
     return lambda inferred, batch: times(batch, inferred.operations.get(kind, 0))
 
 
@@ -142,7 +141,7 @@ def _unweighted(inferred: InferredLayer, _batch: int) -> Count:
     return sum_or_unknown((inferred.operations.get("macs", 0), inferred.biases, times(-1, inferred.connections)))
 
 
-# What terms are made of: counts of one layer for the batch, of what layers say of themselves for a sample.
+# The quantities of terms: counts of one layer for the whole batch.
 QUANTITIES: dict[str, Callable[[InferredLayer, int], Count]] = {
     **{kind: _of_kind(kind) for kind in ("macs", "multiplications", "divisions", "comparisons", "exponentials")},
     "macs_of_further_samples": lambda inferred, batch: times(batch - 1, inferred.operations.get("macs", 0)),

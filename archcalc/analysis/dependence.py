@@ -1,8 +1,7 @@
-"""On which positions of each input a unit depends, exactly: a walk from the unit back through the graph.
+"""The positions of each input that a unit depends on, computed backwards through the graph.
 
-On every edge the walk keeps the units that are read, as boxes: an index set for each axis of the tensor, channels among
-them. What a window reads of padding is no unit and leads nowhere. Where a set takes more boxes or intervals than are
-followed, it is replaced by a larger one, and said not to be exact.
+For every edge the units that are read are kept as boxes: an index set for each axis of the tensor, channels included.
+Padding is no unit. A set with too many boxes or intervals is replaced by a larger set, which is marked as inexact.
 """
 
 import heapq
@@ -31,17 +30,17 @@ from archcalc.layers.base import AnyWindow, Dependency, PhasedWindow, Shape, Tab
 
 Link = tuple[int, int]  # a layer by its edge, and one of its inputs by number
 
-MOST_INTERVALS = 2**16  # that one window is followed into
+MOST_INTERVALS = 2**16  # that one window may read
 MOST_BOXES = 256  # on an edge
 
-TOO_MANY = "there are more sets of positions than are followed"
-ACROSS = "what a layer reads along one axis depends on places along others, which is not followed"
+TOO_MANY = "there are too many sets of positions"
+ACROSS = "the positions that a layer reads along one axis depend on other axes"
 
 
 class Units(NamedTuple):
     """Units of an edge as boxes over the axes of its tensor.
 
-    Along `loose` axes these may be more than there are; `cause` says why.
+    Along `loose` axes the boxes may contain more than these units, for the reason in `cause`.
     """
 
     boxes: Boxes
@@ -49,28 +48,28 @@ class Units(NamedTuple):
     cause: str = ""
 
     def all_loose(self, cause: str = TOO_MANY) -> "Units":
-        """The same, of which nothing is sure."""
+        """The same boxes, all axes of which are loose."""
         axes = range(len(self.boxes[0]) if self.boxes else 0)
         return self._replace(loose=frozenset(axes), cause=self.cause or cause)
 
 
 def depends_on(context: AnalysisContext, edge: int, box: Box, cut: frozenset[Link] = frozenset()) -> dict[int, Units]:
-    """For every edge that units of one edge depend on, inputs among them, which of its units these are.
+    """The units that the units of `box` on `edge` depend on, for every edge that has such units.
 
-    Links in `cut` are not followed.
+    Links in `cut` are left out.
     """
     graph, inferred, inputs = context.graph, context.shapes.inferred, len(context.graph.inputs)
     found = {edge: Units((box,))}
     waiting = [-edge]
     while waiting:
-        here = -heapq.heappop(waiting)
-        units = found[here] = _bounded(found[here])
-        read_layer = inferred[here - inputs] if here >= inputs else None
-        if read_layer is None:
+        current = -heapq.heappop(waiting)
+        units = found[current] = _bounded(found[current])
+        layer = inferred[current - inputs] if current >= inputs else None
+        if layer is None:
             continue
-        sources = graph.nodes[here - inputs].sources
-        for number, (source, read) in enumerate(zip(sources, _read_by(read_layer, units), strict=True)):
-            if not read.boxes or (here, number) in cut:
+        sources = graph.nodes[current - inputs].sources
+        for number, (source, read) in enumerate(zip(sources, _read_by(layer, units), strict=True)):
+            if not read.boxes or (current, number) in cut:
                 continue
             if source in found:
                 before = found[source]
@@ -84,7 +83,7 @@ def depends_on(context: AnalysisContext, edge: int, box: Box, cut: frozenset[Lin
 
 
 def unit_box(shape: Shape, places: dict[int, int]) -> Box:
-    """All units of a tensor that have these places along some of its axes."""
+    """All units of a tensor with these indices along some of its axes."""
     return tuple(
         ((places[axis], places[axis]),) if axis in places else everything(size) for axis, size in enumerate(shape)
     )
@@ -98,7 +97,7 @@ def _bounded(units: Units) -> Units:
 
 
 def _read_by(inferred: InferredLayer, units: Units) -> list[Units]:
-    """What units of a layer's output read of each of its inputs."""
+    """The units of each input that units of a layer's output read."""
     if inferred.keeps_positions:
         return [units]
     return [
@@ -109,7 +108,7 @@ def _read_by(inferred: InferredLayer, units: Units) -> list[Units]:
 
 def _read_of_input(units: Units, reads: tuple[Dependency, ...], shape: Shape, output: Shape) -> Units:
     if shape and not reads:
-        return Units(())  # it steers, and is not seen
+        return Units(())  # the input controls the layer, and its values are no part of the field
     if any(read.mixed for read in reads):
         parts = [regrouped_box(box, output, shape) for box in units.boxes]
         boxes = tuple(box for part in parts for box in part.boxes)
@@ -129,10 +128,10 @@ def _read_of_input(units: Units, reads: tuple[Dependency, ...], shape: Shape, ou
 
 
 def _loosened(units: Units, lost: set[int], behind: Units, reads: tuple[Dependency, ...]) -> Units:
-    """With the axes that are loose behind others; one that is read as a whole is so, however few units read it."""
+    """Mark the axes of read units that are loose: those read by loose axes, unless they are read as a whole."""
     kept = {axis for axis, read in enumerate(reads) if read.axis in behind.loose and not _is_whole(read)}
     if lost or any(reads[axis].window != POINT for axis in kept):
-        # There may be nothing to read at all.
+        # The units may read nothing at all.
         return units.all_loose(behind.cause or _why_lost(reads[axis].window for axis in sorted(lost)))
     own = {axis for axis, read in enumerate(reads) if read.loose}
     return units._replace(loose=frozenset(kept | own), cause=behind.cause if kept else ACROSS if own else "")
@@ -151,7 +150,7 @@ def _is_whole(read: Dependency) -> bool:
 
 @lru_cache(maxsize=2**14)
 def positions_read(units: Intervals, window: AnyWindow, size: int) -> tuple[Intervals, bool]:
-    """The positions of an axis that units read through a window, and whether these are all and no more."""
+    """The positions of an axis that units read through a window, and whether they are exact."""
     found: list[Interval] = []
     for first, last in units:
         part = _read_by_any(first, last, window, size)
@@ -162,7 +161,7 @@ def positions_read(units: Intervals, window: AnyWindow, size: int) -> tuple[Inte
 
 
 def _read_by_any(first: int, last: int, window: AnyWindow, size: int) -> list[Interval] | None:
-    """What the units from the first to the last read, padding too; None where it is not followed."""
+    """The positions that units `first` to `last` read, including padding; None if there are too many or unknown."""
     if isinstance(window, UnknownWindow):
         return None
     if isinstance(window, TableWindow):
@@ -181,14 +180,14 @@ def _read_by_any(first: int, last: int, window: AnyWindow, size: int) -> list[In
 
 
 def _taps_inside(start: int, end: int, window: Window, size: int) -> range:
-    """The taps by which units that begin at `start` to `end` may read a position of the axis."""
+    """The taps by which windows that begin at `start` to `end` may read a position of the axis."""
     least = max(-(end // window.dilation), 0)
     most = min((size - 1 - start) // window.dilation, window.kernel - 1)
     return range(least, min(most, least + MOST_INTERVALS) + 1)
 
 
 def _read_apart(first: int, last: int, window: Window, size: int) -> list[Interval] | None:
-    """The same unit by unit, for those that read something of the axis."""
+    """The positions that units `first` to `last` read, unit by unit, without units that read only padding."""
     reach = window.before - window.effective + 1
     nearest, farthest = max(first, -(-reach // window.stride)), min(last, (size - 1 + window.before) // window.stride)
     if farthest - nearest >= MOST_INTERVALS:
@@ -214,7 +213,7 @@ def _read_in_phases(first: int, last: int, window: PhasedWindow) -> list[Interva
 
 
 def count_read(units: int, window: AnyWindow, size: int) -> int:
-    """How many positions of an axis so many units read together, or fewer where that is not followed."""
+    """The number of positions of an axis that `units` units read together; a lower bound if it is unknown."""
     if isinstance(window, UnknownWindow):
         return window.least
     if isinstance(window, TableWindow):
@@ -226,7 +225,7 @@ def count_read(units: int, window: AnyWindow, size: int) -> int:
 
 
 def _taps_by_phase(window: Window | PhasedWindow) -> tuple[list[range], int]:
-    """The positions that each unit of the first period reads, and how far on the next period reads."""
+    """The positions that each unit of the first period reads, and the advance to the next period."""
     if isinstance(window, Window):
         return [range(-window.before, window.effective - window.before, window.dilation)], window.stride
     ends = zip(window.first, window.last, strict=True)
@@ -234,7 +233,7 @@ def _taps_by_phase(window: Window | PhasedWindow) -> tuple[list[range], int]:
 
 
 def _count_in_turns(units: int, phases: list[range], advance: int, size: int) -> int:
-    """Units of one phase read positions that are `advance` apart: of each such row of positions, one interval."""
+    """Count the positions read in rows of positions that are `advance` apart: a tap reads an interval of a row."""
     rows: dict[int, list[Interval]] = {}
     for phase, taps in enumerate(phases):
         turns = -(-(units - phase) // len(phases))
@@ -248,7 +247,7 @@ def _count_in_turns(units: int, phases: list[range], advance: int, size: int) ->
 
 
 def regrouped_box(box: Box, after: Shape, before: Shape) -> Units:
-    """Where the values at some places of one shape lie in another shape of the same values in the same order."""
+    """The boxes in shape `before` of the values of a box in shape `after`, where a reshape maps `before` to `after`."""
     boxes, exact = [Box()], True
     i = j = 0
     while i < len(before) or j < len(after):
@@ -262,7 +261,7 @@ def regrouped_box(box: Box, after: Shape, before: Shape) -> Units:
 
 
 def _group(before: Shape, after: Shape) -> tuple[int, int]:
-    """How many axes at the beginning of each hold the same number of values, the fewest possible."""
+    """The fewest leading axes of both shapes that have the same number of values."""
     here, there, left, right = 0, 0, 1, 1
     while here + there == 0 or left != right:
         if (left <= right and here < len(before)) or there == len(after):
@@ -287,7 +286,7 @@ def _regrouped(box: Box, after: Shape, before: Shape) -> Units:
 
 
 def _flat(box: Box, shape: Shape) -> Intervals | None:
-    """The places of a box in the row of all values; None where they are too many intervals."""
+    """The flat indices of a box's values; None if they take too many intervals."""
     if not box:
         return ((0, 0),)
     inner = _flat(box[1:], shape[1:])
@@ -303,7 +302,7 @@ def _flat(box: Box, shape: Shape) -> Intervals | None:
 
 
 def _unflat(interval: Interval, shape: Shape) -> list[Box]:
-    """An interval of the row of all values as boxes: a part of the first row, whole rows, and a part of the last."""
+    """An interval of flat indices as boxes: a part of the first row, whole rows, and a part of the last."""
     if not shape:
         return [()]
     if len(shape) == 1:
@@ -325,7 +324,7 @@ def _unflat(interval: Interval, shape: Shape) -> list[Box]:
 
 
 def projected(units: Units, axes: tuple[int, ...]) -> Units:
-    """The units by some of their axes alone."""
+    """The units projected on some of their axes."""
     boxes = simplified(tuple(box[axis] for axis in axes) for box in units.boxes)
     loose = frozenset(place for place, axis in enumerate(axes) if axis in units.loose)
     return Units(boxes, loose, units.cause if loose else "")

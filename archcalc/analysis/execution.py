@@ -1,8 +1,8 @@
-"""A pass through a network by the memory alone: what is made, held and let go, operation by operation.
+"""Simulates the memory of a forward pass: allocation and release of storages, operation by operation.
 
-The layers run one after the other in the order of the graph, each as its `ops` say. A value is held until the last
-layer that reads it is done, inputs and outputs of the network to the end. In training every operation through which a
-gradient goes holds what its backward pass needs, and the operations that made what it read.
+The layers run in the order of the graph, each by its kernels. A value is held until the last layer that reads it has
+run; inputs and outputs of the network are held to the end. In training, every operation with a gradient holds the
+tensors that its backward pass needs, and the operations that made its operands.
 """
 
 from collections import defaultdict
@@ -13,13 +13,13 @@ from msgspec import structs
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.storage_tracker import Storage, StorageTracker
 from archcalc.analysis.strides import (
-    Laid,
+    StridedShape,
     Strides,
-    in_order,
-    is_in_order,
-    laid_out,
+    contiguous,
+    is_contiguous,
     permuted,
     regrouped,
+    result_strides,
 )
 from archcalc.analysis.traffic import tensor_bytes, value_bytes
 from archcalc.arithmetic import product
@@ -27,17 +27,18 @@ from archcalc.layers.base import RESULT, KernelOp, KernelOps, Shape, TensorSpec,
 from archcalc.numbers.bounds import Unknown
 
 Pass = Literal["forward", "backward"]
-Key = int | tuple[int, str]  # the result of an operation by its number, or a parameter by its layer and name
+Key = int | tuple[int, str]  # the number of an operation, for its result, or a parameter's layer and name
 
-OUT_OF_ORDER = "PyTorch may copy what it reads, since devices differ in how values lie behind a permute"
+UNKNOWN_STRIDES = "PyTorch may copy its input, since devices differ in the strides behind a permute"
 IN_PLACE_ON_A_VIEW = "it works in place on a view, for which autograd copies gradients"
 
 
 class Value(NamedTuple):
-    """A tensor: what holds it, its memory, and the number of the operation that made it, if that needs a gradient.
+    """A tensor in the simulation.
 
-    `bytes` are its own, whatever its memory has; `shape` begins with the batch; `strides` are None where devices
-    differ.
+    `handle` keeps it alive, `storage` is its memory, and `maker` is the number of the operation that made it, if that
+    needs a gradient. `bytes` is its own size, not its storage's; `shape` begins with the batch; `strides` are None if
+    devices differ.
     """
 
     handle: Storage
@@ -49,77 +50,78 @@ class Value(NamedTuple):
     is_view: bool = False
 
     @property
-    def laid(self) -> Laid:
-        """How its values lie."""
+    def strided(self) -> StridedShape:
+        """Its shape and strides."""
         return self.shape, self.strides
 
 
 class Target(NamedTuple):
-    """What a gradient is for, and its bytes. It may be as large as the result first, and then be added up.
+    """The operand that a gradient belongs to, and the gradient's bytes.
 
-    `laid` says how the values lie that it is the gradient of; None for a parameter.
+    With `reduced` the gradient has the size of the operation's result at first, and is then reduced. `strided` is the
+    operand's shape and strides; None for a parameter.
     """
 
     key: Key
     bytes: int
-    added_up: bool
-    laid: Laid | None = None
+    reduced: bool
+    strided: StridedShape | None = None
 
 
 class Operation(NamedTuple):
-    """An operation that ran, as its backward pass will need it. `backward_bytes` are alive in that at once at least."""
+    """An operation that ran, as its backward pass needs it. `backward_bytes` are the least bytes alive in that."""
 
     handle: Storage
     op: KernelOp
     position: int
     result_bytes: int
-    result: Laid
+    result: StridedShape
     backward_bytes: int
     targets: tuple[Target, ...]
 
 
 class View(NamedTuple):
-    """What becomes of values that get other axes: strides, and whether they are copied for that."""
+    """The strides of a reshaped tensor, and whether it is a copy."""
 
     strides: Strides
     is_copy: bool = False
 
 
-def view_of(op: KernelOp, read: Laid, shape: Shape) -> View | None:
-    """The view that a step gives, or the copy in its place; None where devices differ in that."""
+def view_of(op: KernelOp, read: StridedShape, shape: Shape) -> View | None:
+    """The view that a kernel returns, or a copy instead; None if devices differ."""
     _, strides = read
     if op.layout == "permuted":
         return View(permuted(strides, op.order))
     if op.layout == "same":
         return View(strides)
     if op.layout == "ordered":
-        return _put_in_order(read)
+        return _made_contiguous(read)
     return regroup(read, shape)
 
 
-def _put_in_order(read: Laid) -> View | None:
+def _made_contiguous(read: StridedShape) -> View | None:
     shape, strides = read
     if strides is None:
         return None
-    return View(strides) if is_in_order(shape, strides) else View(in_order(shape), is_copy=True)
+    return View(strides) if is_contiguous(shape, strides) else View(contiguous(shape), is_copy=True)
 
 
-def regroup(read: Laid, shape: Shape) -> View | None:
-    """The same values with other axes; None if it is not known how they lie."""
+def regroup(read: StridedShape, shape: Shape) -> View | None:
+    """A tensor in another shape; None if its strides are unknown."""
     before, strides = read
     if strides is None:
         return None
     found = regrouped(before, strides, shape)
-    return View(in_order(shape), is_copy=True) if found is None else View(found)
+    return View(contiguous(shape), is_copy=True) if found is None else View(found)
 
 
 class Execution:
-    """The forward pass over a batch, and what it leaves for a backward pass.
+    """The forward pass over a batch; `Backward` continues it.
 
-    Of every layer: `outputs`, the bytes of its output; `saved`, what it keeps and no layer before keeps; `forward` and
-    `backward`, the most that was alive while it ran. `peak` is the most of all, `peak_gradients` the part of it that is
-    gradients of parameters, `peak_place` the layer and the pass. `doubts` says what cannot be derived, by the position
-    of the layer; what is alive from there on is then a lower bound.
+    All sizes are in bytes. For every layer, `outputs` has the size of its output; `saved` the size of storages that no
+    earlier layer saves; `forward` and `backward` the most bytes alive while it runs. `peak` is the maximum, of which
+    `peak_gradients` are gradients of parameters, and `peak_place` is its layer and pass. `doubts` has a reason for
+    every layer, by position, with a size that cannot be derived; sizes from that layer on are lower bounds.
     """
 
     def __init__(self, context: AnalysisContext, dtype: str | None, batch: int, training: bool) -> None:
@@ -141,7 +143,7 @@ class Execution:
             storage = self.tracker.make(size)
             shape = (self.batch, *tensor.shape)
             self.values[edge] = Value(
-                handle=storage, storage=storage, maker=None, bytes=size, shape=shape, strides=in_order(shape)
+                handle=storage, storage=storage, maker=None, bytes=size, shape=shape, strides=contiguous(shape)
             )
         self.peak = self.tracker.live
         spent = self._spent()
@@ -152,12 +154,12 @@ class Execution:
 
     @property
     def unknown_inputs(self) -> dict[str, str]:
-        """Inputs whose size is not known, which are there from the start, and why."""
+        """The inputs of unknown size, with the reasons."""
         found = {name: tensor.nonzeros for name, tensor in self.graph.inputs.items()}
         return {name: nonzeros.reason for name, nonzeros in found.items() if isinstance(nonzeros, Unknown)}
 
     def _spent(self) -> dict[int, list[int]]:
-        """For every layer the edges that nobody reads after it."""
+        """The edges that no layer reads after a layer, by its position."""
         last = {self.context.graph.edge(position): position for position in range(len(self.graph.nodes))}
         for position, node in enumerate(self.graph.nodes):
             last.update({edge: position for edge in node.sources if edge in last})
@@ -175,18 +177,18 @@ class Execution:
     def _ops(self, position: int) -> KernelOps:
         node, inferred = self.graph.nodes[position], self.context.layer_at(position)
         first = self.values[node.sources[0]]
-        if is_in_order(*first.laid):
+        if is_contiguous(*first.strided):
             return inferred.ops(self.training)
         owner = self.graph.nodes[position if node.owner is None else node.owner]
         others = node.layer.strided_ops(inferred.inputs, first.strides, owner.trainable)
         return inferred.ops(self.training) if others is None else others
 
     def doubt(self, position: int, reason: str) -> None:
-        """Something about a layer cannot be derived."""
+        """Record that a size of a layer cannot be derived."""
         self.doubts.setdefault(position, reason)
 
     def note(self, position: int, which: Pass) -> None:
-        """What was alive at most since the tracker's restart was so while a layer ran."""
+        """Record the most bytes alive since the tracker's restart as those of a layer."""
         highest, rows = self.tracker.highest, self.forward if which == "forward" else self.backward
         rows[position] = max(rows[position], highest)
         if highest > self.peak:
@@ -195,7 +197,7 @@ class Execution:
 
 
 def spec_bytes(spec: TensorSpec, own: str, dtype: str | None, batch: int) -> int:
-    """The size of a piece of a layer whose output's dtype is `own`, or `dtype` in its place."""
+    """The bytes of a tensor of a layer with output dtype `own`; `dtype` replaces a floating-point dtype."""
     size = value_bytes(spec.dtype or own, dtype)
     return (batch if spec.per_sample else 1) * int(elements(spec.shape)) * (max(size, 4) if spec.wide else size)
 
@@ -210,10 +212,10 @@ class _Layer:
         self.owner = position if node.owner is None else node.owner
         self.output, self.parameters = inferred.output, inferred.parameters
         self.trained = execution.training and execution.graph.nodes[self.owner].trainable
-        self.values = [execution.values[source] for source in node.sources]  # then the results
+        self.values = [execution.values[source] for source in node.sources]  # inputs, then results of kernels
 
     def run(self) -> Value:
-        """Run all steps; returns what the last one gives."""
+        """Run all kernels and return the result of the last one."""
         if not self.ops:
             self.tracker.hold(self.values[0].handle)
             return self.values[0]
@@ -247,8 +249,8 @@ class _Layer:
             if op.in_place and operands[0].is_view:
                 self.execution.doubt(self.position, IN_PLACE_ON_A_VIEW)
         if is_view and storage == operands[0].storage:
-            held.append(self.tracker.hold(operands[0].handle))  # autograd knows what it is a view of
-        # What works in place gives the tensor that it read, which from now on holds what made it.
+            held.append(self.tracker.hold(operands[0].handle))  # autograd keeps the base of a view
+        # An in-place kernel returns its operand, which then also holds the kernel's operation.
         handle = self.tracker.add(operands[0].handle, held) if op.in_place else self.tracker.make(0, held)
         self.tracker.release(*held, *saved_extra)
         return Value(
@@ -256,26 +258,27 @@ class _Layer:
         )
 
     def _place(self, op: KernelOp, size: int, shape: Shape, operands: list[Value]) -> tuple[Storage, Strides, bool]:
-        """The memory of a result, how it lies there, and whether autograd knows it as a view."""
+        """The storage and strides of a result, and whether autograd treats it as a view."""
         if op.in_place:
             return self.tracker.hold(operands[0].storage), operands[0].strides, False
         if not op.is_view:
             self.execution.outputs[self.position] = size
-            return self.tracker.make(size), laid_out(op.layout, shape, tuple(value.laid for value in operands)), False
-        found = view_of(op, operands[0].laid, shape)
-        if found is None:  # the least of what either would take: a view keeps the whole, a copy is there beside it
-            self.execution.doubt(self.position, OUT_OF_ORDER)
-            self.execution.saved_storages.add(operands[0].storage)  # if it is a view that is kept
-            return self.tracker.make_remains(size, operands[0].storage), None, op.layout != "refolded"
+            strides = result_strides(op.layout, shape, tuple(value.strided for value in operands))
+            return self.tracker.make(size), strides, False
+        found = view_of(op, operands[0].strided, shape)
+        if found is None:  # the least of both: a view keeps the whole storage, a copy takes its own
+            self.execution.doubt(self.position, UNKNOWN_STRIDES)
+            self.execution.saved_storages.add(operands[0].storage)  # a view would be saved by this storage
+            return self.tracker.make_deferred(size, operands[0].storage), None, op.layout != "refolded"
         if found.is_copy:
             self.execution.outputs[self.position] = size
             return self.tracker.make(size), found.strides, False
         return self.tracker.hold(operands[0].storage), found.strides, op.layout != "refolded"
 
     def _record(
-        self, op: KernelOp, size: int, result: Laid, storage: Storage, saved_extra: list[Storage]
+        self, op: KernelOp, size: int, result: StridedShape, storage: Storage, saved_extra: list[Storage]
     ) -> Operation | None:
-        """The operation with what its backward pass needs, if there is one."""
+        """The operation with the tensors that its backward pass needs; None if it has no backward pass."""
         targets = [self._target(op, source, result[0]) for source in op.operands]
         found = tuple(target for target in targets if target)
         if not found:
@@ -285,13 +288,13 @@ class _Layer:
         read = [self.values[number] for number in numbers if number != RESULT]
         saved = [*saved_extra, *copies, *([storage] if RESULT in numbers else [])]
         self._note_saved([*saved, *(value.storage for value in read)])
-        if op.unclear:  # it may keep all that it reads and gives, and nobody keeps that for the first time
+        if op.unclear:  # it may save all of these, so that no later layer is the first to save them
             touched = [self.values[source].storage for source in op.operands if isinstance(source, int)]
             self.execution.saved_storages |= {storage, *touched}
-        saved += [value.handle for value in read]  # tensors, with what made them
-        made = [size if target.added_up else target.bytes for target in found]
-        unasked = [source for source, target in zip(op.operands, targets, strict=True) if not target]
-        made += [size if op.broadcasts else self._read_bytes(source) for source in unasked if source in op.always_grad]
+        saved += [value.handle for value in read]  # tensors, with the operations that made them
+        made = [size if target.reduced else target.bytes for target in found]
+        others = [source for source, target in zip(op.operands, targets, strict=True) if not target]
+        made += [size if op.broadcasts else self._read_bytes(source) for source in others if source in op.always_grad]
         makers = [self.execution.operations[target.key].handle for target in found if isinstance(target.key, int)]
         handle = self.tracker.make(0, [*saved, *makers])
         self.tracker.release(*copies)
@@ -312,16 +315,16 @@ class _Layer:
         self.execution.saved_storages |= new
 
     def _target(self, op: KernelOp, source: int | str, result: Shape) -> Target | None:
-        """Where the gradient of something read goes; None if it needs none."""
+        """The target of an operand's gradient; None if the operand needs no gradient."""
         if isinstance(source, int):
             value = self.values[source]
-            added_up = op.broadcasts and product(value.shape) != product(result)
-            return None if value.maker is None else Target(value.maker, value.bytes, added_up, value.laid)
+            reduced = op.broadcasts and product(value.shape) != product(result)
+            return None if value.maker is None else Target(value.maker, value.bytes, reduced, value.strided)
         if not self.trained or source not in self.parameters:
             return None
-        # A weight that is passed a gradient has fewer axes, over which PyTorch sums even if they have one position.
-        added_up = op.broadcasts and (op.grad_alias or product(self.parameters[source]) != product(result))
-        return Target((self.owner, source), self._read_bytes(source), added_up)
+        # A weight whose gradient aliases the result's has fewer axes; PyTorch sums over the others, even of size 1.
+        reduced = op.broadcasts and (op.grad_alias or product(self.parameters[source]) != product(result))
+        return Target((self.owner, source), self._read_bytes(source), reduced)
 
     def _read_bytes(self, source: int | str) -> int:
         if isinstance(source, int):

@@ -1,4 +1,4 @@
-"""How every number of a layer came about: the same formulas, run on numbers that remember their derivation."""
+"""Explains every number of a layer: runs the same formulas on numbers that record their derivation."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from archcalc.layers.sliding import trace_window
 from archcalc.numbers.bounds import Unknown
 from archcalc.tracing import Traced, plain, untraced
 
-# The literature's letters for the fields that formulas calculate with; other fields stay bare numbers.
+# The literature's symbols for the fields in formulas; other fields stay plain numbers.
 SYMBOLS = {
     "out_channels": "K",
     "out_features": "K",
@@ -39,7 +39,7 @@ FIELD_NAMES = {1: ("position",), 2: ("height", "width"), 3: ("depth", "height", 
 
 
 def explain(context: AnalysisContext, position: int) -> Explanation:
-    """Explain the layer at a place in the graph's order."""
+    """Explain the layer at a position of the graph."""
     graph = context.graph
     node = graph.nodes[position]
     inputs, output = context.tensors_at(position)
@@ -68,9 +68,9 @@ def explain(context: AnalysisContext, position: int) -> Explanation:
 
 
 def trace_layer(layer: Layer) -> Layer:
-    """The same layer with tracing numbers in the fields that formulas calculate with."""
+    """The layer with tracing numbers in the fields that formulas use."""
     fields = {name: getattr(layer, name) for name in layer.__struct_fields__}
-    # Direct construction does not validate, which is what lets other numbers in.
+    # Direct construction does not validate, so other numbers than ints are possible.
     return type(layer)(**{name: _traced(value, SYMBOLS.get(name)) for name, value in fields.items()})
 
 
@@ -83,7 +83,7 @@ def _traced(value: Any, symbol: str | None) -> Any:
 
 
 def _traced_ends(ends: tuple[int, ...], symbol: str) -> tuple[Traced, Traced]:
-    """What lies at the two ends of an axis: P and P′, or P twice."""
+    """The padding at the two ends of an axis: P and P′, or P twice."""
     before, after = ends
     first = Traced(before, symbol)
     return first, first if before == after else Traced(after, f"{symbol}′")
@@ -124,7 +124,7 @@ def _step(label: str, number: Any) -> Derivation:
 
 
 def _with_intermediates(label: str, number: Any) -> Iterator[Derivation]:
-    """The steps to a number: its intermediate results first."""
+    """The steps to a number, intermediate results first."""
     if isinstance(number, Traced):
         for found in number.intermediates():
             yield _step(found.symbol, found.operands[0])
@@ -152,7 +152,7 @@ def _axis_labels(layer: Layer, rank: int) -> tuple[str, ...]:
 
 
 def _unread(layer: Layer, inputs: Tensors, output: Shape) -> Iterator[str]:
-    """Where the floor in the formula leaves positions at the end that no window reads."""
+    """Notes about positions at the end that no window reads, because the formula rounds down."""
     labels = _axis_labels(layer, len(output))
     for axis, window in layer.windows(inputs).items():
         size = inputs[0].shape[axis]
@@ -163,7 +163,7 @@ def _unread(layer: Layer, inputs: Tensors, output: Shape) -> Iterator[str]:
 
 def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | None) -> Section:
     if owner is not None and shapes:
-        return Section(title, (), (f"those of {quoted(owner)}, counted there",))
+        return Section(title, (), (f"shared with {quoted(owner)}, and counted there",))
     steps = [step for name, shape in shapes.items() for step in _with_intermediates(name, product(shape))]
     counts = [product(map(untraced, shape)) for shape in shapes.values()]
     if len(counts) > 1:
@@ -174,7 +174,7 @@ def _parameter_section(title: str, shapes: dict[str, Shape], owner: str | None) 
 
 
 def _textbook(shapes: dict[str, Shape]) -> Derivation | None:
-    """A weight and a bias together, as textbooks write it: (F·F·C + 1)·K."""
+    """Weight and bias together in the form of textbooks: (F·F·C + 1)·K."""
     if set(shapes) != {"weight", "bias"} or len(shapes["weight"]) < 2 or shapes["weight"][0] is not shapes["bias"][0]:
         return None
     maps, channels, *kernel = shapes["weight"]
@@ -195,13 +195,13 @@ def _operation_section(layer: Layer, traced: Tensors, output: Tensor, batch: int
 
 
 def _operation_label(layer: Layer, kind: str) -> str:
-    """A kind of operations, and what they are for in a layer that computes several things."""
+    """A kind of operations, with their purpose in a layer that computes several things."""
     name = kind.replace("_", " ")
     return f"{name} ({layer.operation_names[kind]})" if kind in layer.operation_names else name
 
 
 def _product_steps(layer: Layer, traced: Tensors, output: Shape) -> Iterator[Derivation]:
-    """The MACs of each product, in a layer that has several: scores, weighted sum."""
+    """The MACs of each product in a layer with several products, such as scores and weighted sum."""
     products = layer.products(traced, output)
     if len(products) > 1:
         yield from (_step(product.name, product.macs) for product in products if not isinstance(product.macs, Unknown))
@@ -221,7 +221,7 @@ def _field_section(context: AnalysisContext, position: int) -> Section:
     if isinstance(after, Unknown):
         return Section("receptive field", (), (f"unknown, because {after.reason}",))
     if after is None:
-        return Section("receptive field", (), ("none: the input has no axis of positions",))
+        return Section("receptive field", (), ("none: the input has no spatial axis",))
     before = fields[node.sources[0]]
     known: tuple[AxisField | None, ...] = (None,) * len(after.axes)
     if isinstance(before, Field) and (before.source, before.places) == (after.source, after.places):
@@ -243,11 +243,11 @@ def _field_notes(context: AnalysisContext, field: Field, labels: tuple[str, ...]
         yield f"with holes along {' and '.join(holes)}: a unit does not see every position from the first to the last"
     if any(axis.shared for axis in field.axes):
         origin = context.graph.edge_names[min(axis.shared.origin for axis in field.axes if axis.shared)]
-        yield f"of paths that keep positions; global is what all units see besides, from {printable(origin)} on"
+        yield f"for paths that keep positions; global is what all units also see, from {printable(origin)} on"
 
 
 def _global_step(label: str, shared: Shared) -> Derivation:
-    """What all units see alike beside."""
+    """The size of the span that all units share."""
     first, last, _ = shared.span
     return Derivation(
         f"{label}: global", "last − first + 1", f"{plain(last)} − {_in_brackets(first)} + 1", int(last - first + 1)
@@ -259,7 +259,7 @@ def _in_brackets(number: float) -> str:
 
 
 def _field_steps(label: str, before: AxisField | None, after: AxisField, window: Any) -> Iterator[Derivation]:
-    """Size, jump and centre along one axis; by the formulas where one window made them, else as they are."""
+    """Size, jump and centre along one axis; derived by formulas if one window made them, else as plain numbers."""
     size = jump = None
     if (
         before
@@ -270,7 +270,7 @@ def _field_steps(label: str, before: AxisField | None, after: AxisField, window:
         and not after.hops
     ):
         traced, step = trace_window(window), Traced(before.advance, "j")
-        # A window of stride 0 reads all units there are.
+        # A window of stride 0 reads all units.
         kernel = traced.effective if window.stride else Traced(before.extent, "n")
         size = field_size(Traced(before.size, "r"), kernel, step)
         jump = step * traced.stride
@@ -290,11 +290,11 @@ def _size_step(label: str, derived: Traced | None, field: AxisField) -> Derivati
         return _checked(label, derived, field.size)
     first, last = max(zip(field.first, field.last, strict=True), key=lambda ends: ends[1] - ends[0])
     written = f"{plain(last)} − {_in_brackets(first)} + 1"
-    return Derivation(label, "last − first + 1", written, field.size)  # of the phase that sees most
+    return Derivation(label, "last − first + 1", written, field.size)  # for the phase with the largest field
 
 
 def _checked(label: str, derived: Traced | None, value: Any) -> Derivation:
-    """The derivation, if it is the whole story: a union of branches, say, has none."""
+    """The derivation if it yields the value, else the plain value; a union of branches has no derivation."""
     if derived is not None and derived.value == value:
         return _step(label, derived)
     return Derivation(label, plain(value), plain(value), value)

@@ -1,4 +1,4 @@
-"""How the numbers of a block, or of the whole network, came about: as sums of their parts."""
+"""Explains the numbers of a block, or of the network, as sums over their parts."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -14,7 +14,7 @@ MOST = 10_000  # layers that are explained at once
 
 
 def explain_network(context: AnalysisContext) -> Explanation:
-    """The totals of the network as sums over its layers and blocks at the top."""
+    """The totals of the network as sums over its top-level layers and blocks."""
     summary = summarize(context)
     parts = summary.collapsed(context.graph, 1).layers
     return Explanation(
@@ -52,7 +52,7 @@ def explain_block(context: AnalysisContext, name: str) -> Explanation:
 
 
 def _sections(parts: Sequence[LayerSummary], block: str = "") -> tuple[Section, ...]:
-    """A section for each number that is a sum; the parts of a block have the names that they have in it."""
+    """A section for each sum; the parts of a block are named relative to it."""
     sums: dict[str, Sequence[Amount]] = {
         "parameters": [row.parameters for row in parts],
         "buffers": [row.buffers for row in parts],
@@ -68,7 +68,7 @@ def _is_some(values: Sequence[Amount]) -> bool:
 
 
 def _sum(label: str, names: Sequence[str], values: Sequence[Amount]) -> Derivation:
-    """`C1 + C3 = 156 + 2,416`, without parts that add nothing; equal ones in a row are multiplied."""
+    """A sum such as `C1 + C3 = 156 + 2,416`, without zeros; equal terms in a row become a product."""
     terms = [(name, value_text(value)) for name, value in zip(names, values, strict=True) if value != 0]
     shown, texts = [], []
     for text, run in groupby(terms, key=lambda term: term[1]):
@@ -79,9 +79,9 @@ def _sum(label: str, names: Sequence[str], values: Sequence[Amount]) -> Derivati
 
 
 def explain_several(context: AnalysisContext, names: Sequence[str] = ()) -> Explanations:
-    """Layers and blocks by name or by a pattern such as `layer4.*`; without names all layers and the network.
+    """Explain layers and blocks by name or by a pattern such as `layer4.*`; without names all layers and the network.
 
-    Raises UsageError for a name or a pattern that there is nothing of.
+    Raises UsageError for a name or pattern that matches nothing.
     """
     graph = context.graph
     if not names:
@@ -103,5 +103,5 @@ def _matching(context: AnalysisContext, name: str) -> list[str]:
         return [name]
     found = [one for one in (*graph.positions, *graph.block_outputs) if fnmatchcase(one, name)]
     if not found:
-        graph.position(name)  # which says that there is none
+        graph.position(name)  # raises
     return found

@@ -1,4 +1,4 @@
-"""How numbers came about, as values and as a document."""
+"""Derivations of numbers, as values and as a document."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from archcalc.tracing import plain
 
 
 class Derivation(NamedTuple):
-    """One number: what it is, the formula in symbols and with its values put in, and the value."""
+    """The derivation of a number: its label, the formula in symbols and in values, and the value."""
 
     label: str
     symbolic: str
@@ -22,7 +22,7 @@ class Derivation(NamedTuple):
     value: Any
 
     def __str__(self) -> str:
-        """`formula = formula with values = value`, without what would only repeat."""
+        """`formula = formula in values = value`, without repetitions."""
         value = value_text(self.value, plain)
         formula = self.symbolic if self.symbolic != self.substituted else ""
         substituted = self.substituted if self.substituted != value else ""
@@ -30,7 +30,7 @@ class Derivation(NamedTuple):
 
 
 class Section(NamedTuple):
-    """The steps to one kind of number, and what is worth a word besides."""
+    """The derivations of one kind of number, and notes."""
 
     title: str
     steps: tuple[Derivation, ...]
@@ -38,7 +38,7 @@ class Section(NamedTuple):
 
 
 class Explanation(Struct, Result, frozen=True, kw_only=True):
-    """How all numbers of one layer, of a block or of the whole network came about."""
+    """The derivations of all numbers of a layer, a block or the network."""
 
     name: str
     type: str
@@ -52,12 +52,12 @@ class Explanation(Struct, Result, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """What is explained: `C1  conv2d  image 1×32×32 → 6×28×28`."""
+        """The name, type and shapes: `C1  conv2d  image 1×32×32 → 6×28×28`."""
         inputs = ", ".join(f"{name} {size_text(shape)}" for name, shape in self.inputs.items())
         return f"{self.name}  {self.type}  {inputs} → {size_text(self.output_shape)}"
 
     def value(self, title: str, label: str) -> Any:
-        """The number that a section derives under a label. Raises UsageError if there is none."""
+        """The number with a label in a section. Raises UsageError if there is none."""
         values = {(section.title, step.label): step.value for section in self.sections for step in section.steps}
         if (title, label) not in values:
             known_labels = ", ".join(f"{section}/{step}" for section, step in values)
@@ -65,7 +65,7 @@ class Explanation(Struct, Result, frozen=True, kw_only=True):
         return values[title, label]
 
     def document(self) -> Document:
-        """The explanation for any writer."""
+        """The explanation as a document."""
         return Document(
             title=self.title,
             head=[self.summary] if self.summary else [],
@@ -75,7 +75,7 @@ class Explanation(Struct, Result, frozen=True, kw_only=True):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The explanation as plain values; a bound or an unknown value is what is known of it."""
+        """Plain values for JSON; a bound becomes its number, and an unknown value null."""
         return {
             "name": self.name,
             "type": self.type,
@@ -96,7 +96,7 @@ class Explanation(Struct, Result, frozen=True, kw_only=True):
 
 
 class Explanations(Struct, Result, frozen=True, kw_only=True):
-    """The explanations of several layers, of blocks, and of the network itself. `left_out`: how many are not here."""
+    """Explanations of layers, blocks and the network. `left_out` is the number of those that are missing."""
 
     network: str
     explanations: tuple[Explanation, ...]
@@ -106,7 +106,7 @@ class Explanations(Struct, Result, frozen=True, kw_only=True):
         return f"Explanations({self.network!r}, {len(self.explanations):,})"
 
     def document(self) -> Document:
-        """One after the other, for any writer."""
+        """All explanations as one document."""
         notes = [Note(f"{self.left_out:,} more are left out: name them, as in layer4.*")] if self.left_out else []
         return Document(
             title=self.network,

@@ -1,4 +1,4 @@
-"""The receptive field of a layer as the summary has it, and as it is written."""
+"""The receptive field of a layer in the summary, and its text."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,16 @@ HOLES_NOTE = f"{HOLES} holes: a unit does not see every position from the first 
 
 
 class ReceptiveField(Struct, frozen=True, gc=False):
-    """What a unit of a layer sees of the network's input, per axis of positions.
+    """The receptive field of a layer's units in the network's input, per spatial axis.
 
-    `size` is that of the unit that sees most (None where none sees anything), from the first to the last position;
-    where there are `holes`, it does not see all of these. `jump` is the distance between neighbouring units, `center`
-    the middle of what the first unit sees, 0-based; all in input positions. In a graph the size is in hops, and `unit`
-    says so.
+    `size` is the largest field of a unit, from its first to its last position (None if no unit sees anything); with
+    `holes`, the unit does not see every position between them. `jump` is the distance between neighbouring units, and
+    `center` the middle of the first unit's field, 0-based. All are in input positions; in a graph network, `unit` is
+    `hops`, and so is the size.
 
-    These are of the paths that keep positions. What all units see alike, since a layer reads a whole axis, is
-    `global_size`, and `global_from` the first layer from which it comes. Where no path keeps positions, `jump` is 0,
-    and the size is that of what all units see.
+    They describe the paths that keep positions. `global_size` is the extent that all units see because a layer reads a
+    whole axis, and `global_from` is the first such layer. If no path keeps positions, `jump` is 0 and the size is the
+    field that all units share.
     """
 
     axes: tuple[AxisField, ...]
@@ -38,7 +38,7 @@ class ReceptiveField(Struct, frozen=True, gc=False):
 
     @property
     def size(self) -> tuple[int | None, ...]:
-        """Positions from the first to the last one seen."""
+        """The number of positions from the first to the last one in the field."""
         return tuple([axis.size for axis in self.axes])
 
     @property
@@ -58,16 +58,16 @@ class ReceptiveField(Struct, frozen=True, gc=False):
 
     @property
     def holes(self) -> tuple[bool | None, ...]:
-        """Whether some unit does not see all positions from its first to its last; None where that is not known."""
+        """Whether some unit does not see every position between its first and last; None if that is unknown."""
         return tuple([axis.holes for axis in self.axes])
 
     @property
     def global_size(self) -> tuple[int | None, ...]:
-        """Positions from the first to the last one that all units see alike; None along an axis that has no such."""
+        """The number of positions from the first to the last one that all units share; None if they share none."""
         return tuple(_positions(span) if (span := shared_span(axis)) else None for axis in self.axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON; a fraction that no float holds exactly is text. Holes and globals where there are."""
+        """Plain values for JSON, with `holes` and `global` only if there are any. Inexact fractions are text."""
         found = {
             "size": list(self.size),
             "jump": [exact(*axis.jump_ratio) for axis in self.axes],
@@ -80,7 +80,7 @@ class ReceptiveField(Struct, frozen=True, gc=False):
 
 
 def receptive_field(field: Field, names: tuple[str, ...]) -> ReceptiveField:
-    """A field with the name of the layer from which on something global flows in; `names` are those of all edges."""
+    """Make the summary's field, with the name of the first layer that reads a whole axis; `names` are of all edges."""
     axes = zip(field.axes, field.shape, strict=True)
     origins = [origin for axis, size in axes if size > 1 and (origin := _origin(axis)) is not None]
     return ReceptiveField(field.axes, field.shape, names[min(origins)] if origins else None)
@@ -91,7 +91,7 @@ def _origin(axis: AxisField) -> int | None:
 
 
 def shared_span(axis: AxisField) -> Span | None:
-    """What all units see alike along an axis; None where they do not."""
+    """The span that all units share along an axis; None if they share none."""
     if axis.shared:
         return axis.shared.span
     return None if axis.origin is None else next(axis.spans())
@@ -102,7 +102,7 @@ def _positions(span: Span) -> int | None:
 
 
 def exact(numerator: int, denominator: int) -> int | float | str:
-    """A fraction for JSON: a number, or text where no float holds it exactly."""
+    """A fraction for JSON: a number, or text if no float holds it exactly."""
     common = math.gcd(numerator, denominator)
     top, bottom = numerator // common, denominator // common
     if bottom == 1:
@@ -114,7 +114,7 @@ def exact(numerator: int, denominator: int) -> int | float | str:
 
 
 class Marked(Struct, frozen=True, gc=False):
-    """Sizes of a field, and how they are written along each axis and together."""
+    """The sizes of a field, the text of each axis, and the mark behind them."""
 
     sizes: tuple[int | None, ...]
     parts: tuple[str, ...]
@@ -126,7 +126,7 @@ class Marked(Struct, frozen=True, gc=False):
 
 
 def marked_size(field: ReceptiveField) -> Marked:
-    """The size with marks for holes, and for what all units see besides."""
+    """The size of a field with marks for holes and for positions that all units share."""
     sizes = field.size
     parts = tuple(["–" if size is None else str(size) for size in sizes])
     unit = (" hop" if sizes == (1,) else " hops") if field.unit == "hops" else ""
@@ -142,7 +142,7 @@ def marked_size(field: ReceptiveField) -> Marked:
 
 
 def _shared_text(axis: AxisField, extent: int) -> str | None:
-    """What the units of an axis see alike beside what each sees itself."""
+    """The text of the positions that all units of an axis share besides their own field; None if there are none."""
     if axis.shared is None:
         return None
     first, last, mask = axis.shared.span
@@ -151,7 +151,7 @@ def _shared_text(axis: AxisField, extent: int) -> str | None:
 
 
 def field_notes(fields: "Iterable[tuple[str, ReceptiveField | None]]") -> list[str]:
-    """What the marks in a column of fields mean, each once; fields come with the names of their layers."""
+    """Explanations of the marks in a column of fields; each field comes with its layer's name."""
     known = [(name, field) for name, field in fields if field is not None]
     found = [HOLES_NOTE] if any(any(field.holes) for _, field in known) else []
     sharing = [field for _, field in known if any(axis.shared for axis in field.axes)]

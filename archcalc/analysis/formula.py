@@ -1,7 +1,7 @@
-"""Closed forms of parameters, MACs and shapes: the formulas of layers, run on numbers that have SymPy expressions.
+"""Closed forms of parameters, MACs and shapes: the formulas of layers, run on numbers with SymPy expressions.
 
-The spec is expanded a second time, with symbols in the place of some of its numbers. What these numbers are still
-decides about the structure (`repeat`, `when`, comparisons), and each decision is a condition of the closed form.
+The spec is expanded a second time, with symbols in place of some of its numbers. The values of these numbers still
+decide the structure (`repeat`, `when`, comparisons), and each decision is a condition of the closed form.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from archcalc.symbolic.forms import readable, tidy
 from archcalc.symbolic.number import Algebra, Symbolic, expression_of
 from archcalc.symbolic.symbol_binding import place
 
-# What the names of intermediate results begin with, by the field or the axis that they are for.
+# The first letter of an intermediate result's name, by its field or axis.
 FIELD_LETTERS = {"out_channels": "C", "out_features": "F", "groups": "G", "padding": "P", "kernel_size": "K"}
 AXIS_LETTERS = {"channels": "C", "features": "F", "length": "L", "depth": "D", "height": "H", "width": "W"}
 
@@ -48,8 +48,8 @@ class LayerFormula(NamedTuple):
 class Formula(Struct, Result, frozen=True, kw_only=True):
     """The closed forms of a network, as SymPy expressions in `symbols` and in the names of `definitions`.
 
-    They equal what `load` gives wherever the network fits together and `conditions` hold. `values` are those of the
-    symbols in the spec, `macs` are for the whole `batch`, and AtLeast where something is missing from them.
+    They equal the results of `load` for all values for which layers fit and `conditions` hold. `values` has the spec's
+    value of every symbol. `macs` count the whole `batch`, and are AtLeast if a layer's count is unknown.
     """
 
     name: str
@@ -68,40 +68,40 @@ class Formula(Struct, Result, frozen=True, kw_only=True):
         return f"Formula({self.name!r} in {', '.join(map(str, self.values))})"
 
     def document(self, layers: Sequence[str] | None = None) -> Document:
-        """The closed forms for any writer; with `layers` those of layers and blocks by name."""
+        """The closed forms as a document; with `layers` only of these layers and blocks."""
         from archcalc.analysis.formula_table import formula_document
 
         return formula_document(self, layers)
 
     @property
     def symbols(self) -> tuple[Any, ...]:
-        """The symbols, without those that stand for intermediate results."""
+        """The symbols, without the names of intermediate results."""
         return tuple(self.values)
 
     def substituted(self, expression: Any) -> Any:
-        """An expression of this formula with the definitions put in, so that only `symbols` are left."""
+        """An expression of this formula with all definitions substituted, in `symbols` alone."""
         for name, definition in reversed(self.definitions.items()):
             expression = mapped(expression, methodcaller("xreplace", {name: definition}))
         return expression
 
     def numbers(self, values: Mapping[str, Any] | None = None) -> dict[Any, Any]:
-        """Symbols and definitions in numbers, to be put into expressions and conditions by SymPy's `xreplace`.
+        """The values of symbols and definitions, as SymPy's `xreplace` takes them.
 
-        `values` are those of symbols by name; the others have those of the spec.
+        `values` has the values of symbols by name; other symbols have their value in the spec.
         """
-        given = {} if values is None else values
-        found = {symbol: expression_of(given.get(symbol.name, own)) for symbol, own in self.values.items()}
+        replaced = {} if values is None else values
+        found = {symbol: expression_of(replaced.get(symbol.name, own)) for symbol, own in self.values.items()}
         for name, definition in self.definitions.items():
             found[name] = definition.xreplace(found)
         return found
 
     def value(self, expression: Any, values: Mapping[str, Any] | None = None) -> Any:
-        """An expression of this formula, or a condition, for values of the symbols by name; by default the spec's."""
+        """The value of an expression or condition for values of the symbols by name; by default the spec's."""
         return mapped(expression, methodcaller("xreplace", self.numbers(values)))
 
 
 class SymbolicLayer(NamedTuple):
-    """A layer's numbers as its formulas give them."""
+    """A layer's numbers before they get their final form."""
 
     node: Node
     output: Tensor
@@ -110,7 +110,7 @@ class SymbolicLayer(NamedTuple):
 
 
 def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batch: Any) -> Formula:
-    """The closed forms of a graph in whose layers and inputs there are symbols."""
+    """Derive the closed forms of a graph with symbols in its layers and inputs."""
     edges = [_named_sizes(tensor, None, algebra) for tensor in graph.inputs.values()]
     layers = [*_layers(graph, edges, batch, algebra)]
     counted = [layer.macs for layer in layers if not isinstance(layer.macs, Unknown)]
@@ -134,14 +134,14 @@ def derive(graph: Graph, algebra: Algebra, symbols: Mapping[str, Symbolic], batc
 
 
 def _layers(graph: Graph, edges: list[Tensor], batch: Any, algebra: Algebra) -> Iterator[SymbolicLayer]:
-    """The layers in order; what each gives is added to the edges."""
+    """The layers in order; appends the output of each to `edges`."""
     found: dict[tuple[Layer, Tensors], InferredLayer] = {}
     for node in graph.nodes:
         layer = _named_fields(node.layer, algebra)
         key = layer, tuple(edges[source] for source in node.sources)
         if key not in found:
             inferred = found[key] = InferredLayer(*key)
-            inferred.output = _named_sizes(inferred.output, layer, algebra)  # operations are counted with the names
+            inferred.output = _named_sizes(inferred.output, layer, algebra)  # operations are counted in these names
         inferred = found[key]
         edges.append(inferred.output)
         macs = count_operations(inferred, 1).macs
@@ -150,7 +150,7 @@ def _layers(graph: Graph, edges: list[Tensor], batch: Any, algebra: Algebra) -> 
 
 
 def _named_fields(layer: Layer, algebra: Algebra) -> Layer:
-    """The layer with names for numbers that are more than a product of symbols."""
+    """The layer with names in place of fields that are more than a product of symbols."""
 
     def named(value: Any, letter: str) -> Any:
         return tuple(named(item, letter) for item in value) if isinstance(value, tuple) else shortened(value, letter)
@@ -161,7 +161,7 @@ def _named_fields(layer: Layer, algebra: Algebra) -> Layer:
 
 
 def _named_sizes(tensor: Tensor, layer: Layer | None, algebra: Algebra) -> Tensor:
-    """The tensor with names for sizes that are more than a product of symbols."""
+    """The tensor with names in place of sizes that are more than a product of symbols."""
     rank = len(tensor.shape)
     axes = AXIS_NAMES.get(rank, ("",) * rank)
     if layer is not None and layer.channel_axis == -1 and rank == 2:
@@ -174,7 +174,7 @@ def _named_sizes(tensor: Tensor, layer: Layer | None, algebra: Algebra) -> Tenso
 
 
 class Publisher:
-    """Gives intermediate results their names, and puts expressions into their final form."""
+    """Names intermediate results, and brings expressions into their final form."""
 
     def __init__(self, algebra: Algebra, taken: set[Any]) -> None:
         self.algebra = algebra
@@ -226,10 +226,10 @@ def find_formula(
     training: bool,
     batch: int | str,
 ) -> Formula:
-    """The closed forms of a spec, with symbols in the place of some of its numbers."""
+    """Derive the closed forms of a spec, with symbols in place of some of its numbers. Raises SpecError, UsageError."""
     algebra = Algebra()
     placed = place(document, names, variables, inputs, training, algebra)
-    # As numbers first: whatever is wrong with the spec is said here.
+    # The spec is expanded with its numbers first, which finds all its faults.
     context = AnalysisContext(connect_sound(document, expand(document, placed.variables, placed.inputs, training)))
     if problems := [*context.graph.problems, *context.problems] or check_in_place(context):
         raise document.error(problems)
@@ -244,7 +244,7 @@ def find_formula(
 
 
 def _with_nonzeros_of(symbolic: Graph, graph: Graph) -> Graph:
-    """The graph without numbers of nonzeros that hold for its own sizes alone."""
+    """The graph, in which nonzeros are unknown where the symbolic graph does not know them."""
     unknown = {
         name: tensor.nonzeros for name, tensor in symbolic.inputs.items() if isinstance(tensor.nonzeros, Unknown)
     }
@@ -259,7 +259,7 @@ def _batch(name: str, symbols: Mapping[str, Symbolic], graph: Graph, algebra: Al
 
 
 def _check(formula: Formula, context: AnalysisContext) -> None:
-    """The closed forms must give the summary's numbers where the summary is made."""
+    """Raise UsageError unless the closed forms equal the summary at the spec's own values."""
     macs = sum(row.macs for row in context.operations if not isinstance(row.macs, Unknown))
     expected = [sum(row.total for row in context.parameters), macs * formula.value(formula.batch)]
     found = [formula.value(formula.parameters), formula.value(known(formula.macs))]
@@ -267,5 +267,5 @@ def _check(formula: Formula, context: AnalysisContext) -> None:
         expected.extend(context.tensors[context.graph.edge_names.index(name)].shape)  # type: ignore[union-attr]  # all fit
         found.extend(map(formula.value, shape))
     if found != expected:
-        message = "the closed form is not what the summary counts: numbers on the way there are too large for decimals"
+        message = "the closed form differs from the summary: intermediate numbers are too large for decimals"
         raise UsageError(f"{message}; give the symbols other values, or leave one out")

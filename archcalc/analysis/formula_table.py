@@ -1,4 +1,4 @@
-"""A formula as a document."""
+"""Closed forms as a document."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HEADERS = ("Layer", "Type", "Output", "Parameters", "MACs")
 
 
 def formula_document(formula: Formula, layers: Sequence[str] | None = None) -> Document:
-    """The formula for any writer: the network's, or those of `layers` and blocks by name."""
+    """The closed forms of the network as a document, or only those of `layers` and blocks by name."""
     rows = None if layers is None else _chosen(formula, layers)
     return Document(
         title=formula.name,
@@ -64,7 +64,7 @@ def _parts(formula: Formula, rows: Sequence[LayerFormula] | None) -> Iterator[Pa
         yield Table(columns, [Row(_cells(row)) for row in rows], ruled=False, stacked=True)
     definitions = [Equation(math(meaning), math(name)) for name, meaning in used_definitions(formula, rows)]
     if definitions:
-        letters = {str(equation.left)[0] for equation in definitions}  # H and W, whose names come in pairs
+        letters = {str(equation.left)[0] for equation in definitions}  # such as H and W, which come in pairs
         yield Equations(definitions, title="where", short=True, together=len(letters))
     if formula.conditions:
         yield Equations([Equation(math(found)) for found in formula.conditions], title="holds where", short=True)
@@ -83,7 +83,7 @@ def _totals(formula: Formula) -> Iterator[Equation]:
 
 
 def _chosen(formula: Formula, names: Sequence[str]) -> list[LayerFormula]:
-    """The rows of layers, and of all layers in blocks, by name. Raises UsageError for a name that is neither."""
+    """The rows of layers, and of all layers in blocks, by name. Raises UsageError for an unknown name."""
     layers = [row.name for row in formula.layers]
     for name in names:
         if not any(layer == name or layer.startswith(f"{name}.") for layer in layers):
@@ -93,10 +93,10 @@ def _chosen(formula: Formula, names: Sequence[str]) -> list[LayerFormula]:
 
 
 def to_dict(formula: Formula, rows: Sequence[LayerFormula] | None) -> dict[str, Any]:
-    """Plain values; expressions as text.
+    """Plain values for JSON, with expressions as text.
 
-    SymPy reads them with their names as `locals` (its own `N` and `E` mean something else), and Python where `floor`,
-    `ceiling` and `Min` are known; where `rounded` is true, numbers must be doubles, as Python's are.
+    SymPy parses them with the names as `locals` (its own `N` and `E` mean something else), and Python if `floor`,
+    `ceiling` and `Min` are defined. If `rounded` is true, numbers must be doubles, as Python's are.
     """
     shown = formula.layers if rows is None else rows
     return {
@@ -135,18 +135,18 @@ def _texts(shape: Shape) -> list[str]:
 
 
 def math(expression: Any) -> Math:
-    """An expression or a condition in archcalc's signs and in LaTeX; `?` where it is unknown."""
+    """An expression or condition as text and in LaTeX; `?` if it is unknown."""
     return Math("?" if isinstance(expression, Unknown) else write(expression), latex_of(expression))
 
 
 def shape_math(shape: Shape) -> Math:
-    """A shape, sums in parentheses."""
+    """A shape as text and in LaTeX, with sums in parentheses."""
     parts = (rf"\left({latex_of(size)}\right)" if size.is_Add and len(shape) > 1 else latex_of(size) for size in shape)
     return Math(shape_text(shape), r" \times ".join(parts) if shape else "1")
 
 
 def shape_text(shape: Shape) -> str:
-    """A shape as archcalc writes it, sums in parentheses: `6×(H − 4)×(W − 4)`."""
+    """A shape as text, with sums in parentheses: `6×(H − 4)×(W − 4)`."""
     return "×".join(_size_text(size, alone=len(shape) == 1) for size in shape) if shape else "1 value"
 
 
@@ -162,7 +162,7 @@ def _is_rounded(formula: Formula, rows: Sequence[LayerFormula] | None) -> bool:
 
 
 def _expressions_of(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[Any]:
-    """The expressions and the conditions that are shown."""
+    """The expressions and conditions in the document."""
     shown: list[Any] = [*formula.conditions]
     if rows is None:
         shown += [
@@ -176,7 +176,7 @@ def _expressions_of(formula: Formula, rows: Sequence[LayerFormula] | None) -> li
 
 
 def used_definitions(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[tuple[Any, Any]]:
-    """The names that what is shown is written in, with what they mean."""
+    """The names that the document's expressions use, with their definitions."""
     used = {symbol for expression in _expressions_of(formula, rows) for symbol in expression.free_symbols}
     for name, meaning in reversed(formula.definitions.items()):
         if name in used:
@@ -195,13 +195,13 @@ def _cells(row: LayerFormula) -> list[Any]:
 
 
 def _notes(formula: Formula, rows: Sequence[LayerFormula] | None) -> list[Note]:
-    """What is missing, and how decimals are calculated."""
+    """Notes about unknown counts, and about the rounding of decimals."""
     rounded = [Note(ROUNDED)] if _is_rounded(formula, rows) else []
     return [*(notes_of("?", causes_of(formula.macs)) if rows is None else ()), *rounded]
 
 
 def latex_of(expression: Any) -> str:
-    """An expression in LaTeX; words are names, and no products of letters."""
+    """An expression in LaTeX; a word is one name, not a product of letters."""
     if isinstance(expression, Unknown):
         return r"\text{unknown}"
     from sympy import latex
@@ -211,5 +211,5 @@ def latex_of(expression: Any) -> str:
 
 
 def is_word(symbol: Any) -> bool:
-    """Whether a symbol is several letters, which LaTeX would multiply."""
+    """Whether a symbol has several letters, which LaTeX would typeset as a product."""
     return len(str(symbol)) > 1 and str(symbol).isalpha()

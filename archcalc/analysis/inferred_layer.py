@@ -1,4 +1,4 @@
-"""What layers say of themselves for the tensors that they read."""
+"""The properties of layers for input tensors."""
 
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
@@ -24,7 +24,7 @@ MAX_BITS = 512  # of the number of values on an edge
 
 
 class InferredLayer:
-    """A layer with what it reads; each answer is found once, when it is first asked for."""
+    """A layer with its input tensors; each property is computed once, when it is first read."""
 
     def __init__(self, layer: Layer, inputs: Tensors) -> None:
         self.layer = layer
@@ -32,17 +32,17 @@ class InferredLayer:
 
     @cached_property
     def constraint_errors(self) -> tuple[ConstraintError, ...]:
-        """Why the layer cannot take its inputs. If there are any, nothing else can be asked."""
+        """The constraints that the inputs break. If there are any, other properties must not be read."""
         return tuple(check_constraints(self.layer, self.inputs))
 
     @cached_property
     def output(self) -> Tensor:
-        """What it gives."""
+        """The output tensor."""
         return Tensor(self.layer.output_shape(self.inputs), self.layer.output_dtype(self.inputs))
 
     @cached_property
     def beyond_limits(self) -> str | None:
-        """What is too much of the output: a chain of layers must not grow beyond what can be calculated and printed."""
+        """The limit that the output exceeds, in words: an output must be small enough to compute and print."""
         shape = self.output.shape
         if len(shape) > MAX_AXES:
             return f"{len(shape)} axes, more than the {MAX_AXES} that a tensor can have"
@@ -50,22 +50,22 @@ class InferredLayer:
 
     @cached_property
     def fits(self) -> bool:
-        """Whether the layer can take what it reads, and gives what can be calculated with."""
+        """Whether the inputs meet all constraints, and the output is within limits."""
         return not self.constraint_errors and self.beyond_limits is None
 
     @cached_property
     def dependencies(self) -> tuple[tuple[Dependency, ...], ...]:
-        """How it reads the axes of every input."""
+        """The dependencies of the output's axes on the axes of every input."""
         return self.layer.dependencies(self.inputs)
 
     @cached_property
     def windows(self) -> dict[int, Window]:
-        """The windows that slide over its first input, by axis."""
+        """The windows that slide over the first input, by axis."""
         return self.layer.windows(self.inputs)
 
     @cached_property
     def keeps_positions(self) -> bool:
-        """Whether each unit reads the unit in its own place of the only input, and nothing else."""
+        """Whether there is one input, and each unit reads only the unit at its own position there."""
         alike = len(self.inputs) == 1 and self.inputs[0].shape == self.output.shape
         return alike and self.dependencies[0] == pointwise(len(self.output.shape))
 
@@ -81,26 +81,26 @@ class InferredLayer:
 
     @cached_property
     def parameter_count(self) -> int:
-        """How many values its parameters have."""
+        """The number of values in its parameters."""
         return sum(map(product, self.parameters.values()))
 
     @cached_property
     def buffer_count(self) -> int:
-        """How many values its buffers have."""
+        """The number of values in its buffers."""
         return sum(map(product, self.buffers.values()))
 
     @cached_property
     def inference_ops(self) -> KernelOps:
-        """What PyTorch runs for it at inference."""
+        """The kernels that PyTorch runs for it at inference."""
         return self.layer.kernel_ops(self.inputs, training=False)
 
     @cached_property
     def training_ops(self) -> KernelOps:
-        """What PyTorch runs for it in training."""
+        """The kernels that PyTorch runs for it in training."""
         return self.layer.kernel_ops(self.inputs, training=True)
 
     def ops(self, training: bool) -> KernelOps:
-        """What PyTorch runs for it, in training or at inference."""
+        """The kernels that PyTorch runs for it, in training or at inference."""
         return self.training_ops if training else self.inference_ops
 
     @cached_property
@@ -115,7 +115,7 @@ class InferredLayer:
 
     @cached_property
     def product_outputs(self) -> Count:
-        """Values into which the MACs of one sample add up."""
+        """The number of values that the MACs of one sample add up to."""
         return self.layer.product_outputs(self.inputs, self.output.shape)
 
     @cached_property
@@ -125,37 +125,37 @@ class InferredLayer:
 
     @cached_property
     def connections(self) -> Count:
-        """Weighted links, and one for each bias."""
+        """The number of weighted links, and one for each bias."""
         return self.layer.count_connections(self.inputs, self.output.shape)
 
     @cached_property
     def unknown(self) -> dict[str, str]:
-        """Why a kind of operations, or the connections, cannot be derived."""
+        """The reason why a kind of operations, or the connections, cannot be derived, by kind."""
         counts = {**self.operations, "connections": self.connections}
         return {what: count.reason for what, count in counts.items() if isinstance(count, Unknown)}
 
 
 @lru_cache(maxsize=4096)
 def infer_layer(layer: Layer, inputs: Tensors) -> InferredLayer:
-    """A layer with what it reads. Networks are made of layers that are alike, and a change leaves most as they were."""
+    """A layer with its input tensors, cached: networks repeat layers, and an edited spec keeps most of them."""
     return InferredLayer(layer, inputs)
 
 
 def check_constraints(layer: Layer, inputs: Tensors) -> Iterator[ConstraintError]:
-    """Why a layer cannot take these inputs: their number, dtypes and ranks, then what its type asks for."""
+    """The constraints that these inputs break: number, dtypes and ranks, then the constraints of the layer's type."""
     found = [*_input_errors(layer, inputs)]
     yield from found
     yield from layer.check_fields() if found else layer.check(inputs)
 
 
 def constraints_of_any_input(layer: Layer, count: int) -> Iterator[ConstraintError]:
-    """Why a layer cannot take so many inputs, whatever these are, nor be what its fields say."""
+    """The constraints that a number of inputs, and the layer's fields, break for any input."""
     yield from input_count_errors(layer, count)
     yield from layer.check_fields()
 
 
 def input_count_errors(layer: Layer, count: int) -> Iterator[ConstraintError]:
-    """That a layer does not take so many inputs."""
+    """The error of a layer that does not take `count` inputs."""
     least, most = layer.input_counts
     if not least <= count <= (most or count):
         wanted = "input" if most == 1 else f"inputs ({', '.join(layer.input_names)}{', …' if most is None else ''})"
@@ -190,4 +190,4 @@ def _input_errors(layer: Layer, inputs: Tensors) -> Iterator[ConstraintError]:
 
 
 def _say_dtype(dtype: str) -> str:
-    return f'an input says its dtype so: {{ shape = […], dtype = "{dtype}" }}; the default is float32'
+    return f'declare the dtype of an input: {{ shape = […], dtype = "{dtype}" }}; the default is float32'

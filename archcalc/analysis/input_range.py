@@ -1,6 +1,6 @@
-"""Which sizes of an input a network takes, at which no stride leaves a remainder, and which are of use to it.
+"""Input sizes that a network accepts, those at which no stride leaves a remainder, and those that it can use.
 
-Axes of positions that have one size in the spec change together; all else stays.
+Spatial axes that are equal in the spec are resized together; everything else stays.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ MOST_LAYERS = 20_000  # of networks whose fields are compared at several sizes
 
 
 class Bound(NamedTuple):
-    """A size, and the layer that makes it so; `sees_more` if it does by a layer that reads the whole map, too."""
+    """A size, and the layer that determines it; `sees_more` if that layer also sees the whole map in another way."""
 
     size: int
     layer: str
@@ -33,16 +33,15 @@ class Bound(NamedTuple):
 
 
 class SizeRange(NamedTuple):
-    """The answers for axes of one size, which change together.
+    """The answers for equal axes, which are resized together.
 
-    `works`: every layer fits; `same_weights`: and the weights have the shapes that they have at the spec's own size;
-    `no_remainder`: and no stride leaves positions at the end, beyond as many as it leaves between two windows; what
-    windows and slices skip elsewhere is not asked. Below `productive`, the windows of a convolution see nothing new,
-    since what it reads sees the whole input even along the shortest path; above `covered`, no unit sees the whole input
-    by windows that are the same at every size. None where no window slides along the axes, or where fields are not
-    known, or not compared in a network of very many layers, for which `unknown` is the reason. `changing` is the first
-    layer whose windows are not the same at every size; `before` is that one, or an earlier one that reads the whole
-    map, and may see all of it at any size.
+    `works`: all layers fit. `same_weights`: also, weights have the same shapes as at the spec's size. `no_remainder`:
+    also, no stride leaves more positions at the end than between two windows; what windows and slices skip elsewhere is
+    not checked. Below `productive`, a convolution's windows see nothing new, because its input sees the whole image
+    even along the shortest path. Above `covered`, no unit sees the whole image by windows that are the same at every
+    size. Both are None if no window slides along the axes, or if fields are unknown or the network has too many layers
+    to compare them; then `unknown` has the reason. `changing` is the first layer whose windows depend on the size.
+    `before` is that layer, or an earlier one that reads the whole map, and may see all of it at any size.
     """
 
     axes: tuple[Extent, ...]
@@ -58,7 +57,7 @@ class SizeRange(NamedTuple):
 
 
 class InputRanges(Struct, Result, frozen=True, kw_only=True):
-    """The sizes of all axes of positions, those that change together in one."""
+    """The sizes of all spatial axes, with one range for axes that are resized together."""
 
     graph: Graph
     ranges: tuple[SizeRange, ...]
@@ -76,13 +75,13 @@ class InputRanges(Struct, Result, frozen=True, kw_only=True):
         return self.ranges[number]
 
     def document(self) -> Document:
-        """The answers for any writer."""
+        """The ranges as a document."""
         from archcalc.analysis.input_range_table import range_document
 
         return range_document(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The answers as JSON has them; null for what does not exist, or is not known, with the reason in `unknown`."""
+        """Plain values for JSON; null for what does not exist or is unknown, with the reason in `unknown`."""
         return {
             "name": self.graph.name,
             "inputs": {name: list(tensor.shape) for name, tensor in self.graph.inputs.items()},
@@ -108,7 +107,7 @@ def _plain(found: SizeRange) -> dict[str, Any]:
 
 
 def find_ranges(context: AnalysisContext, progress: Progress = lambda _done, _all: None) -> InputRanges:
-    """The answers for every size that an axis of positions of an input has."""
+    """Find a range for every size of a spatial axis of an input."""
     axes = extents(context)
     sizes = dict.fromkeys(extent.size for extent in axes)
     found: list[SizeRange] = []
@@ -132,13 +131,13 @@ def _range(context: AnalysisContext, axes: list[Extent], size: int, progress: Pr
 
 
 def _samples(works: SizeSet, own: int) -> Iterator[int]:
-    """Sizes that work, other than the network's own: the next ones, the smallest, and large ones."""
+    """Sizes that work, other than the spec's: neighbours, the smallest, and large ones."""
     wanted = (works.smallest or own, own - 1, own + 1, own + 2, 2 * own, 2 * own + 3)
     yield from {size for least in wanted if (size := works.next_from(max(1, least))) is not None} - {own}
 
 
 class _UsefulSizes:
-    """Bounds of the receptive fields that are the same at all of some sizes."""
+    """Bounds from the receptive fields that are the same at several sizes."""
 
     def __init__(self, context: AnalysisContext, axes: list[Extent], size: int, others: list[int]) -> None:
         self.context, self.axes, self.size = context, axes, size
@@ -151,7 +150,7 @@ class _UsefulSizes:
             self._compare(other)
 
     def found(self) -> dict[str, Any]:
-        """What a SizeRange says of fields."""
+        """The attributes of a SizeRange that depend on fields."""
         names, ends = (
             self.context.graph.edge_names,
             [edge for edge in (self.changing, self.global_from) if edge is not None],
@@ -165,7 +164,7 @@ class _UsefulSizes:
         }
 
     def _find_global(self, fields: Fields) -> int | None:
-        """The first edge whose units see something alike."""
+        """The first edge whose units share a part of their fields."""
         along = (self._along(field) for field in fields)
         return next((e for e, axes in enumerate(along) if any(not a.advance or a.shared for a in axes)), None)
 
@@ -174,10 +173,10 @@ class _UsefulSizes:
         return propagate_receptive_fields(graph, shapes).edges, propagate_shortest_fields(graph, shapes).edges
 
     def _compare(self, other: int) -> None:
-        """Leave out what is not the same at another size."""
+        """Drop the fields that differ at another size."""
         resized_graph = resized(self.context.graph, self.axes, {self.size: other})
         fields_there = self._fields(resized_graph)
-        if other > self.size:  # at small sizes, one unit may be all that is left
+        if other > self.size:  # at small sizes, a single unit may be left
             self.global_from = self._find_global(fields_there[0])
         for fields, found in zip((self.fields, self.shortest), fields_there, strict=True):
             for edge, pair in enumerate(zip(fields, found, strict=True)):
@@ -188,27 +187,27 @@ class _UsefulSizes:
                         self.changing = edge
 
     def _along(self, field: Field | Unknown | None) -> list[AxisField]:
-        """A field along the axes in question."""
+        """A field along the axes that are resized."""
         if not isinstance(field, Field):
             return []
         pairs = zip(field.axes, field.places, strict=True)
         return [axis for axis, place in pairs if (field.source, place) in self.changing_axes]
 
     def productive(self) -> Bound | None:
-        """The largest field, along the shortest path, of what a convolution reads."""
+        """The largest field, along the shortest path, of a convolution's input."""
         nodes = self.context.graph.nodes
         return self._largest(
             (node.name, node.sources[0], self.shortest) for node in nodes if node.layer.family == "convolution"
         )
 
     def covered(self) -> Bound | None:
-        """The largest field that windows make, not a layer that reads the whole map."""
+        """The largest field by windows, without layers that read the whole map."""
         names, first = self.context.graph.edge_names, len(self.context.graph.inputs)
         return self._largest((names[edge], edge, self.fields) for edge in range(first, len(names)))
 
-    def _largest(self, asked: Iterable[tuple[str, int, Fields]]) -> Bound | None:
+    def _largest(self, candidates: Iterable[tuple[str, int, Fields]]) -> Bound | None:
         found: Bound | None = None
-        for name, edge, fields in asked:
+        for name, edge, fields in candidates:
             if isinstance(field := fields[edge], Unknown):
                 return None
             axes = self._along(field)
@@ -219,5 +218,5 @@ class _UsefulSizes:
 
 
 def _extent_of(axes: list[AxisField]) -> list[tuple[int | None, int, int]]:
-    """How much a unit sees, and how far its neighbour is."""
+    """The size and jump of a field along each axis."""
     return [(axis.size, *axis.jump_ratio) for axis in axes]

@@ -1,4 +1,4 @@
-"""The sizes of an input that work, leave no remainder, and are of use, as a document."""
+"""Input sizes that work, leave no remainder, and are useful, as a document."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ SHOWN = 8  # remainders
 
 
 def range_document(found: "InputRanges") -> Document:
-    """The answers in words, for each group of axes that change together."""
+    """The ranges as a document, in words."""
     parts: list[Part] = [_facts(found.graph, one) for one in found.ranges]
     if not parts:
         parts = [Lines(["no axis of an input has positions: its sizes are those of features"], wrapped=True)]
@@ -79,20 +79,18 @@ def _enumerated(texts: list[str]) -> str:
 def _tried(sizes: SizeSet) -> list[str]:
     if sizes.tried is None:
         return []
-    return [f"every size up to {sizes.tried} was tried; of larger ones nothing is known"]
+    return [f"every size up to {sizes.tried} was tried; larger ones are unknown"]
 
 
 def _without_remainder(found: "SizeRange") -> tuple[str, list[str]]:
     even, size = found.no_remainder, found.size
     if even.smallest is None and even.tried is None:
-        return "at no size", [
-            "whatever the size, some stride drops positions at the end"
-        ] if found.works.smallest else []
+        return "at no size", ["at every size some stride drops positions at the end"] if found.works.smallest else []
     if size in even:
         own = f"{size} is one of them"
     else:
         nearest = [str(n) for n in (even.last_until(size), even.next_from(size)) if n is not None]
-        own = f"{size} is none" + (f"; the nearest: {' and '.join(nearest)}" if nearest else "")
+        own = f"{size} is not one of them" + (f"; the nearest: {' and '.join(nearest)}" if nearest else "")
     every = even.is_endless and even.modulus == 1 and size in even
     return sizes_text(even), [*([] if every else [own]), *_tried(even)]
 
@@ -105,7 +103,7 @@ def _listed(remainders: tuple[int, ...]) -> str:
 
 
 def _useful(found: "SizeRange") -> tuple[str, list[str]]:
-    """Sizes that work among those from the smallest productive one to the largest that a unit covers."""
+    """The sizes that work, from the smallest productive one to the largest that a unit covers, and notes."""
     productive, covered = found.productive, found.covered
     if covered is None:
         return "–", [_why_not(found)]
@@ -122,9 +120,9 @@ def _useful(found: "SizeRange") -> tuple[str, list[str]]:
 
 def _why_not(found: "SizeRange") -> str:
     if found.unknown:
-        return f"not known: {found.unknown}"
+        return f"unknown: {found.unknown}"
     if found.changing:
-        return f"fields are not the same at every size, from {found.changing} on"
+        return f"from {found.changing} on, fields depend on the size"
     return "no unit sees by windows alone" if found.before else "no window slides over the input"
 
 

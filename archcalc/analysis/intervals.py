@@ -1,4 +1,4 @@
-"""Sets of whole numbers as intervals in order, which neither overlap nor touch."""
+"""Sets of whole numbers as sorted intervals that neither overlap nor touch."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -8,7 +8,7 @@ Intervals = tuple[Interval, ...]
 
 
 def merged(intervals: Iterable[Interval]) -> Intervals:
-    """The same numbers as intervals in order."""
+    """The same numbers as sorted intervals that neither overlap nor touch."""
     found: list[Interval] = []
     for first, last in sorted(intervals):
         if found and first <= found[-1][1] + 1:
@@ -19,7 +19,7 @@ def merged(intervals: Iterable[Interval]) -> Intervals:
 
 
 def within(intervals: Intervals, size: int) -> Intervals:
-    """Those of the numbers that are positions of an axis of this size."""
+    """The numbers that are positions of an axis of this size."""
     return tuple((max(first, 0), min(last, size - 1)) for first, last in intervals if first < size and last >= 0)
 
 
@@ -29,12 +29,12 @@ def everything(size: int) -> Intervals:
 
 
 def count(intervals: Intervals) -> int:
-    """How many numbers there are."""
+    """The number of elements."""
     return sum(last - first + 1 for first, last in intervals)
 
 
 def includes(outer: Intervals, inner: Intervals) -> bool:
-    """Whether every number of one set is in another."""
+    """Whether `inner` is a subset of `outer`."""
     place = 0
     for first, last in inner:
         while place < len(outer) and outer[place][1] < first:
@@ -46,9 +46,9 @@ def includes(outer: Intervals, inner: Intervals) -> bool:
 
 # sets of positions along several axes
 
-Box = tuple[Intervals, ...]  # all that have a position of each set
-Boxes = tuple[Box, ...]  # all that are in one of them
-MOST_COMPARED = 64  # boxes of which none may be in another
+Box = tuple[Intervals, ...]  # the product of one set for each axis
+Boxes = tuple[Box, ...]  # their union
+MOST_COMPARED = 64  # boxes that are compared in pairs
 
 
 def simplified(boxes: Iterable[Box]) -> Boxes:
@@ -66,7 +66,7 @@ def simplified(boxes: Iterable[Box]) -> Boxes:
 
 
 def _joined(boxes: list[Box], axis: int) -> list[Box]:
-    """Boxes that differ along one axis alone, put together."""
+    """Join boxes that differ only along one axis."""
     groups: dict[Box, list[Intervals]] = {}
     for box in boxes:
         groups.setdefault((*box[:axis], *box[axis + 1 :]), []).append(box[axis])
@@ -84,27 +84,27 @@ def _outermost(boxes: list[Box]) -> list[Box]:
 
 
 def contains(outer: Box, inner: Box) -> bool:
-    """Whether one box holds another."""
+    """Whether `outer` contains `inner`."""
     return all(includes(one, other) for one, other in zip(outer, inner, strict=True))
 
 
 def union(sets: Iterable[Intervals]) -> Intervals:
-    """The numbers of all sets."""
+    """The union of sets."""
     return merged(interval for intervals in sets for interval in intervals)
 
 
 def along(boxes: Boxes, axis: int) -> Intervals:
-    """The positions along one axis."""
+    """The positions of boxes along one axis."""
     return union(box[axis] for box in boxes)
 
 
 def cover(boxes: Sequence[Box]) -> Box:
-    """The smallest box that holds all others."""
+    """The smallest box that contains all boxes."""
     return tuple(union(sets) for sets in zip(*boxes, strict=True))
 
 
 def volume(boxes: Boxes) -> int:
-    """How many positions are in one box or more."""
+    """The number of positions in the union of boxes."""
     if len(boxes) == 1:
         total = 1
         for intervals in boxes[0]:
@@ -116,9 +116,9 @@ def volume(boxes: Boxes) -> int:
 
 
 def _slices(boxes: Boxes) -> Iterable[tuple[Interval, Boxes]]:
-    """The first axis cut where boxes begin and end, with what the boxes there hold along the others."""
+    """Slices of the first axis between the ends of boxes, each with the boxes' other axes there."""
     cuts = sorted({cut for box in boxes for first, last in box[0] for cut in (first, last + 1)})
     for first, after in pairwise(cuts):
-        here = (box[1:] for box in boxes if includes(box[0], ((first, after - 1),)))
-        if rest := tuple(dict.fromkeys(here)):
+        others = (box[1:] for box in boxes if includes(box[0], ((first, after - 1),)))
+        if rest := tuple(dict.fromkeys(others)):
             yield (first, after - 1), rest

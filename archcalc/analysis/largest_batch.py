@@ -1,4 +1,4 @@
-"""Which batch fits into an amount of memory."""
+"""The largest batch that fits into an amount of memory."""
 
 from collections.abc import Callable
 from itertools import cycle
@@ -14,10 +14,10 @@ from archcalc.render.result import Result
 
 
 class LargestBatch(Struct, Result, frozen=True, kw_only=True):
-    """The largest batch that fits into `limit` bytes: 0 if none does, AtMost where its peak is a lower bound.
+    """The largest batch that fits into `limit` bytes: 0 if none fits, AtMost if its peak is a lower bound.
 
-    `least` is the smallest that PyTorch runs. `peak` is that of the largest batch (None without one), `peak_of_next`
-    that of one sample more, or of the least batch.
+    `least` is the smallest batch that PyTorch runs. `peak` has the bytes of the largest batch (None if none fits), and
+    `peak_of_next` those of one sample more, or of the least batch.
     """
 
     name: str
@@ -36,7 +36,7 @@ class LargestBatch(Struct, Result, frozen=True, kw_only=True):
         return not isinstance(self.batch, AtMost) and self.batch > 0
 
     def document(self) -> Document:
-        """The answer for any writer."""
+        """The answer as a document."""
         return Document(
             title=self.name,
             parts=[Lines([_answer(self)], wrapped=True), Facts([*_peaks(self)])],
@@ -46,7 +46,7 @@ class LargestBatch(Struct, Result, frozen=True, kw_only=True):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as JSON has it; `upper_bound` where no more than `largest_batch` fits, and that may not."""
+        """Plain values for JSON; `upper_bound` if `largest_batch` may not fit, but no larger one does."""
         return {
             "limit": self.limit,
             "largest_batch": known(self.batch),
@@ -66,7 +66,7 @@ def _answer(found: LargestBatch) -> str:
         small = "; a larger amount has a unit, such as 8GiB or 8GB" if found.limit < 2**10 else ""
         return f"not even {smallest} fits into {size}{small}"
     if isinstance(found.batch, AtMost):
-        return f"at most batch {found.batch.value:,} fits into {size}; whether it fits cannot be said"
+        return f"at most batch {found.batch.value:,} fits into {size}; whether it does is unknown"
     return f"batch {found.batch:,} fits into {size}"
 
 
@@ -87,9 +87,9 @@ class _Peak(NamedTuple):
 
 
 def largest_batch(limit: int, peak_at: Callable[[int], Lower[int]], least: int = 1) -> int | AtMost[int]:
-    """The largest batch whose peak is within the limit; 0 if not even that of the least one is.
+    """The largest batch whose peak is within the limit; 0 if the peak of the least batch is not.
 
-    Where peaks are lower bounds, so many samples fit at most; if those of the least one are too large, none does.
+    Where peaks are lower bounds, the result is AtMost; it is 0 if the bound of the least batch is too large.
     """
     found = _largest(limit, lambda batch: floor_of(peak_at(batch)), least)
     causes = causes_of(peak_at(found)) if found else ()
@@ -99,15 +99,15 @@ def largest_batch(limit: int, peak_at: Callable[[int], Lower[int]], least: int =
 def _largest(limit: int, peak_at: Callable[[int], int], least: int) -> int:
     """The largest batch whose peak is within the limit.
 
-    The peak never falls as the batch grows: the order of events is the same for every batch, and no size falls. It
-    mostly grows in proportion, which says where to look first. Raises UsageError for a network in which nothing grows
+    The peak never falls as the batch grows: the order of allocations is the same for every batch, and no size falls.
+    It mostly grows in proportion, so the search interpolates. Raises UsageError for a network in which nothing grows
     with the batch.
     """
     fits, too_large = (_Peak(batch, peak_at(batch)) for batch in (least, least + 1))
     if fits.bytes > limit:
         return 0
     while too_large.bytes <= limit:
-        if too_large.batch > limit:  # though a sample would take a byte at least
+        if too_large.batch > limit:  # a batch axis would take a byte per sample at least
             raise UsageError("every batch fits: the network has one sparse input for all samples, and no other")
         batch = max(_in_proportion(limit, fits, too_large) + 1, 2 * too_large.batch)
         fits, too_large = too_large, _Peak(batch, peak_at(batch))
@@ -121,7 +121,7 @@ def _largest(limit: int, peak_at: Callable[[int], int], least: int) -> int:
 
 
 def _in_proportion(limit: int, one: _Peak, other: _Peak) -> int:
-    """Where a straight line through two peaks comes to the limit; the batch of the first if it is level."""
+    """The batch at which a line through two peaks reaches the limit; the first batch if the peaks are equal."""
     growth = other.bytes - one.bytes
     return one.batch + (limit - one.bytes) * (other.batch - one.batch) // growth if growth else one.batch
 

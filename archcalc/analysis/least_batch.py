@@ -1,4 +1,4 @@
-"""From how many samples at once PyTorch runs a network: statistics of a single value have no spread."""
+"""The smallest batch that PyTorch runs: in training, normalizations need more than one value per channel."""
 
 from collections.abc import Iterator
 
@@ -7,14 +7,14 @@ from archcalc.errors import UsageError, quoted
 
 
 def least_batch(context: AnalysisContext, training: bool) -> int:
-    """The smallest batch that all layers run on. Raises UsageError if there is a layer that runs on none."""
+    """The smallest batch that PyTorch runs. Raises UsageError if it refuses a layer at any batch."""
     least = max((batch for _, batch in _demands(context, training) if batch), default=1)
     check_batch(context, least, training)
     return least
 
 
 def check_batch(context: AnalysisContext, batch: int, training: bool) -> None:
-    """Raises UsageError for a batch that PyTorch refuses to run or to train."""
+    """Raise UsageError for a batch that PyTorch refuses to run or to train."""
     refuses = f"PyTorch refuses to {'train' if training else 'run'} layer"
     for name, least in _demands(context, training):
         if least is None:

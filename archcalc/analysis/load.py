@@ -1,13 +1,13 @@
 """The least time that every layer can take on a device: the roofline model (Williams, Waterman, Patterson 2009).
 
-A layer of W operations that moves Q bytes takes max(W/π, Q/β) or longer, π being the operations/s of the device's
-arithmetic and β the bytes/s of its memory. Memory bounds it below the ridge, where W/Q < π/β, and arithmetic above.
+A layer of W operations that moves Q bytes takes at least max(W/π, Q/β), where π is the operations/s of the device's
+arithmetic and β the bytes/s of its memory. Memory limits it below the ridge, where W/Q < π/β, and arithmetic above.
 
-Operations are two for each MAC: its FLOPs. What a layer with MACs computes besides (biases, a softmax) is not in them,
-for other units of the device may do it meanwhile. Of a layer without MACs they are its elementary operations, one each,
-at the same peak, which no other unit of a device exceeds. Bytes are those of `traffic.py`. Layers are taken one by one:
-a compiler that fuses them, and a cache that keeps what one writes for the next to read, move less than the sum. And an
-algorithm with fewer MACs than the definition has, such as Winograd's for 3×3 convolutions, computes less.
+A layer with MACs has two operations for each MAC. Its other operations (biases, a softmax) are left out, because other
+units of the device may run them meanwhile. A layer without MACs has its elementary operations, one each, at the same
+peak, which no other unit of a device exceeds. `traffic.py` counts the bytes. Layers are counted one by one: a compiler
+that fuses them, and a cache that keeps an output for the next layer, move fewer bytes than the sum. An algorithm with
+fewer MACs than the definition, such as Winograd's for 3×3 convolutions, computes less.
 """
 
 from typing import NamedTuple
@@ -18,23 +18,23 @@ from archcalc.analysis.traffic import check_nonzeros, count_traffic
 from archcalc.layers.base import Count
 from archcalc.numbers.bounds import Unknown, sum_or_unknown
 
-STORED = {"tf32": "float32"}  # what is a way to multiply, and no way to store
+STORED = {"tf32": "float32"}  # the storage dtype of a dtype that is only a mode of multiplication
 
 
 class Roof(NamedTuple):
-    """What a device reaches in one dtype."""
+    """The peaks of a device in one dtype."""
 
     operations_per_second: float
     bytes_per_second: float
 
     @property
     def ridge(self) -> float:
-        """Operations per byte from which on arithmetic is the bound."""
+        """The operations per byte from which arithmetic limits the time."""
         return self.operations_per_second / self.bytes_per_second
 
 
 class Load(NamedTuple):
-    """What one layer computes and moves for a whole batch; `operations` are Unknown where they cannot be derived."""
+    """Operations and bytes of one layer for a whole batch; `operations` are Unknown if they cannot be derived."""
 
     operations: Count
     bytes_read: int
@@ -42,22 +42,22 @@ class Load(NamedTuple):
 
     @property
     def bytes_moved(self) -> int:
-        """Read and written."""
+        """Bytes read and written."""
         return self.bytes_read + self.bytes_written
 
     def memory_seconds(self, roof: Roof) -> float:
-        """The least time in which the bytes are moved."""
+        """The least time to move the bytes."""
         return self.bytes_moved / roof.bytes_per_second
 
     def arithmetic_seconds(self, roof: Roof) -> float:
-        """The least time in which the operations are computed; 0, which is never more, if they are not known."""
+        """The least time to compute the operations; 0, a lower bound, if they are unknown."""
         return 0.0 if isinstance(self.operations, Unknown) else self.operations / roof.operations_per_second
 
 
 def count_loads(context: AnalysisContext, dtype: str) -> tuple[Load, ...]:
-    """What every layer computes and moves in one inference pass, `dtype` in place of floating-point ones.
+    """The operations and bytes of every layer in one inference pass; `dtype` replaces floating-point dtypes.
 
-    Raises UsageError where nonzeros are not known.
+    Raises UsageError if a number of nonzeros is unknown.
     """
     check_nonzeros(context.graph)
     traffic = count_traffic(context, STORED.get(dtype, dtype))
@@ -66,7 +66,7 @@ def count_loads(context: AnalysisContext, dtype: str) -> tuple[Load, ...]:
 
 
 def _counted(operations: Operations) -> Count:
-    """Two for each MAC; of a layer without MACs one for each elementary operation."""
+    """Two operations for each MAC; for a layer without MACs one for each elementary operation."""
     if isinstance(operations.macs, Unknown):
         return operations.macs
     if operations.macs:

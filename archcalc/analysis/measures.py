@@ -1,4 +1,4 @@
-"""How every quantity is measured in a network: as a whole, and layer by layer where it is a sum."""
+"""Measures every quantity of a network, and its value for each layer if it is a sum."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,28 +15,28 @@ LayerValues = list[Amount]  # one for each layer of a network
 
 
 class Measured(NamedTuple):
-    """What a network has of a quantity: exact, a bound, or unknown.
+    """The value of a quantity: exact, a bound, or unknown.
 
-    `sizes` are those of a receptive field, of which the smallest is the value. `layer` is the one at which a quantity
-    is read that is no sum over layers.
+    `sizes` are the sizes of a receptive field, the smallest of which is the value. `layer` is the layer at which a
+    quantity is measured that is no sum over layers.
     """
 
     value: Amount
     sizes: tuple[int | None, ...] = ()
-    unit: str = ""  # `hops` where sizes are not in pixels
+    unit: str = ""  # `hops` if sizes are not in pixels
     layer: str | None = None
     text: str = ""  # of sizes, with their marks
 
 
 class Measure(NamedTuple):
-    """How a quantity is measured; `layers` gives what each layer adds, for a quantity that is a sum over layers."""
+    """The functions that measure a quantity; `layers` returns each layer's value of a sum, and is None for others."""
 
     whole: Callable[[AnalysisContext], Measured]
     layers: Callable[[AnalysisContext], LayerValues] | None = None
 
 
 def _summed(attribute: str) -> Measure:
-    """A quantity that the rows and the totals of the summary have."""
+    """A quantity in the rows and totals of the summary."""
     return Measure(
         lambda context: Measured(getattr(summarize(context).totals, attribute)),
         lambda context: [getattr(row, attribute) for row in summarize(context).layers],
@@ -44,12 +44,12 @@ def _summed(attribute: str) -> Measure:
 
 
 def _counted(count: Callable[[AnalysisContext], ConventionCount]) -> Measure:
-    """A quantity that a counting convention has."""
+    """A quantity by a counting convention."""
     return Measure(lambda context: Measured(count(context).total), lambda context: [*count(context).layers])
 
 
 def by_convention(name: str) -> Measure:
-    """The operations as a counting convention has them. Raises UsageError if there is none of that name."""
+    """The operations by a counting convention. Raises UsageError for an unknown convention."""
     convention = find_convention(name)
     return _counted(lambda context: apply_convention(context, convention))
 
@@ -58,10 +58,9 @@ NO_FIELD = Measured(Unknown("no layer has positions of the input to see"))
 
 
 def _field(context: AnalysisContext) -> Measured:
-    """The field of the last layer with a spatial axis; of the last of all, where none has.
+    """The field of the last layer with a spatial axis, or of the last layer if none has one.
 
-    It is that of the paths that keep positions. What comes behind, such as a global average, sees the whole map in any
-    network.
+    Only paths that keep positions count. Later layers, such as a global average, see the whole map in any network.
     """
     last: Measured | None = None
     for row in reversed(summarize(context).layers):

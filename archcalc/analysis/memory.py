@@ -1,9 +1,9 @@
-"""How much memory a network takes, and where most of it is alive at once: for inference, and for a step of training.
+"""The memory of a network and its peak, at inference and in a training step.
 
-`execution.py` and `backward.py` follow what is alive; here are its sums, the weights, and what an optimizer keeps. That
-has its state already, as in every step but the first, and works in place, as fused optimizers do; gradients of
-parameters were None before. Counted are tensors, as a dispatch mode sees them that follows every storage: workspaces of
-kernels, what an allocator rounds up, and PyTorch itself come on top.
+`execution.py` and `backward.py` simulate allocation and release; this module adds weights, buffers and the optimizer's
+state. The optimizer has its state already, as in every step but the first, and works in place, as fused optimizers do;
+gradients of parameters are None before the step. Only storages of tensors count: workspaces of kernels, the allocator's
+rounding and PyTorch itself come on top.
 """
 
 from collections.abc import Iterator
@@ -43,19 +43,18 @@ from archcalc.render.document import Document
 from archcalc.render.result import Result
 
 DTYPES = ("float32", "bfloat16", "float16", "float64", "int8")
-# How many values an optimizer keeps for each trained one.
+# The number of values that an optimizer keeps for each trained parameter.
 OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2, "adamw": 2}
-COUNTED = ("adam", "adamw")  # these keep, for each parameter, a count of its steps
+COUNTED = ("adam", "adamw")  # optimizers that keep a step count for each parameter tensor
 COUNT_BYTES = SIZES["float32"]
 
 
 class LayerMemory(NamedTuple):
-    """Bytes of one layer, or of a block that stands for the layers in it.
+    """Bytes of one layer, or of a collapsed block.
 
-    `output` is what its output takes (0 for a view), `saved` what it keeps for its backward pass and no layer before
-    keeps already. `forward` and `backward` are all bytes alive at once at most while it runs, the weights and the
-    values of other layers among them; `backward` is None where there is no backward pass. What cannot be derived as a
-    whole is AtLeast.
+    `output` is the size of its output (0 for a view), `saved` what it saves for its backward pass, without what an
+    earlier layer saves already. `forward` and `backward` are the most bytes alive while it runs, including weights and
+    values of other layers; `backward` is None without a backward pass. A lower bound is AtLeast.
     """
 
     name: str
@@ -67,22 +66,22 @@ class LayerMemory(NamedTuple):
 
     @property
     def live(self) -> Lower[int]:
-        """Bytes alive at once at most while the layer runs."""
+        """The most bytes alive while the layer runs."""
         return self.forward if self.backward is None else highest((self.forward, self.backward))
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as JSON has it."""
+        """Plain values for JSON."""
         sizes = {"saved": self.saved, "forward": self.forward, "backward": self.backward, "live": self.live}
         plain = {what: None if size is None else known(size) for what, size in sizes.items()}
         return {**self._asdict(), **plain, "lower_bound": isinstance(self.live, AtLeast)}
 
 
 class Memory(Struct, Result, frozen=True, kw_only=True):
-    """The memory of a network in bytes, and where it takes most.
+    """The memory of a network in bytes, and the place of its peak.
 
-    `peak` is `weights`, `buffers`, `optimizer_state`, and what of `gradients` (of parameters) and `activations` (all
-    other tensors, gradients of activations among them) is alive at the peak. `peak_pass` is "forward" or "backward".
-    Where something cannot be derived, the peak is AtLeast, which says what, and its place is that of the bound.
+    `peak` is the sum of `weights`, `buffers`, `optimizer_state`, and the `gradients` (of parameters) and `activations`
+    (all other tensors, including gradients of activations) alive at the peak. `peak_pass` is "forward" or "backward".
+    If something cannot be derived, the peak is AtLeast with the causes, and its place is the place of that bound.
     """
 
     name: str
@@ -119,13 +118,13 @@ class Memory(Struct, Result, frozen=True, kw_only=True):
         return plus(row.live, -self.fixed)
 
     def document(self) -> Document:
-        """The memory for any writer."""
+        """The memory as a document."""
         from archcalc.analysis.memory_table import memory_document
 
         return memory_document(self)
 
     def collapsed(self, graph: Graph, depth: int | None) -> "Memory":
-        """The same with a row for every block at `depth`: its output, all that it keeps, the most alive in it."""
+        """The same with blocks collapsed below `depth`: a block's output, all it saves, and the most alive in it."""
         names = graph.edge_names
         before = {node.name: names[node.sources[0]] for node in graph.nodes}
         return structs.replace(
@@ -133,7 +132,7 @@ class Memory(Struct, Result, frozen=True, kw_only=True):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, as `--format json` prints it; `unknown` says why the peak is a lower bound."""
+        """Plain values for JSON; `unknown` is the reason why the peak is a lower bound, or null."""
         sizes = {"gradients": self.gradients, "activations": self.activations, "peak": self.peak}
         return {
             **{key: value for key, value in structs.asdict(self).items() if key != "inputs"},
@@ -153,8 +152,8 @@ def measure_memory(
 ) -> Memory:
     """The memory of one pass over a batch, by default the network's own.
 
-    `dtype` takes the place of that of all floating-point values. Raises UsageError for options that make no sense, and
-    for a batch that PyTorch refuses to train.
+    `dtype` replaces the dtype of floating-point values. Raises UsageError for invalid options, and for a batch that
+    PyTorch refuses to train.
     """
     check_options(dtype, training, optimizer)
     if batch is not None and (type(batch) is not int or batch < 1):
@@ -172,7 +171,7 @@ def measure_memory(
 
 
 def check_options(dtype: str | None, training: bool, optimizer: str | None) -> None:
-    """Raises UsageError for options that make no sense."""
+    """Raise UsageError for invalid options."""
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"no dtype of a network is called {quoted(dtype)}; {did_you_mean(dtype, DTYPES)}")
     if optimizer is not None and optimizer not in OPTIMIZERS:
@@ -184,14 +183,14 @@ def check_options(dtype: str | None, training: bool, optimizer: str | None) -> N
 
 
 def _owned(context: AnalysisContext) -> Iterator[tuple[int, Tensor]]:
-    """The layers that have weights of their own, and their outputs."""
+    """The layers with weights of their own, and their outputs."""
     for position, node in enumerate(context.graph.nodes):
         if node.owner is None:
             yield position, context.tensors_at(position)[1]
 
 
 def _parameter_bytes(context: AnalysisContext, dtype: str | None, training: bool) -> tuple[int, int, int]:
-    """Bytes of all parameters and of the trained ones, and how many tensors the trained ones are."""
+    """Bytes of all parameters and of the trained ones, and the number of trained tensors."""
     all_bytes = trained = count = 0
     gradients = follow_gradients(context).owners if training else frozenset()
     for position, output in _owned(context):
@@ -204,7 +203,7 @@ def _parameter_bytes(context: AnalysisContext, dtype: str | None, training: bool
 
 
 def _buffer_bytes(context: AnalysisContext, dtype: str | None) -> int:
-    """Bytes of all buffers, and of other tensors that modules keep; a buffer of a single value is a count, an int64."""
+    """Bytes of all buffers and of modules' constant tensors; a buffer of a single value is an int64 counter."""
     total = 0
     for position, node in enumerate(context.graph.nodes):
         inputs, output = context.tensors_at(position)
@@ -222,7 +221,7 @@ def _result(run: Execution, weights: int, buffers: int, state: int, optimizer: s
     rows = zip(run.graph.nodes, run.outputs, run.saved, run.forward, run.backward, strict=True)
     doubts = [(names[place], reason) for place, reason in run.doubts.items()]
     causes = gathered(Cause(reason, (name,)) for name, reason in (*run.unknown_inputs.items(), *doubts))
-    # From there on all are lower bounds.
+    # The sizes of this layer and all later ones are lower bounds.
     first = 0 if run.unknown_inputs else min(run.doubts, default=len(names))
     layers = tuple(
         LayerMemory(
@@ -258,7 +257,8 @@ def _result(run: Execution, weights: int, buffers: int, state: int, optimizer: s
 def _parts(run: Execution, causes: Causes) -> tuple[int | Unknown, Amount]:
     """Gradients of parameters at the peak, and the rest that is alive there.
 
-    Where the peak itself may be elsewhere, its parts in training are unknown; in inference there are no gradients.
+    In training they are unknown if the peak is a lower bound, because it may be elsewhere; at inference there are no
+    gradients.
     """
     if causes and run.training:
         unknown = Unknown(reason_text(causes))
@@ -279,7 +279,7 @@ def _sum_up(group: Collapsed[LayerMemory], before: dict[str, str]) -> LayerMemor
 
 
 def _output(group: Collapsed[LayerMemory], before: dict[str, str]) -> int:
-    """What the output of a group takes. A view, or what works in place, has the memory of what it reads first."""
+    """The bytes of a group's output. The output of a view, or of an in-place layer, has its first input's storage."""
     outputs = {row.name: row.output for row in group.rows}
     name = group.last.name
     while not outputs.get(name, 1):

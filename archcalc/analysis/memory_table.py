@@ -14,7 +14,7 @@ _MARK = "◀"
 
 
 def memory_document(memory: "Memory") -> Document:
-    """All that is said of the memory of a pass: layer by layer, and what the peak is made of."""
+    """The memory of a pass, layer by layer, and the parts of its peak."""
     dtype = f" · {memory.dtype}" if memory.dtype else ""
     return Document(
         title=memory.name,
@@ -34,7 +34,7 @@ def _columns(memory: "Memory") -> list[Column]:
 
 def _row(row: "LayerMemory", memory: "Memory") -> Row:
     sizes = [row.saved, row.forward, row.backward] if memory.training else [row.forward]
-    # A block is marked where its most is the peak.
+    # A block is marked if the peak is in it.
     is_peak = floor_of(row.live) == floor_of(memory.peak)
     return Row([row.name, row.type, row.output, *sizes, _MARK if is_peak else ""])
 
@@ -55,6 +55,6 @@ def _fact(label: str, size: Amount, note: str = "") -> Fact:
 
 
 def peak_place(memory: "Memory") -> str:
-    """Where the peak is; of a lower bound where so much is alive, since the peak may be elsewhere."""
+    """The place of the peak; if the peak is a lower bound, the place of the bound."""
     where = f"in layer {memory.peak_layer}, {memory.peak_pass} pass"
-    return f"so much {where}" if isinstance(memory.peak, AtLeast) else where
+    return f"this much {where}" if isinstance(memory.peak, AtLeast) else where

@@ -1,8 +1,8 @@
-"""What one unit sees of an input, layer after layer on the way to it: exactly which positions.
+"""The exact positions of an input that one unit sees, and the fields of units in the layers before it.
 
-Size and jump are those of `archcalc.analysis.receptive_field`; which positions a unit sees is found by
-`archcalc.analysis.dependence`, one unit at a time. Each layer before is seen through one of its units, of those that
-the unit asked for reads: the one whose field has its middle nearest.
+`archcalc.analysis.receptive_field` has sizes and jumps; `archcalc.analysis.dependence` computes the positions, one unit
+at a time. An earlier layer is represented by the unit on which the chosen unit depends and whose field's centre is
+nearest to the chosen unit's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,14 +25,14 @@ from archcalc.render.result import Result
 
 __all__ = ["Interval", "LayerField", "NeuronField", "Seen", "find_neuron_field"]
 
-MOST_WALKED = 380_000  # layers, on the ways back from all that are told: from 870 in a chain
+MOST_WALKED = 380_000  # layers visited in all backward walks: reached by a chain of 870 layers
 _HOPS = "fields are counted in hops between nodes, which have no rows and columns"
 
 
 class Seen(NamedTuple):
-    """Positions of the input in boxes: all that are in one of them.
+    """A set of positions of the input: the union of boxes.
 
-    If not `exact`, some of them may not be seen, for some `cause`.
+    If not `exact`, it may contain positions that are not seen, for the reason in `cause`.
     """
 
     boxes: Boxes
@@ -45,12 +45,11 @@ class Seen(NamedTuple):
 
 
 class LayerField(NamedTuple):
-    """What a unit of a layer sees, along each axis of positions.
+    """The field of a unit of a layer, along each spatial axis.
 
-    `sees` is its field, from the first to the last position and not clipped at the border; None for a unit that sees
-    nothing. `seen` are the positions of the input that it does see, along paths that keep positions. `everything` are
-    those that it sees in all, where it sees others through layers that read a whole axis, from the layer `global_from`
-    on.
+    `sees` has the first and last position of its field, not clipped at the border; None for a unit that sees nothing.
+    `seen` is the exact set of positions along paths that keep positions. If layers from `global_from` on read a whole
+    axis, `everything` is the set of positions along all paths.
     """
 
     name: str
@@ -63,7 +62,7 @@ class LayerField(NamedTuple):
 
 
 class NeuronField(Struct, Result, frozen=True, kw_only=True):
-    """What a unit of the last of `layers` sees of an input, and units of the layers before it, in order."""
+    """The field of a unit of the last of `layers`, and of units of the layers before it, in order."""
 
     network: str
     source: str  # the input
@@ -71,19 +70,19 @@ class NeuronField(Struct, Result, frozen=True, kw_only=True):
     extents: tuple[int, ...]  # positions of the input along each axis
     units: tuple[int, ...]  # of the layer along each axis
     layers: tuple[LayerField, ...]
-    left_out: int = 0  # layers further before, where there are too many to walk back from each
+    left_out: int = 0  # the number of earlier layers that are left out, because there are too many
 
     def __repr__(self) -> str:
         return f"NeuronField({self.network!r}, unit {self.last.unit} of {self.last.name!r})"
 
     def document(self) -> Document:
-        """The field for any writer."""
+        """The fields as a document."""
         from archcalc.analysis.neuron_field_table import neuron_field_document
 
         return neuron_field_document(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON has them; null where a unit sees nothing."""
+        """Plain values for JSON; null for a unit that sees nothing."""
         return {
             "name": self.network,
             "input": self.source,
@@ -96,29 +95,29 @@ class NeuronField(Struct, Result, frozen=True, kw_only=True):
 
     @property
     def last(self) -> LayerField:
-        """The layer asked for."""
+        """The field of the chosen layer."""
         return self.layers[-1]
 
     def clipped(self, layer: LayerField) -> tuple[Interval, ...] | None:
-        """The first and the last position of the input that a layer's unit sees, along each axis; None if none."""
+        """The first and last position of the input that a layer's unit sees, along each axis; None if none."""
         if not layer.seen.boxes:
             return None
         axes = map(layer.seen.axis, range(len(self.extents)))
         return tuple((intervals[0][0], intervals[-1][1]) for intervals in axes)
 
     def overhang(self, layer: LayerField) -> tuple[Interval, ...] | None:
-        """How far the field of a layer's unit reaches over the beginning and the end of the input."""
+        """The number of positions of a unit's field before the beginning and after the end of the input, by axis."""
         if layer.sees is None:
             return None
         axes = zip(layer.sees, self.extents, strict=True)
         return tuple((max(-first, 0), max(last - extent + 1, 0)) for (first, last), extent in axes)
 
     def share(self, layer: LayerField) -> float:
-        """The part of the input's positions that a layer's unit sees, along paths that keep positions."""
+        """The share of the input's positions that a layer's unit sees, along paths that keep positions."""
         return self.part(layer.seen)
 
     def part(self, seen: Seen) -> float:
-        """How many of the input's positions these are, as a part of all."""
+        """The share of the input's positions in a set."""
         all_of_it: int = elements(self.extents)
         return volume(seen.boxes) / all_of_it
 
@@ -140,7 +139,7 @@ def _plain(found: NeuronField, layer: LayerField) -> dict[str, Any]:
 
 
 def _plain_seen(found: NeuronField, seen: Seen) -> dict[str, Any]:
-    """Which positions: a list of boxes, each of a list of intervals along each axis; what is in one of them is seen."""
+    """A set of positions for JSON: a list of boxes, each with a list of intervals for every axis."""
     boxes = [[[list(interval) for interval in intervals] for intervals in box] for box in seen.boxes]
     return {"seen": boxes, "share": found.part(seen), "exact": seen.exact}
 
@@ -152,11 +151,11 @@ def find_neuron_field(
     depth: int | None = None,
     source: str | None = None,
 ) -> NeuronField:
-    """What a unit of a layer, by its place in the graph, sees; of the last one whose units differ, and the middle one.
+    """The field of a unit; by default of the middle unit of the last layer whose units have different fields.
 
-    `depth` folds blocks, of which only the last layer is then told. `source` is the input; by default the first that
-    the layer sees positions of. Raises UsageError for a layer whose units have no positions, and for a unit or an input
-    that it does not have.
+    `layer` is a position in the graph. `depth` collapses blocks, which are represented by their output layer. `source`
+    is the input, by default the first of which the layer sees positions. Raises UsageError for a layer whose units have
+    no positions, and for a unit or an input that does not exist.
     """
     position = _last_with_positions(context, source) if layer is None else layer
     chosen = _source(context, position, source)
@@ -164,7 +163,7 @@ def find_neuron_field(
 
 
 class _Question:
-    """A layer and an input."""
+    """Finds the fields of a layer on an input."""
 
     def __init__(self, context: AnalysisContext, source: str, position: int) -> None:
         self.context, self.source, self.position = context, source, position
@@ -173,7 +172,7 @@ class _Question:
         self._links: dict[int, frozenset[Link]] = {}
 
     def answer(self, unit: Sequence[int] | None, depth: int | None) -> NeuronField:
-        """What a unit of the layer sees, and those of the layers before it."""
+        """The fields of a unit of the layer, and of units of the layers before it."""
         context, field = self.context, self.field
         units = _units(field)
         chosen = tuple(extent // 2 for extent in units) if unit is None else _checked(unit, units)
@@ -200,13 +199,13 @@ class _Question:
 
     def _box(self, edge: int, field: Field, unit: tuple[int, ...]) -> tuple[Intervals, ...]:
         tensor = self.context.tensors[edge]
-        assert tensor is not None  # or else it would have no field
+        assert tensor is not None  # it has a field
         return unit_box(tensor.shape, _places(field, unit))
 
     def _layer_field(
         self, edge: int, name: str, field: Field, unit: tuple[int, ...], read: Mapping[int, Units] | None = None
     ) -> LayerField:
-        """What a unit sees; `read` is what it depends on, where that is known already."""
+        """The field of a unit; `read` has the units that it depends on, if they are known already."""
         spans = [axis.span(index) for axis, index in zip(field.axes, unit, strict=True)]
         nothing = any(span.first > span.last for span in spans)
         sees = None if nothing else tuple((int(span.first), int(span.last)) for span in spans)
@@ -233,7 +232,7 @@ class _Question:
         return self._links[place]
 
     def _before(self, edge: int, depth: int | None) -> dict[int, tuple[str, Field]]:
-        """The layers that one depends on, in order, with their fields; those folded into a block by its name."""
+        """The layers that a layer depends on, in order, with names and fields; collapsed blocks count as one layer."""
         graph, inputs = self.context.graph, len(self.context.graph.inputs)
         found: dict[int, tuple[str, Field]] = {}
         around = {instance.name for instance in graph.nodes[edge - inputs].instances}
@@ -242,34 +241,34 @@ class _Question:
             if other < inputs or not isinstance(field, Field) or not _are_like(field, self.field):
                 continue
             node = graph.nodes[other - inputs]
-            closed = node.instances[depth - 1].name if depth and len(node.instances) >= depth else node.name
-            if closed in around:
-                continue  # what comes before it in its own block
-            if closed == node.name or graph.block_outputs.get(closed) == node.name:
-                found[other] = (closed, field)
+            name = node.instances[depth - 1].name if depth and len(node.instances) >= depth else node.name
+            if name in around:
+                continue  # an earlier layer of the chosen layer's own block
+            if name == node.name or graph.block_outputs.get(name) == node.name:
+                found[other] = (name, field)
         return found
 
 
 def _are_like(field: Field, own: Field) -> bool:
-    """Whether a field can stand in one table with another: on the same axes, of units with places of their own."""
+    """Whether two fields fit in one table: they have the same axes, and no axis is mixed by a reshape."""
     return field.places == own.places and not any(axis.mixed for axis in field.axes)
 
 
 def _units(field: Field) -> tuple[int, ...]:
-    """How many units there are along each axis; one for all, where they see the same."""
+    """The number of units along each axis; 1 along axes where all units have the same field."""
     return tuple(axis.extent if axis.advance else 1 for axis in field.axes)
 
 
 def _places(field: Field, unit: tuple[int, ...]) -> dict[int, int]:
-    """The places of a unit along the axes of the tensor."""
+    """The indices of a unit along the axes of the tensor."""
     return {axis.axis: index for axis, index in zip(field.axes, unit, strict=True) if axis.advance}
 
 
-# which layer, and which input
+# choice of the layer and the input
 
 
 def _source(context: AnalysisContext, position: int, source: str | None) -> str:
-    """The input; by default the first that the layer sees positions of."""
+    """The input; by default the first of which the layer sees positions."""
     inputs = context.graph.inputs
     if source is not None:
         if source not in inputs:
@@ -281,7 +280,7 @@ def _source(context: AnalysisContext, position: int, source: str | None) -> str:
 
 
 def _last_with_positions(context: AnalysisContext, source: str | None) -> int:
-    """The last layer with several units that see different parts; of layers that see alike the first."""
+    """The last layer with several units and different fields; the first of the layers that share these fields."""
     inputs, edges = len(context.graph.inputs), context.receptive_fields.edges
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in edges):
         raise UsageError(f"{quoted(context.graph.name)} is of a graph: {_HOPS}")
@@ -297,7 +296,7 @@ def _last_with_positions(context: AnalysisContext, source: str | None) -> int:
 
 
 def _origin(context: AnalysisContext, position: int) -> int:
-    """The layer that made a field which others of its block pass on."""
+    """The first layer in the same block with the same field."""
     nodes, inputs, paths = context.graph.nodes, len(context.graph.inputs), context.receptive_fields.paths
     while True:
         source = nodes[position].sources[0]
@@ -312,16 +311,16 @@ def _field_with_positions(context: AnalysisContext, position: int, source: str) 
     if reason := _why_not(context, position, source):
         raise UsageError(f"layer {quoted(context.graph.nodes[position].name)} {reason}")
     field = context.receptive_fields.on_input(context.graph.edge(position), source)
-    assert isinstance(field, Field)  # or else there is a reason
+    assert isinstance(field, Field)  # there is no reason against it
     return field
 
 
 def _why_not(context: AnalysisContext, position: int, source: str) -> str:
-    """Why the units of a layer cannot be told by their positions; nothing if they can."""
+    """The reason why the units of a layer have no positions; empty if they have."""
     edge = context.graph.edge(position)
     field = context.receptive_fields.on_input(edge, source)
     if isinstance(field, Unknown):
-        return f"has a field that is not known: {field.reason}"
+        return f"has an unknown field: {field.reason}"
     if field is None:
         return _why_unseen(context, edge, source)
     return _why_without_positions(context, position, field)
@@ -341,7 +340,7 @@ def _why_without_positions(context: AnalysisContext, position: int, field: Field
     moving = [axis for axis in field.axes if axis.advance]
     places = [axis.axis for axis in moving]
     if any(axis.mixed for axis in field.axes) or len({*places}) < len(places):
-        return "has no positions: its units are in one row, whatever they see"
+        return "has no positions: a reshape put its units in one row"
     alike = not moving and any(output.shape[axis.axis] > 1 for axis in field.axes)
     if alike or any(output.shape[axis.axis] != axis.extent for axis in moving):
         return f"has no positions: every unit sees {size_text(tuple(axis.size or 0 for axis in field.axes))}"
@@ -351,7 +350,7 @@ def _why_without_positions(context: AnalysisContext, position: int, field: Field
 def _checked(unit: Sequence[int], units: tuple[int, ...]) -> tuple[int, ...]:
     if len(unit) != len(units):
         axes = f"{len(units)} number{'s' * (len(units) > 1)}"
-        raise UsageError(f"unit {_listed(unit)} has not {axes}: units are {size_text(units)}")
+        raise UsageError(f"unit {_listed(unit)} must have {axes}: units are {size_text(units)}")
     if not all(0 <= index < extent for index, extent in zip(unit, units, strict=True)):
         ranges = " and ".join(f"0 to {extent - 1}" for extent in units)
         raise UsageError(f"unit {_listed(unit)} does not exist: units are {size_text(units)}, counted {ranges}")
@@ -366,7 +365,7 @@ def _listed(unit: Iterable[int]) -> str:
 
 
 def _nearest_units(field: Field, own: LayerField, read: Units | None) -> tuple[int, ...]:
-    """The unit whose field has its middle nearest to that of another, along each axis, of those that are read."""
+    """The unit among those in `read` whose field's centre is nearest to that of `own`, along each axis."""
     middles = [first + last for first, last in own.sees] if own.sees else [axis.extent for axis in own.axes]
     return tuple(
         _read_and_nearest(axis, middle, read) if axis.advance else 0
@@ -382,7 +381,7 @@ def _read_and_nearest(axis: AxisField, doubled: int, read: Units | None) -> int:
 
 
 def _nearest(axis: AxisField, doubled: int) -> int:
-    """The unit along an axis whose middle, doubled, is nearest; the first of two as near."""
+    """The unit along an axis whose field's centre is nearest to `doubled` / 2; the first of two at equal distance."""
     found = []
     for phase, span in enumerate(axis.spans()):
         if phase >= axis.extent or span.first > span.last:

@@ -1,4 +1,4 @@
-"""What one unit sees, as a table and as plain values."""
+"""The field of one unit as a document."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ SHOWN = 3  # intervals in a cell
 
 
 def axis_names(count: int) -> tuple[str, ...]:
-    """What positions along the axes of an input are called."""
+    """The names of positions along the axes of an input."""
     return AXES.get(count) or tuple(f"axis {number}" for number in range(count))
 
 
 def titled(found: NeuronField) -> str:
-    """Which unit it is."""
+    """The unit and its layer, as a title."""
     units = size_text(found.units)
     return f"unit {_unit(found.last)} of {units} in {found.last.name}"
 
 
 def neuron_field_document(found: NeuronField) -> Document:
-    """A row for each layer: its unit, size and jump of its field, and what the unit sees."""
+    """A row for each layer: its unit, the size and jump of its field, and the positions that the unit sees."""
     names = [f"{name.capitalize()}s" for name in axis_names(len(found.extents))]
     columns = [
         Column("Layer", NAME),
@@ -67,7 +67,7 @@ def _cells(found: NeuronField, layer: LayerField) -> list[str | None]:
 
 
 def _record(found: NeuronField, layer: LayerField) -> dict[str, Any]:
-    """What a unit sees from its first position to its last, axis by axis."""
+    """The extent of a unit's field, axis by axis."""
     ends = found.clipped(layer) or ((None, None),) * len(found.extents)
     names = axis_names(len(found.extents))
     return {
@@ -83,7 +83,7 @@ def _record(found: NeuronField, layer: LayerField) -> dict[str, Any]:
 
 
 def _notes(found: NeuronField) -> list[str]:
-    """What the marks in the table mean, each once."""
+    """Explanations of the marks in the table."""
     notes = [HOLES_NOTE] if any(axis.holes for layer in found.layers for axis in layer.axes) else []
     causes = dict.fromkeys(layer.seen.cause for layer in found.layers if not layer.seen.exact)
     notes += [f"≤: at most these; {cause}" for cause in causes]
@@ -91,7 +91,7 @@ def _notes(found: NeuronField) -> list[str]:
     if crossing:
         names = f"{axis_names(2)[0]}s and {axis_names(2)[1]}s" if len(found.extents) == 2 else "axes"
         parts = f"it sees {len(crossing[-1].seen.boxes)} parts, which --format json lists"
-        notes.append(f"{crossing[-1].name}: not at every place where these {names} meet: {parts}")
+        notes.append(f"{crossing[-1].name}: not at every crossing of these {names}: {parts}")
     if found.left_out:
         notes.append(f"{found.left_out:,} layers before these are left out: --layer NAME asks for one of them")
     if not found.last.seen.boxes:
@@ -104,7 +104,7 @@ def _notes(found: NeuronField) -> list[str]:
 
 
 def seen_text(found: NeuronField, layer: LayerField) -> str:
-    """How much of the input a unit sees, and whether it sees more through layers that read a whole axis."""
+    """The share of the input that a unit sees, and its share through layers that read a whole axis."""
     own = f"{'' if layer.seen.exact else '≤ '}{share_text(found.share(layer))}"
     if layer.everything is None:
         return own
@@ -112,7 +112,7 @@ def seen_text(found: NeuronField, layer: LayerField) -> str:
 
 
 def intervals_text(intervals: Intervals) -> str:
-    """Positions: `8…15`, `3`, `0…7, 16…23`; of many intervals the first ones and the last."""
+    """Positions: `8…15`, `3`, `0…7, 16…23`; the middle of many intervals is left out."""
     texts = [interval_text(interval) if interval[0] < interval[1] else str(interval[0]) for interval in intervals]
     if len(texts) == 1:
         return interval_text(intervals[0])
@@ -122,19 +122,19 @@ def intervals_text(intervals: Intervals) -> str:
 
 
 def interval_text(interval: Interval) -> str:
-    """The first and the last position."""
+    """The first and last position."""
     return f"{interval[0]}…{interval[1]}".replace("-", "−")
 
 
 def share_text(share: float) -> str:
-    """A part in percent; less than all is never said to be all, nor more than nothing to be nothing."""
+    """A share in percent; only 0 and 1 are rounded to 0 % and 100 %."""
     if share in (0, 1):
         return f"{share:.0%}".replace("%", " %")
     return "< 0.1 %" if share < 0.001 else f"{min(100 * share, 99.9):.1f} %"
 
 
 def overhang_text(found: NeuronField, layer: LayerField) -> str | None:
-    """How much is over each end, along each axis; axes alike are told once."""
+    """The overhang at both ends of each axis; equal axes are printed once."""
     overhang = found.overhang(layer)
     if overhang is None:
         return None

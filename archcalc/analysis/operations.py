@@ -1,4 +1,4 @@
-"""How much every layer computes, by kind of operation.
+"""Counts the operations of every layer, by kind.
 
 One MAC is one multiplication and one addition; a FLOP is either. Only convolutions, matrix products and dense layers
 have MACs, as in torchvision's tables and PyTorch's own counter (which counts two FLOPs for each).
@@ -14,9 +14,9 @@ from archcalc.numbers.bounds import times
 
 
 class Operations(Struct, frozen=True, gc=False):
-    """What one layer computes for a whole batch, by kind; `connections` are those of the network, not of a batch.
+    """The operations of one layer for a whole batch, by kind; `connections` do not depend on the batch.
 
-    `unknown` gives the reason for each of these numbers that cannot be derived.
+    `unknown` has the reason for each number that cannot be derived.
     """
 
     by_kind: Mapping[str, Count]

@@ -1,4 +1,4 @@
-"""How many parameters and buffers every layer has, shared ones counted once."""
+"""Counts the parameters and buffers of every layer, shared ones once."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from archcalc.layers.base import Shape, size_text
 
 
 class Parameters(Struct, frozen=True, gc=False):
-    """What one layer adds to the network; `shapes` are those of its own parameters, by name."""
+    """The parameters and buffers of one layer, without shared ones: shapes by name, and numbers of values."""
 
     shapes: Mapping[str, Shape]
     buffer_shapes: Mapping[str, Shape]
@@ -21,7 +21,7 @@ class Parameters(Struct, frozen=True, gc=False):
 
 
 def count_parameters(node: Node, inferred: InferredLayer) -> Parameters:
-    """The parameters and buffers of one layer; none where it uses another's."""
+    """The parameters and buffers of one layer; none if it uses another's."""
     if node.owner is not None:
         return Parameters({}, {}, 0, 0, 0)
     trainable = inferred.parameter_count if node.trainable else 0
@@ -29,7 +29,7 @@ def count_parameters(node: Node, inferred: InferredLayer) -> Parameters:
 
 
 def check_sharing(graph: Graph, inferred: list[InferredLayer | None]) -> list[Problem]:
-    """A layer can use only weights that fit it: those with the same names, shapes and dtype as its own."""
+    """A problem for every layer that uses weights with other names, shapes or dtype than its own."""
     problems = []
     for node, own in zip(graph.nodes, inferred, strict=True):
         if node.owner is None or own is None or (other := inferred[node.owner]) is None:
@@ -41,12 +41,12 @@ def check_sharing(graph: Graph, inferred: list[InferredLayer | None]) -> list[Pr
 
 
 def _sharing_error(own: InferredLayer, other: InferredLayer) -> tuple[str, str] | None:
-    """Why a layer cannot use the weights of another, and what to do."""
+    """The reason why a layer cannot use the weights of another, and the remedy; None if it can."""
     wanted, offered = own.parameters | own.buffers, other.parameters | other.buffers
     if wanted != offered:
         reason = f"{own.layer.type} {_text(wanted)}, but {other.layer.type} {_text(offered)}"
         return reason, "make the parameters equal"
-    # A layer's weights have the dtype of what it gives.
+    # A layer's weights have the dtype of its output.
     if wanted and own.output.dtype != other.output.dtype:
         reason = f"its weights are {own.output.dtype}, those are {other.output.dtype}"
         return reason, "give both layers inputs of one dtype"

@@ -1,9 +1,9 @@
-"""Which part of the input every unit sees: size, jump and centre per axis (Araujo, Norris, Sim 2019).
+"""Propagates receptive fields along the graph: size, jump and centre per axis (Araujo, Norris, Sim 2019).
 
-For every edge and every input that it depends on, the fold follows each axis of the input by itself
-(`archcalc.analysis.axis_field`). Which axis holds channels or features, and no positions, is a matter of the path: of
-an input with more axes than two it is the first one, of an input with two the one that the first layer on the path
-reads as such, and an input of integers has none. Where branches meet, the field is the union of theirs.
+Every axis of every input is propagated separately (`archcalc.analysis.axis_field`). One axis may hold channels or
+features instead of positions: it is the first axis of an input with more than two axes; for an input with two axes, the
+first layer on the path that reads one as features decides; an input of integers has no such axis. Where branches meet,
+the field is the union of the branches' fields.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ from functools import lru_cache, reduce
 
 from msgspec import Struct, structs
 
-from archcalc.analysis.axis_field import HERE, AnyAxis, AxisField, Unplaced, read_axis
+from archcalc.analysis.axis_field import CURRENT_LAYER, AnyAxis, AxisField, Unplaced, read_axis
 from archcalc.analysis.branches import unite_axes
 from archcalc.analysis.inferred_layer import InferredLayer
 from archcalc.analysis.shapes import Shapes
@@ -25,11 +25,11 @@ __all__ = ["AxisField", "Field", "Path", "ReceptiveFields", "propagate_receptive
 
 
 class Path(Struct, frozen=True, gc=False):
-    """What units of an edge see of one input, along each axis that may hold positions.
+    """The fields of an edge's units on one input, along each axis that may hold positions.
 
-    `places` are these axes of the input. `features` are those among them that hold channels or features; None while no
-    layer on the path has read them as such. What a layer without a window says is not `firm`: a later one may know
-    better.
+    `places` are these axes of the input. `features` are the axes among them that hold channels or features; None while
+    no layer on the path has decided. The decision of a layer without a window is not `firm`: a later layer may change
+    it.
     """
 
     source: str
@@ -41,7 +41,7 @@ class Path(Struct, frozen=True, gc=False):
 
 
 class Field(Struct, frozen=True, gc=False):
-    """The receptive field of an edge: one AxisField for each axis of positions of the input called `source`."""
+    """The receptive field of an edge: one AxisField for each spatial axis of the input called `source`."""
 
     source: str
     shape: Shape  # of the positions
@@ -50,15 +50,15 @@ class Field(Struct, frozen=True, gc=False):
 
 
 class ReceptiveFields(Struct, frozen=True, gc=False):
-    """The field on every edge: None where there are no positions to see, Unknown where it cannot be said.
+    """The field of every edge: None if no input has positions, Unknown if it cannot be derived.
 
-    `paths` has for every edge what is seen of each input. Inputs whose positions are as many share a field.
+    `paths` has the fields of every edge by input. Inputs with the same numbers of positions share a field.
     """
 
     edges: list[Field | Unknown | None]
     misaligned: dict[int, tuple[AxisField, ...]]  # by edge: branches that meet with different centres
     paths: list[tuple[Path, ...]]
-    roles: dict[str, set[tuple[int, ...]]]  # by input: which axes layers read as features
+    roles: dict[str, set[tuple[int, ...]]]  # by input: the axes that layers read as features
 
     def on_input(self, edge: int, source: str) -> Field | Unknown | None:
         """The field of an edge on one input."""
@@ -67,7 +67,7 @@ class ReceptiveFields(Struct, frozen=True, gc=False):
 
 
 Paths = tuple[Path, ...]
-Meet = Callable[[Paths], Path]  # what units see that see what those of several branches see
+Meet = Callable[[Paths], Path]  # combines the fields of branches
 
 
 def propagate_receptive_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
@@ -76,16 +76,16 @@ def propagate_receptive_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
 
 
 def propagate_shortest_fields(graph: Graph, shapes: Shapes) -> ReceptiveFields:
-    """The same along the path that widens it least: where branches meet, the smallest of their fields."""
+    """The receptive field of every edge along the shortest path: where branches meet, the smallest field."""
     return _Fold(graph, shapes, _narrowest).fields()
 
 
 class _Fold:
-    """The paths on every edge, from the inputs on."""
+    """Propagates the paths of all inputs along the graph."""
 
     def __init__(self, graph: Graph, shapes: Shapes, meet: Meet) -> None:
         self.graph, self.shapes, self.meet = graph, shapes, meet
-        # The axes that some layer has taken for features, by input; those of firm layers alone, where there are any.
+        # The axes that layers read as features, by input, and whether firmly.
         self.roles: dict[tuple[str, bool], set[tuple[int, ...]]] = {}
         self.misaligned: dict[int, tuple[AxisField, ...]] = {}
         self.paths: list[Paths] = [_of_input(name, tensor) for name, tensor in graph.inputs.items()]
@@ -93,7 +93,7 @@ class _Fold:
             self.paths.append(self._behind(position))
 
     def fields(self) -> ReceptiveFields:
-        """The paths, and a field for each edge."""
+        """The paths and fields of all edges."""
         roles = {name: self._role(name) for name in self.graph.inputs}
         edges: list[Field | Unknown | None] = [
             _field_of_input(paths, roles) if edge < len(roles) else _field(paths, roles)
@@ -125,10 +125,10 @@ class _Fold:
             _filled(self.meet(tuple(paths)) if len(paths) > 1 else paths[0], len(paths) == len(node.sources))
             for paths in behind.values()
         ]
-        return tuple([_stamped(path, edge) for path in met])
+        return tuple([_with_edge(path, edge) for path in met])
 
     def _read_by_role(self, paths: Paths, inferred: InferredLayer, number: int) -> Paths:
-        """The paths as a layer reads them; the first that looks for channels decides where they are."""
+        """The paths as a layer reads them; a layer that combines channels decides which axis holds them."""
         if inferred.layer.channel_axis is None or all(path.firm for path in paths):
             return paths
         axis = inferred.layer.channel_axis % len(inferred.inputs[number].shape)
@@ -141,7 +141,7 @@ class _Fold:
 
 
 def _of_input(name: str, tensor: Tensor) -> Paths:
-    """An input as its own units see it. One of floating-point values may have its channels in front."""
+    """The path of an input on itself; without its first axis if that holds channels."""
     places = tuple(range(len(tensor.shape)))
     undecided = tensor.dtype not in INTEGER and len(places) == 2
     if tensor.dtype not in INTEGER and not undecided:
@@ -165,7 +165,7 @@ def _of_input(name: str, tensor: Tensor) -> Paths:
 
 
 def _decided(path: Path, axis: int, firm: bool) -> Path:
-    """The path with the one axis as features that lies along an axis of the tensor."""
+    """The path with the input axis as features that lies along a tensor's axis, if there is exactly one."""
     if path.firm or (path.features is not None and not firm):
         return path
     along = [place for place, field in zip(path.places, path.axes, strict=True) if _lies_along(field, axis)]
@@ -178,7 +178,7 @@ def _lies_along(field: AnyAxis, axis: int) -> bool:
     return field.axis == axis and not (isinstance(field, AxisField) and field.mixed)
 
 
-# Networks repeat themselves, and so do these questions.
+# Networks repeat layers, so the same arguments recur.
 @lru_cache(maxsize=4096)
 def _through(path: Path, reads: tuple[Dependency, ...], output: Shape) -> Path:
     axes = [_through_axis(before, reads, output) for before in path.axes]
@@ -193,16 +193,16 @@ def _through_axis(before: AnyAxis, reads: tuple[Dependency, ...], output: Shape)
 
 
 def _filled(path: Path, everywhere: bool) -> Path:
-    """The path, of which all units see alike what lies side by side if every input does, `everywhere`."""
+    """The path behind a concatenation: if all inputs have it (`everywhere`), units can share one field."""
     if not everywhere or not any(isinstance(axis, Unplaced) and axis.alike for axis in path.axes):
         return path
     axes = [axis.alike if isinstance(axis, Unplaced) and axis.alike else axis for axis in path.axes]
     return structs.replace(path, axes=tuple(axes))
 
 
-def _stamped(path: Path, edge: int) -> Path:
-    """The path with the layer's own edge where it made units see alike."""
-    if all(not isinstance(axis, AxisField) or HERE not in _origins(axis) for axis in path.axes):
+def _with_edge(path: Path, edge: int) -> Path:
+    """The path with the number of the layer's edge in place of CURRENT_LAYER."""
+    if all(not isinstance(axis, AxisField) or CURRENT_LAYER not in _origins(axis) for axis in path.axes):
         return path
     return structs.replace(path, axes=tuple([_with_origin(axis, edge) for axis in path.axes]))
 
@@ -214,16 +214,16 @@ def _origins(axis: AxisField) -> tuple[int | None, ...]:
 def _with_origin(axis: AnyAxis, edge: int) -> AnyAxis:
     if not isinstance(axis, AxisField):
         return axis
-    shared = axis.shared._replace(origin=edge) if axis.shared and axis.shared.origin == HERE else axis.shared
-    return axis._replace(origin=edge if axis.origin == HERE else axis.origin, shared=shared)
+    shared = axis.shared._replace(origin=edge) if axis.shared and axis.shared.origin == CURRENT_LAYER else axis.shared
+    return axis._replace(origin=edge if axis.origin == CURRENT_LAYER else axis.origin, shared=shared)
 
 
 def links_that_share(
     graph: Graph, shapes: Shapes, fields: ReceptiveFields, source: str, place: int
 ) -> frozenset[tuple[int, int]]:
-    """The links through which no positions are kept along an axis of an input: a layer's edge, and which of its inputs.
+    """The links that keep no positions along an axis of an input: a layer's edge, and the number of its input.
 
-    Every unit of such a layer sees the same through them.
+    All units of the layer have the same field through such a link.
     """
     found = set[tuple[int, int]]()
     for edge, (node, inferred) in enumerate(zip(graph.nodes, shapes.inferred, strict=True), start=len(graph.inputs)):
@@ -249,14 +249,14 @@ def _unite(paths: Paths) -> Path:
 
 
 def _in_common(one: Path, other: Path) -> Path:
-    """A path with the features that two paths agree on; those of one, where the other has decided nothing."""
+    """A path with the features that two paths agree on, or those of one if the other has not decided."""
     if one.firm != other.firm or one.features is None or other.features is None:
         return max(one, other, key=lambda path: (path.features is not None, path.firm))
     return structs.replace(one, features=tuple(place for place in one.features if place in other.features))
 
 
 def _narrowest(paths: Paths) -> Path:
-    """On every axis, the smallest of the fields."""
+    """The smallest field on every axis."""
     axes = tuple(map(_smallest, zip(*(path.axes for path in paths), strict=True)))
     return structs.replace(reduce(_in_common, paths), axes=axes)
 
@@ -269,7 +269,7 @@ def _smallest(axes: Sequence[AnyAxis]) -> AnyAxis:
 
 
 def _misaligned(sources: Iterable[list[Path]]) -> tuple[AxisField, ...]:
-    """The fields along the first axis on which units of equal position look at different centres."""
+    """The fields along the first axis on which units of equal index have fields with different centres."""
     for paths in sources:
         for axes in zip(*(_axes_to_print(path) for path in paths), strict=False):
             moving = [axis for axis in axes if isinstance(axis, AxisField) and axis.advance and axis.period == 1]
@@ -283,11 +283,11 @@ def _axes_to_print(path: Path) -> list[AnyAxis]:
     return [axis for place, axis in zip(path.places, path.axes, strict=True) if place not in hidden]
 
 
-# what is said of an edge
+# the field of an edge
 
 
 def _field(paths: Paths, roles: dict[str, set[tuple[int, ...]]]) -> Field | Unknown | None:
-    """The field on all inputs whose positions are as many; Unknown where inputs of different sizes have met."""
+    """The union of the fields on all inputs; Unknown if inputs of different sizes meet."""
     fields = [field for path in paths if (field := _positions(path, roles[path.source])) is not None]
     if not fields:
         return None
@@ -302,7 +302,7 @@ def _field(paths: Paths, roles: dict[str, set[tuple[int, ...]]]) -> Field | Unkn
 
 
 def _field_of_input(paths: Paths, roles: dict[str, set[tuple[int, ...]]]) -> Field | Unknown | None:
-    """An input's own; its axes are those that no layer has read as features."""
+    """The field of an input on itself, along the axes that no layer reads as features."""
     if not paths:
         return None
     (path,) = paths
@@ -313,9 +313,9 @@ def _field_of_input(paths: Paths, roles: dict[str, set[tuple[int, ...]]]) -> Fie
 
 
 def _positions(path: Path, roles: set[tuple[int, ...]]) -> Field | Unknown | None:
-    """The axes of positions.
+    """The field along the spatial axes of a path; None if there are none.
 
-    Where the path does not say which they are, the others do, if they agree; else the first axis holds channels.
+    If the path has not decided on features, other paths do if they agree; else the first axis holds channels.
     """
     hidden = path.features
     if hidden is None:

@@ -1,4 +1,4 @@
-"""One network by every counting convention, with the terms in which each differs from plain MACs."""
+"""Counts one network by every counting convention, with the terms that each adds to plain MACs."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reconciliation(Struct, Result, frozen=True, kw_only=True):
-    """A reading for every convention, by its name; `target` is a figure to be explained, if there is one."""
+    """The count of every convention, by name; `target` is a figure to match with them."""
 
     summary: "Summary"
     readings: dict[str, ConventionCount]
@@ -28,7 +28,7 @@ class Reconciliation(Struct, Result, frozen=True, kw_only=True):
         return f"Reconciliation({self.summary.name!r}, {len(self.readings)} conventions)"
 
     def document(self) -> Document:
-        """The reconciliation for any writer."""
+        """The reconciliation as a document."""
         columns = [Column("Convention"), Column("Count", COUNT), Column("Unit")]
         return Document(
             title=self.summary.name,
@@ -41,20 +41,20 @@ class Reconciliation(Struct, Result, frozen=True, kw_only=True):
 
     @property
     def matches(self) -> tuple[str, ...]:
-        """The conventions whose count rounds to the target. A lower bound rounds to nothing."""
+        """The conventions whose exact count rounds to the target."""
         target = self.target
         if target is None:
             return ()
         return tuple(name for name, count in self._candidates(target).items() if target.is_rounded(count))
 
     def _candidates(self, target: Figure) -> dict[str, int]:
-        """The exact counts of the conventions that count what the target does."""
+        """The exact counts of the conventions with the target's unit."""
         fitting = ((name, found.total) for name, found in self.readings.items() if target.unit in (None, found.unit))
         return {name: count for name, count in fitting if isinstance(count, int)}
 
     @property
     def nearest(self) -> str | None:
-        """The convention whose exact count is nearest to the target; the first of several, None if all are bounds."""
+        """The first convention whose exact count is nearest to the target; None if all counts are bounds."""
         target = self.target
         if target is None:
             return None
@@ -62,7 +62,7 @@ class Reconciliation(Struct, Result, frozen=True, kw_only=True):
         return min(counts, key=lambda name: abs(counts[name] - target.value), default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `--format json` prints them."""
+        """Plain values for JSON."""
         summary, target = self.summary, self.target
         found = {"text": target.text, "matches": list(self.matches), "nearest": self.nearest} if target else None
         return {
@@ -114,21 +114,21 @@ def _rows(found: Reconciliation) -> Iterator[Row]:
         matches = name in found.matches
         unit = f"{count.unit}  = {found.target.text}" if matches and found.target else count.unit
         yield Row([name, count.total, unit], emphasis="strong" if matches else "")
-        # The first are the plain MACs, which have a line of their own.
+        # The first term is the plain MACs, which have a row of their own.
         for term in count.terms[1:]:
             if term.value != 0:
                 yield Row([term.label, signed(term), ""], level=1, emphasis="faint")
 
 
 def signed(term: TermTotal) -> str:
-    """What a term adds, with its sign."""
+    """The value of a term with its sign."""
     if not known(term.value):
         return "?"
     return value_text(term.value, lambda number: f"{'+' if number > 0 else '−'}{abs(number):,}")
 
 
 def _notes(found: Reconciliation) -> list[Note]:
-    """What the target may be, what is missing, and what tools get wrong in this network."""
+    """Notes about matches of the target, unknown counts, and mistakes of the tools in this network."""
     missing = gathered(cause for count in found.readings.values() for cause in causes_of(count.total))
     return [*map(Note, _answer(found)), *notes_of("?", missing), *map(Note, _wrong(found.readings))]
 
@@ -143,7 +143,7 @@ def _answer(found: Reconciliation) -> Iterator[str]:
         count = value_text(found.readings[nearest].total)
         yield f"No convention rounds to {figure}; the nearest is {nearest}, with {count}."
     else:
-        yield f"No convention can be said to round to {figure}: every count of this network is a lower bound."
+        yield f"No convention is known to round to {figure}: every count of this network is a lower bound."
 
 
 def _wrong(readings: dict[str, ConventionCount]) -> list[str]:
@@ -151,7 +151,7 @@ def _wrong(readings: dict[str, ConventionCount]) -> list[str]:
     for name, reading in readings.items():
         for mistake in reading.tool_bugs:
             tools.setdefault(mistake, []).append(name)
-    return [f"{_listed(names)}: the tool itself {mistake}; this is not followed." for mistake, names in tools.items()]
+    return [f"{_listed(names)}: the tool itself {mistake}; archcalc does not." for mistake, names in tools.items()]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The same layers on inputs of other sizes."""
+"""Networks with the same layers on inputs of other sizes."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from archcalc.numbers.bounds import Unknown
 
 
 class Extent(NamedTuple):
-    """An axis of positions of an input; those of one size change together."""
+    """A spatial axis of an input; equal axes are resized together."""
 
     source: str
     axis: int
@@ -20,7 +20,7 @@ class Extent(NamedTuple):
 
 
 def extents(context: AnalysisContext) -> list[Extent]:
-    """Every axis of positions of every input, and every axis of an input that steers others of that size."""
+    """Every spatial axis of every input, and every axis of a control input such as an adjacency."""
     graph, found = context.graph, list[Extent]()
     controls = control_inputs(context)
     for edge, (name, tensor) in enumerate(graph.inputs.items()):
@@ -33,7 +33,7 @@ def extents(context: AnalysisContext) -> list[Extent]:
 
 
 def format_axes(graph: Graph, axes: list[Extent]) -> str:
-    """The inputs that change, with n for the sizes that do: `image 3×n×n`."""
+    """The resized inputs, with n for the sizes that change: `image 3×n×n`."""
     found = []
     for name in dict.fromkeys(extent.source for extent in axes):
         changing = {extent.axis for extent in axes if extent.source == name}
@@ -43,7 +43,7 @@ def format_axes(graph: Graph, axes: list[Extent]) -> str:
 
 
 def control_inputs(context: AnalysisContext) -> set[int]:
-    """The edges that are read without being seen, as an adjacency."""
+    """The edges that control a layer but are no part of receptive fields, such as an adjacency."""
     found = set[int]()
     for node, inferred in zip(context.graph.nodes, context.shapes.inferred, strict=True):
         if inferred is not None and inferred.fits:
@@ -53,7 +53,7 @@ def control_inputs(context: AnalysisContext) -> set[int]:
 
 
 def resized(graph: Graph, axes: list[Extent], sizes: dict[int, int]) -> Graph:
-    """The graph with new sizes for those that are in `sizes`. Nonzeros of what is resized are not known."""
+    """The graph with new sizes of axes, by old size. Nonzeros of resized inputs become unknown."""
     inputs = dict(graph.inputs)
     for extent in axes:
         if extent.size in sizes:

@@ -1,4 +1,4 @@
-"""The roofline of a network on a device, as values: the least time of every layer, and of all."""
+"""The roofline of a network on a device: the least time of every layer, and of the network."""
 
 import math
 from typing import Any, NamedTuple
@@ -17,15 +17,15 @@ from archcalc.render.cells import fact_text
 from archcalc.render.document import AMOUNT, Document
 from archcalc.render.result import Result
 
-TOO_LARGE = "the network is so large that no number can say its time"
+TOO_LARGE = "the network is so large that its time is no finite number"
 MEMORY, ARITHMETIC, BOTH = "memory", "arithmetic", "both"
 
 
 class LayerRoofline(NamedTuple):
-    """The least time of a layer for the whole batch, or of the layers of a block, one after the other.
+    """The least time of a layer for the whole batch, or of the layers of a collapsed block, one after the other.
 
-    `memory_seconds` is the part of `seconds` for which memory is known to be the bound. Where the operations are not
-    exact, the time is that of what is known of them, and of the bytes.
+    `memory_seconds` is the part of `seconds` that is known to be bound by memory. If the operations are not exact, the
+    time is a lower bound from the known operations and the bytes.
     """
 
     name: str
@@ -39,28 +39,28 @@ class LayerRoofline(NamedTuple):
 
     @property
     def bytes_moved(self) -> int:
-        """Read and written."""
+        """Bytes read and written."""
         return self.bytes_read + self.bytes_written
 
     @property
     def intensity(self) -> Value[float] | None:
-        """Operations for each byte; None where nothing is moved."""
+        """Operations per byte; None if no bytes are moved."""
         return quotient(self.operations, self.bytes_moved) if self.bytes_moved else None
 
     @property
     def operations_per_second(self) -> float | None:
-        """What the device reaches at most in this layer: the point's height in the picture. None if it is not known."""
+        """The attainable operations/s in this layer: the height of its point in the picture. None if it is unknown."""
         return None if isinstance(self.operations, Inexact) or not self.seconds else self.operations / self.seconds
 
     @property
     def bound(self) -> str | None:
-        """`memory` or `arithmetic`, `both` for a block of both; None where neither can be said."""
+        """`memory` or `arithmetic`, `both` for a block with both; None if it is unknown."""
         if isinstance(self.operations, Inexact) or not self.seconds:
             return None
         return MEMORY if self.memory_seconds == self.seconds else BOTH if self.memory_seconds else ARITHMETIC
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as JSON has it."""
+        """Plain values for JSON."""
         return {
             "name": self.name,
             "type": self.type,
@@ -77,7 +77,7 @@ class LayerRoofline(NamedTuple):
 
 
 class Roofline(Struct, Result, frozen=True, kw_only=True):
-    """A network on a device: the layers in order, and their sum. `input` is the name of the first input."""
+    """The roofline of a network: the layers in order, and their sums. `input` is the name of the first input."""
 
     network: str
     input: str
@@ -91,19 +91,19 @@ class Roofline(Struct, Result, frozen=True, kw_only=True):
         return f"Roofline({self.network!r} on {where}: {fact_text(AMOUNT, 's', self.time)} or more)"
 
     def document(self) -> Document:
-        """The roofline for any writer."""
+        """The roofline as a document."""
         from archcalc.analysis.roofline_table import roofline_document
 
         return roofline_document(self)
 
     @property
     def roof(self) -> Roof:
-        """What the device reaches in the dtype."""
+        """The peaks of the device in the dtype."""
         return Roof(self.device.peak(self.dtype), self.device.bytes_per_second)
 
     @property
     def operations(self) -> Lower[int]:
-        """Those of all layers; what is missing makes it a lower bound."""
+        """Operations of all layers; a lower bound if some are unknown."""
         return total((row.name, row.operations) for row in self.layers)
 
     @property
@@ -118,26 +118,26 @@ class Roofline(Struct, Result, frozen=True, kw_only=True):
 
     @property
     def time(self) -> float:
-        """The least time of the network in seconds: the layers, one after the other."""
+        """The least time of the network in seconds: the sum over the layers."""
         return sum(row.seconds for row in self.layers)
 
     @property
     def memory_seconds(self) -> float:
-        """The part of the time for which memory is known to be the bound."""
+        """The part of the time that is known to be bound by memory."""
         return sum(row.memory_seconds for row in self.layers)
 
     @property
     def inputs_per_second(self) -> float | None:
-        """Samples per second at most; None for a network that moves nothing."""
+        """The most samples per second; None for a network that moves no bytes."""
         return self.batch / self.time if self.time else None
 
     def collapsed(self, graph: Graph, depth: int | None) -> "Roofline":
-        """The same with blocks closed below `depth`: their operations, bytes and times are sums; as it is for None."""
+        """The same with blocks collapsed below `depth`, whose numbers are sums; unchanged for None."""
         groups = collapse(self.layers, graph, depth)
         return structs.replace(self, layers=tuple(_add_rows(group.name, group.type, group.rows) for group in groups))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, as `--format json` prints it."""
+        """Plain values for JSON."""
         roof, operations = self.roof, self.operations
         return {
             "network": self.network,
@@ -165,9 +165,9 @@ class Roofline(Struct, Result, frozen=True, kw_only=True):
 
 
 def make_roofline(context: AnalysisContext, device: Device, dtype: str) -> Roofline:
-    """The roofline of a network whose layers all fit.
+    """Compute the roofline of a network whose layers all fit.
 
-    Raises UsageError for a dtype that the device does not have, and for a network beyond any time.
+    Raises UsageError for a dtype that the device does not support, and if a time is not finite.
     """
     roof = Roof(device.peak(dtype), device.bytes_per_second)
     graph, loads = context.graph, count_loads(context, dtype)
@@ -205,7 +205,7 @@ def _row(node: Node, load: Load, roof: Roof) -> LayerRoofline:
 
 
 def _add_rows(name: str, kind: str, rows: list[LayerRoofline]) -> LayerRoofline:
-    """One row for a block; a layer that stands alone stays as it is."""
+    """One row for a collapsed block; the row of a single layer is unchanged."""
     if len(rows) == 1 and rows[0].name == name:
         return rows[0]
     return LayerRoofline(

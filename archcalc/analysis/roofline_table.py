@@ -1,4 +1,4 @@
-"""A roofline as a document, and the devices that there are."""
+"""A roofline as a document, and the known devices as a document."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from archcalc.render.document import (
 if TYPE_CHECKING:
     from archcalc.analysis.roofline import LayerRoofline, Roofline
 
-UNITS = {"int8": "OP"}  # of a peak, other than a FLOP
+UNITS = {"int8": "OP"}  # of peaks that do not count FLOPs
 NOT_COUNTED = "Layers one by one, nothing fused or kept in a cache: archcalc roofline --help"
 
 COLUMNS = (
@@ -42,8 +42,8 @@ COLUMNS = (
 
 
 def roofline_document(found: "Roofline") -> Document:
-    """All that a roofline says."""
-    moving = [row for row in found.layers if row.seconds]  # those that are worth a row
+    """The roofline as a document, with a row for each layer that moves bytes."""
+    moving = [row for row in found.layers if row.seconds]
     time = found.time
     return Document(
         title=found.network,
@@ -59,7 +59,7 @@ def roofline_document(found: "Roofline") -> Document:
 
 
 def unit_of(dtype: str) -> str:
-    """What a peak in this dtype counts: FLOP, or OP where nothing floats."""
+    """The unit of a peak in this dtype: FLOP, or OP for integers."""
     return UNITS.get(dtype, "FLOP")
 
 
@@ -92,7 +92,7 @@ def _cells(row: "LayerRoofline", time: float) -> list[Any]:
 
 
 def _bound(row: "LayerRoofline") -> str:
-    """What bounds a layer; of a block that both bound, the share of the memory."""
+    """The bound of a layer; for a block with both bounds, the share of memory."""
     if row.bound == "both":
         return f"memory {percent(row.memory_seconds / row.seconds)}"
     return row.bound or "?"
@@ -130,7 +130,7 @@ def _notes(found: "Roofline") -> list[Note]:
 
 
 def devices_document(devices: Mapping[str, Device]) -> Document:
-    """What devices reach, one a row."""
+    """The peaks of devices, one in each row."""
     peaks = [Column(dtype, NUMBER, priority=1 + number) for number, dtype in enumerate(DTYPES)]
     columns = [Column("Device", NAME), Column("Name", priority=9), Column("GB/s", priority=1), *peaks]
     rows = [
@@ -140,7 +140,7 @@ def devices_document(devices: Mapping[str, Device]) -> Document:
     return Document(
         title="Devices",
         parts=[Table(columns, rows)],
-        notes=[Note("dtypes in TFLOP/s, int8 in TOP/s; dense; – where the maker gives none")],
+        notes=[Note("dtypes in TFLOP/s, int8 in TOP/s; dense; – where the maker publishes none")],
         data=lambda: [_record(name, device) for name, device in devices.items()],
         records=lambda: [_record(name, device) for name, device in devices.items()],
     )

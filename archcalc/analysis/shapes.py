@@ -1,4 +1,4 @@
-"""Which shape every edge has, and what does not fit."""
+"""Infers the shape of every edge, and finds layers that do not fit."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -15,7 +15,7 @@ from archcalc.spec.expense import MAX_PROBLEMS
 
 
 class Shapes(Struct, frozen=True, gc=False):
-    """The tensor on every edge and the inferred layer of every node (None behind a misfit), and the problems."""
+    """The tensor of every edge, the inferred layer of every node (None behind a misfit), and the problems."""
 
     edges: list[Tensor | None]
     inferred: list[InferredLayer | None]
@@ -23,7 +23,7 @@ class Shapes(Struct, frozen=True, gc=False):
 
 
 def infer_shapes(graph: Graph) -> Shapes:
-    """The tensor on every edge of the graph, without the batch."""
+    """Infer the tensor of every edge of the graph, without the batch axis."""
     return _Inference(graph).run()
 
 
@@ -31,9 +31,9 @@ class _Inference:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.shapes = Shapes([*graph.inputs.values()], [], [])
-        self.presumed: dict[int, Tensor] = {}  # what layers that do not fit would give, by edge
-        self.known: dict[tuple[int, Tensors], InferredLayer] = {}  # since a large layer hashes slowly
-        self.said: set[tuple[Path, str | None]] = set()
+        self.presumed: dict[int, Tensor] = {}  # the outputs that layers would have without their errors, by edge
+        self.known: dict[tuple[int, Tensors], InferredLayer] = {}  # a large layer hashes slowly
+        self.reported: set[tuple[Path, str | None]] = set()  # an entry and a field
 
     def run(self) -> Shapes:
         unread: list[Node | ExpandedLayer] = []
@@ -59,39 +59,41 @@ class _Inference:
         return self.known[key]
 
     def _presume(self, node: Node) -> bool:
-        """Look for constraint errors of a layer whose inputs have to be presumed; False if they cannot be."""
+        """Report constraint errors of a layer with presumed inputs; False if there are no such inputs."""
         found = [self.shapes.edges[source] or self.presumed.get(source) for source in node.sources]
         inputs = tuple([tensor for tensor in found if tensor is not None])
         if len(inputs) < len(found):
             return False
         inferred = self._inferred(node.layer, inputs)
         self._note(
-            node, inferred, [error for error in inferred.constraint_errors if (node.path, error.field) not in self.said]
+            node,
+            inferred,
+            [error for error in inferred.constraint_errors if (node.path, error.field) not in self.reported],
         )
         return True
 
     def _note(self, node: Node, inferred: InferredLayer, constraint_errors: Iterable[ConstraintError]) -> None:
-        """Note constraint errors, and the tensor that the layer would give without them."""
+        """Report constraint errors, and record the output that the layer would have without them."""
         reads = ", ".join(size_text(tensor.shape) for tensor in inferred.inputs)
         for error in constraint_errors:
-            self.said.add((node.path, error.field))
+            self.reported.add((node.path, error.field))
             self.shapes.problems.append(error.problem(node.name, node.path, reads))
         if all(error.field in node.layer.shapeless for error in inferred.constraint_errors):
             if inferred.beyond_limits is None:
                 self.presumed[len(self.shapes.edges)] = inferred.output
             else:
-                message = f"layer {quoted(node.name)} gives {inferred.beyond_limits}"
+                message = f"the output of layer {quoted(node.name)} has {inferred.beyond_limits}"
                 remedy = "use smaller sizes, or fewer layers"
                 self.shapes.problems.append(Problem(message, node.path, help=remedy))
 
     def _of_any_input(self, layers: Iterable[Node | ExpandedLayer]) -> Iterator[Problem]:
-        """What is wrong with layers of which it is not known what they read; of copies that are alike, once."""
-        looked_at: set[tuple[Path, int]] = set()
+        """The constraint errors of layers with unknown inputs; equal copies are reported once."""
+        checked: set[tuple[Path, int]] = set()
         for item in layers:
             key = (item.path, id(item.layer))
-            if key not in looked_at and item.sources:
-                looked_at.add(key)
+            if key not in checked and item.sources:
+                checked.add(key)
                 for error in constraints_of_any_input(item.layer, len(item.sources)):
-                    if (item.path, error.field) not in self.said:
-                        self.said.add((item.path, error.field))
+                    if (item.path, error.field) not in self.reported:
+                        self.reported.add((item.path, error.field))
                         yield error.problem(item.name, item.path)

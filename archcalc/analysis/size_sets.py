@@ -1,4 +1,4 @@
-"""Sets of sizes that say where they end: those that were found one by one, and those that recur for ever."""
+"""Sets of sizes: listed ones, and residue classes without an end."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -7,13 +7,13 @@ from typing import NamedTuple
 from archcalc.analysis.intervals import Interval, merged
 from archcalc.numbers.varying import Progression
 
-SAMPLED = 4  # intervals
+SAMPLED = 4  # listed intervals whose ends are sampled
 
 
 class SizeSet(NamedTuple):
-    """The sizes in the intervals `listed`, and from `start` on those n with n mod `modulus` in `remainders`.
+    """The sizes in the intervals `listed`, and all n ≥ `start` with n mod `modulus` in `remainders`.
 
-    `listed` ends before `start`. If `tried` is given, nothing is known of sizes above it, and there are no remainders.
+    `listed` ends before `start`. With `tried`, sizes above it are unknown, and there are no remainders.
     """
 
     listed: tuple[Interval, ...] = ()
@@ -30,16 +30,16 @@ class SizeSet(NamedTuple):
 
     @property
     def is_endless(self) -> bool:
-        """Whether there are sizes in it above any other."""
+        """Whether it has no largest size."""
         return bool(self.remainders)
 
     @property
     def smallest(self) -> int | None:
-        """The smallest size in it."""
+        """The smallest size in it; None for the empty set."""
         return self.listed[0][0] if self.listed else self.next_from(1)
 
     def next_from(self, size: int) -> int | None:
-        """The smallest size in it that is not below another."""
+        """The smallest size in it that is at least `size`."""
         for first, last in self.listed:
             if last >= size:
                 return max(first, size)
@@ -48,7 +48,7 @@ class SizeSet(NamedTuple):
         return next((n for n in recurring if n % self.modulus in self.remainders), None)
 
     def last_until(self, size: int) -> int | None:
-        """The largest size in it that is not above another."""
+        """The largest size in it that is at most `size`."""
         recurring = range(size, max(self.start, size - self.modulus + 1) - 1, -1) if self.remainders else ()
         found = next((n for n in recurring if n % self.modulus in self.remainders), None)
         if found is not None:
@@ -57,10 +57,7 @@ class SizeSet(NamedTuple):
         return below[-1] if below else None
 
     def around(self, own: int) -> list[int]:
-        """Sizes that tell whether this is the set: on both sides of all of its ends, and of a network's own size.
-
-        None of those of which nothing is known.
-        """
+        """Sizes by which the set can be tested: on both sides of its ends and of a network's `own` size."""
         ends = {2, own, 2 * own, self.start, self.start + self.modulus}
         ends |= {end for interval in (*self.listed[:SAMPLED], *self.listed[-1:]) for end in interval}
         most = self.tried or math.inf
@@ -68,7 +65,7 @@ class SizeSet(NamedTuple):
 
 
 def listed_sizes(sizes: Iterable[int], tried: int | None = None) -> SizeSet:
-    """A set of single sizes, in their order."""
+    """The set of single sizes, which are in order."""
     return SizeSet(tuple(_intervals(sizes)), tried=tried)
 
 
@@ -85,13 +82,13 @@ def _intervals(sizes: Iterable[int]) -> Iterator[Interval]:
 
 
 def union(parts: list[Progression], most: int) -> SizeSet | None:
-    """All sizes of some progressions that have none in common; None for more than `most` to handle."""
+    """The union of disjoint progressions; None if it takes more than `most` sizes or remainders."""
     endless = [part for part in parts if part.stop is None]
     modulus = math.lcm(*(part.modulus for part in endless))
     single = [part for part in parts if part.stop is not None]
     ends = (part.modulus * (part.stop or 0) + part.remainder for part in single)
     start = max([1, *(part.start for part in endless), *ends])
-    # Those without an end have sizes below the start of another one, too.
+    # Endless progressions may have sizes below the common start.
     single += [part._replace(stop=-((part.remainder - start) // part.modulus)) for part in endless]
     count = sum(max(0, (part.stop or 0) - part.first) for part in single if part.modulus > 1)
     if modulus > most or count > most:

@@ -1,4 +1,4 @@
-"""The smallest sizes that a network takes; asked where it was given sizes that are too small."""
+"""The smallest input sizes that a network accepts, for an error about sizes that are too small."""
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.resizing import extents, resized
@@ -10,9 +10,9 @@ MAX_LAYERS_TRIED = 300_000  # layers times sizes
 
 
 def smallest_shapes(graph: Graph) -> dict[str, Shape]:
-    """The shapes of all inputs at the smallest size that works, for axes of one size together; the graph itself works.
+    """The smallest shapes of all inputs at which the network works; the graph itself must work.
 
-    Sizes are tried from 1 on; where that takes too many layers, the size stays what it is.
+    Equal axes are resized together. Sizes are tried from 1 on; a size stays unchanged if that takes too many layers.
     """
     axes = extents(AnalysisContext(graph))
     smallest: dict[int, int] = {}

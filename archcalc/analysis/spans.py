@@ -1,18 +1,18 @@
-"""What one unit sees along an axis: from where to where, and which positions between, where there are holes."""
+"""The positions that a unit sees along an axis: the first, the last, and a mask of those between if there are holes."""
 
 import math
 from typing import NamedTuple
 
-MAX_MASK = 2**16  # positions among which holes are followed
+MAX_MASK = 2**16  # positions that a mask may have
 
-SOLID = 0  # the mask of what has no holes
-NOT_FOLLOWED = -1  # the mask of what may have holes
+SOLID = 0  # the mask of a span without holes
+NOT_FOLLOWED = -1  # the mask of a span that may have holes
 
 
 class Span(NamedTuple):
-    """What a unit sees: the first and the last position, and bit i of the mask for position first + i.
+    """The positions that a unit sees: the first, the last, and bit i of the mask for position first + i.
 
-    A unit that sees nothing has its first position behind its last; the infinities are neutral in a union.
+    The span of a unit that sees nothing has its first position behind its last; infinities are neutral in a union.
     """
 
     first: float
@@ -24,7 +24,7 @@ NOTHING = Span(math.inf, -math.inf)
 
 
 def joined(spans: list[Span]) -> Span:
-    """What several units see together."""
+    """The union of spans."""
     if len(spans) == 1:
         return spans[0]
     seen = sorted(span for span in spans if span.first <= span.last)
@@ -44,7 +44,7 @@ def joined(spans: list[Span]) -> Span:
 
 
 def _follow_each_other(solid: list[Span], hull: Span) -> bool:
-    """Whether what has no holes leaves none between the ends."""
+    """Whether spans without holes cover the whole hull."""
     reached = hull.first - 1
     for span in solid:
         if span.first > reached + 1:
@@ -54,7 +54,7 @@ def _follow_each_other(solid: list[Span], hull: Span) -> bool:
 
 
 def full(span: Span) -> int:
-    """The mask that has no holes, bit by bit."""
+    """The mask of a span without holes, with a bit for every position."""
     mask: int = (1 << int(span.last - span.first + 1)) - 1
     return mask
 
@@ -64,12 +64,12 @@ def _masked(hull: Span, mask: int) -> Span:
 
 
 def has_holes(span: Span) -> bool:
-    """Whether some position between the first and the last is known not to be seen."""
+    """Whether some position between the first and last is known to be unseen."""
     return span.mask not in (SOLID, NOT_FOLLOWED)
 
 
 def comb(span: Span, count: int, distance: int) -> Span:
-    """What `count` units that are `distance` apart see together; the first of them sees `span`."""
+    """The union of `count` copies of a span, each shifted by `distance` from the one before."""
     last = span.last + (count - 1) * distance
     hull = Span(span.first, last)
     if count == 1:

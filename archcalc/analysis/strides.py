@@ -1,7 +1,6 @@
-"""How the values of a tensor lie in memory: its strides, as PyTorch gives them.
+"""The strides of tensors, as PyTorch computes them.
 
-Shapes and strides here begin with the batch. Strides are counted in values. None stands for strides that are not known,
-because devices lay values out differently.
+Shapes and strides begin with the batch. Strides are in values. None stands for unknown strides, because devices differ.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,16 +9,16 @@ from functools import lru_cache
 from archcalc.layers.base import Shape
 
 Strides = tuple[int, ...] | None
-Laid = tuple[Shape, Strides]  # a shape, and how its values lie
+StridedShape = tuple[Shape, Strides]  # the shape and strides of a tensor
 
 
-def in_order(shape: Shape) -> tuple[int, ...]:
-    """The strides of values that lie in order: the last axis without gaps, then the one before."""
+def contiguous(shape: Shape) -> tuple[int, ...]:
+    """The strides of a contiguous tensor."""
     return _dense(shape, range(len(shape) - 1, -1, -1))
 
 
 def channels_last(shape: Shape) -> tuple[int, ...]:
-    """The strides of maps whose channels lie side by side."""
+    """The strides of maps in channels-last format."""
     return _dense(shape, _channels_first_axes(len(shape)))
 
 
@@ -29,15 +28,15 @@ def _channels_first_axes(rank: int) -> tuple[int, ...]:
 
 
 def _dense(shape: Shape, axes: Iterable[int]) -> tuple[int, ...]:
-    """Strides without gaps, of the axes from the fastest to the slowest."""
+    """Strides without gaps for axes in order from the fastest to the slowest."""
     strides, step = [0] * len(shape), 1
     for axis in axes:
         strides[axis], step = step, step * max(shape[axis], 1)
     return tuple(strides)
 
 
-def is_in_order(shape: Shape, strides: Strides) -> bool | None:
-    """Whether values lie in order; None if that is not known."""
+def is_contiguous(shape: Shape, strides: Strides) -> bool | None:
+    """Whether a tensor is contiguous; None if that is unknown."""
     return None if strides is None else _is_dense(shape, strides, range(len(shape) - 1, -1, -1))
 
 
@@ -52,13 +51,13 @@ def _is_dense(shape: Shape, strides: tuple[int, ...], axes: Iterable[int]) -> bo
 
 
 def _has_no_gaps(shape: Shape, strides: tuple[int, ...]) -> bool:
-    """Whether the values fill a piece of memory, in whatever order."""
+    """Whether a tensor is dense: its axes, in some order, have no gaps."""
     axes = sorted((axis for axis in range(len(shape)) if shape[axis] > 1), key=strides.__getitem__)
     return _is_dense(shape, strides, axes)
 
 
 def is_channels_last(shape: Shape, strides: tuple[int, ...]) -> bool:
-    """Whether PyTorch takes maps for channels-last ones, by the order of their strides."""
+    """Whether PyTorch regards maps as channels-last, by the order of their strides."""
     if len(shape) not in (4, 5) or not strides[1]:
         return False
     least = 0
@@ -69,25 +68,25 @@ def is_channels_last(shape: Shape, strides: tuple[int, ...]) -> bool:
     return True
 
 
-def in_format(shape: Shape, like: Laid) -> Strides:
-    """Strides in the memory format of another tensor; where that has two, devices may choose either."""
+def in_format(shape: Shape, like: StridedShape) -> Strides:
+    """Strides in the memory format of another tensor; None if that has two formats, and devices may use either."""
     read, strides = like
     if strides is None or len(read) != len(shape):
         return None
-    chosen = channels_last(shape) if is_channels_last(read, strides) else in_order(shape)
-    is_either = is_in_order(read, strides) and len(read) in (4, 5) and strides != in_order(read)
+    chosen = channels_last(shape) if is_channels_last(read, strides) else contiguous(shape)
+    is_either = is_contiguous(read, strides) and len(read) in (4, 5) and strides != contiguous(read)
     if is_either and _is_dense(read, strides, _channels_first_axes(len(read))):
-        return agreed((in_order(shape), channels_last(shape)))
+        return agreed((contiguous(shape), channels_last(shape)))
     return chosen
 
 
-def elementwise(shape: Shape, operands: Sequence[Laid]) -> Strides:
-    """The strides of what an elementwise operation gives: of TensorIterator in PyTorch."""
+def elementwise(shape: Shape, operands: Sequence[StridedShape]) -> Strides:
+    """The strides of an elementwise operation's result, by the rules of PyTorch's TensorIterator."""
     known = [_of_rank(len(shape), read, strides) for read, strides in operands if strides is not None]
     if len(known) < len(operands):
         return None
     if all(read == shape for read, _ in known):
-        if all(is_in_order(*one) for one in known):  # axes of one position keep whatever stride they have
+        if all(is_contiguous(*one) for one in known):  # axes of size 1 keep their strides
             return known[0][1]
         if len(shape) in (4, 5) and all(_is_dense(*one, _channels_first_axes(len(shape))) for one in known):
             return channels_last(shape)
@@ -97,7 +96,7 @@ def elementwise(shape: Shape, operands: Sequence[Laid]) -> Strides:
 
 
 def _of_rank(rank: int, read: Shape, strides: tuple[int, ...]) -> tuple[Shape, tuple[int, ...]]:
-    """A tensor with further axes of one position behind the batch."""
+    """The shape and strides of a tensor with further axes of size 1 behind the batch."""
     more = rank - len(read)
     if not read or not more:
         return read, strides
@@ -105,14 +104,14 @@ def _of_rank(rank: int, read: Shape, strides: tuple[int, ...]) -> tuple[Shape, t
 
 
 def _broadcast(shape: Shape, read: Shape, strides: tuple[int, ...]) -> tuple[int, ...]:
-    """Strides over a shape to which a tensor is stretched."""
+    """The strides of a tensor that is broadcast to a shape."""
     more = len(shape) - len(read)
     own = (0 if size == 1 != whole else step for size, whole, step in zip(read, shape[more:], strides, strict=True))
     return (*[0] * more, *own)
 
 
 def _sorted_axes(shape: Shape, operands: Sequence[tuple[int, ...]]) -> list[int]:
-    """The axes from the fastest to the slowest, as far as the operands say; else the last one first."""
+    """The axes from the fastest to the slowest by the operands' strides; where these are ambiguous, the last first."""
     axes = list(range(len(shape) - 1, -1, -1))
     for start in range(1, len(axes)):
         place = start
@@ -127,7 +126,7 @@ def _sorted_axes(shape: Shape, operands: Sequence[tuple[int, ...]]) -> list[int]
 
 
 def _compare(shape: Shape, operands: Sequence[tuple[int, ...]], one: int, other: int) -> int:
-    """Which of two axes is slower, by the first operand that says it: −1 the other, 1 the first."""
+    """1 if the first axis is slower, −1 if the other is, by the first operand that decides; 0 if none does."""
     for strides in operands:
         if strides[one] and strides[other]:
             if strides[one] != strides[other]:
@@ -138,17 +137,17 @@ def _compare(shape: Shape, operands: Sequence[tuple[int, ...]], one: int, other:
 
 
 def permuted(strides: Strides, order: Sequence[int]) -> Strides:
-    """The strides of other axes in the place of each."""
+    """The strides of a permuted tensor."""
     return None if strides is None else tuple(strides[axis] for axis in order)
 
 
 def inverse(order: Sequence[int]) -> tuple[int, ...]:
-    """The order that undoes an order of axes."""
+    """The inverse of a permutation of axes."""
     return tuple(order.index(axis) for axis in range(len(order)))
 
 
 def regrouped(shape: Shape, strides: tuple[int, ...], wanted: Shape) -> Strides:
-    """The strides of a view with other axes; None where there is no such view, and the values must be copied."""
+    """The strides of a view in another shape; None if there is no such view, and values must be copied."""
     if not shape:
         return (1,) * len(wanted)
     found, place, step = [0] * len(wanted), len(wanted) - 1, strides[-1]
@@ -156,7 +155,7 @@ def regrouped(shape: Shape, strides: tuple[int, ...], wanted: Shape) -> Strides:
     for axis in range(len(shape) - 1, -1, -1):
         inside *= shape[axis]
         if axis and (shape[axis - 1] == 1 or strides[axis - 1] == inside * step):
-            continue  # the axis before goes on where this one ends
+            continue  # the axis before continues this one
         while place >= 0 and (filled < inside or wanted[place] == 1):
             found[place] = filled * step
             filled *= wanted[place]
@@ -174,56 +173,56 @@ def agreed(candidates: Iterable[Strides]) -> Strides:
     return found.pop() if len(found) == 1 else None
 
 
-def _on_a_line(shape: Shape, reads: Sequence[Laid]) -> Strides:
-    """Values pooled along one axis: as if it were two, of which the first has one position."""
+def _pooled_1d(shape: Shape, reads: Sequence[StridedShape]) -> Strides:
+    """The strides of 1-d pooling, which PyTorch runs as 2-d pooling on maps of height 1."""
     (read, strides), *_ = reads
     if strides is None:
         return None
     batch, channels, length = strides
     pair = (*read[:2], 1, read[2]), (batch, channels, length * read[2], length)
     whole = (*shape[:2], 1, shape[2])
-    return in_order(shape) if in_format(whole, pair) == in_order(whole) else None
+    return contiguous(shape) if in_format(whole, pair) == contiguous(whole) else None
 
 
-def _joined(shape: Shape, reads: Sequence[Laid]) -> Strides:
-    """Values of several tensors side by side: with channels last if all have them so."""
+def _joined(shape: Shape, reads: Sequence[StridedShape]) -> Strides:
+    """The strides of a concatenation: channels-last if all operands are."""
     formats = [in_format(read, (read, strides)) for read, strides in reads]
     if None in formats:
         return None
-    every = all(found != in_order(read) for found, (read, _) in zip(formats, reads, strict=True))
-    return channels_last(shape) if every else in_order(shape)
+    every = all(found != contiguous(read) for found, (read, _) in zip(formats, reads, strict=True))
+    return channels_last(shape) if every else contiguous(shape)
 
 
-# What an operation that moves values gives, by the name of its layout.
-_LAYOUTS: dict[str, Callable[[Shape, Sequence[Laid]], Strides]] = {
-    "fresh": lambda shape, _reads: in_order(shape),
+# The functions that compute the strides of a result, by the name of its layout.
+_LAYOUTS: dict[str, Callable[[Shape, Sequence[StridedShape]], Strides]] = {
+    "fresh": lambda shape, _reads: contiguous(shape),
     "format": lambda shape, reads: in_format(shape, reads[0]),
     "alike": elementwise,
-    "line": _on_a_line,
+    "line": _pooled_1d,
     "joined": _joined,
     "unclear": lambda _shape, _reads: None,
 }
 
 
 @lru_cache(maxsize=256)  # layers repeat
-def laid_out(layout: str, shape: Shape, reads: tuple[Laid, ...]) -> Strides:
-    """The strides of what an operation gives; `layout` names several where devices differ."""
+def result_strides(layout: str, shape: Shape, reads: tuple[StridedShape, ...]) -> Strides:
+    """The strides of an operation's result; a `layout` of several names lists the choices of devices."""
     if not reads:
-        return in_order(shape)
+        return contiguous(shape)
     return agreed(_LAYOUTS[name](shape, reads) for name in layout.split("|"))
 
 
 @lru_cache(maxsize=256)
-def gradient(layout: str, read: Laid, grad_strides: Strides, result: Laid) -> Strides:
-    """The strides of the gradient that an operation makes for what it read, where its kernels are sure to agree."""
+def gradient(layout: str, read: StridedShape, grad_strides: Strides, result: StridedShape) -> Strides:
+    """The strides of the gradient that an operation allocates for an operand; None if kernels may differ."""
     shape, strides = read
     if strides is None or grad_strides is None:
         return None
     back = (result[0], grad_strides)
     if result[0] == shape and layout == "alike":
         return agreed((elementwise(shape, (back, read)), elementwise(shape, (read, back))))
-    if is_in_order(*read) and is_in_order(*back):
-        return in_order(shape)
+    if is_contiguous(*read) and is_contiguous(*back):
+        return contiguous(shape)
     if layout == "format":
         return agreed((in_format(shape, read), in_format(shape, back)))
     return None

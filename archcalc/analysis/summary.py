@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
 
 class LayerSummary(Struct, frozen=True, gc=False):
-    """One row: a layer, or a block that stands for the layers in it.
+    """The row of a layer or of a collapsed block.
 
-    `output_shape` is without the batch; operations are for the whole batch. A count is a number, Unknown, or AtLeast
-    for a block of which a part is unknown. `unknown` has the reason for each count that is Unknown, and for a receptive
-    field that cannot be said. `count` and `activations` are by the counting convention of the summary; None where none
-    was chosen.
+    `output_shape` excludes the batch; operations are for the whole batch. A count is a number, Unknown, or AtLeast for
+    a block with an unknown layer. `unknown` has the reasons for Unknown counts and for an unknown receptive field.
+    `count` and `activations` are by the summary's counting convention; None without one.
     """
 
     name: str
@@ -55,17 +54,17 @@ class LayerSummary(Struct, frozen=True, gc=False):
 
     @property
     def counted(self) -> dict[str, Any]:
-        """The counts by the convention."""
+        """The counts by the counting convention."""
         return {"count": self.count, "activations": self.activations}
 
     @property
     def lower_bounds(self) -> dict[str, str]:
-        """What is missing from each count that is a lower bound."""
+        """The reason for each count that is a lower bound."""
         counts = {**self.operations, "macs": self.macs, "connections": self.connections, **self.counted}
         return {what: value.reason for what, value in counts.items() if isinstance(value, AtLeast)}
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as JSON has it."""
+        """Plain values for JSON."""
         field = self.receptive_field
         return {
             "name": self.name,
@@ -85,7 +84,7 @@ class LayerSummary(Struct, frozen=True, gc=False):
 
 
 class Totals(Struct, frozen=True, gc=False):
-    """Sums over the network; AtLeast those of which something unknown is missing."""
+    """Sums over the network; AtLeast if a layer's count is unknown."""
 
     parameters: int
     trainable_parameters: int
@@ -104,7 +103,7 @@ class Totals(Struct, frozen=True, gc=False):
         return times(2, self.macs)
 
     def to_dict(self) -> dict[str, Any]:
-        """The totals as JSON has them; `lower_bounds` says what is missing from which."""
+        """Plain values for JSON; `lower_bounds` has the reason for each total that is a lower bound."""
         counts = {"macs": self.macs, "flops": self.flops, "connections": self.connections}
         return {
             "parameters": self.parameters,
@@ -116,7 +115,7 @@ class Totals(Struct, frozen=True, gc=False):
 
 
 class Counting(Struct, frozen=True, gc=False):
-    """A network as a counting convention has it: its operations, and what its layers give."""
+    """The operations and activations of a network by a counting convention."""
 
     convention: "Convention"
     operations: "ConventionCount"
@@ -128,7 +127,7 @@ class Counting(Struct, frozen=True, gc=False):
         return {"count": self.operations, "activations": self.activations}
 
     def to_dict(self) -> dict[str, Any]:
-        """The convention and its totals as JSON has them; `lower_bounds` says what is missing from which."""
+        """Plain values for JSON; `lower_bounds` has the reason for each total that is a lower bound."""
         readings = self.readings
         return {
             "name": self.convention.name,
@@ -144,12 +143,12 @@ class Counting(Struct, frozen=True, gc=False):
 
 
 class Layers(tuple[LayerSummary, ...]):
-    """The rows of layers, each by its number or by its name."""
+    """The rows of layers, indexed by number or name."""
 
     __slots__ = ()
 
     def __getitem__(self, key: Any) -> Any:
-        """A row by number or by name, or several by a slice. Raises UsageError for a name that there is none of."""
+        """A row by number or name, or several by a slice. Raises UsageError for an unknown name."""
         if not isinstance(key, str):
             return super().__getitem__(key)
         for row in self:
@@ -159,7 +158,7 @@ class Layers(tuple[LayerSummary, ...]):
 
 
 class TreeRow(NamedTuple):
-    """A row as a tree shows it: a layer, or above its layers a block with their sums."""
+    """A row of a tree: a layer, or the sums of a block above its layers."""
 
     row: LayerSummary
     level: int
@@ -167,10 +166,10 @@ class TreeRow(NamedTuple):
 
 
 class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
-    """A network as rows and totals. `inputs` are shapes without the batch; `complete` unless some layers do not fit.
+    """A network as rows and totals. `inputs` has shapes without the batch. `complete` is False if a layer does not fit.
 
-    `hints` say what is most likely a mistake. `counting` is the convention by which rows have a `count` and
-    `activations`, if one was chosen. `tree` has the rows with those of their blocks, if they were asked for.
+    `hints` has likely mistakes in words. `counting` is the counting convention of the rows' `count` and `activations`,
+    if there is one. `tree` has the rows of layers and of their blocks, if `nested` made it.
     """
 
     name: str
@@ -189,13 +188,13 @@ class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
         return f"Summary({self.name!r}, {len(self.layers):,} rows, {self.totals.parameters:,} parameters)"
 
     def document(self, columns: Sequence[str] | None = None) -> Document:
-        """The summary for any writer. Raises UsageError for columns of a convention where none is chosen."""
+        """The summary as a document. Raises UsageError for columns of a convention if there is none."""
         from archcalc.analysis.summary_table import DEFAULT_COLUMNS, summary_document
 
         return summary_document(self, columns or DEFAULT_COLUMNS)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, as `--format json` prints it."""
+        """Plain values, as `--format json` prints them."""
         rows = [row.to_dict() for row in self.layers]
         if self.counting:
             for row, plain in zip(self.layers, rows, strict=True):
@@ -217,17 +216,17 @@ class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
         return structs.replace(self, layers=Layers(_with_counts(*found) for found in readings), counting=counting)
 
     def nested(self, graph: Graph) -> "Summary":
-        """The same with a `tree`: above the rows of each block one with their sums."""
+        """The same with a `tree`, which has a row of sums above the rows of each block."""
         return structs.replace(self, tree=_nest(self.layers, graph))
 
     def collapsed(self, graph: Graph, depth: int | None) -> "Summary":
-        """The same with blocks closed below `depth`; totals stay. All are open for None."""
+        """The same with blocks collapsed below `depth`, and unchanged totals; None opens all blocks."""
         return self if depth is None else structs.replace(self, layers=Layers(_collapse(self.layers, graph, depth)))
 
 
 @remembered
 def summarize(context: AnalysisContext) -> Summary:
-    """The rows of a network up to the first layer whose shape is not known, and their totals."""
+    """The rows of a network up to the first layer of unknown shape, and their totals."""
     graph, names, first = context.graph, context.graph.edge_names, len(context.graph.inputs)
     fields = context.receptive_fields.edges[first:]
     columns = graph.nodes, context.tensors[first:], context.parameters, context.operations, fields
@@ -246,7 +245,7 @@ def summarize(context: AnalysisContext) -> Summary:
 
 
 def _hints(context: AnalysisContext) -> tuple[str, ...]:
-    """The commonest mistake: a dense layer that reads a map whose axes were not joined."""
+    """The most common mistake: a missing flatten before a dense layer."""
     found = missing_flattens(context)
     if not found:
         return ()
@@ -263,7 +262,7 @@ def _summarize_layer(
     operations: Operations,
     field: Field | Unknown | None,
 ) -> LayerSummary:
-    assert output is not None  # the columns of parameters and operations end before
+    assert output is not None  # the columns of parameters and operations end before such a layer
     unknown = {**operations.unknown}
     if isinstance(field, Unknown):
         unknown["receptive_field"] = field.reason
@@ -301,7 +300,7 @@ def _add_up(rows: tuple[LayerSummary, ...]) -> Totals:
 
 
 def _nest(rows: tuple[LayerSummary, ...], graph: Graph) -> tuple[TreeRow, ...]:
-    """Rows with those of all blocks that they are in, each above its own."""
+    """Rows of layers, with the rows of all blocks above their own layers."""
     blocks = _blocks_of(graph)
     members: dict[str, list[LayerSummary]] = {}
     for row in rows:
@@ -318,7 +317,7 @@ def _nest(rows: tuple[LayerSummary, ...], graph: Graph) -> tuple[TreeRow, ...]:
 
 
 def _blocks_of(graph: Graph) -> dict[str, tuple[Instance, ...]]:
-    """The blocks that each layer, and each block, is in, outermost first."""
+    """The blocks around each layer and each block, outermost first."""
     found: dict[str, tuple[Instance, ...]] = {}
     for node in graph.nodes:
         found[node.name] = node.instances
@@ -334,14 +333,14 @@ def _sum_up(block: Instance, rows: list[LayerSummary], graph: Graph) -> LayerSum
 
 
 def _collapse(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple[LayerSummary, ...]:
-    """Rows in which every block instance at `depth` stands for the layers in it."""
+    """Rows with the blocks at `depth` collapsed."""
     from archcalc.analysis.collapse import collapse
 
     groups = collapse(rows, graph, depth)
-    shown = {row.name: group.name for group in groups for row in group.rows}  # what stands for a layer
+    group_of = {row.name: group.name for group in groups for row in group.rows}
     collapsed = []
     for name, block, own, last in groups:
-        sources = dict.fromkeys(shown.get(source, source) for row in own for source in row.inputs)
+        sources = dict.fromkeys(group_of.get(source, source) for row in own for source in row.inputs)
         inputs = tuple(source for source in sources if source != name)
         alone = len(own) == 1 and last.name == name
         collapsed.append(structs.replace(last, inputs=inputs) if alone else add_rows(name, block, inputs, own, last))
@@ -351,7 +350,7 @@ def _collapse(rows: tuple[LayerSummary, ...], graph: Graph, depth: int) -> tuple
 def add_rows(
     name: str, block: str, inputs: tuple[str, ...], rows: list[LayerSummary], last: LayerSummary
 ) -> LayerSummary:
-    """One row for a block; `last` is that of the layer whose output is the block's."""
+    """The row of a block; `last` is the row of the block's output layer."""
     names = [row.name for row in rows]
     kinds = dict.fromkeys(kind for row in rows for kind in row.operations)
     macs, connections = sum_of(names, [row.macs for row in rows]), sum_of(names, [row.connections for row in rows])
@@ -382,6 +381,6 @@ def add_rows(
 
 
 def sum_of(names: Sequence[str], values: Sequence[Amount]) -> Amount:
-    """The sum over layers; unknown if nothing of it is known, or a lower bound if a part is not."""
+    """The sum over layers; unknown if all known values are 0, or a lower bound if some values are unknown."""
     found = total(zip(names, values, strict=True))
     return Unknown(found.reason) if isinstance(found, AtLeast) and not found.value else found

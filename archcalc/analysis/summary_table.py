@@ -1,4 +1,4 @@
-"""The summary as a document: which columns it may have, and what stands below them."""
+"""The summary as a document: its columns, totals and notes."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 class SummaryColumn(Struct, frozen=True, gc=False):
-    """A column of the summary; `value` gives text, a number, sizes, or None for what is unknown.
+    """A column of the summary; `value` returns text, a number, sizes, or None for an unknown or missing value.
 
-    `key` is the name under which a row says why its value is unknown. `priority` is that of `document.Column`.
+    `key` is the key of `LayerSummary.unknown` for this column. `priority` is the priority of `document.Column`.
     """
 
     header: str
@@ -61,11 +61,11 @@ COLUMNS: dict[str, SummaryColumn] = {
     "center": SummaryColumn("Center", lambda row: _field(row, "center"), SHAPE, "receptive_field", priority=3),
 }
 DEFAULT_COLUMNS = ("name", "type", "output_shape", "parameters", "macs", "receptive_field", "jump")
-BY_CONVENTION = ("count", "activations")  # columns that a counting convention fills, and names
+BY_CONVENTION = ("count", "activations")  # columns that need a counting convention, which also names them
 
 
 def check_columns(names: Iterable[str]) -> tuple[str, ...]:
-    """The names of columns. Raises UsageError for one that does not exist."""
+    """Return the names of columns. Raises UsageError for an unknown column."""
     for name in names:
         if name not in COLUMNS:
             raise UsageError(f"no column is called {quoted(name)}; {did_you_mean(name, COLUMNS)}")
@@ -73,7 +73,7 @@ def check_columns(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def summary_document(summary: "Summary", columns: Sequence[str] = DEFAULT_COLUMNS) -> Document:
-    """All that a summary says. Raises UsageError for columns of a convention where none is chosen."""
+    """The summary as a document. Raises UsageError for columns of a convention if there is none."""
     if summary.counting is None and not set(columns).isdisjoint(BY_CONVENTION):
         raise UsageError(f"{' and '.join(BY_CONVENTION)} need a counting convention: use Network.collapsed(counting=…)")
     facts: list[Facts] = [Facts(_totals(summary), totals=True)] if summary.complete else []
@@ -89,7 +89,7 @@ def summary_document(summary: "Summary", columns: Sequence[str] = DEFAULT_COLUMN
 
 
 def head_of(summary: "Summary") -> list[str]:
-    """Where a network is from, and its inputs."""
+    """The source of a network, its inputs and batch."""
     source = [summary.source] if summary.source else []
     return [*source, f"input {inputs_text(summary.inputs)} · batch {summary.batch}"]
 
@@ -126,7 +126,7 @@ def _total_row(summary: "Summary", columns: Sequence[str]) -> Row:
 
 
 def _cell(column: SummaryColumn, row: "LayerSummary") -> Any:
-    """A value of a row; text where it is not what its column holds."""
+    """A value of a row, or its text if it is not of the column's kind."""
     value = column.value(row)
     if value is None:
         return "?" if column.key in row.unknown else None
@@ -147,7 +147,7 @@ def _totals(summary: "Summary") -> list[Fact]:
 
 
 def _counted(summary: "Summary") -> list[Fact]:
-    """The totals by the summary's convention; FLOPs, unless another is chosen."""
+    """The totals by the summary's counting convention; FLOPs without one."""
     counting = summary.counting
     flops = Fact("FLOPs", summary.totals.flops, note="2 × MACs")
     if counting is None:
@@ -158,11 +158,11 @@ def _counted(summary: "Summary") -> list[Fact]:
 
 
 def _explained(summary: "Summary") -> list[Note]:
-    """What a tool's convention counts, and where the tool itself is wrong."""
+    """A note about what a tool's convention counts, and about the tool's own mistakes."""
     counting = summary.counting
     if counting is None or not (source := counting.convention.source):
         return []
-    wrong = "".join(f" The tool itself {why}; this is not followed." for why in counting.operations.tool_bugs)
+    wrong = "".join(f" The tool itself {mistake}; archcalc does not." for mistake in counting.operations.tool_bugs)
     return [Note(f"{source}: {counting.convention.sentence}{wrong}")]
 
 
@@ -177,12 +177,12 @@ def _hints(summary: "Summary") -> list[Lines]:
 
 
 def unknown_reasons(summary: "Summary") -> list[str]:
-    """Why numbers are unknown, each reason once in one line."""
+    """The reasons why numbers are unknown, each in one line."""
     return [f"? {printable(str(cause))}" for cause in unknown_causes(summary)]
 
 
 def unknown_causes(summary: "Summary") -> Causes:
-    """Why numbers are unknown, and the rows in which they are."""
+    """The reasons why numbers are unknown, with the names of their rows."""
     return gathered(Cause(why, (row.name,)) for row in summary.layers for why in row.unknown.values())
 
 
@@ -190,7 +190,7 @@ def unknown_causes(summary: "Summary") -> Causes:
 
 
 def value_of(column: SummaryColumn, row: "LayerSummary") -> str:
-    """The text of a column in a row; `?` where it is unknown, `–` where there is none."""
+    """The text of a column in a row; `?` for an unknown value, `–` for none."""
     from archcalc.render.cells import cell_text
 
     return printable(cell_text(column.kind, _cell(column, row)))
@@ -212,7 +212,7 @@ def _ratio(numerator: int, denominator: int) -> str:
 
 
 def _half(double: int | None) -> str | None:
-    """Half of a whole number with all its digits."""
+    """Half of a whole number, exactly."""
     if double is None:
         return None
     return f"{'-' * (double < 0)}{abs(double) // 2}{'.5' * (double % 2)}"
@@ -230,7 +230,7 @@ def _record(row: "LayerSummary", columns: Sequence[str]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value without what is for people only; nothing for what is unknown."""
+    """A plain value for programs; None for an unknown one."""
     if isinstance(value, Marked):
         return value.text("x")
     if isinstance(value, tuple):

@@ -1,14 +1,13 @@
-"""How many bytes every layer moves at least: each layer by itself, nothing kept in a cache between two of them.
+"""Counts the least bytes that every layer moves, without a cache that keeps values between layers.
 
-A layer reads its inputs, parameters and buffers once and writes its output once. An input that it takes twice is read
-once, and of positions that none of its units reads (between strides, in no row of a connection table, passed over by a
-resize) nothing is read. Layers that give a view of their input move nothing (a reshape of values that do not lie side
-by side would copy them; that is not counted). What a layer computes in between is not counted. A sparse input is read
-once for all samples: the value and the two int64 indices of each nonzero. An embedding reads one row of its table at
-least: all tokens may be the same.
+A layer reads its inputs, parameters and buffers once and writes its output once. An input that it has twice is read
+once. Positions that no unit reads (between strides, in no row of a connection table, skipped by a resize) are not
+counted. Layers that return a view of their input move no bytes; copies by a reshape of non-contiguous values are not
+counted, nor are intermediate values. A sparse input is read once for all samples: the value and the two int64 indices
+of each nonzero. An embedding reads at least one row of its table, because all tokens may be equal.
 
-In training, the backward pass of a layer reads the gradient of its output and once more what the forward pass read, and
-writes the gradients of those inputs and parameters that need one. The optimizer's step (plain SGD) reads each trained
+In training, the backward pass of a layer reads the gradient of its output and the same values as the forward pass, and
+writes the gradients of the inputs and parameters that need one. The optimizer's step (plain SGD) reads each trained
 parameter and its gradient, and writes the parameter.
 """
 
@@ -28,7 +27,7 @@ INDEX_BYTES = 2 * SIZES["int64"]  # of a nonzero
 
 
 class Traffic(NamedTuple):
-    """Bytes that one layer moves for a whole batch: what it reads and writes in the forward pass, then the rest."""
+    """Bytes that one layer moves for a whole batch: forward reads and writes, backward pass, optimizer's step."""
 
     inputs: int = 0
     parameters: int = 0
@@ -49,15 +48,14 @@ class Traffic(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Bytes read and written in all phases."""
         return self.forward + self.backward + self.step
 
 
 def count_traffic(context: AnalysisContext, dtype: str | None = None, training: bool = False) -> tuple[Traffic, ...]:
-    """The bytes that every layer moves for the batch.
+    """Count the bytes that every layer moves for the batch.
 
-    `dtype` takes the place of that of all floating-point values. With `training`, the backward pass and the
-    optimizer's step are counted, too.
+    `dtype` replaces the dtype of floating-point values. `training` adds the backward pass and the optimizer's step.
     """
     flow = follow_gradients(context) if training else None
     counter = _Counter(context, dtype, flow)
@@ -65,7 +63,7 @@ def count_traffic(context: AnalysisContext, dtype: str | None = None, training: 
 
 
 def tensor_bytes(tensor: Tensor, dtype: str | None, batch: int) -> int:
-    """The size of a batch of a tensor; a sparse one is that of one, or 0 if its nonzeros are not known."""
+    """The bytes of a tensor for a batch; a sparse one does not depend on the batch, and has 0 for unknown nonzeros."""
     size = value_bytes(tensor.dtype, dtype)
     if isinstance(tensor.nonzeros, Unknown):
         return 0
@@ -75,20 +73,20 @@ def tensor_bytes(tensor: Tensor, dtype: str | None, batch: int) -> int:
 
 
 def check_nonzeros(graph: Graph) -> None:
-    """Raises UsageError if bytes depend on nonzeros that the spec says for another shape than an input was given."""
+    """Raise UsageError if an input's nonzeros are unknown, because its shape is not the spec's."""
     for name, tensor in graph.inputs.items():
         if isinstance(tensor.nonzeros, Unknown):
-            message = f"input {quoted(name)} is given another shape than the spec says its nonzeros for"
+            message = f"the nonzeros of input {quoted(name)} are unknown, since the spec has them for another shape"
             raise UsageError(f"{message}; write them as an expression, or as a variable to be set")
 
 
 def value_bytes(own: str, dtype: str | None) -> int:
-    """The size of a value: of `dtype` if there is one and the value is floating-point."""
+    """The bytes of a value of dtype `own`; `dtype` replaces it if it is floating-point."""
     return SIZES[dtype if dtype and own in FLOATING else own]
 
 
 def _values_read(tensor: Tensor, reads: tuple[Dependency, ...], output: Shape) -> Tensor:
-    """An input without the positions that no unit reads."""
+    """The input without positions that no unit reads."""
     if not output or any(read.mixed for read in reads):
         return tensor
     sizes = [count_read(output[read.axis], read.window, size) for read, size in zip(reads, tensor.shape, strict=False)]
@@ -115,7 +113,7 @@ class _Counter:
         parameters = inferred.parameters
         if node.layer.is_lookup:
             parameters = {name: shape[1:] for name, shape in parameters.items()}
-        # A buffer of a single value is the count of batches, which inference does not read.
+        # A buffer of a single value counts batches; inference does not read it.
         buffers = {name: shape for name, shape in inferred.buffers.items() if shape}
         return Traffic(
             sum(read.values()),
@@ -132,7 +130,7 @@ class _Counter:
             gradients = sum(self._bytes(tensor) for source, tensor in pairs if source in flow.edges)
             if position in flow.nodes:
                 gradients += weights
-            backward = forward.total + gradients  # the gradient of the output is read in place of the output
+            backward = forward.total + gradients  # the output's gradient is read in place of the output
         step = 3 * weights if position in flow.owners else 0
         return forward._replace(backward=backward, step=step)
 

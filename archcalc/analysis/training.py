@@ -1,9 +1,9 @@
-"""How much a training step computes: the forward pass, and the gradients of what needs one.
+"""Counts the MACs of a training step: the forward pass, and the gradients of inputs and weights.
 
-Every MAC multiplies two factors. The backward pass multiplies the gradient of their product by each factor that the
-other one's gradient needs: as many MACs again for every factor that leads back to something trained. So a network
-costs up to three times its inference, and less where layers are frozen, or read the network's inputs, which are not
-trained. The optimizer's step has no MACs. Counted are the layers that an output depends on.
+A MAC multiplies two factors. The gradient of a factor is the gradient of the product times the other factor: as many
+MACs again for every factor that depends on trained weights. So a training step costs up to three times the inference,
+and less if layers are frozen or read the network's inputs, which need no gradient. The optimizer's step has no MACs.
+Only layers that an output depends on are counted.
 """
 
 from typing import NamedTuple
@@ -17,15 +17,15 @@ class TrainingMacs(NamedTuple):
     """MACs of one layer in one training step over a batch."""
 
     forward: Count
-    input_gradients: Count  # those of what the layer reads, and of what it computes in between
+    input_gradients: Count  # of inputs, and of intermediate values
     weight_gradients: Count
 
 
 class GradientFlow(NamedTuple):
-    """Where gradients go, by number.
+    """The edges and nodes that have gradients, by number.
 
-    `edges`: those whose gradient is computed. `nodes`: those whose weights have one. `owners`: those to which such
-    weights belong. `recorded`: the edges of which autograd keeps a record, though no output may depend on them.
+    `edges` have a gradient, and so do the weights of `nodes`, which belong to `owners`. `recorded` are the edges that
+    autograd records, even if no output depends on them.
     """
 
     edges: frozenset[int] = frozenset()
@@ -35,7 +35,7 @@ class GradientFlow(NamedTuple):
 
 
 def follow_gradients(context: AnalysisContext) -> GradientFlow:
-    """Gradients go from the outputs back to everything that is trained, and no further."""
+    """Find the edges and nodes with gradients: those on a path from trained weights to an output."""
     graph, first = context.graph, len(context.graph.inputs)
     used = graph.ancestors(graph.outputs)
     flowing, recorded = set[int](), set[int]()
@@ -55,7 +55,7 @@ def follow_gradients(context: AnalysisContext) -> GradientFlow:
 
 
 def count_training(context: AnalysisContext) -> tuple[TrainingMacs, ...]:
-    """The MACs of every layer in one training step over the batch."""
+    """Count the MACs of every layer in one training step over the batch."""
     flow = follow_gradients(context)
     return tuple(_count_layer(context, position, flow) for position in range(len(context.graph.nodes)))
 

@@ -1,7 +1,7 @@
-"""At which sizes of its inputs a network works, keeps its weights, and leaves no remainder: proven for all, or tried.
+"""Finds the input sizes at which a network works, keeps its weights, and leaves no remainder, by proof or by trial.
 
-The layers' own conditions and formulas run on a size that is not said (`archcalc.numbers.varying`). Where they decide
-by it, the sizes are parted until each part has one answer. What that cannot do is tried size by size, and says so.
+The constraints and formulas of layers run on a varying size (`archcalc.numbers.varying`). Where they branch on it, the
+set of sizes is split until each part has one answer. If that fails, sizes are tried one by one, up to a bound.
 """
 
 from collections.abc import Callable
@@ -13,24 +13,24 @@ from archcalc.analysis.size_sets import SizeSet, listed_sizes, union
 from archcalc.layers.base import Tensor
 from archcalc.numbers.varying import CutError, DealError, Progression, SplitError, UndecidedError, Varying
 
-TRIED = 512  # sizes, one after the other, where nothing can be proven
+TRIED = 512  # sizes that are tried if nothing is proven
 MOST_TRIED = 2_048
-MAX_STEPS = 200_000  # layers times sizes, or times parts of all sizes
-MAX_PARTS = 10_000  # of all sizes
-MAX_SIZES = 2**17  # of a set that are handled one by one
+MAX_STEPS = 200_000  # layers times sizes, or times parts of the set of sizes
+MAX_PARTS = 10_000  # of the set of sizes
+MAX_SIZES = 2**17  # of a set that are listed one by one
 
-QUESTIONS = 5  # two that are proven, and three sets
+QUESTIONS = 5  # steps of the progress: two proofs, and three sets
 
 Progress = Callable[[int, int], None]
 
 
 def part_of(progress: Progress, number: int, count: int) -> Progress:
-    """The progress of one of several parts as that of the whole."""
+    """A progress function for one of several parts of the whole."""
     return lambda done, whole: progress(number * whole + done, count * whole)
 
 
 class Answers(NamedTuple):
-    """Where all layers fit, where weights have the shapes of the spec's own size, and no stride leaves a remainder."""
+    """The sizes at which all layers fit, weights have the shapes of the spec's size, and strides leave no remainder."""
 
     works: SizeSet
     same_weights: SizeSet
@@ -38,16 +38,16 @@ class Answers(NamedTuple):
 
 
 class State(NamedTuple):
-    """Some sizes, and what they have come to before the layer at `position`: the tensors that are still read."""
+    """A set of sizes, and the tensors that the layers from `position` on still read."""
 
     sizes: Progression
     edges: tuple[Tensor | None, ...]
     position: int = 0
     same_weights: bool = True
-    same_memory: bool = True  # of results, as layers in place find it
+    same_memory: bool = True  # whether in-place layers are as safe as at the spec's size
 
     def parted(self, split: SplitError) -> "list[State]":
-        """The same for parts of the sizes."""
+        """The state split into states for parts of the sizes."""
         if isinstance(split, CutError):
             parts = self.sizes.cut(split.k)
         else:
@@ -65,11 +65,11 @@ def _on(part: Progression, tensor: Tensor | None) -> Tensor | None:
 
 
 class NotProvenError(Exception):
-    """The sizes cannot be parted so that each part has one answer, or that takes too long."""
+    """The sizes cannot be split so that each part has one answer, or that takes too long."""
 
 
 def find_answers(network: ResizedNetwork, progress: Progress = lambda _done, _all: None) -> Answers:
-    """The three sets of sizes."""
+    """Find the three sets of sizes."""
     search = _Search(network)
     parts = [part_of(progress, number, QUESTIONS) for number in range(QUESTIONS)]
     works = search.proven([Progression()], parts[0], even=False)
@@ -83,39 +83,39 @@ def find_answers(network: ResizedNetwork, progress: Progress = lambda _done, _al
 
 
 class _Search:
-    """Runs a network on sizes."""
+    """Runs a network on sets of sizes."""
 
     def __init__(self, network: ResizedNetwork) -> None:
         self.network = network
         self.count = len(network.graph.nodes)
-        self.runs = MAX_STEPS // max(self.count, 1)  # through all layers, one size each
+        self.runs = MAX_STEPS // max(self.count, 1)  # sizes that may be run through all layers
 
     def works(self, size: int) -> bool:
-        """Whether every layer fits at one size."""
+        """Whether every layer fits at a size."""
         return bool(self._at(size, even=False))
 
     def keeps_weights(self, size: int) -> bool:
-        """And whether the weights of the spec's own size do."""
+        """Whether every layer fits, and weights have the shapes of the spec's size."""
         return any(state.same_weights for state in self._at(size, even=False))
 
     def leaves_nothing(self, size: int) -> bool:
-        """Whether every layer fits, and no stride leaves positions at its end."""
+        """Whether every layer fits, and no stride leaves positions at the end."""
         return bool(self._at(size, even=True))
 
     def _at(self, size: int, even: bool) -> list[State]:
         return self._run(State(Progression(1, 0, size, size + 1), self.network.inputs(size)), even)
 
     def proven(self, sizes: list[Progression], progress: Progress, even: bool) -> list[State] | None:
-        """Those of some sizes at which it works, and leaves no remainder if `even`; None if that is not proven."""
+        """The sizes at which the network works, and leaves no remainder if `even`; None if that is not proven."""
         waiting = [State(part, self.network.inputs(part.size())) for part in sizes]
         found: list[State] = []
         steps, parts = 0, len(waiting)
-        most = max(MAX_STEPS, 4 * (self.count + 1))  # so that any network may be run through some times
+        most = max(MAX_STEPS, 4 * (self.count + 1))  # a network of any length is run a few times
         while waiting:
             state = waiting.pop()
             try:
                 results = self._run(state, even)
-            except (NotProvenError, UndecidedError, TypeError, AttributeError):  # the last two: it wants a plain number
+            except (NotProvenError, UndecidedError, TypeError, AttributeError):  # the last two: it needs a plain number
                 return None
             for result in results:
                 (found if result.position == self.count else waiting).append(result)
@@ -127,16 +127,16 @@ class _Search:
         return found
 
     def _run(self, state: State, even: bool) -> list[State]:
-        """What some sizes come to: all layers behind them, nothing if one does not fit, or parts where it depends."""
+        """Run layers on a state: returns the end state, nothing if a layer does not fit, or the parts after a split."""
         edges, same_weights, same_memory = [*state.edges], state.same_weights, state.same_memory
-        known: dict[Any, InferredLayer | None] = {}  # networks are made of layers that are alike
+        known: dict[Any, InferredLayer | None] = {}  # networks repeat layers
         for position in range(state.position, self.count):
             try:
                 inferred = self.network.inferred(position, edges, known)
                 if inferred is None or (even and self.network.drops(position, inferred)):
                     return []
                 same_weights = same_weights and self.network.keeps_weights(position, inferred)
-                # Asked of every layer, so that what depends on the size parts the sizes.
+                # Every layer is checked, so that dependence on the size splits the sizes.
                 same_memory = self.network.keeps_memory(position, inferred) and same_memory
                 edges.append(inferred.output)
             except SplitError as split:
@@ -147,17 +147,17 @@ class _Search:
         return [State(state.sizes, (), self.count, same_weights)]
 
     def set_of(self, states: list[State] | None, question: Callable[[int], bool], progress: Progress) -> SizeSet:
-        """The set, as it is proven, or else as it is found by trying."""
+        """The proven set if it passes a test at samples, or else the set that trying finds."""
         found = None if states is None else union([state.sizes for state in states], MAX_SIZES)
-        if found is not None and all((size in found) == question(size) for size in self._asked(found)):
+        if found is not None and all((size in found) == question(size) for size in self._samples(found)):
             return found
         tried = min(max(TRIED, 2 * self.network.size), MOST_TRIED, self.runs)
         sizes = [size for size in range(1, tried + 1) if _holds_at(size, tried, question, progress)]
         own = [self.network.size] if self.network.size > tried and question(self.network.size) else []
         return listed_sizes([*sizes, *own], tried)
 
-    def _asked(self, found: SizeSet) -> list[int]:
-        """The sizes at which what is proven is compared with what layers say: the network's own, and some more."""
+    def _samples(self, found: SizeSet) -> list[int]:
+        """The sizes at which a proven set is tested: the network's own, and some around its ends."""
         own, sizes = self.network.size, found.around(self.network.size)
         return sorted(sizes, key=lambda size: abs(size - own))[: max(1, self.runs)]
 

@@ -1,1 +1,1 @@
-"""What was measured in PyTorch, as values: nothing here imports PyTorch."""
+"""Results of measurements in PyTorch; nothing here imports PyTorch."""

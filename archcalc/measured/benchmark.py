@@ -1,4 +1,4 @@
-"""What a benchmark finds, as values: times with their spread, and what follows from them."""
+"""The results of a benchmark: times with their spread, and rates derived from them."""
 
 import math
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from archcalc.render.document import Document
 from archcalc.render.result import Result
 
 CONFIDENCE = 0.95
-FEWEST = 6  # samples that give an interval of this confidence
+FEWEST = 6  # samples that an interval of this confidence needs
 
 
 class Distribution(NamedTuple):
-    """What was measured again and again: seconds, or a ratio.
+    """The distribution of repeated measurements: seconds, or a ratio.
 
-    Quartiles interpolate between samples. The median of all that could be measured lies from `ci_low` to `ci_high` with
-    a confidence of at least 95 %, whatever the distribution, as far as samples do not depend on each other.
+    Quartiles interpolate between samples. The true median lies from `ci_low` to `ci_high` with a confidence of at least
+    95 % for any distribution, if samples are independent.
     """
 
     median: float
@@ -62,7 +62,7 @@ def describe(values: Sequence[float]) -> Distribution:
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Between the two nearest values, in proportion."""
+    """A quantile, interpolated linearly between the two nearest values."""
     place = share * (len(ordered) - 1)
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
@@ -71,10 +71,10 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 @lru_cache
 def _interval_start(count: int) -> int:
-    """How many of the smallest values, and of the largest, lie outside of the median's confidence interval.
+    """The number of smallest values, and of largest ones, outside of the median's confidence interval.
 
-    The true median lies below the value number i (from 0) if at most i of all fall below it, which happens with the
-    probability P(X ≤ i) of a binomial X with p = ½; the same holds above.
+    The true median lies below value number i (from 0) if at most i values are below it, which has the probability
+    P(X ≤ i) of a binomial X with p = ½; the same holds above.
     """
     outside, ways, start = 0, 1, -1
     while True:
@@ -86,7 +86,7 @@ def _interval_start(count: int) -> int:
 
 
 class Environment(NamedTuple):
-    """What was measured on. `clocks` are those of a GPU in MHz, empty where nothing tells them."""
+    """The device and software of a benchmark. `clocks` are a GPU's clocks in MHz, empty if they are unknown."""
 
     device: str
     device_name: str
@@ -97,7 +97,7 @@ class Environment(NamedTuple):
 
 
 class Method(NamedTuple):
-    """How was measured. `precision` is the goal: how far the confidence interval may reach from the median."""
+    """The method of a benchmark. `precision` is the goal for `Distribution.precision`."""
 
     mode: str
     seconds: float
@@ -110,7 +110,7 @@ class Method(NamedTuple):
 
 
 class MatrixPeak(NamedTuple):
-    """The fastest product of two size×size matrices, in FLOP/s; None, with the reason, where there is none."""
+    """The rate of the fastest product of two size×size matrices; None with a reason if it cannot be measured."""
 
     flops_per_second: float | None
     size: int | None
@@ -118,9 +118,9 @@ class MatrixPeak(NamedTuple):
 
 
 class Peak(NamedTuple):
-    """What the device reaches, measured: matrix products by dtype, and a copy of `copy_bytes` in bytes/s.
+    """The measured peaks of a device: matrix products by dtype, and a copy of `copy_bytes` in bytes/s.
 
-    A copy reads and writes; both count.
+    The bytes of a copy count twice, since it reads and writes them.
     """
 
     products: dict[str, MatrixPeak]
@@ -129,7 +129,7 @@ class Peak(NamedTuple):
 
 
 class LayerTime(NamedTuple):
-    """One layer in the forward pass."""
+    """The time of one layer in the forward pass, with its FLOPs and bytes."""
 
     name: str
     type: str
@@ -139,14 +139,14 @@ class LayerTime(NamedTuple):
 
 
 class LayerTimes(NamedTuple):
-    """All layers, timed one by one, and their sum call by call."""
+    """The times of all layers, one by one, and the distribution of their sum in a call."""
 
     layers: tuple[LayerTime, ...]
     sum: Distribution
 
 
 class WarmUp(NamedTuple):
-    """Calls before the measurement, and whether they ended because times had settled."""
+    """The calls before the measurement; `stable` if they ended because times had settled."""
 
     calls: int
     seconds: float
@@ -154,17 +154,17 @@ class WarmUp(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What one call computes and moves, by archcalc's own count."""
+    """FLOPs and bytes of one call, as archcalc counts them."""
 
     flops: Lower[int]
     bytes_moved: int
 
 
 class Measurement(NamedTuple):
-    """The times of one case. `phases` are parts of each call, which add up to it; empty where there is one alone.
+    """The times of one case. `phases` are the parts of a call, which add up to it; empty if there is only one.
 
-    `layers_problem` says why layers could not be timed.
-    `cpus_of_others`: how many CPUs other programs kept busy meanwhile; `crowded` if that left too few.
+    `layers_problem` is the reason why layers could not be timed. `cpus_of_others` is the number of CPUs that other
+    programs kept busy meanwhile; `crowded` if that left too few.
     """
 
     seconds: Distribution
@@ -181,12 +181,10 @@ class Measurement(NamedTuple):
 
 
 class MeasuredCase(NamedTuple):
-    """One spec at one batch size in one dtype: its measurement, or why there is none (`problem`).
+    """One spec at one batch size in one dtype, with its measurement, or the `problem` that prevented one.
 
-    `input` is the name of the network's first input.
-
-    `status` is `measured`, `out of memory` or `failed`. `ratio` is the time against that of the first spec, pair by
-    pair.
+    `input` is the name of the network's first input. `status` is `measured`, `out of memory` or `failed`. `ratio` is
+    the time divided by the first spec's, pair by pair.
     """
 
     spec: str
@@ -206,7 +204,7 @@ class MeasuredCase(NamedTuple):
         return self.measurement.seconds.median if self.measurement else None
 
     def per_second(self, amount: Value[Any]) -> Value[float] | None:
-        """An amount per call as one per second."""
+        """The rate per second of an amount per call."""
         return quotient(amount, self.median) if self.median else None
 
     @property
@@ -216,7 +214,7 @@ class MeasuredCase(NamedTuple):
 
 
 class Benchmark(Struct, Result, frozen=True, kw_only=True):
-    """All of it. `ratios_to` is the spec that the others are compared with."""
+    """A benchmark of specs. `ratios_to` is the spec with which the others are compared."""
 
     environment: Environment
     method: Method
@@ -228,7 +226,7 @@ class Benchmark(Struct, Result, frozen=True, kw_only=True):
         return f"Benchmark({self.environment.device_name!r}, {len(self.rows)} rows)"
 
     def document(self) -> Document:
-        """The benchmark for any writer."""
+        """The benchmark as a document."""
         from archcalc.measured.benchmark_table import benchmark_document
 
         return benchmark_document(self)
@@ -238,15 +236,15 @@ class Benchmark(Struct, Result, frozen=True, kw_only=True):
         return _share(row.per_second(row.work.flops), self.peak.products[row.dtype].flops_per_second)
 
     def copy_share(self, row: MeasuredCase) -> Value[float] | None:
-        """The row's bytes/s as a share of the copy's; above 1 where caches spare the memory."""
+        """The row's bytes/s as a share of the copy's; caches can make it larger than 1."""
         return _share(row.per_second(row.work.bytes_moved), self.peak.copy_bytes_per_second)
 
     def measured_device(self) -> Device:
-        """The device, with what it reached. Raises UsageError where no product, or no copy, could be measured."""
+        """The device with its measured peaks. Raises UsageError if no product, or no copy, could be measured."""
         environment, peak = self.environment, self.peak
         rates = {dtype: product.flops_per_second for dtype, product in peak.products.items()}
         if not peak.copy_bytes_per_second or not any(rates.values()):
-            raise UsageError(f"{quoted(environment.device_name)} ran out of memory: nothing tells what it reaches")
+            raise UsageError(f"{quoted(environment.device_name)} ran out of memory: its peaks are unknown")
         threads = f", threads: {environment.threads}" if environment.device == "cpu" else ""
         versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
         tf32 = environment.settings.get("cudnn_tf32") and "float32" in rates
@@ -255,7 +253,7 @@ class Benchmark(Struct, Result, frozen=True, kw_only=True):
         return Device(environment.device_name, peak.copy_bytes_per_second, source, Peaks(**rates), note=note)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, as `--format json` prints it. Times are in seconds."""
+        """Plain values, as `--format json` prints them. Times are in seconds."""
         return {
             "environment": self.environment._asdict(),
             "method": self.method._asdict(),
@@ -293,7 +291,7 @@ def _share(value: Value[float] | None, peak: float | None) -> Value[float] | Non
 
 
 def _number(value: Value[float] | None) -> float | None:
-    """What is known of a value, for JSON."""
+    """A value for JSON: the number of a bound, null for an unknown value."""
     return None if value is None else known(value)
 
 
@@ -328,7 +326,7 @@ def _layers(times: LayerTimes | None) -> dict[str, Any] | None:
 
 
 def _bounded(row: MeasuredCase, share: Value[float] | None) -> dict[str, str]:
-    """What is missing from each number of a row that is a lower bound."""
+    """The reason for each number of a row that is a lower bound."""
     values = {
         "flops": row.work.flops,
         "intensity": row.intensity,

@@ -1,4 +1,4 @@
-"""A benchmark as text: for a terminal, a spreadsheet or a program."""
+"""A benchmark as a document."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Quantity(NamedTuple):
-    """A column of the table; `value` gives its text for a row that was measured, nothing for what is not known."""
+    """A column of the table; `value` returns the text or number of a measured row, None if it is unknown."""
 
     header: str
     value: Callable[[Benchmark, MeasuredCase, Measurement], Any]
     kind: str = COUNT
-    unit: str = ""  # columns of bytes in the same one have one scale
+    unit: str = ""  # byte columns with the same unit share a scale
 
 
 def _median(_benchmark: Benchmark, _row: MeasuredCase, found: Measurement) -> str:
@@ -30,7 +30,7 @@ def _flops(_benchmark: Benchmark, row: MeasuredCase, _found: Measurement) -> str
     return _optional(row.per_second(row.work.flops), engineering)
 
 
-# Those that matter most come first: a narrow terminal leaves out the last ones.
+# The most important columns come first: a narrow terminal leaves out the last ones.
 COLUMNS = (
     Quantity("Median", _median),
     Quantity("Quartiles", lambda _b, _r, found: _quartiles(found.seconds, "s")),
@@ -46,7 +46,7 @@ COLUMNS = (
 
 
 def benchmark_document(benchmark: Benchmark) -> Document:
-    """All that a benchmark says: rows, parts of a call, ratios, layers."""
+    """The benchmark as a document: rows, parts of a call, ratios, layers."""
     title, *head = _head(benchmark)
     tables = [_rows(benchmark), _phases(benchmark), _ratios(benchmark)]
     layers = [_layers(row, benchmark.environment.device) for row in benchmark.rows]
@@ -71,7 +71,7 @@ def _quartiles(found: Distribution, unit: str) -> str:
     return engineering_range(found.q1, found.q3, found.median, unit)
 
 
-# what was measured on, and how
+# the head
 
 
 def _head(benchmark: Benchmark) -> list[str]:
@@ -123,7 +123,7 @@ def _rows(benchmark: Benchmark) -> Table:
 
 
 def _groups(benchmark: Benchmark) -> Iterator[tuple[str, list[MeasuredCase]]]:
-    """Rows of one batch size and dtype, under a name."""
+    """The rows of each batch size and dtype, with a title."""
     groups: dict[tuple[int, str], list[MeasuredCase]] = {}
     for row in benchmark.rows:
         groups.setdefault((row.batch, row.dtype), []).append(row)
@@ -173,7 +173,7 @@ def _phases(benchmark: Benchmark) -> Table | None:
 
 
 def _shares(found: Measurement) -> Iterator[str]:
-    """Each phase's time, and its share of the whole."""
+    """The time of each phase, and its share of a call."""
     for phase in found.phases.values():
         yield f"{engineering(phase.median, 's')} {percent(phase.median / found.seconds.median):>6}"
 
@@ -210,7 +210,7 @@ def _layers(row: MeasuredCase, device: str) -> Table | None:
     gap = (total.median - whole.median) / whole.median
     note = f"The sum is {percent(abs(gap))} {'above' if gap > 0 else 'below'} the forward pass, timed without hooks:"
     explained = "hooks and their marks take time, and so do Python and launches between layers."
-    waits = ["A GPU waits for launches: the time of a small layer is that of its launch."] if device != "cpu" else []
+    waits = ["A GPU waits for launches: a small layer takes the time of its launch."] if device != "cpu" else []
     return Table(
         [Column("Layer", NAME), Column("Type", priority=3), *columns],
         rows,
@@ -234,11 +234,11 @@ def _layer(layer: LayerTime, total: float) -> list[Any]:
     ]
 
 
-# for a spreadsheet
+# records
 
 
 def _complete(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records with all columns that one of them has."""
+    """The records, each with all columns that any of them has."""
     columns = dict.fromkeys(key for record in records for key in record)
     return [{key: record.get(key) for key in columns} for record in records]
 

@@ -1,4 +1,4 @@
-"""What archcalc says beside what PyTorch does, row by row, and how that is printed."""
+"""Comparisons of archcalc's predictions with PyTorch, row by row, as values and as a document."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
@@ -13,10 +13,11 @@ Status = Literal["equal", "differs", "not covered"]
 
 
 class Comparison(NamedTuple):
-    """One number, or one tuple of them, from both sides. `layer` is its full name, with a tensor's for a parameter.
+    """A prediction and a measurement of a number or several numbers.
 
-    What the two sides are is plain data: `said` by archcalc, `found` in PyTorch, None where a side has nothing.
-    `note` says why something is not covered, or what has to be known about an equal row.
+    `layer` is the full name of the layer, followed by the tensor's for a parameter. `said` is archcalc's value, `found`
+    is PyTorch's, both as plain values; None if a side has no value. `note` explains why a row is not covered, or how an
+    equal row is compared.
     """
 
     question: str
@@ -27,12 +28,12 @@ class Comparison(NamedTuple):
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as JSON has it."""
+        """Plain values for JSON."""
         return self._asdict()
 
 
 def compare(question: str, layer: str, said: Any, found: Any, note: str = "") -> Comparison:
-    """A row that is equal only if both sides are."""
+    """A row with the status `equal` or `differs`."""
     return Comparison(
         question=question,
         layer=layer,
@@ -44,22 +45,22 @@ def compare(question: str, layer: str, said: Any, found: Any, note: str = "") ->
 
 
 def uncovered(question: str, layer: str, note: str, said: Any = None, found: Any = None) -> Comparison:
-    """A row on which the two sides cannot be compared, for the reason in `note`."""
+    """A row with the status `not covered`, for the reason in `note`."""
     return Comparison(question=question, layer=layer, said=said, found=found, status="not covered", note=note)
 
 
 class Verification(Struct, Result, frozen=True, kw_only=True):
-    """All rows, in the order of the questions and of the layers."""
+    """All comparisons of a network with PyTorch, in the order of questions and layers."""
 
     name: str
     device: str
     torch_version: str
     rows: tuple[Comparison, ...]
-    failure: str | None = None  # what PyTorch raised, if the network could not be run to its end
+    failure: str | None = None  # the error of PyTorch, if the network did not run to its end
 
     @property
     def differences(self) -> tuple[Comparison, ...]:
-        """The rows on which the two sides disagree."""
+        """The rows that differ."""
         return tuple(row for row in self.rows if row.status == "differs")
 
     @property
@@ -68,7 +69,7 @@ class Verification(Struct, Result, frozen=True, kw_only=True):
         return not self.differences and self.failure is None
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values, as `--format json` prints it."""
+        """Plain values, as `--format json` prints them."""
         return {
             "name": self.name,
             "device": self.device,
@@ -83,14 +84,14 @@ class Verification(Struct, Result, frozen=True, kw_only=True):
 
     @property
     def outcome(self) -> str:
-        """What came of it, in a line."""
+        """The outcome in one line."""
         if differences := self.differences:
             count = f"{len(differences):,} difference{'s' * (len(differences) > 1)}"
             return f"{count}; the first: {differences[0].question} of {quoted(differences[0].layer)}"
         return "no difference" if self.agrees else "PyTorch refused"
 
     def document(self, only_differences: bool = False) -> Document:
-        """A table for each question, then what came of it."""
+        """A table for each question, then the counts and the outcome."""
         groups = _by_question(self.rows)
         tables = [
             _table(question, shown)
@@ -118,7 +119,7 @@ def _by_question(rows: Iterable[Comparison]) -> dict[str, list[Comparison]]:
 
 
 def _table(question: str, rows: list[Comparison]) -> Table:
-    """A question's rows; a note that several in a row share is below the first."""
+    """A question's rows; a note that consecutive rows share is below the first."""
     lines: list[Row] = []
     for number, row in enumerate(rows):
         lines.append(Row([row.layer, _text(row.said), _text(row.found), _MARKS[row.status]]))
@@ -132,7 +133,7 @@ def _table(question: str, rows: list[Comparison]) -> Table:
 
 
 def _text(value: Any) -> str:
-    """A number with commas, a shape as `6×28×28`, an interval as `0…223`, several facts with points between them."""
+    """A number with commas, a shape as `6×28×28`, an interval as `0…223`, several values with points between them."""
     if value is None:
         return "–"
     if isinstance(value, dict):
@@ -145,7 +146,7 @@ def _text(value: Any) -> str:
 
 
 def _counts(groups: dict[str, list[Comparison]]) -> Iterator[Fact]:
-    """How many rows came out how."""
+    """The number of rows of each status, by question."""
     for question, rows in groups.items():
         counts = {status: sum(row.status == status for row in rows) for status in _MARKS}
         yield Fact(question, ", ".join(f"{count:,} {name}" for name, count in counts.items() if count), TEXT)

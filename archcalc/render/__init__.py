@@ -1,1 +1,1 @@
-"""Results as documents, and what writes documents: a file for each format."""
+"""Results as documents, and a writer of documents for each format."""

@@ -1,4 +1,4 @@
-"""Values of a table as text: counts with all digits, amounts and bytes in one suitable unit for the whole table."""
+"""Values of a table as text: counts with all digits, amounts and bytes in one unit for the whole table."""
 
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
@@ -15,23 +15,23 @@ _BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "
 
 
 class Scale:
-    """The unit of a column: its name, and how much of the plain unit it is."""
+    """The unit of a column: its name, and its factor to the plain unit."""
 
     def __init__(self, factor: float, name: str) -> None:
         self.factor = factor
         self.name = name
 
     def text(self, value: Any) -> str:
-        """A value in this unit, with three digits that count; whole bytes and counts as they are."""
+        """A value in this unit, with three significant digits; counts and bytes in the plain unit with all digits."""
         if self.factor == 1 and isinstance(value, int):
             return f"{value:,}"
         if isinstance(value, int) and isinstance(self.factor, int) and value >= 1000 * self.factor:
-            return f"{(2 * value + self.factor) // (2 * self.factor):,}"  # beyond what a float holds exactly
+            return f"{(2 * value + self.factor) // (2 * self.factor):,}"  # the value may be too large for a float
         return digits(value / self.factor)
 
 
 def scale_of(kind: str, unit: str, values: Iterable[Cell]) -> Scale:
-    """The unit in which the largest of the values has one to three digits before the point."""
+    """The unit in which the largest value has one to three digits before the point."""
     largest = max((abs(number) for value in values if (number := _number(value)) is not None), default=0)
     steps = _BINARY if kind == BYTES else _DECIMAL
     if not largest:
@@ -46,7 +46,7 @@ def _number(value: Cell) -> Any:
 
 
 def scales_of(table: Table) -> list[Scale | None]:
-    """The unit of each column: columns of one unit share it, and totals are in it as well; None where there is none."""
+    """The scale of each column, which totals and all columns of the same unit share; None for unscaled columns."""
     scaled = [(column.kind, column.unit) if column.kind in (AMOUNT, BYTES) else None for column in table.columns]
     shared: dict[tuple[str, str], Scale] = {}
     for key in filter(None, dict.fromkeys(scaled)):
@@ -57,12 +57,12 @@ def scales_of(table: Table) -> list[Scale | None]:
 
 
 def header_text(column: Column, scale: Scale | None) -> str:
-    """The header, with the unit of the numbers below it."""
+    """The header, followed by the unit of the column."""
     return f"{column.header} {scale.name}".rstrip() if scale else column.header
 
 
 def cell_text(kind: str, value: Cell, scale: Scale | None = None) -> str:
-    """A value as text; `–` where there is none, `?` where it is unknown. Text is text in any column."""
+    """A value as text; `–` for None, `?` for an unknown value. Text is unchanged in any column."""
     if value is None:
         return ABSENT
     if isinstance(value, str | Math):
@@ -78,7 +78,7 @@ _FORMS: dict[str, Callable[[Any], str]] = {COUNT: "{:,}".format, NUMBER: digits,
 
 
 def fact_text(kind: str, unit: str, value: Cell) -> str:
-    """A value that stands alone, with its unit."""
+    """A single value with its unit."""
     if kind == BYTES and not isinstance(value, Unknown | str | None):
         scale = scale_of(kind, unit, [value])
         return f"{value_text(value, scale.text)} {scale.name}"
@@ -89,7 +89,7 @@ def fact_text(kind: str, unit: str, value: Cell) -> str:
 
 
 def table_texts(table: Table, rows: Sequence[Any]) -> tuple[list[str], list[list[str]]]:
-    """The headers and the cells of some rows as text."""
+    """The headers and cells of rows as text."""
     scales = scales_of(table)
     columns = list(zip(table.columns, scales, strict=True))
     headers = [header_text(column, scale) for column, scale in columns]
@@ -102,18 +102,18 @@ def table_texts(table: Table, rows: Sequence[Any]) -> tuple[list[str], list[list
     return headers, texts
 
 
-def shown_rows(table: Table) -> list[Row]:
-    """The rows and the totals of a table that is no tree: without those of groups, whose parts are there."""
+def flat_rows(table: Table) -> list[Row]:
+    """The rows and totals for a format without trees: without rows of groups."""
     return [*(row for row in table.rows if not row.group), *table.totals]
 
 
 def indents(table: Table) -> list[int]:
-    """How far the names of these rows are indented: paths say themselves how they nest."""
-    return [0 if table.columns[0].kind == NAME else row.level for row in shown_rows(table)]
+    """The indentation of these rows' names; paths are not indented, since they show the nesting."""
+    return [0 if table.columns[0].kind == NAME else row.level for row in flat_rows(table)]
 
 
 def used_columns(table: Table) -> list[int]:
-    """The columns that have a value in some row; the first in any case."""
+    """The columns with a value in some row, and the first column."""
     rows = [row for row in (*table.rows, *table.totals) if len(row.cells) == len(table.columns)]
     return [
         place for place in range(len(table.columns)) if not place or any(row.cells[place] is not None for row in rows)

@@ -1,4 +1,4 @@
-"""Records for a spreadsheet. No cell is run there: text that looks like a formula is marked as text."""
+"""Records as CSV. Text that a spreadsheet would run as a formula is marked as text."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,13 +6,13 @@ from typing import Any
 
 from archcalc.errors import printable
 
-# What a spreadsheet takes for the start of a formula, also at full width; a negative number is none.
+# The characters that start a formula in a spreadsheet, also in full width. A negative number is no formula.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 _NUMBERS = re.compile(r"[+-]?[\d.]+(x[+-]?[\d.]+)*")
 
 
 def csv_cell(value: Any) -> Any:
-    """A value for a spreadsheet: text that is printable and stays text; numbers stay numbers."""
+    """A value for a spreadsheet: printable text that is no formula; numbers are unchanged."""
     if not isinstance(value, str):
         return value
     clean = printable(value)
@@ -20,7 +20,7 @@ def csv_cell(value: Any) -> Any:
 
 
 def write_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records as comma-separated values with a header, without the last line's end; null is an empty cell."""
+    """Records as comma-separated values with a header, without a final line end; None is an empty cell."""
     import csv
     import io
 

@@ -1,6 +1,6 @@
-"""What a result says, as data that every writer understands: title, facts, tables, findings, notes.
+"""A result as a document, which every writer can write: title, facts, tables, findings, notes.
 
-Texts are raw: names come from a stranger's spec as they are there. Each writer escapes them for its own format.
+Texts are raw, with names from untrusted specs. Each writer escapes them for its format.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,27 +11,27 @@ from msgspec import Struct
 from archcalc.errors import SHOWN, Diagnostic
 from archcalc.numbers.bounds import Cause
 
-Cell = Any  # a value of its column's kind; None where there is none
+Cell = Any  # a value of its column's kind, or None
 Emphasis = Literal["", "strong", "faint"]
 
-# What a column holds. Names are paths of segments with dots between; the others are what they say.
+# The kinds of columns. Names are paths of segments with dots between them.
 NAME, TEXT = "name", "text"
-COUNT = "count"  # whole, with all its digits; exact, a bound or unknown
-AMOUNT = "amount"  # scaled by powers of 1000 to a prefix that all cells of a table in the same unit share
-BYTES = "bytes"  # the same by powers of 1024
-NUMBER = "number"  # three digits that count
-SHARE = "share"  # of 1, as a percentage
+COUNT = "count"  # whole numbers with all digits; exact, a bound or unknown
+AMOUNT = "amount"  # scaled by powers of 1000 to a prefix that all cells of a table with the same unit share
+BYTES = "bytes"  # scaled by powers of 1024
+NUMBER = "number"  # with three significant digits
+SHARE = "share"  # a share of 1, as a percentage
 SHAPE = "shape"  # sizes without the batch
-WORDS = (NAME, TEXT, SHAPE)  # kinds that stand at the left
+WORDS = (NAME, TEXT, SHAPE)  # kinds that are left-aligned
 
 
 class Column(Struct, frozen=True, gc=False):
     """A column of a table.
 
-    `unit` is that of an AMOUNT, such as `s`; columns of bytes with the same one share their scale. `priority`: where a
-    table is too wide, columns with the highest are left out first; those with 0 stay. `short` takes the place of
-    a header that is too wide, and is explained above. The last column may be `wrapped`: its text takes as many lines as
-    it needs.
+    `unit` is the unit of an AMOUNT, such as `s`; byte columns with the same unit share their scale. If a table is too
+    wide, columns with the highest `priority` are left out first; columns with 0 stay. `short` replaces the header if it
+    is too wide, and is explained above the table. The text of a `wrapped` column, which must be the last, takes as many
+    lines as it needs.
     """
 
     header: str
@@ -43,9 +43,9 @@ class Column(Struct, frozen=True, gc=False):
 
 
 class Row(Struct, frozen=True, gc=False):
-    """A row of a table. `level` is how deep it is nested; a `group` stands above the rows that it sums up.
+    """A row of a table. `level` is its depth of nesting; a `group` has the sums of the rows below it.
 
-    A row of one cell runs over all columns.
+    A row with a single cell spans all columns.
     """
 
     cells: Sequence[Cell]
@@ -55,10 +55,10 @@ class Row(Struct, frozen=True, gc=False):
 
 
 class Table(Struct, frozen=True, gc=False):
-    """Rows of cells. `totals` are set apart below them; `notes` say what is to be known about the rows.
+    """Rows of cells. `totals` are separate rows below them; `notes` are texts about the rows.
 
-    `ruled` tables have lines above and below their rows in a terminal. Columns without a single value are left out; a
-    table whose headers are all empty has none. Where a `stacked` one is too wide, each row is a paragraph.
+    `ruled` tables have lines above and below their rows in a terminal. Columns without values are left out, and so is a
+    header row of empty headers. If a `stacked` table is too wide, each row becomes a paragraph.
     """
 
     columns: Sequence[Column]
@@ -71,9 +71,9 @@ class Table(Struct, frozen=True, gc=False):
 
 
 class Fact(Struct, frozen=True, gc=False):
-    """A value with what it is called; `short` has it in a unit that suits it.
+    """A value with a label; `short` has the value in a suitable unit.
 
-    `note` says more, in lines of its own where there are line ends in it.
+    `note` is text behind it, or in lines below it if it contains line ends.
     """
 
     label: str
@@ -85,7 +85,7 @@ class Fact(Struct, frozen=True, gc=False):
 
 
 class Facts(Struct, frozen=True, gc=False):
-    """Values below each other. `totals` are those of the table before: what writes tables has them in its last row."""
+    """Values below each other. `totals` repeat the total rows of the table before, for formats that omit these."""
 
     facts: Sequence[Fact]
     title: str = ""
@@ -93,7 +93,7 @@ class Facts(Struct, frozen=True, gc=False):
 
 
 class Lines(Struct, frozen=True, gc=False):
-    """Lines of text that stay as they are, such as those of a formula; `wrapped` ones are running text."""
+    """Lines of text; `wrapped` ones are running text, others are kept unchanged."""
 
     lines: Sequence[str]
     title: str = ""
@@ -102,7 +102,7 @@ class Lines(Struct, frozen=True, gc=False):
 
 
 class Math(Struct, frozen=True, gc=False):
-    """A formula, in archcalc's signs and in LaTeX."""
+    """A formula as text and in LaTeX."""
 
     text: str
     latex: str
@@ -112,7 +112,7 @@ class Math(Struct, frozen=True, gc=False):
 
 
 class Equation(Struct, frozen=True, gc=False):
-    """What something is called, and what it is: `parameters`, `27·C² + 3`. A condition has no name."""
+    """A name and its formula: `parameters`, `27·C² + 3`. A condition has no name."""
 
     right: Math
     left: Math | str = ""
@@ -120,7 +120,7 @@ class Equation(Struct, frozen=True, gc=False):
 
 
 class Equations(Struct, frozen=True, gc=False):
-    """Formulas below each other; `short` ones stand side by side in a terminal, `together` of them in a line."""
+    """Formulas below each other; `short` ones are side by side in a terminal, a multiple of `together` in a line."""
 
     equations: Sequence[Equation]
     title: str = ""
@@ -129,17 +129,17 @@ class Equations(Struct, frozen=True, gc=False):
 
 
 class Findings(Struct, frozen=True, gc=False):
-    """What was found in specs: errors, broken budgets, oddities, each with its place, reason and remedy."""
+    """Findings in specs: errors, broken budgets and warnings, each with its place, reason and remedy."""
 
     diagnostics: Sequence[Diagnostic]
-    most: int = SHOWN  # in text
+    most: int = SHOWN  # findings that text has
 
 
 Part = Table | Facts | Lines | Findings | Equations
 
 
 class Note(Struct, frozen=True, gc=False):
-    """Running text below everything else; `mark` is the sign in a table that it explains: `?`, `≥`, `°`."""
+    """Running text below everything else; `mark` is the mark in a table that it explains: `?`, `≥`, `°`."""
 
     text: str
     mark: str = ""
@@ -149,18 +149,18 @@ class Note(Struct, frozen=True, gc=False):
 
 
 def notes_of(mark: str, causes: Sequence[Cause]) -> list[Note]:
-    """Why something is missing: each reason once, then the layers of which it is so."""
+    """A note for each cause, with the names of its layers."""
     return [Note(cause.text(LISTED), mark) for cause in causes]
 
 
-LISTED = 12  # layers of a reason
+LISTED = 12  # layers that a note names
 
 
 class Document(Struct, frozen=True, gc=False):
-    """All that a result says. `head` is what stands under the title: where it is from, its inputs.
+    """A result for the writers. `head` has the lines below the title: source, inputs.
 
-    `data` are the plain values that JSON has, `records` those of the main table, row by row, for CSV and data frames;
-    both are asked for only where they are written.
+    `data` returns the plain values for JSON, `records` those of the main table's rows for CSV and data frames; both are
+    called only by writers that need them.
     """
 
     title: str
@@ -171,11 +171,11 @@ class Document(Struct, frozen=True, gc=False):
     notes: Sequence[Note] = ()
 
 
-def shown_parts(document: Document) -> list[Part]:
-    """The parts for a format whose tables end with their totals: without the facts that are these."""
+def parts_without_totals(document: Document) -> list[Part]:
+    """The parts for a format whose tables have total rows: without facts that repeat these."""
     return [part for part in document.parts if not (isinstance(part, Facts) and part.totals)]
 
 
-def more_of(fact: Fact) -> str:
-    """What stands behind the value of a fact."""
+def fact_remark(fact: Fact) -> str:
+    """The text behind the value of a fact."""
     return ", ".join(filter(None, (fact.short, fact.note.strip().replace("\n", "; "))))

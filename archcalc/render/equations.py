@@ -1,4 +1,4 @@
-"""Formulas in a terminal: broken between terms, short ones side by side."""
+"""Formulas as text: broken between terms, short ones side by side."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,11 +6,11 @@ from archcalc.errors import printable
 from archcalc.render.document import Equation, Equations
 from archcalc.render.style import Style, display_width, padded
 
-WIDTH = 80  # of a line, where the terminal does not say
+WIDTH = 80  # of a line, if the terminal's is unknown
 
 
 def equation_lines(part: Equations, style: Style) -> list[str]:
-    """The lines of formulas, as wide as the terminal."""
+    """The lines of formulas, no wider than the terminal."""
     width = style.width or WIDTH
     if part.short:
         return _grid([*map(_equation_text, part.equations)], width, part.together)
@@ -29,7 +29,7 @@ def _equation_text(equation: Equation) -> str:
 
 
 def broken_lines(label: str, text: str, width: int) -> list[str]:
-    """A formula behind a label, on as many lines as it needs, broken between terms; within brackets only if it must."""
+    """The lines of a formula behind a label, broken between terms; within brackets only if a term is too wide."""
     lines, indent = [label], " " * len(label)
     for piece in _pieces(text, 0):
         for part in [piece] if len(indent) + len(piece) <= width else _pieces(piece, 1):
@@ -41,7 +41,7 @@ def broken_lines(label: str, text: str, width: int) -> list[str]:
 
 
 def _pieces(text: str, depth: int) -> list[str]:
-    """A formula cut before each sign between terms that is in no more than `depth` brackets."""
+    """A formula split before each sign between terms that is in at most `depth` brackets."""
     cuts, level = [0], 0
     for place, letter in enumerate(text):
         level += (letter in "(⌊⌈") - (letter in ")⌋⌉")
@@ -51,7 +51,7 @@ def _pieces(text: str, depth: int) -> list[str]:
 
 
 def _grid(texts: Sequence[str], width: int, together: int) -> list[str]:
-    """Short texts in columns; where there is room, `together` of them always share a row."""
+    """Short texts in columns; if there is room, a row has a multiple of `together` texts."""
     widest = max(map(display_width, texts))
     columns = max(1, (width - 2 + 3) // (widest + 3))
     columns -= columns % together if columns > together else 0
@@ -60,7 +60,7 @@ def _grid(texts: Sequence[str], width: int, together: int) -> list[str]:
 
 
 def paragraph(headers: Sequence[str], texts: Sequence[str], style: Style) -> Iterator[str]:
-    """A row that is too wide for a table: name and type in a line, then each formula behind its header."""
+    """A row of a table that is too wide: a line with name and type, then each formula behind its header."""
     width = style.width or WIDTH
     name, kind, *formulas = texts
     yield f"{style.bold(name)}  {kind}"

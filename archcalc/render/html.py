@@ -1,26 +1,26 @@
-"""Documents as HTML: for notebooks and pages, without style or script."""
+"""Documents as HTML for notebooks and pages, without style sheets or scripts."""
 
 from collections.abc import Iterator
 from html import escape
 
 from archcalc.errors import printable
-from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
-from archcalc.render.document import WORDS, Document, Equations, Facts, Findings, Part, Table, shown_parts
+from archcalc.render.cells import fact_text, flat_rows, indents, table_texts, used_columns
+from archcalc.render.document import WORDS, Document, Equations, Facts, Findings, Part, Table, parts_without_totals
 
 
 def write_html(document: Document) -> str:
-    """The document as elements that stand in any page."""
+    """The document as elements that fit in any page."""
     title = [f"<strong>{escaped(document.title)}</strong>"] if document.title else []
     head = "<br>\n".join([*title, *map(escaped, document.head)])
     blocks = [
         *([f"<p>{head}</p>"] if head else []),
-        *(block for part in shown_parts(document) for block in _part(part)),
+        *(block for part in parts_without_totals(document) for block in _part(part)),
     ]
     return "\n".join([*blocks, *(f"<p>{escaped(str(note))}</p>" for note in document.notes)])
 
 
 def escaped(text: str) -> str:
-    """The text without what would be markup in it."""
+    """The text with markup escaped."""
     return escape(printable(text))
 
 
@@ -63,7 +63,7 @@ def _facts(part: Facts) -> str:
 
 def _table(table: Table) -> str:
     places = used_columns(table)
-    headers, cells = table_texts(table, shown_rows(table))
+    headers, cells = table_texts(table, flat_rows(table))
     levels = indents(table)
     sides = ["left" if table.columns[place].kind in WORDS else "right" for place in places]
     split = len(cells) - len(table.totals)

@@ -1,14 +1,14 @@
-"""Results for other programs."""
+"""Results as JSON."""
 
 import re
 from typing import Any
 
-# What json leaves as it is, and a terminal would obey or not show; the line ends are json's own, between values.
+# The characters that json leaves unescaped and that a terminal may not print; line ends between values are json's own.
 _NOT_ASCII = re.compile(r"[^ -~\n]")
 
 
 def json_text(value: Any, indent: int = 2) -> str:
-    """The value as JSON that is safe to show: letters as they are, everything that cannot be printed escaped."""
+    """The value as JSON that is safe to print: printable characters are kept, all others escaped."""
     import json
 
     text = json.dumps(value, indent=indent, ensure_ascii=False)

@@ -1,10 +1,10 @@
-"""Documents as LaTeX: tables with booktabs, numbers in columns of siunitx."""
+"""Documents as LaTeX: tables with booktabs, numbers in siunitx columns."""
 
 import re
 from collections.abc import Iterator
 
 from archcalc.errors import Diagnostic, printable
-from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
+from archcalc.render.cells import fact_text, flat_rows, indents, table_texts, used_columns
 from archcalc.render.document import (
     WORDS,
     Document,
@@ -17,8 +17,8 @@ from archcalc.render.document import (
     Part,
     Row,
     Table,
-    more_of,
-    shown_parts,
+    fact_remark,
+    parts_without_totals,
 )
 
 _ESCAPES = {
@@ -52,15 +52,15 @@ _NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
 
 
 def write_latex(document: Document) -> str:
-    """The tables and texts of the document; what it is of, and notes, are comments and text around them."""
+    """The parts of the document, with title and head as comments before and notes as text behind them."""
     head = [f"% {printable(line)}" for line in (document.title, *document.head) if line]
     needs = "% \\usepackage{booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4}"
-    blocks = ["\n".join([*head, needs]), *(block for part in shown_parts(document) for block in _part(part))]
+    blocks = ["\n".join([*head, needs]), *(block for part in parts_without_totals(document) for block in _part(part))]
     return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
 
 
 def escaped(text: str) -> str:
-    """The text without what would be a command in it, and with archcalc's signs as LaTeX has them."""
+    """The text with commands escaped, and signs as LaTeX commands."""
     signs = _ESCAPES | _SUBSCRIPTS | _SUPERSCRIPTS
     return "".join(signs.get(letter, letter) for letter in printable(text))
 
@@ -106,15 +106,15 @@ def _equation(equation: Equation) -> str:
 
 
 def _facts(part: Facts) -> str:
-    texts = ((fact.label, fact_text(fact.kind, fact.unit, fact.value), more_of(fact)) for fact in part.facts)
+    texts = ((fact.label, fact_text(fact.kind, fact.unit, fact.value), fact_remark(fact)) for fact in part.facts)
     rows = (f"  {' & '.join(map(escaped, text))} \\\\" for text in texts)
     return "\n".join(["\\begin{tabular}{lrl}", "  \\toprule", *rows, "  \\bottomrule", "\\end{tabular}"])
 
 
 def _table(table: Table) -> str:
     places = used_columns(table)
-    headers, cells = table_texts(table, shown_rows(table))
-    cells = [_with_math(row, texts) for row, texts in zip(shown_rows(table), cells, strict=True)]
+    headers, cells = table_texts(table, flat_rows(table))
+    cells = [_with_math(row, texts) for row, texts in zip(flat_rows(table), cells, strict=True)]
     kinds = [table.columns[place].kind for place in places]
     columns = [[row[place] for row in cells if len(row) > 1] for place in places]
     formats = ["l" if kind in WORDS else _format(texts) for kind, texts in zip(kinds, columns, strict=True)]
@@ -138,13 +138,13 @@ def _table(table: Table) -> str:
 
 
 def _with_math(row: Row, texts: list[str]) -> list[str]:
-    """The texts of a row, with its formulas in LaTeX between dollars."""
+    """The texts of a row, with formulas in LaTeX between dollars."""
     pairs = zip(row.cells, texts, strict=True)
     return [f"${cell.latex}$" if isinstance(cell, Math) else text for cell, text in pairs]
 
 
 def _format(texts: list[str]) -> str:
-    """The column for numbers: how many digits before and behind the point."""
+    """The siunitx column of numbers, with the digits before and behind the point."""
     numbers = [text.replace(",", "") for text in texts if _NUMBER.fullmatch(text)]
     if not numbers:
         return "r"
@@ -163,10 +163,10 @@ def _row(texts: list[str], places: list[int], formats: list[str], level: int = 0
 
 
 def _cell(text: str, column: str) -> str:
-    """A number as siunitx reads it; what is none in a column of numbers stands in braces."""
+    """A number as siunitx reads it; other text in a column of numbers is in braces."""
     if column.startswith("S") and _NUMBER.fullmatch(text):
         return text.replace(",", "").replace("−", "-")
     if text.startswith("$") and text.endswith("$") and len(text) > 1:
         return text
-    # LaTeX would take a bracket or a star at the start of a row for an option of the line above.
+    # LaTeX would read a bracket or star at the start of a row as an option of the line above.
     return f"{{{escaped(text)}}}" if column[0] in "Sh" or text[:1] in ("[", "*") else escaped(text)

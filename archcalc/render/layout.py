@@ -1,4 +1,4 @@
-"""How wide the columns of a table are in a terminal, and how names are shortened where there is no room."""
+"""Column widths of a table in a terminal, and shortened names."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -8,29 +8,30 @@ from msgspec import Struct
 from archcalc.render.style import display_width, shortened
 
 GAP = 2  # between columns
-NARROWEST_TEXT = 12  # letters that a shortened text keeps
-NARROWEST_NAME = 14  # and a name, before the last columns give way
+NARROWEST_TEXT = 12  # the least width of a shortened text
+NARROWEST_NAME = 14  # the least width of a name before the last columns are left out
 _LETTERS = re.compile(r"^([^\W\d_])[^\W\d_]{2,}(.*)$")
 
 
 class Layout(Struct, gc=False):
-    """The width of each column that is shown, by its number; the columns left out, in their order."""
+    """The widths of columns by number, and the columns that are left out, in order."""
 
     widths: dict[int, int]
     left_out: list[int]
 
     @property
     def total(self) -> int:
-        """Columns of the terminal that a line takes."""
+        """The width of a line in the terminal."""
         return sum(self.widths.values()) + GAP * (len(self.widths) - 1)
 
 
 def fit(
     widths: dict[int, int], available: int | None, texts: Collection[int], priorities: Sequence[int], shortest: int
 ) -> Layout:
-    """Make a table fit, by what matters least: long texts, columns of low priority, names, then the other columns.
+    """Make a table fit: shorten long texts, leave out unimportant columns, shorten names, then leave out other columns.
 
-    `widths` are natural; column 0 has the names, which can become `shortest` letters by abbreviating segments.
+    `widths` are the natural widths by column. Column 0 has the names, whose width is `shortest` if segments are
+    abbreviated.
     """
     layout = Layout(dict(widths), [])
     if available is None:
@@ -45,7 +46,7 @@ def fit(
 
 
 def _narrow(layout: Layout, available: int, texts: Collection[int]) -> None:
-    """Narrow columns of text, the widest first, until all fit or none can give way."""
+    """Narrow columns of text, the widest first, until all fit or none can become narrower."""
     while (excess := layout.total - available) > 0:
         wide = sorted((layout.widths[place], place) for place in texts if layout.widths.get(place, 0) > NARROWEST_TEXT)
         if not wide:
@@ -56,7 +57,7 @@ def _narrow(layout: Layout, available: int, texts: Collection[int]) -> None:
 
 
 def _leave_out(layout: Layout, available: int, priorities: Sequence[int], above: int) -> None:
-    """Leave out the columns whose priority is above a number, the highest first and of equals the last."""
+    """Leave out columns with a priority above `above`: the highest first, of equal ones the last."""
     while layout.total > available:
         found = max(((priorities[place], place) for place in layout.widths if priorities[place] > above), default=None)
         if found is None:
@@ -72,7 +73,7 @@ def _narrow_names(layout: Layout, available: int, least: int) -> None:
 
 
 def short_name(name: str, width: int) -> str:
-    """A path that fits: its first segments give way to a letter and their number, then letters in the middle.
+    """A path shortened to a width: first segments become a letter and their number, then the middle is left out.
 
     `layer4.0.expand.bn` becomes `l4.0.expand.bn`, then `l4.0.e.bn`; the last segment stays as long as it can.
     """
@@ -87,6 +88,6 @@ def short_name(name: str, width: int) -> str:
 
 
 def shortest_name(name: str) -> int:
-    """How short a path gets by its first segments alone."""
+    """The width of a path whose first segments are all abbreviated."""
     *segments, last = name.split(".")
     return display_width(".".join([*(_LETTERS.sub(r"\1\2", segment) for segment in segments), last]))

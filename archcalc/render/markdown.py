@@ -1,9 +1,9 @@
-"""Documents in GitHub's Markdown."""
+"""Documents as GitHub's Markdown."""
 
 from collections.abc import Iterator, Sequence
 
 from archcalc.errors import Diagnostic, printable
-from archcalc.render.cells import fact_text, indents, shown_rows, table_texts, used_columns
+from archcalc.render.cells import fact_text, flat_rows, indents, table_texts, used_columns
 from archcalc.render.document import (
     WORDS,
     Document,
@@ -13,21 +13,21 @@ from archcalc.render.document import (
     Lines,
     Part,
     Table,
-    more_of,
-    shown_parts,
+    fact_remark,
+    parts_without_totals,
 )
 
 
 def write_markdown(document: Document) -> str:
-    """The document with its title in bold; tables have no more spaces than they need."""
+    """The document as Markdown, with its title in bold."""
     title = [f"**{escaped(document.title)}**"] if document.title else []
     head = "  \n".join([*title, *map(escaped, document.head)])
-    blocks = [*([head] if head else []), *(block for part in shown_parts(document) for block in _part(part))]
+    blocks = [*([head] if head else []), *(block for part in parts_without_totals(document) for block in _part(part))]
     return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
 
 
 def escaped(text: str) -> str:
-    """The text without what would be markup in it."""
+    """The text with markup escaped."""
     return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in printable(text))
 
 
@@ -50,7 +50,7 @@ def _part(part: Part) -> Iterator[str]:
 
 
 def _finding(diagnostic: Diagnostic) -> str:
-    """One item of a list: the message with its code and place, then reason and remedy."""
+    """A list item: the message with its code and place, then reason and remedy."""
     code = f" {diagnostic.code}" if diagnostic.code else ""
     head = f"**{diagnostic.severity}{code}** {escaped(diagnostic.message)} (`{printable(str(diagnostic.place))}`)"
     more = [diagnostic.reason, diagnostic.help and f"help: {diagnostic.help}"]
@@ -59,7 +59,7 @@ def _finding(diagnostic: Diagnostic) -> str:
 
 def _facts(part: Facts) -> Iterator[tuple[str, str]]:
     for fact in part.facts:
-        note = f" ({more})" if (more := more_of(fact)) else ""
+        note = f" ({more})" if (more := fact_remark(fact)) else ""
         yield fact.label, fact_text(fact.kind, fact.unit, fact.value) + note
 
 
@@ -72,11 +72,11 @@ def _code(lines: Sequence[str]) -> str:
 
 
 def _table(table: Table) -> str:
-    """A table of pipes, its columns as wide as their texts."""
+    """A table of pipes with columns as wide as their texts."""
     from tabulate import tabulate
 
     places = used_columns(table)
-    headers, cells = table_texts(table, shown_rows(table))
+    headers, cells = table_texts(table, flat_rows(table))
     rows = [_row(row, places, level) for row, level in zip(cells, indents(table), strict=True)]
     text: str = tabulate(
         rows,

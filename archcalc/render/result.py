@@ -1,4 +1,4 @@
-"""What every result can do: say itself as a document, and so as text, in a notebook, as values, as a data frame."""
+"""The base class of results, which writes a result as text, plain values or a data frame, and in a notebook."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,16 +7,16 @@ from archcalc.render.document import Document
 
 
 class Result:
-    """Something that says itself as a document. Abstract: `document` and `to_dict` are the result's own."""
+    """Abstract: a result of an analysis. Classes define `document` and `to_dict`."""
 
     __slots__ = ()
 
     def document(self) -> Document:
-        """All that it says, for any of the writers."""
+        """The result as a document for the writers."""
         raise NotImplementedError
 
     def to_dict(self) -> Any:
-        """Everything as plain values, as `--format json` prints it."""
+        """Plain values, as `--format json` prints them."""
         return self.document().data()
 
     def records(self) -> Sequence[Mapping[str, Any]]:
@@ -26,7 +26,7 @@ class Result:
     def to_text(self, format_name: str = "plain") -> str:
         """The result in a format of the command line: plain, table, markdown, latex, html, csv or json.
 
-        Raises UsageError for any other.
+        Raises UsageError for an unknown format.
         """
         from archcalc.errors import UsageError, did_you_mean, quoted
         from archcalc.render.write import FORMATS, write
@@ -38,9 +38,9 @@ class Result:
         return write(self.document(), format_name)
 
     def to_dataframe(self) -> Any:
-        """The rows of the main table as a data frame of pandas, or of polars where that alone is installed.
+        """The rows of the main table as a data frame of pandas, or of polars if only that is installed.
 
-        Raises UsageError without either.
+        Raises UsageError if neither is installed.
         """
         from importlib import import_module
 

@@ -1,14 +1,14 @@
-"""Text in a terminal: how wide it may be, how it is emphasized, how wide it is, and how it is cut."""
+"""Text in a terminal: width, emphasis and shortening."""
 
 from collections.abc import Callable
 
 from msgspec import Struct
 
-WIDEST = 100  # letters of a line of running text
+WIDEST = 100  # the most columns of a line of running text
 
 
 class Style(Struct, frozen=True, gc=False):
-    """How text for a terminal looks: no wider than `width` (None for any), and with emphasis or without."""
+    """The style of text for a terminal: at most `width` columns (None for any), and functions for emphasis."""
 
     width: int | None = None
     bold: Callable[[str], str] = str
@@ -16,7 +16,7 @@ class Style(Struct, frozen=True, gc=False):
 
 
 def shortened(text: str, width: int) -> str:
-    """The text with its middle left out, so that both ends of a long name can be read."""
+    """The text cut to a width by leaving out its middle, so that both ends of a long name can be read."""
     if display_width(text) <= width:
         return text
     tail = width // 2
@@ -27,13 +27,13 @@ def shortened(text: str, width: int) -> str:
 
 
 def padded(text: str, width: int, left: bool = True) -> str:
-    """A text as wide as its column, at the left or the right of it."""
+    """A text padded to a width, left- or right-aligned."""
     space = " " * (width - display_width(text))
     return text + space if left else space + text
 
 
 def display_width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
+    """The number of terminal columns that a text takes."""
     if text.isascii() or max(text) < "\u0300":  # no wide or combining letters
         return len(text)
     from unicodedata import combining, east_asian_width

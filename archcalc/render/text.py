@@ -1,4 +1,4 @@
-"""Documents in a terminal, as wide as it is and with emphasis; or plain, for a pipe."""
+"""Documents as text, for a terminal or plain for a pipe."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
@@ -27,7 +27,7 @@ from archcalc.render.style import WIDEST, Style, display_width, padded, shortene
 
 
 def write_text(document: Document, style: Style, ruled: bool = True) -> str:
-    """The document as text; `ruled` has lines around tables and shows how rows nest."""
+    """The document as text; with `ruled`, tables have lines around them, and nested rows form a tree."""
     head = [*_title(document.title, style), *(text for line in document.head for text in _head_lines(line, style))]
     parts, legend = _with_room(document, style, ruled)
     summed = any(isinstance(part, Facts) and part.totals for part in document.parts)
@@ -47,9 +47,9 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 
 def _with_room(document: Document, style: Style, ruled: bool) -> tuple[Sequence[Part], list[str]]:
-    """The parts, with short headers in all tables if one lacks the room for its own, and what these stand for."""
+    """The parts and a legend of short headers, which all tables have if one of them would leave out columns."""
     tables = [part for part in document.parts if isinstance(part, Table) and any(one.short for one in part.columns)]
-    if not style.width or not any(_Laid(table, style, ruled).layout.left_out for table in tables):
+    if not style.width or not any(_TextTable(table, style, ruled).layout.left_out for table in tables):
         return document.parts, []
     legend = {one.short: f"{one.short}  {printable(one.header)}" for table in tables for one in table.columns}
     legend.pop("", None)
@@ -63,7 +63,7 @@ def _with_short_headers(table: Part) -> Table:
 
 
 def _head_lines(line: str, style: Style) -> Iterator[str]:
-    """A line of the head: facts with points between wrap, and a source, which is one fact, is cut."""
+    """The lines of a line of the head: facts between points wrap, and a single fact, such as a source, is cut."""
     facts = printable(line).split(" · ")
     lines = [facts[0]]
     for fact in facts[1:]:
@@ -94,7 +94,7 @@ def _part(part: Part, style: Style, ruled: bool, summed: bool) -> list[str]:
 
 
 def note_lines(note: Note, style: Style) -> list[str]:
-    """A note in lines that fit."""
+    """The lines of a note, wrapped to the width."""
     width = min(style.width or WIDEST, WIDEST)
     return wrap(printable(str(note)), width, subsequent_indent="  " if note.mark else "", break_on_hyphens=False)
 
@@ -108,7 +108,7 @@ def _lines(part: Lines, style: Style) -> Iterator[str]:
 
 
 def _findings(part: Findings, style: Style) -> list[str]:
-    """Each in lines of its own, the first of them emphasized."""
+    """The lines of each finding, the first emphasized."""
     lines: list[str] = []
     for diagnostic in part.diagnostics[: part.most]:
         first, *others = str(diagnostic).split("\n")
@@ -131,7 +131,7 @@ def _facts(part: Facts, style: Style) -> Iterator[str]:
 
 
 def _with_note(line: str, note: str, indent: int, style: Style) -> list[str]:
-    """A line with a note behind it, or below it where there is no room, or where the note has lines of its own."""
+    """A line with a note behind it, or below it if there is no room or the note has several lines."""
     width = min(style.width or WIDEST, WIDEST)
     if not note:
         return [line.rstrip()]
@@ -145,16 +145,16 @@ def _with_note(line: str, note: str, indent: int, style: Style) -> list[str]:
 # tables
 
 
-class _Shown(NamedTuple):
-    """A row with its cells as text; `branch` are the lines of the tree before its name."""
+class _TextRow(NamedTuple):
+    """A row with its cells as text; `branch` has the tree's lines before its name."""
 
     row: Row
     texts: list[str]
     branch: str = ""
 
 
-class _Laid:
-    """A table with its texts, and the widths of its columns."""
+class _TextTable:
+    """A table as text, with the widths of its columns."""
 
     def __init__(self, table: Table, style: Style, ruled: bool) -> None:
         rows = [row for row in table.rows if ruled or not row.group]
@@ -162,20 +162,20 @@ class _Laid:
         self.headers = [*map(printable, headers)]
         self.texts = [[*map(printable, row)] for row in cells]
         self.body = _nested(rows, self.texts[: len(rows)]) if ruled else _indented(table, rows, self.texts)
-        self.totals = [*map(_Shown, table.totals, self.texts[len(rows) :])]
+        self.totals = [*map(_TextRow, table.totals, self.texts[len(rows) :])]
         self.layout = _fitted(table, self.headers, [*self.body, *self.totals], style.width)
 
 
 def _table(table: Table, style: Style, ruled: bool) -> list[str]:
-    """The header, the rows and the totals, with rules between."""
-    laid = _Laid(table, style, ruled)
+    """The lines of a table: header, rows and totals, with rules between them, and notes."""
+    laid = _TextTable(table, style, ruled)
     headers, layout = laid.headers, laid.layout
     if table.stacked and style.width and _width_of(headers, laid.texts) > style.width:
         return _paragraphs(headers, laid.texts, style)
     kinds = [column.kind for column in table.columns]
     above, below = ([*_shown_lines(part, table, layout, style)] for part in (laid.body, laid.totals))
     rule = [style.dim("─" * layout.total)] if ruled and table.ruled else []
-    head = [style.bold(_line(_Shown(Row(headers), headers), kinds, layout))] if any(headers) else []
+    head = [style.bold(_line(_TextRow(Row(headers), headers), kinds, layout))] if any(headers) else []
     return [*head, *rule, *above, *rule, *below, *_left_out(headers, layout, style), *_notes(table, style)]
 
 
@@ -189,27 +189,27 @@ def _paragraphs(headers: Sequence[str], texts: Sequence[Sequence[str]], style: S
     return [line for row in texts for line in ["", *paragraph(headers, row, style)]][1:]
 
 
-def _nested(rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_Shown]:
-    """The rows as a tree: each behind its branch, with its name relative to the group that it is in."""
+def _nested(rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_TextRow]:
+    """The rows as a tree: each with its branch, and its name relative to its group."""
     if not any(row.level for row in rows):
-        return [*map(_Shown, rows, texts)]
+        return [*map(_TextRow, rows, texts)]
     shown, groups = [], dict[int, str]()
     for row, branch, cells in zip(rows, _branches(rows), texts, strict=True):
         name = cells[0].removeprefix(f"{groups[row.level - 1]}.") if row.level else cells[0]
         groups[row.level] = cells[0]
-        shown.append(_Shown(row, [name, *cells[1:]], branch))
+        shown.append(_TextRow(row, [name, *cells[1:]], branch))
     return shown
 
 
-def _indented(table: Table, rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_Shown]:
-    """The rows without a tree: paths say themselves how they nest, and other names are indented."""
+def _indented(table: Table, rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_TextRow]:
+    """The rows without a tree; names are indented unless they are paths, which show the nesting."""
     is_path = table.columns[0].kind == NAME
-    return [_Shown(row, cells, "" if is_path else "  " * row.level) for row, cells in zip(rows, texts, strict=False)]
+    return [_TextRow(row, cells, "" if is_path else "  " * row.level) for row, cells in zip(rows, texts, strict=False)]
 
 
 def _branches(rows: Sequence[Row]) -> list[str]:
-    """The lines that lead to every row of a tree: `├ `, `│ └ `."""
-    found, following = [], set[int]()  # levels that have a row further below, within the same group
+    """The tree's lines before every row: `├ `, `│ └ `."""
+    found, following = [], set[int]()  # levels with a row further below in the same group
     for row in reversed(rows):
         following = {level for level in following if level <= row.level}
         bars = "".join("│ " if level in following else "  " for level in range(1, row.level))
@@ -218,7 +218,7 @@ def _branches(rows: Sequence[Row]) -> list[str]:
     return found[::-1]
 
 
-def _fitted(table: Table, headers: list[str], rows: Sequence[_Shown], width: int | None) -> Layout:
+def _fitted(table: Table, headers: list[str], rows: Sequence[_TextRow], width: int | None) -> Layout:
     whole = [shown for shown in rows if len(shown.texts) == len(headers)]
     widths = {
         place: max(map(display_width, {headers[place], *(shown.texts[place] for shown in whole)}))
@@ -232,7 +232,7 @@ def _fitted(table: Table, headers: list[str], rows: Sequence[_Shown], width: int
     return fit(widths, width, texts, [column.priority for column in table.columns], shortest)
 
 
-def _shown_lines(rows: Sequence[_Shown], table: Table, layout: Layout, style: Style) -> Iterator[str]:
+def _shown_lines(rows: Sequence[_TextRow], table: Table, layout: Layout, style: Style) -> Iterator[str]:
     kinds = [column.kind for column in table.columns]
     last = len(kinds) - 1
     wraps = table.columns[last].wrapped and last in layout.widths
@@ -246,20 +246,20 @@ def _shown_lines(rows: Sequence[_Shown], table: Table, layout: Layout, style: St
             yield emphasize(_line(shown, kinds, layout))
 
 
-def _wrapped_row(shown: _Shown, kinds: Sequence[str], layout: Layout) -> Iterator[str]:
-    """A row whose last cell takes several lines."""
+def _wrapped_row(shown: _TextRow, kinds: Sequence[str], layout: Layout) -> Iterator[str]:
+    """The lines of a row whose last cell is wrapped."""
     *before, text = shown.texts
     for number, piece in enumerate(wrap(text, layout.widths[len(before)], break_on_hyphens=False)):
         texts = [*(before if not number else [""] * len(before)), piece]
         yield _line(shown._replace(texts=texts, branch=shown.branch if not number else ""), kinds, layout)
 
 
-def _line(shown: _Shown, kinds: Sequence[str], layout: Layout) -> str:
+def _line(shown: _TextRow, kinds: Sequence[str], layout: Layout) -> str:
     cells = []
     for place, width in layout.widths.items():
         branch = "" if place else shown.branch
         room, text = width - len(branch), shown.texts[place]
-        if len(text) > room:  # or else it fits, but for wide letters
+        if len(text) > room:  # a shorter text fits, except for wide letters
             text = short_name(text, room) if kinds[place] == NAME else shortened(text, room)
         cells.append(padded(branch + text, width, kinds[place] in WORDS))
     return "  ".join(cells).rstrip()

@@ -6,11 +6,11 @@ from typing import Any
 
 from archcalc.layers.base import size_text
 
-MOST_INPUTS = 20  # of a network, in the head of a report
+MOST_INPUTS = 20  # inputs that the head of a report lists
 
 
 def inputs_text(shapes: Mapping[str, Any], written: Callable[[Any], str] = size_text) -> str:
-    """Inputs by name with their shapes, as the head of a report has them: `image 3×224×224`."""
+    """Inputs with their shapes for the head of a report: `image 3×224×224`."""
     shown = [f"{name} {written(shape)}" for name, shape in islice(shapes.items(), MOST_INPUTS)]
     more = [f"and {len(shapes) - MOST_INPUTS:,} more"] if len(shapes) > MOST_INPUTS else []
     return ", ".join([*shown, *more])

@@ -1,14 +1,14 @@
-"""One writer for each format: any document into any of them."""
+"""Writes any document in any format."""
 
 from archcalc.render.document import Document
 from archcalc.render.style import Style
 
-# table is text for a terminal, plain the same for a pipe: without rules, and every name in full.
+# `table` is text for a terminal, and `plain` for a pipe: without rules, and with full names.
 FORMATS = ("table", "plain", "markdown", "latex", "html", "csv", "json")
 
 
 def write(document: Document, format_name: str, style: Style | None = None) -> str:
-    """The document in one of FORMATS; `style` is that of text: how wide, and with emphasis or without."""
+    """The document in one of FORMATS; `style` is the style of text formats."""
     if format_name in ("table", "plain"):
         from archcalc.render.text import write_text
 

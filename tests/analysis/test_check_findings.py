@@ -78,7 +78,7 @@ FINDINGS: dict[str, dict[str, str]] = {
     "vgg16": {'P202 a dense layer holds 74.3 % of all parameters: layer "fc6"': DENSE},
     "vgg19": {'P202 a dense layer holds 71.5 % of all parameters: layer "fc6"': DENSE},
     "xception": {
-        'G302 branches meet that look at different places, 4 input positions apart: layer "block3.add"': (
+        'G302 branches with different centres meet, 4 input positions apart: layer "block3.add"': (
             'of 74 positions, "same" pads the end alone for the pooling, and neither end for the 1×1 beside it'
         ),
         "R401 21 convolutions with kernels larger than 1 see nothing new": DEEP,

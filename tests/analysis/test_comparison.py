@@ -233,7 +233,7 @@ def test_networks_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("archcalc.analysis.comparison.MAX_LAYERS", layers)
     assert archcalc.compare(networks)
     monkeypatch.setattr("archcalc.analysis.comparison.MAX_LAYERS", layers - 1)
-    with pytest.raises(archcalc.UsageError, match=f"^{layers} layers are too many to compare; {layers - 1} in all"):
+    with pytest.raises(archcalc.UsageError, match=f"^{layers} layers are too many .* may have {layers - 1}$"):
         archcalc.compare(networks)
 
 

@@ -86,8 +86,8 @@ def test_thop_ignores_the_parameters_of_auxiliary_heads(name: str) -> None:
 
 
 # Where a tool is wrong, and the mistake that a reading names.
-DERIVED = "passes over classes derived from nn.Conv3d, such as torchvision's in R3D"
-ORDINARY = "takes a transposed convolution for an ordinary one"
+DERIVED = "leaves out classes derived from nn.Conv3d, such as torchvision's in R3D"
+ORDINARY = "counts a transposed convolution as an ordinary one"
 MISTAKES = {
     "r3d_18": {"ptflops": DERIVED, "thop": DERIVED},
     "conv_transpose": {
@@ -100,25 +100,25 @@ MISTAKES = {
         "torchinfo": "counts a dense layer over tokens as if there were one token"
     },
     'weights = "a"': dict.fromkeys(
-        ("ptflops", "thop", "calflops"), "counts a shared module again for each other module that has it"
+        ("ptflops", "thop", "calflops"), "counts a shared module again for each other module that contains it"
     ),
     "scale_factor = 1.5": {
-        "ptflops": "counts an upsampling by its scale factors, not by the whole sizes that it gives"
+        "ptflops": "counts an upsampling by its scale factors, not by the whole sizes of its output"
     },
     "output_size = 5": {"thop": "may lose 1 in an adaptive pooling whose windows differ in size"},
-    "size = [12, 7]": {"calflops": "counts the positions of a single map, where an upsampling says its size"},
+    "size = [12, 7]": {"calflops": "counts the positions of a single map for an upsampling with a size"},
     "local_response_norm": {
-        "ptflops": "counts what functions called inside of the layer do as well",
-        "calflops": "counts what functions called inside of the layer do as well",
+        "ptflops": "also counts functions that are called inside of the layer",
+        "calflops": "also counts functions that are called inside of the layer",
     },
     "multi_head_attention": {
-        "torch": "passes over the scores and the weighted sum of attention fused on a CPU",
-        "torchinfo": "passes over attention",
-        "fvcore": "passes over the scores and the weighted sum of fused attention",
-        "fvcore activations": "passes over the scores and the weighted sum of fused attention",
-        "ptflops-aten": "passes over the scores and the weighted sum of fused attention",
-        "calflops": "passes over the scores and the weighted sum of fused attention",
-        "thop": "passes over attention",
+        "torch": "leaves out the scores and the weighted sum of attention fused on a CPU",
+        "torchinfo": "leaves out attention",
+        "fvcore": "leaves out the scores and the weighted sum of fused attention",
+        "fvcore activations": "leaves out the scores and the weighted sum of fused attention",
+        "ptflops-aten": "leaves out the scores and the weighted sum of fused attention",
+        "calflops": "leaves out the scores and the weighted sum of fused attention",
+        "thop": "leaves out attention",
         "torchprofile": "counts four products of sizes in attention",
     },
 }

@@ -79,7 +79,7 @@ def test_shared_weights_are_explained_by_their_owner() -> None:
       { name = "b", type = "linear", out_features = 4, weights = "a" },
     ]
     """
-    assert 'those of "a", counted there' in str(archcalc.loads(spec).explain("b"))
+    assert 'shared with "a", and counted there' in str(archcalc.loads(spec).explain("b"))
 
 
 def test_different_paddings_at_the_ends_have_letters_of_their_own() -> None:

@@ -88,10 +88,10 @@ def test_layers_of_one_finding_are_ignored_together() -> None:
 
 def test_an_ignore_that_matches_nothing() -> None:
     one = only(ignoring('code = "P201"'), "I602")
-    assert one.message == 'the spec ignores what is not found: check "P201"'
-    assert (one.reason, one.help, one.place.text) == ("nothing of the kind is found", "remove it", "[[ignore]]")
+    assert one.message == 'the spec ignores a finding that does not occur: check "P201"'
+    assert (one.reason, one.help, one.place.text) == ("there is no such finding", "remove it", "[[ignore]]")
     one = only(ignoring('code = "W102"\nlayers = ["stage"]'), "I602")
-    assert (one.reason, one.help) == ('it is found in "shortcut"', "name all layers of the finding, or remove it")
+    assert (one.reason, one.help) == ('it occurs in "shortcut"', "name all layers of the finding, or remove it")
 
 
 def test_a_check_that_does_not_exist() -> None:

@@ -73,7 +73,7 @@ def test_a_value_that_is_read_later() -> None:
         'name = "act", type = "relu", inplace = true',
         'name = "sum", type = "add", inputs = ["act", "a"]',
     )
-    assert found == [(READ_LATER, '"sum" would read what "act" makes of it')]
+    assert found == [(READ_LATER, '"sum" would read the result of "act" instead')]
 
 
 def test_a_value_that_is_read_later_through_a_view() -> None:
@@ -86,14 +86,14 @@ def test_a_value_that_is_read_later_through_a_view() -> None:
     )
     assert (
         'layer "act" works in place on a value that layer "b" reads later',
-        '"b" would read what "act" makes of it',
+        '"b" would read the result of "act" instead',
     ) in found
 
 
 def test_dropout_shares_its_memory_at_inference_alone() -> None:
     layers = [f'name = "a", {CONV}', 'type = "dropout"', 'name = "act", type = "relu", inplace = true']
     assert problems(*layers, 'name = "sum", type = "add", inputs = ["act", "a"]') == [
-        (READ_LATER, '"sum" would read what "act" makes of it')
+        (READ_LATER, '"sum" would read the result of "act" instead')
     ]
 
 

@@ -364,7 +364,7 @@ def up(dimensions: int = 2, **fields: Any) -> str:
 
 def test_a_kernel_that_is_no_multiple_of_the_stride() -> None:
     assert str(finding(spec((8, 7, 7), up(name="up", kernel_size=3, stride=2)), "W104")) == (
-        "warning[W104]: outputs are made of unequally many inputs, which shows as a checkerboard: "
+        "warning[W104]: outputs sum unequal numbers of inputs, which shows as a checkerboard: "
         'layer "up"\n'
         "  ┌ <string>:4\n"
         '  │ { name = "up", type = "conv_transpose2d", out_channels = 4, kernel_size = 3, stride = 2 },\n'
@@ -554,7 +554,7 @@ def test_a_small_head_and_a_network_of_dense_layers_alone() -> None:
 def test_a_layer_that_nothing_reads() -> None:
     layers = conv(name="lost", kernel_size=3), conv(name="kept", input="image", kernel_size=3)
     found = finding(spec((3, 8, 8), *layers), "G301")
-    assert (found.message, found.reason) == ('nothing reads it: layer "lost"', "its 4×6×6 go nowhere")
+    assert (found.message, found.reason) == ('nothing reads it: layer "lost"', "its 4×6×6 values are unused")
     assert found.place.line == 4
     assert_clean("G301", (3, 8, 8), *layers, rest='outputs = ["kept", "lost"]')
 
@@ -562,7 +562,7 @@ def test_a_layer_that_nothing_reads() -> None:
 def test_an_input_that_nothing_reads() -> None:
     text = spec((3, 8, 8), conv(input="image", kernel_size=3)).replace("layers", "inputs.mask = [1, 8, 8]\nlayers")
     found = finding(text, "G301")
-    assert (found.message, found.reason) == ('nothing reads it: input "mask"', "its 1×8×8 go nowhere")
+    assert (found.message, found.reason) == ('nothing reads it: input "mask"', "its 1×8×8 values are unused")
     assert found.place.text == "inputs.mask = [1, 8, 8]"
 
 
@@ -577,7 +577,7 @@ def branches(**right: Any) -> str:
 
 def test_branches_with_different_centres() -> None:
     found = finding(branches(kernel_size=2, padding=[[0, 1], [0, 1]]), "G302")
-    assert found.message == 'branches meet that look at different places, 0.5 input positions apart: layer "sum"'
+    assert found.message == 'branches with different centres meet, 0.5 input positions apart: layer "sum"'
     assert found.reason == "the fields of their first units have centres 0, 0.5"
 
 
@@ -599,7 +599,7 @@ def test_convolutions_that_see_nothing_new() -> None:
         'warning[R401]: 2 convolutions with kernels larger than 1 see nothing new: layers "c.4" and "c.5"\n'
         "  ┌ <string>:4\n"
         '  │ { name = "c", type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1, repeat = 6 },\n'
-        '  = what "c.4" reads sees 9×9 already, more than 7×7; at the border units see less\n'
+        '  = the input of "c.4" already sees 9×9, more than 7×7; units at the border see less\n'
         "  help: use an input of 11×11 or more, or fewer layers"
     )
     assert findings(stacked(6, 11), "R401") == []

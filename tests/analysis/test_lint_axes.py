@@ -31,7 +31,7 @@ def test_a_dense_layer_straight_behind_a_convolution() -> None:
         'warning[G303]: flatten is missing: layer "linear"\n'
         "  ┌ <string>:5\n"
         f"  │ {LINEAR},\n"
-        "  = linear reads the last axis of 32×32×32, the width, as its features, and gives 32×32×10\n"
+        "  = linear reads the last axis of 32×32×32, the width, as its features, and returns 32×32×10\n"
         '  help: put { type = "flatten" } before it; or { type = "permute", dims = [1, 2, 0] }, '
         "for a layer at every position"
     )
@@ -195,10 +195,10 @@ def test_a_causal_network_is_told_once_that_its_branches_are_shifted(dilated: st
     # Of a kernel of 2 the middle lies half a dilation before the unit, and dilations go from 1 to 512.
     assert len(found) == 1
     assert found[0].message == (
-        f"branches meet that look at different places, {1 / 2} to {512 // 2} input positions apart: "
+        f"branches with different centres meet, {1 / 2} to {512 // 2} input positions apart: "
         'layers "stack.0.0.add", "stack.0.1.add" and 28 more'
     )
-    assert found[0].reason == "in each, the branch with the wider field looks earlier, as padding at one end makes it"
+    assert found[0].reason == "in each, the branch with the wider field looks earlier, as with padding at one end"
 
 
 def test_shifts_to_both_sides_have_two_causes() -> None:
@@ -212,6 +212,6 @@ def test_shifts_to_both_sides_have_two_causes() -> None:
     found = findings(layers, [4, 50], "G302")
     # Units see −1 to 0 behind the first sum, −3 to 0 behind the second, −3 to 1 behind the last convolution.
     assert [finding.message for finding in found] == [
-        'branches meet that look at different places, 0.5 to 1 input positions apart: layers "add" and "add_2"',
-        'branches meet that look at different places, 0.5 input positions apart: layer "add_3"',
+        'branches with different centres meet, 0.5 to 1 input positions apart: layers "add" and "add_2"',
+        'branches with different centres meet, 0.5 input positions apart: layer "add_3"',
     ]

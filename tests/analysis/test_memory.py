@@ -244,7 +244,7 @@ def test_where_devices_differ_the_peak_is_a_lower_bound() -> None:
     network = spec(*layers, inputs="x = [8, 8, 4]", batch=2)
     found = network.memory().peak
     assert isinstance(found, AtLeast)
-    assert found.reason.startswith("flatten: PyTorch may copy what it reads, since devices differ")
+    assert found.reason.startswith("flatten: PyTorch may copy its input, since devices differ")
     peaks = [watch(network, device, None, training=False, batch=2).peak for device in ("cpu", "meta")]
     assert peaks[0] > peaks[1] >= found.value
 
@@ -621,7 +621,7 @@ def test_nonzeros_of_another_shape_leave_a_lower_bound(training: bool) -> None:
 
 def test_bytes_moved_need_the_nonzeros() -> None:
     network = archcalc.load("gcn_cora", inputs={"features": [9, 4], "adjacency": [9, 9]})
-    with pytest.raises(archcalc.UsageError, match='input "adjacency" is given another shape than the spec says its'):
+    with pytest.raises(archcalc.UsageError, match='the nonzeros of input "adjacency" are unknown, since the spec has'):
         network.roofline("a100")
 
 

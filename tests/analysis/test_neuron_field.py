@@ -155,7 +155,7 @@ def test_branches_that_differ_by_axis_make_a_cross() -> None:
     found = archcalc.loads(CROSS).receptive_field("sum", (5, 6))
     assert set(found.last.seen.boxes) == {(((2, 8),), ((6, 6),)), (((5, 5),), ((3, 9),))}
     assert found.share(found.last) == 13 / (11 * 13)
-    assert "sum: not at every place where these rows and columns meet: it sees 2 parts" in written(found)
+    assert "sum: not at every crossing of these rows and columns: it sees 2 parts" in written(found)
 
 
 def test_a_unit_that_sees_nothing_has_an_answer() -> None:
@@ -240,7 +240,7 @@ def test_depth_folds_blocks() -> None:
     ("spec", "layer", "unit", "message"),
     [
         ("lenet5", "C1", (28, 0), "unit 28,0 does not exist: units are 28×28, counted 0 to 27 and 0 to 27"),
-        ("lenet5", "C1", (3,), "unit 3 has not 2 numbers: units are 28×28"),
+        ("lenet5", "C1", (3,), "unit 3 must have 2 numbers: units are 28×28"),
         ("lenet5", "F6", None, 'layer "F6" has no positions'),
         ("m5", "fc", None, 'layer "fc" has no positions: every unit sees 31468'),
         ("lenet5", "C7", None, 'no layer is called "C7"'),
@@ -332,7 +332,7 @@ def test_units_beside_others_see_nothing_of_their_input() -> None:
       { name = "rows", type = "slice", start = 1, dim = 1 },
     ]
     """
-    with pytest.raises(UsageError, match='"rows" has a field that is not known: positions of several inputs lie side'):
+    with pytest.raises(UsageError, match='"rows" has an unknown field: positions of several inputs lie side'):
         archcalc.loads(text).receptive_field("rows", source="x")
 
 

@@ -28,7 +28,7 @@ SHAPES = st.lists(st.sampled_from([1, 1, 2, 3, 4]), min_size=1, max_size=5).map(
 MANY = settings(deadline=None, derandomize=True, max_examples=300, database=None)
 
 
-def laid(tensor: torch.Tensor) -> layout.Laid:
+def strided(tensor: torch.Tensor) -> layout.StridedShape:
     return tuple(tensor.shape), tuple(tensor.stride())
 
 
@@ -41,14 +41,14 @@ def shown(shape: Sequence[int], strides: Sequence[int] | None) -> list[int] | No
 @given(st.data(), SHAPES)
 def test_elementwise_operations(data: st.DataObject, shape: tuple[int, ...]) -> None:
     one, other = data.draw(tensors(shape)), data.draw(tensors(shape))
-    assert layout.is_in_order(*laid(one)) == one.is_contiguous()
+    assert layout.is_contiguous(*strided(one)) == one.is_contiguous()
     row = other.narrow(len(shape) - 1, 0, 1)
     for operands, result in (
         ([one], torch.tanh(one)),
         ([one, other], one + other),
         ([one, row], one + row),
     ):
-        assert shown(shape, layout.elementwise(shape, [*map(laid, operands)])) == shown(shape, result.stride())
+        assert shown(shape, layout.elementwise(shape, [*map(strided, operands)])) == shown(shape, result.stride())
 
 
 @MANY
@@ -56,7 +56,7 @@ def test_elementwise_operations(data: st.DataObject, shape: tuple[int, ...]) -> 
 def test_memory_formats(data: st.DataObject, shape: tuple[int, ...]) -> None:
     one = data.draw(tensors(shape))
     larger = torch.nn.functional.interpolate(one, scale_factor=2)
-    found = layout.in_format(tuple(larger.shape), laid(one))
+    found = layout.in_format(tuple(larger.shape), strided(one))
     assert found is None or shown(larger.shape, found) == shown(larger.shape, larger.stride())
 
 
@@ -69,7 +69,7 @@ def test_other_axes(data: st.DataObject, shape: tuple[int, ...]) -> None:
         wanted.append(data.draw(st.sampled_from([size for size in range(1, left + 1) if left % size == 0])))
         left //= wanted[-1]
     wanted.append(left)
-    assert layout.regrouped(*laid(one), tuple(wanted)) == viewed(one, wanted)  # type: ignore[arg-type]
+    assert layout.regrouped(*strided(one), tuple(wanted)) == viewed(one, wanted)  # type: ignore[arg-type]
 
 
 def viewed(tensor: torch.Tensor, shape: Sequence[int]) -> Any:

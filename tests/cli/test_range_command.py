@@ -57,7 +57,7 @@ def test_without_a_layer_that_reads_the_whole_map_no_unit_sees_all() -> None:
 
 def test_fields_that_change_with_the_size_are_said_to() -> None:
     upsampled = '{ name = "u", type = "upsample", size = 64 }'
-    assert notes(f"{upsampled}, {CONV}") == ["fields are not the same at every size, from u on"]
+    assert notes(f"{upsampled}, {CONV}") == ["from u on, fields depend on the size"]
     assert notes('{ type = "relu" }') == ["no window slides over the input"]
 
 
@@ -78,7 +78,7 @@ def test_no_remainder_is_not_called_a_loss_of_nothing() -> None:
 
 
 def test_another_input_is_another_own_size() -> None:
-    assert "224 is none; the nearest: 195 and 227" in output("alexnet_2012", "--input", "image=3x224x224")
+    assert "224 is not one of them; the nearest: 195 and 227" in output("alexnet_2012", "--input", "image=3x224x224")
 
 
 def test_what_is_useful_also_works() -> None:
@@ -96,7 +96,7 @@ def test_what_is_not_proven_says_how_far_it_was_tried() -> None:
     assert found.output.splitlines()[3:6] == [
         "sizes n of x 1×n",
         "works         16 alone",
-        "              every size up to 512 was tried; of larger ones nothing is known",
+        "              every size up to 512 was tried; larger ones are unknown",
     ]
 
 

@@ -128,7 +128,7 @@ def test_a_lower_bound_matches_nothing() -> None:
 
 
 def test_what_tools_get_wrong_is_said_where_it_matters() -> None:
-    sentence = "the tool itself takes a transposed convolution for an ordinary one"
+    sentence = "the tool itself counts a transposed convolution as an ordinary one"
     assert f"torchinfo, thop and torchprofile: {sentence}" in " ".join(reconcile("unet").output.split())
     assert "the tool itself" not in reconcile("resnet50").output
 
@@ -255,7 +255,7 @@ def test_an_unknown_count_has_a_reason() -> None:
 
 def test_a_tools_mistake_is_said() -> None:
     output = " ".join(summary("unet", "--counting", "thop").split())
-    assert "The tool itself takes a transposed convolution for an ordinary one; this is not followed." in output
+    assert "The tool itself counts a transposed convolution as an ordinary one; archcalc does not." in output
 
 
 def test_a_convention_that_does_not_exist() -> None:

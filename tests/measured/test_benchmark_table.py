@@ -149,5 +149,5 @@ def test_the_device_that_was_measured() -> None:
     ],
 )
 def test_a_device_that_could_not_be_measured(peak: Peak) -> None:
-    with pytest.raises(UsageError, match='"A GPU made up for tests" ran out of memory: nothing tells what it reaches'):
+    with pytest.raises(UsageError, match='"A GPU made up for tests" ran out of memory: its peaks are unknown'):
         structs.replace(benchmark(), peak=peak).measured_device()

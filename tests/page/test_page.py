@@ -174,7 +174,7 @@ def test_the_contents_count_findings() -> None:
 def test_a_peak_that_is_a_lower_bound_may_be_elsewhere() -> None:
     attention = '{ name = "mix", type = "multi_head_attention", num_heads = 1 }'
     page = render_page({"x": archcalc.loads(f'name = "x"\ninputs.x = [4, 16]\nlayers = [{attention}]', training=True)})
-    assert re.search(r"≥ [\d.]+ MiB, so much in layer mix, forward pass", page)
+    assert re.search(r"≥ [\d.]+ MiB, this much in layer mix, forward pass", page)
     assert re.search(r"\d MiB, in layer \w+, forward pass", render_page({"lenet5": archcalc.load("lenet5")}))
 
 

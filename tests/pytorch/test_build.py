@@ -264,7 +264,7 @@ def test_a_spec_is_built_by_name_with_its_options() -> None:
 
 
 def test_a_loaded_network_takes_no_more_options() -> None:
-    with pytest.raises(UsageError, match="loaded already takes no variables"):
+    with pytest.raises(UsageError, match="a loaded network takes no variables"):
         archcalc.build(archcalc.load("lenet5"), training=True)
 
 

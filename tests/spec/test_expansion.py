@@ -546,7 +546,7 @@ def test_nested_blocks_share_name_by_name() -> None:
 def test_copies_share_with_the_first_of_them() -> None:
     layers = '{ name = "a", type = "linear", out_features = 32, repeat = 3, weights = "a.0" }'
     text = refusal(layers)
-    assert 'the weights of "a.0" are its own, in a circle' in text
+    assert 'the weights of "a.0" are its own, in a cycle' in text
 
 
 @pytest.mark.parametrize(
@@ -554,7 +554,7 @@ def test_copies_share_with_the_first_of_them() -> None:
     [
         ('{ type = "prelu", weights = "b" }', 'no layer is called "b"'),
         ('{ type = "prelu", weights = "image" }', "an input has no weights"),
-        ('{ name = "a", type = "prelu", weights = "a" }', 'the weights of "a" are its own, in a circle'),
+        ('{ name = "a", type = "prelu", weights = "a" }', 'the weights of "a" are its own, in a cycle'),
         ('{ name = "a", type = "prelu" }, { type = "batch_norm", weights = "a" }', "cannot use the weights of"),
         (
             '{ name = "a", type = "relu" }, { type = "c", channels = 1, weights = "a" }',

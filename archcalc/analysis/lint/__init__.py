@@ -1,7 +1,7 @@
-"""What is odd about a network: the checks behind `archcalc check`.
+"""The checks behind `archcalc check`.
 
-A check is one function with a code and a name; `RULES` lists them. It knows layers by their class facts alone. What it
-finds in several copies of a layer, with the same numbers, is one finding.
+A check is a function with a code and a name; `RULES` lists them. It knows layers only by attributes of their classes.
+Equal findings in several copies of a layer are one finding.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ RULES = tuple(sorted(REGISTERED, key=lambda registered: registered.code))
 
 
 def lint(network: AnalysisContext, ignored: bool = False) -> list[Diagnostic]:
-    """Everything odd about a network, by code, but what its spec ignores; with `ignored`, that too."""
+    """The findings of all checks, by code; with `ignored` also those that the spec ignores."""
     if ignored:
         problems = [problem for rule in RULES for problem in _merged(rule.code, rule.check(network))]
     else:
@@ -33,10 +33,10 @@ def lint(network: AnalysisContext, ignored: bool = False) -> list[Diagnostic]:
 def select(
     diagnostics: Iterable[Diagnostic], select: Sequence[str] = (), ignore: Sequence[str] = ()
 ) -> list[Diagnostic]:
-    """The findings that `select` names (all, if it names none) and `ignore` does not.
+    """The findings that `select` names (all, if it is empty) and `ignore` does not.
 
-    Each word is a code (`W101`), the beginning of one (`W`), or a check's name (`dropped-pixels`). Raises UsageError
-    for any other.
+    Each word is a code (`W101`), a prefix of codes (`W`), or a check's name (`dropped-pixels`). Raises UsageError for
+    any other word.
     """
     wanted = {code for word in select for code in _codes(word)} if select else {rule.code for rule in RULES}
     wanted -= {code for word in ignore for code in _codes(word)}
@@ -51,7 +51,7 @@ def _codes(word: str) -> list[str]:
 
 
 def _merged(code: str, findings: Iterable[Finding]) -> Iterator[Problem]:
-    """A problem for all findings that differ in nothing but the layers."""
+    """One problem for all findings that differ only in their layers."""
     names: defaultdict[Finding, list[str]] = defaultdict(list)
     for finding in findings:
         names[finding._replace(names=())].extend(finding.names)

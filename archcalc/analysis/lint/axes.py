@@ -1,4 +1,4 @@
-"""Checks of layers that take an axis of positions for that of channels or features."""
+"""Checks of layers that read a spatial axis as channels or features."""
 
 from collections.abc import Iterator
 
@@ -10,25 +10,25 @@ from archcalc.layers.base import AXIS_NAMES, Shape, resolve_axis, size_text
 
 
 def _axis_name(axis: int, shape: Shape) -> str:
-    """An axis of positions by its name: `the width`."""
+    """A spatial axis by its name: `the width`."""
     names = AXIS_NAMES.get(len(shape))
     return f"the {names[axis]}" if names and axis > 0 else f"axis {axis}"
 
 
 @rule("G303", "missing-flatten")
 def _find_missing_flattens(network: AnalysisContext) -> Iterator[Finding]:
-    """A dense layer or attention reads an axis of positions as if it held features."""
+    """A dense layer or attention reads a spatial axis as features."""
     for found in missing_flattens(network):
         node, shape = found.node, found.shape
         output = network.tensors[found.edge]
         reason = f"{node.layer.type} reads the last axis of {size_text(shape)}, {_axis_name(found.axis, shape)}"
-        reason += f", as its features, and gives {size_text(output.shape if output else ())}"
+        reason += f", as its features, and returns {size_text(output.shape if output else ())}"
         remedy, path = _in_place_of(network, found)
         yield Finding((node.name,), mistake(network, found), path, reason, remedy)
 
 
 def _in_place_of(network: AnalysisContext, found: Mistaken) -> tuple[str, Path]:
-    """What to write, and where."""
+    """The remedy, and the path of the value that it changes."""
     order = [*(axis for axis in range(len(found.shape)) if axis != found.channels), found.channels]
     turned = f'{{ type = "permute", dims = {order} }}'
     if found.node.layer.family == "attention":
@@ -41,7 +41,7 @@ def _in_place_of(network: AnalysisContext, found: Mistaken) -> tuple[str, Path]:
 
 @rule("G304", "wrong-axis")
 def _find_wrong_axes(network: AnalysisContext) -> Iterator[Finding]:
-    """A softmax or a normalization runs along an axis of positions, or a softmax over a single value."""
+    """A softmax or a normalization runs along a spatial axis, or a softmax over a single value."""
     wrong = {found.edge: found for found in mistaken_axes(network)}
     for checked in checked_layers(network):
         found = wrong.get(checked.edge)
@@ -57,9 +57,9 @@ def _find_wrong_axes(network: AnalysisContext) -> Iterator[Finding]:
 
 
 def _of_softmax(checked: CheckedLayer, found: Mistaken | None, is_output: bool) -> Iterator[Finding]:
-    """A softmax over a single value; one over positions, where it is the output or leaves other positions apart."""
+    """A softmax over a single value, or over positions if it is an output or there are other spatial axes."""
     name, layer, shape = checked.node.name, checked.node.layer, checked.inputs[0].shape
-    dim: int = getattr(layer, "dim")  # noqa: B009  # a fact of these layers alone
+    dim: int = getattr(layer, "dim")  # noqa: B009  # only these layers have it
     axis, path = resolve_axis(dim, len(shape)), (*checked.node.path, "dim")
     instead = f"set dim = {found.channels}" if found and shape[found.channels] > 1 else None
     if shape[axis] == 1:

@@ -1,4 +1,4 @@
-"""What a spec ignores of the findings of the other checks, and what is odd about that."""
+"""Findings of other checks that a spec ignores, and checks of its `[[ignore]]` entries."""
 
 import re
 from collections import defaultdict
@@ -12,12 +12,12 @@ from archcalc.spec.ignore import Ignored
 
 
 def codes_of(word: str) -> list[str]:
-    """The codes that a word means: a code, the beginning of some, or a check's name; empty if it means none."""
+    """The codes of the checks that a word names: a code, a prefix of codes, or a check's name."""
     return [known.code for known in REGISTERED if word == known.name or (word and known.code.startswith(word))]
 
 
 def help_for(word: str) -> str | None:
-    """A remedy for a word that means no check."""
+    """A remedy for a word that names no check."""
     return did_you_mean(word, [known for rule in REGISTERED for known in (rule.code, rule.name)])
 
 
@@ -39,14 +39,14 @@ def _find_unknown(network: AnalysisContext) -> Iterator[Finding]:
 
 @rule("I602", "needless-ignore")
 def _find_needless(_network: AnalysisContext) -> Iterator[Finding]:
-    """The spec ignores a finding that is not there, though all inputs and variables are its own."""
-    yield from ()  # `lint` takes them from the filter, which sees what the other checks find
+    """The spec ignores a finding that does not occur with its own inputs and variables."""
+    yield from ()  # `lint` takes them from the filter, which sees the findings of other checks
 
 
 class Filter:
-    """Takes out of the findings what the spec ignores.
+    """Removes the findings that the spec ignores.
 
-    An entry may cover some layers of a finding; a finding is taken out if entries cover them all.
+    A finding is removed if entries cover all its layers; an entry may cover some of them.
     """
 
     def __init__(self, network: AnalysisContext) -> None:
@@ -57,7 +57,7 @@ class Filter:
                 self._by_code[code].append(entry)
         self._patterns = {entry.path: _pattern(entry.layers) for entry in self._ignored}
         self._used: set[object] = set()
-        self._left: dict[str, Finding] = {}  # by code, the first finding that is not taken out
+        self._left: dict[str, Finding] = {}  # by code, the first finding that is not removed
 
     def kept(self, code: str, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings of a check that the spec does not ignore."""
@@ -70,15 +70,15 @@ class Filter:
                 yield finding
 
     def needless(self) -> Iterator[Finding]:
-        """The entries that have taken nothing out, where the spec is as it is written."""
-        message = "the spec ignores what is not found"
+        """The entries that remove nothing, although all their inputs and variables are the spec's."""
+        message = "the spec ignores a finding that does not occur"
         for entry in self._ignored:
             codes = codes_of(entry.code)
             if not codes or not entry.expected or entry.path in self._used:
                 continue
-            reason, remedy = "nothing of the kind is found", "remove it"
+            reason, remedy = "there is no such finding", "remove it"
             if left := next((self._left[code].names for code in codes if code in self._left), ()):
-                reason, remedy = f"it is found in {quoted(left[-1])}", "name all layers of the finding, or remove it"
+                reason, remedy = f"it occurs in {quoted(left[-1])}", "name all layers of the finding, or remove it"
             yield Finding(
                 names=(entry.code,), message=message, path=entry.path, reason=reason, help=remedy, kind="check"
             )
@@ -90,7 +90,7 @@ class Filter:
 
 
 def _pattern(layers: tuple[str, ...] | None) -> "re.Pattern[str]":
-    """What the names match; `*` is any text. What stands between two is looked for once, so that this takes no time."""
+    """The pattern of layer names, in which `*` is any text. Atomic groups between two `*` prevent backtracking."""
     if layers is None:
         return re.compile(".*", re.DOTALL)
     return re.compile("|".join(map(_expression, layers)), re.DOTALL)

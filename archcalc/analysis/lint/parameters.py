@@ -40,14 +40,14 @@ def _find_useless_biases(network: AnalysisContext) -> Iterator[Finding]:
 
 
 class Biased(NamedTuple):
-    """The layers that share a bias, and how many values it has."""
+    """The layers that share a bias, and its number of values."""
 
     names: tuple[str, ...]
     biases: int
 
 
 def _removers(network: AnalysisContext, checked: CheckedLayer) -> set[str]:
-    """The types of layers that remove the bias of a layer; none if anything gets to see it."""
+    """The types of layers that remove the bias of a layer; empty if the bias has an effect."""
     graph = network.graph
     axis, waiting, found = _channel_axis(checked.node.layer, checked.output.shape), [checked.edge], set()
     while waiting:
@@ -74,7 +74,7 @@ def _channel_axis(layer: Layer, shape: Shape) -> int | None:
 def _find_dominant_dense(network: AnalysisContext) -> Iterator[Finding]:
     """One dense layer holds more than half of all parameters of a network that is not all dense."""
     nodes = network.graph.nodes[: network.fitting]
-    mistaken = {found.node.name for found in missing_flattens(network)}  # whose size is another once that is mended
+    mistaken = {found.node.name for found in missing_flattens(network)}  # their sizes change with the missing flatten
     total = sum(own.total for own in network.parameters)
     counted_layers = zip(network.operations, nodes, strict=True)
     mixed = any(known(own.macs) != 0 and node.layer.family != "dense" for own, node in counted_layers)

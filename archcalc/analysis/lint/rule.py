@@ -1,4 +1,4 @@
-"""What a check is, and what it looks at."""
+"""The registry of checks, and the layers that they check."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from archcalc.layers.base import Tensor, Tensors
 
 
 class Finding(NamedTuple):
-    """Something odd, and the layers (or inputs) it is odd about; their names are no part of the message."""
+    """A finding of a check, and the names of its layers (or inputs), which are no part of the message."""
 
     names: tuple[str, ...]
     message: str
@@ -25,7 +25,7 @@ Check = Callable[[AnalysisContext], Iterator[Finding]]
 
 
 class Rule(NamedTuple):
-    """A check: its code, its name, what it looks for in a sentence, and the function."""
+    """A check: its code, its name, a sentence on what it finds, and the function."""
 
     code: str
     name: str
@@ -37,7 +37,7 @@ REGISTERED: list[Rule] = []
 
 
 def rule(code: str, name: str) -> Callable[[Check], Check]:
-    """Make a function a check; its docstring says what it looks for."""
+    """Register a function as a check; its docstring says in a sentence what it finds."""
 
     def register(check: Check) -> Check:
         REGISTERED.append(Rule(code, name, check.__doc__ or "", check))
@@ -47,7 +47,7 @@ def rule(code: str, name: str) -> Callable[[Check], Check]:
 
 
 class CheckedLayer(NamedTuple):
-    """A layer with what it gets and gives; `edge` is the number of its output."""
+    """A layer with its inputs and output; `edge` is the number of its output."""
 
     edge: int
     node: Node
@@ -57,7 +57,7 @@ class CheckedLayer(NamedTuple):
 
 
 def checked_layers(network: AnalysisContext) -> Iterator[CheckedLayer]:
-    """Every layer with what it gets and gives."""
+    """Every layer with its inputs and output."""
     for position, node in enumerate(network.graph.nodes[: network.fitting]):
         yield CheckedLayer(
             network.graph.edge(position), node, network.layer_at(position), *network.tensors_at(position)
@@ -65,5 +65,5 @@ def checked_layers(network: AnalysisContext) -> Iterator[CheckedLayer]:
 
 
 def counted(count: int, what: str) -> str:
-    """A number and what it counts: `1 pixel`, `2 pixels`."""
+    """A number with a noun: `1 pixel`, `2 pixels`."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

@@ -16,13 +16,13 @@ from archcalc.numbers.bounds import Unknown
 
 @rule("G301", "unread-layer")
 def _find_unread(network: AnalysisContext) -> Iterator[Finding]:
-    """A layer or an input that nothing reads, and that is no output."""
+    """A layer or an input that no layer reads, and that is no output."""
     graph = network.graph
     read = {*graph.outputs, *(source for node in graph.nodes for source in node.sources)}
     remedy = "let a layer read it, or remove it"
     for edge, (name, tensor) in enumerate(graph.inputs.items()):
         if edge not in read:
-            reason = f"its {size_text(tensor.shape)} go nowhere"
+            reason = f"its {size_text(tensor.shape)} values are unused"
             yield Finding(
                 names=(name,),
                 message="nothing reads it",
@@ -33,12 +33,12 @@ def _find_unread(network: AnalysisContext) -> Iterator[Finding]:
             )
     for checked in checked_layers(network):
         if checked.edge not in read:
-            node, reason = checked.node, f"its {size_text(checked.output.shape)} go nowhere"
+            node, reason = checked.node, f"its {size_text(checked.output.shape)} values are unused"
             yield Finding((node.name,), "nothing reads it", node.path, reason, f"list it in outputs, {remedy}")
 
 
 class Shift(NamedTuple):
-    """Branches that meet at a layer with different centres; `side` is where the widest field looks, beside others."""
+    """Branches with different centres at a layer; `side` is the direction in which the widest field is shifted."""
 
     checked: CheckedLayer
     centers: tuple[float, ...]
@@ -52,7 +52,7 @@ class Shift(NamedTuple):
 
 @rule("G302", "misaligned-branches")
 def _find_misaligned(network: AnalysisContext) -> Iterator[Finding]:
-    """Branches meet whose receptive fields have different centres; a shift that all have is named once."""
+    """Branches meet whose receptive fields have different centres; shifts with one cause are one finding."""
     alike: defaultdict[tuple[str, str], list[Shift]] = defaultdict(list)
     for shift in _shifts(network):
         alike[shift.unit, shift.side].append(shift)
@@ -77,7 +77,7 @@ def _shifts(network: AnalysisContext) -> Iterator[Shift]:
 
 def _single(shift: Shift) -> Finding:
     node, apart = shift.checked.node, shift.apart
-    message = f"branches meet that look at different places, {apart:.15g} {shift.unit}{'s' * (apart != 1)} apart"
+    message = f"branches with different centres meet, {apart:.15g} {shift.unit}{'s' * (apart != 1)} apart"
     centers = ", ".join(f"{center:.15g}" for center in shift.centers)
     reason = f"the fields of their first units have centres {centers}"
     remedy = "pad the branches so that their centres agree, or crop one of them with slice"
@@ -85,19 +85,19 @@ def _single(shift: Shift) -> Finding:
 
 
 def _systematic(shifts: list[Shift]) -> Finding:
-    """One finding for a shift that has one cause: windows that all reach further to the same side."""
+    """One finding for shifts to the same side, which have one cause."""
     least, most = min(shift.apart for shift in shifts), max(shift.apart for shift in shifts)
     apart = f"{least:.15g}" if least == most else f"{least:.15g} to {most:.15g}"
-    message = f"branches meet that look at different places, {apart} {shifts[0].unit}s apart"
-    reason = f"in each, the branch with the wider field looks {shifts[0].side}, as padding at one end makes it"
-    remedy = "leave it so if the network is to be causal; else pad both ends alike"
+    message = f"branches with different centres meet, {apart} {shifts[0].unit}s apart"
+    reason = f"in each, the branch with the wider field looks {shifts[0].side}, as with padding at one end"
+    remedy = "ignore it for a causal network; else pad both ends alike"
     path = (*shifts[0].checked.node.path, "inputs")
     return Finding(tuple(shift.checked.node.name for shift in shifts), message, path, reason, remedy)
 
 
 @rule("R401", "unproductive-layers")
 def _find_unproductive(network: AnalysisContext) -> Iterator[Finding]:
-    """Convolutions whose input sees the whole input of the network already, so that they see nothing new."""
+    """Convolutions whose input already sees the whole input of the network, so that they see nothing new."""
     found: list[tuple[Node, Field]] = []
     for checked in checked_layers(network):
         layer, field = checked.node.layer, network.receptive_fields.edges[checked.node.sources[0]]
@@ -108,14 +108,14 @@ def _find_unproductive(network: AnalysisContext) -> Iterator[Finding]:
         (first, field), (_, last) = found[0], found[-1]
         do = "with a kernel larger than 1 sees" if len(found) == 1 else "with kernels larger than 1 see"
         message = f"{counted(len(found), 'convolution')} {do} nothing new"
-        reason = f"what {quoted(first.name)} reads sees {_sizes(field)} already, more than {size_text(field.shape)}"
-        reason += "; at the border units see less"
+        reason = f"the input of {quoted(first.name)} already sees {_sizes(field)}, more than {size_text(field.shape)}"
+        reason += "; units at the border see less"
         remedy = f"use an input of {_sizes(last)} or more, or fewer layers"
         yield Finding(tuple(node.name for node, _ in found), message, first.path, reason, remedy)
 
 
 def _sees_all(field: Field) -> bool:
-    """Whether windows alone, not a layer that reads the whole map, have made the field larger than the input."""
+    """Whether the field is larger than the input by windows, not by a layer that reads the whole map."""
     sliding = all(axis.period == 1 and axis.advance and not axis.hops for axis in field.axes)
     return sliding and all((axis.size or 0) > size for axis, size in zip(field.axes, field.shape, strict=True))
 
@@ -128,7 +128,7 @@ def _sizes(field: Field) -> str:
 def _find_small_fields(network: AnalysisContext) -> Iterator[Finding]:
     """No unit sees the whole input, and no layer reads the whole map."""
     if missing_flattens(network):
-        return  # which is why no unit sees the whole
+        return  # this is why no unit sees the whole input
     fields = network.receptive_fields.edges[len(network.graph.inputs) :]
     if any(isinstance(field, Unknown) for field in fields):
         return
@@ -142,7 +142,7 @@ def _find_small_fields(network: AnalysisContext) -> Iterator[Finding]:
             continue
         axes = [*zip(*(field.axes for field in seen), strict=True)]
         largest = tuple(max(axis.size or 0 for axis in along) for along in axes)
-        # A layer that reads the whole map sees all that strides have left, and what they drop is W101's to say.
+        # A layer that reads the whole map sees everything that strides do not drop, which W101 reports.
         whole = [any(axis.advance == 0 or axis.shared for axis in along) for along in axes]
         if any(size < all_of_it for size, all_of_it, read in zip(largest, shape, whole, strict=True) if not read):
             message = f"no unit sees more than {size_text(largest)} of {size_text(shape)}"
@@ -159,7 +159,7 @@ def _find_small_fields(network: AnalysisContext) -> Iterator[Finding]:
 
 
 def _inputs_that_meet(network: AnalysisContext) -> dict[str, frozenset[str]]:
-    """For every input all those that it meets in some layer; where they do, their equal positions share a field."""
+    """For every input the inputs that it meets in some layer; inputs that meet share a field."""
     groups = {name: frozenset([name]) for name in network.graph.inputs}
     for paths in network.receptive_fields.paths:
         met = frozenset[str]().union(*(groups[path.source] for path in paths))

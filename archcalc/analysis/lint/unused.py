@@ -1,4 +1,4 @@
-"""Checks of what a spec names: whether it is of any use."""
+"""Checks of names in a spec that nothing uses."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ NO_EXPRESSIONS = ("type", "name", "input", "inputs", "weights")  # of an entry
 
 @rule("S701", "unused-name")
 def _find_unused(network: AnalysisContext) -> Iterator[Finding]:
-    """Nothing reads a variable of the spec, or a parameter of a block, or uses a block."""
+    """Nothing uses a variable of the spec, a block, or a parameter of a block."""
     data = network.graph.document.data
     blocks: dict[str, Any] = data.get("blocks", {})
     inside = {
@@ -47,7 +47,7 @@ def _finding(kind: str, name: str, path: Path) -> Finding:
 
 
 def _parameters(block: Mapping[str, Any]) -> dict[str, Path]:
-    """What a block is told, and where that is said."""
+    """The parameters of a block, with their paths in the block."""
     defaults: dict[str, Path] = {name: ("defaults", name) for name in block.get("defaults", {})}
     return {name: ("parameters", i) for i, name in enumerate(block.get("parameters", []))} | defaults
 
@@ -63,7 +63,7 @@ def _conditions(data: Mapping[str, Any]) -> list[Any]:
 
 
 def _read(waiting: list[Any]) -> set[str]:
-    """The names that expressions read, in tables and lists of them too."""
+    """The names that expressions read, also in nested tables and lists."""
     found = list[Any]()
     while waiting:
         value = waiting.pop()
@@ -75,7 +75,7 @@ def _read(waiting: list[Any]) -> set[str]:
 
 
 def _used(entries: Iterable[Mapping[str, Any]], blocks: Mapping[str, Any]) -> set[str]:
-    """The blocks that entries use, and those that are used in these."""
+    """The blocks that entries use, directly or inside of other blocks."""
     found, waiting = set[str](), [*entries]
     while waiting:
         name = waiting.pop()["type"]

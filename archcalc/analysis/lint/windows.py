@@ -17,11 +17,11 @@ from archcalc.layers.base import AXIS_NAMES, Dependency, size_text
 from archcalc.layers.sliding import trace_window
 from archcalc.tracing import Traced
 
-MOST_READS = 100_000  # of positions that are looked at one by one
+MOST_READS = 100_000  # positions that are checked one by one
 
 
 class Sliding(NamedTuple):
-    """A layer's window along those of its axes that are all alike."""
+    """A layer's window along the axes on which window and sizes are equal."""
 
     checked: CheckedLayer
     window: Window
@@ -36,7 +36,7 @@ class Sliding(NamedTuple):
 
     @property
     def along(self) -> str:
-        """The axes by name; empty where all are meant."""
+        """The axes by name; empty for all axes."""
         if len(self.axes) == len(self.windows):
             return ""
         names = AXIS_NAMES[len(self.windows) + 1]
@@ -44,7 +44,7 @@ class Sliding(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The axes by name, or that it is the same on all of them."""
+        """The axes by name, or `per axis` for all of several axes."""
         return self.along or (" per axis" if len(self.axes) > 1 else "")
 
 
@@ -62,12 +62,12 @@ def _windows(network: AnalysisContext) -> Iterator[Sliding]:
 
 
 def _stride_path(node: Node) -> Path:
-    """Where the stride is said; a pooling that says none takes its kernel's size."""
+    """The path of the stride; a pooling without one uses its kernel's size."""
     return (*node.path, "kernel_size" if getattr(node.layer, "stride", None) is None else "stride")
 
 
 def _written(number: Traced) -> str:
-    """A derivation, with those of the intermediate results in it."""
+    """A derivation, followed by those of its intermediate results."""
     steps = [f"{step.symbol} = {step.operands[0]!r}" for step in number.intermediates()]
     return ", ".join([repr(number), *steps])
 
@@ -90,7 +90,7 @@ def _find_dropped(network: AnalysisContext) -> Iterator[Finding]:
 
 
 def _exact_fits(sliding: Sliding) -> str:
-    """The sizes next to a layer's, and the paddings of it, that leave no remainder."""
+    """The nearest sizes, and the padding, that leave no remainder, in words."""
     window, layer = sliding.window, sliding.checked.node.layer
     below = sliding.size - window.remainder(sliding.size)
     above = below + window.stride
@@ -101,13 +101,13 @@ def _exact_fits(sliding: Sliding) -> str:
         fits += " exactly; no symmetric padding does" if padding is None else f" exactly, and so does padding {padding}"
     else:
         fits += " exactly"
-    if "ceil_mode" in fields and not getattr(layer, "ceil_mode") and _ceil_mode_reads_all(sliding):  # noqa: B009  # a fact of some layers only
+    if "ceil_mode" in fields and not getattr(layer, "ceil_mode") and _ceil_mode_reads_all(sliding):  # noqa: B009  # only some layers have it
         fits += f"; ceil_mode = true reads every {sliding.unit}"
     return fits
 
 
 def _ceil_mode_reads_all(sliding: Sliding) -> bool:
-    """Whether one more window would be there, and no position left at the end."""
+    """Whether ceil_mode adds a window, and no position at the end stays unread."""
     layer, inputs = replace(sliding.checked.node.layer, ceil_mode=True), sliding.checked.inputs
     axis, size = sliding.axes[0], sliding.size
     window, units = layer.windows(inputs)[axis], layer.output_shape(inputs)[axis]
@@ -163,10 +163,10 @@ def _find_skipped(network: AnalysisContext) -> Iterator[Finding]:
 
 
 def _unread_at_the_ends(sliding: Sliding) -> Iterator[Finding]:
-    """Near an end of the input only some of the windows' taps come to lie in it."""
+    """Positions near the ends that no tap of a dilated window reads."""
     window, size, units = sliding.window, sliding.size, sliding.units
     if max(size, units * window.kernel) > MOST_READS or window.dropped(size, units):
-        return  # which is another finding
+        return  # another check reports it
     starts = range(-window.before, units * window.stride - window.before, window.stride)
     read = {start + tap * window.dilation for start in starts for tap in range(window.kernel)}
     if unread := [place for place in range(size) if place not in read]:
@@ -191,7 +191,7 @@ def _find_even_kernels(network: AnalysisContext) -> Iterator[Finding]:
     for sliding in _windows(network):
         window, size, units = sliding.window, sliding.size, sliding.window.count(sliding.size)
         least, most = size // window.stride, ceil_divide(size, window.stride)
-        # What ceil_mode adds is not the kernel's doing.
+        # A unit that ceil_mode adds is not caused by the kernel.
         symmetric = window.before == window.after > 0 and units == sliding.units
         if window.effective % 2 or not symmetric or units not in (least - 1, most + 1):
             continue
@@ -211,19 +211,19 @@ def _centred(window: Window, size: int) -> str:
 
 @rule("W104", "checkerboard")
 def _find_checkerboards(network: AnalysisContext) -> Iterator[Finding]:
-    """A transposed convolution's kernel is no multiple of its stride, so that inputs overlap more in some outputs."""
+    """A transposed convolution's kernel is no multiple of its stride, so that more inputs overlap in some outputs."""
     for checked in checked_layers(network):
         for spread in _sliding(checked, checked.node.layer.spreads(checked.inputs)):
             kernel, stride, dilation = spread.window.kernel, spread.window.stride, spread.window.dilation
             if spread.size == 1 or (kernel % stride == 0 and math.gcd(dilation, stride) == 1):
-                continue  # the kernels of a single input cannot overlap
-            message = f"outputs{spread.along} are made of unequally many inputs, which shows as a checkerboard"
+                continue  # a single input cannot overlap
+            message = f"outputs{spread.along} sum unequal numbers of inputs, which shows as a checkerboard"
             node = checked.node
             yield Finding((node.name,), message, (*node.path, "kernel_size"), *_overlaps(kernel, stride, dilation))
 
 
 def _overlaps(kernel: int, stride: int, dilation: int) -> tuple[str, str]:
-    """Why the kernels of a transposed convolution overlap unevenly, and what to do."""
+    """The reason why the kernels of a transposed convolution overlap unevenly, and the remedy."""
     if (common := math.gcd(dilation, stride)) > 1:
         reason = f"stride {stride} and dilation {dilation} share the factor {common}: some outputs have no input"
         return reason, "use a dilation that shares no factor with the stride"
@@ -235,7 +235,7 @@ def _overlaps(kernel: int, stride: int, dilation: int) -> tuple[str, str]:
 
 
 class Dilated(NamedTuple):
-    """A convolution in a stack: its dilation along an axis, and how many of the stack lie below it, itself included."""
+    """A convolution in a stack, with its dilation along an axis; `depth` counts it and the convolutions below it."""
 
     node: Node
     dilation: int
@@ -245,7 +245,7 @@ class Dilated(NamedTuple):
 @rule("W105", "gridding")
 def _find_gridding(network: AnalysisContext) -> Iterator[Finding]:
     """The dilations of stacked convolutions share a factor, so that together they read only a grid of positions."""
-    found: dict[Finding, None] = {}  # axes that are alike make the same finding
+    found: dict[Finding, None] = {}  # equal axes have the same finding
     for axis in range(1, max(AXIS_NAMES)):
         for stack in _stacks(network, axis):
             common = math.gcd(*(member.dilation for member in stack))
@@ -261,9 +261,9 @@ def _find_gridding(network: AnalysisContext) -> Iterator[Finding]:
 
 
 def _stacks(network: AnalysisContext, axis: int) -> Iterable[list[Dilated]]:
-    """Convolutions along an axis that read one another, through layers that keep positions apart and in place.
+    """Stacks of convolutions along an axis, with only layers between them that keep positions.
 
-    All of a stack read, in the end, the same edge, its bottom, whose number tells stacks apart.
+    A stack is identified by its bottom, the edge that all its convolutions depend on.
     """
     stacks: defaultdict[int, list[Dilated]] = defaultdict(list)
     bottoms = {edge: (edge, 0) for edge in range(len(network.graph.inputs))}
@@ -278,7 +278,7 @@ def _stacks(network: AnalysisContext, axis: int) -> Iterable[list[Dilated]]:
 
 
 def _bottom(checked: CheckedLayer, axis: int, bottoms: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """The bottom of the stack that a layer continues (itself, if none), and how many of the stack lie below."""
+    """The bottom of the stack that a layer continues (its own edge, if none), and the depth of the stack below it."""
     window = checked.inferred.windows.get(axis)
     convolves = checked.node.layer.family == "convolution" and window is not None and window.stride == 1
     below = {
