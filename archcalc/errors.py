@@ -57,6 +57,7 @@ class Diagnostic(Struct, frozen=True, gc=False):
     help: str | None = None
     severity: str = "error"
     code: str | None = None
+    example: tuple[str, ...] = ()  # lines that show the remedy
 
     def __str__(self) -> str:
         code = f"[{self.code}]" if self.code else ""
@@ -67,6 +68,7 @@ class Diagnostic(Struct, frozen=True, gc=False):
             lines.append(f"  = {self.reason}")
         if self.help:
             lines.append(f"  help: {self.help}")
+        lines += [f"    {line}".rstrip() for line in self.example]
         return "\n".join(printable(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…") for line in lines)
 
 

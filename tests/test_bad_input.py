@@ -141,7 +141,7 @@ def test_a_wrong_spec(text: str, line: int, parts: list[str], summary: Run) -> N
     [
         (b"", "the spec is empty"),
         (b"\x00" * 100, "not TOML"),
-        (b"\x89PNG\r\n\x1a\n", "not a text file: byte 0 is not UTF-8"),
+        (b"\x89PNG\r\n\x1a\n", "this is an image, not a spec"),
         (b"a = " + b"[" * 200_000, "nested too deeply"),
         ('name = "x"'.encode("utf-16"), "not a text file"),
     ],
@@ -157,7 +157,7 @@ def test_a_file_that_is_no_spec(content: bytes, message: str, summary: Run) -> N
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/", 'cannot read "/": is a directory'),
+        ("/", "this is a folder, not a spec"),
         ("missing.toml", 'cannot read "missing.toml": no such file or directory'),
         ("missing/spec.toml", "no such file or directory"),
         ("lenet", 'neither a file nor a shipped spec is called "lenet"'),
@@ -441,7 +441,8 @@ def test_a_file_that_never_ends(
     with socket.socket(socket.AF_UNIX) as listening_socket:
         listening_socket.bind("socket.toml")
         check_refused(read("./socket.toml"), "cannot read")
-    check_refused(read("./"), "is a directory")
+    is_toml = arguments in (COMMANDS_OF_FILES["spec"], COMMANDS_OF_FILES["device"])
+    check_refused(read("./"), "this is a folder" if is_toml else "is a directory")
     assert sorted(os.listdir()) == ["pipe.toml", "socket.toml"]
 
 

@@ -37,8 +37,8 @@ def command(spec: str, port: int, **options: Any) -> None:
     if spec == "-":
         raise UsageError("standard input is never saved: name a file")
     path = spec if os.path.exists(spec) else archcalc.shipped_specs().get(spec, spec)
-    if not os.path.exists(path):
-        archcalc.load(spec)  # which says that there is none
+    if not os.path.exists(path) or os.path.isdir(path):
+        archcalc.load(spec)  # which says so
     elif not os.path.isfile(path):
         raise UsageError(f"{quoted(path)} is no file, and is never saved: name one")
 
