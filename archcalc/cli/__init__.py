@@ -1,16 +1,20 @@
 """The command line: parse arguments, call the library, print. Every command is a file, imported when it is called."""
 
 import gc
+import os
 import sys
 from importlib import import_module
 from io import StringIO, TextIOWrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archcalc import __version__
 from archcalc.cli.terminal import echo
 from archcalc.errors import ArchcalcError, printable
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
@@ -32,6 +36,7 @@ COMMANDS = {
     "layers": "List the layer types and their fields.",
     "specs": "List the architectures that come with archcalc.",
     "schema": "Print the JSON Schema of specs, for completion in editors.",
+    "completion": "Print a script by which a shell completes what you type.",
 }
 
 
@@ -53,6 +58,12 @@ class LazyGroup(click.Group):
 
             ctx.fail(f"no command is called {quoted(args[0])}; {did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        from click.shell_completion import CompletionItem
+
+        commands = [CompletionItem(name, help=about) for name, about in COMMANDS.items() if name.startswith(incomplete)]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -79,7 +90,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
             stream.reconfigure(errors="replace")
     try:
-        sys.exit(_run())
+        sys.exit(_answer_shell() if "_ARCHCALC_COMPLETE" in os.environ else _run())
     except BrokenPipeError:
         _give_up_output()
         sys.exit(0)
@@ -87,6 +98,13 @@ def main() -> None:
         _give_up_output()
         echo(f"error: cannot write the output: {(error.strerror or str(error)).lower()}", err=True)
         sys.exit(2)
+
+
+def _answer_shell() -> int:
+    """Print what may come next on the command line, as click's scripts for shells ask for it."""
+    from archcalc.cli.completion import answer
+
+    return answer(os.environ["_ARCHCALC_COMPLETE"])
 
 
 def _run() -> int:
@@ -128,6 +146,4 @@ def _usage(error: click.ClickException) -> str:
 
 def _give_up_output() -> None:
     """What is still buffered must not raise again at exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import click
 
 from archcalc.cli.interrupt import interruptible
-from archcalc.cli.options import FileName, value_options
+from archcalc.cli.options import FileName, specs_argument, value_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo, output_is_terminal, progress_bar, terminal_style
 from archcalc.errors import UsageError
@@ -65,7 +65,7 @@ class _Target(NamedTuple):
 
 
 @click.command("bench", short_help="Time networks on a device, and compare them.")
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@specs_argument()
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda (or cuda:1), or mps.")
 @click.option(
     "--batch", "batches", default="1", show_default=True, callback=_batches, metavar="SIZES", help="As in 1,8,64."

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import MAX_DIGITS, FileName, network_options
+from archcalc.cli.options import MAX_DIGITS, FileName, network_options, propose_blocks, proposing, spec_argument
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo
 from archcalc.diagram.image_files import SCALE, check_scale, svg_to_pdf, svg_to_png
@@ -33,18 +33,26 @@ class Depth(click.ParamType[Any]):
 
 
 @click.command("diagram", short_help="Draw the network as SVG, PDF, PNG or DOT.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @click.option("-o", "--output", type=FileName(), help="The file to write; without it SVG is printed.")
 @click.option("--to", "form", type=click.Choice(FORMS), help="[default: by the file's ending, else svg]")
 @click.option("--depth", type=Depth(), metavar="N", help="Fold blocks below this depth; all or 0 opens every block.")
-@click.option("--show", default="", metavar="NAMES", help=f"More lines, with commas: {', '.join(LINES)}.")
+@click.option(
+    "--show",
+    default="",
+    metavar="NAMES",
+    shell_complete=proposing(LINES, several=True),
+    help=f"More lines, with commas: {', '.join(LINES)}.",
+)
 @click.option("--heat", type=click.Choice(HEATS), help="Colour by a quantity, or by what check finds.")
 @click.option(
     "--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True, help="Its way: down or right."
 )
 @click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="paper is for print.")
-@click.option("--block", metavar="NAME", help="Draw one block of the network alone, opened.")
+@click.option(
+    "--block", metavar="NAME", shell_complete=propose_blocks, help="Draw one block of the network alone, opened."
+)
 @click.option("--volumes", is_flag=True, help="Draw its maps as boxes to scale, in a row.")
 @click.option("--every-copy", is_flag=True, help="Draw each of several equal blocks in a row.")
 @click.option("--title/--no-title", default=True, help="With or without the name and the totals above.")

@@ -5,14 +5,14 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import FileName, network_options
+from archcalc.cli.options import FileName, network_options, spec_argument
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo
 from archcalc.errors import UsageError
 
 
 @click.command("export", short_help="Write the network as PyTorch source text, or as ONNX.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @click.option(
     "--to",

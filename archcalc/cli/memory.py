@@ -7,7 +7,7 @@ import click
 
 import archcalc
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS, check_options
-from archcalc.cli.options import depth_option, format_option, network_options
+from archcalc.cli.options import depth_option, format_option, network_options, spec_argument
 from archcalc.cli.terminal import show
 from archcalc.errors import UsageError
 from archcalc.quantities import BYTES, whole_amount
@@ -19,7 +19,7 @@ def _parse_size(_context: click.Context, _option: click.Parameter, text: str | N
 
 
 @click.command("memory", short_help="Say how much memory inference and training take, and which batch fits.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @click.option("--batch", type=click.IntRange(min=1), help="Samples at once.  [default: 1]")
 @click.option("--dtype", type=click.Choice(DTYPES), help="Of weights and activations.  [default: as the spec says]")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from operator import ge
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -16,7 +16,14 @@ from archcalc.render.write import FORMATS
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
 from archcalc.spec.values import format_value
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    Proposals = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]
+
 MAX_DIGITS = 75  # of any number
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FileName(click.ParamType[str]):
@@ -29,8 +36,54 @@ class FileName(click.ParamType[str]):
             self.fail("a file has a name", param, ctx)
         return str(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[str]]":
+        from click.shell_completion import CompletionItem
 
-F = TypeVar("F", bound=Callable[..., Any])
+        return [CompletionItem(incomplete, type="file")]
+
+
+def propose_specs(_context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """What a shell proposes for SPEC."""
+    from archcalc.cli.proposals import specs
+
+    return specs(incomplete)
+
+
+def propose_layers(context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """What a shell proposes for the name of a layer or a block of SPEC."""
+    from archcalc.cli.proposals import layers
+
+    return layers(context, incomplete)
+
+
+def propose_blocks(context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """What a shell proposes for the name of a block of SPEC."""
+    from archcalc.cli.proposals import blocks
+
+    return blocks(context, incomplete)
+
+
+def proposing(names: Iterable[str], several: bool = False) -> "Proposals":
+    """What a shell proposes for one of these names, or with `several` for a list of them with commas."""
+
+    def propose(_context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+        from archcalc.cli.proposals import listed, matching
+
+        return (listed if several else matching)(names, incomplete)
+
+    return propose
+
+
+spec_argument = click.argument("spec", shell_complete=propose_specs)
+
+
+def specs_argument(metavar: str = "SPEC...", callback: Callable[..., Any] | None = None) -> Callable[[F], F]:
+    """One SPEC or more, in the parameter `specs`."""
+    return click.argument(
+        "specs", metavar=metavar, nargs=-1, required=True, callback=callback, shell_complete=propose_specs
+    )
 
 
 def network_options(command: F) -> F:
@@ -142,11 +195,19 @@ def depth_option(command: F) -> F:
     return click.option("--depth", type=click.IntRange(min=1), help=about)(command)
 
 
+def _propose_conventions(_context: click.Context, _param: click.Parameter, text: str) -> "list[CompletionItem[str]]":
+    from archcalc.analysis.conventions import CONVENTIONS
+    from archcalc.cli.proposals import matching
+
+    return matching(CONVENTIONS, text)
+
+
 def counting_option(command: F) -> F:
     """The convention by which operations are counted."""
     return click.option(
         "--counting",
         metavar="NAME",
+        shell_complete=_propose_conventions,
         help="Count as a convention does: macs, flops, all, connections, or a tool's, such as fvcore or ptflops; "
         "archcalc reconcile shows them all.",
     )(command)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import FileName, depth_option, format_option, network_options
+from archcalc.cli.options import FileName, depth_option, format_option, network_options, propose_layers, spec_argument
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import show
 from archcalc.diagram.style import STYLES
@@ -22,9 +22,14 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 
 
 @click.command("receptive-field", short_help="Show what one unit sees of the input, layer after layer.")
-@click.argument("spec")
+@spec_argument
 @network_options
-@click.option("--layer", metavar="NAME", help="[default: the last with several units that see different parts]")
+@click.option(
+    "--layer",
+    metavar="NAME",
+    shell_complete=propose_layers,
+    help="[default: the last with several units that see different parts]",
+)
 @click.option("--unit", metavar="Y,X", callback=_unit, help="Counted from 0.  [default: the middle one]")
 @click.option("--of", "source", metavar="INPUT", help="Which input.  [default: the first that the layer sees]")
 @depth_option

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from archcalc.cli.options import FileName, batch_option, network_options
+from archcalc.cli.options import FileName, batch_option, network_options, specs_argument
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import echo, progress_bar
@@ -14,7 +14,7 @@ LARGE = 2_000_000  # bytes of a page that is slow to send
 
 
 @click.command("report", short_help="Write a page about networks, as one HTML file.")
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, callback=parse_specs)
+@specs_argument(callback=parse_specs)
 @network_options
 @batch_option
 @click.option("-o", "--output", type=FileName(), metavar="FILE", required=True, help="The HTML file to write.")

@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import format_option, network_options
+from archcalc.cli.options import format_option, network_options, spec_argument
 from archcalc.cli.terminal import progress_bar, show
 
 
 @click.command("verify", short_help="Compare every number with what PyTorch does.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, mps, or meta (no memory).")
 @click.option(

@@ -9,7 +9,7 @@ import click
 
 import archcalc
 from archcalc.cli.interrupt import interruptible
-from archcalc.cli.options import batch_option, network_options
+from archcalc.cli.options import batch_option, network_options, spec_argument
 from archcalc.cli.terminal import echo
 from archcalc.errors import ArchcalcError, Diagnostic, Place, SpecError, UsageError, printable, quoted
 
@@ -17,7 +17,7 @@ MOST_MILLISECONDS = 500  # until a file is looked at that was saved before anybo
 
 
 @click.command("watch", short_help="Serve the page of a spec, and refresh it when the spec is saved.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @batch_option
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
