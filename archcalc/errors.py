@@ -77,7 +77,15 @@ class ArchcalcError(Exception):
 
 
 class UsageError(ArchcalcError):
-    """A value outside the spec is wrong: a layer, column or code that does not exist, a missing package."""
+    """A value outside the spec is wrong: a layer, column or code that does not exist, a missing package.
+
+    `message` says what is wrong, and `help` what to do, where that is known.
+    """
+
+    def __init__(self, message: str, help: str | None = None) -> None:  # noqa: A002  # as in a Diagnostic
+        self.message = message
+        self.help = help
+        super().__init__(f"{message}; {help}" if help else message)
 
 
 class SpecError(ArchcalcError):

@@ -79,7 +79,7 @@ def check_nonzeros(graph: Graph) -> None:
     for name, tensor in graph.inputs.items():
         if isinstance(tensor.nonzeros, Unknown):
             message = f"input {quoted(name)} is given another shape than the spec says its nonzeros for"
-            raise UsageError(f"{message}; write them as an expression, or as a variable to be set")
+            raise UsageError(message, "write them as an expression, or as a variable to be set")
 
 
 def value_bytes(own: str, dtype: str | None) -> int:

@@ -4,14 +4,14 @@ import gc
 import os
 import sys
 from importlib import import_module
-from io import StringIO, TextIOWrapper
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from archcalc import __version__
 from archcalc.cli.terminal import echo
-from archcalc.errors import ArchcalcError, printable
+from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -54,10 +54,19 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from archcalc.errors import did_you_mean, quoted
+            from archcalc.errors import UsageError, did_you_mean, quoted
 
-            ctx.fail(f"no command is called {quoted(args[0])}; {did_you_mean(args[0], COMMANDS)}")
+            raise UsageError(f"no command is called {quoted(args[0])}", did_you_mean(args[0], COMMANDS))
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            # The parser does not know of which command an option lacks its value.
+            if error.ctx is None and ctx.invoked_subcommand and (name := ctx.invoked_subcommand) in COMMANDS:
+                error.ctx = click.Context(self.get_command(ctx, name) or self, ctx, name)
+            raise
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
         from click.shell_completion import CompletionItem
@@ -117,11 +126,10 @@ def _run() -> int:
             sys.stdout.flush()
     except click.exceptions.Exit as exit_request:
         return exit_request.exit_code
-    except click.ClickException as error:
-        echo(_usage(error), err=True)
-        return 2
-    except ArchcalcError as error:
-        echo(_described(error), err=True)
+    except (click.ClickException, ArchcalcError) as error:
+        from archcalc.cli.errors import format_error
+
+        echo(format_error(error), err=True)
         return 2
     except MemoryError:
         echo("error: the network is too large for the memory of this machine", err=True)
@@ -129,19 +137,6 @@ def _run() -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     return 0
-
-
-def _described(error: ArchcalcError) -> str:
-    text = "\n\n".join([str(error), *getattr(error, "__notes__", ())])
-    return text if text.startswith("error") else f"error: {text}"
-
-
-def _usage(error: click.ClickException) -> str:
-    """What click says. It repeats arguments as they are; their line ends must not look like more messages."""
-    shown = StringIO()
-    error.show(file=shown)
-    head, mark, message = shown.getvalue().partition("Error: ")
-    return f"{head}{mark}{printable(' '.join(message.split()))}"
 
 
 def _give_up_output() -> None:

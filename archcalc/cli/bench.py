@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import click
 
 from archcalc.cli.interrupt import interruptible
-from archcalc.cli.options import FileName, specs_argument, value_options
+from archcalc.cli.options import BadValue, Choice, FileName, specs_argument, value_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo, output_is_terminal, progress_bar, terminal_style
-from archcalc.errors import UsageError
+from archcalc.errors import UsageError, quoted
 from archcalc.measured.benchmark import Benchmark
 from archcalc.render.style import Style
 from archcalc.render.write import FORMATS, write
@@ -21,7 +21,7 @@ def _listed(_context: click.Context, _option: click.Parameter, text: str) -> tup
 def _batches(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
     sizes = _listed(context, option, text)
     if not all(size.isdecimal() and len(size) < 19 and int(size) > 0 for size in sizes):
-        raise click.BadParameter(f"{text!r} is no list of batch sizes; write 1 or more as 1,8,64")
+        raise BadValue(f"{quoted(text)} is no list of batch sizes", "write 1 or more as 1,8,64")
     return tuple(map(int, sizes))
 
 
@@ -81,7 +81,7 @@ class _Target(NamedTuple):
 )
 @click.option(
     "--mode",
-    type=click.Choice(["inference", "training"]),
+    type=Choice(["inference", "training"]),
     default="inference",
     show_default=True,
     help="training times forward, backward and a step of SGD, with what the spec has in training alone.",
@@ -103,7 +103,7 @@ class _Target(NamedTuple):
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(FORMATS),
+    type=Choice(FORMATS),
     help="[default: what the name of FILE ends in, .json, .csv, .md, .tex or .html, else text]",
 )
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Write to a file.")

@@ -10,7 +10,15 @@ import archcalc
 from archcalc.analysis.budget import check_budget, limits_of
 from archcalc.analysis.check_result import CheckResult
 from archcalc.analysis.lint import RULES, select
-from archcalc.cli.options import batch_option, format_option, network_options, proposing, specs_argument, split_settings
+from archcalc.cli.options import (
+    BadValue,
+    batch_option,
+    format_option,
+    network_options,
+    proposing,
+    specs_argument,
+    split_settings,
+)
 from archcalc.cli.terminal import echo, show
 from archcalc.errors import Diagnostic, SpecError, UsageError
 from archcalc.quantities import QUANTITIES, Bound
@@ -26,7 +34,7 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
     try:
         return limits_of(bound, split_settings(texts, "NAME=AMOUNT"))
     except UsageError as error:
-        raise click.BadParameter(str(error)) from None
+        raise BadValue(error.message, error.help) from None
 
 
 @click.command(

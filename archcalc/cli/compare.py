@@ -6,6 +6,7 @@ import click
 
 import archcalc
 from archcalc.cli.options import (
+    BadValue,
     batch_option,
     counting_option,
     depth_option,
@@ -28,7 +29,7 @@ def _quantity(word: str | None, counting: str | None) -> str:
     try:
         return quantity_name(word, SUMS if counting is None else (*SUMS, "count"))
     except UsageError as error:
-        raise click.BadParameter(str(error), param_hint="--quantity") from None
+        raise BadValue(error.message, error.help, "--quantity") from None
 
 
 @click.command("compare", short_help="Set networks side by side: totals, layers and differences.")

@@ -28,7 +28,7 @@ def command(type_name: str | None, format_name: str) -> None:
     elif type_name in LAYER_TYPES:
         show(_describe(LAYER_TYPES[type_name]), format_name)
     else:
-        raise UsageError(f"no layer type is called {quoted(type_name)}; {type_remedy(type_name, (), None)}")
+        raise UsageError(f"no layer type is called {quoted(type_name)}", type_remedy(type_name, (), None))
 
 
 def _list() -> Document:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from archcalc.cli.terminal import output_is_terminal
-from archcalc.errors import SpecError, printable
+from archcalc.errors import SpecError, printable, quoted
 from archcalc.graph import Graph
 from archcalc.network import ShapeError
 from archcalc.render.write import FORMATS
@@ -26,6 +26,24 @@ MAX_DIGITS = 75  # of any number
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class BadValue(click.BadParameter):
+    """A value of an option or an argument is wrong; `help` says what to write."""
+
+    def __init__(self, message: str, help: str | None = None, param_hint: str | None = None) -> None:  # noqa: A002
+        super().__init__(f"{message}; {help}" if help else message, param_hint=param_hint)
+        self.problem = message
+        self.help = help
+
+
+class Choice(click.Choice[str]):
+    """One of several words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in self.choices:
+            return str(value)
+        raise BadValue(f"{quoted(str(value))} is not a choice", f"choose from {', '.join(self.choices)}")
+
+
 class FileName(click.ParamType[str]):
     """The name of a file, which is not empty: one that is would be no file, and yet not the same as none."""
 
@@ -33,7 +51,7 @@ class FileName(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not value:
-            self.fail("a file has a name", param, ctx)
+            raise BadValue("a file has a name")
         return str(value)
 
     def shell_complete(
@@ -220,16 +238,14 @@ def format_option(command: F, more: tuple[str, ...] = ()) -> F:
         return name or ("table" if output_is_terminal() else "plain")
 
     about = "[default: table in a terminal, plain in a pipe]"
-    return click.option("--format", "format_name", type=click.Choice([*FORMATS, *more]), callback=chosen, help=about)(
-        command
-    )
+    return click.option("--format", "format_name", type=Choice([*FORMATS, *more]), callback=chosen, help=about)(command)
 
 
 def split_setting(text: str, form: str) -> tuple[str, str]:
     """The name and the value of `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
-        raise click.BadParameter(f"{text!r} is not of the form {form}")
+        raise BadValue(f"{quoted(text)} is not of the form {form}")
     return name.strip(), value.strip()
 
 
@@ -238,7 +254,7 @@ def split_settings(texts: Iterable[str], form: str) -> dict[str, str]:
     settings: dict[str, str] = {}
     for name, value in (split_setting(text, form) for text in texts):
         if name in settings:
-            raise click.BadParameter(f"{name} is given twice: as {settings[name]} and as {value}")
+            raise BadValue(f"{name} is given twice: as {settings[name]} and as {value}")
         settings[name] = value
     return settings
 
@@ -259,7 +275,7 @@ def parse_value(name: str, text: str) -> Value:
             remedy = f"use true or false: {name}={str(text.lower() in YES).lower()}"
         elif not text.isidentifier() and error.help:
             remedy = error.help
-        raise click.BadParameter(f"{name}: {error}; {remedy}") from None
+        raise BadValue(f"{name}: {error}", remedy) from None
 
 
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:
@@ -281,7 +297,7 @@ def parse_shape(text: str, words: bool = False) -> list[Any]:
     sizes = _sizes(text)
     if not all(size > 0 if isinstance(size, int) else words and size.isidentifier() for size in sizes):
         form = "sizes, and letters for symbols, as 3xHxW" if words else "sizes of 1 or more as 3x224x224"
-        raise click.BadParameter(f"{text!r} is no shape; write {form}, without the batch")
+        raise BadValue(f"{quoted(text)} is no shape", f"write {form}, without the batch")
     return sizes
 
 

@@ -68,7 +68,7 @@ def command(
     if spec is None:
         raise click.MissingParameter(param_hint="SPEC", param_type="argument")
     if device is None:
-        raise UsageError(f"say on which device, as in --device a100; known: {', '.join(shipped_devices())}")
+        raise UsageError("--device is missing", f"for example: --device a100; known: {', '.join(shipped_devices())}")
     if output is not None:
         from archcalc.diagram.roofline import draw, picture_format
 

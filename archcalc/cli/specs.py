@@ -37,7 +37,7 @@ def _copy(spec: str | None, force: bool) -> None:
     found = shipped_specs()
     if spec is None or spec not in found:
         remedy = did_you_mean(spec or "", found)
-        raise UsageError(f"--copy takes the name of a shipped spec, not {quoted(spec or '')}; {remedy}")
+        raise UsageError(f"--copy takes the name of a shipped spec, not {quoted(spec or '')}", remedy)
     with open(found[spec], "rb") as stream:
         write_file(f"{spec}.toml", stream.read(), force)
     echo(f"{spec}.toml is a copy of {found[spec]}", err=True)

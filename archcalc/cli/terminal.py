@@ -45,9 +45,20 @@ def terminal_style() -> Style:
     """No wider than the terminal and with emphasis; plain text of any width for a pipe."""
     if not output_is_terminal():
         return Style()
+    return _emphatic(_width())
+
+
+def _emphatic(width: int) -> Style:
     if os.environ.get("NO_COLOR"):
-        return Style(_width())
-    return Style(_width(), lambda text: click.style(text, bold=True), lambda text: click.style(text, dim=True))
+        return Style(width)
+    return Style(width, lambda text: click.style(text, bold=True), lambda text: click.style(text, dim=True))
+
+
+def error_style() -> Style:
+    """The same for what goes to stderr."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return Style()
+    return _emphatic(_columns_of(sys.stderr))
 
 
 def _width() -> int:

@@ -30,17 +30,17 @@ def command(spec: str, port: int, **options: Any) -> None:
     try:
         from watchfiles import watch
     except ModuleNotFoundError:
-        raise UsageError("watch needs watchfiles, which is not installed: pip install 'archcalc[watch]'") from None
+        raise UsageError("watch needs watchfiles, which is not installed", "pip install 'archcalc[watch]'") from None
     from archcalc.page.page import render_page
     from archcalc.page.server import PageServer
 
     if spec == "-":
-        raise UsageError("standard input is never saved: name a file")
+        raise UsageError("standard input is never saved", "name a file")
     path = spec if os.path.exists(spec) else archcalc.shipped_specs().get(spec, spec)
     if not os.path.exists(path) or os.path.isdir(path):
         archcalc.load(spec)  # which says so
     elif not os.path.isfile(path):
-        raise UsageError(f"{quoted(path)} is no file, and is never saved: name one")
+        raise UsageError(f"{quoted(path)} is no file, and is never saved", "name a file")
 
     good: dict[str, archcalc.Network] = {}  # what was last without an error
     shown: list[tuple[int, ...] | None] = [None]  # the state of the file that the page is about

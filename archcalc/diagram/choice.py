@@ -90,10 +90,10 @@ def _checked(parts: Parts, context: AnalysisContext) -> Parts:
     """Raises UsageError for more than can be drawn."""
     remedy = "leave out --depth, and what is too much is folded"
     if (size := _size(parts, context)) > MOST:
-        raise UsageError(f"{size:,} cards and merging arrows are too many for a picture: {remedy}")
+        raise UsageError(f"{size:,} cards and merging arrows are too many for a picture", remedy)
     if (passed := _passed(parts, context)) > MOST_PASSED:
         arrows = f"arrows that pass by {passed:,} rows of cards"
-        raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED}): {remedy}")
+        raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED})", remedy)
     return parts
 
 

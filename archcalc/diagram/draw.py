@@ -55,7 +55,7 @@ def _run(command: list[str], source: str) -> bytes:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
         lines = f"{len(source.splitlines()):,} lines of DOT"
-        raise UsageError(f"Graphviz has not drawn {lines} in {PATIENCE} seconds: {_LESS}") from None
+        raise UsageError(f"Graphviz has not drawn {lines} in {PATIENCE} seconds", _LESS) from None
     except OSError as error:
         raise UsageError(f"cannot run {command[0]}: {(error.strerror or str(error)).lower()}") from None
     if done.returncode or not done.stdout:

@@ -24,8 +24,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "matplotlib":
         raise
-    message = "a picture needs Matplotlib, which is not installed: pip install 'archcalc[plot]'"
-    raise UsageError(message) from None
+    raise UsageError("a picture needs Matplotlib, which is not installed", "pip install 'archcalc[plot]'") from None
 
 # What a file of each kind would say of its making, left out.
 METADATA: dict[str, dict[str, None]] = {
@@ -69,7 +68,7 @@ def picture_format(path: str) -> str:
     for ending in METADATA:
         if path.lower().endswith(f".{ending}"):
             return ending
-    raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
+    raise UsageError(f"{quoted(path)} does not say what picture it is", "let its name end in .svg, .pdf or .png")
 
 
 def draw(found: Roofline, file_format: str) -> bytes:

@@ -88,7 +88,7 @@ def volume_row(context: AnalysisContext, depth: int | None = None, block: str | 
     depths = [chosen for chosen in wanted if _count(context, scope, chosen) <= MOST_PARTS]
     if not depths:
         remedy = "put layers into blocks" if depth is None or not deepest else "fold blocks with a depth"
-        raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and closed blocks: {remedy}")
+        raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and closed blocks", remedy)
     found = VolumeRow((), None, ())
     for chosen in depths:
         for found in _rows(context, scope, chosen):
@@ -96,7 +96,7 @@ def volume_row(context: AnalysisContext, depth: int | None = None, block: str | 
                 return found
     if len(found.volumes) > TOO_MANY:
         message = f"a row of {len(found.volumes)} volumes is more than {TOO_MANY}"
-        raise UsageError(f"{message}: {'fold blocks with a depth' if deepest else 'put layers into blocks'}")
+        raise UsageError(message, "fold blocks with a depth" if deepest else "put layers into blocks")
     return found
 
 

@@ -3,11 +3,11 @@
 Nothing is executed, unpickled or unpacked, and no more than the first bytes are looked at.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from json import dumps, loads
 from typing import Any
 
 from msgspec import Struct
@@ -256,7 +256,7 @@ def _as_toml(written: FileFormat, lines: Iterable[str]) -> FileFormat:
 def _first_lines(text: str) -> list[str]:
     """The name, the inputs and the first layer of a spec in JSON, as TOML; none if it is something else."""
     try:
-        return _spec_lines(json.loads(text))
+        return _spec_lines(loads(text))
     except (ValueError, RecursionError):
         return []
 
@@ -284,4 +284,4 @@ def _value(value: Any) -> str:
         return f"{{ {', '.join(_pairs(value))} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    return dumps(value, ensure_ascii=False)

@@ -76,7 +76,7 @@ def test_the_scale_of_a_png(tmp_path: Path) -> None:
 
 
 def test_a_png_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a PNG of .* pixels is more than 50,000,000 pixels: take a smaller --scale"):
+    with pytest.raises(UsageError, match=r"a PNG of .* pixels is more than 50,000,000 pixels; take a smaller --scale"):
         invoke("resnet152", "--depth", "all", "--every-copy", "-o", str(tmp_path / "x.png"), "--scale", "20")
     assert [*tmp_path.iterdir()] == []
 
