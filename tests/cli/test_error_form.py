@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,3 +154,27 @@ def test_no_color_is_obeyed() -> None:
         "  help: for example: archcalc summary lenet5",
         "  usage: archcalc summary [OPTIONS] SPEC",
     ]
+
+
+def lines_of(written: str) -> list[str]:
+    """The lines of a terminal that obeys line ends, and the signs for a line up and for an empty line."""
+    lines, row = [""], 0
+    for sign in re.findall(r"\x1b\[[?\d]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
+        if sign == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif sign == "\x1b[1A":
+            row -= 1
+        elif sign in ("\r", "\x1b[2K"):
+            lines[row] = ""
+        elif not sign.startswith("\x1b"):
+            lines[row] += sign
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("columns", [50, 80])
+def test_nothing_of_a_progress_bar_is_left(columns: int) -> None:
+    written = in_terminal(columns, "range", "lenet5", "--format", "json", NO_COLOR="1")
+    assert "input sizes  [" in written
+    assert lines_of(written)[0] == "{"
+    assert "input sizes" not in "".join(lines_of(written))

@@ -217,7 +217,7 @@ def test_hops_are_not_set_against_pixels() -> None:
 
 
 def test_a_name_is_no_network() -> None:
-    with pytest.raises(archcalc.UsageError, match="takes networks, not str: load them first"):
+    with pytest.raises(archcalc.UsageError, match="takes networks, not str; load them first"):
         archcalc.compare(["lenet5", "vgg11"])  # type: ignore[list-item]
 
 
