@@ -104,7 +104,7 @@ def compare(
 ) -> "Comparison":
     """Networks side by side: totals, layers where these match, and how far each network is from the first.
 
-    A mapping gives the networks labels; without, they are labelled by their names. `depth` folds blocks as
+    A mapping gives the networks labels; without, they are labelled by their names. `depth` collapses blocks as
     `Network.collapsed` does. Layers are beside each other where their names are the same, and between those where their
     types are. `counting` adds a quantity `count`: operations as a convention such as `"fvcore"` has them.
 

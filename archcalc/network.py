@@ -260,8 +260,8 @@ class Network:
         """What one unit of a layer sees of the input, position by position, and units of the layers before it.
 
         Without a layer it is the last with several units that see different parts, without a unit the middle one;
-        `depth` folds blocks. `source` is the input, by default the first that the layer sees. Raises UsageError for a
-        layer, a unit or an input that does not exist or has no positions.
+        `depth` collapses blocks. `source` is the input, by default the first that the layer sees. Raises UsageError for
+        a layer, a unit or an input that does not exist or has no positions.
         """
         from archcalc.analysis.neuron_field import find_neuron_field
 
@@ -278,8 +278,8 @@ class Network:
     ) -> str:
         """The network, or one block of it, as a row of boxes, one for each map, to scale: the text of an SVG.
 
-        `style` is color, paper or dark; `depth` folds blocks, 0 opens all, and by default they are folded where the
-        row gets long. `legend` are the notes below. Raises UsageError for a network that is no row of maps.
+        `style` is color, paper or dark; `depth` collapses blocks, 0 opens all, and by default they are collapsed where
+        the row gets long. `legend` are the notes below. Raises UsageError for a network that is no row of maps.
         """
         from archcalc.diagram.volumes import volumes
 

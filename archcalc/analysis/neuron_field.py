@@ -154,9 +154,9 @@ def find_neuron_field(
 ) -> NeuronField:
     """What a unit of a layer, by its place in the graph, sees; of the last one whose units differ, and the middle one.
 
-    `depth` folds blocks, of which only the last layer is then told. `source` is the input; by default the first that
-    the layer sees positions of. Raises UsageError for a layer whose units have no positions, and for a unit or an input
-    that it does not have.
+    `depth` collapses blocks, of which only the last layer is then told. `source` is the input; by default the first
+    that the layer sees positions of. Raises UsageError for a layer whose units have no positions, and for a unit or an
+    input that it does not have.
     """
     position = _last_with_positions(context, source) if layer is None else layer
     chosen = _source(context, position, source)
@@ -231,7 +231,7 @@ class _Question:
         return self._links[place]
 
     def _before(self, edge: int, depth: int | None) -> dict[int, tuple[str, Field]]:
-        """The layers that one depends on, in order, with their fields; those folded into a block by its name."""
+        """The layers that one depends on, in order, with their fields; those collapsed into a block by its name."""
         graph, inputs = self.context.graph, len(self.context.graph.inputs)
         found: dict[int, tuple[str, Field]] = {}
         around = {instance.name for instance in graph.nodes[edge - inputs].instances}

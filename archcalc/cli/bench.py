@@ -66,9 +66,15 @@ class _Target(NamedTuple):
 
 @click.command("bench", short_help="Time networks on a device, and compare them.")
 @specs_argument()
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda (or cuda:1), or mps.")
+@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda (or cuda:1), or mps.")
 @click.option(
-    "--batch", "batches", default="1", show_default=True, callback=_batches, metavar="SIZES", help="As in 1,8,64."
+    "--batch",
+    "batches",
+    default="1",
+    show_default=True,
+    callback=_batches,
+    metavar="SIZES",
+    help="Batch sizes, separated by commas: 1,8,64.",
 )
 @click.option(
     "--dtype",
@@ -77,7 +83,7 @@ class _Target(NamedTuple):
     show_default=True,
     callback=_listed,
     metavar="NAMES",
-    help="Of parameters and inputs: float32, bfloat16, float16, float64; several as float32,bfloat16.",
+    help="Data types of parameters and inputs: float32, bfloat16, float16, float64; several as float32,bfloat16.",
 )
 @click.option(
     "--mode",
@@ -91,13 +97,14 @@ class _Target(NamedTuple):
 @click.option("--layers", is_flag=True, help="Time every layer of the forward pass, too.")
 @click.option("--cuda-graph", is_flag=True, help="Record a call as a CUDA graph, and time its replay.")
 @click.option("--flush-l2", is_flag=True, help="Empty the GPU's cache before each call.")
-@click.option("--threads", type=click.IntRange(min=1), help="Of the CPU.  [default: PyTorch's]")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Number of CPU threads.  [default: PyTorch's]")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
     default=5.0,
     show_default=True,
-    help="How long to measure a row at most, after its warm-up; six samples are taken in any case.",
+    metavar="N",
+    help="Longest time to measure a row, after its warm-up; six samples are taken in any case.",
 )
 @value_options
 @click.option(

@@ -52,8 +52,8 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
     shell_complete=_PROPOSED,
     help="Only these rules: W101, all of W, or a rule's name.",
 )
-@click.option("--ignore", "ignored", metavar="CODES", shell_complete=_PROPOSED, help="Not these rules.")
-@click.option("--all", "everything", is_flag=True, help="Also what the specs themselves ignore.")
+@click.option("--ignore", "ignored", metavar="CODES", shell_complete=_PROPOSED, help="Leave these rules out.")
+@click.option("--all", "everything", is_flag=True, help="Show findings that the specs ignore, too.")
 @lambda command: format_option(command, more=("github",))
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are findings.")
 @click.option(
@@ -62,10 +62,15 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
     multiple=True,
     metavar="NAME=AMOUNT",
     callback=_limits,
-    help="No more than: parameters=25.6M, macs=4.2G.",
+    help="Fail above an amount: parameters=25.6M, macs=4.2G.",
 )
 @click.option(
-    "--min", "minimum", multiple=True, metavar="NAME=AMOUNT", callback=_limits, help="No less: receptive-field=224."
+    "--min",
+    "minimum",
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    callback=_limits,
+    help="Fail below an amount: receptive-field=224.",
 )
 def command(
     specs: tuple[str, ...],

@@ -62,7 +62,7 @@ add_completion_class(_Fish)
 @click.command("completion", short_help="Print a script by which a shell completes what you type.")
 @click.argument("shell", type=Choice(SHELLS))
 def command(shell: str) -> None:
-    """Print a script by which SHELL completes commands, options, specs and layers.
+    """Print a script by which a shell completes commands, options, specs and layers.
 
     \b
     bash  echo 'eval "$(archcalc completion bash)"' >> ~/.bashrc

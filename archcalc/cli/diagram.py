@@ -46,29 +46,39 @@ class Depth(click.ParamType[Any]):
 @network_options
 @click.option("-o", "--output", type=FileName(), help="The file to write; without it SVG is printed.")
 @click.option("--to", "form", type=Choice(FORMS), help="[default: by the file's ending, else svg]")
-@click.option("--depth", type=Depth(), metavar="N", help="Fold blocks below this depth; all or 0 opens every block.")
+@click.option(
+    "--depth", type=Depth(), metavar="N", help="Collapse blocks below this depth; all or 0 opens every block."
+)
 @click.option(
     "--show",
     default="",
     metavar="NAMES",
     shell_complete=proposing(LINES, several=True),
-    help=f"More lines, with commas: {', '.join(LINES)}.",
+    help=f"More lines on a card, separated by commas: {', '.join(LINES)}.",
 )
-@click.option("--heat", type=Choice(HEATS), help="Colour by a quantity, or by what check finds.")
-@click.option("--direction", type=Choice(["TB", "LR"]), default="TB", show_default=True, help="Its way: down or right.")
-@click.option("--style", type=Choice([*STYLES]), default="color", show_default=True, help="paper is for print.")
+@click.option("--heat", type=Choice(HEATS), help="Colour layers by a quantity, or by what check finds.")
+@click.option(
+    "--direction",
+    type=Choice(["TB", "LR"]),
+    default="TB",
+    show_default=True,
+    help="From top to bottom, or from left to right.",
+)
+@click.option(
+    "--style", type=Choice([*STYLES]), default="color", show_default=True, help="Colours; paper is for print."
+)
 @click.option(
     "--block", metavar="NAME", shell_complete=propose_blocks, help="Draw one block of the network alone, opened."
 )
-@click.option("--volumes", is_flag=True, help="Draw its maps as boxes to scale, in a row.")
-@click.option("--every-copy", is_flag=True, help="Draw each of several equal blocks in a row.")
-@click.option("--title/--no-title", default=True, help="With or without the name and the totals above.")
-@click.option("--legend/--no-legend", default=True, help="With or without the meaning of colours, and notes.")
+@click.option("--volumes", is_flag=True, help="Draw feature maps as boxes to scale, in a row.")
+@click.option("--every-copy", is_flag=True, help="Draw every copy of a block that is repeated.")
+@click.option("--title/--no-title", default=True, help="Show the name and the totals above the drawing.")
+@click.option("--legend/--no-legend", default=True, help="Show what colours mean, and notes.")
 @click.option(
     "--scale",
     type=float,
     metavar="N",
-    help=f"Pixels of a PNG for each of the SVG.  [default: {SCALE:g}]",
+    help=f"Pixels of the PNG for each pixel of the SVG.  [default: {SCALE:g}]",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 def command(spec: str, output: str | None, form: str | None, show: str, force: bool, **options: Any) -> None:
@@ -115,7 +125,7 @@ def _diagram(network: archcalc.Network, form: str, look: Look) -> str:
 
     picture = draw(network.context, look)
     if picture.collapsed:
-        echo(f"note: {picture.collapsed} (--depth all unfolds everything)", err=True)
+        echo(f"note: {picture.collapsed} (--depth all expands everything)", err=True)
     return to_dot(picture) if form == "dot" else to_svg(picture, dot_program())
 
 

@@ -25,7 +25,7 @@ from archcalc.errors import UsageError
 @lambda command: inputs_option(command, words=True)
 @settings_option
 @training_option
-@click.option("--batch", default="1", show_default=True, metavar="N", help="Samples at once: a number or a letter.")
+@click.option("--batch", default="1", show_default=True, metavar="N", help="Number of samples, or a letter for it.")
 @click.option("--layers", "every_layer", is_flag=True, help="A row for every layer.")
 @format_option
 def command(

@@ -21,10 +21,15 @@ def _parse_size(_context: click.Context, _option: click.Parameter, text: str | N
 @click.command("memory", short_help="Say how much memory inference and training take, and which batch fits.")
 @spec_argument
 @network_options
-@click.option("--batch", type=click.IntRange(min=1), help="Samples at once.  [default: 1]")
-@click.option("--dtype", type=Choice(DTYPES), help="Of weights and activations.  [default: as the spec says]")
-@click.option("--optimizer", type=Choice([*OPTIMIZERS]), help="Whose state to count, with --training.")
-@click.option("--fits", metavar="SIZE", callback=_parse_size, help="Say which batch fits into 8GiB, 500MB, bytes.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Number of samples.  [default: 1]")
+@click.option("--dtype", type=Choice(DTYPES), help="Data type of weights and activations.  [default: as the spec says]")
+@click.option("--optimizer", type=Choice([*OPTIMIZERS]), help="Optimizer whose state is counted, with --training.")
+@click.option(
+    "--fits",
+    metavar="SIZE",
+    callback=_parse_size,
+    help="Find the largest batch that fits into an amount: 8GiB, 500MB, bytes.",
+)
 @depth_option
 @format_option
 def command(  # noqa: PLR0913  # one for each option

@@ -116,7 +116,9 @@ def value_options(command: F) -> F:
 
 def training_option(command: F) -> F:
     """Whether the network is for training."""
-    option = click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')
+    option = click.option(
+        "--training", is_flag=True, help='Keep layers that exist only in training (when = "training").'
+    )
     return option(command)
 
 
@@ -128,7 +130,7 @@ def settings_option(command: F) -> F:
         multiple=True,
         metavar="NAME=VALUE",
         callback=_parse_settings,
-        help="Another value of a variable: width=0.5.",
+        help="Set a variable of the spec: width=0.5.",
     )
     return option(command)
 
@@ -141,7 +143,9 @@ def inputs_option(command: F, words: bool = False) -> F:
         multiple=True,
         metavar="NAME=SIZES",
         callback=_parse_symbolic_inputs if words else _parse_inputs,
-        help="Sizes of an input as symbols: image=3xHxW." if words else "Another input shape: image=3x224x224.",
+        help="Set sizes of an input to symbols: image=3xHxW."
+        if words
+        else "Set the shape of an input: image=3x224x224.",
     )
     return option(command)
 
@@ -203,14 +207,19 @@ def batch_option(command: F) -> F:
     """How many samples operations are for."""
     size = click.IntRange(min=1)
     return click.option(
-        "--batch", type=size, default=1, show_default=True, help="Samples at once; multiplies operations."
+        "--batch",
+        type=size,
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="Number of samples; multiplies operations.",
     )(command)
 
 
 def depth_option(command: F) -> F:
     """How far blocks stay open."""
-    about = "Fold blocks below this depth; 1 shows the top level alone."
-    return click.option("--depth", type=click.IntRange(min=1), help=about)(command)
+    about = "Collapse blocks below this depth; 1 shows the top level alone."
+    return click.option("--depth", type=click.IntRange(min=1), metavar="N", help=about)(command)
 
 
 def _propose_conventions(_context: click.Context, _param: click.Parameter, text: str) -> "list[CompletionItem[str]]":

@@ -37,13 +37,15 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
     "--layer",
     metavar="NAME",
     shell_complete=propose_layers,
-    help="[default: the last with several units that see different parts]",
+    help="The layer of the unit.  [default: the last with several units that see different parts]",
 )
-@click.option("--unit", metavar="Y,X", callback=_unit, help="Counted from 0.  [default: the middle one]")
-@click.option("--of", "source", metavar="INPUT", help="Which input.  [default: the first that the layer sees]")
+@click.option("--unit", metavar="Y,X", callback=_unit, help="Its position, counted from 0.  [default: the middle one]")
+@click.option(
+    "--of", "source", metavar="INPUT", help="The input that is seen.  [default: the first that the layer sees]"
+)
 @depth_option
 @click.option("--image", type=FileName(), metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
-@click.option("--style", type=Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
+@click.option("--style", type=Choice([*STYLES]), default="color", show_default=True, help="Colours of the drawing.")
 @format_option
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Draw it, too, as an SVG.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")

@@ -29,7 +29,7 @@ def command(
 
     Several are also set side by side, their parameters against their MACs; a SPEC may have settings of its own behind a
     colon, as in compare. The page is one file that fetches nothing, opens from disk, and works without JavaScript but
-    for sorting, folding and marking layers. The row of a layer opens how its numbers came about.
+    for sorting, collapsing and marking layers. The row of a layer opens how its numbers came about.
     """
     check_writable(output, force, ".html")
     networks = load_specs(specs, **options)

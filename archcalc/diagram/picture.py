@@ -78,7 +78,7 @@ class Picture(NamedTuple):
 
     title: str
     subtitle: str
-    collapsed: str  # what has been folded without being asked for
+    collapsed: str  # what has been collapsed without being asked for
     notes: tuple[str, ...]
     parts: tuple[Card | Box, ...]
     arrows: tuple[Arrow, ...]
@@ -335,7 +335,7 @@ class _Painter:
             yield f"×n: n equal blocks in a row{each}"
 
 
-_LEGEND = {"block": "folded"}
+_LEGEND = {"block": "collapsed"}
 
 
 def _named(part: Part, prefix: str) -> str:

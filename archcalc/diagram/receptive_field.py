@@ -115,7 +115,7 @@ class _Picture:
     ) -> None:
         self.drawing, self.found, self.steps, self.image = drawing, found, steps, image
         self.style = drawing.style
-        self.notes = [f"{left_out} fields between are left out; --depth folds blocks"] if left_out else []
+        self.notes = [f"{left_out} fields between are left out; --depth collapses blocks"] if left_out else []
         if any(step.more for step in steps):
             self.notes.append("+n: n more layers of the same field")
         if shared := next((step.layer for step in steps if step.layer.everything), None):

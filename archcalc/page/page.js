@@ -1,5 +1,5 @@
 "use strict";
-// What takes a script: sorting, folding, and marking a layer in the table and in the diagram. The page works without.
+// What takes a script: sorting, collapsing, and marking a layer in the table and in the diagram. The page works without.
 for (const article of document.querySelectorAll("article")) {
   const table = article.querySelector("table.sortable");
   const rows = [...table.querySelectorAll("tr[data-layers]")];
@@ -75,7 +75,7 @@ for (const article of document.querySelectorAll("article")) {
       show(unit.inside, shown && unit.open);
     }
   };
-  const fold = (unit, open) => {
+  const collapse = (unit, open) => {
     unit.open = open;
     unit.button.setAttribute("aria-expanded", String(open));
   };
@@ -86,21 +86,21 @@ for (const article of document.querySelectorAll("article")) {
   };
   for (const unit of blocks(units)) {
     const cell = unit.body.rows[0].cells[0];
-    unit.button = button(cell.textContent, "fold or unfold this block", () => {
-      fold(unit, !unit.open);
+    unit.button = button(cell.textContent, "collapse or expand this block", () => {
+      collapse(unit, !unit.open);
       show(units, true);
     });
-    fold(unit, true);
+    collapse(unit, true);
     cell.replaceChildren(unit.button);
   }
   if (blocks(units).length) {
     const all = (open) => () => {
-      for (const unit of blocks(units)) fold(unit, open);
+      for (const unit of blocks(units)) collapse(unit, open);
       show(units, true);
     };
     const bar = Object.assign(document.createElement("div"), { className: "folding" });
-    bar.append(button("Fold all", "show the top level alone", all(false)));
-    bar.append(button("Unfold all", "show every layer", all(true)));
+    bar.append(button("Collapse all", "show the top level alone", all(false)));
+    bar.append(button("Expand all", "show every layer", all(true)));
     const alone = button("Layers alone", "show layers in no block, to sort all of them together", () => {
       flat = !flat;
       alone.setAttribute("aria-pressed", String(flat));

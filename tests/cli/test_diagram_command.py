@@ -45,7 +45,7 @@ def test_a_file_is_kept(tmp_path: Path) -> None:
 
 def test_what_is_folded_is_said() -> None:
     done = invoke("inception_v3", "--to", "dot")
-    assert done.stderr == "note: blocks are folded at depth 1 (--depth all unfolds everything)\n"
+    assert done.stderr == "note: blocks are collapsed at depth 1 (--depth all expands everything)\n"
     assert invoke("inception_v3", "--to", "dot", "--depth", "all").stderr == ""
     assert invoke("inception_v3", "--to", "dot", "--depth", "0").stdout.count("class=") > 80
     assert invoke("lenet5", "--depth", "some").exit_code == 2
