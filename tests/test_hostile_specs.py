@@ -133,7 +133,7 @@ def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.Mo
     assert archcalc.loads(residual(10)).to_volumes_svg().startswith("<svg")
     with pytest.raises(UsageError, match="at most 10 layers and closed blocks; collapse blocks with a depth"):
         archcalc.loads(residual(10)).to_volumes_svg(depth=0)
-    with pytest.raises(UsageError, match="at most 10 layers and closed blocks: put layers into blocks"):
+    with pytest.raises(UsageError, match="at most 10 layers and closed blocks; put layers into blocks"):
         archcalc.loads(chain(11)).to_volumes_svg()
 
 
