@@ -64,7 +64,7 @@ def build(
     if not isinstance(spec, Network):
         spec = load(spec, variables=variables, inputs=inputs, training=training)
     elif variables or inputs or training:
-        raise UsageError("a loaded network takes no variables, inputs or training: pass them to load")
+        raise UsageError("a loaded network takes no variables, inputs or training", "pass them to load")
     return build_network(spec, device, dtype)
 
 
@@ -119,5 +119,5 @@ def compare(
         networks = dict(zip(distinct(names), networks, strict=True))
     for network in networks.values():
         if not isinstance(network, Network):
-            raise UsageError(f"a comparison takes networks, not {type(network).__name__}: load them first")
+            raise UsageError(f"a comparison takes networks, not {type(network).__name__}", "load them first")
     return compare_contexts({label: network.context for label, network in networks.items()}, depth, counting)

@@ -65,10 +65,10 @@ class Device(Struct, frozen=True):
     def peak(self, dtype: str) -> float:
         """The peak operations/s in a dtype. Raises UsageError for a dtype that the device does not support."""
         if dtype not in DTYPES:
-            raise UsageError(f"no dtype is called {quoted(dtype)}; {did_you_mean(dtype, DTYPES)}")
+            raise UsageError(f"no dtype is called {quoted(dtype)}", did_you_mean(dtype, DTYPES))
         known = self.peaks.known()
         if dtype not in known:
-            raise UsageError(f"{quoted(self.name)} has no peak for {dtype}; it has {', '.join(known)}")
+            raise UsageError(f"{quoted(self.name)} has no peak for {dtype}", f"it has {', '.join(known)}")
         return known[dtype]
 
     def to_toml(self) -> str:
@@ -96,7 +96,7 @@ def find_device(name_or_file: str) -> Device:
     if name_or_file.endswith(EXTENSION) or os.path.basename(name_or_file) != name_or_file:
         return _devices(name_or_file, several=False)[""]
     raise UsageError(
-        f"no device is called {quoted(name_or_file)}; known: {', '.join(shipped)}, or a file such as my{EXTENSION}"
+        f"no device is called {quoted(name_or_file)}", f"known: {', '.join(shipped)}, or a file such as my{EXTENSION}"
     )
 
 

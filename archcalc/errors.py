@@ -57,6 +57,7 @@ class Diagnostic(Struct, frozen=True, gc=False):
     help: str | None = None
     severity: str = "error"
     code: str | None = None
+    example: tuple[str, ...] = ()  # lines that show the remedy
 
     def __str__(self) -> str:
         code = f"[{self.code}]" if self.code else ""
@@ -67,6 +68,7 @@ class Diagnostic(Struct, frozen=True, gc=False):
             lines.append(f"  = {self.reason}")
         if self.help:
             lines.append(f"  help: {self.help}")
+        lines += [f"    {line}".rstrip() for line in self.example]
         return "\n".join(printable(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…") for line in lines)
 
 
@@ -75,7 +77,15 @@ class ArchcalcError(Exception):
 
 
 class UsageError(ArchcalcError):
-    """A value outside the spec is wrong: an unknown layer, column or code, or a missing package."""
+    """A value outside the spec is wrong: an unknown layer, column or code, or a missing package.
+
+    `message` names the fault, and `help` the remedy, if one is known.
+    """
+
+    def __init__(self, message: str, help: str | None = None) -> None:  # noqa: A002  # as in a Diagnostic
+        self.message = message
+        self.help = help
+        super().__init__(f"{message}; {help}" if help else message)
 
 
 class SpecError(ArchcalcError):

@@ -95,12 +95,12 @@ class Graph(Struct, frozen=True, dict=True):
             return self.positions[layer]
         inside = next((name for name in self.positions if name.startswith(f"{layer}.")), None)
         if inside:
-            raise UsageError(f"{quoted(layer)} is a block; name one of its layers, such as {quoted(inside)}")
+            raise UsageError(f"{quoted(layer)} is a block", f"name one of its layers, such as {quoted(inside)}")
         if is_within(layer, self.left_out):
             hint = "--training keeps what exists in training alone"
             remedy = "see its when" if self.variables["training"] else hint
-            raise UsageError(f"layer {quoted(layer)} is left out here; {remedy}")
-        raise UsageError(f"no layer is called {quoted(layer)}; {did_you_mean(layer, self.positions)}")
+            raise UsageError(f"layer {quoted(layer)} is left out here", remedy)
+        raise UsageError(f"no layer is called {quoted(layer)}", did_you_mean(layer, self.positions))
 
 
 def connect(document: SpecDocument, expansion: Expansion) -> Graph:

@@ -48,10 +48,10 @@ def loads(
 def path_of(spec: str | PathLike[str]) -> str:
     """The path or name of a spec as text. Raises UsageError for an object that is neither."""
     if isinstance(spec, Network):
-        raise UsageError(f"{spec.name!r} is loaded already: use the network itself")
+        raise UsageError(f"{spec.name!r} is loaded already", "use the network itself")
     if not isinstance(spec, str | PathLike):
         kind = type(spec).__name__
-        raise UsageError(f"a spec is a file, or the name of a shipped one, and not a {kind}; loads takes its text")
+        raise UsageError(f"a spec is a file, or the name of a shipped one, and not a {kind}", "loads takes its text")
     return fspath(spec)
 
 

@@ -124,7 +124,7 @@ def names_error(names: Collection[str]) -> UsageError:
     """The error for layers or blocks, by their full names, that have the name of a module's attribute."""
     shown = ", ".join(map(quoted, islice(names, SHOWN)))
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return UsageError(f"{shown}{more} cannot be built: PyTorch modules have attributes of that name; use other names")
+    return UsageError(f"{shown}{more} cannot be built: PyTorch modules have attributes of that name", "use other names")
 
 
 class Names:

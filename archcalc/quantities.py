@@ -74,7 +74,7 @@ def quantity_name(word: str, known: Sequence[str] = tuple(QUANTITIES)) -> str:
     """The name of a quantity, which the command line may write with dashes. Raises UsageError if there is none."""
     name = word.replace("-", "_")
     if name not in known:
-        raise UsageError(f"no quantity is called {quoted(word)}; {did_you_mean(name, known)}")
+        raise UsageError(f"no quantity is called {quoted(word)}", did_you_mean(name, known))
     return name
 
 
@@ -91,11 +91,11 @@ def whole_amount(text: str, unit: Unit, bound: Bound) -> int:
     """
     found = _AMOUNT.fullmatch(text.strip()) if len(text) <= MAX_LETTERS and text.isascii() else None
     if not found:
-        raise UsageError(f"{quoted(text)} is no amount; write it as {unit.example}")
+        raise UsageError(f"{quoted(text)} is no amount", f"write it as {unit.example}")
     factors = {suffix.lower(): factor for suffix, factor in unit.suffixes.items()}  # `m` means a million, not a milli
     if found["suffix"].lower() not in factors:
         known = ", ".join(filter(None, unit.suffixes)) or "none"
-        raise UsageError(f"{quoted(text)} has the unit {quoted(found['suffix'])}; known here: {known}")
+        raise UsageError(f"{quoted(text)} has the unit {quoted(found['suffix'])}", f"known here: {known}")
     from fractions import Fraction
 
     amount = Fraction(found["number"].replace(",", "")) * factors[found["suffix"].lower()]

@@ -141,7 +141,7 @@ def test_a_wrong_spec(text: str, line: int, parts: list[str], summary: Run) -> N
     [
         (b"", "the spec is empty"),
         (b"\x00" * 100, "not TOML"),
-        (b"\x89PNG\r\n\x1a\n", "not a text file: byte 0 is not UTF-8"),
+        (b"\x89PNG\r\n\x1a\n", "this is an image, not a spec"),
         (b"a = " + b"[" * 200_000, "nested too deeply"),
         ('name = "x"'.encode("utf-16"), "not a text file"),
     ],
@@ -157,7 +157,7 @@ def test_a_file_that_is_no_spec(content: bytes, message: str, summary: Run) -> N
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/", 'cannot read "/": is a directory'),
+        ("/", "this is a folder, not a spec"),
         ("missing.toml", 'cannot read "missing.toml": no such file or directory'),
         ("missing/spec.toml", "no such file or directory"),
         ("lenet", 'neither a file nor a shipped spec is called "lenet"'),
@@ -441,7 +441,8 @@ def test_a_file_that_never_ends(
     with socket.socket(socket.AF_UNIX) as listening_socket:
         listening_socket.bind("socket.toml")
         check_refused(read("./socket.toml"), "cannot read")
-    check_refused(read("./"), "is a directory")
+    is_toml = arguments in (COMMANDS_OF_FILES["spec"], COMMANDS_OF_FILES["device"])
+    check_refused(read("./"), "this is a folder" if is_toml else "is a directory")
     assert sorted(os.listdir()) == ["pipe.toml", "socket.toml"]
 
 
@@ -458,7 +459,7 @@ def test_a_pipe_that_ends_is_read() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "width"], "'width' is not of the form NAME=VALUE"),
+        (["--set", "width"], '"width" is not of the form NAME=VALUE'),
         (["--set", "=3"], "is not of the form NAME=VALUE"),
         (["--set", "width="], "is not of the form NAME=VALUE"),
         (["--set", "width=wide"], 'no variable is called "wide"'),
@@ -469,7 +470,7 @@ def test_a_pipe_that_ends_is_read() -> None:
         (["--set", "width=1"], 'no variable is called "width"'),
         (["--input", "image"], "is not of the form NAME=SIZES"),
         (["--input", "image="], "is not of the form NAME=SIZES"),
-        (["--input", "image=1x32xx32"], "is no shape; write sizes of 1 or more as 3x224x224"),
+        (["--input", "image=1x32xx32"], "is no shape help: write sizes of 1 or more as 3x224x224"),
         (["--input", "image=1x-3x32"], "is no shape"),
         (["--input", "image=0x32x32"], "is no shape"),
         (["--input", "image=1.5x32"], "is no shape"),
@@ -477,13 +478,13 @@ def test_a_pipe_that_ends_is_read() -> None:
         (["--input", "imgae=1x32x32"], 'no input is called "imgae"'),
         (["--input", "image=1x2x2"], "does not fit"),
         (["--input", "image=32x32"], "conv2d takes channels × height × width, not 2 axes"),
-        (["--batch", "0"], "0 is not in the range"),
-        (["--batch", "x"], "'x' is not a valid integer"),
-        (["--depth", "0"], "0 is not in the range"),
-        (["--columns", "nmae"], 'no column is called "nmae"; did you mean "name"?'),
+        (["--batch", "0"], 'cannot be "0" help: write a whole number, 1 or more'),
+        (["--batch", "x"], 'cannot be "x" help: write a whole number, 1 or more'),
+        (["--depth", "0"], 'cannot be "0" help: write a whole number, 1 or more'),
+        (["--columns", "nmae"], 'no column is called "nmae" help: did you mean "name"?'),
         (["--columns", ""], "no column is called"),
-        (["--format", "pdf"], "'pdf' is not one of"),
-        (["--nonsense"], "No such option"),
+        (["--format", "pdf"], '--format: "pdf" is not a choice help: choose from table, plain'),
+        (["--nonsense"], 'no option is called "--nonsense"'),
         (["more"], "unexpected extra argument"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
@@ -498,7 +499,7 @@ def test_nonsense_on_the_command_line(arguments: list[str], message: str, run: R
     ("arguments", "message"),
     [
         (["sumary", "lenet5"], 'did you mean "summary"?'),
-        (["summary"], "Missing argument 'SPEC'"),
+        (["summary"], "SPEC is missing"),
         (["explain", "lenet5", "C9"], 'no layer is called "C9"'),
         (["explain", "lenet5", "\x1b[31m"], 'no layer is called "�[31m"'),
         (["layers", "conv9d"], 'no layer type is called "conv9d"'),

@@ -145,6 +145,15 @@ def test_two_commands_set_everything_up() -> None:
     assert len(commands[0].strip().splitlines()) == 2
 
 
+def test_one_extra_has_all_others() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    (everything,) = extras["all"]
+    named = re.fullmatch(r"archcalc\[(.*)\]", everything)[1].split(",")
+    assert sorted(named) == sorted(set(extras) - {"all", "docs", "test"})
+    text = (DOCS / "commands" / "index.md").read_text("utf-8").partition("\n## Extras\n")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", text, flags=re.M)) == sorted(named)
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 8_000
 

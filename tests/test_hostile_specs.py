@@ -131,9 +131,9 @@ def test_layers_far_before_a_unit_are_left_out(monkeypatch: pytest.MonkeyPatch) 
 def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume_row, "MOST_PARTS", 10)
     assert archcalc.loads(residual(10)).to_volumes_svg().startswith("<svg")
-    with pytest.raises(UsageError, match="at most 10 layers and closed blocks: fold blocks with a depth"):
+    with pytest.raises(UsageError, match="at most 10 layers and closed blocks; collapse blocks with a depth"):
         archcalc.loads(residual(10)).to_volumes_svg(depth=0)
-    with pytest.raises(UsageError, match="at most 10 layers and closed blocks: put layers into blocks"):
+    with pytest.raises(UsageError, match="at most 10 layers and closed blocks; put layers into blocks"):
         archcalc.loads(f"{HEAD}layers = [{', '.join([f'{CONV} }}'] * 11)}]").to_volumes_svg()
 
 

@@ -186,7 +186,7 @@ _ALL = (
     Convention(
         name="torchvision",
         unit="MACs",
-        sentence="MACs, and nothing else: what torchvision's tables of weights call GFLOPS, and `_ops` in their metadata.",
+        sentence="MACs alone: what torchvision's tables of weights call GFLOPS, and their metadata `_ops`.",
         terms=(MACS,),
         source="torchvision 0.29",
     ),

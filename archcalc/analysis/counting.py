@@ -52,7 +52,7 @@ def find_convention(name: str) -> Convention:
     """A convention by its name. Raises UsageError for an unknown name."""
     if name not in CONVENTIONS:
         remedy = did_you_mean(name, CONVENTIONS)
-        raise UsageError(f"no counting convention is called {quoted(name)}; {remedy}")
+        raise UsageError(f"no counting convention is called {quoted(name)}", remedy)
     return CONVENTIONS[name]
 
 

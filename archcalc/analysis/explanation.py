@@ -61,7 +61,7 @@ class Explanation(Struct, Result, frozen=True, kw_only=True):
         values = {(section.title, step.label): step.value for section in self.sections for step in section.steps}
         if (title, label) not in values:
             known_labels = ", ".join(f"{section}/{step}" for section, step in values)
-            raise UsageError(f"nothing is explained as {title}/{label}; known: {known_labels}")
+            raise UsageError(f"nothing is explained as {title}/{label}", f"known: {known_labels}")
         return values[title, label]
 
     def document(self) -> Document:

@@ -254,7 +254,9 @@ def _with_nonzeros_of(symbolic: Graph, graph: Graph) -> Graph:
 
 def _batch(name: str, symbols: Mapping[str, Symbolic], graph: Graph, algebra: Algebra) -> Symbolic:
     if not name.isidentifier() or name in symbols or name in graph.variables:
-        raise UsageError(f"{quoted(name)} cannot stand for the batch; use a letter that means nothing else, such as N")
+        raise UsageError(
+            f"{quoted(name)} cannot stand for the batch", "use a letter that means nothing else, such as N"
+        )
     return algebra.symbol(name, 1)
 
 
@@ -268,4 +270,4 @@ def _check(formula: Formula, context: AnalysisContext) -> None:
         found.extend(map(formula.value, shape))
     if found != expected:
         message = "the closed form differs from the summary: intermediate numbers are too large for decimals"
-        raise UsageError(f"{message}; give the symbols other values, or leave one out")
+        raise UsageError(message, "give the symbols other values, or leave one out")

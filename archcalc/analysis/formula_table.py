@@ -87,7 +87,7 @@ def _chosen(formula: Formula, names: Sequence[str]) -> list[LayerFormula]:
     layers = [row.name for row in formula.layers]
     for name in names:
         if not any(layer == name or layer.startswith(f"{name}.") for layer in layers):
-            raise UsageError(f"no layer is called {quoted(name)}; {did_you_mean(name, layers)}")
+            raise UsageError(f"no layer is called {quoted(name)}", did_you_mean(name, layers))
     wanted = {*names}
     return [row for row in formula.layers if is_within(row.name, wanted)]
 

@@ -19,11 +19,11 @@ def check_batch(context: AnalysisContext, batch: int, training: bool) -> None:
     for name, least in _demands(context, training):
         if least is None:
             reason = "each channel of a sample has a single value"
-            raise UsageError(f"{refuses} {quoted(name)} at any batch, since {reason}; give it larger maps")
+            raise UsageError(f"{refuses} {quoted(name)} at any batch, since {reason}", "give it larger maps")
         if batch < least:
             reason = "each channel would have a single value"
             raise UsageError(
-                f"{refuses} {quoted(name)} at batch {batch}, since {reason}; use a batch of {least} or more"
+                f"{refuses} {quoted(name)} at batch {batch}, since {reason}", f"use a batch of {least} or more"
             )
 
 

@@ -173,11 +173,11 @@ def measure_memory(
 def check_options(dtype: str | None, training: bool, optimizer: str | None) -> None:
     """Raise UsageError for invalid options."""
     if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"no dtype of a network is called {quoted(dtype)}; {did_you_mean(dtype, DTYPES)}")
+        raise UsageError(f"no dtype of a network is called {quoted(dtype)}", did_you_mean(dtype, DTYPES))
     if optimizer is not None and optimizer not in OPTIMIZERS:
-        raise UsageError(f"no optimizer is called {quoted(optimizer)}; {did_you_mean(optimizer, OPTIMIZERS)}")
+        raise UsageError(f"no optimizer is called {quoted(optimizer)}", did_you_mean(optimizer, OPTIMIZERS))
     if optimizer is not None and not training:
-        raise UsageError("an optimizer works in training alone: add --training (training=True), or leave it out")
+        raise UsageError("an optimizer works in training alone", "add --training (training=True), or leave it out")
     if training and dtype == "int8":
         raise UsageError("int8 is for inference: training needs gradients, which are floating-point")
 

@@ -272,7 +272,7 @@ def _source(context: AnalysisContext, position: int, source: str | None) -> str:
     inputs = context.graph.inputs
     if source is not None:
         if source not in inputs:
-            raise UsageError(f"no input is called {quoted(source)}; {did_you_mean(source, inputs)}")
+            raise UsageError(f"no input is called {quoted(source)}", did_you_mean(source, inputs))
         return source
     edge = context.graph.edge(position)
     seen = (name for name in inputs if isinstance(context.receptive_fields.on_input(edge, name), Field))

@@ -154,7 +154,7 @@ class Layers(tuple[LayerSummary, ...]):
         for row in self:
             if row.name == key:
                 return row
-        raise UsageError(f"no layer is called {quoted(key)}; {did_you_mean(key, [row.name for row in self])}")
+        raise UsageError(f"no layer is called {quoted(key)}", did_you_mean(key, [row.name for row in self]))
 
 
 class TreeRow(NamedTuple):

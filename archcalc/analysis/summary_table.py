@@ -68,14 +68,16 @@ def check_columns(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of columns. Raises UsageError for an unknown column."""
     for name in names:
         if name not in COLUMNS:
-            raise UsageError(f"no column is called {quoted(name)}; {did_you_mean(name, COLUMNS)}")
+            raise UsageError(f"no column is called {quoted(name)}", did_you_mean(name, COLUMNS))
     return tuple(names)
 
 
 def summary_document(summary: "Summary", columns: Sequence[str] = DEFAULT_COLUMNS) -> Document:
     """The summary as a document. Raises UsageError for columns of a convention if there is none."""
     if summary.counting is None and not set(columns).isdisjoint(BY_CONVENTION):
-        raise UsageError(f"{' and '.join(BY_CONVENTION)} need a counting convention: use Network.collapsed(counting=…)")
+        raise UsageError(
+            f"{' and '.join(BY_CONVENTION)} need a counting convention", "use Network.collapsed(counting=…)"
+        )
     facts: list[Facts] = [Facts(_totals(summary), totals=True)] if summary.complete else []
     notes = [*_explained(summary), *_marks(summary, columns), *notes_of("?", unknown_causes(summary))]
     return Document(

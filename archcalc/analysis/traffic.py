@@ -77,7 +77,7 @@ def check_nonzeros(graph: Graph) -> None:
     for name, tensor in graph.inputs.items():
         if isinstance(tensor.nonzeros, Unknown):
             message = f"the nonzeros of input {quoted(name)} are unknown, since the spec has them for another shape"
-            raise UsageError(f"{message}; write them as an expression, or as a variable to be set")
+            raise UsageError(message, "write them as an expression, or as a variable to be set")
 
 
 def value_bytes(own: str, dtype: str | None) -> int:

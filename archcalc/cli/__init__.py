@@ -1,16 +1,20 @@
 """The command line: parse arguments, call the library, print. Every command is a file, imported when it is called."""
 
 import gc
+import os
 import sys
 from importlib import import_module
-from io import StringIO, TextIOWrapper
-from typing import Any
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archcalc import __version__
 from archcalc.cli.terminal import echo
-from archcalc.errors import ArchcalcError, printable
+from archcalc.errors import ArchcalcError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
@@ -32,6 +36,7 @@ COMMANDS = {
     "layers": "List the layer types and their fields.",
     "specs": "List the architectures that come with archcalc.",
     "schema": "Print the JSON Schema of specs, for completion in editors.",
+    "completion": "Print a script by which a shell completes what you type.",
 }
 
 
@@ -49,10 +54,25 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from archcalc.errors import did_you_mean, quoted
+            from archcalc.errors import UsageError, did_you_mean, quoted
 
-            ctx.fail(f"no command is called {quoted(args[0])}; {did_you_mean(args[0], COMMANDS)}")
+            raise UsageError(f"no command is called {quoted(args[0])}", did_you_mean(args[0], COMMANDS))
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            # The parser does not know of which command an option lacks its value.
+            if error.ctx is None and ctx.invoked_subcommand and (name := ctx.invoked_subcommand) in COMMANDS:
+                error.ctx = click.Context(self.get_command(ctx, name) or self, ctx, name)
+            raise
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        from click.shell_completion import CompletionItem
+
+        commands = [CompletionItem(name, help=about) for name, about in COMMANDS.items() if name.startswith(incomplete)]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -79,7 +99,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
             stream.reconfigure(errors="replace")
     try:
-        sys.exit(_run())
+        sys.exit(_answer_shell() if "_ARCHCALC_COMPLETE" in os.environ else _run())
     except BrokenPipeError:
         _give_up_output()
         sys.exit(0)
@@ -87,6 +107,13 @@ def main() -> None:
         _give_up_output()
         echo(f"error: cannot write the output: {(error.strerror or str(error)).lower()}", err=True)
         sys.exit(2)
+
+
+def _answer_shell() -> int:
+    """Print what may come next on the command line, as click's scripts for shells ask for it."""
+    from archcalc.cli.completion import answer
+
+    return answer(os.environ["_ARCHCALC_COMPLETE"])
 
 
 def _run() -> int:
@@ -99,11 +126,10 @@ def _run() -> int:
             sys.stdout.flush()
     except click.exceptions.Exit as exit_request:
         return exit_request.exit_code
-    except click.ClickException as error:
-        echo(_usage(error), err=True)
-        return 2
-    except ArchcalcError as error:
-        echo(_described(error), err=True)
+    except (click.ClickException, ArchcalcError) as error:
+        from archcalc.cli.errors import format_error
+
+        echo(format_error(error), err=True)
         return 2
     except MemoryError:
         echo("error: the network is too large for the memory of this machine", err=True)
@@ -113,21 +139,6 @@ def _run() -> int:
     return 0
 
 
-def _described(error: ArchcalcError) -> str:
-    text = "\n\n".join([str(error), *getattr(error, "__notes__", ())])
-    return text if text.startswith("error") else f"error: {text}"
-
-
-def _usage(error: click.ClickException) -> str:
-    """What click says. It repeats arguments as they are; their line ends must not look like more messages."""
-    shown = StringIO()
-    error.show(file=shown)
-    head, mark, message = shown.getvalue().partition("Error: ")
-    return f"{head}{mark}{printable(' '.join(message.split()))}"
-
-
 def _give_up_output() -> None:
     """What is still buffered must not raise again at exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import click
 
 from archcalc.cli.interrupt import interruptible
-from archcalc.cli.options import FileName, value_options
+from archcalc.cli.options import BadValue, Choice, FileName, specs_argument, value_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo, output_is_terminal, progress_bar, terminal_style
-from archcalc.errors import UsageError
+from archcalc.errors import UsageError, quoted
 from archcalc.measured.benchmark import Benchmark
 from archcalc.render.style import Style
 from archcalc.render.write import FORMATS, write
@@ -21,7 +21,7 @@ def _listed(_context: click.Context, _option: click.Parameter, text: str) -> tup
 def _batches(context: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
     sizes = _listed(context, option, text)
     if not all(size.isdecimal() and len(size) < 19 and int(size) > 0 for size in sizes):
-        raise click.BadParameter(f"{text!r} is no list of batch sizes; write 1 or more as 1,8,64")
+        raise BadValue(f"{quoted(text)} is no list of batch sizes", "write 1 or more as 1,8,64")
     return tuple(map(int, sizes))
 
 
@@ -65,10 +65,16 @@ class _Target(NamedTuple):
 
 
 @click.command("bench", short_help="Time networks on a device, and compare them.")
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda (or cuda:1), or mps.")
+@specs_argument()
+@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda (or cuda:1), or mps.")
 @click.option(
-    "--batch", "batches", default="1", show_default=True, callback=_batches, metavar="SIZES", help="As in 1,8,64."
+    "--batch",
+    "batches",
+    default="1",
+    show_default=True,
+    callback=_batches,
+    metavar="SIZES",
+    help="Batch sizes, separated by commas: 1,8,64.",
 )
 @click.option(
     "--dtype",
@@ -77,11 +83,11 @@ class _Target(NamedTuple):
     show_default=True,
     callback=_listed,
     metavar="NAMES",
-    help="Of parameters and inputs: float32, bfloat16, float16, float64; several as float32,bfloat16.",
+    help="Data types of parameters and inputs: float32, bfloat16, float16, float64; several as float32,bfloat16.",
 )
 @click.option(
     "--mode",
-    type=click.Choice(["inference", "training"]),
+    type=Choice(["inference", "training"]),
     default="inference",
     show_default=True,
     help="training times forward, backward and a step of SGD, with what the spec has in training alone.",
@@ -91,19 +97,20 @@ class _Target(NamedTuple):
 @click.option("--layers", is_flag=True, help="Time every layer of the forward pass, too.")
 @click.option("--cuda-graph", is_flag=True, help="Record a call as a CUDA graph, and time its replay.")
 @click.option("--flush-l2", is_flag=True, help="Empty the GPU's cache before each call.")
-@click.option("--threads", type=click.IntRange(min=1), help="Of the CPU.  [default: PyTorch's]")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Number of CPU threads.  [default: PyTorch's]")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
     default=5.0,
     show_default=True,
-    help="How long to measure a row at most, after its warm-up; six samples are taken in any case.",
+    metavar="N",
+    help="Longest time to measure a row, after its warm-up; six samples are taken in any case.",
 )
 @value_options
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(FORMATS),
+    type=Choice(FORMATS),
     help="[default: what the name of FILE ends in, .json, .csv, .md, .tex or .html, else text]",
 )
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Write to a file.")

@@ -10,13 +10,22 @@ import archcalc
 from archcalc.analysis.budget import check_budget, limits_of
 from archcalc.analysis.check_result import CheckResult
 from archcalc.analysis.lint import RULES, select
-from archcalc.cli.options import batch_option, format_option, network_options, split_settings
+from archcalc.cli.options import (
+    BadValue,
+    batch_option,
+    format_option,
+    network_options,
+    proposing,
+    specs_argument,
+    split_settings,
+)
 from archcalc.cli.terminal import echo, show
 from archcalc.errors import Diagnostic, SpecError, UsageError
 from archcalc.quantities import QUANTITIES, Bound
 from archcalc.spec.budget import Limit
 
 RULE_LIST = "\n".join(f"  {rule.code}  {rule.name}" for rule in RULES)
+_PROPOSED = proposing([rule.code for rule in RULES], several=True)
 QUANTITY_LIST = ", ".join(name.replace("_", "-") for name in QUANTITIES)
 
 
@@ -25,7 +34,7 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
     try:
         return limits_of(bound, split_settings(texts, "NAME=AMOUNT"))
     except UsageError as error:
-        raise click.BadParameter(str(error)) from None
+        raise BadValue(error.message, error.help) from None
 
 
 @click.command(
@@ -33,12 +42,18 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
     short_help="Validate specs and point out what is odd about them.",
     epilog=f"Quantities of --max and --min: {QUANTITY_LIST}.\n\n\b\nRules:\n{RULE_LIST}",
 )
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@specs_argument()
 @network_options
 @batch_option
-@click.option("--select", "selected", metavar="CODES", help="Only these rules: W101, all of W, or a rule's name.")
-@click.option("--ignore", "ignored", metavar="CODES", help="Not these rules.")
-@click.option("--all", "everything", is_flag=True, help="Also what the specs themselves ignore.")
+@click.option(
+    "--select",
+    "selected",
+    metavar="CODES",
+    shell_complete=_PROPOSED,
+    help="Only these rules: W101, all of W, or a rule's name.",
+)
+@click.option("--ignore", "ignored", metavar="CODES", shell_complete=_PROPOSED, help="Leave these rules out.")
+@click.option("--all", "everything", is_flag=True, help="Show findings that the specs ignore, too.")
 @lambda command: format_option(command, more=("github",))
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are findings.")
 @click.option(
@@ -47,10 +62,15 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
     multiple=True,
     metavar="NAME=AMOUNT",
     callback=_limits,
-    help="No more than: parameters=25.6M, macs=4.2G.",
+    help="Fail above an amount: parameters=25.6M, macs=4.2G.",
 )
 @click.option(
-    "--min", "minimum", multiple=True, metavar="NAME=AMOUNT", callback=_limits, help="No less: receptive-field=224."
+    "--min",
+    "minimum",
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    callback=_limits,
+    help="Fail below an amount: receptive-field=224.",
 )
 def command(
     specs: tuple[str, ...],

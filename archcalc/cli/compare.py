@@ -6,12 +6,15 @@ import click
 
 import archcalc
 from archcalc.cli.options import (
+    BadValue,
     batch_option,
     counting_option,
     depth_option,
     format_option,
     given_values,
     network_options,
+    proposing,
+    specs_argument,
 )
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import echo, show
@@ -26,11 +29,11 @@ def _quantity(word: str | None, counting: str | None) -> str:
     try:
         return quantity_name(word, SUMS if counting is None else (*SUMS, "count"))
     except UsageError as error:
-        raise click.BadParameter(str(error), param_hint="--quantity") from None
+        raise BadValue(error.message, error.help, "--quantity") from None
 
 
 @click.command("compare", short_help="Set networks side by side: totals, layers and differences.")
-@click.argument("specs", metavar="SPEC SPEC...", nargs=-1, required=True, callback=parse_specs)
+@specs_argument("SPEC SPEC...", parse_specs)
 @network_options
 @batch_option
 @depth_option
@@ -38,6 +41,7 @@ def _quantity(word: str | None, counting: str | None) -> str:
 @click.option(
     "--quantity",
     metavar="NAME",
+    shell_complete=proposing([name.replace("_", "-") for name in (*SUMS, "count")]),
     help=f"Which one of every layer to show: {', '.join(name.replace('_', '-') for name in SUMS)}; with --counting, "
     "count.  [default: macs; with --counting, count]",
 )

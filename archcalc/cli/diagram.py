@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import MAX_DIGITS, FileName, network_options
+from archcalc.cli.options import (
+    MAX_DIGITS,
+    BadValue,
+    Choice,
+    FileName,
+    network_options,
+    propose_blocks,
+    proposing,
+    spec_argument,
+)
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo
 from archcalc.diagram.image_files import FORMATS, SCALE, check_scale, convert_svg
@@ -28,32 +37,48 @@ class Depth(click.ParamType[Any]):
         if value == "all":
             return 0
         if not isinstance(value, int) and not (value.isdecimal() and len(value) <= MAX_DIGITS):
-            self.fail(f"{value!r} is no depth: give a number of levels, or all", param, ctx)
+            raise BadValue(f"{quoted(str(value))} is no depth", "write a number of levels, or all")
         return int(value)
 
 
 @click.command("diagram", short_help="Draw the network as SVG, PDF, PNG or DOT.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @click.option("-o", "--output", type=FileName(), help="The file to write; without it SVG is printed.")
-@click.option("--to", "form", type=click.Choice(FORMS), help="[default: by the file's ending, else svg]")
-@click.option("--depth", type=Depth(), metavar="N", help="Fold blocks below this depth; all or 0 opens every block.")
-@click.option("--show", default="", metavar="NAMES", help=f"More lines, with commas: {', '.join(LINES)}.")
-@click.option("--heat", type=click.Choice(HEATS), help="Colour by a quantity, or by what check finds.")
+@click.option("--to", "form", type=Choice(FORMS), help="[default: by the file's ending, else svg]")
 @click.option(
-    "--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True, help="Its way: down or right."
+    "--depth", type=Depth(), metavar="N", help="Collapse blocks below this depth; all or 0 opens every block."
 )
-@click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="paper is for print.")
-@click.option("--block", metavar="NAME", help="Draw one block of the network alone, opened.")
-@click.option("--volumes", is_flag=True, help="Draw its maps as boxes to scale, in a row.")
-@click.option("--every-copy", is_flag=True, help="Draw each of several equal blocks in a row.")
-@click.option("--title/--no-title", default=True, help="With or without the name and the totals above.")
-@click.option("--legend/--no-legend", default=True, help="With or without the meaning of colours, and notes.")
+@click.option(
+    "--show",
+    default="",
+    metavar="NAMES",
+    shell_complete=proposing(LINES, several=True),
+    help=f"More lines on a card, separated by commas: {', '.join(LINES)}.",
+)
+@click.option("--heat", type=Choice(HEATS), help="Colour layers by a quantity, or by what check finds.")
+@click.option(
+    "--direction",
+    type=Choice(["TB", "LR"]),
+    default="TB",
+    show_default=True,
+    help="From top to bottom, or from left to right.",
+)
+@click.option(
+    "--style", type=Choice([*STYLES]), default="color", show_default=True, help="Colours; paper is for print."
+)
+@click.option(
+    "--block", metavar="NAME", shell_complete=propose_blocks, help="Draw one block of the network alone, opened."
+)
+@click.option("--volumes", is_flag=True, help="Draw feature maps as boxes to scale, in a row.")
+@click.option("--every-copy", is_flag=True, help="Draw every copy of a block that is repeated.")
+@click.option("--title/--no-title", default=True, help="Show the name and the totals above the drawing.")
+@click.option("--legend/--no-legend", default=True, help="Show what colours mean, and notes.")
 @click.option(
     "--scale",
     type=float,
     metavar="N",
-    help=f"Pixels of a PNG for each of the SVG.  [default: {SCALE:g}]",
+    help=f"Pixels of the PNG for each pixel of the SVG.  [default: {SCALE:g}]",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there already.")
 def command(spec: str, output: str | None, form: str | None, show: str, force: bool, **options: Any) -> None:
@@ -71,7 +96,7 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
     """
     chosen = form or _form(output)
     if output is None and chosen in ("pdf", "png"):
-        raise UsageError(f"{chosen.upper()} is binary: name a file, as in -o model.{chosen}")
+        raise UsageError(f"{chosen.upper()} is binary", f"name a file, as in -o model.{chosen}")
     scale = options.pop("scale")
     if scale is not None and chosen != "png":
         raise UsageError(f"--scale is for PNG, and {chosen.upper()} has no pixels")
@@ -100,14 +125,14 @@ def _diagram(network: archcalc.Network, form: str, look: Look) -> str:
 
     picture = draw(network.context, look)
     if picture.collapsed:
-        echo(f"note: {picture.collapsed} (--depth all unfolds everything)", err=True)
+        echo(f"note: {picture.collapsed} (--depth all expands everything)", err=True)
     return to_dot(picture) if form == "dot" else to_svg(picture, dot_program())
 
 
 def _volumes(network: archcalc.Network, form: str, look: Look) -> str:
     """Maps to scale, which no Graphviz lays out."""
     if form == "dot":
-        raise UsageError("--volumes draws no DOT: name a file that ends in .svg, .pdf or .png")
+        raise UsageError("--volumes draws no DOT", "name a file that ends in .svg, .pdf or .png")
     if look._replace(show=(), heat=None, direction="TB", every_copy=False) != look:
         raise UsageError("--volumes takes no --show, --heat, --direction or --every-copy: it draws maps, not cards")
     return network.to_volumes_svg(look.style, look.depth, block=look.block, title=look.title, legend=look.legend)
@@ -118,11 +143,11 @@ def _form(output: str | None) -> str:
         return "svg"
     if os.path.isdir(output):
         raise UsageError(
-            f"{quoted(output)} is a folder; name a file in it, such as {os.path.join(output, 'diagram.svg')}"
+            f"{quoted(output)} is a folder", f"name a file in it, such as {os.path.join(output, 'diagram.svg')}"
         )
     ending = output.lower().rpartition(".")[2]
     if ending not in FORMS:
         raise UsageError(
-            f"a file that ends in {quoted(f'.{ending}')} says not what to draw: add --to, with {', '.join(FORMS)}"
+            f"a file that ends in {quoted(f'.{ending}')} says not what to draw", f"add --to, with {', '.join(FORMS)}"
         )
     return ending

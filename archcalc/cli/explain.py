@@ -5,13 +5,13 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import batch_option, format_option, network_options
+from archcalc.cli.options import batch_option, format_option, network_options, propose_layers, spec_argument
 from archcalc.cli.terminal import show
 
 
 @click.command("explain", short_help="Show how every number came about.")
-@click.argument("spec")
-@click.argument("layers", metavar="[LAYER]...", nargs=-1)
+@spec_argument
+@click.argument("layers", metavar="[LAYER]...", nargs=-1, shell_complete=propose_layers)
 @network_options
 @batch_option
 @format_option

@@ -5,19 +5,19 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import FileName, network_options
+from archcalc.cli.options import Choice, FileName, network_options, spec_argument
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo
 from archcalc.errors import UsageError
 
 
 @click.command("export", short_help="Write the network as PyTorch source text, or as ONNX.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @click.option(
     "--to",
     "form",
-    type=click.Choice(["source", "onnx"]),
+    type=Choice(["source", "onnx"]),
     help="[default: onnx for a file that ends in .onnx, else source]",
 )
 @click.option("-o", "--output", type=FileName(), help="The file to write; without it source text is printed.")
@@ -32,7 +32,7 @@ def command(spec: str, form: str | None, output: str | None, force: bool, **netw
         check_writable(output, force)
     if form == "onnx" or (form is None and output is not None and output.lower().endswith(".onnx")):
         if output is None:
-            raise UsageError("ONNX is binary: name a file, as in -o model.onnx")
+            raise UsageError("ONNX is binary", "name a file, as in -o model.onnx")
         from archcalc.pytorch.onnx import to_onnx
 
         write_file(output, to_onnx(archcalc.load(spec, **network)), force)

@@ -5,19 +5,27 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import MAX_DIGITS, format_option, inputs_option, settings_option, training_option
+from archcalc.cli.options import (
+    MAX_DIGITS,
+    format_option,
+    inputs_option,
+    propose_layers,
+    settings_option,
+    spec_argument,
+    training_option,
+)
 from archcalc.cli.terminal import show
 from archcalc.errors import UsageError
 
 
 @click.command("formula", short_help="Give parameters, MACs and shapes in closed form.")
-@click.argument("spec")
-@click.argument("layers", metavar="[LAYER]...", nargs=-1)
+@spec_argument
+@click.argument("layers", metavar="[LAYER]...", nargs=-1, shell_complete=propose_layers)
 @click.option("--symbol", "symbols", multiple=True, metavar="NAME", help="A variable of the spec that is a symbol.")
 @lambda command: inputs_option(command, words=True)
 @settings_option
 @training_option
-@click.option("--batch", default="1", show_default=True, metavar="N", help="Samples at once: a number or a letter.")
+@click.option("--batch", default="1", show_default=True, metavar="N", help="Number of samples, or a letter for it.")
 @click.option("--layers", "every_layer", is_flag=True, help="A row for every layer.")
 @format_option
 def command(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from archcalc.cli.options import format_option
+from archcalc.cli.options import format_option, proposing
 from archcalc.cli.terminal import show
 from archcalc.errors import UsageError, quoted
 from archcalc.layers import LAYER_TYPES
@@ -19,7 +19,7 @@ from archcalc.spec.wanted import format_annotation
 
 
 @click.command("layers", short_help="List the layer types and their fields.")
-@click.argument("type_name", metavar="[TYPE]", required=False)
+@click.argument("type_name", metavar="[TYPE]", required=False, shell_complete=proposing(LAYER_TYPES))
 @format_option
 def command(type_name: str | None, format_name: str) -> None:
     """List the layer types, or all about TYPE: its fields with their defaults, and what is counted."""
@@ -28,7 +28,7 @@ def command(type_name: str | None, format_name: str) -> None:
     elif type_name in LAYER_TYPES:
         show(_describe(LAYER_TYPES[type_name]), format_name)
     else:
-        raise UsageError(f"no layer type is called {quoted(type_name)}; {type_remedy(type_name, (), None)}")
+        raise UsageError(f"no layer type is called {quoted(type_name)}", type_remedy(type_name, (), None))
 
 
 def _list() -> Document:

@@ -7,7 +7,7 @@ import click
 
 import archcalc
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS, check_options
-from archcalc.cli.options import depth_option, format_option, network_options
+from archcalc.cli.options import Choice, depth_option, format_option, network_options, spec_argument
 from archcalc.cli.terminal import show
 from archcalc.errors import UsageError
 from archcalc.quantities import BYTES, whole_amount
@@ -19,12 +19,17 @@ def _parse_size(_context: click.Context, _option: click.Parameter, text: str | N
 
 
 @click.command("memory", short_help="Say how much memory inference and training take, and which batch fits.")
-@click.argument("spec")
+@spec_argument
 @network_options
-@click.option("--batch", type=click.IntRange(min=1), help="Samples at once.  [default: 1]")
-@click.option("--dtype", type=click.Choice(DTYPES), help="Of weights and activations.  [default: as the spec says]")
-@click.option("--optimizer", type=click.Choice([*OPTIMIZERS]), help="Whose state to count, with --training.")
-@click.option("--fits", metavar="SIZE", callback=_parse_size, help="Say which batch fits into 8GiB, 500MB, bytes.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Number of samples.  [default: 1]")
+@click.option("--dtype", type=Choice(DTYPES), help="Data type of weights and activations.  [default: as the spec says]")
+@click.option("--optimizer", type=Choice([*OPTIMIZERS]), help="Optimizer whose state is counted, with --training.")
+@click.option(
+    "--fits",
+    metavar="SIZE",
+    callback=_parse_size,
+    help="Find the largest batch that fits into an amount: 8GiB, 500MB, bytes.",
+)
 @depth_option
 @format_option
 def command(  # noqa: PLR0913  # one for each option
@@ -54,7 +59,7 @@ def command(  # noqa: PLR0913  # one for each option
     is wrong.
     """
     if fits is not None and batch is not None:
-        raise UsageError("--fits finds the batch: leave --batch out")
+        raise UsageError("--fits finds the batch", "leave --batch out")
     check_options(dtype, training, optimizer)
     loaded = archcalc.load(spec, batch=batch or 1, training=training, **network)
     options = {"dtype": dtype, "training": training, "optimizer": optimizer}

@@ -4,19 +4,44 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from operator import ge
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from archcalc.cli.terminal import output_is_terminal
-from archcalc.errors import SpecError, printable
+from archcalc.errors import SpecError, printable, quoted
 from archcalc.graph import Graph
 from archcalc.network import ShapeError
 from archcalc.render.write import FORMATS
 from archcalc.spec.expressions import ExpressionError, Value, evaluate
 from archcalc.spec.values import format_value
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    Proposals = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]
+
 MAX_DIGITS = 75  # of any number
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BadValue(click.BadParameter):
+    """A value of an option or an argument is wrong; `help` says what to write."""
+
+    def __init__(self, message: str, help: str | None = None, param_hint: str | None = None) -> None:  # noqa: A002
+        super().__init__(f"{message}; {help}" if help else message, param_hint=param_hint)
+        self.problem = message
+        self.help = help
+
+
+class Choice(click.Choice[str]):
+    """One of several words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in self.choices:
+            return str(value)
+        raise BadValue(f"{quoted(str(value))} is not a choice", f"choose from {', '.join(self.choices)}")
 
 
 class FileName(click.ParamType[str]):
@@ -26,11 +51,57 @@ class FileName(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not value:
-            self.fail("a file has a name", param, ctx)
+            raise BadValue("a file has a name")
         return str(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[str]]":
+        from click.shell_completion import CompletionItem
 
-F = TypeVar("F", bound=Callable[..., Any])
+        return [CompletionItem(incomplete, type="file")]
+
+
+def propose_specs(_context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """What a shell proposes for SPEC."""
+    from archcalc.cli.proposals import specs
+
+    return specs(incomplete)
+
+
+def propose_layers(context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """What a shell proposes for the name of a layer or a block of SPEC."""
+    from archcalc.cli.proposals import layers
+
+    return layers(context, incomplete)
+
+
+def propose_blocks(context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """What a shell proposes for the name of a block of SPEC."""
+    from archcalc.cli.proposals import blocks
+
+    return blocks(context, incomplete)
+
+
+def proposing(names: Iterable[str], several: bool = False) -> "Proposals":
+    """What a shell proposes for one of these names, or with `several` for a list of them with commas."""
+
+    def propose(_context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+        from archcalc.cli.proposals import listed, matching
+
+        return (listed if several else matching)(names, incomplete)
+
+    return propose
+
+
+spec_argument = click.argument("spec", shell_complete=propose_specs)
+
+
+def specs_argument(metavar: str = "SPEC...", callback: Callable[..., Any] | None = None) -> Callable[[F], F]:
+    """One SPEC or more, in the parameter `specs`."""
+    return click.argument(
+        "specs", metavar=metavar, nargs=-1, required=True, callback=callback, shell_complete=propose_specs
+    )
 
 
 def network_options(command: F) -> F:
@@ -45,7 +116,9 @@ def value_options(command: F) -> F:
 
 def training_option(command: F) -> F:
     """Whether the network is for training."""
-    option = click.option("--training", is_flag=True, help='Keep what exists in training alone (when = "training").')
+    option = click.option(
+        "--training", is_flag=True, help='Keep layers that exist only in training (when = "training").'
+    )
     return option(command)
 
 
@@ -57,7 +130,7 @@ def settings_option(command: F) -> F:
         multiple=True,
         metavar="NAME=VALUE",
         callback=_parse_settings,
-        help="Another value of a variable: width=0.5.",
+        help="Set a variable of the spec: width=0.5.",
     )
     return option(command)
 
@@ -70,7 +143,9 @@ def inputs_option(command: F, words: bool = False) -> F:
         multiple=True,
         metavar="NAME=SIZES",
         callback=_parse_symbolic_inputs if words else _parse_inputs,
-        help="Sizes of an input as symbols: image=3xHxW." if words else "Another input shape: image=3x224x224.",
+        help="Set sizes of an input to symbols: image=3xHxW."
+        if words
+        else "Set the shape of an input: image=3x224x224.",
     )
     return option(command)
 
@@ -132,14 +207,26 @@ def batch_option(command: F) -> F:
     """How many samples operations are for."""
     size = click.IntRange(min=1)
     return click.option(
-        "--batch", type=size, default=1, show_default=True, help="Samples at once; multiplies operations."
+        "--batch",
+        type=size,
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="Number of samples; multiplies operations.",
     )(command)
 
 
 def depth_option(command: F) -> F:
     """How far blocks stay open."""
-    about = "Fold blocks below this depth; 1 shows the top level alone."
-    return click.option("--depth", type=click.IntRange(min=1), help=about)(command)
+    about = "Collapse blocks below this depth; 1 shows the top level alone."
+    return click.option("--depth", type=click.IntRange(min=1), metavar="N", help=about)(command)
+
+
+def _propose_conventions(_context: click.Context, _param: click.Parameter, text: str) -> "list[CompletionItem[str]]":
+    from archcalc.analysis.conventions import CONVENTIONS
+    from archcalc.cli.proposals import matching
+
+    return matching(CONVENTIONS, text)
 
 
 def counting_option(command: F) -> F:
@@ -147,6 +234,7 @@ def counting_option(command: F) -> F:
     return click.option(
         "--counting",
         metavar="NAME",
+        shell_complete=_propose_conventions,
         help="Count as a convention does: macs, flops, all, connections, or a tool's, such as fvcore or ptflops; "
         "archcalc reconcile shows them all.",
     )(command)
@@ -159,16 +247,14 @@ def format_option(command: F, more: tuple[str, ...] = ()) -> F:
         return name or ("table" if output_is_terminal() else "plain")
 
     about = "[default: table in a terminal, plain in a pipe]"
-    return click.option("--format", "format_name", type=click.Choice([*FORMATS, *more]), callback=chosen, help=about)(
-        command
-    )
+    return click.option("--format", "format_name", type=Choice([*FORMATS, *more]), callback=chosen, help=about)(command)
 
 
 def split_setting(text: str, form: str) -> tuple[str, str]:
     """The name and the value of `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
-        raise click.BadParameter(f"{text!r} is not of the form {form}")
+        raise BadValue(f"{quoted(text)} is not of the form {form}")
     return name.strip(), value.strip()
 
 
@@ -177,7 +263,7 @@ def split_settings(texts: Iterable[str], form: str) -> dict[str, str]:
     settings: dict[str, str] = {}
     for name, value in (split_setting(text, form) for text in texts):
         if name in settings:
-            raise click.BadParameter(f"{name} is given twice: as {settings[name]} and as {value}")
+            raise BadValue(f"{name} is given twice: as {settings[name]} and as {value}")
         settings[name] = value
     return settings
 
@@ -198,7 +284,7 @@ def parse_value(name: str, text: str) -> Value:
             remedy = f"use true or false: {name}={str(text.lower() in YES).lower()}"
         elif not text.isidentifier() and error.help:
             remedy = error.help
-        raise click.BadParameter(f"{name}: {error}; {remedy}") from None
+        raise BadValue(f"{name}: {error}", remedy) from None
 
 
 def _parse_inputs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, list[int]]:
@@ -220,7 +306,7 @@ def parse_shape(text: str, words: bool = False) -> list[Any]:
     sizes = _sizes(text)
     if not all(size > 0 if isinstance(size, int) else words and size.isidentifier() for size in sizes):
         form = "sizes, and letters for symbols, as 3xHxW" if words else "sizes of 1 or more as 3x224x224"
-        raise click.BadParameter(f"{text!r} is no shape; write {form}, without the batch")
+        raise BadValue(f"{quoted(text)} is no shape", f"write {form}, without the batch")
     return sizes
 
 

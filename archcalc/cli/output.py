@@ -37,7 +37,7 @@ def check_writable(path: str, force: bool, ending: str = "") -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if mode is None or stat.S_ISREG(mode):
             if not path.lower().endswith(ending):
-                raise UsageError(f"{_shown(path)} would be of another kind: name a file that ends in {ending}")
+                raise UsageError(f"{_format_path(path)} would be of another kind", f"name a file that ends in {ending}")
             _refuse_existing(mode, force)
             with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
                 pass
@@ -48,11 +48,11 @@ def _explained(path: str) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
-        raise UsageError(f"{_shown(path)} is there already: --force replaces it") from None
+        raise UsageError(f"{_format_path(path)} is there already", "--force replaces it") from None
     except OSError as error:
-        raise UsageError(f"cannot write {_shown(path)}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"cannot write {_format_path(path)}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:  # a name with a null byte
-        raise UsageError(f"cannot write {_shown(path)}: {error}") from None
+        raise UsageError(f"cannot write {_format_path(path)}: {error}") from None
 
 
 def _refuse_existing(mode: int | None, force: bool) -> None:
@@ -97,6 +97,6 @@ def _rename(temporary: str, path: str, force: bool) -> None:
     os.replace(temporary, path)
 
 
-def _shown(path: str) -> str:
+def _format_path(path: str) -> str:
     """The whole path: its end says which file it is."""
     return f'"{printable(path)}"'

@@ -6,12 +6,12 @@ import click
 
 import archcalc
 from archcalc.analysis.input_range import find_ranges
-from archcalc.cli.options import format_option, network_options
+from archcalc.cli.options import format_option, network_options, spec_argument
 from archcalc.cli.terminal import progress_bar, show
 
 
 @click.command("range", short_help="Say which sizes of an input work, leave no remainder, and are of use.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @format_option
 def command(spec: str, format_name: str, **network: Any) -> None:

@@ -5,12 +5,21 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import FileName, depth_option, format_option, network_options
+from archcalc.cli.options import (
+    BadValue,
+    Choice,
+    FileName,
+    depth_option,
+    format_option,
+    network_options,
+    propose_layers,
+    spec_argument,
+)
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import show
 from archcalc.diagram.image_files import convert_svg, image_format
 from archcalc.diagram.style import STYLES
-from archcalc.errors import UsageError
+from archcalc.errors import UsageError, quoted
 
 
 def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -18,19 +27,26 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
         return None
     indices = [part.strip() for part in text.split(",")]
     if not all(index.isascii() and index.isdecimal() and len(index) < 19 for index in indices):
-        raise click.BadParameter(f"{text!r} is no unit; write its row and column, counted from 0, as 3,3")
+        raise BadValue(f"{quoted(text)} is no unit", "write its row and column, counted from 0, as 3,3")
     return tuple(map(int, indices))
 
 
 @click.command("receptive-field", short_help="Show what one unit sees of the input, layer after layer.")
-@click.argument("spec")
+@spec_argument
 @network_options
-@click.option("--layer", metavar="NAME", help="[default: the last with several units that see different parts]")
-@click.option("--unit", metavar="Y,X", callback=_unit, help="Counted from 0.  [default: the middle one]")
-@click.option("--of", "source", metavar="INPUT", help="Which input.  [default: the first that the layer sees]")
+@click.option(
+    "--layer",
+    metavar="NAME",
+    shell_complete=propose_layers,
+    help="The layer of the unit.  [default: the last with several units that see different parts]",
+)
+@click.option("--unit", metavar="Y,X", callback=_unit, help="Its position, counted from 0.  [default: the middle one]")
+@click.option(
+    "--of", "source", metavar="INPUT", help="The input that is seen.  [default: the first that the layer sees]"
+)
 @depth_option
 @click.option("--image", type=FileName(), metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
-@click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
+@click.option("--style", type=Choice([*STYLES]), default="color", show_default=True, help="Colours of the drawing.")
 @format_option
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Draw it, too, as SVG, PDF or PNG.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
@@ -44,7 +60,7 @@ def command(spec: str, image: str | None, style: str, format_name: str, output: 
     question = {key: options.pop(key) for key in ("layer", "unit", "depth", "source")}
     force = options.pop("force")
     if image and not output:
-        raise UsageError("--image is for the drawing: name its file, as in -o field.svg")
+        raise UsageError("--image is for the drawing", "name its file, as in -o field.svg")
     if output:
         file_format = image_format(output)
         check_writable(output, force)

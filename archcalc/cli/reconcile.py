@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import batch_option, format_option, network_options
+from archcalc.cli.options import batch_option, format_option, network_options, spec_argument
 from archcalc.cli.terminal import show
 
 
 @click.command("reconcile", short_help="Show why tools count differently, and which of them a figure comes from.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @batch_option
 @click.option(

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from archcalc.cli.options import FileName, batch_option, network_options
+from archcalc.cli.options import FileName, batch_option, network_options, specs_argument
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import echo, progress_bar
@@ -14,7 +14,7 @@ LARGE = 2_000_000  # bytes of a page that is slow to send
 
 
 @click.command("report", short_help="Write a page about networks, as one HTML file.")
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, callback=parse_specs)
+@specs_argument(callback=parse_specs)
 @network_options
 @batch_option
 @click.option("-o", "--output", type=FileName(), metavar="FILE", required=True, help="The HTML file to write.")
@@ -29,7 +29,7 @@ def command(
 
     Several are also set side by side, their parameters against their MACs; a SPEC may have settings of its own behind a
     colon, as in compare. The page is one file that fetches nothing, opens from disk, and works without JavaScript but
-    for sorting, folding and marking layers. The row of a layer opens how its numbers came about.
+    for sorting, collapsing and marking layers. The row of a layer opens how its numbers came about.
     """
     check_writable(output, force, ".html")
     networks = load_specs(specs, **options)

@@ -6,7 +6,7 @@ import click
 
 import archcalc
 from archcalc.analysis.roofline_table import devices_document
-from archcalc.cli.options import FileName, batch_option, depth_option, format_option, network_options
+from archcalc.cli.options import FileName, batch_option, depth_option, format_option, network_options, propose_specs
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import show
 from archcalc.devices import DTYPES, shipped_devices
@@ -14,18 +14,28 @@ from archcalc.diagram.image_files import image_format
 from archcalc.errors import UsageError
 
 
+def propose_devices(_context: click.Context, _param: click.Parameter, incomplete: str) -> Any:
+    """What a shell proposes for a device."""
+    from archcalc.cli.proposals import files_or
+
+    return files_or(shipped_devices(), incomplete)
+
+
 @click.command("roofline", short_help="Say the least time of every layer on a device, and what bounds it.")
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, shell_complete=propose_specs)
 @network_options
 @click.option(
-    "--device", metavar="NAME|FILE", help="A device of --list-devices, or a TOML file such as my_device.toml."
+    "--device",
+    metavar="NAME|FILE",
+    shell_complete=propose_devices,
+    help="A device of --list-devices, or a TOML file such as my_device.toml.",
 )
 @click.option(
     "--list-devices",
     is_flag=True,
     help="List the devices that come with archcalc, and their peaks.",
 )
-@click.option("--dtype", default="float32", show_default=True, metavar="NAME", help=f"{', '.join(DTYPES)}.")
+@click.option("--dtype", default="float32", show_default=True, metavar="NAME", help=f"Data type: {', '.join(DTYPES)}.")
 @batch_option
 @depth_option
 @format_option
@@ -59,7 +69,7 @@ def command(
     if spec is None:
         raise click.MissingParameter(param_hint="SPEC", param_type="argument")
     if device is None:
-        raise UsageError(f"say on which device, as in --device a100; known: {', '.join(shipped_devices())}")
+        raise UsageError("--device is missing", f"for example: --device a100; known: {', '.join(shipped_devices())}")
     if output is not None:
         file_format = image_format(output)
         check_writable(output, force)

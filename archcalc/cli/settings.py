@@ -92,7 +92,7 @@ def _divided(item: SpecWithSettings, document: SpecDocument) -> tuple[dict[str, 
             shapes[name] = parse_shape(value)
         else:
             remedy = did_you_mean(name, [*known, *shaped])
-            raise UsageError(f"{quoted(item.spec)} has no variable and no input called {quoted(name)}; {remedy}")
+            raise UsageError(f"{quoted(item.spec)} has no variable and no input called {quoted(name)}", remedy)
     return variables, shapes
 
 

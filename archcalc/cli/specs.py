@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from archcalc.cli.options import format_option
+from archcalc.cli.options import format_option, propose_specs
 from archcalc.cli.output import write_file
 from archcalc.cli.terminal import echo, show
 from archcalc.errors import UsageError, did_you_mean, quoted
@@ -15,7 +15,7 @@ from archcalc.spec.values import format_value
 
 
 @click.command("specs", short_help="List the architectures that come with archcalc.")
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, shell_complete=propose_specs)
 @click.option("--paths", is_flag=True, help="Show where their files are.")
 @click.option("--copy", is_flag=True, help="Copy the shipped SPEC into this folder, to change it.")
 @click.option("--force", is_flag=True, help="Let --copy replace a file.")
@@ -37,7 +37,7 @@ def _copy(spec: str | None, force: bool) -> None:
     found = shipped_specs()
     if spec is None or spec not in found:
         remedy = did_you_mean(spec or "", found)
-        raise UsageError(f"--copy takes the name of a shipped spec, not {quoted(spec or '')}; {remedy}")
+        raise UsageError(f"--copy takes the name of a shipped spec, not {quoted(spec or '')}", remedy)
     with open(found[spec], "rb") as stream:
         write_file(f"{spec}.toml", stream.read(), force)
     echo(f"{spec}.toml is a copy of {found[spec]}", err=True)

@@ -6,13 +6,21 @@ import click
 
 import archcalc
 from archcalc.analysis.summary_table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, check_columns
-from archcalc.cli.options import batch_option, counting_option, depth_option, format_option, network_options
+from archcalc.cli.options import (
+    batch_option,
+    counting_option,
+    depth_option,
+    format_option,
+    network_options,
+    proposing,
+    spec_argument,
+)
 from archcalc.cli.terminal import echo, show
 from archcalc.render.document import Document
 
 
 @click.command("summary", short_help="Print shapes, parameters, MACs and receptive fields, layer by layer.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @batch_option
 @depth_option
@@ -20,6 +28,7 @@ from archcalc.render.document import Document
 @click.option(
     "--columns",
     metavar="NAMES",
+    shell_complete=proposing(COLUMNS, several=True),
     help=f"Comma-separated, from: {', '.join(COLUMNS)}.  [default: {', '.join(DEFAULT_COLUMNS)}; with --counting, "
     "count in place of macs]",
 )

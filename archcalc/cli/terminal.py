@@ -45,9 +45,20 @@ def terminal_style() -> Style:
     """No wider than the terminal and with emphasis; plain text of any width for a pipe."""
     if not output_is_terminal():
         return Style()
+    return _emphatic(_width())
+
+
+def _emphatic(width: int) -> Style:
     if os.environ.get("NO_COLOR"):
-        return Style(_width())
-    return Style(_width(), lambda text: click.style(text, bold=True), lambda text: click.style(text, dim=True))
+        return Style(width)
+    return Style(width, lambda text: click.style(text, bold=True), lambda text: click.style(text, dim=True))
+
+
+def error_style() -> Style:
+    """The same for what goes to stderr."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return Style()
+    return _emphatic(_columns_of(sys.stderr))
 
 
 def _width() -> int:
@@ -66,25 +77,30 @@ def _columns_of(stream: TextIO) -> int:
 
 
 _STEPS = 1000  # of a bar
+_ERASE = "\r\x1b[1A\x1b[2K"  # the line above, where click leaves the bar
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal, for work that says how much of how much is done."""
+    """A bar on stderr, where that is a terminal, for work that says how much of how much is done.
+
+    Nothing of it is left at the end.
+    """
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _done, _all: None
         return
     # Interrupted, the bar shows the cursor again, which it hides.
     room = _columns_of(sys.stderr) - len(label) - len("  [] 100%") - 1
     width = max(1, min(30, room))
-    with (
-        interruptible(),
-        click.progressbar(length=_STEPS, label=label, width=width, show_eta=False, file=sys.stderr) as bar,
-    ):
+    with interruptible():
+        try:
+            with click.progressbar(length=_STEPS, label=label, width=width, show_eta=False, file=sys.stderr) as bar:
 
-        def show(done: int, whole: int) -> None:
-            # What turns out to be more work than was thought lets the bar wait, and not fall.
-            if (steps := min(_STEPS, _STEPS * done // max(whole, 1)) - bar.pos) > 0:
-                bar.update(steps)
+                def show(done: int, whole: int) -> None:
+                    # What turns out to be more work than was thought lets the bar wait, and not fall.
+                    if (steps := min(_STEPS, _STEPS * done // max(whole, 1)) - bar.pos) > 0:
+                        bar.update(steps)
 
-        yield show
+                yield show
+        finally:
+            click.echo(_ERASE, err=True, nl=False)

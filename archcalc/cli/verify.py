@@ -6,22 +6,20 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import format_option, network_options
+from archcalc.cli.options import format_option, network_options, spec_argument
 from archcalc.cli.terminal import progress_bar, show
 
 
 @click.command("verify", short_help="Compare every number with what PyTorch does.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, mps, or meta (no memory).")
 @click.option(
     "--fields",
     metavar="LAYERS",
-    help="Whose receptive fields to measure: all, none, or names with commas.  [default: all; none on meta]",
+    help="Layers whose receptive fields are measured: all, none, or names with commas.  [default: all; none on meta]",
 )
-@click.option(
-    "--memory/--no-memory", default=None, help="Follow the memory of a pass, or do not.  [default: but on meta]"
-)
+@click.option("--memory/--no-memory", default=None, help="Compare the peak memory, too.  [default: unless on meta]")
 @click.option("--differences", is_flag=True, help="Show only rows that differ.")
 @format_option
 def command(

@@ -9,7 +9,7 @@ import click
 
 import archcalc
 from archcalc.cli.interrupt import interruptible
-from archcalc.cli.options import batch_option, network_options
+from archcalc.cli.options import batch_option, network_options, spec_argument
 from archcalc.cli.terminal import echo
 from archcalc.errors import ArchcalcError, Diagnostic, Place, SpecError, UsageError, printable, quoted
 
@@ -17,30 +17,37 @@ MOST_MILLISECONDS = 500  # until a file is looked at that was saved before anybo
 
 
 @click.command("watch", short_help="Serve the page of a spec, and refresh it when the spec is saved.")
-@click.argument("spec")
+@spec_argument
 @network_options
 @batch_option
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    default=8000,
+    show_default=True,
+    help="The port; 0 takes a free one.",
+)
 def command(spec: str, port: int, **options: Any) -> None:
     """Serve the page of SPEC on 127.0.0.1, and refresh it in the browser whenever SPEC is saved.
 
     What is wrong with the spec is shown in the page, with its place, above what it was before. What you have opened,
-    folded, sorted and scrolled to stays so. Ctrl-C ends it, with exit code 0.
+    collapsed, sorted and scrolled to stays so. Ctrl-C ends it, with exit code 0.
     """
     try:
         from watchfiles import watch
     except ModuleNotFoundError:
-        raise UsageError("watch needs watchfiles, which is not installed: pip install 'archcalc[watch]'") from None
+        raise UsageError("watch needs watchfiles, which is not installed", "pip install 'archcalc[watch]'") from None
     from archcalc.page.page import render_page
     from archcalc.page.server import PageServer
 
     if spec == "-":
-        raise UsageError("standard input is never saved: name a file")
+        raise UsageError("standard input is never saved", "name a file")
     path = spec if os.path.exists(spec) else archcalc.shipped_specs().get(spec, spec)
-    if not os.path.exists(path):
-        archcalc.load(spec)  # which says that there is none
+    if not os.path.exists(path) or os.path.isdir(path):
+        archcalc.load(spec)  # which says so
     elif not os.path.isfile(path):
-        raise UsageError(f"{quoted(path)} is no file, and is never saved: name one")
+        raise UsageError(f"{quoted(path)} is no file, and is never saved", "name a file")
 
     good: dict[str, archcalc.Network] = {}  # what was last without an error
     shown: list[tuple[int, ...] | None] = [None]  # the state of the file that the page is about

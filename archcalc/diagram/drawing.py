@@ -94,5 +94,5 @@ def blended(colors: Sequence[str], place: float) -> str:
 def style_of(name: str) -> DrawingStyle:
     """The colours that a name stands for. Raises UsageError for one that does not exist."""
     if name not in STYLES:
-        raise UsageError(f"no style is called {quoted(name)}; {did_you_mean(name, STYLES)}")
+        raise UsageError(f"no style is called {quoted(name)}", did_you_mean(name, STYLES))
     return STYLES[name]

@@ -60,13 +60,13 @@ def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
     try:
         import resvg_py
     except ImportError:
-        raise UsageError("PNG needs resvg-py, which is not installed: pip install resvg-py") from None
+        raise UsageError("PNG needs resvg-py, which is not installed", "pip install resvg-py") from None
     check_scale(scale)
     width, height = (ceil(side * scale) for side in _size(_read(svg)))
     if width * height > MAX_PIXELS:
         raise UsageError(
-            f"a PNG of {width:,}×{height:,} pixels is more than {MAX_PIXELS:,} pixels: "
-            "take a smaller --scale, fold blocks with --depth, or write SVG or PDF"
+            f"a PNG of {width:,}×{height:,} pixels is more than {MAX_PIXELS:,} pixels",
+            "take a smaller --scale, collapse blocks with --depth, or write SVG or PDF",
         )
     files = [str(_FOLDER / name) for name in _FILES]
     options: Any = {"font_files": files, "skip_system_fonts": _is_covered(svg)}
@@ -83,7 +83,7 @@ def svg_to_pdf(svg: str) -> bytes:
     try:
         import typst
     except ImportError:
-        raise UsageError("PDF needs typst, which is not installed: pip install 'archcalc[pdf]'") from None
+        raise UsageError("PDF needs typst, which is not installed", "pip install 'archcalc[pdf]'") from None
     root = _read(svg)
     points = [side / _PIXELS_PER_POINT for side in _size(root)]
     width = points[0] * min(1.0, MAX_POINTS / max(points))

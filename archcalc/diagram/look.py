@@ -36,7 +36,7 @@ def look_of(**wanted: Any) -> Look:
     """A look from arguments. Raises UsageError for what there is none of."""
     for name, value in wanted.items():
         if name not in Look._fields:
-            raise UsageError(f"a diagram takes no {quoted(name)}; {did_you_mean(name, Look._fields)}")
+            raise UsageError(f"a diagram takes no {quoted(name)}", did_you_mean(name, Look._fields))
         if name in _CHOICES and value not in _CHOICES[name]:
             raise UsageError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, and is {value!r}")
         if name == "depth" and value is not None and (type(value) is not int or value < 0):

@@ -85,7 +85,7 @@ class Diagram(NamedTuple):
 
     title: str
     subtitle: str
-    collapsed: str  # what has been folded without being asked for
+    collapsed: str  # what has been collapsed without being asked for
     notes: tuple[str, ...]
     parts: tuple[Card | BlockFrame, ...]
     arrows: tuple[Arrow, ...]
@@ -357,7 +357,7 @@ class _Painter:
             yield f"×n: n equal blocks in a row{each}"
 
 
-_LEGEND = {"block": "folded"}
+_LEGEND = {"block": "collapsed"}
 
 
 def _format_name(part: Part, prefix: str) -> str:

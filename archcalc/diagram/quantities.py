@@ -54,7 +54,7 @@ def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """What lines can say. Raises UsageError for what they cannot."""
     for name in names:
         if name not in LINES:
-            raise UsageError(f"a card cannot show {quoted(name)}; {did_you_mean(name, LINES)}")
+            raise UsageError(f"a card cannot show {quoted(name)}", did_you_mean(name, LINES))
     return names
 
 
@@ -104,7 +104,7 @@ class Heat:
 
     def __init__(self, what: str, lines: CardNumbers) -> None:
         if what not in HEATS:
-            raise UsageError(f"no colour shows {quoted(what)}; {did_you_mean(what, HEATS)}")
+            raise UsageError(f"no colour shows {quoted(what)}", did_you_mean(what, HEATS))
         self.context, self.what, self.lines = lines.context, what, lines
         self.copies: dict[Tile, int] = {}
         self.largest: Lower[int] = 1

@@ -49,7 +49,7 @@ def read_raster(path: str) -> Raster:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot read {shown}: {reason.lower()}") from None
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{shown} has more than {MAX_BYTES // 2**20} MiB; make it smaller")
+        raise UsageError(f"{shown} has more than {MAX_BYTES // 2**20} MiB", "make it smaller")
     return _decoded(data, shown)
 
 
@@ -57,7 +57,7 @@ def _decoded(data: bytes, shown: str) -> Raster:
     try:
         from PIL import Image
     except ModuleNotFoundError:
-        raise UsageError("an image needs Pillow, which is not installed: pip install 'archcalc[image]'") from None
+        raise UsageError("an image needs Pillow, which is not installed", "pip install 'archcalc[image]'") from None
     start = next((start for start in _STARTS if data.startswith(start)), None)
     if start is None:
         raise UsageError(f"{shown} is neither a PNG nor a JPEG image")
@@ -73,7 +73,7 @@ def _decoded(data: bytes, shown: str) -> Raster:
         raise
     except Exception as error:  # whatever a decoder meets with in a stranger's file
         raise UsageError(f"{shown} is a broken {_STARTS[start]} image: {printable(str(error))}") from None
-    raise UsageError(f"{shown} has more than {MAX_PIXELS:,} pixels; make it smaller")  # and has not been decoded
+    raise UsageError(f"{shown} has more than {MAX_PIXELS:,} pixels", "make it smaller")  # and has not been decoded
 
 
 def _has_more(data: bytes, part: re.Pattern[bytes], most: int) -> bool:

@@ -115,7 +115,7 @@ class _FieldDrawing:
     ) -> None:
         self.drawing, self.found, self.fields, self.image = drawing, found, fields, image
         self.style = drawing.style
-        self.notes = [f"{left_out} fields between are left out; --depth folds blocks"] if left_out else []
+        self.notes = [f"{left_out} fields between are left out; --depth collapses blocks"] if left_out else []
         if any(field.more for field in fields):
             self.notes.append("+n: n more layers of the same field")
         if shared := next((field.layer for field in fields if field.layer.everything), None):

@@ -24,8 +24,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "matplotlib":
         raise
-    message = "a picture needs Matplotlib, which is not installed: pip install 'archcalc[plot]'"
-    raise UsageError(message) from None
+    raise UsageError("a picture needs Matplotlib, which is not installed", "pip install 'archcalc[plot]'") from None
 
 # What a file of each kind would say of its making, left out.
 METADATA: dict[str, dict[str, None]] = {

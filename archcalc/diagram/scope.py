@@ -41,7 +41,7 @@ def find_scope(graph: Graph, block: str | None = None) -> DrawnScope:
         )
     groups = {".".join(group.path): group for group in groups_in(root) if group is not root}
     if block not in groups:
-        raise UsageError(_no_block(graph, block, groups))
+        raise _no_block(graph, block, groups)
     positions = tuple(sorted(position for _, position in layers_in(groups[block])))
     inputs, outputs = _crossing(graph, {*positions})
     own = graph.block_outputs.get(block)
@@ -61,10 +61,10 @@ def _crossing(graph: Graph, inside: set[int]) -> tuple[tuple[int, ...], tuple[in
     return tuple(edge for edge in read if edge not in own), tuple(given)
 
 
-def _no_block(graph: Graph, name: str, groups: dict[str, Group]) -> str:
+def _no_block(graph: Graph, name: str, groups: dict[str, Group]) -> UsageError:
     if name in graph.edge_names:
         kind = "an input" if name in graph.inputs else "a layer"
-        return f"{quoted(name)} is {kind}, not a block"
+        return UsageError(f"{quoted(name)} is {kind}, not a block")
     if not groups:
-        return f"no block is called {quoted(name)}: the network has none"
-    return f"no block is called {quoted(name)}; {did_you_mean(name, groups)}"
+        return UsageError(f"no block is called {quoted(name)}: the network has none")
+    return UsageError(f"no block is called {quoted(name)}", did_you_mean(name, groups))

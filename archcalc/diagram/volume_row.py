@@ -16,7 +16,7 @@ from archcalc.errors import UsageError, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import Layer, Shape, elements, size_text
 
-MOST = 24  # maps of a row that is not asked to be folded
+MOST = 24  # maps of a row that is not asked to be collapsed
 TOO_MANY = 100
 MOST_PARTS = 2_000  # layers and closed blocks that a row is looked for in: the time grows with their square
 MAX_COLUMNS = 4  # groups of a convolution that are drawn apart
@@ -49,7 +49,7 @@ class Volume(NamedTuple):
 
 
 class VolumeRow(NamedTuple):
-    """The volumes, the depth below which blocks are folded (None for open ones), and what is drawn nowhere.
+    """The volumes, the depth below which blocks are collapsed (None for open ones), and what is drawn nowhere.
 
     `elsewhere` are the names of what leads to other outputs alone, `inputs` those that branches begin with.
     """
@@ -61,7 +61,7 @@ class VolumeRow(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A layer, or a folded block, and what it reads by number."""
+    """A layer, or a collapsed block, and what it reads by number."""
 
     name: str
     kind: str
@@ -74,7 +74,7 @@ class _Part(NamedTuple):
 def volume_row(context: AnalysisContext, depth: int | None = None, block: str | None = None) -> VolumeRow:
     """The maps of a network or a block in a row.
 
-    Blocks are folded below `depth`, and by default if the row is long; 0 opens all.
+    Blocks are collapsed below `depth`, and by default if the row is long; 0 opens all.
 
     Raises UsageError for a graph, whose positions are nodes, for a row that is too long, and for a block that does not
     exist.
@@ -87,8 +87,8 @@ def volume_row(context: AnalysisContext, depth: int | None = None, block: str | 
     wanted = (None, *range(deepest, 0, -1)) if depth is None else (depth or None,)
     depths = [chosen for chosen in wanted if _count(context, scope, chosen) <= MOST_PARTS]
     if not depths:
-        remedy = "put layers into blocks" if depth is None or not deepest else "fold blocks with a depth"
-        raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and closed blocks: {remedy}")
+        remedy = "put layers into blocks" if depth is None or not deepest else "collapse blocks with a depth"
+        raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and closed blocks", remedy)
     found = VolumeRow((), None, ())
     for chosen in depths:
         for found in _rows(context, scope, chosen):
@@ -96,7 +96,7 @@ def volume_row(context: AnalysisContext, depth: int | None = None, block: str | 
                 return found
     if len(found.volumes) > TOO_MANY:
         message = f"a row of {len(found.volumes)} volumes is more than {TOO_MANY}"
-        raise UsageError(f"{message}: {'fold blocks with a depth' if deepest else 'put layers into blocks'}")
+        raise UsageError(message, "collapse blocks with a depth" if deepest else "put layers into blocks")
     return found
 
 
@@ -126,7 +126,7 @@ def _find_name(context: AnalysisContext, scope: DrawnScope, position: int, depth
 
 
 def _parts(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> list[_Part]:
-    """The inputs and what the summary has, folded to a depth."""
+    """The inputs and what the summary has, collapsed to a depth."""
     parts = [_input_part(context, edge) for edge in scope.inputs]
     numbers = {part.name: number for number, part in enumerate(parts)}
     for number, position in enumerate(map(context.graph.producer, scope.inputs)):
@@ -196,7 +196,7 @@ def _cuts(parts: Sequence[_Part], needed: set[int]) -> set[int]:
 
 
 class _RowPart(NamedTuple):
-    """A part of the row, the one before it, and whether there are others between, which are folded into it."""
+    """A part of the row, the one before it, and whether there are others between, which are collapsed into it."""
 
     before: int | None
     number: int
@@ -330,7 +330,7 @@ def _channels_and_sizes(part: _Part) -> tuple[int, tuple[int, ...]]:
 
 
 def _block(parts: Sequence[_Part], needed: set[int], branches: set[int], member: _RowPart) -> Volume:
-    """The volume of an input, of a folded block, or of what lies between two parts of the row.
+    """The volume of an input, of a collapsed block, or of what lies between two parts of the row.
 
     The last is called by the outermost block that has all of its branches between.
     """

@@ -34,9 +34,9 @@ def volumes(
 ) -> str:
     """The text of an SVG: the maps of a network, or of one block of it, in a row, each made from the one before it.
 
-    `style` is color, paper or dark; `depth` folds blocks, which happens by itself where the row gets too long; `legend`
-    are the notes below it. Raises UsageError for a style or a block that does not exist, for a graph, and for a row
-    that is too long.
+    `style` is color, paper or dark; `depth` collapses blocks, which happens by itself where the row gets too long;
+    `legend` are the notes below it. Raises UsageError for a style or a block that does not exist, for a graph, and for
+    a row that is too long.
     """
     found = volume_row(context, depth, block)
     description = " → ".join(f"{format_name(volume)} {size_text(volume.shape)}" for volume in found.volumes)
@@ -125,7 +125,7 @@ class _VolumeDrawing:
     def _explain_omissions(self) -> Iterator[str]:
         """What the drawing does not show."""
         if self.found.depth is not None:
-            yield f"blocks are folded at depth {self.found.depth}"
+            yield f"blocks are collapsed at depth {self.found.depth}"
         if any(volume.branches for volume in self.row):
             yield "branches that meet again are one box, with how many layers or blocks are in them"
         if self.found.inputs:

@@ -34,7 +34,7 @@ def read_figure(text: str) -> Figure:
     """Read `4.1e9`, `4.09G`, `4.1 B`, `569M`, `3.8 GFLOPs` or `4,089,184,256`. Raises UsageError for other text."""
     found = _FORM.fullmatch(text.strip())
     if not found:
-        raise UsageError(f"{quoted(text)} is not a figure; write 4.1e9, 4.09G, 569M or 4,089,184,256")
+        raise UsageError(f"{quoted(text)} is not a figure", "write 4.1e9, 4.09G, 569M or 4,089,184,256")
     decimals = found["decimals"] or ""
     power = int(found["exponent"] or 0) + _POWERS[found["power"].lower()]
     step = Fraction(10) ** (power - len(decimals))

@@ -86,7 +86,7 @@ class LayerRow(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """What is drawn of a network, as SVG elements, and what is folded; a diagram that would be too large is "".
+    """What is drawn of a network, as SVG elements, and what is collapsed; a diagram that would be too large is "".
 
     `width` is that of the diagram in pixels; `collapsed` says why there is none.
     """

@@ -1,4 +1,4 @@
-// What a reader has opened, folded, sorted and scrolled to stays so in a newer page.
+// What a reader has opened, collapsed, sorted and scrolled to stays so in a newer page.
 {
   const said = (list) => [...list].map((found) => found.closest("tr").dataset.layers);
   const all = (selector) => document.querySelectorAll(selector);
@@ -7,7 +7,7 @@
     const sorted = document.querySelector("th[aria-sort]");
     sessionStorage.setItem("state", JSON.stringify({
       open: said(all("tr[data-layers] details[open]")),
-      unfolded: said(all("tbody.block button[aria-expanded=true]")),
+      expanded: said(all("tbody.block button[aria-expanded=true]")),
       sort: sorted && [sorted.cellIndex, sorted.getAttribute("aria-sort")],
       scroll: scrollY,
     }));
@@ -17,7 +17,7 @@
     for (const row of all("tr[data-layers]")) {
       const { layers } = row.dataset;
       if (row.querySelector("details")) row.querySelector("details").open = state.open.includes(layers);
-      else if (state.unfolded.includes(layers)) row.querySelector("button")?.click();
+      else if (state.expanded.includes(layers)) row.querySelector("button")?.click();
     }
     const header = state.sort && all("table.sortable thead th")[state.sort[0]];
     for (let turn = 0; header && turn < 2 && header.getAttribute("aria-sort") !== state.sort[1]; turn++) {

@@ -1,5 +1,5 @@
 "use strict";
-// What takes a script: sorting, folding, and marking a layer in the table and in the diagram. The page works without.
+// What takes a script: sorting, collapsing, and marking a layer in the table and in the diagram. The page works without.
 for (const article of document.querySelectorAll("article")) {
   const table = article.querySelector("table.sortable");
   const rows = [...table.querySelectorAll("tr[data-layers]")];
@@ -43,14 +43,14 @@ for (const article of document.querySelectorAll("article")) {
       });
     }
   }
-  const lead = (card) => { // to the smallest row that has all layers of a card, out of folded blocks
+  const lead = (card) => { // to the smallest row that has all layers of a card, out of collapsed blocks
     const wanted = places.get(card);
     const having = rows.filter((row) => wanted.every((layer) => layersOf(row).includes(layer)));
     const found = (having.length ? having : rows.filter((row) => layersOf(row).includes(wanted[0])))
       .filter((row) => !flat || !row.parentElement.hidden);
     const row = found.sort((one, other) => layersOf(one).length - layersOf(other).length)[0];
     if (!row) return;
-    unfold(row.parentElement);
+    expand(row.parentElement);
     row.scrollIntoView({ block: "center" });
     row.querySelector("summary, button")?.focus({ preventScroll: true });
   };
@@ -77,7 +77,7 @@ for (const article of document.querySelectorAll("article")) {
       show(unit.inside, shown && unit.open);
     }
   };
-  const fold = (unit, open) => {
+  const setOpen = (unit, open) => {
     unit.open = open;
     unit.button.setAttribute("aria-expanded", String(open));
   };
@@ -88,28 +88,28 @@ for (const article of document.querySelectorAll("article")) {
   };
   for (const unit of blocks(units)) {
     const cell = unit.body.rows[0].cells[0];
-    unit.button = button("", "fold or unfold this block", () => {
-      fold(unit, !unit.open);
+    unit.button = button("", "collapse or expand this block", () => {
+      setOpen(unit, !unit.open);
       show(units, true);
     });
     unit.button.append(...cell.childNodes);
-    fold(unit, false);
+    setOpen(unit, false);
     cell.append(unit.button);
   }
   show(units, true);
-  const unfold = (body) => { // the blocks around a row
+  const expand = (body) => { // the blocks around a row
     const inner = [...units, ...blocks(units).flatMap((unit) => unit.inside)].find((unit) => unit.body === body);
-    for (let unit = inner.around; unit.button; unit = unit.around) fold(unit, true);
+    for (let unit = inner.around; unit.button; unit = unit.around) setOpen(unit, true);
     show(units, true);
   };
   if (blocks(units).length) {
     const all = (open) => () => {
-      for (const unit of blocks(units)) fold(unit, open);
+      for (const unit of blocks(units)) setOpen(unit, open);
       show(units, true);
     };
-    const bar = Object.assign(document.createElement("div"), { className: "folding" });
-    bar.append(button("Fold all", "show the top level alone", all(false)));
-    bar.append(button("Unfold all", "show every layer", all(true)));
+    const bar = Object.assign(document.createElement("div"), { className: "views" });
+    bar.append(button("Collapse all", "show the top level alone", all(false)));
+    bar.append(button("Expand all", "show every layer", all(true)));
     const alone = button("Layers alone", "show layers in no block, to sort all of them together", () => {
       flat = !flat;
       alone.setAttribute("aria-pressed", String(flat));

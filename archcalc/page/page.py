@@ -25,8 +25,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("jinja2", "markupsafe"):
         raise
-    message = "a report needs Jinja, which is not installed: pip install 'archcalc[report]'"
-    raise UsageError(message) from None
+    raise UsageError("a report needs Jinja, which is not installed", "pip install 'archcalc[report]'") from None
 
 Progress = Callable[[int, int], None]
 

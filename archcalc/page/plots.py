@@ -20,8 +20,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "matplotlib":
         raise
-    message = "a report needs Matplotlib, which is not installed: pip install 'archcalc[report]'"
-    raise UsageError(message) from None
+    raise UsageError("a report needs Matplotlib, which is not installed", "pip install 'archcalc[report]'") from None
 
 from archcalc.diagram.roofline import SETTINGS
 from archcalc.numbers.units import mebibytes, round_figure

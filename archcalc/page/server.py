@@ -25,7 +25,7 @@ class PageServer(ThreadingHTTPServer):
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             remedy = "give another with --port, or 0 for one that is free"
-            raise UsageError(f"cannot serve on port {port}: {reason}; {remedy}") from None
+            raise UsageError(f"cannot serve on port {port}: {reason}", remedy) from None
 
     @property
     def address(self) -> str:

@@ -7,5 +7,4 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
-    message = "this needs PyTorch, which is not installed: pip install 'archcalc[torch]'"
-    raise UsageError(message) from None
+    raise UsageError("this needs PyTorch, which is not installed", "pip install 'archcalc[torch]'") from None

@@ -18,7 +18,7 @@ def find_device(name: str | torch.device) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in DEVICES:
-        raise UsageError(f"no device is called {quoted(str(name))}; {did_you_mean(str(name), DEVICES)}")
+        raise UsageError(f"no device is called {quoted(str(name))}", did_you_mean(str(name), DEVICES))
     if device.type in ("cpu", "meta", "mps") and device.index:
         raise UsageError(f"device {quoted(str(device))} is not there: there is one {device.type}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -41,7 +41,7 @@ def find_dtype(name: str | torch.dtype) -> torch.dtype:
     if isinstance(name, torch.dtype):
         return name
     if name not in FLOATING + INTEGER:
-        raise UsageError(f"no dtype is called {quoted(name)}; {did_you_mean(name, FLOATING + INTEGER)}")
+        raise UsageError(f"no dtype is called {quoted(name)}", did_you_mean(name, FLOATING + INTEGER))
     dtype: torch.dtype = getattr(torch, name)
     return dtype
 

@@ -66,8 +66,7 @@ def _check_packages() -> None:
         except ModuleNotFoundError as error:
             if error.name != package:
                 raise
-            message = f"this needs {package}, which is not installed: pip install 'archcalc[onnx]'"
-            raise UsageError(message) from None
+            raise UsageError(f"this needs {package}, which is not installed", "pip install 'archcalc[onnx]'") from None
 
 
 def _plain(network: Network, built: BuiltNetwork) -> BuiltNetwork:

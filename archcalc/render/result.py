@@ -32,9 +32,7 @@ class Result:
         from archcalc.render.write import FORMATS, write
 
         if format_name not in FORMATS:
-            raise UsageError(
-                f"no format is called {quoted(str(format_name))}; {did_you_mean(str(format_name), FORMATS)}"
-            )
+            raise UsageError(f"no format is called {quoted(str(format_name))}", did_you_mean(str(format_name), FORMATS))
         return write(self.document(), format_name)
 
     def to_dataframe(self) -> Any:
@@ -52,7 +50,7 @@ class Result:
             except ModuleNotFoundError:
                 continue
             return frames.DataFrame([dict(record) for record in self.records()])
-        raise UsageError("to_dataframe needs pandas or polars, and neither is installed: pip install pandas")
+        raise UsageError("to_dataframe needs pandas or polars, and neither is installed", "pip install pandas")
 
     def __str__(self) -> str:
         return self.to_text("plain")

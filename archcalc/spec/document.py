@@ -105,7 +105,7 @@ def read(path_or_name: str) -> SpecDocument:
     if path_or_name == "-":
         # A process may be started without a standard input.
         content = sys.stdin.buffer.read(SPEC_KIND.max_bytes + 1) if sys.stdin else b""
-        return parse(_decode(content, "<stdin>", SPEC_KIND), "<stdin>")
+        return _parse_content(content, "<stdin>", SPEC_KIND)
     return read_file(_find(path_or_name), SPEC_KIND)
 
 
@@ -113,10 +113,24 @@ def read_file(path: str, kind: Kind) -> SpecDocument:
     """Read a TOML file. Raises SpecError if there is none, if it is too large, or if it is not UTF-8 text or TOML."""
     try:
         content = read_bytes(path, kind.max_bytes)
+    except IsADirectoryError:
+        from archcalc.spec.file_formats import folder_error
+
+        raise folder_error(path, kind.name, kind.start) from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise _unreadable(path, f"cannot read {quoted(path)}: {reason.lower()}") from None
-    return parse(_decode(content, path, kind), path)
+    return _parse_content(content, path, kind)
+
+
+def _parse_content(content: bytes, source: str, kind: Kind) -> SpecDocument:
+    """The document in a file, or an error that says what else the file is, where that is known."""
+    try:
+        return parse(_decode(content, source, kind), source)
+    except SpecError as error:
+        from archcalc.spec.file_formats import other_format
+
+        raise other_format(content, source, kind.name, kind.start, shipped_specs()) or error from None
 
 
 def parse(text: str, source: str = "<string>") -> SpecDocument:

@@ -10,5 +10,4 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "sympy":
         raise
-    message = "this needs SymPy, which is not installed: pip install 'archcalc[formula]'"
-    raise UsageError(message) from None
+    raise UsageError("this needs SymPy, which is not installed", "pip install 'archcalc[formula]'") from None

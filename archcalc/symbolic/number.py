@@ -63,7 +63,7 @@ class Algebra:
     def _spend(self, terms: int) -> None:
         self._terms += terms
         if self._terms > MAX_TERMS:
-            raise UsageError("computing the closed form takes too many terms: use fewer symbols")
+            raise UsageError("computing the closed form takes too many terms", "use fewer symbols")
 
     def shortened(self, number: Any, letter: str, positive: bool = False) -> Any:
         """The number with a name as its expression, unless it is a product of symbols; `positive` for a size."""
@@ -137,7 +137,9 @@ class Algebra:
     def _keep(self, found: Any) -> None:
         self.conditions[found] = None
         if len(self.conditions) > MAX_CONDITIONS:
-            raise UsageError(f"the closed form holds under more than {MAX_CONDITIONS:,} conditions: use fewer symbols")
+            raise UsageError(
+                f"the closed form holds under more than {MAX_CONDITIONS:,} conditions", "use fewer symbols"
+            )
 
     def floor(self, expression: Any) -> Any:
         """⌊expression⌋."""
@@ -381,7 +383,7 @@ def _truncated(algebra: Algebra, number: Any) -> Any:
 
 def _rounded(_algebra: Algebra, number: Any, *digits: Any) -> Any:
     if digits:
-        raise UsageError("round with a number of digits has no closed form: leave that number out of the symbols")
+        raise UsageError("round with a number of digits has no closed form", "leave that number out of the symbols")
     return number if number.is_integer else functions.round(number)
 
 

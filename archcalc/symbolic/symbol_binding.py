@@ -80,11 +80,11 @@ def _variable(name: str, graph: Graph) -> int | float:
         remedy = did_you_mean(name, known)
         if remedy is None or remedy.startswith("known"):
             remedy = f"a symbol is {_possible(graph)}"
-        raise UsageError(f"no variable is called {quoted(name)}; {remedy}")
+        raise UsageError(f"no variable is called {quoted(name)}", remedy)
     value = known[name]
     if type(value) not in (int, float):
         kind = "true or false" if isinstance(value, bool) else "a list" if isinstance(value, list) else "a word"
-        raise UsageError(f"variable {quoted(name)} is {kind}, which cannot be a symbol; --set changes its value")
+        raise UsageError(f"variable {quoted(name)} is {kind}, which cannot be a symbol", "--set changes its value")
     written = graph.document.data["variables"][name]
     return float(value) if isinstance(written, float) else value
 
@@ -99,9 +99,9 @@ def _sizes(name: str, shape: Sequence[int | str], graph: Graph, known: Mapping[s
     for word, size in zip(shape, own, strict=False):
         if isinstance(word, str) and word not in known and word not in found:
             if not word.isidentifier():
-                raise UsageError(f"{quoted(word)} cannot be the name of a size; use letters, as in 3xHxW")
+                raise UsageError(f"{quoted(word)} cannot be the name of a size", "use letters, as in 3xHxW")
             found[word] = _variable(word, graph) if word in _variables(graph) else size
             if found[word] != size:
                 message = f"variable {quoted(word)} is {found[word]}, but input {quoted(name)} has {size}"
-                raise UsageError(f"{message} there; use another letter for the size")
+                raise UsageError(f"{message} there", "use another letter for the size")
     return found

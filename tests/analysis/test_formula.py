@@ -333,4 +333,4 @@ def test_without_sympy() -> None:
         "except archcalc.UsageError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "this needs SymPy, which is not installed: pip install 'archcalc[formula]'\n"
+    assert done.stdout == "this needs SymPy, which is not installed; pip install 'archcalc[formula]'\n"

@@ -63,7 +63,7 @@ def test_a_file_is_written_and_not_replaced(tmp_path: Path) -> None:
     assert bench("lenet5", "-o", str(file), "--format", "json").output == ""
     written = file.read_text("utf-8")
     assert json.loads(written)["rows"][0]["spec"] == "lenet5"
-    with pytest.raises(UsageError, match="is there already: --force replaces it"):
+    with pytest.raises(UsageError, match="is there already; --force replaces it"):
         bench("lenet5", "-o", str(file))
     assert file.read_text("utf-8") == written
     assert bench("lenet5", "-o", str(file), "--force", "--format", "table").exit_code == 0
@@ -125,7 +125,7 @@ def test_without_pytorch_a_message_says_how_to_get_it() -> None:
         "from archcalc.cli import main; main()"
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: this needs PyTorch, which is not installed: pip install 'archcalc[torch]'\n"
+    assert done.stderr == "error: this needs PyTorch, which is not installed\n  help: pip install 'archcalc[torch]'\n"
 
 
 def test_help_does_without_pytorch() -> None:

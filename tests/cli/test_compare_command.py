@@ -120,7 +120,7 @@ def test_training_is_for_all() -> None:
         (["lenet5", "lenet5:image=1x28x28"], "kernel_size 5 does not fit"),
         (["lenet5", "vgg11", "--quantity", "mac"], 'no quantity is called "mac"; did you mean "macs"?'),
         (["lenet5", "vgg11", "--quantity", "receptive-field"], "no quantity is called"),
-        (["lenet5", "vgg11", "--format", "xml"], "'xml' is not one of"),
+        (["lenet5", "vgg11", "--format", "xml"], '"xml" is not a choice; choose from table'),
         (["lenet5", "vgg11", "--depth", "0"], "0 is not in the range"),
         (["lenet5", "vgg11", "--set", "batch_norm=true"], 'no variable is called "batch_norm"'),
     ],

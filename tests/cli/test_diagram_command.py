@@ -45,7 +45,7 @@ def test_a_file_is_kept(tmp_path: Path) -> None:
 
 def test_what_is_folded_is_said() -> None:
     done = invoke("inception_v3", "--to", "dot")
-    assert done.stderr == "note: of each kind of block, only the first is open (--depth all unfolds everything)\n"
+    assert done.stderr == "note: of each kind of block, only the first is open (--depth all expands everything)\n"
     assert invoke("inception_v3", "--to", "dot", "--depth", "all").stderr == ""
     assert invoke("inception_v3", "--to", "dot", "--depth", "0").stdout.count("class=") > 80
     assert invoke("lenet5", "--depth", "some").exit_code == 2
@@ -76,7 +76,7 @@ def test_the_scale_of_a_png(tmp_path: Path) -> None:
 
 
 def test_a_png_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a PNG of .* pixels is more than 50,000,000 pixels: take a smaller --scale"):
+    with pytest.raises(UsageError, match=r"a PNG of .* pixels is more than 50,000,000 pixels; take a smaller --scale"):
         invoke("resnet152", "--depth", "all", "--every-copy", "-o", str(tmp_path / "x.png"), "--scale", "20")
     assert [*tmp_path.iterdir()] == []
 

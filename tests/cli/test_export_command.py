@@ -29,7 +29,7 @@ def test_options_change_the_network() -> None:
 def test_source_is_written_to_a_file(tmp_path: Path) -> None:
     assert export("m5", "-o", f"{tmp_path}/model.py") == ""
     assert (tmp_path / "model.py").read_text("utf-8") == archcalc.load("m5").to_source()
-    with pytest.raises(UsageError, match=r'model.py" is there already: --force replaces it'):
+    with pytest.raises(UsageError, match=r'model.py" is there already; --force replaces it'):
         export("lenet5", "-o", f"{tmp_path}/model.py")
     assert export("lenet5", "-o", f"{tmp_path}/model.py", "--force") == ""
     assert (tmp_path / "model.py").read_text("utf-8") == archcalc.load("lenet5").to_source()
@@ -58,7 +58,7 @@ def test_source_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_onnx_needs_a_file() -> None:
-    with pytest.raises(UsageError, match=r"ONNX is binary: name a file, as in -o model.onnx"):
+    with pytest.raises(UsageError, match=r"ONNX is binary; name a file, as in -o model.onnx"):
         export("dense_3x3", "--to", "onnx")
 
 

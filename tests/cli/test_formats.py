@@ -30,7 +30,7 @@ RESULTS = {
     "specs": ([], "lenet5"),
 }
 # These write or draw what has a form of its own.
-OTHERS = {"diagram", "report", "watch", "export", "schema"}
+OTHERS = {"diagram", "report", "watch", "export", "schema", "completion"}
 
 
 def output(command: str, format_name: str) -> str:

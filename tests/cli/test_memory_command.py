@@ -209,18 +209,18 @@ def test_nothing_fits_is_exit_code_1() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--dtype", "float31"], "'float31' is not one of"),
-        (["--training", "--optimizer", "lion"], "'lion' is not one of"),
+        (["--dtype", "float31"], '"float31" is not a choice; choose from float32'),
+        (["--training", "--optimizer", "lion"], '"lion" is not a choice; choose from sgd'),
         (
             ["--optimizer", "adam"],
-            "an optimizer works in training alone: add --training (training=True), or leave it out",
+            "an optimizer works in training alone; add --training (training=True), or leave it out",
         ),
         (["--training", "--dtype", "int8"], "int8 is for inference"),
         (["--fits", "8XB"], '"8XB" has the unit "XB"; known here: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB'),
         (["--fits", "-3"], '"-3" is no amount; write it as 120MiB'),
-        (["--fits", "8GiB", "--batch", "3"], "--fits finds the batch: leave --batch out"),
+        (["--fits", "8GiB", "--batch", "3"], "--fits finds the batch; leave --batch out"),
         (["--batch", "0"], "0 is not in the range"),
-        (["--format", "xml"], "'xml' is not one of"),
+        (["--format", "xml"], '"xml" is not a choice; choose from table'),
     ],
 )
 def test_flags_that_make_no_sense(arguments: list[str], message: str) -> None:

@@ -67,7 +67,7 @@ def test_a_setting_that_is_given_twice(arguments: list[str], message: str) -> No
     [
         (["formula", "lenet5", "--input", "image=1xHxW", "--batch"], "a batch of 5,000 digits is larger than any"),
         (["diagram", "lenet5", "-o", "never.svg", "--depth"], "is no depth"),
-        (["summary", "lenet5", "--batch"], "is not a valid integer range"),
+        (["summary", "lenet5", "--batch"], '--batch cannot be "999'),
     ],
 )
 def test_a_number_with_too_many_digits(arguments: list[str], message: str, program: Run) -> None:

@@ -20,7 +20,7 @@ def test_a_file_is_replaced_with_force_alone(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_text("mine")
     file.chmod(0o640)
-    with pytest.raises(UsageError, match='/a" is there already: --force replaces it'):
+    with pytest.raises(UsageError, match='/a" is there already; --force replaces it'):
         write_file(str(file), "yours")
     assert file.read_text() == "mine"
     write_file(str(file), "yours", force=True)

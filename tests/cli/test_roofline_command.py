@@ -64,15 +64,18 @@ def test_the_list_has_every_device() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "say on which device, as in --device a100; known: h100, "),
-        (("--device", "a1000"), 'no device is called "a1000"; known: h100, '),
+        ((), "--device is missing\n  help: for example: --device a100; known: h100, "),
+        (("--device", "a1000"), 'no device is called "a1000"\n  help: known: h100, '),
         (("--device", "missing.toml"), 'cannot read "missing.toml": no such file'),
-        (("--device", "v100", "--dtype", "bfloat16"), "has no peak for bfloat16; it has float64, float32, float16"),
+        (
+            ("--device", "v100", "--dtype", "bfloat16"),
+            "has no peak for bfloat16\n  help: it has float64",
+        ),
         (("--device", "v100", "--dtype", "float8"), 'no dtype is called "float8"'),
-        (("--device", "v100", "--batch", "0"), "0 is not in the range"),
+        (("--device", "v100", "--batch", "0"), '--batch cannot be "0"'),
         (
             ("--device", "v100", "--format", "xml"),
-            "'xml' is not one of 'table', 'plain', 'markdown', 'latex', 'html', 'csv', 'json'",
+            '"xml" is not a choice\n  help: choose from table, plain, markdown, latex, html, csv, json',
         ),
         (("--device", "v100", "-o", "picture.gif"), "let its name end in .svg, .pdf or .png"),
         (("--device", "v100", "-o", "/missing/picture.svg"), 'cannot write "/missing/picture.svg"'),
@@ -91,7 +94,7 @@ def test_a_picture_is_written_and_not_replaced(tmp_path: Path) -> None:
     assert roofline(*arguments).output == ""
     written = file.read_bytes()
     assert b"LeNet-5" in written
-    with pytest.raises(UsageError, match="is there already: --force replaces it"):
+    with pytest.raises(UsageError, match="is there already; --force replaces it"):
         roofline(*arguments)
     assert roofline(*arguments, "--force", "--dtype", "float16").output == ""
     assert file.read_bytes() != written
@@ -139,5 +142,5 @@ def test_bench_replaces_no_device(tmp_path: Path, program: Run) -> None:
     file.write_text("mine")
     done = program("bench", "lenet5", "--write-device", str(file))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f'error: "{file}" is there already: --force replaces it\n'
+    assert done.stderr == f'error: "{file}" is there already\n  help: --force replaces it\n'
     assert file.read_text() == "mine"

@@ -1,4 +1,4 @@
-"""Diagrams: their DOT text, their SVG, what they fold, and what they say of hostile names."""
+"""Diagrams: their DOT text, their SVG, what they collapse, and what they say of hostile names."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -130,7 +130,7 @@ def test_a_module_of_each_type_is_open_where_all_together_are_a_few_more(monkeyp
     assert MANY < len(cards) <= MANY_KINDS
     monkeypatch.setattr(choice, "MANY_KINDS", len(cards) - 1)
     picture = draw(archcalc.load("inception_v3").context, Look())
-    assert picture.collapsed == "blocks are folded at depth 1"
+    assert picture.collapsed == "blocks are collapsed at depth 1"
 
 
 def test_a_long_network_is_drawn_in_stretches() -> None:
@@ -364,7 +364,7 @@ def test_arrows_that_pass_too_much_are_refused_at_once_or_folded() -> None:
     network = archcalc.loads(unrolled(40))
     with pytest.raises(archcalc.UsageError, match=r"arrows that pass by 78. rows of cards are more than"):
         draw(network.context, Look(depth=0))
-    assert draw(network.context, Look()).collapsed == "stretches of layers are folded"
+    assert draw(network.context, Look()).collapsed == "stretches of layers are collapsed"
     assert not draw(archcalc.loads(unrolled(8)).context, Look()).collapsed
 
 
@@ -378,7 +378,7 @@ def test_many_arrows_are_folded() -> None:
     first = "".join(f'{{ name = "l{n}", type = "conv2d", out_channels = 1, kernel_size = 1 }},' for n in range(2))
     network = archcalc.loads(f'name = "t"\ninputs.x = [1, 4, 4]\nlayers = [{first}{"".join(entries)}]')
     picture = draw(network.context, Look())
-    assert picture.collapsed == "stretches of layers are folded"
+    assert picture.collapsed == "stretches of layers are collapsed"
     assert len(picture.arrows) <= MANY_ARROWS + 2
     assert sorted(name for card in picture.cards for name in card.classes) == sorted(
         f"layer-{n}" for n in range(len(network.layers))

@@ -26,7 +26,7 @@ def program(folder: Path, script: str) -> str:
 
 def test_a_layout_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draw, "PATIENCE", 0.2)
-    with pytest.raises(UsageError, match=r"Graphviz has not drawn \d+ lines of DOT in 0.2 seconds: leave out --depth"):
+    with pytest.raises(UsageError, match=r"Graphviz has not drawn \d+ lines of DOT in 0.2 seconds; leave out --depth"):
         draw.to_svg(picture(), program(tmp_path, "exec sleep 60"))
     monkeypatch.setattr(draw, "WASM", [sys.executable, "-c", "import time; time.sleep(60)"])
     with pytest.raises(UsageError, match="Graphviz has not drawn"):

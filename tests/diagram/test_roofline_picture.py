@@ -160,4 +160,7 @@ def test_without_matplotlib_a_message_says_how_to_get_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: a picture needs Matplotlib, which is not installed: pip install 'archcalc[plot]'\n"
+    assert (
+        done.stderr
+        == "error: a picture needs Matplotlib, which is not installed\n  help: pip install 'archcalc[plot]'\n"
+    )

@@ -334,8 +334,8 @@ def test_all_opens_every_block() -> None:
     assert collapsed.depth == 1
     assert opened.depth is None
     assert len(collapsed.volumes) < len(opened.volumes)
-    assert "blocks are folded at depth 1" in network.to_volumes_svg()
-    assert "folded" not in network.to_volumes_svg(depth=0)
+    assert "blocks are collapsed at depth 1" in network.to_volumes_svg()
+    assert "collapsed" not in network.to_volumes_svg(depth=0)
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_a_large_page_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_page_needs_a_file_to_go_to(tmp_path: Path) -> None:
     assert invoke("lenet5").exit_code == 2
     for name in ("page.pdf", "page", "-"):
-        with pytest.raises(UsageError, match=r"would be of another kind: name a file that ends in \.html"):
+        with pytest.raises(UsageError, match=r"would be of another kind; name a file that ends in \.html"):
             invoke("lenet5", "-o", str(tmp_path / name))
     assert invoke("lenet5", "-o", "/dev/null").exit_code == 0
 
@@ -302,11 +302,11 @@ def test_a_block_has_the_memory_of_all_its_layers(monkeypatch: pytest.MonkeyPatc
 
 def test_blocks_are_folded_once_for_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int | None] = []
-    folded = archcalc.Network.collapsed
+    collapsed = archcalc.Network.collapsed
 
     def counted(self: archcalc.Network, depth: int | None = None, counting: str | None = None) -> Any:
         calls.append(depth)
-        return folded(self, depth, counting)
+        return collapsed(self, depth, counting)
 
     monkeypatch.setattr(archcalc.Network, "collapsed", counted)
     render_page({"resnet50": archcalc.load("resnet50")})

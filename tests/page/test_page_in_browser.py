@@ -73,9 +73,9 @@ def find(driver: Any, selector: str) -> Any:
     return driver.find_element("css selector", selector)
 
 
-def folding(driver: Any, text: str) -> Any:
+def views(driver: Any, text: str) -> Any:
     """A button above the table."""
-    return next(button for button in driver.find_elements("css selector", ".folding button") if button.text == text)
+    return next(button for button in driver.find_elements("css selector", ".views button") if button.text == text)
 
 
 def header(driver: Any, column: int) -> Any:
@@ -113,7 +113,7 @@ def test_jumps_are_sorted_by_their_size(driver: Any, tmp_path: Path) -> None:
 def test_layers_alone_are_sorted_together(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("resnet50")
     opened(driver, tmp_path, resnet50=network)
-    alone = folding(driver, "Layers alone")
+    alone = views(driver, "Layers alone")
     header(driver, 5).click()
     alone.click()
     by_macs = sorted(network.layers, key=lambda row: -(row.macs or 0))
@@ -132,7 +132,7 @@ def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Pa
 
     network = archcalc.load("resnet50")
     opened(driver, tmp_path, resnet50=network)
-    folding(driver, "Unfold all").click()
+    views(driver, "Expand all").click()
     place = network.position("layer4.1.spatial.conv")
     row = find(driver, f'tr[data-layers="{place}"]')
     driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", row)
@@ -142,7 +142,7 @@ def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Pa
     driver.execute_script("scrollTo(0, 0)")
     ActionChains(driver).move_to_element(find(driver, "h1")).perform()
     WebDriverWait(driver, 20).until(lambda driver: not cards_marked(driver))
-    folding(driver, "Fold all").click()
+    views(driver, "Collapse all").click()
     place = network.position("stem.maxpool")
     card = find(driver, f"svg .node.layer-{place}")
     driver.execute_script("arguments[0].closest('figure').scrollTop = 0", card)
@@ -164,11 +164,11 @@ def test_a_name_is_short_in_its_block_and_whole_outside(driver: Any, tmp_path: P
     network = archcalc.load("resnet18")
     opened(driver, tmp_path, resnet18=network)
     row = find(driver, f'tr[data-layers="{network.position("layer2.1.second.conv")}"] th')
-    folding(driver, "Unfold all").click()
+    views(driver, "Expand all").click()
     assert row.text == "conv"
     block = next(cell for cell in driver.find_elements("css selector", "tbody.block th") if cell.text.endswith("2.1"))
     assert block.text.endswith("layer2.1")  # a bare number says nothing
-    folding(driver, "Layers alone").click()
+    views(driver, "Layers alone").click()
     assert row.text == "layer2.1.second.conv"
 
 
@@ -210,14 +210,14 @@ def test_pointing_marks_row_and_card(driver: Any, tmp_path: Path) -> None:
 def test_blocks_fold(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("m5")
     opened(driver, tmp_path, m5=network)
-    folded = names(driver)
-    assert folded == [row.name for row in network.collapsed(1).layers]
+    collapsed = names(driver)
+    assert collapsed == [row.name for row in network.collapsed(1).layers]
     button = find(driver, "tbody.block button")
     assert button.get_attribute("aria-expanded") == "false"
     button.click()
     inside = [row.name for row in network.layers if row.name.startswith("stage1.")]
-    place = folded.index("stage1") + 1
-    assert names(driver) == [*folded[:place], *inside, *folded[place:]]
+    place = collapsed.index("stage1") + 1
+    assert names(driver) == [*collapsed[:place], *inside, *collapsed[place:]]
     assert button.get_attribute("aria-expanded") == "true"
     header(driver, 4).click()
     shown = names(driver)
@@ -231,7 +231,7 @@ def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("resnet18")
     opened(driver, tmp_path, resnet18=network)
     assert names(driver) == [row.name for row in network.collapsed(1).layers]
-    folding(driver, "Unfold all").click()
+    views(driver, "Expand all").click()
     everything = names(driver)
     assert [name for name in everything if name in {row.name for row in network.layers}] == [
         row.name for row in network.layers
@@ -244,7 +244,7 @@ def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
     )
     inner.click()
     assert names(driver) == [name for name in everything if not name.startswith("layer2.0.")]
-    folding(driver, "Fold all").click()
+    views(driver, "Collapse all").click()
     assert names(driver) == [row.name for row in network.collapsed(1).layers]
     next(
         button for button in driver.find_elements("css selector", "tbody.block button") if "layer2" in button.text
@@ -255,7 +255,7 @@ def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
         for name in ([row.name, "layer2.0", "layer2.1"] if row.name == "layer2" else [row.name])
     ]
     header(driver, 4).click()
-    folding(driver, "Unfold all").click()
+    views(driver, "Expand all").click()
     shown = names(driver)
     assert sorted(shown) == sorted(everything)
     assert [name for name in shown if name.startswith("layer2")][:2] == ["layer2", "layer2.1"]  # it has more parameters
@@ -266,7 +266,7 @@ def test_the_row_of_a_copy_marks_the_card_that_stands_for_it(driver: Any, tmp_pa
 
     network = archcalc.load("resnet50")
     opened(driver, tmp_path, resnet50=network)
-    folding(driver, "Unfold all").click()
+    views(driver, "Expand all").click()
     place = network.position("layer1.2.spatial.conv")
     row = find(driver, f'tr[data-layers="{place}"]')
     driver.execute_script("arguments[0].scrollIntoView()", row)
@@ -317,12 +317,12 @@ def colors_of(style: DrawingStyle) -> set[str]:
 def test_a_printed_page_shows_what_is_open(driver: Any, tmp_path: Path) -> None:
     """Black on white, nothing cut off, no button that nobody can press; as many sheets as it takes."""
     opened(driver, tmp_path, resnet18=archcalc.load("resnet18"))
-    folding(driver, "Unfold all").click()
+    views(driver, "Expand all").click()
     find(driver, "tr[data-layers] summary").click()
     media(driver, "print", "dark")
     assert colors(driver, "body", "backgroundColor") == {"#ffffff"}
     assert colors(driver, "body", "color") == {"#000000"}
-    assert not find(driver, ".folding").is_displayed()
+    assert not find(driver, ".views").is_displayed()
     assert find(driver, "tr.explanation pre").is_displayed()
     cut = """return [...document.querySelectorAll(".wide, figure, .diagram")]
         .filter((found) => !["visible"].includes(getComputedStyle(found).overflowX)).length"""

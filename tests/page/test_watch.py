@@ -242,8 +242,10 @@ def test_what_cannot_be_watched(spec: Path) -> None:
         with pytest.raises(UsageError, match=f"cannot serve on port {port}: address already in use; give another"):
             invoke(str(spec), "--port", str(port))
     os.mkfifo(spec.with_name("pipe"))
-    for name in ("-", str(spec.with_name("pipe")), str(spec.parent)):
+    for name in ("-", str(spec.with_name("pipe"))):
         with pytest.raises(UsageError, match="never saved"):
             invoke(name)
+    with pytest.raises(SpecError, match="this is a folder, not a spec"):
+        invoke(str(spec.parent))
     with pytest.raises(SpecError, match="nothing"):
         invoke("nothing.toml")

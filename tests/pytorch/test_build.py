@@ -328,7 +328,7 @@ def test_without_torch_a_message_says_how_to_get_it() -> None:
     script = "import sys; sys.modules['torch'] = None; import archcalc; archcalc.build('lenet5')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr.endswith(
-        "UsageError: this needs PyTorch, which is not installed: pip install 'archcalc[torch]'\n"
+        "UsageError: this needs PyTorch, which is not installed; pip install 'archcalc[torch]'\n"
     )
 
 

@@ -165,7 +165,7 @@ def test_a_missing_package_is_named(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[..., Any]
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    message = f"error: this needs {package}, which is not installed: pip install 'archcalc[onnx]'\n"
+    message = f"error: this needs {package}, which is not installed\n  help: pip install 'archcalc[onnx]'\n"
     assert program("export", "lenet5", "-o", str(tmp_path / "a.onnx")) == (2, "", message)
 
 

@@ -122,7 +122,7 @@ def test_devices_are_no_files() -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="is a directory"):
+    with pytest.raises(SpecError, match="this is a folder, not a spec"):
         read(str(tmp_path))
 
 

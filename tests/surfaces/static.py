@@ -37,7 +37,7 @@ def check_load(drawn: Drawn) -> None:
 
 
 def check_summary(drawn: Drawn) -> None:
-    """Totals are the sums of the rows, folded or not, and every format has the same numbers."""
+    """Totals are the sums of the rows, collapsed or not, and every format has the same numbers."""
     network = loaded(drawn)
     for depth in (None, 1, 2):
         summary = network.collapsed(depth)

@@ -199,7 +199,7 @@ def test_the_number_of_conditions_is_limited(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_work_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archcalc.symbolic.number.MAX_TERMS", 100)
     number, _ = sizes(Algebra())
-    with pytest.raises(UsageError, match="takes too many terms: use fewer symbols"):  # noqa: PT012
+    with pytest.raises(UsageError, match="takes too many terms; use fewer symbols"):  # noqa: PT012
         for _ in range(100):
             number = (number + 1) // 2
 

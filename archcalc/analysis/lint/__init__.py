@@ -46,7 +46,7 @@ def select(
 def _codes(word: str) -> list[str]:
     found = codes_of(word)
     if not found:
-        raise UsageError(f"no check is called {quoted(word)}; {help_for(word)}")
+        raise UsageError(f"no check is called {quoted(word)}", help_for(word))
     return found
 
 

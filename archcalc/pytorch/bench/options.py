@@ -69,8 +69,8 @@ def _check_values(options: Options) -> None:
         raise UsageError("there is no dtype")
     for dtype in options.dtypes:
         if dtype not in FLOATING:
-            raise UsageError(f"{quoted(dtype)} is not a floating-point dtype; {did_you_mean(dtype, FLOATING)}")
+            raise UsageError(f"{quoted(dtype)} is not a floating-point dtype", did_you_mean(dtype, FLOATING))
     if options.mode not in MODES:
-        raise UsageError(f"no mode is called {quoted(options.mode)}; {did_you_mean(options.mode, MODES)}")
+        raise UsageError(f"no mode is called {quoted(options.mode)}", did_you_mean(options.mode, MODES))
     if not 0 < options.seconds < math.inf:
         raise UsageError(f"seconds must be a number above 0, and are {options.seconds}")

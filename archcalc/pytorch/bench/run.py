@@ -67,7 +67,7 @@ def _load(spec: Any, variables: Any, inputs: Any, training: bool) -> Network:
     if not isinstance(spec, Network):
         return load(spec, variables=variables, inputs=inputs, training=training)
     if variables or inputs:
-        raise UsageError("a network that is loaded already takes no variables or inputs: give them to load")
+        raise UsageError("a network that is loaded already takes no variables or inputs", "give them to load")
     return spec
 
 

@@ -32,7 +32,7 @@ class Workload(NamedTuple):
 def check_trainable(network: Network) -> None:
     """Raise UsageError for a network without trainable parameters."""
     if not network.totals.trainable_parameters:
-        raise UsageError(f"{quoted(network.name)} has nothing to train: use --mode inference")
+        raise UsageError(f"{quoted(network.name)} has nothing to train", "use --mode inference")
 
 
 def prepare(network: Network, dtype: str, options: Options, device: torch.device) -> Workload:

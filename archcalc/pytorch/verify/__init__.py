@@ -62,5 +62,5 @@ def verify(
     except (RuntimeError, MemoryError, memory.OutOfMemoryError) as error:
         if not memory.is_out_of_memory(error):
             raise
-        message = f"{quoted(network.name)} does not fit into the memory of {chosen}; --device meta takes none"
-        raise UsageError(message) from None
+        message = f"{quoted(network.name)} does not fit into the memory of {chosen}"
+        raise UsageError(message, "--device meta takes none") from None

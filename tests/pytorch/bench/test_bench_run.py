@@ -470,7 +470,7 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 
 def test_nothing_to_train() -> None:
     frozen = 'name = "f"\ninputs.x = [8]\nlayers = [{ type = "linear", out_features = 2, trainable = false }]'
-    with pytest.raises(UsageError, match='"f" has nothing to train: use --mode inference'):
+    with pytest.raises(UsageError, match='"f" has nothing to train; use --mode inference'):
         bench([archcalc.loads(frozen, training=True)], Options(mode="training"))
 
 
