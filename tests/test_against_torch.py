@@ -246,7 +246,7 @@ class TestConvolutions:
 
     @moderately
     @given(data=st.data())
-    def test_modules_pad_as_functional_pad_does(self, dimensions: int, data: st.DataObject) -> None:
+    def test_modules_pad_like_functional_pad(self, dimensions: int, data: st.DataObject) -> None:
         fields = data.draw(window_fields(dimensions))
         shape = (2, *data.draw(sizes(dimensions)))
         pair = st.lists(st.integers(0, 3), min_size=2, max_size=2)
@@ -311,7 +311,7 @@ class TestPooling:
 
     @moderately
     @given(data=st.data())
-    def test_modules_pool_what_is_there(self, dimensions: int, data: st.DataObject) -> None:
+    def test_modules_pool_only_positions_of_the_input(self, dimensions: int, data: st.DataObject) -> None:
         """Padding of two ends, "same" and ceil_mode against every window written out."""
         kind = data.draw(st.sampled_from(["max", "avg"]))
         fields = data.draw(window_fields(dimensions, dilate=kind == "max"))

@@ -24,7 +24,7 @@ import archcalc
         ({"inputs": {"image": [1, 0, 36]}}, "the shape of input 'image' must be whole numbers, 1 or more"),
     ],
 )
-def test_arguments_that_make_no_sense(arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(archcalc.UsageError, match=message):
         archcalc.load("lenet5", **arguments)
 
@@ -67,7 +67,7 @@ blocks.head.layers = [{ name = "fc", type = "linear", out_features = 2 }]
 """
 
 
-def test_what_exists_in_training_alone_says_so() -> None:
+def test_errors_name_layers_that_exist_only_in_training() -> None:
     network = archcalc.loads(HEADS.replace('outputs = ["auxiliary"]\n', ""))
     for layer in ("auxiliary", "auxiliary.fc"):
         with pytest.raises(archcalc.UsageError, match=f'"{layer}" is left out here; --training keeps'):
@@ -92,7 +92,7 @@ def test_layers_by_name() -> None:
 
 
 @pytest.mark.parametrize("spec", [3, None, ["lenet5"], object()])
-def test_what_is_no_spec_is_said(spec: object) -> None:
+def test_arguments_that_are_no_spec(spec: object) -> None:
     with pytest.raises(archcalc.UsageError, match=f"not a {type(spec).__name__}; loads takes its text"):
         archcalc.load(spec)  # type: ignore[arg-type]
 

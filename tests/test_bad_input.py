@@ -225,7 +225,9 @@ STRANGE = {
     ],
     ids=["names", "type", "key", "edge", "expression", "recursion", "parameter", "inputs", "duplicates", "sizes"],
 )  # fmt: skip
-def test_nothing_in_a_name_reaches_the_terminal(spec: str, written: str, letter: str, summary: Run) -> None:
+def test_control_characters_of_names_do_not_reach_the_terminal(
+    spec: str, written: str, letter: str, summary: Run
+) -> None:
     result = summary(spec.replace("X", written))
     for text in (result.output, result.errors):
         assert letter not in text
@@ -242,7 +244,7 @@ def test_names_of_any_letters(name: str, summary: Run) -> None:
     assert name in result.output
 
 
-def test_a_name_without_end(summary: Run) -> None:
+def test_a_very_long_name(summary: Run) -> None:
     check_refused(summary(f"{HEAD}{RELU}name = '{'a' * 201}'"), "expected text of 1 to 200 letters")
 
 
@@ -423,9 +425,7 @@ COMMANDS_OF_FILES = {
 
 
 @pytest.mark.parametrize("arguments", COMMANDS_OF_FILES.values(), ids=COMMANDS_OF_FILES)
-def test_a_file_that_never_ends(
-    arguments: list[str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_file(arguments: list[str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(path: str) -> Result:
         return run(*[part.replace("FILE", path) for part in arguments])
 

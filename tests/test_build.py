@@ -105,7 +105,7 @@ layers = [
 """
 
 
-def test_a_block_that_cannot_run_in_one_go_holds_its_layers() -> None:
+def test_a_block_that_cannot_run_as_one_call_holds_its_layers() -> None:
     built = archcalc.build(archcalc.loads(OPEN))
     values = torch.rand(2, 4)
     outside, pair = built(values)
@@ -219,18 +219,18 @@ def test_parameters_have_the_dtype_of_their_input() -> None:
     assert built(torch.zeros(2, 4, dtype=torch.double)).dtype == torch.double
 
 
-def test_a_tensor_is_let_go_after_its_last_reader() -> None:
+def test_a_tensor_is_released_after_its_last_reader() -> None:
     built = build(chain(*['type = "relu"'] * 3, 'type = "add", inputs = ["relu", "relu_3"]'))
     assert [step.spent for step in built._steps] == [(0,), (), (2,), (1, 3)]
 
 
 @pytest.mark.parametrize("name", ["forward", "training", "type", "_modules", "T_destination", "_steps"])
-def test_a_name_that_a_module_needs_itself_is_refused(name: str) -> None:
+def test_a_name_that_modules_reserve_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=f'^"{name}" cannot be built: .* use other names'):
         build(chain(f'name = "{name}", type = "relu"'))
 
 
-def test_all_such_names_are_said_at_once() -> None:
+def test_all_reserved_names_are_reported_at_once() -> None:
     names = ["forward", "half", "train"]
     network = chain(*[f'name = "{name}", type = "relu"' for name in ["a", *names]])
     listed = '"forward", "half", "train"'
@@ -240,13 +240,13 @@ def test_all_such_names_are_said_at_once() -> None:
         network.to_source()
 
 
-def test_so_is_the_name_of_a_block() -> None:
+def test_a_reserved_name_of_a_block_is_refused() -> None:
     with pytest.raises(UsageError, match=r'^"half" cannot be built: '):
         build(archcalc.loads(BLOCKS.replace('"stage"', '"half"')))
 
 
 @pytest.mark.parametrize("name", ["weight", "bias", "a layer", "0", "ß", "class"])
-def test_any_other_name_will_do(name: str) -> None:
+def test_other_names_are_accepted(name: str) -> None:
     built = build(chain(f'name = "{name}", type = "linear", out_features = 2'))
     assert [*built.state_dict()] == [f"{name}.weight", f"{name}.bias"]
     assert built.train().eval()(torch.zeros(2, 4)).shape == (2, 2)
@@ -302,7 +302,7 @@ def test_the_adjacency_is_sparse_with_the_nonzeros_of_the_spec() -> None:
 
 
 @pytest.mark.parametrize("layer", ['"relu"', '"cat", inputs = ["x", "x"]', '"identity"'])
-def test_only_a_graph_convolution_reads_what_is_one_sparse_matrix_for_all_samples(layer: str) -> None:
+def test_only_a_graph_convolution_reads_a_sparse_matrix(layer: str) -> None:
     message = "takes a tensor for each sample, not an input with nonzeros"
     with pytest.raises(archcalc.ShapeError, match=message):
         archcalc.loads(f'name = "x"\ninputs.x = {{ shape = [3, 3], nonzeros = 4 }}\nlayers = [{{ type = {layer} }}]')
@@ -312,7 +312,7 @@ def test_only_a_graph_convolution_reads_what_is_one_sparse_matrix_for_all_sample
     ("device", "message"),
     [("cud", 'no device is called "cud"; did you mean "cuda"'), ("cuda:99", 'device "cuda:99" is not there: PyTorch')],
 )
-def test_a_device_that_is_not_there(device: str, message: str) -> None:
+def test_a_missing_device(device: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         archcalc.build("lenet5", device=device)
 

@@ -84,7 +84,7 @@ def test_bandwidth_is_wires_times_their_rate(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHIPS)
-def test_every_device_says_its_source_and_its_memory(name: str) -> None:
+def test_every_device_has_a_source_and_a_memory(name: str) -> None:
     device = shipped_devices()[name]
     assert re.search(r"(NVIDIA|AMD) .*, https://(\w+\.)*(nvidia|amd)\.com/", device.source)
     assert device.name.endswith(f" {device.memory_bytes / 1e9:.0f} GB")
@@ -134,7 +134,7 @@ def test_a_file_has_the_form_of_a_shipped_table(tmp_path: Path) -> None:
         ("[operations_per_second]", "[operations_per_second", 4, ["not TOML"]),
     ],
 )
-def test_wrong_files(old: str, new: str, line: int | None, parts: list[str], tmp_path: Path) -> None:
+def test_wrong_devices(old: str, new: str, line: int | None, parts: list[str], tmp_path: Path) -> None:
     assert old in TEXT
     with pytest.raises(SpecError) as caught:
         find_device(device_file(tmp_path, TEXT.replace(old, new)))
@@ -160,18 +160,18 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         (b"#" * (2**20 + 1), "larger than 1 MiB, which is no device"),
     ],
 )
-def test_files_that_are_none(content: bytes, message: str, tmp_path: Path) -> None:
+def test_files_that_are_no_device(content: bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=message):
         find_device(device_file(tmp_path, content))
 
 
 @pytest.mark.parametrize("path", ["missing.toml", "./missing", "nul\0.toml"])
-def test_a_path_that_leads_nowhere(path: str) -> None:
+def test_a_missing_file(path: str) -> None:
     with pytest.raises(SpecError, match="cannot read"):
         find_device(path)
 
 
-def test_an_unknown_name_says_what_there_is() -> None:
+def test_an_unknown_name_lists_the_devices() -> None:
     with pytest.raises(UsageError) as caught:
         find_device("a1000")
     assert str(caught.value).startswith('no device is called "a1000"; known: h100, ')
@@ -200,7 +200,7 @@ rates = st.floats(1, 1e30)
         st.none() | st.text(min_size=1),
     )
 )
-def test_what_is_written_is_read(device: Device, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_written_device_is_read_back(device: Device, tmp_path_factory: pytest.TempPathFactory) -> None:
     read = find_device(device_file(tmp_path_factory.mktemp("written"), device.to_toml()))
     assert read.peaks.known() == pytest.approx(device.peaks.known(), rel=1e-5)
     assert read.bytes_per_second == pytest.approx(device.bytes_per_second, rel=1e-5)

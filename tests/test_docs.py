@@ -78,7 +78,7 @@ TOML = [(page, block) for page in PAGES for block in blocks(page.read_text("utf-
 
 
 @pytest.mark.parametrize(("page", "block"), TOML, ids=[f"{name(page)}-{i}" for i, (page, _) in enumerate(TOML)])
-def test_every_toml_block_is_right(page: Path, block: Any, tmp_path: Path) -> None:
+def test_every_toml_block_is_valid(page: Path, block: Any, tmp_path: Path) -> None:
     """A whole spec loads, a device is one, and one that a page calls wrong is."""
     data = tomllib.loads(block.body)
     if block.note == "wrong":

@@ -60,7 +60,7 @@ def test_textbook_form() -> None:
     assert "r + (F − 1)·j = 1 + (5 − 1)·1 = 5" in text
 
 
-def test_dropped_positions_are_said() -> None:
+def test_dropped_positions_are_noted() -> None:
     spec = """
     name = "x"
     inputs.i = [3, 224, 224]

@@ -140,7 +140,7 @@ def parameters_of(case: str) -> int:
 
 @pytest.mark.every_spec
 @pytest.mark.parametrize("case", [*archcalc.shipped_specs(), *CASES], ids=str)
-def test_every_text_is_the_network_and_so_is_the_plain_one(case: str | Path) -> None:
+def test_the_text_and_the_plain_text_equal_the_network(case: str | Path) -> None:
     context = archcalc.load(case).context
     assert find_fault(context, write(context)) is None
     assert find_fault(context, write(context, plain=True)) is None
@@ -166,7 +166,7 @@ layers = [
 """
 
 
-def test_what_cannot_be_shared_by_classes_is_written_plainly() -> None:
+def test_instances_that_cannot_share_a_class_are_written_plainly() -> None:
     network = archcalc.loads(SHARED_WITH_WHAT_IS_SHARED)
     assert find_fault(network.context, write(network.context)) == "'weight' is shared twice"
     assert "class Twice2" in check(network)
@@ -189,7 +189,7 @@ def ruff(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
 
 
-def test_formatters_and_linters_have_nothing_to_say(tmp_path: Path) -> None:
+def test_formatters_and_linters_find_nothing(tmp_path: Path) -> None:
     networks = [archcalc.load(RESNET), *map(archcalc.load, archcalc.shipped_specs()), *map(one_layer, EXAMPLES)]
     networks += map(archcalc.load, CASES)
     for number, network in enumerate(networks):
@@ -254,7 +254,7 @@ def test_copies_called_one_by_one_are_a_loop() -> None:
     assert "for layer in self.step:\n            x = layer(x, skip)" in text
 
 
-def test_what_is_not_used_is_not_copied() -> None:
+def test_only_used_modules_are_copied() -> None:
     assert "ConnectedConv" not in archcalc.load("lenet5").to_source()
     assert archcalc.load("lenet5_1998").to_source().count("class ConnectedConv") == 1
 
@@ -300,7 +300,7 @@ NO_PARAMETERS = {"class", "repeat", "functional", "int", "None", "copies"}  # wh
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_that_mean_something(name: str) -> None:
+def test_names_with_a_meaning_in_python(name: str) -> None:
     fits = name.isidentifier() and name not in NO_PARAMETERS and unicodedata.normalize("NFKC", name) == name
     parameter = name if fits else "parameter"
     block = {
@@ -341,7 +341,7 @@ def test_the_attributes_of_modules_are_known() -> None:
 
 @pytest.mark.parametrize("name", ["forward", "training", "_modules", "_steps", "__class__"])
 @pytest.mark.parametrize("layer_type", ["relu", "block"])
-def test_a_name_that_a_module_needs_itself_is_refused_as_build_does(name: str, layer_type: str) -> None:
+def test_a_reserved_name_is_refused_as_in_build(name: str, layer_type: str) -> None:
     network = archcalc.loads(f"""
     name = "taken"
     inputs.x = [4]
@@ -393,12 +393,12 @@ def test_a_very_long_network_takes_seconds(layers: str) -> None:
     assert time.perf_counter() - start < 30
 
 
-def test_a_sum_of_very_many() -> None:
+def test_a_sum_of_very_many_inputs() -> None:
     inputs = ", ".join(f'"r.{number}"' for number in range(3000))
     layers = f'[{{ name = "r", type = "relu", repeat = 3000 }}, {{ type = "add", inputs = [{inputs}] }}]'
     check(archcalc.loads(f'name = "sum"\ninputs.x = [4]\nlayers = {layers}'))
 
 
-def test_what_one_copy_alone_has_still_depends_on_its_parameters() -> None:
+def test_a_module_of_one_copy_uses_the_parameters_of_the_block() -> None:
     text = archcalc.load(DATA / "export" / "one_projection.toml").to_source()
     assert "self.short = nn.Conv2d(8, channels, 1, stride=stride)" in text

@@ -133,7 +133,7 @@ def small(drawn: Drawn | None) -> archcalc.Network | None:
     return network if all(torch.Size(shape).numel() < 2**15 for shape in sizes) else None
 
 
-def test_units_depend_exactly_on_what_is_said() -> None:
+def test_units_depend_exactly_on_the_predicted_positions() -> None:
     compared = [check_exactly(network, seed) for seed in range(40) if (network := small(network_of(seed, WISHES)))]
     assert sum(compared) > 5 * len(compared)
 
@@ -144,7 +144,7 @@ def test_fields_are_those_of_gradients() -> None:
     assert equal > 5 * less
 
 
-def test_what_no_window_reaches_is_not_seen_by_a_global_pooling() -> None:
+def test_global_pooling_does_not_see_skipped_positions() -> None:
     network = archcalc.loads("""
     name = "gaps"
     inputs.image = [1, 30, 31]
@@ -158,7 +158,7 @@ def test_what_no_window_reaches_is_not_seen_by_a_global_pooling() -> None:
     assert check_folds(network, 0)[0]
 
 
-def test_units_that_see_nothing_are_said_to_see_nothing() -> None:
+def test_units_that_see_nothing_have_an_empty_field() -> None:
     """Every other unit of the first layer lies between what its kernel fills, and the second reads only those."""
     network = archcalc.loads("""
     name = "nothing"

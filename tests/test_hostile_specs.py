@@ -128,7 +128,7 @@ def test_layers_far_before_a_unit_are_left_out(monkeypatch: pytest.MonkeyPatch) 
     assert found.to_dict()["left_out"] == found.left_out == 17
 
 
-def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_volumes_need_few_layers_or_collapsed_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume_row, "MOST_PARTS", 10)
     assert archcalc.loads(residual(10)).to_volumes_svg().startswith("<svg")
     with pytest.raises(UsageError, match="at most 10 layers and closed blocks: fold blocks with a depth"):
@@ -137,7 +137,7 @@ def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.Mo
         archcalc.loads(chain(11)).to_volumes_svg()
 
 
-def test_of_very_many_layers_the_first_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_the_first_of_very_many_layers_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(explain_sums, "MOST", 3)
     path = tmp_path / "chain.toml"
     path.write_text(chain(5), "utf-8")

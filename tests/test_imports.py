@@ -77,7 +77,7 @@ def test_imports_go_one_way() -> None:
         ("layers/base.py", "def late() -> None:\n    import archcalc.layers.sliding", "package BROKEN"),
     ],
 )
-def test_a_circle_is_found(tmp_path: Path, module: str, line: str, broken: str) -> None:
+def test_a_cycle_is_found(tmp_path: Path, module: str, line: str, broken: str) -> None:
     shutil.copytree(ROOT / "archcalc", tmp_path / "archcalc", ignore=shutil.ignore_patterns("__pycache__"))
     changed = tmp_path / "archcalc" / module
     changed.write_text(f"{changed.read_text('utf-8')}\n\n{line}\n", "utf-8")

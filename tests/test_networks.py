@@ -80,7 +80,7 @@ def reads_later(layers: list[dict[str, Any]]) -> bool:
     return any(places.get(name, -1) > place for place, name in reads)
 
 
-def test_what_networks_are_made_of_comes_often() -> None:
+def test_every_way_of_writing_is_drawn_often() -> None:
     """Ways of writing that showed faults: a network without them proves nothing."""
     inner = Counter[str]()
     for data in specs():
@@ -122,7 +122,7 @@ def test_networks_of_a_kind() -> None:
         assert "blocks" not in found.text
 
 
-def test_hypothesis_draws_what_loads() -> None:
+def test_hypothesis_draws_specs_that_load() -> None:
     @settings(database=None, derandomize=True, deadline=None, max_examples=20, phases=[Phase.generate])
     @given(networks())
     def check(found: Drawn) -> None:

@@ -65,7 +65,7 @@ SMALLER = {
 }
 
 
-def test_what_is_left_out_has_no_layers_of_its_own() -> None:
+def test_specs_left_out_have_no_layer_types_of_their_own() -> None:
     types = {name: {row.type for row in archcalc.load(name).layers} for name in archcalc.shipped_specs()}
     tried = set[str]().union(*(found for name, found in types.items() if name not in LEFT_OUT))
     assert set[str]().union(*(types[name] for name in LARGE)) <= tried
@@ -177,7 +177,7 @@ def spec(x: str, layer: str) -> archcalc.Network:
 @pytest.mark.parametrize(
     ("sizes", "said"), [((1, 600_000_000), r"2\.2 GiB"), ((1_000_000, 100_000_000), r"372529\.0 GiB")]
 )
-def test_what_is_too_large_for_a_file(sizes: tuple[int, int], said: str) -> None:
+def test_networks_too_large_for_a_file(sizes: tuple[int, int], said: str) -> None:
     features, out_features = sizes
     network = spec(f"[{features}]", f'type = "linear", out_features = {out_features}, bias = false')
     for built in (None, build(network, "meta")):
@@ -193,7 +193,7 @@ def test_what_is_too_large_for_a_file(sizes: tuple[int, int], said: str) -> None
     ],
     ids=["input", "nonzeros"],
 )
-def test_what_is_too_large_for_the_memory(network: archcalc.Network) -> None:
+def test_networks_too_large_for_the_memory(network: archcalc.Network) -> None:
     with pytest.raises(UsageError, match='"large" does not fit into memory, where it is exported to ONNX'):
         to_onnx(network)
 

@@ -32,7 +32,7 @@ def test_random_networks(surface: str, shares: range) -> None:
     assert len(drawn) > 0.9 * count * len(shares)
 
 
-def test_all_surfaces_are_tried() -> None:
+def test_every_surface_has_a_check() -> None:
     assert COUNTS.keys() == (STATIC | TORCH).keys() - {"onnx"}
 
 
@@ -48,7 +48,7 @@ layers = [
 """
 
 
-def test_what_fails_is_a_fault_with_the_place_that_raised_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_a_fault_with_the_place_that_raised_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(*_arguments: object) -> object:
         raise ZeroDivisionError("for nothing")
 
@@ -75,13 +75,13 @@ def test_wrong_numbers_are_faults(monkeypatch: pytest.MonkeyPatch) -> None:
         BROKEN.replace('type = "tanh"', 'type = "tanh", repeat = 2'),
     ],
 )
-def test_what_is_read_otherwise_is_a_fault(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misread_spec_is_a_fault(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if archcalc had taken the text for another one."""
     monkeypatch.setattr("surfaces.language.loaded", lambda _drawn: Drawn(other).load())
     assert [fault.surface for fault in find_faults(Drawn(BROKEN), ["language"])] == ["language"]
 
 
-def test_what_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(*_arguments: object) -> None:
         while True:
             pass

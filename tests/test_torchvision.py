@@ -152,7 +152,7 @@ def test_totals(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.weights], ids=repr)
-def test_what_torchvision_says_of_its_weights(case: Case) -> None:
+def test_counts_are_those_of_torchvisions_metadata(case: Case) -> None:
     meta, totals = case.weights.DEFAULT.meta, case.network().totals
     assert totals.macs / 1e9 == pytest.approx(meta["_ops"], abs=0.0005)  # it says three decimals
     # Those published for Inception v3 come with the auxiliary head, without which it is counted here.

@@ -48,7 +48,7 @@ def test_the_module_as_it_is_called(case: Case, which: str) -> None:
 
 @each_pass
 @pytest.mark.parametrize("case", INFERRED, ids=repr)
-def test_nothing_but_what_is_stated_differs(case: Case, which: str) -> None:
+def test_only_stated_differences_remain(case: Case, which: str) -> None:
     stated, _ = HELD_LONGER.get((repr(case), which), (0, ""))
     assert recorded()[repr(case)][which] == calculated(case, which).peak + stated
 

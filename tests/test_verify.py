@@ -190,20 +190,20 @@ layers = [{ type = "rbf", out_features = 1, repeat = 12 }]
 
 
 @pytest.mark.parametrize("text", [HOLES, TWO_READERS, GATE, DILATED, ONE_KEY, SQUARES, LRN_OF_VOLUMES])
-def test_fields_are_measured_whatever_units_see(text: str) -> None:
+def test_fields_of_every_kind_are_measured(text: str) -> None:
     found = verify(archcalc.loads(text))
     assert found.agrees, format_differences(found)
     assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
 
 
-def test_of_a_single_unit_one_phase_alone_is_seen() -> None:
+def test_a_single_unit_shows_one_phase() -> None:
     found = verify(archcalc.loads(ONE_UNIT))
     assert found.agrees, format_differences(found)
     fields = {row.layer: row.status for row in found.rows if row.question.startswith("field")}
     assert [fields[layer] for layer in ("line", "back", "sum")] == ["equal"] * 3
 
 
-def test_what_pytorch_has_no_kernel_for_is_not_covered() -> None:
+def test_layers_without_a_pytorch_kernel_are_not_covered() -> None:
     found = verify(
         archcalc.loads(
             'name = "x"\ninputs.x = { shape = [1, 4, 4, 4], dtype = "float16" }\n'
@@ -214,7 +214,7 @@ def test_what_pytorch_has_no_kernel_for_is_not_covered() -> None:
     assert [row.status for row in found.rows if row.question == "output shape"] == ["equal", "not covered"]
 
 
-def test_a_dtype_too_many_is_no_missing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_dtype_is_not_a_missing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     silu = LAYER_TYPES["silu"]
     monkeypatch.setattr(silu, "takes", (*silu.takes, "int64"))
     found = verify(
@@ -351,7 +351,7 @@ def test_a_wrong_window_is_caught(example: Example, change: str) -> None:
     caught(example, changed("dependencies", lambda reads: with_window(reads, WINDOWS[change])), "field", fields=None)
 
 
-def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
+def test_a_frozen_layer_that_trains_is_caught() -> None:
     network = archcalc.load("mnist_cnn")
     nodes = network.graph.nodes
     nodes[0] = replace(nodes[0], trainable=False)
@@ -364,7 +364,7 @@ def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
     ]
 
 
-def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_that_one_side_refuses_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Conv2d, "check_fit", lambda _self, sizes: iter([ConstraintError("too small")] if min(sizes) < 8 else [])
     )
@@ -388,7 +388,7 @@ def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.
         ),
     ],
 )
-def test_sizes_are_run_with_maps_that_are_there_several_samples_and_shared_weights(layers: str) -> None:
+def test_working_sizes_of_special_networks_are_run(layers: str) -> None:
     found = verify(archcalc.loads(f'name = "x"\ninputs.x = [2, 3]\nlayers = [{layers}]'))
     assert found.agrees, format_differences(found)
     assert any(row.question == "working sizes" for row in found.rows)
@@ -463,7 +463,7 @@ EVERYTHING = {
 
 
 @pytest.mark.parametrize("claim", EVERYTHING)
-def test_padding_is_no_excuse_for_a_field_that_is_too_large(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_a_field_is_caught_despite_padding(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Conv2d.dependencies
 
     def reads(self: Conv2d, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
@@ -533,7 +533,7 @@ def test_exported_source_that_is_another_network_differs(
     assert layer in [row.layer for row in differences]
 
 
-def test_exported_source_is_run_in_training_where_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exported_source_is_run_in_training_if_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     network = archcalc.load("googlenet", inputs={"image": [3, 64, 64]})
     rows = [row for row in verify(network, fields=[], storages=False).rows if row.question == "exported source"]
     assert [row.layer for row in rows[3:]] == ["fc, at inference", "fc, in training"]
@@ -551,7 +551,7 @@ def test_on_meta_exported_source_has_its_weights_compared() -> None:
     assert rows == ["text", "state_dict: tensors", "state_dict: values"]
 
 
-def test_what_cannot_be_exported_is_not_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_that_cannot_be_exported_are_not_covered(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_self: object) -> None:
         raise UsageError("for no reason")
 

@@ -60,7 +60,7 @@ def read(network: archcalc.Network, what: str) -> ConventionCount:
 
 @pytest.mark.parametrize("what", PLACES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_number_of_the_tool(name: str, what: str) -> None:
+def test_counts_are_those_of_the_tool(name: str, what: str) -> None:
     tool, key = PLACES[what]
     assert read(load(name), what).total == PEERS[name][tool][key]
 
@@ -179,7 +179,7 @@ def test_every_term_of_a_tool_is_tried(what: str) -> None:
     assert tried == {term.label for reading, _ in readings for term in reading.terms}
 
 
-def test_every_mistake_is_one() -> None:
+def test_every_listed_mistake_belongs_to_a_convention() -> None:
     text = json.dumps(MORE)
     assert [part for part in MISTAKES if json.dumps(part.split("] [")[0])[1:-1] not in text] == []
     listed = {found.mistake for convention in CONVENTIONS.values() for found in convention.tool_bugs}
@@ -264,7 +264,7 @@ def test_connections_are_those_of_the_network() -> None:
     assert terms["further samples of the batch"] == -31 * archcalc.load("lenet5_1998").totals.macs
 
 
-def test_activations_are_values_that_are_written() -> None:
+def test_activations_are_the_values_that_layers_write() -> None:
     network = archcalc.load("lenet5", batch=2)
     written = 2 * (2 * 6 * 28 * 28 + 6 * 14 * 14 + 2 * 16 * 10 * 10 + 16 * 5 * 5 + 2 * 120 + 2 * 84 + 10)
     assert network.count_activations().total == written  # all but those of flatten
@@ -283,7 +283,7 @@ layers = [
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
-def test_unknown_stays_unknown(name: str) -> None:
+def test_an_unknown_count_makes_the_total_a_lower_bound(name: str) -> None:
     network = archcalc.loads(UNKNOWN)
     reading, reason = network.count(name), "the adjacency input does not say its number of nonzeros at this size"
     assert reading.layers[0] == Unknown(reason)
@@ -292,7 +292,7 @@ def test_unknown_stays_unknown(name: str) -> None:
     assert reading.total == AtLeast(sum(known(term.value) or 0 for term in reading.terms), missing)
 
 
-def test_what_is_unknown_and_subtracted_is_an_upper_bound() -> None:
+def test_subtracting_an_unknown_term_keeps_the_bound() -> None:
     """MACs of further samples are no connections: twice what is unknown, less it once, is still a lower bound."""
     known_adjacency = UNKNOWN.replace("[5, 5]", "{ shape = [5, 5], nonzeros = 13 }")
     reading, whole = (archcalc.loads(text, batch=3).count("connections") for text in (UNKNOWN, known_adjacency))
@@ -310,7 +310,7 @@ def test_a_convention_that_does_not_exist() -> None:
         load("lenet5").count("z")
 
 
-def test_a_network_of_which_nothing_fits_counts_nothing() -> None:
+def test_a_network_without_a_fitting_layer_counts_zero() -> None:
     with pytest.raises(archcalc.ShapeError) as caught:
         single('type = "conv2d", out_channels = 4, kernel_size = 9')
     assert caught.value.network.count("ptflops").total == 0
@@ -321,7 +321,7 @@ def test_a_network_of_which_nothing_fits_counts_nothing() -> None:
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=list(CONVENTIONS))
-def test_a_convention_says_what_it_is(convention: Convention) -> None:
+def test_every_convention_describes_itself(convention: Convention) -> None:
     assert convention.sentence.endswith(".")
     assert convention.unit in ("MACs", "FLOPs", "operations", "connections")
     assert convention.activations.unit in ("values", "bytes")
@@ -354,7 +354,7 @@ def test_versions_are_those_of_the_data() -> None:
 @pytest.mark.parametrize(
     ("shape", "wrong"), [("[7]", False), ("[5, 7]", True), ("[3, 5, 7]", True), ("[4, 3, 5, 7]", True)]
 )
-def test_torchinfo_takes_all_rows_of_a_dense_layer_for_one(shape: str, wrong: bool) -> None:
+def test_torchinfo_counts_one_row_of_a_dense_layer(shape: str, wrong: bool) -> None:
     """torchinfo 1.8.0 counts 2·7 + 2 mult-adds at every shape."""
     network = archcalc.loads(f'name = "x"\ninputs.x = {shape}\nlayers = [{{ type = "linear", out_features = 2 }}]')
     reading = network.count("torchinfo")

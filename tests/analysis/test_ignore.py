@@ -69,7 +69,7 @@ def test_nothing_is_ignored_unless_the_spec_says_so() -> None:
         (['code = "W102"', 'code = "W103"'], []),
     ],
 )
-def test_what_is_ignored(entries: list[str], left: list[str]) -> None:
+def test_ignored_findings(entries: list[str], left: list[str]) -> None:
     assert codes(*entries) == left
     assert [one.code for one in archcalc.loads(ignoring(*entries)).check(ignored=True)] == ["W102", *["W103"] * 3]
 
@@ -94,14 +94,14 @@ def test_an_ignore_that_matches_nothing() -> None:
     assert (one.reason, one.help) == ('it is found in "shortcut"', "name all layers of the finding, or remove it")
 
 
-def test_a_check_that_does_not_exist() -> None:
+def test_ignoring_an_unknown_check() -> None:
     one = only(ignoring('code = "W12"'), "I601")
     assert one.message == 'the spec ignores a check that does not exist: check "W12"'
     assert one.place.text == 'code = "W12"'
     assert (one.help or "").startswith('did you mean "W102"')
 
 
-def test_other_settings_than_the_specs_own_need_not_have_the_finding() -> None:
+def test_an_ignore_may_match_nothing_under_other_settings() -> None:
     text = ignoring('code = "W102"', 'code = "W103"')
     assert found(text) == []
     assert found(text, variables={"stride": 1}) == []
@@ -130,7 +130,7 @@ def test_an_ignore_with_a_condition() -> None:
         (f'code = "W1"\nreason = "."\nlayers = {["a"] * 101}', "more than 100"),
     ],
 )
-def test_an_ignore_that_is_wrong(entry: str, message: str) -> None:
+def test_a_wrong_ignore(entry: str, message: str) -> None:
     with pytest.raises(archcalc.SpecError, match=re.escape(message)):
         archcalc.loads(f"{LAYERS}\n[[ignore]]\n{entry}\n".replace("'", '"'))
 

@@ -70,7 +70,7 @@ def largest(field: Field | Unknown | None) -> int:
         st.integers(1, 3),
     ),
 )
-def test_what_a_stride_drops_has_no_gradient(size: int, window: Window) -> None:
+def test_dropped_positions_have_no_gradient(size: int, window: Window) -> None:
     if (count := window.count(size)) < 1:
         return
     image = torch.zeros(1, 1, size, requires_grad=True)
@@ -91,7 +91,7 @@ WINDOWS = st.tuples(st.sampled_from(["conv2d", "max_pool2d"]), st.integers(1, 5)
 
 @settings(deadline=None, derandomize=True, max_examples=40, database=None)
 @given(layers=st.lists(WINDOWS, min_size=1, max_size=4), padded=st.booleans())
-def test_every_size_is_said_right(layers: list[tuple[str, int, int]], padded: bool) -> None:
+def test_every_size_is_classified_correctly(layers: list[tuple[str, int, int]], padded: bool) -> None:
     entries = [
         f'{{ type = "{kind}", kernel_size = {kernel}, stride = {stride}, padding = {kernel // 2 if padded else 0}'
         + (", out_channels = 1 }" if kind == "conv2d" else " }")
@@ -131,7 +131,7 @@ def test_known_sizes(name: str, smallest: int, even: SizeSet) -> None:
     assert found.no_remainder == even
 
 
-def test_only_multiples_of_16_come_to_the_same_size_in_a_unet() -> None:
+def test_a_unet_works_at_steps_of_16() -> None:
     assert only_range(archcalc.load("unet")).works == SizeSet((), 188, 16, (12,))
 
 
@@ -181,7 +181,7 @@ def test_squeeze_and_excitation_sees_more_than_by_windows() -> None:
     assert (found.productive, found.covered, found.before) == (Bound(3, "b", True), Bound(5, "b", True), "p")
 
 
-def test_a_field_that_is_not_known_has_a_reason() -> None:
+def test_an_unknown_field_has_a_reason() -> None:
     text = """
     name = "x"
     inputs.image = [1, 8, 8]

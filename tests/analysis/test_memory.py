@@ -238,7 +238,7 @@ def test_volumes_out_of_order_are_put_in_order_to_be_normalized(training: bool) 
     assert torch.equal(archcalc.build(network)(values), torch.nn.LocalResponseNorm(3)(ordered))
 
 
-def test_where_devices_differ_the_peak_is_a_lower_bound() -> None:
+def test_the_peak_is_a_lower_bound_where_devices_differ() -> None:
     """A convolution of maps with channels last gives such maps on a CPU, and others on the device `meta`."""
     layers = ['type = "permute", dims = [2, 0, 1]', CONV, FLAT]
     network = spec(*layers, inputs="x = [8, 8, 4]", batch=2)
@@ -324,7 +324,7 @@ OF_FEW_VALUES = (  # in which the gradient that attention is given is not there 
     ("layers", "shape"),
     [((ATTENTION, ATTENTION.replace('"a"', '"b", weights = "a"')), "[1, 16]"), (OF_FEW_VALUES, "[1, 4]")],
 )
-def test_the_lower_bound_of_attention_is_one_and_a_near_one(layers: tuple[str, ...], shape: str) -> None:
+def test_the_lower_bound_of_attention_is_near_the_peak(layers: tuple[str, ...], shape: str) -> None:
     network = archcalc.Network(spec(*layers, inputs=f"x = {shape}").graph)
     said, seen = network.memory(training=True).peak, observe_memory(network, training=True).peak
     assert isinstance(said, AtLeast)
@@ -376,7 +376,7 @@ def allocated(network: archcalc.Network) -> int:
     return before + highest
 
 
-def test_the_allocator_of_the_cpu_holds_as_much() -> None:
+def test_the_peak_is_that_of_the_cpu_allocator() -> None:
     """In layers whose kernels take nothing for themselves, and where no two gradients are added."""
     layers = [
         'type = "linear", out_features = 300',
@@ -390,7 +390,7 @@ def test_the_allocator_of_the_cpu_holds_as_much() -> None:
     assert network.memory(training=True).peak == allocated(network)
 
 
-def test_the_tracker_of_pytorch_sees_as_much() -> None:
+def test_the_peak_is_that_of_pytorchs_memory_tracker() -> None:
     """Its own tool for that counts the same storages, in modules that hold nothing longer than the layers do."""
     from torch.distributed._tools.mem_tracker import MemTracker
 
@@ -464,7 +464,7 @@ def test_the_peak_never_falls_as_the_batch_grows() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_where_the_peak_is_a_lower_bound_so_many_fit_at_most(training: bool) -> None:
+def test_a_lower_bound_of_the_peak_makes_the_batch_an_upper_bound(training: bool) -> None:
     network = spec('type = "multi_head_attention", num_heads = 8', inputs="x = [512, 256]")
     limit = 100 * 2**20
     largest = network.largest_batch(limit, training=training).batch
@@ -478,7 +478,7 @@ def test_where_the_peak_is_a_lower_bound_so_many_fit_at_most(training: bool) -> 
     assert network.largest_batch(least.value - 1, training=training).batch == 0
 
 
-def test_the_peak_may_be_a_lower_bound_for_several_samples_alone() -> None:
+def test_the_peak_may_be_exact_for_a_single_sample_only() -> None:
     """A part of a single sample lies in order."""
     layers = [
         'name = "part", type = "slice", stop = 3',
@@ -569,7 +569,7 @@ def test_every_dtype() -> None:
         ({"training": True, "dtype": "int8"}, "int8 is for inference"),
     ],
 )
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         archcalc.load("lenet5").memory(**options)
     with pytest.raises(UsageError, match=message):
@@ -577,7 +577,7 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 
 
 @pytest.mark.parametrize("batch", [0, -1, 2.5, True])
-def test_a_batch_that_makes_no_sense(batch: Any) -> None:
+def test_a_wrong_batch(batch: Any) -> None:
     with pytest.raises(archcalc.UsageError, match="batch must be a whole number, 1 or more, and is"):
         archcalc.load("lenet5").memory(batch=batch)
 
@@ -587,7 +587,7 @@ def test_a_network_of_which_every_layer_is_left_out() -> None:
     assert (found.peak, found.peak_layer, found.layers) == (4 * 8 * 8 * 4, "x", ())
 
 
-def test_what_no_gradient_goes_through_keeps_nothing() -> None:
+def test_layers_without_gradient_save_nothing() -> None:
     """PyTorch trains this: of the input, which needs no gradient, subsample keeps nothing for the one of its weight."""
     network = spec(
         'name = "s", type = "subsample", kernel_size = 2, input = "x"',
@@ -601,7 +601,7 @@ def test_what_no_gradient_goes_through_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_nonzeros_of_another_shape_leave_a_lower_bound(training: bool) -> None:
+def test_memory_is_a_lower_bound_where_nonzeros_are_unknown(training: bool) -> None:
     """Of no number of nonzeros it is more than what PyTorch takes of that many."""
     text = """
     name = "graph"

@@ -99,12 +99,12 @@ def test_two_inputs_that_meet_are_laid_out_alike(sizes: str) -> None:
     assert field(layers, inputs) == ((tokens,), (0.0,))
 
 
-def test_positions_side_by_side_are_unknown() -> None:
+def test_concatenated_positions_have_unknown_fields() -> None:
     layers = '{ name = "a", type = "relu" }, { type = "cat", inputs = ["a", "x"], dim = 1 }'
     assert field(f"{layers}, {CONV}", "inputs.x = [3, 8]") == "positions of several inputs lie side by side"
 
 
-def test_branches_of_different_speed_are_unknown() -> None:
+def test_branches_with_different_jumps_have_unknown_fields() -> None:
     layers = """
     { name = "a", type = "conv1d", out_channels = 2, kernel_size = 1, stride = 2, padding = 4 },
     { name = "b", type = "conv1d", input = "x", out_channels = 2, kernel_size = 1 },
@@ -174,7 +174,7 @@ layers = [
 """
 
 
-def test_every_layer_reads_the_axes_by_itself() -> None:
+def test_layers_read_the_axes_of_an_input_in_their_own_way() -> None:
     time, conv, both = (row.receptive_field.to_dict() for row in archcalc.loads(TWO_READERS).layers)
     assert (time["size"], time["jump"]) == ([1], [1])  # channels apart, all positions
     assert (conv["size"], conv["jump"]) == ([3], [3])  # all channels, positions apart
@@ -204,7 +204,7 @@ layers = [
 """
 
 
-def test_what_is_local_and_what_is_global_are_two_facts() -> None:
+def test_local_and_global_fields_are_two_facts() -> None:
     network = archcalc.loads(GATED)
     rows = {row.name: row.receptive_field for row in network.layers}
     local = rows["next"]
@@ -233,7 +233,7 @@ def test_attention_keeps_the_positions_of_what_is_added_to_it() -> None:
     assert (found.size, found.jump, found.global_size, found.global_from) == ((1,), (1,), (7,), "attention")
 
 
-def test_side_by_side_is_known_again_behind_attention() -> None:
+def test_fields_of_concatenated_tokens_are_known_behind_attention() -> None:
     """Tokens of two inputs lie in one row, which moves over neither; attention reads all of them."""
     text = """
     name = "class token"
@@ -269,7 +269,7 @@ def test_side_by_side_is_known_again_behind_attention() -> None:
         ('DILATED, { type = "conv_transpose1d", out_channels = 1, kernel_size = 2, stride = 2 }', 7, True),
     ],
 )
-def test_a_size_with_holes_says_so(layers: str, size: int, holes: bool) -> None:
+def test_sizes_with_holes_are_marked(layers: str, size: int, holes: bool) -> None:
     layers = layers.replace("CONV", CONV).replace("DILATED", LAYERS["DILATED"])
     network = archcalc.loads(f'name = "x"\ninputs.x = [1, 40]\nlayers = [{layers}]')
     found = network.layers[-1].receptive_field
@@ -295,7 +295,7 @@ def test_the_order_in_which_branches_meet_does_not_matter(order: tuple[str, ...]
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(("e", "l2", "l3"))], ids=", ".join)
-def test_nor_does_it_behind_what_is_laid_out_in_two_ways(order: tuple[str, ...]) -> None:
+def test_the_order_does_not_matter_behind_two_layouts_either(order: tuple[str, ...]) -> None:
     layers = f"""
       {{ name = "e", type = "embedding", num_embeddings = 5, embedding_dim = 4 }},
       {{ name = "x0", type = "relu" }},
@@ -312,7 +312,7 @@ def test_nor_does_it_behind_what_is_laid_out_in_two_ways(order: tuple[str, ...])
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(("b1", "f", "b3"))], ids=", ".join)
-def test_branches_that_see_alike_cover_the_input_together(order: tuple[str, ...]) -> None:
+def test_branches_with_global_fields_cover_the_input_together(order: tuple[str, ...]) -> None:
     """All see positions 0 to 5 and 5 to 7, beside what those of two branches, which move at two speeds, see alone."""
     layers = f"""
       {{ type = "slice", start = 0, stop = 6, dim = 1 }},
@@ -331,7 +331,7 @@ def test_branches_that_see_alike_cover_the_input_together(order: tuple[str, ...]
     assert field(layers, "inputs.x = [1, 8]") == ((8,), (0,))
 
 
-def test_a_branch_that_sees_nothing_is_not_seen_by_all() -> None:
+def test_a_branch_that_sees_nothing_has_no_global_field() -> None:
     """The first layer cuts its only positions off, or pads: its units read padding, and so does all behind them."""
     layers = """
       { name = "cut", type = "conv_transpose1d", out_channels = 1, kernel_size = 1, stride = 3, padding = 1 },

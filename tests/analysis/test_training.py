@@ -132,7 +132,7 @@ def test_a_sparse_adjacency_takes_no_gradient() -> None:
     assert second == TrainingMacs(weights[1] + links[1], weights[1] + links[1], weights[1])
 
 
-def test_what_is_not_known_stays_so() -> None:
+def test_unknown_macs_stay_unknown() -> None:
     network = spec(
         'name = "g", type = "gcn_conv", inputs = ["x", "a"], out_features = 5', inputs="x = [7, 6], a = [7, 7]"
     )

@@ -168,7 +168,7 @@ def ranges(text: str) -> Iterator[tuple[Network, SizeRange]]:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_what_works_works_and_what_fails_fails(name: str) -> None:
+def test_pytorch_runs_exactly_the_working_sizes(name: str) -> None:
     for network, found in ranges(SPECS[name]):
         runner = Runner()
         for size in (*SIZES, *FAR):
@@ -179,7 +179,7 @@ def test_what_works_works_and_what_fails_fails(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_weights_fit_where_it_is_said(name: str) -> None:
+def test_weights_fit_at_the_reported_sizes(name: str) -> None:
     """A network built for the spec's own size gives its weights to one that is built for another."""
     for network, found in ranges(SPECS[name]):
         own = archcalc.build(network, device="meta").state_dict()
@@ -214,7 +214,7 @@ def test_only_a_rounded_product_is_tried_size_by_size() -> None:
         ("two fixed lengths that agree at one size", "13, and 23 to 24", "13, and 23 to 24"),
     ],
 )
-def test_in_words(name: str, works: str, same_weights: str) -> None:
+def test_the_answers_as_text(name: str, works: str, same_weights: str) -> None:
     ((_, found),) = ranges(SPECS[name])
     assert (sizes_text(found.works), sizes_text(found.same_weights)) == (works, same_weights)
 

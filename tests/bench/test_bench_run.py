@@ -274,14 +274,14 @@ def test_other_programs_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [key for key, value in crowded.items() if value] == [(3, 4)]
 
 
-def test_what_cannot_be_told_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_load_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contention, "_times", lambda: None)
     (row,) = rows(DENSE)
     assert (row["cpus_of_others"], row["crowded"]) == (None, False)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="Linux tells it")
-def test_linux_tells_how_busy_it_is() -> None:
+def test_linux_reports_its_load() -> None:
     watched = contention.Contention()
     time.sleep(0.2)
     others = watched.cpus_of_others()
@@ -346,7 +346,7 @@ def test_memory_that_runs_out_later_is_a_row_too(monkeypatch: pytest.MonkeyPatch
     assert all(case.workload is None for case in taken)
 
 
-def test_what_has_no_room_beside_the_others_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_without_memory_beside_others_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     real, refused = workload.prepare, []
     made: list[weakref.ref[Any]] = []
 
@@ -379,19 +379,19 @@ def test_layers_that_cannot_be_timed_leave_the_measurement(monkeypatch: pytest.M
     assert "dense, batch 1, float32: no times of layers: CUDA out of memory" in written(result, "table")
 
 
-def test_memory_that_is_not_there_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_memory_than_the_machine_has_is_not_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     bytes_needed = 4 * dense().totals.parameters + 4 * 1000 * (64 + 32)
     monkeypatch.setattr(memory, "available", lambda: bytes_needed)
     assert [row["status"] for row in rows(DENSE, batches=(1000, 1001))] == ["measured", "out of memory"]
     assert rows(DENSE, batches=(1001,))[0]["problem"].startswith("needs 0 MiB or more; 0 MiB are free")
 
 
-def test_this_machine_tells_its_memory() -> None:
+def test_the_memory_of_this_machine_is_known() -> None:
     free = memory.available()
     assert free is None or 2**24 < free < 2**50
 
 
-def test_what_pytorch_refuses_is_a_row() -> None:
+def test_a_refusal_of_pytorch_is_a_row() -> None:
     refused, fine = rows(NORMED, mode="training", batches=(1, 2))
     assert refused["status"] == "failed"
     assert refused["problem"].startswith("Expected more than 1 value per channel when training")
@@ -414,7 +414,7 @@ def test_ctrl_c_keeps_the_rows_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(caught.value, KeyboardInterrupt)
 
 
-def test_ctrl_c_keeps_a_row_with_samples_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_a_row_with_enough_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     real, taken = cases.Case.take, []
 
     def take(case: cases.Case) -> bool:
@@ -463,7 +463,7 @@ def test_progress_goes_up_to_its_end() -> None:
         ({"layers": True, "compile": True}, "--layers and --compile exclude each other"),
     ],
 )
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         bench([dense()], Options(**options))
 

@@ -21,7 +21,7 @@ from archcalc.pytorch.bench.sampling import CALIBRATION, WINDOW, Goal, alternate
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=60)
 @given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))
-def test_quartiles_are_those_of_others(values: list[float]) -> None:
+def test_quartiles_are_those_of_statistics_and_numpy(values: list[float]) -> None:
     found = describe(values)
     assert [found.q1, found.median, found.q3] == pytest.approx(statistics.quantiles(values, method="inclusive"))
     assert [found.q1, found.q3] == pytest.approx([*numpy.percentile(values, [25, 75])])
@@ -30,7 +30,7 @@ def test_quartiles_are_those_of_others(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("count", [6, 7, 8, 9, 20, 25, 100, 999, 2000])
-def test_the_interval_is_the_narrowest_that_is_sure_enough(count: int) -> None:
+def test_the_interval_is_the_narrowest_of_its_confidence(count: int) -> None:
     found = describe([float(i) for i in range(count)])
     outside = int(found.ci_low)
     assert found.ci_high == count - 1 - outside
@@ -199,7 +199,7 @@ def test_a_case_that_fails_leaves_the_others_alone() -> None:
     assert "".join(log[:12]) == "abccbaabccaa"
 
 
-def test_progress_tells_the_share_of_the_time() -> None:
+def test_progress_is_the_share_of_the_time() -> None:
     machine, told = Machine(lambda _: 0), list[float]()
     alternate([Case("a", noisy(0.9), [], machine)], Goal(seconds=1), told.append, machine.now)
     assert told == sorted(told)
@@ -242,7 +242,7 @@ def test_phases_are_timed_one_by_one() -> None:
     assert sample(clock, [clock.step(1), clock.step(2), clock.step(4)], 3) == (1, 2, 4)
 
 
-def test_what_is_done_before_a_call_is_not_timed() -> None:
+def test_work_before_a_call_is_not_timed() -> None:
     clock = Ticks()
     assert sample(clock, [clock.step(3)], 4, before_each=clock.step(100)) == (3,)
     assert clock.time == 412
@@ -264,7 +264,7 @@ class Event:
         return end.milliseconds - self.milliseconds
 
 
-def test_events_tell_milliseconds() -> None:
+def test_events_measure_milliseconds() -> None:
     clock = EventClock(None, Event)
     start, end = clock.mark(), clock.mark()
     assert clock.seconds(start, end) == 0.25

@@ -70,7 +70,7 @@ def test_a_file_is_written_and_not_replaced(tmp_path: Path) -> None:
     assert "Quartiles" in file.read_text("utf-8")
 
 
-def test_a_file_that_cannot_be_written_is_told_before_measuring(
+def test_a_file_that_cannot_be_written_is_reported_before_measuring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "measure_peak", lambda *_: pytest.fail("measured"))

@@ -40,7 +40,7 @@ def output(command: str, format_name: str) -> str:
     return found.stdout
 
 
-def test_every_command_is_here() -> None:
+def test_the_table_has_every_command() -> None:
     assert {*RESULTS, *OTHERS} == {*COMMANDS}
 
 

@@ -126,7 +126,7 @@ def test_unknown_macs_make_a_lower_bound(tmp_path: Path) -> None:
         (["stacked_3x3", "--symbol", "C", "--batch", "0"], "batch must be a whole number, 1 or more, or a name"),
     ],
 )
-def test_what_is_wrong(arguments: list[str], message: str) -> None:
+def test_wrong_arguments(arguments: list[str], message: str) -> None:
     done = invoke(*arguments)
     assert done.exit_code != 0
     assert message in done.output + str(done.exception)

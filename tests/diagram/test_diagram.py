@@ -61,7 +61,7 @@ def test_the_same_spec_gives_the_same_text(spec: str) -> None:
 @pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_folding_keeps_totals(spec: str, depth: int) -> None:
+def test_collapsing_keeps_totals(spec: str, depth: int) -> None:
     network = archcalc.load(spec, training=True)
     tiles = [*tiles_in(find_parts(network.context, depth or None).parts)]
     for what in ("parameters", "trainable_parameters", "macs"):
@@ -112,7 +112,7 @@ def test_blocks_that_differ_stay_apart() -> None:
 
 @pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
-def test_what_is_too_much_is_folded_and_the_picture_says_so(spec: str) -> None:
+def test_large_networks_are_collapsed_with_a_note(spec: str) -> None:
     picture = draw(archcalc.load(spec).context, Look())
     opened = draw(archcalc.load(spec).context, Look(depth=0))
     ends = sum(card.color == "end" for card in opened.cards)
@@ -133,7 +133,7 @@ def test_a_long_network_is_drawn_in_stretches() -> None:
         draw(archcalc.loads(CHAIN.format(10_000)).context, Look(depth=0))
 
 
-def test_what_weights_and_training_do_is_visible() -> None:
+def test_sharing_freezing_and_training_are_visible() -> None:
     network = archcalc.loads(SIAMESE, training=True)
     picture = draw(network.context, Look(depth=1))
     cards = {card.rows[0].left: card for card in picture.cards if not card.identifier.startswith("output-")}
@@ -151,7 +151,7 @@ def test_what_weights_and_training_do_is_visible() -> None:
     }
 
 
-def test_inputs_that_are_no_equals_are_numbered() -> None:
+def test_inputs_are_numbered_where_their_order_matters() -> None:
     """`cat` puts its inputs one behind the other; a sum has no first."""
     network = archcalc.loads(
         """
@@ -176,7 +176,7 @@ def test_inputs_that_are_no_equals_are_numbered() -> None:
     }
 
 
-def test_an_input_that_is_no_float32_says_so() -> None:
+def test_an_input_of_another_dtype_shows_it() -> None:
     text = """
     name = "t"
     inputs.words = { shape = [5], dtype = "int64" }
@@ -204,14 +204,14 @@ def test_each_layer_of_a_card_has_its_own_number() -> None:
     assert lines == [f"{64 * 3 * 7 * 7:,} + {2 * 64} parameters", "118 M MACs"]
 
 
-def test_shapes_stand_where_branches_meet() -> None:
+def test_edges_have_shapes_where_branches_meet() -> None:
     picture = picture_of("inception_v3", depth=0)
     into = [arrow.target for arrow in picture.arrows if arrow.kind == "data"]
     for arrow in picture.arrows:
         assert bool(arrow.text) == (into.count(arrow.target) > 1)
 
 
-def test_cards_say_what_is_asked_for() -> None:
+def test_cards_show_the_requested_quantities() -> None:
     network = archcalc.load("lenet5")
     picture = draw(network.context, Look(show=("parameters", "macs", "receptive-field")))
     card = next(card for card in picture.cards if card.rows[0].left == "C1")
@@ -246,7 +246,7 @@ def test_heat_and_lines_of_memory() -> None:
     assert sorted(name for card in cards for name in card.classes) == sorted(f"layer-{n}" for n in range(len(alive)))
 
 
-def test_memory_that_is_a_lower_bound_says_so() -> None:
+def test_memory_that_is_a_lower_bound_is_marked() -> None:
     network = archcalc.loads(ATTENTION)
     assert isinstance(network.memory().peak, AtLeast)
     svg = network.to_svg(show=("memory",))
@@ -255,7 +255,7 @@ def test_memory_that_is_a_lower_bound_says_so() -> None:
 
 @pytest.mark.every_spec
 @pytest.mark.parametrize("name", SPECS)
-def test_whatever_check_finds_is_coloured(name: str) -> None:
+def test_layers_of_every_finding_are_coloured(name: str) -> None:
     """Every layer of every finding, those in copies too, and no other."""
     network = archcalc.load(name)
     wanted = {
@@ -271,7 +271,7 @@ def test_whatever_check_finds_is_coloured(name: str) -> None:
     assert all(classes & wanted for classes in hot)
 
 
-def test_what_is_unknown_is_no_zero() -> None:
+def test_unknown_is_not_zero() -> None:
     network = archcalc.loads(
         """
     name = "t"
@@ -294,7 +294,7 @@ def test_what_is_unknown_is_no_zero() -> None:
     assert to_svg(picture, None).count(STYLES["color"].heated(UNKNOWN)) >= 2
 
 
-def test_the_legend_says_that_a_bound_is_one() -> None:
+def test_the_legend_marks_bounds() -> None:
     """Block b has 8·4·4 MACs in its linear layer, and more in one of which they are not known."""
     network = archcalc.loads(
         """
@@ -346,7 +346,7 @@ def unrolled(steps: int) -> str:
     return UNROLLED.format(steps=steps, layers=text)
 
 
-def test_arrows_that_pass_too_much_are_refused_at_once_or_folded() -> None:
+def test_too_many_long_arrows_are_refused_or_collapsed() -> None:
     """Graphviz would need minutes, and be stopped."""
     network = archcalc.loads(unrolled(40))
     with pytest.raises(archcalc.UsageError, match=r"arrows that pass by 78. rows of cards are more than"):
@@ -355,7 +355,7 @@ def test_arrows_that_pass_too_much_are_refused_at_once_or_folded() -> None:
     assert not draw(archcalc.loads(unrolled(8)).context, Look()).collapsed
 
 
-def test_many_arrows_are_folded() -> None:
+def test_many_arrows_are_collapsed() -> None:
     """As in a dense network: each layer reads all before it, so that stretches of them have an arrow for each pair."""
     entries = [
         f'{{ name = "c{n}", type = "cat", inputs = {[f"l{k}" for k in range(n)]} }},'
@@ -385,7 +385,7 @@ def test_a_card_of_thousands_of_layers() -> None:
         assert "3,000 layers" in "".join(card.itertext())
 
 
-def test_copies_that_are_there_in_training_alone_are_none() -> None:
+def test_copies_that_exist_only_in_training() -> None:
     network = archcalc.loads(
         """
     name = "t"
@@ -416,7 +416,7 @@ def test_copies_that_are_there_in_training_alone_are_none() -> None:
         ("relu", {}, ""),
     ],
 )
-def test_labels_say_what_tells_layers_apart(kind: str, fields: dict[str, object], label: str) -> None:
+def test_labels_have_the_fields_that_distinguish_layers(kind: str, fields: dict[str, object], label: str) -> None:
     assert msgspec.convert(fields, LAYER_TYPES[kind]).label() == label
 
 
@@ -501,7 +501,7 @@ def test_both_ways_give_the_same_nodes_and_edges(spec: str) -> None:
 
 
 @pytest.mark.dot
-def test_dot_draws_what_the_text_says() -> None:
+def test_dot_draws_the_text() -> None:
     import subprocess
 
     for spec in ("lenet5", "unet"):

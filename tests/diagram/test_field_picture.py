@@ -171,7 +171,7 @@ def test_spread_keeps_order_and_distance() -> None:
 
 
 @pytest.mark.parametrize(("data", "mime"), [(png(64, 32), "image/png"), (jpeg(640, 480), "image/jpeg")])
-def test_an_image_is_put_in(tmp_path: Path, data: bytes, mime: str) -> None:
+def test_an_image_is_embedded(tmp_path: Path, data: bytes, mime: str) -> None:
     picture, file = tmp_path / "picture", tmp_path / "field.svg"
     picture.write_bytes(data)
     done = invoke("lenet5", "--image", str(picture), "-o", str(file))
@@ -197,7 +197,7 @@ def test_an_image_of_any_mode_keeps_its_colours(tmp_path: Path, mode: str) -> No
         assert [again.convert("L").getpixel((x, 8)) // 50 for x in (3, 12)] == [0, 5]
 
 
-def test_nothing_but_the_picture_is_put_in(tmp_path: Path) -> None:
+def test_only_pixels_of_an_image_are_embedded(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     exif = Image.Exif()
     exif[0x010E] = "where it was taken"
@@ -252,7 +252,7 @@ def test_the_size_is_read_from_the_header(tmp_path: Path, data: bytes, size: tup
         (b"\xff\xd8" + b"\xff" * (MAX_BYTES - 2), "has more parts than a JPEG of any camera"),
     ],
 )
-def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+def test_files_that_are_no_image_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
     picture, file = tmp_path / "picture.png", tmp_path / "field.svg"
     picture.write_bytes(data)
     done = invoke("lenet5", "--image", str(picture), "-o", str(file))
@@ -262,7 +262,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, message: str) 
 
 
 @pytest.mark.parametrize("number", range(1, 9))
-def test_a_photo_is_turned_as_its_camera_says(tmp_path: Path, number: int) -> None:
+def test_a_photo_is_rotated_by_its_exif_orientation(tmp_path: Path, number: int) -> None:
     """The marked corner is where Exif says that the first row and column of what is stored are."""
     exif = Image.Exif()
     exif[0x0112] = number
@@ -308,13 +308,13 @@ def test_json() -> None:
 
 
 @pytest.mark.parametrize("unit", ["a,b", "1;2", "-1,0", "1,,2", "²,1"])
-def test_a_unit_is_numbers(unit: str) -> None:
+def test_a_wrong_unit_is_refused(unit: str) -> None:
     done = invoke("lenet5", f"--unit={unit}")
     assert done.exit_code == 2
     assert "is no unit" in done.output
 
 
-def test_an_image_has_no_place_on_one_axis(tmp_path: Path) -> None:
+def test_an_input_of_one_axis_is_drawn_without_the_image(tmp_path: Path) -> None:
     picture, file = tmp_path / "picture.png", tmp_path / "field.svg"
     picture.write_bytes(png(8, 8))
     assert invoke("m5", "--image", str(picture), "-o", str(file)).exit_code == 0
@@ -322,7 +322,7 @@ def test_an_image_has_no_place_on_one_axis(tmp_path: Path) -> None:
     assert any("no rows for an image" in text for text in texts(file.read_text("utf-8")))
 
 
-def test_a_small_field_on_a_long_input_is_seen_near() -> None:
+def test_a_small_field_on_a_long_input_is_magnified() -> None:
     found = archcalc.load("m5").receptive_field("stage1.conv")
     assert any(text.startswith("drawn are positions ") for text in texts(draw_neuron_field(found)))
 

@@ -90,7 +90,7 @@ def test_gaps() -> None:
     assert first_gap([(20, 90), (30, 40)], 10, 40) == 97
 
 
-def test_where_a_line_is_in_a_band() -> None:
+def test_the_crossing_of_a_line_and_a_band() -> None:
     assert [*spans_at([[(0, 0), (10, 10)]], (4, 6))] == [(4, 6)]
     assert [*spans_at([[(0, 0), (10, 10)]], (12, 16))] == []
     assert [*spans_at([[(0, 5), (10, 5)]], (4, 6))] == [(0, 10)]

@@ -131,7 +131,7 @@ def test_an_image_that_is_too_large_is_refused_before_it_is_drawn() -> None:
     ("module", "draw", "remedy"),
     [("resvg_py", svg_to_png, "pip install resvg-py"), ("typst", svg_to_pdf, r"pip install 'archcalc\[pdf\]'")],
 )
-def test_a_library_that_is_missing(monkeypatch: pytest.MonkeyPatch, module: str, draw: Any, remedy: str) -> None:
+def test_a_missing_library(monkeypatch: pytest.MonkeyPatch, module: str, draw: Any, remedy: str) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UsageError, match=remedy):
         draw(f"{HEAD}</svg>")

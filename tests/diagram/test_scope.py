@@ -118,7 +118,7 @@ def test_of_nested_blocks_one_of_each_kind_is_open() -> None:
 
 @pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
-def test_what_is_left_out_of_a_picture_is_in_its_cards(spec: str) -> None:
+def test_collapsed_parts_are_listed_in_their_cards(spec: str) -> None:
     network = archcalc.load(spec)
     picture = draw(network.context, Look())
     assert {int(name[6:]) for card in picture.cards for name in card.classes} == {*range(len(network.layers))}

@@ -119,23 +119,23 @@ def test_every_number_counts() -> None:
         assert find_fault(context, other) is not None
 
 
-def test_python_names_count_in_their_form() -> None:
+def test_python_names_are_compared_after_normalization() -> None:
     """Python reads ﬁ as fi: what looks like two names is one."""
     assert find_fault(network().context, write(network().context).replace("half", "ﬁ")) is None
     assert find_fault(network().context, write(network().context).replace("half", "__half")) == "the name '__half'"
 
 
 @pytest.mark.parametrize("text", ["", "x", "class A: pass", '"""Only this."""', "\0", "(" * 1000])
-def test_what_is_no_exported_text(text: str) -> None:
+def test_texts_that_are_not_exported_text(text: str) -> None:
     assert find_fault(network().context, text) is not None
 
 
-def test_a_wrong_text_is_written_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_text_replaces_a_text_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "write", lambda context, plain=False: write(context, plain) + "x" * (not plain))
     assert network().to_source() == write(network().context, plain=True)
 
 
-def test_a_text_that_is_wrong_however_it_is_written_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_whose_plain_text_differs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "write", lambda *_, **__: "x")
     with pytest.raises(UsageError, match='"small" cannot be written as source text: not exported text: x'):
         network().to_source()

@@ -64,7 +64,7 @@ def answered(formula: Formula, question: Callable[[Any], bool]) -> Iterator[tupl
 
 @settings(deadline=None, derandomize=True, max_examples=300, database=None)
 @given(formula=FORMULAS, question=st.sampled_from(QUESTIONS))
-def test_every_size_gets_its_answer_once(formula: Formula, question: Callable[[Any], bool]) -> None:
+def test_every_size_is_in_one_part(formula: Formula, question: Callable[[Any], bool]) -> None:
     try:
         parts = [*answered(formula, question)]
     except UndecidedError:
@@ -92,6 +92,6 @@ def test_the_smallest_form() -> None:
     "formula",
     [hash, range, lambda n: floor(n * 2.3), lambda n: {n, 1}, lambda n: n**3],
 )
-def test_what_needs_a_plain_number_is_not_answered(formula: Formula) -> None:
+def test_questions_that_need_a_plain_number(formula: Formula) -> None:
     with pytest.raises((UndecidedError, CutError)):
         formula(Progression(1, 0, 50).size())

@@ -61,7 +61,7 @@ def test_a_network_without_layers_has_a_page() -> None:
     assert "Over the depth" not in page
 
 
-def test_many_networks_leave_out_what_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_networks_leave_out_details(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_BYTES", 5_000)
     monkeypatch.setattr(content, "MOST_ROWS", 20)
     page = render_page({"one": archcalc.load("lenet5"), "two": archcalc.load("lenet5")})
@@ -159,13 +159,13 @@ def test_a_file_is_written_and_kept(tmp_path: Path) -> None:
     assert "Side by side" in path.read_text("utf-8")
 
 
-def test_a_large_page_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_page_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert invoke("lenet5", "-o", str(tmp_path / "small.html")).stderr == ""
     monkeypatch.setattr("archcalc.cli.report.LARGE", 1000)
     assert "fewer specs make it smaller" in invoke("lenet5", "-o", str(tmp_path / "large.html")).stderr
 
 
-def test_a_page_needs_a_file_to_go_to(tmp_path: Path) -> None:
+def test_a_page_needs_an_output_file(tmp_path: Path) -> None:
     assert invoke("lenet5").exit_code == 2
     for name in ("page.pdf", "page", "-"):
         with pytest.raises(UsageError, match=r"would be of another kind: name a file that ends in \.html"):
@@ -183,7 +183,7 @@ def test_findings_have_the_name_of_their_file_alone(tmp_path: Path) -> None:
     assert str(tmp_path) not in page
 
 
-def test_fields_of_pixels_and_hops_are_told_apart() -> None:
+def test_fields_in_pixels_and_hops_are_separate() -> None:
     page = render_page({name: archcalc.load(name) for name in ("lenet5", "gcn_cora")})
     row = page[page.index('<th scope="row">Field</th>') :].partition("</tr>")[0]
     assert re.findall(r'number">([^<]*)<', row) == ["16×16", "2 hops"]
@@ -207,7 +207,7 @@ def bench_with(median: str) -> str:
 
 
 @pytest.mark.parametrize("median", ["1e999", "Infinity", "NaN", "-1", "1e300", "1" * 401])
-def test_times_that_make_no_sense_are_refused(tmp_path: Path, median: str) -> None:
+def test_wrong_times_are_refused(tmp_path: Path, median: str) -> None:
     (tmp_path / "times.json").write_text(bench_with(median))
     with pytest.raises(UsageError, match="is not what archcalc bench --format json writes"):
         invoke("lenet5", "-o", str(tmp_path / "page.html"), "--bench", str(tmp_path / "times.json"))
@@ -249,7 +249,7 @@ def test_a_block_has_the_memory_of_all_its_layers(monkeypatch: pytest.MonkeyPatc
     assert f'data-order="{network.memory().peak}"' in row
 
 
-def test_blocks_are_folded_once_for_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_are_collapsed_once_for_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int | None] = []
     folded = archcalc.Network.collapsed
 
@@ -263,7 +263,7 @@ def test_blocks_are_folded_once_for_each_level(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"rows": [1]}', '{"rows": [{"network": "a"}]}', "[" * 100_000])
-def test_what_is_no_benchmark_is_refused(tmp_path: Path, text: str) -> None:
+def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "times.json").write_text(text)
     with pytest.raises(UsageError, match="is not what archcalc bench --format json writes"):
         invoke("lenet5", "-o", str(tmp_path / "page.html"), "--bench", str(tmp_path / "times.json"))

@@ -177,7 +177,7 @@ def test_pointing_marks_row_and_card(driver: Any, tmp_path: Path) -> None:
         assert driver.find_elements("css selector", ".marked") == []
 
 
-def test_blocks_fold(driver: Any, tmp_path: Path) -> None:
+def test_blocks_collapse(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("m5")
     opened(driver, tmp_path, m5=network)
     everything = names(driver)
@@ -195,7 +195,7 @@ def test_blocks_fold(driver: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
+def test_nested_blocks_collapse(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("resnet18")
     opened(driver, tmp_path, resnet18=network)
     everything = names(driver)
@@ -280,7 +280,7 @@ def colors_of(style: Style) -> set[str]:
     )
 
 
-def test_a_printed_page_shows_what_is_open(driver: Any, tmp_path: Path) -> None:
+def test_a_printed_page_shows_open_rows(driver: Any, tmp_path: Path) -> None:
     """Black on white, nothing cut off, no button that nobody can press; as many sheets as it takes."""
     opened(driver, tmp_path, resnet18=archcalc.load("resnet18"))
     find(driver, "tr[data-layers] summary").click()

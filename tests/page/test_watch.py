@@ -103,14 +103,14 @@ def test_a_saved_spec_is_shown_and_an_error_with_its_place(watched: tuple[str, A
     assert process.stderr.read() == ""
 
 
-def test_a_page_of_an_earlier_server_is_no_new_one(address: str) -> None:
+def test_a_page_of_an_earlier_server_is_refreshed(address: str) -> None:
     """It asks with a version that this server never had, and is told of another at once."""
     version = version_of(got(address))
     assert got(f"{address}version?after={version - 1}") == str(version)
     assert version > 1_700_000_000_000  # milliseconds since 1970, so that no server begins where one began before
 
 
-def test_a_question_that_is_none(address: str) -> None:
+def test_malformed_and_foreign_requests(address: str) -> None:
     port = int(address.rstrip("/").rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as browser:
         browser.sendall(b"GET http://[ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -161,7 +161,7 @@ def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, pytest.param(os.mkdir, marks=pytest.mark.slow)], ids=["pipe", "folder"])
-def test_what_is_no_file_for_a_moment_is_shown_and_passes(
+def test_a_file_that_is_missing_for_a_moment(
     make: Callable[[Path], None], watched: tuple[str, Any], spec: Path
 ) -> None:
     address, _ = watched
@@ -181,7 +181,7 @@ def test_what_is_no_file_for_a_moment_is_shown_and_passes(
 
 
 @pytest.mark.browser
-def test_what_is_opened_folded_and_sorted_stays_so(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
+def test_opened_collapsed_and_sorted_rows_stay_so(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
     from browser import chromium
     from selenium.webdriver.support.wait import WebDriverWait
 
@@ -218,7 +218,7 @@ def test_what_is_opened_folded_and_sorted_stays_so(watched: tuple[str, Any], spe
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_browser_shows_what_is_saved(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
+def test_the_browser_shows_the_saved_spec(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
     from browser import chromium, console
     from selenium.webdriver.support.wait import WebDriverWait
 
@@ -230,7 +230,7 @@ def test_the_browser_shows_what_is_saved(watched: tuple[str, Any], spec: Path, t
         assert console(driver) == []
 
 
-def test_what_cannot_be_watched(spec: Path) -> None:
+def test_specs_that_cannot_be_watched(spec: Path) -> None:
     def invoke(*arguments: str) -> None:
         CliRunner().invoke(cli, ["watch", *arguments], catch_exceptions=False)
 

@@ -83,7 +83,7 @@ def test_as_many_types_as_the_order_allows(left: list[str], right: list[str]) ->
     assert len(pairs) == longest_common(left, right)
 
 
-def test_what_is_too_long_is_paired_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_sequences_are_paired_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alignment, "MAX_CELLS", 5)
     assert shown("p:conv q:relu r:conv", "x:conv y:conv z:conv") == "p=x q= =y r=z"
 
@@ -94,7 +94,7 @@ def test_many_gaps_together_are_too_long(monkeypatch: pytest.MonkeyPatch) -> Non
     assert shown(left, right) == "p= q=x =y m=m r= s= =z =t"
 
 
-def test_a_hundred_thousand_layers_take_no_square_of_them() -> None:
+def test_a_hundred_thousand_layers_are_paired_in_linear_time() -> None:
     left = [Key(f"a{number}", "relu") for number in range(100_000)]
     right = [Key(f"b{number}", "relu") for number in reversed(range(100_000))]
     assert len(align(left, right)) == 100_000

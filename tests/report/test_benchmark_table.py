@@ -121,7 +121,7 @@ def test_engineering(value: float, text: str) -> None:
     assert engineering(value, "s") == text
 
 
-def test_other_units() -> None:
+def test_units_of_measured_numbers() -> None:
     assert engineering(19_460_000_000_000, "FLOP/s") == "19.5 TFLOP/s"
     assert engineering(5e18) == "5,000 P"
     assert engineering_range(9.9e-6, 1.1e-3, 1e-3, "s") == "0.00990–1.10 ms"
@@ -133,7 +133,7 @@ def test_other_units() -> None:
     assert [*map(digits, (1234.5, 99.96, 0.00123, 0))] == ["1,234", "100", "0.00123", "0"]
 
 
-def test_the_device_that_was_measured() -> None:
+def test_a_device_from_a_benchmark() -> None:
     found = benchmark().measured_device()
     assert (found.name, found.bytes_per_second) == ("A GPU made up for tests", 2e12)
     assert found.peaks.known() == {"float32": 60e12}  # no product in float16
@@ -148,6 +148,6 @@ def test_the_device_that_was_measured() -> None:
         Peak({"float32": MatrixPeak(60e12, 8192)}, None, 2**20),
     ],
 )
-def test_a_device_that_could_not_be_measured(peak: Peak) -> None:
+def test_a_device_without_a_measured_peak(peak: Peak) -> None:
     with pytest.raises(UsageError, match='"A GPU made up for tests" ran out of memory: nothing tells what it reaches'):
         structs.replace(benchmark(), peak=peak).measured_device()

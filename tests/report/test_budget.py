@@ -51,7 +51,7 @@ def test_exactly_at_the_limit_and_one_beyond(quantity: str, value: int) -> None:
         assert codes(LENET, maximum={quantity: value - 1}) == ["B501"]
 
 
-def test_a_breach_says_by_how_much_and_what_costs_most() -> None:
+def test_a_breach_has_its_excess_and_the_most_expensive_layer() -> None:
     (found,) = LENET.check_budget(maximum={"parameters": "60k"})
     assert found.message == "parameters: 61,706, which is 1,706 (2.8 %) more than the maximum of 60,000"
     assert found.reason == 'most is in layer "C5": 48,120 (78.0 %)'
@@ -102,7 +102,7 @@ def test_a_lower_bound_never_passes_silently(limits: dict[str, Any], found: list
     assert codes(archcalc.loads(UNKNOWN), **limits) == found
 
 
-def test_an_undecided_budget_says_why() -> None:
+def test_an_undecided_budget_has_a_reason() -> None:
     (found,) = archcalc.loads(UNKNOWN).check_budget(maximum={"macs": 100})
     assert found.message == "macs: 30 or more, which may be on either side of the maximum of 100"
     assert "conv: " in (found.reason or "")
@@ -176,7 +176,7 @@ def test_every_whole_number_is_itself(number: int, bound: Any) -> None:
         ("1/3", COUNT, "is no amount"),
     ],
 )
-def test_what_is_no_amount(text: str, unit: Unit, message: str) -> None:
+def test_texts_that_are_no_amount(text: str, unit: Unit, message: str) -> None:
     with pytest.raises(archcalc.UsageError, match=message.replace("(", r"\(")):
         whole_amount(text, unit, "max")
 
@@ -191,6 +191,6 @@ def test_what_is_no_amount(text: str, unit: Unit, message: str) -> None:
         ({"receptive_field": "1k"}, "receptive_field: "),
     ],
 )
-def test_arguments_that_make_no_sense(limits: dict[str, Any], message: str) -> None:
+def test_wrong_arguments(limits: dict[str, Any], message: str) -> None:
     with pytest.raises(archcalc.UsageError, match=message):
         LENET.check_budget(maximum=limits)

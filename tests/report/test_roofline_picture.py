@@ -73,7 +73,7 @@ def width(path: str) -> float:
     return max(xs) - min(xs)
 
 
-def test_the_picture_says_what_it_shows() -> None:
+def test_the_picture_has_its_title_device_and_legend() -> None:
     said = "\n".join(texts(svg(archcalc.load("resnet50", batch=32).roofline("a100", "float16"))))
     for part in ("ResNet-50", "batch 32", "NVIDIA A100 SXM 80 GB", "float16 312 TFLOP/s", "ridge at 153 FLOP/B"):
         assert part in said
@@ -81,7 +81,7 @@ def test_the_picture_says_what_it_shows() -> None:
         assert part in said
 
 
-def test_names_are_names() -> None:
+def test_names_are_escaped() -> None:
     content = draw(hostile(), "svg").decode()
     root = ElementTree.fromstring(content)
     said = texts(root)
@@ -137,7 +137,7 @@ def test_small_networks(layers: str) -> None:
     assert sum(drawn.values()) == ("flatten" not in layers)
 
 
-def test_what_is_not_known_is_not_drawn() -> None:
+def test_unknown_values_are_not_drawn() -> None:
     text = """name = "g"\ninputs = { x = [7, 5], adjacency = [7, 7] }
 layers = [{ type = "gcn_conv", inputs = ["x", "adjacency"], out_features = 4 }]"""
     root = svg(archcalc.loads(text).roofline("a100"))

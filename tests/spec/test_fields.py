@@ -132,7 +132,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("layer_type", LAYER_TYPES)
-def test_what_a_field_does_not_take(layer_type: str) -> None:
+def test_wrong_values_of_every_field(layer_type: str) -> None:
     for _, field, annotation, value in (case for case in CASES if case[0] == layer_type):
         fields = fields_of(layer_type)
         found = errors(layer_spec(layer_type, {**fields, field: value}))
@@ -200,7 +200,7 @@ def test_a_wrong_dtype(dtype: str, remedy: str) -> None:
 
 
 @pytest.mark.parametrize("struct", [Entry, InputTable])
-def test_what_entries_and_inputs_do_not_take(struct: type[msgspec.Struct]) -> None:
+def test_wrong_values_of_entries_and_inputs(struct: type[msgspec.Struct]) -> None:
     for field in msgspec.structs.fields(struct):
         for value in (3.5, True, 3, [3], {"a": 1}):
             if not is_wrong(value, field.type):

@@ -61,7 +61,7 @@ def test_bounds(found: tuple[int, int, int, Any]) -> None:
 
 @pytest.mark.parametrize("divisor", [2, 3, 4, 6])
 @pytest.mark.parametrize("beside", range(-3, 8))
-def test_the_bound_of_two_floors_is_met(beside: int, divisor: int) -> None:
+def test_the_bound_of_a_difference_of_floors_is_reached(beside: int, divisor: int) -> None:
     """⌊(H + k)/n⌋ − ⌊H/n⌋ is never below its bound, and comes down to it."""
     difference = expanded(floor((H + beside) / divisor) - floor(H / divisor))
     assert least(difference) == min((n + beside) // divisor - n // divisor for n in range(1, 50))

@@ -150,13 +150,13 @@ def test_decisions_are_conditions(text: str, truth: Any, condition: str) -> None
         "H and True",
     ],
 )
-def test_what_always_holds_is_no_condition(text: str) -> None:
+def test_conditions_that_always_hold_are_not_recorded(text: str) -> None:
     algebra = Algebra()
     assert asked(text, algebra) is True
     assert not algebra.conditions
 
 
-def test_numbers_of_two_algebras_are_not_taken_for_each_other() -> None:
+def test_numbers_of_two_algebras_are_distinct() -> None:
     """What one decided must be decided anew by the other, for which it is a condition, too."""
     one, other = Algebra(), Algebra()
     for algebra in (one, other):
@@ -215,7 +215,7 @@ def test_a_number_that_grows_gets_names() -> None:
     assert max(definition.count_ops() for definition in algebra.definitions.values()) < 200
 
 
-def test_what_is_no_number_stays_an_error() -> None:
+def test_wrong_operands_stay_errors() -> None:
     algebra = Algebra()
     with pytest.raises(ExpressionError, match=r"unsupported|no number"):
         evaluate("H + word", {"H": sizes(algebra)[0], "word": "same"})
