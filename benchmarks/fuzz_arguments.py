@@ -47,7 +47,7 @@ class Facts(NamedTuple):
     layers: tuple[str, ...]
 
 
-def infer_layer(text: str) -> Facts:
+def facts_of(text: str) -> Facts:
     data = tomllib.loads(text)
     shapes = {name: given if isinstance(given, list) else given["shape"] for name, given in data["inputs"].items()}
     layers = tuple(entry.get("name", entry["type"]) for entry in data["layers"])

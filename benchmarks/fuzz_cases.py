@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from fuzz_arguments import STRANGE, arguments_of, command_name, infer_layer
+from fuzz_arguments import STRANGE, arguments_of, command_name, facts_of
 from networks import network_of
 
 import archcalc
@@ -37,7 +37,7 @@ IMAGE = b64decode(
 )
 
 
-facts, random_network = lru_cache(100)(infer_layer), lru_cache(2)(network_of)
+facts, random_network = lru_cache(100)(facts_of), lru_cache(2)(network_of)
 RUN = ("verify", "bench", "export")  # commands that may run the network
 TINY = "conv_2x2_on_3x3 dense_3x3 dense_mnist lenet5 lenet5_1998 mnist_cnn gcn_classifier".split()  # noqa: SIM905
 

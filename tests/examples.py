@@ -7,7 +7,7 @@ import msgspec
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer, Tensor, Tensors
 
-# Integers that choose among axes or positions; formulas may branch on them.
+# Integers that select an axis or a position; formulas may branch on them.
 STRUCTURAL = {"dim", "dims", "start_dim", "end_dim", "start", "stop", "connections", "padding_idx"}
 
 

@@ -1,4 +1,4 @@
-"""What Python callers get for arguments that make no sense."""
+"""The Python API: arguments, errors, and what every result offers."""
 
 import csv
 import io
@@ -143,7 +143,7 @@ def test_every_result_shows_itself(name: str) -> None:
 
 
 def test_a_data_frame_has_the_rows_of_csv(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of pandas, or else of polars, neither of which has to be installed: what is there is used."""
+    """It is a data frame of pandas or else of polars; neither has to be installed."""
     made = types.SimpleNamespace(DataFrame=lambda records: ("a frame", records))
     monkeypatch.setitem(sys.modules, "pandas", made)
     kind, records = archcalc.load("lenet5").memory().to_dataframe()

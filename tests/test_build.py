@@ -1,4 +1,4 @@
-"""The built network: names, sharing, freezing, inputs and outputs, devices, and what PyTorch's compilers make of it."""
+"""The built network: names, sharing, freezing, inputs and outputs, devices, and PyTorch's compilers."""
 
 import copy
 import subprocess
@@ -252,7 +252,7 @@ def test_other_names_are_accepted(name: str) -> None:
     assert built.train().eval()(torch.zeros(2, 4)).shape == (2, 2)
 
 
-# --- the public function --------------------------------------------------------------------------------------------
+# --- the public function ---------------------------------------------------------------------------------------------
 
 
 def test_a_spec_is_built_by_name_with_its_options() -> None:
@@ -338,13 +338,13 @@ def test_a_network_is_built_on_the_gpu() -> None:
     assert built(*random_inputs(network, 2, "cuda", "float16")).dtype == torch.half
 
 
-# --- PyTorch's compilers --------------------------------------------------------------------------------------------
+# --- PyTorch's compilers ---------------------------------------------------------------------------------------------
 
 SHIPPED = archcalc.shipped_specs()
 
 
 def built_with_inputs(name: str) -> tuple[nn.Module, list[torch.Tensor]]:
-    """A shipped spec's module; its inputs are dense, since the compilers take no sparse ones."""
+    """A shipped spec's module with dense inputs, since the compilers refuse sparse ones."""
     network = archcalc.load(name, inputs=smaller(archcalc.load(name)))
     return build(network).eval(), [values.to_dense() for values in random_inputs(network, 2, "cpu")]
 
@@ -361,9 +361,9 @@ def test_every_shipped_spec_can_be_exported_as_a_graph(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_spec_can_be_compiled_in_one_piece(name: str) -> None:
-    torch.compiler.reset()  # it keeps but a few compiled forms of a function
+    torch.compiler.reset()  # PyTorch keeps only a few compiled forms of a function
     built, values = built_with_inputs(name)
-    # What follows the capture takes half a minute for a large network, and sees the same kinds of layers.
+    # Compilation after the capture takes half a minute for a large network, and meets the same kinds of layers.
     backend = "aot_eager" if len(archcalc.load(name).layers) < 60 else "eager"
     compiled = torch.compile(built, fullgraph=True, backend=backend)
     torch.testing.assert_close(compiled(*values), built(*values))

@@ -1,4 +1,4 @@
-"""What devices reach: every shipped figure calculated from units and clocks, and files of a user's own."""
+"""Devices: every shipped figure is calculated from units and clocks; users' own files."""
 
 import re
 from pathlib import Path
@@ -14,9 +14,9 @@ from archcalc.errors import SpecError, UsageError
 
 
 class Chip(NamedTuple):
-    """Units, their clock, and what each computes in a clock: operations by dtype, of which a fused product has two.
+    """Units, their clock, and the operations of each unit per clock, by dtype; a fused multiply-add is two.
 
-    Tensor cores of Hopper have a clock of their own. The memory has `bits` wires of `gigabits` each second.
+    Hopper's tensor cores have another clock. The memory has `bits` wires of `gigabits` per second.
     """
 
     units: int
@@ -28,7 +28,7 @@ class Chip(NamedTuple):
 
 
 ORDINARY = ("float32", "float64")
-# Operations of one multiprocessor in one clock, by the makers' descriptions of the architectures.
+# Operations of one multiprocessor per clock, from the makers' descriptions of the architectures.
 VOLTA = {"float64": 2 * 32, "float32": 2 * 64, "float16": 8 * 2 * 64}
 TURING = {"float32": 2 * 64, "float16": 8 * 2 * 64, "int8": 8 * 2 * 128}
 AMPERE_100 = {"float64": 2 * 64, "float32": 2 * 64, "tf32": 1024, "float16": 2048, "bfloat16": 2048, "int8": 4096}
@@ -90,7 +90,7 @@ def test_every_device_has_a_source_and_a_memory(name: str) -> None:
     assert device.name.endswith(f" {device.memory_bytes / 1e9:.0f} GB")
 
 
-# a user's own
+# users' own files
 
 
 TEXT = """name = "Mine"

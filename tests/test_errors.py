@@ -1,4 +1,4 @@
-"""What errors look like, and that nothing in them can steer a terminal."""
+"""The text of errors, in which nothing can control a terminal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Exported source text: the same weights, the same outputs, and what formatters and linters think of it."""
+"""Exported source text has the network's weights and outputs, and passes formatters and linters."""
 
 import json
 import subprocess
@@ -55,7 +55,7 @@ def trained(module: nn.Module) -> dict[str, bool]:
 
 
 def identical(module: nn.Module) -> set[frozenset[str]]:
-    """The names of tensors that are one."""
+    """Groups of names that share one tensor."""
     together: dict[int, set[str]] = {}
     for name, tensor in module.state_dict(keep_vars=True).items():
         together.setdefault(id(tensor), set()).add(name)
@@ -63,9 +63,9 @@ def identical(module: nn.Module) -> set[frozenset[str]]:
 
 
 def check(network: archcalc.Network, quick: archcalc.Network | None = None) -> str:
-    """The source text of a network, after comparing what it makes with the built module.
+    """The source text of a network, after comparing its module with the built one.
 
-    Both are run on inputs of the network, or of one that has the same weights and runs faster.
+    Both run on the network's inputs, or on smaller ones that fit the same weights.
     """
     text = network.to_source()
     torch.manual_seed(0)
@@ -76,7 +76,7 @@ def check(network: archcalc.Network, quick: archcalc.Network | None = None) -> s
     made.load_state_dict(built.state_dict())
     inputs = random_inputs(quick or network, 2, "cpu")
     for training in (False, True):
-        # A layer that works in place may change the inputs; dropout has the same random numbers.
+        # In-place layers may change the inputs; the seed gives dropout the same random numbers.
         found = [seeded(one.train(training), inputs) for one in (made, built)]
         torch.testing.assert_close(*found, equal_nan=True)
     torch.testing.assert_close(made.state_dict(), built.state_dict(), equal_nan=True)
@@ -84,7 +84,7 @@ def check(network: archcalc.Network, quick: archcalc.Network | None = None) -> s
 
 
 def seeded(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
-    """What a module gives for copies of inputs, with random numbers that are always the same."""
+    """The outputs of a module for copies of inputs, with a fixed random seed."""
     torch.manual_seed(0)
     with torch.no_grad():
         return module(*(values.clone() for values in inputs))
@@ -113,7 +113,7 @@ def toml(table: dict[str, Any]) -> str:
 def test_every_shipped_spec(name: str) -> None:
     network = archcalc.load(name)
     small = archcalc.load(name, inputs=smaller(network))
-    # Padding that is "same" may be other modules at another size.
+    # Padding "same" may need other modules at another size.
     alike = str(build(small, "meta")) == str(build(network, "meta"))
     text = check(network, small if alike else network)
     with torch.device("meta"):
@@ -265,7 +265,7 @@ def test_modules_to_copy_fit_the_width_of_exported_text() -> None:
     assert done.returncode == 0, done.stdout
 
 
-# --- what a spec may hold --------------------------------------------------------------------------------------------
+# --- names and texts in a spec ---------------------------------------------------------------------------------------
 
 MEANINGFUL = [*"'\"\\\n#{}%$\t\0\x85\u2028 ", '"""', "'''", "\\N", "\\x", "${", "f'", "é", "import os", "self", "torch"]
 TEXTS = st.lists(st.sampled_from(MEANINGFUL) | st.characters(codec="utf-8"), min_size=1, max_size=9).map("".join)
@@ -296,7 +296,7 @@ HOSTILE = ["torch", "nn", "functional", "self", "x", "out", "outputs", "range", 
 HOSTILE += ["index_", "layer", "owner", "user", "copies", "step", "repeat", "in_channels", "in_features", "with_extra"]
 HOSTILE += ["_", "__init__", "__x", "l", "O", "class", "print", "Tensor", "Identity", "Sequential", "value", "number"]
 HOSTILE += ["ﬁ", "ℌ", "e\u0301", "ＳＥＬＦ", "self\n", "a b", "'", '"""', "\\", "\\N{DASH}", "{x}", "%s", "1x", "None"]
-NO_PARAMETERS = {"class", "repeat", "functional", "int", "None", "copies"}  # what means something in expressions
+NO_PARAMETERS = {"class", "repeat", "functional", "int", "None", "copies"}  # names with a meaning in expressions
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -1,4 +1,4 @@
-"""The fuzzer of commands: what it draws runs, and what is wrong it sees."""
+"""The fuzzer of commands draws commands that run, and notices faults."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ LIGHT = {"summary", "explain", "memory", "check", "compare", "roofline", "reconc
 
 def test_drawn_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", sys.argv)  # which are put back
+    monkeypatch.setattr(sys, "argv", sys.argv)  # which are restored
     monkeypatch.setattr(sys, "stdin", sys.stdin)
     chosen = {number: case(number) for number in range(1, 60)}
     ends = []

@@ -1,4 +1,4 @@
-"""Edges found by name, layers put in order, and what is wrong with either."""
+"""Edges are found by name, layers are ordered, and errors of both are reported."""
 
 import contextlib
 import gc
@@ -75,7 +75,7 @@ def test_every_node_knows_where_it_is_written_and_in_which_blocks() -> None:
     ]
 
 
-# what is wrong
+# errors
 
 
 def test_a_cycle() -> None:
@@ -215,7 +215,7 @@ def misread(count: int) -> str:
 
 
 def seconds(layers: str) -> float:
-    """The shorter of two times; looking for cycles takes longer the more a process holds, and so is left out."""
+    """The shorter of two times, without garbage collection, whose time depends on other objects of the process."""
     document = parse(f"{HEAD}layers = [\n{layers}\n]\n")
     times = []
     gc.disable()
@@ -232,6 +232,6 @@ def seconds(layers: str) -> float:
 @pytest.mark.parametrize("shape", [chain, residual, backwards, shared, left_out, circular, misread])
 def test_twice_the_layers_take_twice_the_time(shape: Callable[[int], str]) -> None:
     few, many = seconds(shape(5_000)), seconds(shape(20_000))
-    # Four times as many; were it quadratic, sixteen times.
+    # Four times as many layers; quadratic work would take sixteen times as long.
     assert many < 8 * few + 0.2
     assert many < 8

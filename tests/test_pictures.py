@@ -1,4 +1,4 @@
-"""The pictures in the documents are what the commands that these show draw today."""
+"""The pictures in the documents are current: the commands that the documents show draw them."""
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location
@@ -29,7 +29,7 @@ MAKER = load_maker()
 
 
 def drawn(svg: str) -> list[tuple[Any, ...]]:
-    """Everything in a drawing but where it is, which another version of Graphviz may change by a little."""
+    """The elements of a drawing without their positions, which vary a little with the version of Graphviz."""
     what = ("class", "fill", "stroke", "stroke-width", "stroke-dasharray", "href")
     return [(found.tag, found.text, *map(found.get, what)) for found in ElementTree.fromstring(svg).iter()]
 
@@ -39,7 +39,7 @@ def test_a_drawing_is_current(name: str, tmp_path: Path) -> None:
     MAKER.draw(MAKER.COMMANDS[name], tmp_path / name)
     now, before = (tmp_path / name).read_text("utf-8"), (FOLDER / name).read_text("utf-8")
     assert drawn(now) == drawn(before), REMEDY
-    if not MAKER.COMMANDS[name].startswith("diagram resnet"):  # nothing but our own code lays these out
+    if not MAKER.COMMANDS[name].startswith("diagram resnet"):  # archcalc lays these out itself
         assert now == before, REMEDY
 
 

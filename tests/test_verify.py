@@ -1,4 +1,4 @@
-"""`verify` agrees with every spec that is right, and catches every fact that is broken."""
+"""`verify` agrees with every right spec, and catches every broken fact."""
 
 import json
 from collections.abc import Callable
@@ -41,11 +41,11 @@ def format_differences(found: Verification) -> str:
     return "\n".join(map(str, found.differences)) + (found.failure or "")
 
 
-# --- what is right agrees --------------------------------------------------------------------------------------------
+# --- right networks agree --------------------------------------------------------------------------------------------
 
 
-# Where every field would take a minute or more (of hundreds of layers, in three dimensions, behind upsamplings), those
-# at the ends of stages are measured, which are made of all others.
+# Where measuring every field would take a minute or more (hundreds of layers, three dimensions, upsampling), the fields
+# at the ends of stages are measured, which depend on all others.
 CHOSEN_FIELDS = {
     "densenet121": ["relu0", "transition1.pool", "transition2.pool", "denseblock3.11.cat", "avgpool"],
     "r3d_18": ["stem.bn", "layer1.1.relu_2", "layer2.1.relu_2", "layer4.1.relu_2", "avgpool"],
@@ -58,7 +58,7 @@ CHOSEN_FIELDS = {
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec_verifies(name: str) -> None:
     network = archcalc.load(name)
-    # What the source of a large one computes is compared in tests/test_export.py, on smaller inputs.
+    # tests/test_export.py compares the outputs of the source of large ones, on smaller inputs.
     device = "meta" if floor_of(network.totals.macs) > 2e9 else "cpu"
     found = verify(network, device, CHOSEN_FIELDS.get(name))
     assert found.agrees, format_differences(found)
@@ -74,7 +74,7 @@ def test_networks_of_every_kind_verify_to_the_last_field(path: Path) -> None:
 
 
 def one_layer(example: Example) -> archcalc.Network:
-    """A network of one layer; its inputs are large enough for their receptive fields to be measured."""
+    """A network of one layer, with inputs large enough to measure receptive fields."""
     inputs = {
         f"x{number}": {"shape": list(tensor.shape), "dtype": tensor.dtype}
         | ({} if tensor.nonzeros is None else {"nonzeros": tensor.nonzeros})
@@ -103,7 +103,7 @@ def test_every_layer_type_verifies(example: Example) -> None:
 
 
 def test_random_networks_verify() -> None:
-    """Most fields are measured, and not left as not covered; that nothing differs is also a surface of its own."""
+    """Most fields are measured, and not marked as not covered. (A surface of its own checks that nothing differs.)"""
     rows = [row for seed in range(15) if (drawn := network_of(seed, PLAIN)) for row in verified(drawn.load())]
     fields = [row.status for row in rows if row.question.startswith("field")]
     assert fields.count("equal") > 0.8 * len(fields)
@@ -134,7 +134,7 @@ layers = [
 """
 
 
-# One map of 64 positions flows into the other's product with a gate that reads all of it.
+# A map of 64 positions is multiplied by a gate that reads all of another.
 GATE = """
 name = "gate"
 inputs.x = [3, 64]
@@ -229,13 +229,13 @@ def test_a_network_without_layers_verifies() -> None:
     assert found.agrees, format_differences(found)
 
 
-# --- what is wrong is found ------------------------------------------------------------------------------------------
+# --- wrong networks are found ----------------------------------------------------------------------------------------
 
 Mutation = Callable[[pytest.MonkeyPatch, type[Layer]], None]
 
 
 def changed(method: str, change: Callable[[Any], Any]) -> Mutation:
-    """Lets a method of a layer type give something else, for layers' facts alone and not for their modules."""
+    """Changes a method of a layer type, for the facts of layers but not for their modules."""
 
     def apply(patch: pytest.MonkeyPatch, layer: type[Layer]) -> None:
         original = getattr(layer, method)
@@ -278,14 +278,14 @@ WINDOWS = {"wider": wider, "moved": moved, "faster": faster}
 
 
 def positions_read(example: Example) -> bool:
-    """Whether a layer reads positions by a window of its own for each unit."""
+    """Whether each unit of a layer reads a window of positions of its own."""
     network = one_layer(example)
     field = network.context.receptive_fields.edges[-1]
     return isinstance(field, Field) and all(axis.advance and not axis.mixed for axis in field.axes)
 
 
 def caught(example: Example, mutation: Mutation, question: str, fields: tuple[()] | None = ()) -> None:
-    """Without the mutation all agree, as has been seen. Other questions that take long are not asked."""
+    """Runs `verify` with the mutation, without the other slow questions; without the mutation it agrees."""
     with pytest.MonkeyPatch.context() as patch:
         mutation(patch, type(example.layer))
         infer_layer.cache_clear()
@@ -306,7 +306,7 @@ def test_a_wrong_output_shape_is_caught(example: Example) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_a_wrong_dtype_is_caught(example: Example) -> None:
     if isinstance(example.layer, Add) and example.layer.inplace:
-        with pytest.raises(archcalc.ShapeError, match="cannot take the place"):  # already when it loads
+        with pytest.raises(archcalc.ShapeError, match="cannot take the place"):  # already while it loads
             caught(example, changed("output_dtype", lambda _: "int32"), "output shape")
         return
     caught(example, changed("output_dtype", lambda _: "int32"), "output shape")
@@ -347,7 +347,7 @@ def add(count: Any, more: int) -> Any:
 def test_a_wrong_window_is_caught(example: Example, change: str) -> None:
     field = one_layer(example).context.receptive_fields.edges[-1]
     if change == "faster" and all(axis.extent <= axis.period for axis in field.axes):
-        return  # there is no unit that would see it
+        return  # no unit would see it
     caught(example, changed("dependencies", lambda reads: with_window(reads, WINDOWS[change])), "field", fields=None)
 
 
@@ -395,7 +395,7 @@ def test_working_sizes_of_special_networks_are_run(layers: str) -> None:
 
 
 def test_the_first_layer_that_differs_is_named_and_the_rest_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every later layer is built for a shape that does not come."""
+    """Every later layer is built for another input shape."""
     changed("output_shape", lambda shape: larger(shape, 0))(monkeypatch, AvgPool2d)
     found = verify(archcalc.load("lenet5"), fields=())
     assert found.differences[0][:4] == ("output shape", "S2", {"shape": [7, 14, 14]}, {"shape": [6, 14, 14]})
@@ -404,7 +404,7 @@ def test_the_first_layer_that_differs_is_named_and_the_rest_is_not_reached(monke
     assert str(found).splitlines()[-1].endswith('the first: output shape of "S2"')
 
 
-# --- how it measures -------------------------------------------------------------------------------------------------
+# --- measuring -------------------------------------------------------------------------------------------------------
 
 
 def test_operations_are_exact_beyond_what_a_float_holds() -> None:

@@ -1,4 +1,4 @@
-"""Whatever a spec, a file or an argument says: what comes out steers no terminal and runs in no spreadsheet."""
+"""Whatever a spec, a file or an argument contains, the output controls no terminal and runs in no spreadsheet."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from archcalc.render.csv_text import csv_cell, write_csv
 from archcalc.render.json_text import json_text
 
 PACKAGE = Path(archcalc.__file__).parent
-# An escape, its one-byte form, a deletion, a line end, a change of direction, a letter of no width, one of no meaning.
+# An escape, its one-byte form, a deletion, a line end, a change of direction, a zero-width and a private letter.
 STRANGE = ("\x1b[2J", "\x9b31m", "\x7f", "\nerror: ", "\u202e", "\u200b", "\ue000")
 SPEC = r"""
 name = "n\u001b[2J\u009b31m\u202e"
@@ -183,7 +183,7 @@ def test_json_escapes_control_characters_without_loss(letter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "shown"),
+    ("cell", "text"),
     [
         ("=1+1", "'=1+1"),
         ("+x", "'+x"),
@@ -201,8 +201,8 @@ def test_json_escapes_control_characters_without_loss(letter: str) -> None:
         ("conv", "conv"),
     ],
 )
-def test_a_cell_that_looks_like_a_formula_is_text(cell: object, shown: object) -> None:
-    assert csv_cell(cell) == shown
+def test_a_cell_that_looks_like_a_formula_is_text(cell: object, text: object) -> None:
+    assert csv_cell(cell) == text
 
 
 def test_cells_of_any_text_are_read_back() -> None:

@@ -1,4 +1,4 @@
-"""Fields of a layer that are wrong whatever it reads are found where that is not known, too."""
+"""Wrong fields whose error does not depend on the input shape are also found where that shape is unknown."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 import archcalc
 
 MAPS, SEQUENCE, TOKENS = "[4, 8, 8]", "[4, 8]", '{ shape = [8], dtype = "int64" }'
-# By name an entry with one field that is wrong, an input that it could read, and what is said of it.
+# By name: an entry with one wrong field, an input shape that it accepts, and the error.
 WRONG = {
     "list": ('{ type = "conv2d", out_channels = 8, kernel_size = [3, 3, 3] }', MAPS, "kernel_size has 3 values for 2"),
     "list of pooling": ('{ type = "avg_pool1d", kernel_size = 2, stride = [2, 1] }', SEQUENCE, "stride has 2 values"),
@@ -62,7 +62,7 @@ WRONG = {
     "empty": ('{ type = "slice", start = 3, stop = 2 }', MAPS, "the slice from 3 to 2 is empty"),
     "part": ('{ type = "chunk", chunks = 2, index = 2 }', MAPS, "index 2 is none of"),
 }
-# What stands in front of an entry so that it is not known what that reads.
+# Entries in front of the wrong one, which make its input shape unknown.
 BEFORE = {
     "a layer that does not fit": '{ type = "reshape", shape = [5, 5] },\n',
     "a wrong value": '{ type = "dropout", p = 2 },\n',

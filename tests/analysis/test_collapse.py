@@ -64,7 +64,7 @@ def test_every_surface_has_the_group() -> None:
 
 
 def test_a_group_is_no_instance_of_a_block() -> None:
-    """What is written for PyTorch has a class for each block, and none for copies."""
+    """Exported text has a class for each block, and none for a group of copies."""
     groups = {".".join(group.path): group for group in groups_in(find_structure(archcalc.loads(RESIDUAL).graph))}
     assert groups["layer1"].instance is None
     assert groups["layer1.0"].instance

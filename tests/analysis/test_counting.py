@@ -50,7 +50,7 @@ load = cache(archcalc.load)
 
 
 def read(network: archcalc.Network, what: str) -> ConventionCount:
-    """The reading called `fvcore`, or `fvcore activations`."""
+    """archcalc's count for `fvcore`, or for `fvcore activations`."""
     name, _, activations = what.partition(" ")
     return network.count_activations(name) if activations else network.count(name)
 
@@ -85,7 +85,7 @@ def test_thop_ignores_the_parameters_of_auxiliary_heads(name: str) -> None:
     assert load(name, training=True).totals.parameters == PEERS[name]["torchinfo"]["params"]
 
 
-# Where a tool is wrong, and the mistake that a reading names.
+# Layers that a tool counts wrongly, and the mistake that archcalc names.
 DERIVED = "passes over classes derived from nn.Conv3d, such as torchvision's in R3D"
 ORDINARY = "takes a transposed convolution for an ordinary one"
 MISTAKES = {
@@ -130,7 +130,7 @@ def network_of(case: dict[str, Any]) -> archcalc.Network:
 
 
 def compare(case: str, network: archcalc.Network, counts: dict[str, int]) -> None:
-    """Every number is the tool's, or else the reading names the tool's mistake."""
+    """Every count equals the tool's, or archcalc names the tool's mistake."""
     assert None not in counts.values()
     mistakes = {tool: why for part, found in MISTAKES.items() if part in case for tool, why in found.items()}
     readings = {what: read(network, what) for what in counts}
@@ -156,7 +156,7 @@ def test_single_layers(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("number", range(len(RANDOM["networks"])))
 def test_random_networks(number: int) -> None:
-    """Every number is the tool's, unless the reading says what the tool gets wrong in the network."""
+    """Every count equals the tool's, unless archcalc names a mistake of the tool in the network."""
     case = RANDOM["networks"][number]
     network = archcalc.loads(case["text"], variables=case["variables"])
     readings = {what: (read(network, what), found) for what, found in case["counts"].items() if found is not None}
@@ -196,7 +196,7 @@ def check_sums(reading: ConventionCount) -> None:
 
 
 def check_own(network: AnalysisContext) -> None:
-    """Conventions of archcalc's own numbers, made of terms, are those numbers."""
+    """The terms of archcalc's own conventions add up to archcalc's numbers."""
     kinds = [operations.by_kind for operations in network.operations]
     macs = sum(found.get("macs", 0) for found in kinds)  # type: ignore[misc]
     everything = macs + sum(count for found in kinds for count in found.values())  # type: ignore[misc]
@@ -233,13 +233,13 @@ def alone(example: Example, batch: int) -> AnalysisContext:
 def test_every_layer_type_is_counted_whole(example: Example, batch: int) -> None:
     network = alone(example, batch)
     if any(operations.unknown for operations in network.operations):
-        return  # of which the test below speaks
+        return  # covered by the test below
     check_own(network)
     for convention in CONVENTIONS.values():
         check_sums(apply_convention(network, convention))
 
 
-# --- what is known of single conventions ---------------------------------------------------------------------------
+# --- known facts about single conventions ----------------------------------------------------------------------------
 
 
 def single(entry: str, shape: str = "[6, 9, 8]") -> archcalc.Network:
@@ -293,7 +293,7 @@ def test_an_unknown_count_makes_the_total_a_lower_bound(name: str) -> None:
 
 
 def test_subtracting_an_unknown_term_keeps_the_bound() -> None:
-    """MACs of further samples are no connections: twice what is unknown, less it once, is still a lower bound."""
+    """Connections exclude the MACs of further samples: twice an unknown minus it once is still a lower bound."""
     known_adjacency = UNKNOWN.replace("[5, 5]", "{ shape = [5, 5], nonzeros = 13 }")
     reading, whole = (archcalc.loads(text, batch=3).count("connections") for text in (UNKNOWN, known_adjacency))
     terms = {term.label: term.value for term in reading.terms}

@@ -1,4 +1,4 @@
-"""Closed forms with decimals come to the summary's numbers to the digit, for all values: doubles are rounded alike."""
+"""Closed forms with decimals equal the summary's numbers for all values: both round doubles alike."""
 
 import random
 
@@ -96,7 +96,7 @@ def test_at_random_values(name: str) -> None:
 
 
 def test_every_size_up_to_300() -> None:
-    """Exactly, 2.3·50 were 115; the double product is below it, and PyTorch gives 114 positions."""
+    """The exact product 2.3·50 is 115; the double product is less, and PyTorch returns 114 positions."""
     formula = find_formula(parse(BY_DECIMAL), (), {}, {"x": [3, "H", "H"]}, False, 1)
     assert formula.conditions == ()
     for size in range(1, 300):

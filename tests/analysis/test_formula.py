@@ -1,4 +1,4 @@
-"""Closed forms come to the numbers of the summary, for other values of the symbols too."""
+"""Closed forms equal the numbers of the summary, also for other values of the symbols."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def variables_of(network: archcalc.Network) -> dict[str, Any]:
 
 
 def letters_of(network: archcalc.Network) -> dict[str, list[Any]]:
-    """A letter for each size of each dense input of the spec that no variable gives."""
+    """A letter for each size of the spec's dense inputs that is not a variable."""
     written = network.graph.document.data["inputs"]
     shapes: dict[str, list[Any]] = {}
     for number, (name, shape) in enumerate(network.inputs.items()):
@@ -81,14 +81,14 @@ def test_equals_the_summary(name: str) -> None:
 
 def near(value: Any) -> st.SearchStrategy[Any]:
     if isinstance(value, float):
-        return st.sampled_from([0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0])  # calculated with exactly
+        return st.sampled_from([0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0])  # calculated exactly
     return st.just(value) | st.integers(max(1, value - value // 4), 2 * value + 1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(188, 204), (572, 188), (300, 1212)])
 def test_a_network_that_fits_few_sizes(height: int, width: int) -> None:
     formula = archcalc.formula("unet", inputs={"image": (1, "H", "W")})
-    assert [*map(str, formula.conditions)] == ["H >= 92", "W >= 92"]  # or else a crop would begin outside
+    assert [*map(str, formula.conditions)] == ["H >= 92", "W >= 92"]  # else a crop would begin outside its input
     assert [*map(str, formula.outputs["classes"])] == ["2", "H - 184", "W - 184"]
     values = {"H": height, "W": width}
     agree(formula, archcalc.load("unet", inputs={"image": (1, height, width)}), values)
@@ -110,7 +110,7 @@ def test_the_closed_form(name: str, variable: str | None, inputs: Any, parameter
 
 
 def test_three_small_kernels_cost_less_than_a_large_one() -> None:
-    """What the two specs are there to say, for every C."""
+    """The claim that the two specs illustrate, for every C."""
     stacked, single = (archcalc.formula(name, ["C"]).parameters for name in ("stacked_3x3", "single_7x7"))
     assert sympy.simplify(single / stacked) == sympy.Rational(49, 27)
 
@@ -299,12 +299,12 @@ STRANGERS = {
     # Each variable squares the one above, all of them 1.
     "powers": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "v{n - 1} * v{n - 1}"' for n in range(1, 60)]),
     "sums": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "(v{n - 1} + v0) ** 2 // 4"' for n in range(1, 120)]),
-    # Maxima of maxima, all of whose sides SymPy compares.
+    # Maxima of maxima: SymPy compares all of their arguments.
     "maxima": "\n".join(
         ["variables.v0 = 1", "variables.w = 9"]
         + [f'variables.v{n} = "max(v{n - 1} + {n}, w - 2 * v{n - 1}, {n + 3} - v{n - 1} // 2)"' for n in range(1, 60)]
     ),
-    # Powers of sums that would have more terms than anything can hold.
+    # Powers of sums with more terms than fit any memory.
     "products": "variables.v0 = 1\nvariables.w = 1\n"
     'variables.v59 = "(v0 + w) ** 200 // (v0 + w) ** 200 * (v0 + w + 1) ** 50 // 3 ** 50"',
 }

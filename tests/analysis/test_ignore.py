@@ -1,4 +1,4 @@
-"""What a spec ignores of the findings of `check`, and what `check` finds about that."""
+"""The `[[ignore]]` entries of a spec, and the findings of `check` about them."""
 
 import re
 import time
@@ -75,7 +75,7 @@ def test_ignored_findings(entries: list[str], left: list[str]) -> None:
 
 
 def test_layers_of_one_finding_are_ignored_together() -> None:
-    """R401 counts its layers: without some of them it would say something else."""
+    """R401 counts its layers: without some of them, the finding would be another one."""
     deep = """name = "t"\ninputs.x = [1, 5, 5]
     layers = [{ name = "c", type = "conv2d", out_channels = 1, kernel_size = 3, padding = 1, repeat = 6 }]
     """
@@ -115,7 +115,7 @@ def test_an_ignore_with_a_condition() -> None:
     entry = 'code = "W102"\nwhen = "stride > 1"'
     assert codes(entry, 'code = "W103"') == []
     text = ignoring(entry, 'code = "W103"').replace("stride = 2", "stride = 1")
-    assert found(text) == []  # what does not hold matches nothing, and that is right
+    assert found(text) == []  # an entry whose condition does not hold may match nothing
 
 
 @pytest.mark.parametrize(

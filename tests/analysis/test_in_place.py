@@ -56,10 +56,10 @@ def test_memory_equals_pytorchs(layer_type: str, training: bool) -> None:
         'name = "b", type = "batch_norm"',
         f'type = "{layer_type}", inplace = true{other.format("b")}',
     )
-    said, seen = network.memory(training=training), observe_memory(network, training=training)
-    assert [row.forward for row in said.layers] == [*seen.forward]
-    assert said.peak == seen.peak
-    assert said.layers[2].output == 0
+    predicted, seen = network.memory(training=training), observe_memory(network, training=training)
+    assert [row.forward for row in predicted.layers] == [*seen.forward]
+    assert predicted.peak == seen.peak
+    assert predicted.layers[2].output == 0
 
 
 def test_in_place_saves_an_output() -> None:
@@ -143,7 +143,7 @@ def test_a_sum_that_cannot_be_in_place(layers: list[str], message: str) -> None:
 
 
 def test_an_overwritten_input_holds_the_operands_of_its_sum() -> None:
-    """The caller has the tensor, which has a gradient now."""
+    """The caller holds the tensor, which now has a gradient."""
     network = spec(
         'name = "kept", type = "tanh"',
         'name = "a", type = "batch_norm"',
@@ -152,14 +152,14 @@ def test_an_overwritten_input_holds_the_operands_of_its_sum() -> None:
         f'name = "c", {CONV}',
         more='outputs = ["c"]',
     )
-    said, seen = network.memory(training=True), observe_memory(network, training=True)
-    assert [row.forward for row in said.layers] == [*seen.forward]
-    assert said.peak == seen.peak
+    predicted, seen = network.memory(training=True), observe_memory(network, training=True)
+    assert [row.forward for row in predicted.layers] == [*seen.forward]
+    assert predicted.peak == seen.peak
 
 
 @pytest.mark.parametrize("between", [[], ['name = "view", type = "identity"']])
 def test_an_overwritten_tensor_without_gradient_may_hold_itself(between: list[str]) -> None:
-    """The tensor holds the sum that made it, which leads to what keeps the tensor: nobody lets go of either."""
+    """The tensor holds the sum that made it, which holds the tensor: neither is released."""
     network = spec(
         f'name = "a", {CONV}',
         *between,
@@ -170,9 +170,9 @@ def test_an_overwritten_tensor_without_gradient_may_hold_itself(between: list[st
         more='outputs = ["d"]',
     )
     for training in (False, True):
-        said, seen = network.memory(training=training), observe_memory(network, training=training)
-        assert [row.forward for row in said.layers] == [*seen.forward]
-        assert said.peak == seen.peak
+        predicted, seen = network.memory(training=training), observe_memory(network, training=training)
+        assert [row.forward for row in predicted.layers] == [*seen.forward]
+        assert predicted.peak == seen.peak
 
 
 def test_a_sum_in_place_is_the_same_sum() -> None:

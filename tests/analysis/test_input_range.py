@@ -35,7 +35,7 @@ def test_the_published_range_of_resnet50() -> None:
 
 @pytest.mark.parametrize("name", RFA["range"])
 def test_fields_along_the_longest_and_the_shortest_path(name: str) -> None:
-    """rfa_toolbox's least size is the largest field that any layer gives along the shortest path, or a kernel's own."""
+    """rfa_toolbox's smallest size is the largest field of any layer along the shortest path, or a kernel's size."""
     network = archcalc.load(name)
     least, most = RFA["range"][name]
     covered = only_range(network).covered
@@ -208,7 +208,7 @@ def test_a_network_without_windows() -> None:
 
 
 def test_a_size_at_which_a_layer_in_place_overwrites_what_is_needed_does_not_work() -> None:
-    """Of as many channels as groups PyTorch shuffles nothing, and gives a view of its input."""
+    """With as many channels as groups, PyTorch shuffles nothing and returns a view of the input."""
     text = """
     name = "x"
     inputs.x = [3, 8]

@@ -193,7 +193,7 @@ def positions_read(size: int, kernel: int, stride: int, padding: int, dilation: 
 )
 @example(size=1, kernel=1, stride=5, padding=2, dilation=1, mode="conv")  # no window reaches the input
 @example(size=2, kernel=1, stride=3, padding=0, dilation=1, mode="ceil")  # one window, and none may start behind it
-@example(size=8, kernel=3, stride=3, padding=0, dilation=1, mode="pool")  # padding 2 would fit, and is not allowed
+@example(size=8, kernel=3, stride=3, padding=0, dilation=1, mode="pool")  # padding 2 would fit, but is not allowed
 def test_dropped_pixels_by_brute_force(
     size: int, kernel: int, stride: int, padding: int, dilation: int, mode: str
 ) -> None:
@@ -627,7 +627,7 @@ def test_a_field_that_stays_too_small() -> None:
 def test_a_whole_map_of_what_strides_have_left(end: str) -> None:
     text = spec((1, 10), conv(1, kernel_size=3, stride=4), end, layer("linear", out_features=2))
     assert findings(text, "R402") == []
-    assert len(findings(text, "W101")) == 1  # which is why it does not see all
+    assert len(findings(text, "W101")) == 1  # so it does not see all
 
 
 def test_an_axis_that_is_read_as_a_whole() -> None:

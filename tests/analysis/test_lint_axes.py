@@ -1,4 +1,4 @@
-"""Checks of layers that take positions for channels: what they find, that remedies work, what they leave alone."""
+"""Checks of layers that read positions as channels: what they find, that remedies work, what they must not find."""
 
 import pytest
 
@@ -192,7 +192,7 @@ layers = [
 )
 def test_the_shift_of_a_causal_network_is_reported_once(dilated: str) -> None:
     found = [finding for finding in archcalc.loads(WAVENET + dilated).check() if finding.code == "G302"]
-    # Of a kernel of 2 the middle lies half a dilation before the unit, and dilations go from 1 to 512.
+    # The centre of a kernel of 2 lies half a dilation before the unit; dilations go from 1 to 512.
     assert len(found) == 1
     assert found[0].message == (
         f"branches meet that look at different places, {1 / 2} to {512 // 2} input positions apart: "

@@ -1,4 +1,4 @@
-"""What one unit sees, layer after layer: beside gradients, beside what is known, and as a table."""
+"""What one unit sees, layer after layer: compared with gradients and known answers, and as a table."""
 
 import itertools
 
@@ -115,7 +115,7 @@ def positions(seen: Seen, extents: tuple[int, ...]) -> set[tuple[int, ...]]:
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("text", [SMALL, DILATED, CROSS, HOLES, GATED, TWO_READERS, ATROUS, TABLE, NEAREST])
 def test_a_unit_sees_exactly_the_positions_that_are_listed(text: str) -> None:
-    """Those at which the gradient is not zero, for units at corners, at edges and in the middle of every layer."""
+    """They are the positions of non-zero gradients, for units at corners, at edges and in the middle of every layer."""
     network = archcalc.loads(text)
     oracle = Oracle(network)
     for row in network.layers:
@@ -284,7 +284,7 @@ def test_another_input_is_not_mixed_in() -> None:
 
 
 def test_nearest_upsampling_takes_the_positions_that_float32_gives() -> None:
-    """The position of output 41 of 82, ⌊41·(2/82)⌋, is 0, for in float32 2/82 is a little less."""
+    """The position of output 41 of 82, ⌊41·(2/82)⌋, is 0, since 2/82 is a little less in float32."""
     import torch
     from torch.nn.functional import interpolate
 
@@ -301,7 +301,7 @@ def test_nearest_upsampling_takes_the_positions_that_float32_gives() -> None:
 
 
 def test_inexact_positions_have_a_reason() -> None:
-    """Which channel a unit behind a pixel shuffle reads depends on its row and column."""
+    """The channel that a unit behind a pixel shuffle reads depends on its row and column."""
     text = """
     name = "shuffled"
     inputs.x = [4, 12, 12]
@@ -324,7 +324,7 @@ def test_inexact_positions_have_a_reason() -> None:
 
 
 def test_units_behind_a_slice_of_a_cat_see_one_input() -> None:
-    """The slice holds rows of y alone, though all that the pooling gives sees the whole of x."""
+    """The slice holds rows of y alone; the other rows of the concatenation see all of x."""
     text = """
     name = "beside"
     inputs = { x = [3, 8, 8], y = [3, 8, 1] }

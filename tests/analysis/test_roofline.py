@@ -1,4 +1,4 @@
-"""The least time of layers, by the definition written out in numbers."""
+"""The least time of layers, compared with the definition written out in numbers."""
 
 import math
 

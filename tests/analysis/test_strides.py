@@ -1,4 +1,4 @@
-"""Strides against PyTorch's own, for random shapes, orders of axes, parts of tensors and stretched ones."""
+"""Strides compared with PyTorch's, for random shapes, permuted, sliced and expanded tensors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from archcalc.analysis import strides as layout
 
 @st.composite
 def tensors(draw: st.DrawFn, shape: Sequence[int]) -> torch.Tensor:
-    """A view of such a shape: permuted, a part, or stretched along an axis."""
+    """A random view: permuted, sliced, or expanded along an axis."""
     rank = len(shape)
     order = draw(st.permutations(range(rank)))
     larger = [size + draw(st.sampled_from([0, 0, 0, 1])) for size in shape]
@@ -33,7 +33,7 @@ def laid(tensor: torch.Tensor) -> layout.Laid:
 
 
 def shown(shape: Sequence[int], strides: Sequence[int] | None) -> list[int] | None:
-    """Strides of the axes with several positions: those of others mean nothing."""
+    """The strides of axes with several positions; the others mean nothing."""
     return None if strides is None else [step for size, step in zip(shape, strides, strict=True) if size != 1]
 
 

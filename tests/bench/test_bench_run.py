@@ -1,4 +1,4 @@
-"""Networks timed on the CPU, for as short as it goes; and everything that can go wrong."""
+"""Networks timed on the CPU, as briefly as possible; and everything that can go wrong."""
 
 import functools
 import gc
@@ -41,13 +41,13 @@ layers = [
 ]
 """
 NORMED = 'name = "normed"\ninputs.x = [8]\nlayers = [{ type = "batch_norm" }]'
-# Two threads would wait for each other, and so for whatever else the machine does.
+# Two threads would wait for each other, and so for other programs.
 SHORT = Options(seconds=0.05, threads=1)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _time_of_this_thread() -> Iterator[None]:
-    """What other programs take of the machine is no time of a test's."""
+    """Tests time this thread alone, not other programs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CpuClock, "mark", lambda _self: time.thread_time())
         yield
@@ -55,7 +55,7 @@ def _time_of_this_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _quick_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peak takes a second, and one test measures it."""
+    """Measuring the peak takes a second; one test does it."""
     found = Peak(dict.fromkeys(("float32", "bfloat16", "float64"), MatrixPeak(1e9, 512)), 1e9, 2**20)
     monkeypatch.setattr(run, "measure_peak", lambda *_: found)
 
@@ -80,7 +80,7 @@ def found() -> Benchmark:
         return bench([dense(), "lenet5"], SHORT._replace(batches=(1, 8), layers=True))
 
 
-# --- what a benchmark says ------------------------------------------------------------------------------------------
+# --- the results of a benchmark --------------------------------------------------------------------------------------
 
 
 def test_there_is_a_row_for_every_spec_and_batch(found: Benchmark) -> None:
@@ -229,7 +229,7 @@ def test_compiled_networks_have_a_function_each(monkeypatch: pytest.MonkeyPatch)
         return graph.forward
 
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
-    # More than the forms of a function that PyTorch keeps, eight; a further one would run without being compiled.
+    # More than the eight compiled forms that PyTorch keeps of a function; a further one would run uncompiled.
     result = rows(*[DENSE] * 10, compile=True, seconds=0.01)
     assert len(graphs) == 10
     assert all(row["compile_seconds"] > 0 for row in result)
@@ -265,7 +265,7 @@ def test_the_peak_is_measured() -> None:
 def test_other_programs_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     read = iter([(100.0, 10.0, 50.0), (118.0, 16.0, 54.0)])
     monkeypatch.setattr(contention, "_times", lambda: next(read))
-    # In 4 seconds, 18 of CPU time, 6 of them our own.
+    # In 4 seconds, 18 s of CPU time, 6 s of them our own.
     assert contention.Contention().cpus_of_others() == (18 - 6) / 4
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     crowded = {
@@ -289,7 +289,7 @@ def test_linux_reports_its_load() -> None:
     assert 0 <= others <= (os.cpu_count() or 1) + 0.5
 
 
-# --- what goes wrong ------------------------------------------------------------------------------------------------
+# --- what goes wrong -------------------------------------------------------------------------------------------------
 
 OUT_OF_MEMORY = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore"),

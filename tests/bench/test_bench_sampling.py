@@ -1,4 +1,4 @@
-"""When a benchmark begins and stops, on clocks of our own; and its statistics, against others."""
+"""When a benchmark starts and stops, on simulated clocks; and its statistics, compared with other packages."""
 
 import itertools
 import math
@@ -16,7 +16,7 @@ from archcalc.measured.benchmark import FEWEST, WarmUp, describe
 from archcalc.pytorch.bench.clock import EventClock, sample
 from archcalc.pytorch.bench.sampling import CALIBRATION, WINDOW, Goal, alternate, reached, warm_up
 
-# --- statistics -----------------------------------------------------------------------------------------------------
+# --- statistics ------------------------------------------------------------------------------------------------------
 
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=60)
@@ -35,7 +35,7 @@ def test_the_interval_is_the_narrowest_of_its_confidence(count: int) -> None:
     outside = int(found.ci_low)
     assert found.ci_high == count - 1 - outside
     below = [sum(math.comb(count, i) for i in range(j + 1)) for j in (outside, outside + 1)]
-    assert 40 * below[0] <= 2**count < 40 * below[1]  # both ends together at most one in 20
+    assert 40 * below[0] <= 2**count < 40 * below[1]  # both tails together at most one in 20
 
 
 def test_nineteen_of_twenty_intervals_hold_the_median() -> None:
@@ -52,11 +52,11 @@ def test_too_few_samples_give_no_interval() -> None:
         describe([1.0] * 5)
 
 
-# --- warm-up --------------------------------------------------------------------------------------------------------
+# --- warm-up ---------------------------------------------------------------------------------------------------------
 
 
 class Machine:
-    """A clock that only work moves on: `duration` says how long each further call takes."""
+    """A clock that only calls advance: `duration` returns the seconds of the next call."""
 
     def __init__(self, duration: Callable[[int], float]) -> None:
         self.duration, self.time, self.calls = duration, 0.0, 0
@@ -113,11 +113,11 @@ def test_a_sample_is_long_enough_for_a_clock(call: float, seconds: float, calls:
     assert count == pytest.approx(calls, rel=0.01)
 
 
-# --- samples in turns -----------------------------------------------------------------------------------------------
+# --- samples in turns ------------------------------------------------------------------------------------------------
 
 
 class Case:
-    """A case whose samples are known beforehand."""
+    """A case with predetermined samples."""
 
     def __init__(self, name: str, times: Iterator[float], log: list[str], machine: Machine) -> None:
         self.name, self.times, self.log, self.machine = name, times, log, machine
@@ -206,11 +206,11 @@ def test_progress_is_the_share_of_the_time() -> None:
     assert told[-1] == 1
 
 
-# --- a sample -------------------------------------------------------------------------------------------------------
+# --- a sample --------------------------------------------------------------------------------------------------------
 
 
 class Ticks:
-    """A clock of whole seconds that steps move on."""
+    """A clock of whole seconds that steps advance."""
 
     def __init__(self) -> None:
         self.time, self.waited = 0, 0
@@ -249,7 +249,7 @@ def test_work_before_a_call_is_not_timed() -> None:
 
 
 class Event:
-    """Of a GPU whose events are a quarter of a second apart."""
+    """A GPU event; events are a quarter of a second apart."""
 
     last = 0
 

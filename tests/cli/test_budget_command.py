@@ -34,7 +34,7 @@ def invoke(*arguments: str, text: str | None = None) -> Result:
         (["--min", "receptive-field=427"], 0),
         (["--min", "receptive-field=428"], 1),
         (["--max", "parameters=25557032", "--select", "W101"], 0),
-        (["--max", "parameters=25557031", "--select", "W101"], 1),  # a budget is no matter of taste
+        (["--max", "parameters=25557031", "--select", "W101"], 1),  # a budget is no warning
     ],
 )
 def test_exit_codes(arguments: list[str], code: int) -> None:

@@ -159,7 +159,7 @@ def test_only_differences() -> None:
     output = invoke("resnet18", "resnet34", "--depth", "1", "--differences").output
     assert "2 layers are equal" in output  # the stem and the head
     names = [line.split()[0] for line in output.splitlines() if line.startswith("layer")]
-    assert names == [f"layer{number}" for number in (1, 2, 3, 4)] * 2  # first their MACs, then what has changed
+    assert names == [f"layer{number}" for number in (1, 2, 3, 4)] * 2  # first their MACs, then the changes
     assert "layer3   count 2 → 6" in output
 
 

@@ -1,4 +1,4 @@
-"""`archcalc diagram`: files, formats, and what it says where it cannot."""
+"""`archcalc diagram`: files, formats, and errors."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`archcalc formula`: what it prints, in every format, and what it says of wrong arguments."""
+"""`archcalc formula`: its output in every format, and its errors."""
 
 import json
 import re

@@ -34,7 +34,8 @@ def refused(*arguments: str) -> str:
 
 def test_twice_as_wide_values_take_twice_the_memory() -> None:
     wide, usual = (
-        json.loads(memory("lenet5", *given, "--format", "json").output) for given in (["--dtype", "float64"], [])
+        json.loads(memory("lenet5", *arguments, "--format", "json").output)
+        for arguments in (["--dtype", "float64"], [])
     )
     assert wide["peak"] == 2 * usual["peak"]
 
@@ -106,10 +107,10 @@ def test_blocks_have_the_most_of_their_layers() -> None:
     assert sum(row.saved for row in collapsed.layers) == sum(row.saved for row in whole.layers)
     assert max(row.live for row in collapsed.layers) == whole.peak
     layer1 = [row for row in whole.layers if row.name.startswith("layer1.")]
-    shown = next(row for row in collapsed.layers if row.name == "layer1")
-    assert shown.forward == max(row.forward for row in layer1)
-    # Its last layers, an addition and a ReLU, work in place of what a normalization gave.
-    assert (shown.output, layer1[-1].output, layer1[-2].output) == (4 * 64 * 56 * 56, 0, 0)
+    group = next(row for row in collapsed.layers if row.name == "layer1")
+    assert group.forward == max(row.forward for row in layer1)
+    # Its last layers, an addition and a ReLU, work in place on the output of a normalization.
+    assert (group.output, layer1[-1].output, layer1[-2].output) == (4 * 64 * 56 * 56, 0, 0)
 
 
 def test_the_output_of_a_block_is_what_it_allocates() -> None:
@@ -185,11 +186,11 @@ def test_fits_finds_the_largest_batch(size: str, limit: int) -> None:
 
 def test_fits_starts_at_the_smallest_batch_that_trains() -> None:
     text = 'name = "b"\ninputs.x = [4]\nlayers = [{ type = "batch_norm" }]'
-    given = ["-", "--training", "--fits"]
-    result = memory(*given, "100B", text=text)
+    arguments = ["-", "--training", "--fits"]
+    result = memory(*arguments, "100B", text=text)
     assert result.exit_code == 1
     assert "not even batch 2, the smallest that PyTorch runs, fits into " in result.output
-    found = json.loads(memory(*given, "1kB", "--format", "json", text=text).output)
+    found = json.loads(memory(*arguments, "1kB", "--format", "json", text=text).output)
     assert (found["least_batch"], found["largest_batch"] >= 2) == (2, True)
 
 

@@ -1,4 +1,4 @@
-"""Wrong settings say how to be right, errors name the settings they come with, and specs say what can be set."""
+"""Errors of settings have a remedy, errors of specs name the settings, and `specs` lists what can be set."""
 
 from collections.abc import Callable
 from typing import Any

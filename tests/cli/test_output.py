@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and replaced only if that is asked for."""
+"""Files are written whole or not at all, and replaced only with --force."""
 
 import os
 from pathlib import Path

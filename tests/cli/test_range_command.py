@@ -33,7 +33,7 @@ def test_the_text_of_a_range() -> None:
 
 
 def notes(layers: str) -> list[str]:
-    """What is said of useful sizes."""
+    """The notes about useful sizes."""
     text = f'name = "x"\ninputs.x = [3, 33, 33]\nlayers = [{layers}]'
     found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False).output
     return [line.strip() for line in found.partition("useful")[2].splitlines()[1:]]
@@ -62,7 +62,7 @@ def test_fields_that_depend_on_the_size_are_noted() -> None:
 
 
 def test_skipped_positions_are_noted_beside_no_remainder() -> None:
-    """Of 33×33 pixels 17×17 are read, those between windows not."""
+    """Of 33×33 pixels, 17×17 are read; pixels between windows are not."""
     text = """
     name = "x"
     inputs.x = [3, 33, 33]

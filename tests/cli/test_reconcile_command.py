@@ -1,4 +1,4 @@
-"""`archcalc reconcile` and `--counting`: what they print, for whom."""
+"""`archcalc reconcile` and `--counting`: their output in each format."""
 
 import csv
 import io

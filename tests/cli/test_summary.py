@@ -1,4 +1,4 @@
-"""`archcalc summary`: what it prints, for whom."""
+"""`archcalc summary`: its output in each format."""
 
 import csv
 import io

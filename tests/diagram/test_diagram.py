@@ -1,4 +1,4 @@
-"""Diagrams: their DOT text, their SVG, what they fold, and what they say of hostile names."""
+"""Diagrams: DOT text, SVG, collapsed blocks, and hostile names."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -84,7 +84,7 @@ def test_every_layer_and_every_edge_is_drawn(spec: str) -> None:
     to_outputs = {(number[edge], inputs + len(graph.nodes) + i) for i, edge in enumerate(graph.outputs)}
     drawn = {(arrow.source, arrow.target) for arrow in picture.arrows if arrow.kind == "data"}
     assert drawn == wanted - inside | to_outputs
-    # Layers that share a card are a chain: each reads the one before, and nothing else does.
+    # Layers that share a card are a chain: each is the only reader of the one before.
     for card in picture.cards:
         chain = [int(name[6:]) for name in card.classes]
         assert all(graph.nodes[b].sources == (inputs + a,) for a, b in pairwise(chain))
@@ -152,7 +152,7 @@ def test_sharing_freezing_and_training_are_visible() -> None:
 
 
 def test_inputs_are_numbered_where_their_order_matters() -> None:
-    """`cat` puts its inputs one behind the other; a sum has no first."""
+    """The order matters for `cat`, not for a sum."""
     network = archcalc.loads(
         """
     name = "t"
@@ -234,7 +234,7 @@ def test_heat_is_the_share_in_the_largest() -> None:
 
 
 def test_heat_and_lines_of_memory() -> None:
-    """A card has the most that is alive while it or a copy of it runs, as `memory` says, without the weights."""
+    """A card has the peak of `memory` while it or a copy of it runs, without the weights."""
     network = archcalc.load("resnet50")
     memory = network.memory()
     alive = [row.forward - memory.weights - memory.buffers for row in memory.layers]
@@ -256,7 +256,7 @@ def test_memory_that_is_a_lower_bound_is_marked() -> None:
 @pytest.mark.every_spec
 @pytest.mark.parametrize("name", SPECS)
 def test_layers_of_every_finding_are_coloured(name: str) -> None:
-    """Every layer of every finding, those in copies too, and no other."""
+    """Every layer of every finding, also in copies, and no other layer."""
     network = archcalc.load(name)
     wanted = {
         f"layer-{network.position(layer)}"
@@ -295,7 +295,7 @@ def test_unknown_is_not_zero() -> None:
 
 
 def test_the_legend_marks_bounds() -> None:
-    """Block b has 8·4·4 MACs in its linear layer, and more in one of which they are not known."""
+    """Block b has 8·4·4 MACs in its linear layer, and an unknown number in another layer."""
     network = archcalc.loads(
         """
     name = "t"
@@ -335,7 +335,7 @@ layers = [
 
 
 def unrolled(steps: int) -> str:
-    """Every step reads a slice of the input, far above, and the step before."""
+    """An unrolled recurrence: every step reads a slice of the input, far above, and the step before."""
     layers = [
         f'{{ name = "x{t}", type = "slice", input = "x", start = {t}, stop = {t + 1} }}, {{ type = "flatten" }}, '
         f'{{ type = "linear", out_features = 8 }}, {{ name = "h{t}", type = "add", inputs = ["linear", "{before}"] }},'
@@ -347,7 +347,7 @@ def unrolled(steps: int) -> str:
 
 
 def test_too_many_long_arrows_are_refused_or_collapsed() -> None:
-    """Graphviz would need minutes, and be stopped."""
+    """Graphviz would need minutes, and time out."""
     network = archcalc.loads(unrolled(40))
     with pytest.raises(archcalc.UsageError, match=r"arrows that pass by 78. rows of cards are more than"):
         draw(network.context, Look(depth=0))
@@ -356,7 +356,7 @@ def test_too_many_long_arrows_are_refused_or_collapsed() -> None:
 
 
 def test_many_arrows_are_collapsed() -> None:
-    """As in a dense network: each layer reads all before it, so that stretches of them have an arrow for each pair."""
+    """As in a DenseNet, each layer reads all layers before it, so every pair of stretches has an arrow."""
     entries = [
         f'{{ name = "c{n}", type = "cat", inputs = {[f"l{k}" for k in range(n)]} }},'
         f'{{ name = "l{n}", type = "conv2d", out_channels = 1, kernel_size = 1, input = "c{n}" }},'
@@ -381,7 +381,7 @@ def test_a_card_of_thousands_of_layers() -> None:
     )
     picture = draw(network.context, Look(depth=1))
     for program in (dot_program(), None):
-        (card,) = with_class(parsed(to_svg(picture, program)), "layer-1999")  # those beyond lead to no card
+        (card,) = with_class(parsed(to_svg(picture, program)), "layer-1999")  # the layers beyond have no class
         assert "3,000 layers" in "".join(card.itertext())
 
 
@@ -466,16 +466,16 @@ def test_hostile_names_are_drawn_as_text(style: str, depth: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_hostile_name_is_drawn_as_itself(name: str) -> None:
-    shown = shortened(printable(name), 44)
+    displayed = shortened(printable(name), 44)
     svg = to_svg(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))).context, Look(depth=0)), None)
-    assert shown in texts(parsed(svg))
+    assert displayed in texts(parsed(svg))
     assert shortened(printable(name), 80) in texts(parsed(svg))
 
 
 @pytest.mark.dot
 @pytest.mark.parametrize("name", NAMES)
 def test_dot_draws_hostile_names_as_text(name: str) -> None:
-    """The tables that dot alone understands."""
+    """Tables, which the WebAssembly build does not support."""
     import subprocess
 
     source = to_dot(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))).context, Look(depth=0)))

@@ -1,4 +1,4 @@
-"""What goes wrong when Graphviz lays out."""
+"""Failures of Graphviz."""
 
 import sys
 from pathlib import Path

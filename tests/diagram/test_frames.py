@@ -61,7 +61,7 @@ def test_no_arrow_runs_through_a_title(spec: str) -> None:
 
 
 def test_the_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(svg_of, "first_gap", lambda *given: given[1])
+    monkeypatch.setattr(svg_of, "first_gap", lambda *arguments: arguments[1])
     assert crossed_titles(archcalc.load("resnet50").to_svg()) != []
 
 

@@ -1,4 +1,4 @@
-"""PDF and PNG of drawings: that they look like their SVG, and what they refuse."""
+"""PDF and PNG of drawings: they look like their SVG, and refuse unsafe or too large drawings."""
 
 import io
 import subprocess
@@ -48,12 +48,12 @@ def test_pdf_and_png_look_alike(name: str) -> None:
     svg = DRAWN[name]()
     png, page = opened(svg_to_png(svg, 2)), page_of(svg_to_pdf(svg))
     pdf = page.render(scale=2 * 96 / 72).to_pil().convert("RGB").resize(png.size)
-    assert difference(png, pdf) < 4  # each smooths edges in its own way
+    assert difference(png, pdf) < 4  # their antialiasing differs
     assert difference(png, ImageChops.offset(pdf, 12)) > 4 * difference(png, pdf)
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """The mean over all pixels, of 255, where four by four of them are one."""
+    """The mean difference of 0 to 255, over blocks of 4×4 pixels."""
     size = one.width // 4, one.height // 4
     smaller = (image.resize(size, Image.Resampling.BOX) for image in (one, other))
     return max(ImageStat.Stat(ImageChops.difference(*smaller)).mean)

@@ -1,4 +1,4 @@
-"""Words and marks can be told from their ground, by the contrast that the WCAG asks for."""
+"""Words and marks have the contrast to their background that the WCAG requires."""
 
 import re
 from importlib.resources import files

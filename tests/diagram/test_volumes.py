@@ -1,4 +1,4 @@
-"""Maps in a row, as boxes to scale."""
+"""Volumes: maps in a row, as boxes to scale."""
 
 import json
 import math
@@ -220,7 +220,7 @@ def test_options_that_volumes_refuse(arguments: list[str], message: str) -> None
 
 
 def lines(svg: str) -> list[list[float]]:
-    """The left ends of front faces, line by line: below a name is another line."""
+    """The left ends of front faces, line by line; a name ends a line."""
     rects = [rect for rect in ElementTree.fromstring(svg).iter(f"{SVG}rect") if "volume" in (rect.get("class") or "")]
     bottoms = sorted({float(text.get("y", "")) for text in bold_texts(svg)})
     found: dict[float, list[float]] = {}

@@ -1,4 +1,4 @@
-"""Exported text read back: every change of it is found, and nothing but what is meant is read at all."""
+"""Exported text read back: every change is found, and other Python is refused."""
 
 import ast
 import os
@@ -106,7 +106,7 @@ def test_every_change_is_found(old: str, new: str) -> None:
 
 
 def test_every_number_counts() -> None:
-    """In a network without blocks, where no number is a default that nobody takes."""
+    """In a network without blocks, no number is an unused default."""
     context = archcalc.load("lenet5").context
     text = write(context)
     numbers = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant) and type(node.value) is int]
@@ -120,7 +120,7 @@ def test_every_number_counts() -> None:
 
 
 def test_python_names_are_compared_after_normalization() -> None:
-    """Python reads ﬁ as fi: what looks like two names is one."""
+    """Python reads ﬁ as fi: two spellings are one name."""
     assert find_fault(network().context, write(network().context).replace("half", "ﬁ")) is None
     assert find_fault(network().context, write(network().context).replace("half", "__half")) == "the name '__half'"
 
@@ -149,7 +149,7 @@ def test_copies_of_modules_must_be_copies() -> None:
 
 
 def test_the_text_is_always_the_same() -> None:
-    """Whatever the order of sets is in a process."""
+    """It does not depend on the order of sets in a process."""
     script = "import archcalc; print(archcalc.load('mobilenet_v1').to_source())"
     texts = set()
     for seed in "123":

@@ -1,4 +1,4 @@
-"""Exact, bounded and unknown values: by what can be true of the number behind them."""
+"""Exact, bounded and unknown values, compared with the numbers that each can stand for."""
 
 from collections.abc import Callable
 from itertools import product
@@ -31,7 +31,7 @@ VALUES = [1, 3, 5, *(kind(number, WHY) for kind in (AtLeast, AtMost) for number 
 
 
 def can_be(value: Any, number: float) -> bool:
-    """Whether the number may be the one that a value stands for."""
+    """Whether the value can stand for the number."""
     if isinstance(value, Unknown):
         return True
     if isinstance(value, AtLeast):

@@ -1,4 +1,4 @@
-"""The page as text, and the command that writes it."""
+"""The text of the page, and the command that writes it."""
 
 import hashlib
 import re
@@ -29,7 +29,7 @@ BENCH = """{"rows": [
 
 @pytest.fixture
 def plots() -> None:
-    """For tests of the plots as well, which take Matplotlib a second for each network."""
+    """Draws plots only for tests of them: Matplotlib takes a second for each network."""
 
 
 @pytest.fixture(autouse=True)
@@ -67,9 +67,9 @@ def test_many_networks_leave_out_details(monkeypatch: pytest.MonkeyPatch) -> Non
     page = render_page({"one": archcalc.load("lenet5"), "two": archcalc.load("lenet5")})
     assert page.count('<tbody class="layer') == 20
     assert "4 more layers have no room on this page" in page
-    shown = page.count('class="explanation"')
-    assert 0 < shown < 12
-    assert f"{12 - shown} layers have no explanation here" in page
+    explained = page.count('class="explanation"')
+    assert 0 < explained < 12
+    assert f"{12 - explained} layers have no explanation here" in page
 
 
 @pytest.mark.usefixtures("plots")
@@ -174,7 +174,7 @@ def test_a_page_needs_an_output_file(tmp_path: Path) -> None:
 
 
 def test_findings_have_the_name_of_their_file_alone(tmp_path: Path) -> None:
-    """A page is for others, whom the folders of this machine tell nothing."""
+    """A page is for others, so folders of this machine are left out."""
     spec = tmp_path / "odd.toml"
     layers = '[{ type = "conv2d", out_channels = 4, kernel_size = 3 }, { type = "linear", out_features = 2 }]'
     spec.write_text(f'name = "odd"\ninputs.image = [3, 8, 8]\nlayers = {layers}', "utf-8")
@@ -194,8 +194,8 @@ def test_measured_times_are_shown(tmp_path: Path) -> None:
     times.write_text(BENCH)
     assert invoke("lenet5", "-o", str(path), "--bench", str(times)).exit_code == 0
     page = path.read_text("utf-8")
-    shown = invoke("lenet5", "-o", str(path), "--bench", str(times), "--force")
-    assert shown.stderr == f"note: {times} has no times of LeNet-5\n"
+    result = invoke("lenet5", "-o", str(path), "--bench", str(times), "--force")
+    assert result.stderr == f"note: {times} has no times of LeNet-5\n"
     times.write_text(BENCH.replace('"B"', '"LeNet-5"'))
     assert invoke("lenet5", "-o", str(path), "--bench", str(times), "--force").stderr == ""
     for text in ("&lt;b&gt;A&lt;/b&gt;", "12.3 ms", "12.0–12.5 ms", "out of memory"):
@@ -231,7 +231,7 @@ def read_bench_text(text: str) -> tuple[BenchRow, ...]:
 
 
 def test_a_block_has_the_memory_of_all_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that have no room on the page count, too."""
+    """Layers that have no row on the page count, too."""
     monkeypatch.setattr(content, "MOST_ROWS", 2)
     network = archcalc.loads(
         """

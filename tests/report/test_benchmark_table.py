@@ -1,4 +1,4 @@
-"""A benchmark as text, from values made up here, and the units of measured numbers."""
+"""A benchmark as text, from made-up values, and the units of measured numbers."""
 
 import csv
 import io
@@ -86,9 +86,9 @@ def test_every_column_is_there_or_named() -> None:
     text = written(benchmark(), "table", Style(60))
     start = text.index("Network")
     table = text[start : text.index("no matrix product")]
-    shown, note = table.splitlines()[0], table[table.index("(no room for") :]
+    head, note = table.splitlines()[0], table[table.index("(no room for") :]
     headers = [column.header.format(inputs="Images") for column in COLUMNS]
-    assert [header for header in headers if header not in shown and header not in note] == []
+    assert [header for header in headers if header not in head and header not in note] == []
 
 
 def test_csv_has_the_numbers_of_json() -> None:

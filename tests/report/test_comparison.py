@@ -39,7 +39,7 @@ def lines(comparison: Comparison, beginning: str, **options: object) -> list[lis
     return [line.split() for line in text.splitlines() if line.startswith(beginning)]
 
 
-# what textbooks say
+# textbook comparisons
 
 
 def test_three_3x3_against_one_7x7() -> None:
@@ -71,7 +71,7 @@ def test_a_dense_network_against_a_convolutional_one() -> None:
 
 
 def test_a_dense_head_against_a_global_average() -> None:
-    """The head is taken off torchvision's network, and counted by PyTorch."""
+    """The head is that of torchvision's network, counted by PyTorch."""
     with torch.device("meta"):
         dense, average = torchvision.models.vgg16(), torchvision.models.vgg16()
         average.avgpool, average.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(512, 1000)
@@ -111,7 +111,7 @@ def test_every_layer_of_every_network_is_there(depth: int | None) -> None:
 
 
 def test_another_convention_adds_a_count() -> None:
-    """The numbers of fvcore itself, from the data that conventions are tested with."""
+    """fvcore's own numbers, from the data of the tests of conventions."""
     names = ("resnet18", "resnet50")
     networks = {name: archcalc.load(name) for name in names}
     comparison = archcalc.compare(networks, depth=1, counting="fvcore")

@@ -1,4 +1,4 @@
-"""How expressions are written."""
+"""Expressions as text."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The picture of a roofline: what is in it, and that no name can be anything but a name."""
+"""The picture of a roofline: its contents, and that names are escaped."""
 
 import re
 import subprocess
@@ -40,9 +40,9 @@ def texts(root: ElementTree.Element) -> list[str]:
 
 
 def points(root: ElementTree.Element) -> dict[str, int]:
-    """How many layers are drawn, by the groups that they are in."""
+    """The number of drawn layers, by group."""
     groups = [group for group in root.iter(f"{SVG}g") if group.get("id", "").startswith("layers-")]
-    # Matplotlib writes a form once, to be used, or again for each point.
+    # Matplotlib writes a marker once and references it, or repeats it for each point.
     return {group.get("id", ""): len([*group.iter(f"{SVG}use")] or group.findall(f"{SVG}path")) for group in groups}
 
 
@@ -74,23 +74,23 @@ def width(path: str) -> float:
 
 
 def test_the_picture_has_its_title_device_and_legend() -> None:
-    said = "\n".join(texts(svg(archcalc.load("resnet50", batch=32).roofline("a100", "float16"))))
+    words = "\n".join(texts(svg(archcalc.load("resnet50", batch=32).roofline("a100", "float16"))))
     for part in ("ResNet-50", "batch 32", "NVIDIA A100 SXM 80 GB", "float16 312 TFLOP/s", "ridge at 153 FLOP/B"):
-        assert part in said
+        assert part in words
     for part in ("bound by memory", "bound by arithmetic", "convolution", "and 52 more", "FLOP/byte"):
-        assert part in said
+        assert part in words
 
 
 def test_names_are_escaped() -> None:
     content = draw(hostile(), "svg").decode()
     root = ElementTree.fromstring(content)
-    said = texts(root)
+    words = texts(root)
     assert "<script" not in content
     assert not [element for element in root.iter() if "script" in element.tag or element.get("onclick")]
-    assert any(r"<script>alert(1)</script> $\frac{1}{0}$ & ]]> � 网络" in text for text in said)
-    assert any(text.startswith("<b> $y$ & co") for text in said)
+    assert any(r"<script>alert(1)</script> $\frac{1}{0}$ & ]]> � 网络" in text for text in words)
+    assert any(text.startswith("<b> $y$ & co") for text in words)
     for name in ("$x^2$", "<script>", "a\"b'&lt;", "$\\bad{"):
-        assert any(text.startswith(f"{name}, ") for text in said), name
+        assert any(text.startswith(f"{name}, ") for text in words), name
 
 
 def test_nothing_in_the_picture_points_outside() -> None:

@@ -1,4 +1,4 @@
-"""A roofline as text: the tables, what adds up in them, and JSON with its units in its keys."""
+"""A roofline as text: tables whose rows add up, and JSON with units in its keys."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""From a file to TOML data, and everything a file can be instead."""
+"""Reading TOML files, and everything else that a file can be."""
 
 import io
 import os
@@ -166,7 +166,7 @@ def test_cached_data_of_a_text_is_not_changed(name: str) -> None:
     document = read(name)
     before = deepcopy(document.data)
     archcalc.load(name, training=True).collapsed(1)
-    assert read(name).data is document.data  # one more load of a text does not parse it
+    assert read(name).data is document.data  # another load of a text does not parse it
     assert document.data == before
 
 

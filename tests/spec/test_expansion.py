@@ -617,7 +617,7 @@ def test_functional_must_be_a_boolean() -> None:
     assert "functional = 1: expected true or false" in refusal('{ type = "relu", functional = 1 }')
 
 
-# what else can be wrong
+# other errors
 
 RELU = '{ type = "relu" }'
 
@@ -704,7 +704,7 @@ def test_errors_of_a_layer_are_not_repeated_for_its_readers() -> None:
     ]
 
 
-# --- copies that are alike share what they become --------------------------------------------------------------------
+# --- equal copies share their expansion ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["width", "lambda", "µ", "ϵ"])
@@ -778,7 +778,7 @@ def test_expansion_is_limited(limit: str, layers: str, message: str, monkeypatch
 @pytest.mark.parametrize(
     ("written", "shape", "expected"),
     [
-        ("50", [9, 9], Unknown(NONZEROS_UNKNOWN)),  # it says nothing of other sizes
+        ("50", [9, 9], Unknown(NONZEROS_UNKNOWN)),  # it is unknown at other sizes
         ("0", [9, 9], Unknown(NONZEROS_UNKNOWN)),
         ("50", [8, 8], 50),
         ('"6 * nodes + 2"', [9, 9], Unknown(NONZEROS_UNKNOWN)),

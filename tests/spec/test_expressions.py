@@ -1,4 +1,4 @@
-"""The arithmetic of specs against Python's own, and everything that it must refuse."""
+"""The arithmetic of specs compared with Python's, and everything that it must refuse."""
 
 import math
 import warnings
@@ -55,7 +55,7 @@ def test_agrees_with_python(text: str) -> None:
         ours = evaluate(text, VARIABLES)
     except ExpressionError as error:
         if not any(limit in str(error) for limit in LIMITS):
-            # What is refused is refused by Python too. (Powers only ever grow beyond the limits.)
+            # Python also refuses what archcalc refuses. (Only powers grow beyond the limits.)
             with pytest.raises((ArithmeticError, TypeError, ValueError)):
                 eval(text, dict(PYTHON), dict(VARIABLES))
         return

@@ -1,4 +1,4 @@
-"""Every field of every layer type, and of inputs and entries, given what it does not take.
+"""Wrong values of every field of layer types, inputs and entries.
 
 Whether a value is wrong is decided by msgspec, by the field's annotation alone. The error must then name the field, the
 value and what is expected, and who follows its help must not meet another error of the same field.
@@ -19,7 +19,7 @@ from archcalc.network import ShapeError
 from archcalc.spec.schema import Entry, InputTable
 from archcalc.spec.wanted import alternatives, format_annotation, plain
 
-WORD = "zzqx"  # no word and no variable
+WORD = "zzqx"  # neither a word of a field nor a variable
 VALUES: list[Any] = [
     WORD,
     "bicubic",
@@ -62,7 +62,7 @@ def words_of(annotation: Any) -> list[str]:
 
 
 def is_wrong(value: Any, annotation: Any) -> bool:
-    """A text is an expression, unless it is a word of the field; none of those here has a value that fits but one."""
+    """A text is an expression, unless it is a word of the field; only one of these has a value that fits."""
     if isinstance(value, str) and value not in words_of(annotation):
         value = 2.5 if value == "1.5 + 1" and not set(alternatives(annotation)) <= {str} else object()
     if isinstance(value, list) and WORD in value:
@@ -93,7 +93,7 @@ def layer_spec(layer_type: str, fields: dict[str, Any], variables: str = "") -> 
 
 
 def followed(field: str, annotation: Any, value: Any, remedy: str) -> Iterator[tuple[Any, str]]:
-    """What a person would write who follows a remedy: another value of the field, or a variable more."""
+    """The spec after following a remedy: another value of the field, or a new variable."""
     if found := re.match(r'did you mean "(\w+)"\?', remedy):
         yield found[1], ""
     if remedy.startswith("use "):
@@ -115,7 +115,7 @@ def followed(field: str, annotation: Any, value: Any, remedy: str) -> Iterator[t
 
 
 def example_of(annotation: Any) -> Any:
-    """A number that is right, or a list of one."""
+    """A right number, or a list of one."""
     part = next(part for part in alternatives(annotation) if get_origin(part) is not Literal)
     kind = plain(part)
     return [example_of(get_args(kind)[0])] if get_origin(kind) in (list, tuple) else 1

@@ -1,4 +1,4 @@
-"""Names that entries get: an error in one entry is no error of those that read it, or count on from it."""
+"""Names of entries: an error in one entry causes no error in its readers, or in later numbered names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What others call layer types and fields leads to the right one, and everything that the table names exists."""
+"""Other frameworks' names suggest the right layer type or field, and everything in the table exists."""
 
 import re
 import tomllib
@@ -87,7 +87,7 @@ def test_advice_is_a_valid_entry(entry: dict[str, Any]) -> None:
 
 
 def torch_names() -> dict[str, set[str]]:
-    """By PyTorch's class, the layer types whose module is one."""
+    """The layer types by the PyTorch class of their module."""
     found: dict[str, set[str]] = {}
     for example in EXAMPLES:
         name = example.layer.module(example.inputs).name

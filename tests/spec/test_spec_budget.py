@@ -1,4 +1,4 @@
-"""The budget of a spec: where it is wrong, where it is not kept, and what replaces it."""
+"""The budget of a spec: errors in it, breaches of it, and arguments that replace it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Numbers with an expression: in every layer the expression comes to the number, for other values too."""
+"""Numbers with an expression: in every layer the expression equals the number, also for other values."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from archcalc.symbolic.number import Algebra, Symbolic, expression_of
 
 
 def symbols_for(example: Example, algebra: Algebra) -> tuple[list[Any], dict[str, Any]]:
-    """A symbol for every number of an example, and all that the layer gives with them."""
+    """A symbol for every number of an example, and all facts of the layer with them."""
     following = iter([algebra.symbol(f"n{place}", value) for place, value in enumerate(numbers(example))])
     used: list[Any] = []
 
@@ -157,7 +157,7 @@ def test_conditions_that_always_hold_are_not_recorded(text: str) -> None:
 
 
 def test_numbers_of_two_algebras_are_distinct() -> None:
-    """What one decided must be decided anew by the other, for which it is a condition, too."""
+    """A decision in one algebra is decided again in the other, where it is a condition, too."""
     one, other = Algebra(), Algebra()
     for algebra in (one, other):
         assert evaluate("1 if C > 32 else 2", {"C": algebra.symbol("C", 64)}) == 1
@@ -205,7 +205,7 @@ def test_the_work_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_number_that_grows_gets_names() -> None:
-    """Or else an expression doubled a hundred times would fill any memory."""
+    """Otherwise an expression doubled a hundred times would fill any memory."""
     algebra = Algebra()
     number, _ = sizes(algebra)
     for _ in range(30):
