@@ -43,27 +43,27 @@ def test_a_drawing_is_current(name: str, tmp_path: Path) -> None:
         assert now == before, REMEDY
 
 
-def test_the_photograph_is_of_the_page_as_it_is() -> None:
+def test_the_screenshot_shows_the_current_page() -> None:
     from archcalc.page.page import render_page
 
-    content = (FOLDER / MAKER.PHOTOGRAPH).read_bytes()
+    content = (FOLDER / MAKER.SCREENSHOT).read_bytes()
     found = re.search(rb"tEXtpage\0([0-9a-f]{64})", content)
     assert found
-    assert found[1].decode() == MAKER.essence(render_page({"resnet50": archcalc.load("resnet50")})), REMEDY
+    assert found[1].decode() == MAKER.digest(render_page({"resnet50": archcalc.load("resnet50")})), REMEDY
 
 
-def test_the_essence_of_a_page_is_all_but_its_drawings() -> None:
+def test_the_digest_ignores_drawings() -> None:
     page = "<style>a</style><svg>1</svg><p>b</p><svg>2</svg>"
-    assert MAKER.essence(page) == MAKER.essence(page.replace("1", "3"))
+    assert MAKER.digest(page) == MAKER.digest(page.replace("1", "3"))
     for letter in "ab":
-        assert MAKER.essence(page) != MAKER.essence(page.replace(letter, "c"))
+        assert MAKER.digest(page) != MAKER.digest(page.replace(letter, "c"))
 
 
 def test_the_documents_show_every_picture_and_its_command() -> None:
     text = "\n".join(page.read_text("utf-8") for page in PAGES)
-    shown = set(re.findall(r"\]\((?:\.\./)*pictures/([^)]+)\)", text))
-    assert shown == {*MAKER.COMMANDS, MAKER.PHOTOGRAPH}
-    assert shown <= {path.name for path in FOLDER.iterdir()}
+    pictures = set(re.findall(r"\]\((?:\.\./)*pictures/([^)]+)\)", text))
+    assert pictures == {*MAKER.COMMANDS, MAKER.SCREENSHOT}
+    assert pictures <= {path.name for path in FOLDER.iterdir()}
     for name, command in MAKER.COMMANDS.items():
         if "first_network" in command:
             continue  # which the tutorial calls cnn.toml

@@ -25,7 +25,7 @@ RECORDED = Path(__file__).parent / "golden" / "torchvision_memory.json"
 
 BLOCK = "the input of a block, until it returns"
 STAGE = "the inputs of a stage, and of a convolution with its normalization, until they return"
-LISTS = "the maps of all layers of a dense block, which each layer puts side by side anew"
+LISTS = "the maps of all layers of a dense block, which each layer concatenates again"
 # The additional bytes of torchvision's own code at the peak, and their cause. Nothing else differs.
 HELD_LONGER = {
     ("resnet50", "inference"): (6_422_528, BLOCK),
