@@ -90,7 +90,7 @@ def test_messages_are_in_the_order_of_the_file(spec: Path, run: Run) -> None:
     assert lines
 
 
-def test_a_size_that_does_not_fit_still_prints_what_does(run: Run) -> None:
+def test_layers_before_a_shape_error_are_printed(run: Run) -> None:
     result = run("summary", str(ERRORS / "size.toml"))
     assert "S2" in result.output
     assert "C3" not in result.output

@@ -113,7 +113,7 @@ def test_a_block_that_cannot_run_as_one_call_holds_its_layers() -> None:
     torch.testing.assert_close(pair, built.pair.first(values) + outside)
 
 
-def test_inputs_may_be_given_by_name() -> None:
+def test_inputs_may_be_passed_by_name() -> None:
     built = build(chain('type = "add", inputs = ["x", "y"]', inputs="x = [4], y = [4]"))
     one, other = torch.rand(2, 2, 4)
     assert torch.equal(built(one, other), built(y=other, x=one))
@@ -322,7 +322,7 @@ def test_a_dtype_that_does_not_exist() -> None:
         archcalc.build("lenet5", dtype="float31")
 
 
-def test_without_torch_a_message_says_how_to_get_it() -> None:
+def test_without_torch_an_error_names_the_remedy() -> None:
     script = "import sys; sys.modules['torch'] = None; import archcalc; archcalc.build('lenet5')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr.endswith(

@@ -49,7 +49,7 @@ def check(page: Path, text: str, overwrite: bool) -> None:
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name)
-def test_every_output_is_what_the_program_prints(
+def test_every_output_is_current(
     page: Path, made_anew: Callable[[str, bool], str], pytestconfig: pytest.Config
 ) -> None:
     """All but the slow ones; with --overwrite-golden, those as well."""
@@ -58,7 +58,7 @@ def test_every_output_is_what_the_program_prints(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in WRITTEN if "<!-- slow -->" in page.read_text("utf-8")], ids=name)
-def test_every_slow_output_is_what_the_program_prints(
+def test_every_slow_output_is_current(
     page: Path, made_anew: Callable[[str, bool], str], pytestconfig: pytest.Config
 ) -> None:
     check(page, made_anew(page.read_text("utf-8"), True), pytestconfig.getoption("--overwrite-golden"))
@@ -149,7 +149,7 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 8_000
 
 
-def test_the_reference_has_every_public_name_and_what_calls_return() -> None:
+def test_the_reference_has_every_public_name_and_result() -> None:
     text = (DOCS / "api.md").read_text("utf-8")
     documented = {path.rpartition(".")[2] for path in re.findall(r"^::: (.*)$", text, flags=re.M)}
     members = [getattr(api, public) for public in api.__all__]

@@ -152,7 +152,7 @@ def test_plain_text_has_the_same_weights_and_outputs(monkeypatch: pytest.MonkeyP
     assert text.count("\nclass ") > 6  # one for each use of a block
 
 
-# In the class `twice` the second layer has the weights of the first, which the network replaces by those of `one`.
+# In the class `twice`, the second layer shares the weights of the first; the network replaces them by those of `one`.
 SHARED_WITH_WHAT_IS_SHARED = """
 name = "shared with what is shared"
 inputs.x = [4, 9]

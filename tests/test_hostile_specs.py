@@ -98,7 +98,7 @@ def test_work_grows_with_the_layers(spec: Callable[[int], str], command: str, tm
 # what is left out, with a note
 
 
-def test_a_large_page_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_page_notes_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_LAYERS", 9)
     whole, large = (render_page({"x": archcalc.loads(chain(count))}) for count in (9, 10))
     assert "Left out" not in whole

@@ -332,7 +332,7 @@ def test_a_wrong_parameter_or_buffer_is_caught(example: Example, kind: str) -> N
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_wrong_macs_are_caught(example: Example) -> None:
     if example.layer.type == "rbf":
-        return  # PyTorch's counter does not see them, which the row says
+        return  # PyTorch's counter does not see them, and the row has that reason
     for more in (1, -1):
         change = changed("operations", lambda counts, more=more: counts | {"macs": add(counts.get("macs", 0), more)})
         caught(example, change, "FLOPs")

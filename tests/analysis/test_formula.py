@@ -203,7 +203,7 @@ def test_floors_of_whole_numbers_vanish(tmp_path: Any) -> None:
         ({"symbols": ["alpha"], "batch": 0}, "batch must be a whole number, 1 or more, or a name"),
     ],
 )
-def test_what_makes_no_sense(wide: str, arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments(wide: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         archcalc.formula(wide, **arguments)
 
@@ -221,7 +221,7 @@ def test_symbols_that_the_spec_cannot_have(wide: str, arguments: dict[str, Any],
         archcalc.formula(wide, **arguments)
 
 
-def test_a_total_without_unknown_macs_says_so(tmp_path: Any) -> None:
+def test_a_total_that_misses_unknown_macs_is_a_lower_bound(tmp_path: Any) -> None:
     path = tmp_path / "graph.toml"
     path.write_text(
         'name = "graph"\nvariables.n = 7\ninputs.x = ["n", 5]\ninputs.a = ["n", "n"]\n'

@@ -46,7 +46,7 @@ def codes(*entries: str, **options: object) -> list[str]:
     return [message[:4] for message in found(ignoring(*entries), **options)]
 
 
-def test_nothing_is_ignored_unless_the_spec_says_so() -> None:
+def test_nothing_is_ignored_without_an_entry() -> None:
     assert codes() == ["W102", "W103", "W103", "W103"]
     assert STRIDE in found(ignoring())
 

@@ -207,7 +207,7 @@ def test_a_network_without_windows() -> None:
     assert archcalc.loads('name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]').input_ranges().ranges == ()
 
 
-def test_a_size_at_which_a_layer_in_place_overwrites_what_is_needed_does_not_work() -> None:
+def test_sizes_at_which_a_needed_value_is_overwritten_do_not_work() -> None:
     """With as many channels as groups, PyTorch shuffles nothing and returns a view of the input."""
     text = """
     name = "x"

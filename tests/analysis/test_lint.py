@@ -1,4 +1,4 @@
-"""Every check of `archcalc check`: what it finds, what it must not find, and its numbers against brute force."""
+"""Every check of `archcalc check`: what it finds, what it must not find, and its numbers compared with brute force."""
 
 import math
 import re
@@ -119,7 +119,7 @@ def test_alexnet_on_a_size_that_fits(size: int) -> None:
     assert "W101" not in [diagnostic.code for diagnostic in found]
 
 
-def test_an_overridden_input_is_what_is_checked() -> None:
+def test_an_overridden_input_is_checked() -> None:
     found = archcalc.loads(ALEXNET, inputs={"image": [3, 225, 227]}).check()
     message, *others = [diagnostic.message for diagnostic in found if diagnostic.code == "W101"]
     assert message == '2 pixels along the height are never read at the end of 225×227: layer "conv1"'
@@ -624,7 +624,7 @@ def test_a_field_that_stays_too_small() -> None:
 
 
 @pytest.mark.parametrize("end", [layer("adaptive_avg_pool1d", output_size=1), layer("flatten")])
-def test_a_whole_map_of_what_strides_have_left(end: str) -> None:
+def test_global_pooling_behind_strides_that_skip(end: str) -> None:
     text = spec((1, 10), conv(1, kernel_size=3, stride=4), end, layer("linear", out_features=2))
     assert findings(text, "R402") == []
     assert len(findings(text, "W101")) == 1  # so it does not see all

@@ -42,7 +42,7 @@ def _rounded(tensor: torch.Tensor) -> int:
 @pytest.mark.parametrize("training", [False, True])
 def test_dense_layers_take_no_workspace(training: bool) -> None:
     network = archcalc.load("dense_mnist", batch=1024)
-    tensors = 4 * len(network.layers) + 8  # at most so many are rounded up
+    tensors = 4 * len(network.layers) + 8  # at most this many allocations are rounded up
     predicted = network.memory(training=training).peak
     assert (
         predicted <= allocated(network, training) <= predicted + tensors * BLOCK + 2**20

@@ -208,7 +208,7 @@ def test_units_of_earlier_layers_are_the_nearest_ones() -> None:
 
 
 @pytest.mark.parametrize(("doubled", "unit"), [(-100, 0), (0, 0), (4, 0), (5, 1), (8, 1), (100, 4)])
-def test_the_nearest_unit_is_one_that_exists(doubled: int, unit: int) -> None:
+def test_the_nearest_unit_exists(doubled: int, unit: int) -> None:
     # Units 0 to 4 have their middles at 0, 4, 8 …, doubled 0, 8, 16 …
     assert _nearest(AxisField((-1,), (1,), 4, 1, 5), doubled) == unit
 

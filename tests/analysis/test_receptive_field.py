@@ -129,7 +129,7 @@ def test_a_residual_graph_convolution_sees_one_hop() -> None:
     assert (found.size, found.unit) == ((1,), "hops")
 
 
-def test_all_nodes_see_what_they_saw_before_they_were_nodes() -> None:
+def test_nodes_see_the_fields_of_their_positions() -> None:
     """Pairs of six positions become nodes."""
     spec = """
     name = "x"
@@ -218,7 +218,7 @@ def test_local_and_global_fields_are_two_facts() -> None:
     assert MEASURES["receptive_field"].whole(network.context)[:2] == (7, (7, 7))  # the field that budgets limit
 
 
-def test_attention_keeps_the_positions_of_what_is_added_to_it() -> None:
+def test_a_shortcut_around_attention_keeps_positions() -> None:
     text = """
     name = "block"
     inputs.x = { shape = [7], dtype = "int64" }

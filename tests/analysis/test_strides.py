@@ -32,7 +32,7 @@ def laid(tensor: torch.Tensor) -> layout.Laid:
     return tuple(tensor.shape), tuple(tensor.stride())
 
 
-def shown(shape: Sequence[int], strides: Sequence[int] | None) -> list[int] | None:
+def strides_that_matter(shape: Sequence[int], strides: Sequence[int] | None) -> list[int] | None:
     """The strides of axes with several positions; the others mean nothing."""
     return None if strides is None else [step for size, step in zip(shape, strides, strict=True) if size != 1]
 
@@ -48,7 +48,9 @@ def test_elementwise_operations(data: st.DataObject, shape: tuple[int, ...]) -> 
         ([one, other], one + other),
         ([one, row], one + row),
     ):
-        assert shown(shape, layout.elementwise(shape, [*map(laid, operands)])) == shown(shape, result.stride())
+        assert strides_that_matter(shape, layout.elementwise(shape, [*map(laid, operands)])) == strides_that_matter(
+            shape, result.stride()
+        )
 
 
 @MANY
@@ -57,7 +59,9 @@ def test_memory_formats(data: st.DataObject, shape: tuple[int, ...]) -> None:
     one = data.draw(tensors(shape))
     larger = torch.nn.functional.interpolate(one, scale_factor=2)
     found = layout.in_format(tuple(larger.shape), laid(one))
-    assert found is None or shown(larger.shape, found) == shown(larger.shape, larger.stride())
+    assert found is None or strides_that_matter(larger.shape, found) == strides_that_matter(
+        larger.shape, larger.stride()
+    )
 
 
 @MANY

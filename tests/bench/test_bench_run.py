@@ -133,7 +133,7 @@ def test_layers_are_timed_and_their_sum_is_near_the_whole(found: Benchmark) -> N
     assert 0.2 < row["layers"]["sum"]["median"] / row["seconds"]["median"] < 5
 
 
-def test_the_environment_says_what_was_measured_on(found: Benchmark) -> None:
+def test_the_environment_describes_the_machine(found: Benchmark) -> None:
     environment = found.environment
     assert environment.device == "cpu"
     assert environment.device_name.strip()

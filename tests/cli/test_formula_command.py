@@ -46,7 +46,7 @@ def test_layers_and_blocks() -> None:
     assert "H₃" not in some
 
 
-def test_json_is_what_sympy_reads() -> None:
+def test_sympy_reads_the_json() -> None:
     found = json.loads(invoke("mobilenet_v2", "--symbol", "width", "--format", "json").output)
     assert set(found) == {
         "name", "source", "symbols", "batch", "inputs", "outputs", "parameters", "macs", "macs_missing", "definitions",

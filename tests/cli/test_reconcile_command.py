@@ -167,7 +167,7 @@ def test_a_figure_is_read_at_its_own_precision(text: str, low: int, high: int) -
 
 
 @given(st.integers(1, 10**15), st.integers(0, 6))
-def test_a_count_rounds_to_what_python_rounds_it_to(count: int, digits: int) -> None:
+def test_counts_are_rounded_as_python_rounds(count: int, digits: int) -> None:
     assert read_figure(f"{count:.{digits}e}").is_rounded(count)
     assert read_figure(f"{count:,}").is_rounded(count)
     assert not read_figure(f"{count:,}").is_rounded(count + 1)

@@ -319,7 +319,7 @@ def pixel_shuffle(choice: Choice, tensors: Tensors) -> Fields:
 
 
 def cat(choice: Choice, tensors: Tensors) -> Fields:
-    """Along an axis in which alone the shapes differ, if there is one."""
+    """Concatenates along an axis; the shapes must be equal on all others."""
     shapes = [tensor.shape for tensor in tensors]
     rank = len(shapes[0])
     fitting = [

@@ -284,7 +284,7 @@ def colors_of(style: Style) -> set[str]:
 
 
 def test_a_printed_page_shows_open_rows(driver: Any, tmp_path: Path) -> None:
-    """Black on white, nothing cut off, no button that nobody can press; as many sheets as it takes."""
+    """Print is black on white, without buttons, and on as many sheets as necessary."""
     opened(driver, tmp_path, resnet18=archcalc.load("resnet18"))
     find(driver, "tr[data-layers] summary").click()
     media(driver, "print", "dark")

@@ -52,7 +52,7 @@ def test_three_3x3_against_one_7x7() -> None:
     assert [reading.sizes for reading in totals["receptive_field"].readings] == [(7, 7), (7, 7)]
 
 
-def test_what_1x1_reductions_save() -> None:
+def test_savings_of_1x1_reductions() -> None:
     comparison = load("inception_with_1x1", "inception_without_1x1")
     kernels = 1 * 1 * 64 + 3 * 3 * 128 + 5 * 5 * 32
     reduced = 192 * (64 + 96 + 16 + 32) + 3 * 3 * 96 * 128 + 5 * 5 * 16 * 32

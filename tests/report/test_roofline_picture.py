@@ -151,7 +151,7 @@ def test_another_ending(path: str) -> None:
         picture_format(path)
 
 
-def test_without_matplotlib_a_message_says_how_to_get_it() -> None:
+def test_without_matplotlib_an_error_names_the_remedy() -> None:
     script = (
         "import sys; sys.modules['matplotlib'] = None;"
         "sys.argv = ['archcalc', 'roofline', 'lenet5', '--device', 'a100', '-o', 'x.svg'];"

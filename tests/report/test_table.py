@@ -30,7 +30,7 @@ def test_fits_the_width(width: int) -> None:
     text = written(long_named(3).summary, "table", style=Style(width))
     assert max(map(len, text.splitlines())) <= width
     assert "3×800×800" in text
-    assert "_2 " in text  # the end of a shortened name tells it from its neighbours
+    assert "_2 " in text  # the end distinguishes a shortened name from its neighbours
 
 
 def test_numbers_are_never_shortened() -> None:
