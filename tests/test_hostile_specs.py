@@ -130,11 +130,12 @@ def test_layers_far_before_a_unit_are_left_out(monkeypatch: pytest.MonkeyPatch) 
 
 def test_volumes_need_few_layers_or_collapsed_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume_row, "MOST_PARTS", 10)
+    flat = f"{HEAD}layers = [{', '.join([f'{CONV} }}'] * 11)}]"
     assert archcalc.loads(residual(10)).to_volumes_svg().startswith("<svg")
     with pytest.raises(UsageError, match="at most 10 layers and closed blocks: fold blocks with a depth"):
         archcalc.loads(residual(10)).to_volumes_svg(depth=0)
     with pytest.raises(UsageError, match="at most 10 layers and closed blocks: put layers into blocks"):
-        archcalc.loads(chain(11)).to_volumes_svg()
+        archcalc.loads(flat).to_volumes_svg()
 
 
 def test_only_the_first_of_very_many_layers_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
