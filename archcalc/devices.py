@@ -126,4 +126,11 @@ def _device(data: dict[str, Any], path: tuple[str, ...], problems: list[Problem]
         problems.append(Problem("operations_per_second is empty", inside, help=f"say one of {', '.join(DTYPES)}"))
     if table is None or peaks is None:
         return None
-    return Device(table.name, table.bytes_per_second, table.source, peaks, table.memory_bytes, table.note)
+    return Device(
+        name=table.name,
+        bytes_per_second=table.bytes_per_second,
+        source=table.source,
+        peaks=peaks,
+        memory_bytes=table.memory_bytes,
+        note=table.note,
+    )

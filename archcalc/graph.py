@@ -152,19 +152,19 @@ class _Connector:
         edges = {-1 - i: i for i in range(len(self.expansion.inputs))}
         edges.update({number: len(edges) + position for position, number in enumerate(order)})
         return Graph(
-            self.document,
-            self.expansion.name,
-            self.expansion.source,
-            dict(self.expansion.variables),
-            {item.name: _tensor(item) for item in self.expansion.inputs},
-            self._nodes(order, sources, owners, edges),
-            tuple(edges[output] for output in outputs),
-            self._block_outputs(),
-            self.expansion.dropped,
-            self.expansion.ignored,
-            self.expansion.budget,
-            tuple(self.problems),
-            others,
+            document=self.document,
+            name=self.expansion.name,
+            source=self.expansion.source,
+            variables=dict(self.expansion.variables),
+            inputs={item.name: _tensor(item) for item in self.expansion.inputs},
+            nodes=self._nodes(order, sources, owners, edges),
+            outputs=tuple(edges[output] for output in outputs),
+            block_outputs=self._block_outputs(),
+            left_out=self.expansion.dropped,
+            ignored=self.expansion.ignored,
+            budget=self.expansion.budget,
+            problems=tuple(self.problems),
+            others=others,
         )
 
     def _sound(self, order: list[int], found: list[list[int | None]]) -> list[int]:

@@ -326,6 +326,25 @@ class Network:
 
         return to_svg(draw(self.context, look_of(**look)), dot_program())
 
+    def to_png(self, scale: float = 2.0, **look: Any) -> bytes:
+        """The diagram as PNG, `scale` pixels for each of the SVG, with the arguments of `to_dot` besides.
+
+        Raises UsageError, too, for a scale out of range, an image of more than 50 million pixels, and without the
+        library that draws it.
+        """
+        from archcalc.diagram.image_files import svg_to_png
+
+        return svg_to_png(self.to_svg(**look), scale)
+
+    def to_pdf(self, **look: Any) -> bytes:
+        """The diagram as PDF of one page, with the arguments of `to_dot`. Words are text, shapes are vectors.
+
+        Raises UsageError, too, without the library that draws it (`pip install 'archcalc[pdf]'`).
+        """
+        from archcalc.diagram.image_files import svg_to_pdf
+
+        return svg_to_pdf(self.to_svg(**look))
+
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"
 

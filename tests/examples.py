@@ -1,9 +1,11 @@
 """At least one example of every layer type, and the numbers in it that can be varied."""
 
+import json
 from typing import Any, NamedTuple
 
 import msgspec
 
+import archcalc
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer, Tensor, Tensors
 
@@ -133,3 +135,26 @@ EXAMPLES = [
     example("graph_readout", (7, 5), reduction="sum"),
     example("graph_readout", (7, 5), reduction="max"),
 ]
+
+
+def one_layer(example: Example) -> archcalc.Network:
+    """A network of one layer; its inputs are large enough for their receptive fields to be measured."""
+    inputs = {
+        f"x{number}": {"shape": list(tensor.shape), "dtype": tensor.dtype}
+        | ({} if tensor.nonzeros is None else {"nonzeros": tensor.nonzeros})
+        for number, tensor in enumerate(example.inputs)
+    }
+    layer = {"name": "layer", "type": example.layer.type, "inputs": [*inputs], **fields_of(example.layer)}
+    lines = ['name = "one layer"', f"layers = [{toml(layer)}]", "[inputs]"]
+    return archcalc.loads("\n".join([*lines, *(f"{name} = {toml(table)}" for name, table in inputs.items())]))
+
+
+def fields_of(layer: Layer) -> dict[str, Any]:
+    values = msgspec.to_builtins(layer)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)

@@ -126,12 +126,14 @@ TORCHINFO_ACTIVATIONS = Activations(
 )
 
 FVCORE = Convention(
-    "fvcore",
-    "MACs",
-    "MACs; 2 for each value of a batch norm with running statistics, 5 of any other norm (1 and 4 without a scale); 1 "
-    "for each value that adaptive_avg_pool2d reads; 1 for each value of a nearest and 4 of a bilinear upsampling of "
-    "maps. fvcore calls them FLOPs.",
-    (
+    name="fvcore",
+    unit="MACs",
+    sentence=(
+        "MACs; 2 for each value of a batch norm with running statistics, 5 of any other norm (1 and 4 without a "
+        "scale); 1 for each value that adaptive_avg_pool2d reads; 1 for each value of a nearest and 4 of a bilinear "
+        "upsampling of maps. fvcore calls them FLOPs."
+    ),
+    terms=(
         MACS,
         Term("batch norm, 2 per value", "outputs", ("batch_norm",)),
         Term("batch norm, 2 per value", "scaled_outputs", ("batch_norm",)),
@@ -142,9 +144,9 @@ FVCORE = Convention(
         Term("nearest upsampling, 1 per value", "outputs", ("upsample",), 1, {"mode": "nearest"}, rank=3),
         Term("bilinear upsampling, 4 per value", "outputs", ("upsample",), 4, {"mode": "bilinear"}),
     ),
-    "fvcore 0.1.5.post20221221",
-    (NO_ATTENTION_SCORES,),
-    FVCORE_ACTIVATIONS,
+    source="fvcore 0.1.5.post20221221",
+    tool_bugs=(NO_ATTENTION_SCORES,),
+    activations=FVCORE_ACTIVATIONS,
 )
 
 _ALL = (
@@ -174,12 +176,12 @@ _ALL = (
         ),
     ),
     Convention(
-        "torch",
-        "FLOPs",
-        "2 for each MAC of a convolution, a matrix product or attention, and nothing else.",
-        (MACS, MACS_AGAIN),
-        "torch.utils.flop_counter of PyTorch 2.14",
-        (ToolBug("passes over the scores and the weighted sum of attention fused on a CPU", ("attention",)),),
+        name="torch",
+        unit="FLOPs",
+        sentence="2 for each MAC of a convolution, a matrix product or attention, and nothing else.",
+        terms=(MACS, MACS_AGAIN),
+        source="torch.utils.flop_counter of PyTorch 2.14",
+        tool_bugs=(ToolBug("passes over the scores and the weighted sum of attention fused on a CPU", ("attention",)),),
     ),
     Convention(
         "torchvision",
@@ -189,34 +191,38 @@ _ALL = (
         "torchvision 0.29",
     ),
     Convention(
-        "torchinfo",
-        "MACs",
-        "MACs; 1 for each bias of each output; norms, PReLU and embeddings count their parameters, once per sample. "
-        "torchinfo calls them mult-adds.",
-        (
+        name="torchinfo",
+        unit="MACs",
+        sentence=(
+            "MACs; 1 for each bias of each output; norms, PReLU and embeddings count their parameters, once per "
+            "sample. torchinfo calls them mult-adds."
+        ),
+        terms=(
             MACS,
             Term("biases", "biases", ("convolution", "linear")),
             Term("parameters of norms", "parameters", ("normalization",)),
             Term("parameters of PReLU", "parameters", ("prelu",)),
             Term("tables of embeddings", "parameters", ("embedding",)),
         ),
-        "torchinfo 1.8.0",
-        (
+        source="torchinfo 1.8.0",
+        tool_bugs=(
             TRANSPOSED_AS_ORDINARY,
             ToolBug("counts a dense layer over tokens as if there were one token", ("linear",), axes=2),
             NO_ATTENTION,
         ),
-        TORCHINFO_ACTIVATIONS,
+        activations=TORCHINFO_ACTIVATIONS,
     ),
     FVCORE,
     FVCORE._replace(name="timm", sentence="As fvcore, which timm runs.", source=f"timm, with {FVCORE.source}"),
     Convention(
-        "ptflops",
-        "MACs",
-        "MACs and biases; 2 for each value of a norm (1 without a scale, and of a layer norm); 1 for each value of an "
-        "activation, that a pooling reads, or that an upsampling gives. What is a module that calls a function counts "
-        "twice, by the module and by the function; a function called alone counts once.",
-        (
+        name="ptflops",
+        unit="MACs",
+        sentence=(
+            "MACs and biases; 2 for each value of a norm (1 without a scale, and of a layer norm); 1 for each value of "
+            "an activation, that a pooling reads, or that an upsampling gives. What is a module that calls a function "
+            "counts twice, by the module and by the function; a function called alone counts once."
+        ),
+        terms=(
             MACS,
             Term("biases", "biases", ("convolution", "linear", "attention")),
             Term("norms, 2 per value", "outputs", ("batch_norm", *OTHER_NORMS)),
@@ -237,8 +243,8 @@ _ALL = (
             Term("scaling of queries", "multiplications", ("attention",)),
             Term("softmax, 1 per value", "exponentials", ("attention",)),
         ),
-        "ptflops 0.7.5, backend pytorch",
-        (
+        source="ptflops 0.7.5, backend pytorch",
+        tool_bugs=(
             SHARED_TWICE,
             NO_DERIVED_CLASSES,
             ToolBug(CALLS_INSIDE, ("attention", "local_response_norm")),
@@ -250,21 +256,23 @@ _ALL = (
         ),
     ),
     Convention(
-        "ptflops-aten",
-        "MACs",
-        "MACs, and 1 for each bias of each output of convolutions and dense layers.",
-        (MACS, Term("biases", "biases", ("convolution", "linear", "attention"))),
-        "ptflops 0.7.5, backend aten",
-        (NO_ATTENTION_SCORES,),
+        name="ptflops-aten",
+        unit="MACs",
+        sentence="MACs, and 1 for each bias of each output of convolutions and dense layers.",
+        terms=(MACS, Term("biases", "biases", ("convolution", "linear", "attention"))),
+        source="ptflops 0.7.5, backend aten",
+        tool_bugs=(NO_ATTENTION_SCORES,),
     ),
     Convention(
-        "thop",
-        "MACs",
-        "MACs; 4 for each value of a batch, layer or instance norm (2 without a scale); 1 for each value that an "
-        "average pooling gives, and that an adaptive one reads; 1 for each value of PReLU; 3n − 1 for a softmax of n; "
-        "1, 5 and 11 for each value of a nearest, linear and bilinear upsampling. Modules alone count, no calls of "
-        "functions.",
-        (
+        name="thop",
+        unit="MACs",
+        sentence=(
+            "MACs; 4 for each value of a batch, layer or instance norm (2 without a scale); 1 for each value that an "
+            "average pooling gives, and that an adaptive one reads; 1 for each value of PReLU; 3n − 1 for a softmax of "
+            "n; 1, 5 and 11 for each value of a nearest, linear and bilinear upsampling. Modules alone count, no calls "
+            "of functions."
+        ),
+        terms=(
             MACS,
             Term("norms, 4 per value", "outputs", ("batch_norm", "layer_norm", "instance_norm"), 2),
             Term("norms, 4 per value", "scaled_outputs", ("batch_norm", "layer_norm", "instance_norm"), 2),
@@ -286,8 +294,8 @@ _ALL = (
                 functional=False,
             ),
         ),
-        "thop 0.1.1-2209072238",
-        (
+        source="thop 0.1.1-2209072238",
+        tool_bugs=(
             TRANSPOSED_AS_ORDINARY,
             SHARED_TWICE,
             NO_ATTENTION,
@@ -296,12 +304,14 @@ _ALL = (
         ),
     ),
     Convention(
-        "calflops",
-        "FLOPs",
-        "2 for each MAC; biases of convolutions, not of dense layers; 2 for each value of a batch norm with running "
-        "statistics, 5 of any other norm (1 and 4 without a scale); 1 for each value of an activation (ReLU6 as a "
-        "function alone) or softmax, and for each that a pooling or an upsampling reads.",
-        (
+        name="calflops",
+        unit="FLOPs",
+        sentence=(
+            "2 for each MAC; biases of convolutions, not of dense layers; 2 for each value of a batch norm with "
+            "running statistics, 5 of any other norm (1 and 4 without a scale); 1 for each value of an activation "
+            "(ReLU6 as a function alone) or softmax, and for each that a pooling or an upsampling reads."
+        ),
+        terms=(
             MACS,
             MACS_AGAIN,
             Term("biases of convolutions", "biases", ("convolution",)),
@@ -317,8 +327,8 @@ _ALL = (
             Term("pooling, 1 per value read", "inputs", POOLING),
             Term("upsampling, 1 per value read", "inputs", ("upsample",)),
         ),
-        "calflops 0.3.2",
-        (
+        source="calflops 0.3.2",
+        tool_bugs=(
             ToolBug("gets the biases of a transposed convolution wrong, and its MACs if it has groups", TRANSPOSED),
             ToolBug(
                 "counts the positions of a single map, where an upsampling says its size",
@@ -331,11 +341,13 @@ _ALL = (
         ),
     ),
     Convention(
-        "torchprofile",
-        "MACs",
-        "MACs; 1 for each value of a norm with a scale, of a leaky ReLU, of a product of branches, and that an average "
-        "pooling or a mean gives; 4 for each value of a bilinear upsampling, 3 of a local response norm.",
-        (
+        name="torchprofile",
+        unit="MACs",
+        sentence=(
+            "MACs; 1 for each value of a norm with a scale, of a leaky ReLU, of a product of branches, and that an "
+            "average pooling or a mean gives; 4 for each value of a bilinear upsampling, 3 of a local response norm."
+        ),
+        terms=(
             MACS,
             Term("norms, 1 per value", "scaled_outputs", ("batch_norm", *OTHER_NORMS)),
             Term("local response norm, 3 per value", "outputs", ("local_response_norm",), 3),
@@ -345,8 +357,8 @@ _ALL = (
             Term("products of branches", "multiplications", ("mul",)),
             Term("bilinear upsampling, 4 per value", "outputs", ("upsample",), 4, {"mode": "bilinear"}),
         ),
-        "torchprofile 0.1.0",
-        (TRANSPOSED_AS_ORDINARY, ToolBug("counts four products of sizes in attention", ("attention",))),
+        source="torchprofile 0.1.0",
+        tool_bugs=(TRANSPOSED_AS_ORDINARY, ToolBug("counts four products of sizes in attention", ("attention",))),
     ),
     Convention(
         "connections",

@@ -140,7 +140,9 @@ class Execution:
             size = tensor_bytes(tensor, self.dtype, self.batch)
             storage = self.tracker.make(size)
             shape = (self.batch, *tensor.shape)
-            self.values[edge] = Value(storage, storage, None, size, shape, in_order(shape))
+            self.values[edge] = Value(
+                handle=storage, storage=storage, maker=None, bytes=size, shape=shape, strides=in_order(shape)
+            )
         self.peak = self.tracker.live
         spent = self._spent()
         for position in range(len(self.graph.nodes)):
@@ -249,7 +251,9 @@ class _Layer:
         # What works in place gives the tensor that it read, which from now on holds what made it.
         handle = self.tracker.add(operands[0].handle, held) if op.in_place else self.tracker.make(0, held)
         self.tracker.release(*held, *saved_extra)
-        return Value(handle, storage, maker, size, shape, strides, is_view)
+        return Value(
+            handle=handle, storage=storage, maker=maker, bytes=size, shape=shape, strides=strides, is_view=is_view
+        )
 
     def _place(self, op: KernelOp, size: int, shape: Shape, operands: list[Value]) -> tuple[Storage, Strides, bool]:
         """The memory of a result, how it lies there, and whether autograd knows it as a view."""
@@ -292,7 +296,15 @@ class _Layer:
         handle = self.tracker.make(0, [*saved, *makers])
         self.tracker.release(*copies)
         at_once = max(sum(map(self._bytes, op.backward)), 0 if op.grad_alias else sum(made))
-        return Operation(handle, op, self.position, size, result, at_once, found)
+        return Operation(
+            handle=handle,
+            op=op,
+            position=self.position,
+            result_bytes=size,
+            result=result,
+            backward_bytes=at_once,
+            targets=found,
+        )
 
     def _note_saved(self, saved: list[Storage]) -> None:
         new = {*saved} - self.execution.saved_storages

@@ -33,6 +33,7 @@ from archcalc.numbers.bounds import (
     gathered,
     highest,
     known,
+    plus,
     reason_of,
     reason_text,
     total,
@@ -107,6 +108,15 @@ class Memory(Struct, Result, frozen=True, kw_only=True):
     def mode(self) -> str:
         """`inference`, `training`, or `training with adam`."""
         return f"training with {self.optimizer}" if self.optimizer else "training" if self.training else "inference"
+
+    @property
+    def fixed(self) -> int:
+        """Bytes alive all the time: weights, buffers and the state of the optimizer."""
+        return self.weights + self.buffers + self.optimizer_state
+
+    def values_alive(self, row: LayerMemory) -> Lower[int]:
+        """Bytes of values, and of gradients, alive at once at most while the layer of a row runs."""
+        return plus(row.live, -self.fixed)
 
     def document(self) -> Document:
         """The memory for any writer."""

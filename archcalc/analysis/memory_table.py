@@ -51,7 +51,7 @@ def _parts_of_peak(memory: "Memory") -> list[Fact]:
 
 
 def _fact(label: str, size: Amount, note: str = "") -> Fact:
-    return Fact(label, size, COUNT, "bytes", fact_text(BYTES, "", size), note)
+    return Fact(label=label, value=size, kind=COUNT, unit="bytes", short=fact_text(BYTES, "", size), note=note)
 
 
 def peak_place(memory: "Memory") -> str:

@@ -218,7 +218,9 @@ class _Question:
         cut = frozenset().union(*map(self._links_along, places))
         origin = self.context.graph.edge_names[min(axis.shared.origin for axis in field.axes if axis.shared)]
         own = self._seen(field, depends_on(self.context, edge, box, cut))
-        return LayerField(name, unit, field.axes, sees, own, everything, origin)
+        return LayerField(
+            name=name, unit=unit, axes=field.axes, sees=sees, seen=own, everything=everything, global_from=origin
+        )
 
     def _seen(self, field: Field, read: Mapping[int, Units]) -> Seen:
         positions = projected(read.get(self.input_edge, Units(())), field.places)

@@ -148,7 +148,20 @@ def _of_input(name: str, tensor: Tensor) -> Paths:
         places = places[1:]
     axes = tuple([AxisField((0,), (0,), 1, axis, tensor.shape[axis]) for axis in places])
     shape = tuple([tensor.shape[axis] for axis in places])
-    return (Path(name, places, shape, axes, None if undecided else (), not undecided),) if axes else ()
+    return (
+        (
+            Path(
+                source=name,
+                places=places,
+                shape=shape,
+                axes=axes,
+                features=None if undecided else (),
+                firm=not undecided,
+            ),
+        )
+        if axes
+        else ()
+    )
 
 
 def _decided(path: Path, axis: int, firm: bool) -> Path:

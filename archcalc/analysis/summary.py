@@ -268,18 +268,18 @@ def _summarize_layer(
     if isinstance(field, Unknown):
         unknown["receptive_field"] = field.reason
     return LayerSummary(
-        node.name,
-        node.layer.type,
-        tuple([names[source] for source in node.sources]),
-        output.shape,
-        parameters.total,
-        parameters.trainable,
-        parameters.buffers,
-        operations.macs,
-        dict(operations.by_kind),
-        operations.connections,
-        receptive_field(field, names) if isinstance(field, Field) else None,
-        unknown,
+        name=node.name,
+        type=node.layer.type,
+        inputs=tuple([names[source] for source in node.sources]),
+        output_shape=output.shape,
+        parameters=parameters.total,
+        trainable_parameters=parameters.trainable,
+        buffers=parameters.buffers,
+        macs=operations.macs,
+        operations=dict(operations.by_kind),
+        connections=operations.connections,
+        receptive_field=receptive_field(field, names) if isinstance(field, Field) else None,
+        unknown=unknown,
     )
 
 
@@ -365,18 +365,18 @@ def add_rows(
     unknown = {what: value.reason for what, value in every.items() if isinstance(value, Unknown)}
     field = {what: why for what, why in last.unknown.items() if what == "receptive_field"}
     return LayerSummary(
-        name,
-        block,
-        inputs,
-        last.output_shape,
-        sum(row.parameters for row in rows),
-        sum(row.trainable_parameters for row in rows),
-        sum(row.buffers for row in rows),
-        macs,
-        operations,
-        connections,
-        last.receptive_field,
-        unknown | field,
+        name=name,
+        type=block,
+        inputs=inputs,
+        output_shape=last.output_shape,
+        parameters=sum(row.parameters for row in rows),
+        trainable_parameters=sum(row.trainable_parameters for row in rows),
+        buffers=sum(row.buffers for row in rows),
+        macs=macs,
+        operations=operations,
+        connections=connections,
+        receptive_field=last.receptive_field,
+        unknown=unknown | field,
         **counted,
     )
 

@@ -9,14 +9,14 @@ import archcalc
 from archcalc.cli.options import MAX_DIGITS, FileName, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo
-from archcalc.diagram.image_files import SCALE, check_scale, svg_to_pdf, svg_to_png
+from archcalc.diagram.image_files import FORMATS, SCALE, check_scale, convert_svg
 from archcalc.diagram.look import Look
 from archcalc.diagram.picture import draw
 from archcalc.diagram.quantities import HEATS, LINES, check_names
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError, quoted
 
-FORMS = ("svg", "pdf", "png", "dot")
+FORMS = (*FORMATS, "dot")
 
 
 class Depth(click.ParamType[Any]):
@@ -83,7 +83,7 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
     is_volumes = options.pop("volumes")
     network = archcalc.load(spec, **options)
     drawn = _volumes(network, chosen, look) if is_volumes else _diagram(network, chosen, look)
-    _put(_in_form(drawn, chosen, SCALE if scale is None else scale), output, force)
+    _put(convert_svg(drawn, chosen, SCALE if scale is None else scale), output, force)
 
 
 def _put(content: str | bytes, output: str | None, force: bool) -> None:
@@ -111,10 +111,6 @@ def _volumes(network: archcalc.Network, form: str, look: Look) -> str:
     if look._replace(show=(), heat=None, direction="TB", every_copy=False) != look:
         raise UsageError("--volumes takes no --show, --heat, --direction or --every-copy: it draws maps, not cards")
     return network.to_volumes_svg(look.style, look.depth, block=look.block, title=look.title, legend=look.legend)
-
-
-def _in_form(drawn: str, form: str, scale: float) -> str | bytes:
-    return svg_to_png(drawn, scale) if form == "png" else svg_to_pdf(drawn) if form == "pdf" else drawn
 
 
 def _form(output: str | None) -> str:

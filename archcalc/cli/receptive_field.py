@@ -8,6 +8,7 @@ import archcalc
 from archcalc.cli.options import FileName, depth_option, format_option, network_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import show
+from archcalc.diagram.image_files import convert_svg, image_format
 from archcalc.diagram.style import STYLES
 from archcalc.errors import UsageError
 
@@ -31,7 +32,7 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 @click.option("--image", type=FileName(), metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
 @click.option("--style", type=click.Choice([*STYLES]), default="color", show_default=True, help="Of the drawing.")
 @format_option
-@click.option("-o", "--output", type=FileName(), metavar="FILE", help="Draw it, too, as an SVG.")
+@click.option("-o", "--output", type=FileName(), metavar="FILE", help="Draw it, too, as SVG, PDF or PNG.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(spec: str, image: str | None, style: str, format_name: str, output: str | None, **options: Any) -> None:
     """Show what one unit of a layer in SPEC sees of the input, and draw it with -o.
@@ -45,11 +46,13 @@ def command(spec: str, image: str | None, style: str, format_name: str, output: 
     if image and not output:
         raise UsageError("--image is for the drawing: name its file, as in -o field.svg")
     if output:
-        check_writable(output, force, ".svg")
+        file_format = image_format(output)
+        check_writable(output, force)
     found = archcalc.load(spec, **options).receptive_field(**question)
     if output:
         from archcalc.diagram.raster import read_raster
         from archcalc.diagram.receptive_field import draw_neuron_field
 
-        write_file(output, draw_neuron_field(found, style, read_raster(image) if image else None), force)
+        drawing = draw_neuron_field(found, style, read_raster(image) if image else None)
+        write_file(output, convert_svg(drawing, file_format), force)
     show(found.document(), format_name)

@@ -25,7 +25,7 @@ LARGE = 2_000_000  # bytes of a page that is slow to send
 def command(
     specs: tuple[SpecWithSettings, ...], output: str, bench_file: str | None, force: bool, **options: Any
 ) -> None:
-    """Write a page about each SPEC: totals, diagram, layers with explanations, plots, findings and counts of tools.
+    """Write a page about each SPEC: totals, findings, plots, diagram, layers with explanations and counts of tools.
 
     Several are also set side by side, their parameters against their MACs; a SPEC may have settings of its own behind a
     colon, as in compare. The page is one file that fetches nothing, opens from disk, and works without JavaScript but

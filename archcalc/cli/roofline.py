@@ -10,6 +10,7 @@ from archcalc.cli.options import FileName, batch_option, depth_option, format_op
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import show
 from archcalc.devices import DTYPES, shipped_devices
+from archcalc.diagram.image_files import image_format
 from archcalc.errors import UsageError
 
 
@@ -60,10 +61,9 @@ def command(
     if device is None:
         raise UsageError(f"say on which device, as in --device a100; known: {', '.join(shipped_devices())}")
     if output is not None:
-        from archcalc.diagram.roofline import draw, picture_format
-
-        file_format = picture_format(output)
+        file_format = image_format(output)
         check_writable(output, force)
+        from archcalc.diagram.roofline import draw
     network = archcalc.load(spec, **options)
     found = network.roofline(device, dtype).collapsed(network.graph, depth)
     if output is not None:

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.parts import Kind, Parts, find_parts, in_stretches, tiles_in
-from archcalc.diagram.scope import Scope, find_scope
+from archcalc.diagram.scope import DrawnScope, find_scope
 from archcalc.errors import UsageError
 from archcalc.structure import Group, layers_in
 
 MANY = 60  # tiles; blocks are closed by themselves where there would be more
+MANY_KINDS = 80  # tiles of which those in open blocks are all of different types of blocks
 MANY_ARROWS = 150  # between tiles, which Graphviz lays out within seconds, however they cross
 TOO_MANY = 400  # tiles and merging edges
 MANY_PASSED = 300  # rows of tiles that they pass by
@@ -27,6 +28,7 @@ class Choice(NamedTuple):
     depth: int
     in_stretches: bool = False
     firsts: bool = False
+    most: int = MANY  # tiles that it may have
 
     @property
     def note(self) -> str:
@@ -52,7 +54,7 @@ def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block:
         return Choice(_checked(find_parts(context, depth or None, every_copy, scope), context), depth)
     for choice in _tried(context, every_copy, scope):
         tiles = sum(1 for _ in tiles_in(choice.parts.parts))
-        if tiles <= MANY and _is_quick(choice.parts, context):
+        if tiles <= choice.most and _is_quick(choice.parts, context):
             return choice
     if _is_quick(choice.parts, context) and _size(choice.parts, context) <= TOO_MANY:
         return choice
@@ -63,13 +65,13 @@ def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block:
     return Choice(stretches, choice.depth, True)
 
 
-def _tried(context: AnalysisContext, every_copy: bool, scope: Scope) -> Iterator[Choice]:
+def _tried(context: AnalysisContext, every_copy: bool, scope: DrawnScope) -> Iterator[Choice]:
     """Ever less of the network; what is folded at depth 1 comes last."""
     deepest = scope.levels(context.graph)
     for depth in (0, *range(deepest, 0, -1)):
         for kind in (None, _by_layers(context), _by_name) if deepest and depth != 1 else (None,):
             parts = find_parts(context, depth or None, every_copy, scope, kind)
-            yield Choice(parts, depth, firsts=kind is not None)
+            yield Choice(parts, depth, firsts=kind is not None, most=MANY_KINDS if kind is _by_name else MANY)
 
 
 def _by_layers(context: AnalysisContext) -> Kind:
@@ -99,16 +101,17 @@ def _checked(parts: Parts, context: AnalysisContext) -> Parts:
 
 def _arrows(parts: Parts, context: AnalysisContext) -> list[tuple[int, int]]:
     """The arrows from one tile, or an input, to another, in the order of what they lead to."""
-    tile_of = {position: number for number, (tile, _) in enumerate(tiles_in(parts.parts)) for position in tile.layers}
-    first, found = len(context.graph.inputs), dict[tuple[int, int], None]()
+    graph, found = context.graph, dict[tuple[int, int], None]()
+    tile_of = {
+        graph.edge(position): number
+        for number, (tile, _) in enumerate(tiles_in(parts.parts))
+        for position in tile.layers
+    }
     for position in parts.drawn:
-        # Inputs have numbers below zero, as they are no tiles.
-        edges = (
-            edge if edge < first else first + parts.shown[edge - first]
-            for edge in context.graph.nodes[position].sources
-        )
-        sources = (tile_of.get(edge - first, -1 - edge) for edge in edges)
-        found |= dict.fromkeys((source, tile_of[position]) for source in sources)
+        edges = (parts.drawn_edge(graph, edge) for edge in graph.nodes[position].sources)
+        target = tile_of[graph.edge(position)]
+        # What is no tile, as inputs are, has a number below zero.
+        found |= dict.fromkeys((tile_of.get(edge, -1 - edge), target) for edge in edges)
     return [(source, target) for source, target in found if source != target]
 
 

@@ -25,13 +25,10 @@ class Copies:
     """Which members of a group are copies of the one before."""
 
     def __init__(self, context: AnalysisContext) -> None:
-        self.graph, self.tensors, self.first = context.graph, context.tensors, len(context.graph.inputs)
+        self.graph, self.tensors = context.graph, context.tensors
         self.training = only_in_training(self.graph)
-        self.readers: defaultdict[int, list[int]] = defaultdict(list)  # of edges
         self.users: defaultdict[int, list[int]] = defaultdict(list)  # of weights
         for position, node in enumerate(self.graph.nodes):
-            for source in node.sources:
-                self.readers[source].append(position)
             if node.owner is not None:
                 self.users[node.owner].append(position)
 
@@ -51,18 +48,21 @@ class Copies:
         """Whether two blocks are equal but for what they read: one reads the other, and is all that does."""
         if isinstance(one.unit, int) or isinstance(other.unit, int) or len(one.layers) != len(other.layers):
             return False
-        given = self._given(one)
-        if len(given) != 1 or given[0] in self.graph.outputs or not other.layers.keys() >= {*self.readers[given[0]]}:
+        given = self._select_outputs(one)
+        if len(given) != 1 or given[0] in self.graph.outputs or not self._holds_readers(other, given[0]):
             return False
         entry = self._entry(one, other, given[0])
         alike = entry is not None and self.tensors[entry] == self.tensors[given[0]]
         return alike and self._signature(one, entry) == self._signature(other, given[0])
 
-    def _given(self, member: Member) -> list[int]:
+    def _select_outputs(self, member: Member) -> list[int]:
         """The edges that layers outside of it read, or that are outputs."""
-        edges = (self.first + position for position in member.layers)
-        outputs = self.graph.outputs
-        return [edge for edge in edges if edge in outputs or not member.layers.keys() >= {*self.readers[edge]}]
+        edges = map(self.graph.edge, member.layers)
+        return [edge for edge in edges if edge in self.graph.outputs or not self._holds_readers(member, edge)]
+
+    def _holds_readers(self, member: Member, edge: int) -> bool:
+        """Whether all that read an edge are in a member."""
+        return member.layers.keys() >= {*self.graph.readers[edge]}
 
     def _entry(self, one: Member, other: Member, given: int) -> int | None:
         """The edge that one block reads where the other reads what this one gives."""
@@ -78,8 +78,13 @@ class Copies:
         found: list[object] = ["" if isinstance(member.unit, int) else member.unit.type]
         for position, keys in member.layers.items():
             node = self.graph.nodes[position]
-            read = ["entry" if s == entry else numbers.get(s - self.first, ("edge", s)) for s in node.sources]
+            read = ["entry" if s == entry else self._number_of(s, numbers) for s in node.sources]
             owner = None if node.owner is None else numbers.get(node.owner, ("layer", node.owner))
             lent = [position for user in self.users[position] if user not in numbers]
             found.append((keys, node.layer, node.trainable, node.name in self.training, read, owner, lent))
         return found
+
+    def _number_of(self, edge: int, numbers: dict[int, int]) -> object:
+        """The number within a member of what gives an edge; the edge itself where that is outside."""
+        producer = self.graph.producer(edge)
+        return ("edge", edge) if producer is None else numbers.get(producer, ("edge", edge))

@@ -6,10 +6,11 @@ from math import ceil
 from types import MappingProxyType
 from typing import Any
 
-from archcalc.diagram.geometry import BESIDE, FRAME, FRAME_MARGIN, LETTERING, SHAPE, card_size, frame_title_width
+from archcalc.diagram.frame_titles import frame_titles, title_room
+from archcalc.diagram.geometry import APART, FRAME, LETTERING, SHAPE, card_size
 from archcalc.diagram.lettering import Lettering
-from archcalc.diagram.picture import Arrow, Box, Card, Picture, Row
-from archcalc.diagram.style import FONTS, STYLES, Paint, Style
+from archcalc.diagram.picture import Arrow, BlockFrame, Card, CardLine, Diagram, boxes_in
+from archcalc.diagram.style import FONTS, STYLES, DrawingStyle, Paint
 
 _TITLE, _NOTE = Lettering(16, 20, bold=True), Lettering(11, 15)
 _IN_A_ROW = 4  # entries of the legend
@@ -17,7 +18,7 @@ LONGEST = 16_000  # bytes of a value
 POINTS = 72  # in an inch
 
 
-def to_dot(picture: Picture, boxes: bool = False, wider: Mapping[str, float] = MappingProxyType({})) -> str:
+def to_dot(picture: Diagram, boxes: bool = False, wider: Mapping[str, float] = MappingProxyType({})) -> str:
     """DOT text. With `boxes`, cards are empty boxes of the right size and there is no title.
 
     `wider` says by how much frames are wider than they need to be, by their identifiers.
@@ -28,31 +29,37 @@ def to_dot(picture: Picture, boxes: bool = False, wider: Mapping[str, float] = M
     font = FONTS.replace(", ", ",")
     graph = Digraph("archcalc")
     graph.attr(
-        rankdir=picture.look.direction, bgcolor=style.background, nodesep="0.3", ranksep="0.3", fontname=font, pad="0.1"
+        rankdir=picture.look.direction,
+        bgcolor=style.background,
+        nodesep=f"{APART / POINTS:g}",
+        ranksep="0.3",
+        fontname=font,
+        pad="0.1",
     )
     if not boxes and (head := _head(picture, style)):
         graph.attr(labelloc="t", label=head)
     graph.attr("node", shape="box" if boxes else "plain", fontname=font, fontcolor=style.text)
     graph.attr("edge", fontname=font, fontsize="10", color=style.edge, fontcolor=style.muted, arrowsize="0.6")
-    _add(graph, picture.parts, style, wider if boxes else None)
+    _add(graph, picture.parts, style, _rooms(picture, wider) if boxes else None)
     for number, arrow in enumerate(picture.arrows):
         graph.edge(f"n{arrow.source}", f"n{arrow.target}", id=f"edge-{number}", **_arrow(arrow))
     return str(graph.source)
 
 
-def _add(graph: Any, parts: Iterable[Card | Box], style: Style, wider: Mapping[str, float] | None) -> None:
-    """Add parts as empty boxes; for None, with their texts."""
+def _add(graph: Any, parts: Iterable[Card | BlockFrame], style: DrawingStyle, rooms: Mapping[str, str] | None) -> None:
+    """Add parts as empty boxes, frames with labels that make room for their titles; for None, with their texts."""
     for part in parts:
         if isinstance(part, Card):
-            graph.node(f"n{part.number}", **_card(part, style, wider is not None))
+            graph.node(f"n{part.number}", **_card(part, style, rooms is not None))
             continue
         with graph.subgraph(name=f"cluster_{part.number}") as frame:
-            label = {"label": quoted(frame_title(part))} if wider is None else _room(part, wider)
-            frame.attr(**label, **_frame(part, style))
-            _add(frame, part.parts, style, wider)
+            label = format_literal(frame_title(part)) if rooms is None else rooms[part.identifier]
+            font = {} if rooms is None else {"fontname": "Courier"}
+            frame.attr(label=label, **font, **_frame(part, style))
+            _add(frame, part.parts, style, rooms)
 
 
-def _frame(box: Box, style: Style) -> dict[str, str]:
+def _frame(box: BlockFrame, style: DrawingStyle) -> dict[str, str]:
     return {
         "id": box.identifier,
         "labeljust": "l",
@@ -62,28 +69,32 @@ def _frame(box: Box, style: Style) -> dict[str, str]:
         "fillcolor": style.frame.fill,
         "color": style.frame.line,
         "margin": "10",
-        "tooltip": quoted(box.tip),
+        "tooltip": format_literal(box.tip),
     }
 
 
-def frame_title(box: Box) -> str:
+def frame_title(box: BlockFrame) -> str:
     """What stands at the top of a frame."""
     return f"{box.title}   ×{box.copies}" if box.copies > 1 else box.title
 
 
-def _room(box: Box, wider: Mapping[str, float]) -> dict[str, str]:
-    """A label so wide that the title has room beside an arrow to the middle of what is in the frame.
+def _rooms(picture: Diagram, wider: Mapping[str, float]) -> dict[str, str]:
+    """For each frame a label of as many lines as its title, so wide that this has room beside an arrow to the middle.
 
     Its letters, which Graphviz may take for narrower, are those of Courier, which have 0.6 of their size.
     """
-    width = 2 * (frame_title_width(box) + FRAME_MARGIN) + BESIDE + wider.get(box.identifier, 0.0)
-    return {"label": "x" * ceil(width / (0.6 * FRAME.size)), "fontname": "Courier"}
+    titles, rooms = frame_titles(picture), dict[str, str]()
+    for box in boxes_in(picture.parts):
+        lines = titles[box.identifier]
+        width = title_room(box, lines) + wider.get(box.identifier, 0.0)
+        rooms[box.identifier] = "x" * ceil(width / (0.6 * FRAME.size)) + r"\nx" * (len(lines) - 1)
+    return rooms
 
 
-def _card(card: Card, style: Style, boxes: bool) -> dict[str, str]:
+def _card(card: Card, style: DrawingStyle, boxes: bool) -> dict[str, str]:
     classes = " ".join(card.classes)
     classes = classes if len(classes) < LONGEST else ""  # Graphviz reads no longer text
-    shared = {"id": card.identifier, "class": classes, "tooltip": quoted(card.tip)}
+    shared = {"id": card.identifier, "class": classes, "tooltip": format_literal(card.tip)}
     shared = {name: value for name, value in shared.items() if value}
     if not boxes:
         return {**shared, "label": _table(card, style)}
@@ -96,10 +107,10 @@ def _arrow(arrow: Arrow) -> dict[str, str]:
     if arrow.kind == "weights":
         return {"style": "dotted", "constraint": "false", "arrowhead": "open"}
     weight = {"weight": "8"} if arrow.is_main else {}
-    return {**weight, "label": quoted(f" {arrow.text} ")} if arrow.text else weight
+    return {**weight, "label": format_literal(f" {arrow.text} ")} if arrow.text else weight
 
 
-def quoted(text: str) -> str:
+def format_literal(text: str) -> str:
     """A text that means itself as the value of an attribute: backslashes and entities are its letters."""
     from graphviz import escape as literal
 
@@ -111,7 +122,7 @@ def quoted(text: str) -> str:
 # tables
 
 
-def _table(card: Card, style: Style) -> str:
+def _table(card: Card, style: DrawingStyle) -> str:
     fill, line = ground(card, style), border(card, style)
     dashes = "STYLE='DASHED' " if card.dashed else ""
     width = f"BORDER='{2 if card.copies > 1 else 1}'"
@@ -120,7 +131,7 @@ def _table(card: Card, style: Style) -> str:
     return f"<{head}{rows}</TABLE>>"
 
 
-def ground(card: Card, style: Style) -> str:
+def ground(card: Card, style: DrawingStyle) -> str:
     """The colour of a card; that of a frozen one is pale."""
     if card.heat is not None:
         return style.heated(card.heat)
@@ -128,12 +139,12 @@ def ground(card: Card, style: Style) -> str:
     return style.pale(fill) if card.frozen else fill
 
 
-def border(card: Card, style: Style) -> str:
+def border(card: Card, style: DrawingStyle) -> str:
     """The colour of a card's edge; where the ground shows a quantity, families have none."""
     return style.muted if card.heat is not None else style.paint(card.color).line
 
 
-def _row(row: Row, card: Card, style: Style) -> str:
+def _row(row: CardLine, card: Card, style: DrawingStyle) -> str:
     lettering = LETTERING[row.kind]
     color = f" BGCOLOR='{style.paint(row.color).fill}'" if row.kind == "band" and card.heat is None else ""
     ink = style.muted if row.kind in ("line", "mark", "band") and card.heat is None else style.text
@@ -154,7 +165,7 @@ def html(text: str) -> str:
     return escape(text).replace("\\", "&#92;&#92;")
 
 
-def _head(picture: Picture, style: Style) -> str:
+def _head(picture: Diagram, style: DrawingStyle) -> str:
     texts = *zip(picture.titles, (_TITLE, _NOTE), strict=False), *((text, _NOTE) for text in picture.explanations)
     lines = [_text(text, lettering, style.text if lettering.bold else style.muted) for text, lettering in texts]
     rows = [f"<TR><TD ALIGN='LEFT' COLSPAN='{2 * _IN_A_ROW}'>{line}</TD></TR>" for line in lines]
@@ -168,7 +179,7 @@ def _head(picture: Picture, style: Style) -> str:
     return f"<{table}>" if rows else ""
 
 
-def legend(picture: Picture) -> list[tuple[Paint, str]]:
+def legend(picture: Diagram) -> list[tuple[Paint, str]]:
     """The colours that the picture uses, and what each means; none where all are alike, or where none is wanted."""
     style = STYLES[picture.look.style]
     if not picture.look.legend:

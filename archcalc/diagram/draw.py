@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from archcalc.diagram.dot import to_dot
-from archcalc.diagram.picture import Picture
+from archcalc.diagram.picture import Diagram
 from archcalc.diagram.svg import fill_boxes, missing_widths
 from archcalc.errors import UsageError
 
@@ -36,7 +36,7 @@ def dot_program() -> str | None:
     return shutil.which("dot")
 
 
-def to_svg(picture: Picture, program: str | None) -> str:
+def to_svg(picture: Diagram, program: str | None) -> str:
     """The picture as an SVG element without any reference or script, laid out by `program` or by WebAssembly."""
     command, wider = [program, "-Tsvg"] if program else WASM, dict[str, float]()
     laid_out = _run(command, to_dot(picture, boxes=True))

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from archcalc.diagram.lettering import Lettering, text_length, text_width
-from archcalc.diagram.style import FONTS, STYLES, Style, mixed
+from archcalc.diagram.style import FONTS, STYLES, DrawingStyle, mixed
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
 from archcalc.render.style import shortened
 
@@ -19,7 +19,7 @@ Point = tuple[float, float]
 class Drawing:
     """A drawing that shapes are added to, each over those before; its edge is what they need."""
 
-    def __init__(self, title: str, description: str, style: Style) -> None:
+    def __init__(self, title: str, description: str, style: DrawingStyle) -> None:
         self.style = style
         self.root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "font-family": FONTS})
         self._word("title", title)
@@ -91,7 +91,7 @@ def blended(colors: Sequence[str], place: float) -> str:
     return mixed(colors[step], colors[step + 1], place * steps - step)
 
 
-def style_of(name: str) -> Style:
+def style_of(name: str) -> DrawingStyle:
     """The colours that a name stands for. Raises UsageError for one that does not exist."""
     if name not in STYLES:
         raise UsageError(f"no style is called {quoted(name)}; {did_you_mean(name, STYLES)}")

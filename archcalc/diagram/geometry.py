@@ -3,7 +3,7 @@
 from math import ceil
 
 from archcalc.diagram.lettering import Lettering, text_width
-from archcalc.diagram.picture import Box, Card, Row
+from archcalc.diagram.picture import Card, CardLine
 
 PADDING = 8  # beside texts
 MARGIN = 4  # above the first and below the last row that is no band
@@ -11,6 +11,7 @@ ABOVE_BANDS = 3  # between the last other row and the first band
 GAP = 16  # between the two texts of a row
 TIMES_GAP = 9  # between a title and a number of copies
 NARROWEST = 84
+APART = 21.6  # between two cards of a row
 
 LETTERING = {
     "name": Lettering(13, 18, True),
@@ -37,12 +38,6 @@ def has_bands(card: Card) -> bool:
     return any(row.kind == "band" for row in card.rows)
 
 
-def _row_width(row: Row) -> float:
+def _row_width(row: CardLine) -> float:
     left = text_width(row.left, LETTERING[row.kind])
     return left + (GAP + text_width(row.right, SHAPE) if row.right else 0)
-
-
-def frame_title_width(box: Box) -> float:
-    """How wide the title of a frame is, with the number of copies behind it."""
-    copies = TIMES_GAP + text_width(f"×{box.copies}", FRAME._replace(bold=True)) if box.copies > 1 else 0.0
-    return text_width(box.title, FRAME) + copies

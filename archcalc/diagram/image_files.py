@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archcalc.diagram.style import FONTS
-from archcalc.errors import UsageError, printable
+from archcalc.errors import UsageError, printable, quoted
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+FORMATS = ("svg", "pdf", "png")
 MAX_PIXELS = 5 * 10**7  # of a PNG: each takes four bytes
 SCALE = 2.0  # pixels for each of the SVG, for screens with small pixels
 SMALLEST, LARGEST = 0.05, 20.0  # scales
@@ -35,6 +36,22 @@ _DOCUMENT = """
 """
 
 
+def image_format(path: str) -> str:
+    """The format that the name of a file says. Raises UsageError for another ending."""
+    for file_format in FORMATS:
+        if path.lower().endswith(f".{file_format}"):
+            return file_format
+    raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
+
+
+def convert_svg(svg: str, file_format: str, scale: float = SCALE) -> str | bytes:
+    """A drawing of archcalc as PNG or PDF; for another format the text that it is. `scale` is for PNG.
+
+    Raises UsageError as those below do.
+    """
+    return svg_to_png(svg, scale) if file_format == "png" else svg_to_pdf(svg) if file_format == "pdf" else svg
+
+
 def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
     """A drawing of archcalc as PNG, `scale` pixels for each of its own.
 
@@ -53,7 +70,9 @@ def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
         )
     files = [str(_FOLDER / name) for name in _FILES]
     options: Any = {"font_files": files, "skip_system_fonts": _is_covered(svg)}
-    return _drawn("resvg", lambda: resvg_py.svg_to_bytes(svg_string=_prepared(svg), zoom=scale, **options))
+    return _call_library(
+        "resvg", lambda: resvg_py.svg_to_bytes(svg_string=_use_bundled_font(svg), zoom=scale, **options)
+    )
 
 
 def svg_to_pdf(svg: str) -> bytes:
@@ -68,13 +87,13 @@ def svg_to_pdf(svg: str) -> bytes:
     root = _read(svg)
     points = [side / _PIXELS_PER_POINT for side in _size(root)]
     width = points[0] * min(1.0, MAX_POINTS / max(points))
-    texts = {"svg": _prepared(svg), "width": f"{width:.4f}", "title": root.findtext(f"{_SPACE}title", "")}
+    texts = {"svg": _use_bundled_font(svg), "width": f"{width:.4f}", "title": root.findtext(f"{_SPACE}title", "")}
     # Its types want the folder of fonts as bytes, like the document.
     options: Any = {"font_paths": [str(_FOLDER)], "ignore_system_fonts": _is_covered(svg), "sys_inputs": texts}
-    return _drawn("Typst", lambda: typst.compile(_DOCUMENT.encode(), format="pdf", **options))
+    return _call_library("Typst", lambda: typst.compile(_DOCUMENT.encode(), format="pdf", **options))
 
 
-def _drawn(library: str, draw: Callable[[], Any]) -> bytes:
+def _call_library(library: str, draw: Callable[[], Any]) -> bytes:
     """What a library makes. Raises UsageError where it fails."""
     try:
         return bytes(draw())
@@ -104,7 +123,7 @@ def _read(svg: str) -> "Element":
     return root
 
 
-def _prepared(svg: str) -> str:
+def _use_bundled_font(svg: str) -> str:
     """The text with the font that comes with archcalc."""
     return svg.replace(f'font-family="{FONTS}"', f'font-family="{_FAMILY}, {FONTS}"', 1)
 

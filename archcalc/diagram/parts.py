@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.copies import Copies, Member
-from archcalc.diagram.scope import Scope, find_scope
+from archcalc.diagram.scope import DrawnScope, find_scope
+from archcalc.graph import Graph
 from archcalc.layers.base import Elementwise
 from archcalc.structure import Group, Unit, layers_in
 
@@ -54,19 +55,24 @@ class Parts:
     parts: list[Part]
     shown: list[int]
     training: set[str]
-    scope: Scope
+    scope: DrawnScope
 
     @property
     def drawn(self) -> list[int]:
         """The layers that are drawn themselves."""
         return [position for position in self.scope.positions if self.shown[position] == position]
 
+    def drawn_edge(self, graph: Graph, edge: int) -> int:
+        """The edge that is drawn in the place of another: that of a copy is its original's."""
+        producer = graph.producer(edge)
+        return edge if producer is None else graph.edge(self.shown[producer])
+
 
 def find_parts(
     context: AnalysisContext,
     depth: int | None,
     every_copy: bool = False,
-    scope: Scope | None = None,
+    scope: DrawnScope | None = None,
     kind: Kind | None = None,
 ) -> Parts:
     """The parts of the network or of a block of it, with blocks closed below `depth` (none for None).
@@ -107,7 +113,7 @@ def _stretch(tiles: list[Tile], found: Parts) -> Tile:
 
 class _Finder:
     def __init__(
-        self, context: AnalysisContext, depth: int | None, every_copy: bool, scope: Scope, kind: Kind | None
+        self, context: AnalysisContext, depth: int | None, every_copy: bool, scope: DrawnScope, kind: Kind | None
     ) -> None:
         self.graph, self.depth, self.every_copy, self.scope = context.graph, depth, every_copy, scope
         self.kind, self.opened = kind, set[Hashable]()
@@ -138,10 +144,10 @@ class _Finder:
         runs = self.copies.runs(units)
         for run in ([member] for found in runs for member in found) if self.every_copy else runs:
             for member in run[1:]:
-                self.shown_as(member, run[0])
+                self.draw_as(member, run[0])
             yield run
 
-    def shown_as(self, copy: Member, original: Member) -> None:
+    def draw_as(self, copy: Member, original: Member) -> None:
         """Let the layers of a copy be those of another."""
         for position, drawn in zip(copy.layers, original.layers, strict=True):
             self.shown[position] = drawn
@@ -180,8 +186,8 @@ class _Finder:
         """Whether a tile is the rest of the chain before it: layers that give each value, or all, in another form."""
         if before.is_closed or before.copies > 1 or found.is_closed or found.copies > 1:
             return False
-        edge = len(self.graph.inputs) + before.layers[-1]
-        alone = len(self.copies.readers[edge]) == 1 and edge not in self.graph.outputs
+        edge = self.graph.edge(before.layers[-1])
+        alone = len(self.graph.readers[edge]) == 1 and edge not in self.graph.outputs
         linked = self.graph.nodes[found.layers[0]].sources == (edge,)
         return alone and linked and all(self._only_follows(position) for position in found.layers)
 

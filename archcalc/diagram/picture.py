@@ -9,12 +9,13 @@ from archcalc.analysis.summary import add_rows, summarize
 from archcalc.diagram.choice import choose
 from archcalc.diagram.look import Look
 from archcalc.diagram.parts import Part, Tile, parts_in, tiles_in
-from archcalc.diagram.quantities import Heat, Lines
+from archcalc.diagram.quantities import CardNumbers, Heat
 from archcalc.errors import printable
 from archcalc.layers.base import Layer, size_text
 from archcalc.numbers.bounds import Unknown, value_text
 from archcalc.numbers.units import engineering
 from archcalc.render.style import shortened
+from archcalc.render.words import local_name
 
 if TYPE_CHECKING:
     from archcalc.analysis.context import AnalysisContext
@@ -26,7 +27,7 @@ MOST_MARKED = 2000  # layers that a card on a page can be found by
 MOST_OWNERS = 2  # named in a card
 
 
-class Row(NamedTuple):
+class CardLine(NamedTuple):
     """A line of a card; `kind` is name, type, line, mark or band. `color` names what the ground of a band shows."""
 
     kind: str
@@ -40,7 +41,7 @@ class Card:
     """A node of the picture. `color` is a family of layers, `heat` a share from 0 to 1 that replaces it."""
 
     number: int
-    rows: tuple[Row, ...]
+    rows: tuple[CardLine, ...]
     color: str
     identifier: str
     classes: tuple[str, ...] = ()
@@ -52,15 +53,21 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """A frame around what an open block is made of."""
+class BlockFrame:
+    """A frame around what an open block is made of. `block` is its type; empty where the name says it."""
 
     number: int
-    title: str
+    name: str
+    block: str
     identifier: str
-    parts: tuple["Card | Box", ...]
+    parts: tuple["Card | BlockFrame", ...]
     tip: str
     copies: int
+
+    @property
+    def title(self) -> str:
+        """What stands at its top, in one line and without the copies."""
+        return f"{self.name} · {self.block}" if self.block else self.name
 
 
 class Arrow(NamedTuple):
@@ -73,14 +80,14 @@ class Arrow(NamedTuple):
     is_main: bool = False  # along the trunk from which a shortcut leaves, and to which it comes back
 
 
-class Picture(NamedTuple):
+class Diagram(NamedTuple):
     """Everything that is drawn. `legend` has a text for every colour; `notes` say what the reader must know."""
 
     title: str
     subtitle: str
     collapsed: str  # what has been folded without being asked for
     notes: tuple[str, ...]
-    parts: tuple[Card | Box, ...]
+    parts: tuple[Card | BlockFrame, ...]
     arrows: tuple[Arrow, ...]
     legend: dict[str, str]
     heat: Heat | None
@@ -99,30 +106,38 @@ class Picture(NamedTuple):
     @property
     def cards(self) -> list[Card]:
         """All cards, in order."""
-        return [*_cards(self.parts)]
+        return [*cards_in(self.parts)]
 
 
-def draw(context: "AnalysisContext", look: Look) -> Picture:
+def draw(context: "AnalysisContext", look: Look) -> Diagram:
     """The picture of a network."""
     return _Painter(context, look).picture()
 
 
-def _cards(parts: Iterable[Card | Box]) -> Iterator[Card]:
+def cards_in(parts: Iterable[Card | BlockFrame]) -> Iterator[Card]:
+    """All cards, in order, also of frames in frames."""
     for part in parts:
         if isinstance(part, Card):
             yield part
         else:
-            yield from _cards(part.parts)
+            yield from cards_in(part.parts)
+
+
+def boxes_in(parts: Iterable[Card | BlockFrame]) -> Iterator[BlockFrame]:
+    """All frames, the outer before the inner ones."""
+    for part in parts:
+        if isinstance(part, BlockFrame):
+            yield part
+            yield from boxes_in(part.parts)
 
 
 class _Painter:
     def __init__(self, context: "AnalysisContext", look: Look) -> None:
         self.context, self.graph, self.look = context, context.graph, look
-        self.first = len(self.graph.inputs)
         self.choice = choose(context, look.depth, look.every_copy, look.block)
         self.found = self.choice.parts
         self.scope = self.found.scope
-        self.lines = Lines(context, look.show, self.found.shown)
+        self.lines = CardNumbers(context, look.show, self.found.shown)
         self.heat = Heat(look.heat, self.lines) if look.heat else None
         if self.heat:
             self.heat.scale(tiles_in(self.found.parts))
@@ -131,14 +146,14 @@ class _Painter:
         self.used: dict[str, None] = {}  # colours and marks for the legend
         self.boxes = 0
 
-    def picture(self) -> Picture:
+    def picture(self) -> Diagram:
         inputs = [self._input(edge) for edge in self.scope.inputs]
         prefix = f"{self.scope.name}." if self.scope.name else ""
         parts = [self._part(part, prefix) for part in self.found.parts]
         outputs = [self._output(number, edge) for number, edge in enumerate(self.scope.outputs)]
         arrows = (*self._data_arrows(), *self._weight_arrows())
         collapsed = self.choice.note if self.look.depth is None else ""
-        return Picture(
+        return Diagram(
             shortened(printable(": ".join(filter(None, (self.graph.name, self.scope.name)))), 80),
             self._subtitle(),
             collapsed,
@@ -153,36 +168,43 @@ class _Painter:
     # cards
 
     def _input(self, edge: int) -> Card:
-        name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
+        name, tensor = self.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
-        rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "input"))
+        rows = (CardLine("name", _shorten(name), size_text(tensor.shape)), CardLine("type", "input"))
         if tensor.dtype != "float32":
-            rows = (rows[0], Row("type", f"input, {tensor.dtype}"))
+            rows = (rows[0], CardLine("type", f"input, {tensor.dtype}"))
         self.card_of[edge] = edge
         dashed = self.scope.name is not None  # of a block, it is what some other layer gives
-        return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_tip(name)}", dashed=dashed)
+        return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_format_tip(name)}", dashed=dashed)
 
     def _output(self, number: int, edge: int) -> Card:
-        name, tensor = self.context.graph.edge_names[edge], self.context.tensors[edge]
+        name, tensor = self.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
         if name == self.graph.block_outputs.get(self.scope.name or ""):
             name = self.scope.name or name  # the block's own
-        rows = (Row("name", _short(name), size_text(tensor.shape)), Row("type", "output"))
-        place = len(self.context.graph.edge_names) + number
-        return Card(place, rows, "end", f"output-{edge}", tip=f"output {_tip(name)}")
+        rows = (CardLine("name", _shorten(name), size_text(tensor.shape)), CardLine("type", "output"))
+        place = len(self.graph.edge_names) + number
+        return Card(place, rows, "end", f"output-{edge}", tip=f"output {_format_tip(name)}")
 
-    def _part(self, part: Part, prefix: str) -> Card | Box:
+    def _part(self, part: Part, prefix: str) -> Card | BlockFrame:
         if isinstance(part, Tile):
             return self._card(part, prefix)
         parts = tuple(self._part(inner, f"{part.name}.") for inner in part.parts)
         self.boxes += 1
-        name = _named(part, prefix)
-        title = name if name == part.block else f"{name} · {_short(part.block)}"
-        return Box(self.boxes, title, f"block-{self.boxes}", parts, _tip(part.name), part.copies)
+        name = _format_name(part, prefix)
+        return BlockFrame(
+            number=self.boxes,
+            name=name,
+            block="" if name == part.block else _shorten(part.block),
+            identifier=f"block-{self.boxes}",
+            parts=parts,
+            tip=_format_tip(part.name),
+            copies=part.copies,
+        )
 
     def _card(self, tile: Tile, prefix: str) -> Card:
-        number = self.first + tile.layers[0]
-        self.card_of.update({self.first + position: number for position in tile.layers})
+        number = self.graph.edge(tile.layers[0])
+        self.card_of.update(dict.fromkeys(map(self.graph.edge, tile.layers), number))
         color = "block" if tile.is_closed else self.graph.nodes[tile.layers[0]].layer.family
         heat = self.heat.share(tile) if self.heat else None
         rows = [*self._rows(tile, prefix, color)]
@@ -204,43 +226,45 @@ class _Painter:
             frozen,
         )
 
-    def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[Row]:
+    def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[CardLine]:
         rows = [summarize(self.context).layers[position] for position in tile.layers]
-        name = _named(tile, prefix)
+        name = _format_name(tile, prefix)
         if tile.is_closed:
-            yield Row("name", name, size_text(self.lines.total(tile).output_shape))
+            yield CardLine("name", name, size_text(self.lines.total(tile).output_shape))
             layers = f"{len(rows):,} layer{'s' * (len(rows) > 1)}"
-            yield Row("type", f"{_short(tile.block)} · {layers}" if tile.block else layers, _times(tile.copies))
+            yield CardLine(
+                "type", f"{_shorten(tile.block)} · {layers}" if tile.block else layers, _format_copies(tile.copies)
+            )
         else:
             layer = self.graph.nodes[tile.layers[0]].layer
-            yield Row("name", name, size_text(rows[0].output_shape))
+            yield CardLine("name", name, size_text(rows[0].output_shape))
             if name != layer.type or layer.label() or tile.copies > 1:
-                yield Row("type", _described(layer), _times(tile.copies))
-        yield from (Row("line", text) for text in self.lines.of(tile))
-        yield from (Row("mark", text) for text in self._marks(tile))
+                yield CardLine("type", _format_layer(layer), _format_copies(tile.copies))
+        yield from (CardLine("line", text) for text in self.lines.of(tile))
+        yield from (CardLine("mark", text) for text in self._marks(tile))
         if not tile.is_closed:
             yield from self._bands(tile)
 
-    def _bands(self, tile: Tile) -> Iterator[Row]:
+    def _bands(self, tile: Tile) -> Iterator[CardLine]:
         """The layers of a chain behind the first."""
         shape = summarize(self.context).layers[tile.layers[0]].output_shape
         left_out = range(FIRST_BANDS, len(tile.layers) - LAST_BANDS)
         for number, position in enumerate(tile.layers[1:], 1):
             if number in left_out:
                 if number == FIRST_BANDS and left_out:
-                    yield Row("line", f"… {len(left_out):,} more")
+                    yield CardLine("line", f"… {len(left_out):,} more")
                 continue
             layer, row = self.graph.nodes[position].layer, summarize(self.context).layers[position]
             changed = "" if row.output_shape == shape else size_text(row.output_shape)
             shape = row.output_shape
-            yield Row("band", _described(layer), changed, layer.family)
+            yield CardLine("band", _format_layer(layer), changed, layer.family)
 
     def _marks(self, tile: Tile) -> Iterator[str]:
         if frozen := self._frozen(tile):
             yield frozen
         owners = dict.fromkeys(self._lender(position) for position in tile.layers)
         for owner in [owner for owner in owners if owner is not None and owner not in tile.layers][:MOST_OWNERS]:
-            yield f"weights of {_short(self.graph.nodes[owner].name)}"
+            yield f"weights of {_shorten(self.graph.nodes[owner].name)}"
         if {self.graph.nodes[position].name for position in tile.layers} <= self.training:
             yield "in training only"
         if self.heat and (text := self.heat.text(tile)):
@@ -265,11 +289,11 @@ class _Painter:
         name = f"{tile.name} to {tile.last}" if tile.block == "" else tile.name
         name = name if tile.copies == 1 else f"{tile.name} to {tile.last}, {tile.copies} equal ones, each:"
         macs = "unknown MACs" if isinstance(row.macs, Unknown) else f"{value_text(row.macs)} MACs"
-        lines = [f"{_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
+        lines = [f"{_format_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
         if not tile.is_closed:
             for position in tile.layers:
                 node = self.graph.nodes[position]
-                lines.append(f"{_tip(node.name)}: {node.layer.type} {printable(node.layer.label())}".rstrip())
+                lines.append(f"{_format_tip(node.name)}: {node.layer.type} {printable(node.layer.label())}".rstrip())
         return "\n".join(lines)[:LONGEST_TIP]
 
     # arrows
@@ -278,10 +302,11 @@ class _Painter:
         edges: dict[tuple[int, int], dict[int, int]] = {}  # and which of the target's inputs, where that matters
         for position in self.found.drawn:
             node = self.graph.nodes[position]
-            target = self.card_of[self.first + position]
-            counts = node.layer.orders_inputs and len(set(node.sources)) > 1 and target == self.first + position
+            own = self.graph.edge(position)
+            target = self.card_of[own]
+            counts = node.layer.orders_inputs and len(set(node.sources)) > 1 and target == own
             for place, source in enumerate(node.sources, start=1):
-                edge = self._drawn_edge(source)
+                edge = self.found.drawn_edge(self.graph, source)
                 if self.card_of[edge] != target:
                     edges.setdefault((self.card_of[edge], target), {}).setdefault(edge, place if counts else 0)
         into: dict[int, list[int]] = {}
@@ -295,10 +320,7 @@ class _Painter:
             is_main = is_few and into[target][0] in tensors and readers[source][0] == target
             yield Arrow(source, target, self._shapes(tensors) if len(into[target]) > 1 else "", is_main=is_main)
         for number, edge in enumerate(self.scope.outputs):
-            yield Arrow(self.card_of[self._drawn_edge(edge)], len(self.context.graph.edge_names) + number)
-
-    def _drawn_edge(self, edge: int) -> int:
-        return edge if edge < self.first else self.first + self.found.shown[edge - self.first]
+            yield Arrow(self.card_of[self.found.drawn_edge(self.graph, edge)], len(self.graph.edge_names) + number)
 
     def _shapes(self, edges: dict[int, int]) -> str:
         """The shape of a value on the way, with its place among those that are joined; or how many values there are."""
@@ -314,7 +336,7 @@ class _Painter:
         for position in self.found.drawn:
             lender = self._lender(position)
             if lender is not None:
-                owner, user = self._drawn_edge(self.first + lender), self.first + position
+                owner, user = self.graph.edge(self.found.shown[lender]), self.graph.edge(position)
                 if owner in self.card_of and self.card_of[owner] != self.card_of[user]:
                     found[self.card_of[owner], self.card_of[user]] = None
         return (Arrow(owner, user, "", "weights") for owner, user in found)
@@ -325,7 +347,7 @@ class _Painter:
         layers = summarize(self.context).layers
         rows = [layers[position] for position in self.scope.positions]
         total = add_rows("", "", (), rows, rows[-1]) if self.scope.name else summarize(self.context).totals
-        block = f"{_short(self.scope.block)} · " if self.scope.block else ""
+        block = f"{_shorten(self.scope.block)} · " if self.scope.block else ""
         batch = f" for a batch of {self.context.batch}" if self.context.batch > 1 else ""
         return f"{block}{total.parameters:,} parameters · {value_text(total.macs, engineering)} MACs{batch}"
 
@@ -338,26 +360,22 @@ class _Painter:
 _LEGEND = {"block": "folded"}
 
 
-def _named(part: Part, prefix: str) -> str:
-    """The name inside of the frame, and that of the last copy; a bare number keeps the name before it."""
-    names = [name for name in (part.name, part.last) if name]
-    parent = prefix.rstrip(".").rpartition(".")[2]
-    local = [name.removeprefix(prefix) for name in names]
-    shown = [f"{parent}.{name}" if name[:1].isdecimal() and parent else name for name in local]
-    return " … ".join(_short(name) for name in shown)
+def _format_name(part: Part, prefix: str) -> str:
+    """The name inside of the frame, and that of the last copy."""
+    return " … ".join(_shorten(local_name(name, prefix)) for name in (part.name, part.last) if name)
 
 
-def _times(copies: int) -> str:
+def _format_copies(copies: int) -> str:
     return f"×{copies}" if copies > 1 else ""
 
 
-def _described(layer: Layer) -> str:
-    return f"{layer.type} {_short(layer.label())}".rstrip()
+def _format_layer(layer: Layer) -> str:
+    return f"{layer.type} {_shorten(layer.label())}".rstrip()
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return shortened(printable(text), LONGEST)
 
 
-def _tip(text: str) -> str:
+def _format_tip(text: str) -> str:
     return shortened(printable(text), 300)

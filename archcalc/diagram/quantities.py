@@ -11,7 +11,7 @@ from archcalc.analysis.summary_table import COLUMNS, value_of
 from archcalc.diagram.parts import Tile
 from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted
-from archcalc.numbers.bounds import Amount, Lower, Unknown, floor_of, highest, known, plus, quotient, times, value_text
+from archcalc.numbers.bounds import Amount, Lower, Unknown, floor_of, highest, known, quotient, times, value_text
 from archcalc.numbers.units import engineering, mebibytes, percent
 
 if TYPE_CHECKING:
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from archcalc.analysis.memory import Memory
 
 
-def _parameters(rows: list[LayerSummary]) -> str:
-    return _added("parameters", [f"{row.parameters:,}" for row in rows if row.parameters])
+def _format_parameters(rows: list[LayerSummary]) -> str:
+    return _format_sum("parameters", [f"{row.parameters:,}" for row in rows if row.parameters])
 
 
-def _macs(rows: list[LayerSummary]) -> str:
-    return _added("MACs", [value_text(row.macs, _short) for row in rows if row.macs != 0])
+def _format_macs(rows: list[LayerSummary]) -> str:
+    return _format_sum("MACs", [value_text(row.macs, _format_count) for row in rows if row.macs != 0])
 
 
-def _short(count: int) -> str:
+def _format_count(count: int) -> str:
     return engineering(count) if count >= 1000 else str(count)
 
 
-def _added(what: str, counts: list[str]) -> str:
+def _format_sum(what: str, counts: list[str]) -> str:
     """`9,408 + 128 parameters`: what each has of what a card stands for."""
     return f"{' + '.join(counts)} {what}" if counts else ""
 
 
-def _field(row: LayerSummary) -> str:
+def _format_field(row: LayerSummary) -> str:
     size = value_of(COLUMNS["receptive_field"], row)
     return "" if size == "–" else f"field {size}"
 
 
-LINES: dict[str, Callable[["Lines", Tile], str]] = {
-    "parameters": lambda lines, tile: _parameters(lines.rows(tile)),
-    "macs": lambda lines, tile: _macs(lines.rows(tile)),
-    "receptive-field": lambda lines, tile: _field(lines.total(tile)),
+LINES: dict[str, Callable[["CardNumbers", Tile], str]] = {
+    "parameters": lambda lines, tile: _format_parameters(lines.rows(tile)),
+    "macs": lambda lines, tile: _format_macs(lines.rows(tile)),
+    "receptive-field": lambda lines, tile: _format_field(lines.total(tile)),
     "memory": lambda lines, tile: f"{value_text(lines.alive(tile), mebibytes)} alive",
 }
 HEATS = ("parameters", "macs", "memory", "check")
@@ -58,7 +58,7 @@ def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-class Lines:
+class CardNumbers:
     """What a card says besides name, type and shape. `shown` says for each layer the one drawn in its place."""
 
     def __init__(self, context: "AnalysisContext", show: tuple[str, ...], shown: list[int]) -> None:
@@ -91,8 +91,8 @@ class Lines:
 
     def alive(self, tile: Tile) -> Lower[int]:
         """The most bytes of values alive at once while a tile, or a copy of it, runs."""
-        most = highest(self.memory.layers[position].forward for position in self.stands_for(tile))
-        return plus(most, -self.memory.weights - self.memory.buffers)
+        rows = (self.memory.layers[position] for position in self.stands_for(tile))
+        return highest(map(self.memory.values_alive, rows))
 
     def of(self, tile: Tile) -> Iterator[str]:
         """A text for each thing to be shown; nothing where it is zero."""
@@ -102,7 +102,7 @@ class Lines:
 class Heat:
     """A quantity as a colour: the share of a tile, all copies of it together, in the largest one."""
 
-    def __init__(self, what: str, lines: Lines) -> None:
+    def __init__(self, what: str, lines: CardNumbers) -> None:
         if what not in HEATS:
             raise UsageError(f"no colour shows {quoted(what)}; {did_you_mean(what, HEATS)}")
         self.context, self.what, self.lines = lines.context, what, lines
@@ -157,7 +157,7 @@ class Heat:
         if self.what == "check":
             yield 1, "found by check"
             return
-        write = mebibytes if self.what == "memory" else _short
+        write = mebibytes if self.what == "memory" else _format_count
         unit = {"macs": "MACs", "memory": "of values alive at once"}.get(self.what, self.what)
         yield 0, "0"
         yield 0.5, write(self.most // 2)

@@ -29,7 +29,7 @@ _LARGEST_POSITION = 30.0
 _ZOOMED = 0.25  # a field that takes less of an input with one axis is drawn with its surroundings alone
 
 
-class Step(NamedTuple):
+class DrawnField(NamedTuple):
     """Layers that see the same, told by the first of them."""
 
     layer: LayerField
@@ -49,19 +49,19 @@ def draw_neuron_field(found: NeuronField, style: str = "color", image: Raster | 
             f"the unit of {quoted(found.last.name)} sees nothing of the input, so there is nothing to draw"
         )
     colors = style_of(style)
-    steps, left_out = _steps(found, SCALES[style])
+    fields, left_out = _select_fields(found, SCALES[style])
     title = f"Receptive field of {titled(found)}, {found.network}"
-    drawing = Drawing(title, _described(found), colors)
+    drawing = Drawing(title, _format_field(found), colors)
     picture = _Strips if len(found.extents) == 1 else _Rectangles
-    return picture(drawing, found, steps, left_out, image).draw()
+    return picture(drawing, found, fields, left_out, image).draw()
 
 
-def _described(found: NeuronField) -> str:
-    seen = " × ".join(f"{name}s {text}" for name, text in _named(found)) or "nothing of it"
-    return f"field of {_size(found.last)} on {found.source} of {size_text(found.extents)}: {seen}"
+def _format_field(found: NeuronField) -> str:
+    seen = " × ".join(f"{name}s {text}" for name, text in _seen_by_axis(found)) or "nothing of it"
+    return f"field of {_format_size(found.last)} on {found.source} of {size_text(found.extents)}: {seen}"
 
 
-def _named(found: NeuronField) -> Iterator[tuple[str, str]]:
+def _seen_by_axis(found: NeuronField) -> Iterator[tuple[str, str]]:
     """The positions that the unit sees along each axis, with what these are called; none if it sees nothing."""
     seen = found.last.seen
     if seen.boxes:
@@ -69,7 +69,7 @@ def _named(found: NeuronField) -> Iterator[tuple[str, str]]:
             yield name, intervals_text(seen.axis(axis))
 
 
-def _steps(found: NeuronField, scale: Sequence[str]) -> tuple[list[Step], int]:
+def _select_fields(found: NeuronField, scale: Sequence[str]) -> tuple[list[DrawnField], int]:
     """Fields that differ, the smallest first; where there are too many, some between, and how many are left out."""
     groups: dict[tuple[tuple[Interval, ...], Boxes], list[LayerField]] = {}
     for layer in found.layers:
@@ -84,13 +84,13 @@ def _steps(found: NeuronField, scale: Sequence[str]) -> tuple[list[Step], int]:
     places = [round(number * (len(ordered) - 1) / max(count - 1, 1)) for number in range(count)]
     shown = [ordered[place] for place in places]
     colors = [blended(scale, number / max(count - 1, 1)) for number in range(count)]
-    steps = [Step(group[0], len(group) - 1, color) for group, color in zip(shown, colors, strict=True)]
-    return steps, len(ordered) - count
+    fields = [DrawnField(group[0], len(group) - 1, color) for group, color in zip(shown, colors, strict=True)]
+    return fields, len(ordered) - count
 
 
-def _label(step: Step) -> str:
-    more = f" +{step.more}" if step.more else ""
-    return f"{short(step.layer.name, 26)}{more}"
+def _format_label(field: DrawnField) -> str:
+    more = f" +{field.more}" if field.more else ""
+    return f"{short(field.layer.name, 26)}{more}"
 
 
 def _parts(layer: LayerField, axes: int) -> Iterator[tuple[Interval, ...]]:
@@ -102,26 +102,26 @@ def _parts(layer: LayerField, axes: int) -> Iterator[tuple[Interval, ...]]:
         yield from itertools.product(*box)
 
 
-def _size(layer: LayerField) -> str:
+def _format_size(layer: LayerField) -> str:
     """How much its unit sees; behind an upsampling another may see more."""
     return size_text(tuple(last - first + 1 for first, last in layer.sees or ()))
 
 
-class _Picture:
+class _FieldDrawing:
     """The parts that pictures share: title, scale, labels. Abstract."""
 
     def __init__(
-        self, drawing: Drawing, found: NeuronField, steps: list[Step], left_out: int, image: Raster | None
+        self, drawing: Drawing, found: NeuronField, fields: list[DrawnField], left_out: int, image: Raster | None
     ) -> None:
-        self.drawing, self.found, self.steps, self.image = drawing, found, steps, image
+        self.drawing, self.found, self.fields, self.image = drawing, found, fields, image
         self.style = drawing.style
         self.notes = [f"{left_out} fields between are left out; --depth folds blocks"] if left_out else []
-        if any(step.more for step in steps):
+        if any(field.more for field in fields):
             self.notes.append("+n: n more layers of the same field")
-        if shared := next((step.layer for step in steps if step.layer.everything), None):
+        if shared := next((field.layer for field in fields if field.layer.everything), None):
             origin = short(shared.global_from or "", 40)
             self.notes.append(f"+ all: from {origin} on, which reads whole axes, units also see what all others see")
-        sees = [step.layer.sees or () for step in steps]
+        sees = [field.layer.sees or () for field in fields]
         self.seen = [
             (min(0, *(field[axis][0] for field in sees)), max(extent - 1, *(field[axis][1] for field in sees)))
             for axis, extent in enumerate(found.extents)
@@ -130,7 +130,7 @@ class _Picture:
     def head(self) -> None:
         """Title and what is seen, above the picture."""
         self.drawing.write(short(f"{self.found.network}: {titled(self.found)}", 90), (0, -52), 15, font_weight="bold")
-        self.drawing.write(short(_described(self.found), 120), (0, -34), 11, fill=self.style.muted)
+        self.drawing.write(short(_format_field(self.found), 120), (0, -34), 11, fill=self.style.muted)
 
     def foot(self, y: float) -> float:
         """Notes below the picture; returns where they end."""
@@ -156,7 +156,7 @@ class _Picture:
             self.drawing.add("path", d=data, stroke=self.style.muted, stroke_width=0.7, stroke_opacity=0.45)
 
 
-class _Rectangles(_Picture):
+class _Rectangles(_FieldDrawing):
     """The field on an input with rows and columns."""
 
     def draw(self) -> str:
@@ -166,19 +166,19 @@ class _Rectangles(_Picture):
         self.scale = min(_SIDE / max(spans), _LARGEST_POSITION)
         width, height = spans[1] * self.scale, spans[0] * self.scale
         if len(self.found.extents) > 2:
-            told = ", ".join(f"{name}s {text}" for name, text in [*_named(self.found)][:-2]) or "nothing"
-            self.notes.append(f"rows and columns are drawn; of the rest the unit sees {told}")
+            rest = ", ".join(f"{name}s {text}" for name, text in [*_seen_by_axis(self.found)][:-2]) or "nothing"
+            self.notes.append(f"rows and columns are drawn; of the rest the unit sees {rest}")
         self.head()
         self._input()
         self._border()
-        for step in reversed(self.steps):
-            self._field(step)
+        for field in reversed(self.fields):
+            self._field(field)
         self._center()
         self._axes()
         labels = self._labels(width)
         bottom = self.foot(max(height, labels[1]) + 30)
         title = line_width(short(f"{self.found.network}: {titled(self.found)}", 90), 15, True)
-        right = max(labels[0], title, line_width(short(_described(self.found), 120), 11))
+        right = max(labels[0], title, line_width(short(_format_field(self.found), 120), 11))
         return self.drawing.finish(-56, -80, right + 56 + 20, bottom + 80)
 
     def box(self, rows: Interval, columns: Interval) -> tuple[float, float, float, float]:
@@ -214,22 +214,22 @@ class _Rectangles(_Picture):
             if rows[0] <= rows[1] and columns[0] <= columns[1]:
                 self.hatch(*self.box(rows, columns))
 
-    def _field(self, step: Step) -> None:
+    def _field(self, field: DrawnField) -> None:
         """The whole field as an outline, dashed over the border; the part in the input filled."""
-        rows, columns = (step.layer.sees or ())[-2:]
+        rows, columns = (field.layer.sees or ())[-2:]
         x, y, w, h = self.box(rows, columns)
-        whole = [*_parts(step.layer, 2)] == [(rows, columns)]
+        whole = [*_parts(field.layer, 2)] == [(rows, columns)]
         if not whole:
-            line = {"stroke": step.color, "stroke_width": 1.2, "stroke_dasharray": "4 3", "class_": "field"}
-            self.drawing.add("rect", x=x, y=y, width=w, height=h, fill=step.color, fill_opacity=0.04, **line)
-        last = step.layer.name == self.found.last.name
-        for part in _parts(step.layer, 2):
+            line = {"stroke": field.color, "stroke_width": 1.2, "stroke_dasharray": "4 3", "class_": "field"}
+            self.drawing.add("rect", x=x, y=y, width=w, height=h, fill=field.color, fill_opacity=0.04, **line)
+        last = field.layer.name == self.found.last.name
+        for part in _parts(field.layer, 2):
             x, y, w, h = self.box(*part)
-            line = {"stroke": step.color, "stroke_width": 2.2 if last else 1.4}
+            line = {"stroke": field.color, "stroke_width": 2.2 if last else 1.4}
             name = "field seen" if whole else "seen"
             opacity = 0.10 if self.image else 0.16
             self.drawing.add(
-                "rect", x=x, y=y, width=w, height=h, fill=step.color, fill_opacity=opacity, **line, class_=name
+                "rect", x=x, y=y, width=w, height=h, fill=field.color, fill_opacity=opacity, **line, class_=name
             )
 
     def _center(self) -> None:
@@ -254,22 +254,24 @@ class _Rectangles(_Picture):
     def _labels(self, width: float) -> tuple[float, float]:
         """Names at the right, the largest field at the top, each with a line to its corner; their right and bottom."""
         x, right = width + 42, 0.0
-        steps = [*reversed(self.steps)]
-        tops = [self.box(*(step.layer.sees or ())[-2:])[1] for step in steps]
+        fields = [*reversed(self.fields)]
+        tops = [self.box(*(field.layer.sees or ())[-2:])[1] for field in fields]
         places = spread(tops, _ROW)
-        for step, top, place in zip(steps, tops, places, strict=True):
-            corner, _, w, _ = self.box(*(step.layer.sees or ())[-2:])
-            self.drawing.line([(corner + w, top), (x - 14, place), (x - 4, place)], stroke=step.color, stroke_width=0.8)
-            weight = "bold" if step.layer.name == self.found.last.name else "normal"
-            self.drawing.write(_label(step), (x, place + 4), 12, font_weight=weight)
-            after = x + max(line_width(_label(each), 12, True) for each in steps) + 8
-            inferred = f"{_size(step.layer)} · {seen_text(self.found, step.layer)}"
+        for field, top, place in zip(fields, tops, places, strict=True):
+            corner, _, w, _ = self.box(*(field.layer.sees or ())[-2:])
+            self.drawing.line(
+                [(corner + w, top), (x - 14, place), (x - 4, place)], stroke=field.color, stroke_width=0.8
+            )
+            weight = "bold" if field.layer.name == self.found.last.name else "normal"
+            self.drawing.write(_format_label(field), (x, place + 4), 12, font_weight=weight)
+            after = x + max(line_width(_format_label(each), 12, True) for each in fields) + 8
+            inferred = f"{_format_size(field.layer)} · {seen_text(self.found, field.layer)}"
             self.drawing.write(inferred, (after, place + 4), 11, fill=self.style.muted)
             right = max(right, after + line_width(inferred, 11))
         return right, places[-1]
 
 
-class _Strips(_Picture):
+class _Strips(_FieldDrawing):
     """The field on an input of one axis: a bar for each layer, the input's at the bottom."""
 
     def draw(self) -> str:
@@ -278,11 +280,11 @@ class _Strips(_Picture):
         width = (last - first + 1) * self.scale
         self.head()
         right, y = 0.0, 0.0
-        for step in reversed(self.steps):
-            self._bar(step, y)
-            inferred = f"{_size(step.layer)} · {seen_text(self.found, step.layer)}"
-            self.drawing.write(_label(step), (width + 24, y + 11), 12)
-            after = width + 24 + max(line_width(_label(each), 12, True) for each in self.steps) + 8
+        for field in reversed(self.fields):
+            self._bar(field, y)
+            inferred = f"{_format_size(field.layer)} · {seen_text(self.found, field.layer)}"
+            self.drawing.write(_format_label(field), (width + 24, y + 11), 12)
+            after = width + 24 + max(line_width(_format_label(each), 12, True) for each in self.fields) + 8
             self.drawing.write(inferred, (after, y + 11), 11, fill=self.style.muted)
             right = max(right, after + line_width(inferred, 11))
             y += _BAR + 7
@@ -291,7 +293,7 @@ class _Strips(_Picture):
             self.notes.append("an input of one axis has no rows for an image: it is left out")
         bottom = self.foot(y + 64)
         title = line_width(short(f"{self.found.network}: {titled(self.found)}", 90), 15, True)
-        right = max(right, title, line_width(short(_described(self.found), 120), 11))
+        right = max(right, title, line_width(short(_format_field(self.found), 120), 11))
         return self.drawing.finish(-24, -80, right + 44, bottom + 80)
 
     def _view(self) -> Interval:
@@ -311,13 +313,13 @@ class _Strips(_Picture):
         """Where positions begin in the picture, and how wide they are."""
         return (interval[0] - self.first) * self.scale, (interval[1] - interval[0] + 1) * self.scale
 
-    def _bar(self, step: Step, y: float) -> None:
-        (interval,) = step.layer.sees or ((0, -1),)
+    def _bar(self, field: DrawnField, y: float) -> None:
+        (interval,) = field.layer.sees or ((0, -1),)
         x, width = self.place(interval)
-        parts = [part for (part,) in _parts(step.layer, 1)]
+        parts = [part for (part,) in _parts(field.layer, 1)]
         if parts != [interval]:
-            line = {"stroke": step.color, "stroke_dasharray": "4 3", "class_": "field"}
-            self.drawing.add("rect", x=x, y=y, width=width, height=_BAR, fill=step.color, fill_opacity=0.08, **line)
+            line = {"stroke": field.color, "stroke_dasharray": "4 3", "class_": "field"}
+            self.drawing.add("rect", x=x, y=y, width=width, height=_BAR, fill=field.color, fill_opacity=0.08, **line)
             ends = ((interval[0], min(-1, interval[1])), (max(self.found.extents[0], interval[0]), interval[1]))
             for end in ends:
                 if end[0] <= end[1]:
@@ -326,8 +328,8 @@ class _Strips(_Picture):
         for part in parts:
             name = "field seen" if part == interval else "seen"
             x, width = self.place(part)
-            line = {"stroke": step.color, "class_": name}
-            self.drawing.add("rect", x=x, y=y, width=width, height=_BAR, fill=step.color, fill_opacity=0.6, **line)
+            line = {"stroke": field.color, "class_": name}
+            self.drawing.add("rect", x=x, y=y, width=width, height=_BAR, fill=field.color, fill_opacity=0.6, **line)
 
     def _input(self, y: float, width: float) -> None:
         (extent,) = self.found.extents

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from archcalc.analysis.roofline import LayerRoofline, Roofline
 from archcalc.analysis.roofline_table import unit_of
-from archcalc.errors import UsageError, printable, quoted
+from archcalc.errors import UsageError, printable
 from archcalc.numbers.bounds import Inexact
 from archcalc.numbers.units import digits, engineering, percent, round_figure
 from archcalc.render.style import shortened
@@ -64,20 +64,12 @@ BARS_PER_DECADE = 8
 NO_MATHEMATICS = {"parse_math": False}
 
 
-def picture_format(path: str) -> str:
-    """The kind of picture that the name of a file says. Raises UsageError for another ending."""
-    for ending in METADATA:
-        if path.lower().endswith(f".{ending}"):
-            return ending
-    raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
-
-
 def draw(found: Roofline, file_format: str) -> bytes:
     """The picture as a file: svg, pdf or png."""
     content = io.BytesIO()
     with rc_context(SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # who views an SVG may have it
-        _Picture(found).figure.savefig(content, format=file_format, metadata=METADATA[file_format], dpi=160)
+        _RooflineFigure(found).figure.savefig(content, format=file_format, metadata=METADATA[file_format], dpi=160)
     return content.getvalue()
 
 
@@ -104,7 +96,7 @@ class Point(NamedTuple):
         return "o" if self.row.operations else "<"
 
 
-class _Picture:
+class _RooflineFigure:
     def __init__(self, found: Roofline) -> None:
         self.found, self.roof, self.unit = found, found.roof, unit_of(found.dtype)
         rows = [row for row in found.layers if row.seconds and not isinstance(row.operations, Inexact)]

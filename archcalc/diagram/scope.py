@@ -7,7 +7,7 @@ from archcalc.graph import Graph
 from archcalc.structure import Group, find_structure, groups_in, layers_in
 
 
-class Scope(NamedTuple):
+class DrawnScope(NamedTuple):
     """A group of layers, by their positions, and the edges that lead into it and out of it.
 
     `name` is None for the whole network. The output of a block is the first of `outputs`. `level` is the number of
@@ -31,12 +31,12 @@ class Scope(NamedTuple):
         return max((len(graph.nodes[position].instances) for position in self.positions), default=0) - self.level
 
 
-def find_scope(graph: Graph, block: str | None = None) -> Scope:
+def find_scope(graph: Graph, block: str | None = None) -> DrawnScope:
     """The whole network, or the block of a name. Raises UsageError for a block that does not exist."""
     root = find_structure(graph)
     if block is None:
         inputs, outputs = tuple(range(len(graph.inputs))), tuple(dict.fromkeys(graph.outputs))
-        return Scope(None, root, tuple(range(len(graph.nodes))), inputs, outputs, 0)
+        return DrawnScope(None, root, tuple(range(len(graph.nodes))), inputs, outputs, 0)
     groups = {".".join(group.path): group for group in groups_in(root) if group is not root}
     if block not in groups:
         raise UsageError(_no_block(graph, block, groups))
@@ -45,15 +45,15 @@ def find_scope(graph: Graph, block: str | None = None) -> Scope:
     own = graph.block_outputs.get(block)
     outputs = (*sorted(outputs, key=lambda edge: graph.edge_names[edge] != own),)
     around = [i for i in graph.nodes[positions[0]].instances if f"{block}.".startswith(f"{i.name}.")]
-    return Scope(block, groups[block], positions, inputs, outputs, len(around))
+    return DrawnScope(block, groups[block], positions, inputs, outputs, len(around))
 
 
 def _crossing(graph: Graph, inside: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The edges from outside that the layers read, and theirs that are read outside or are outputs."""
     own = {graph.edge(position) for position in inside}
     read = dict.fromkeys(edge for position in sorted(inside) for edge in graph.nodes[position].sources)
-    used = {edge for position, node in enumerate(graph.nodes) if position not in inside for edge in node.sources}
-    given = sorted(own & (used | {*graph.outputs})) or [max(own)]
+    used = {edge for edge in own if not inside.issuperset(graph.readers[edge])}
+    given = sorted(used | (own & {*graph.outputs})) or [max(own)]
     return tuple(edge for edge in read if edge not in own), tuple(given)
 
 

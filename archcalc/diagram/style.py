@@ -13,7 +13,7 @@ class Paint(NamedTuple):
     line: str
 
 
-class Style(NamedTuple):
+class DrawingStyle(NamedTuple):
     """The colours of a picture. `paints` are by family of layer; `heat` goes from nothing to the most."""
 
     background: str
@@ -78,7 +78,7 @@ _DARK = {
 }
 
 STYLES = {
-    "color": Style(
+    "color": DrawingStyle(
         background="#ffffff",
         text="#1c2126",
         muted="#59626d",
@@ -88,7 +88,7 @@ STYLES = {
         heat=("#fffdf5", "#e4572e"),
         heat_text="#000000",
     ),
-    "paper": Style(
+    "paper": DrawingStyle(
         background="#ffffff",
         text="#000000",
         muted="#000000",
@@ -98,7 +98,7 @@ STYLES = {
         heat=("#ffffff", "#8f8f8f"),
         heat_text="#000000",
     ),
-    "dark": Style(
+    "dark": DrawingStyle(
         background="#14181f",
         text="#eef1f5",
         muted="#a9b3bf",

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from archcalc.diagram.clearance import first_gap, lines_of, spans_at
 from archcalc.diagram.dot import border, ground, legend
+from archcalc.diagram.frame_titles import TitleLines, frame_titles, title_width
 from archcalc.diagram.geometry import (
     ABOVE_BANDS,
     FRAME,
@@ -16,12 +17,12 @@ from archcalc.diagram.geometry import (
     MARGIN,
     PADDING,
     SHAPE,
+    TIMES_GAP,
     card_size,
-    frame_title_width,
 )
 from archcalc.diagram.lettering import Lettering, text_length, text_width
-from archcalc.diagram.picture import Arrow, Box, Card, Picture
-from archcalc.diagram.style import FONTS, STYLES, Style
+from archcalc.diagram.picture import Arrow, BlockFrame, Card, Diagram, boxes_in
+from archcalc.diagram.style import FONTS, STYLES, DrawingStyle
 
 _SPACE = "{http://www.w3.org/2000/svg}"
 _ROUND = 5.0  # radius of a card's corners
@@ -31,14 +32,14 @@ _NOTE = Lettering(12, 17)
 _CHIP = 12.0  # a square of the legend
 
 
-def fill_boxes(picture: Picture, laid_out: bytes) -> str:
+def fill_boxes(picture: Diagram, laid_out: bytes) -> str:
     """The SVG text for a picture whose boxes Graphviz has laid out. It has no script and refers to nothing."""
-    return _Drawing(picture, _graph(laid_out)).text()
+    return _DiagramDrawing(picture, _graph(laid_out)).text()
 
 
-def missing_widths(picture: Picture, laid_out: bytes) -> dict[str, float]:
+def missing_widths(picture: Diagram, laid_out: bytes) -> dict[str, float]:
     """How much wider frames would have to be so that no arrow runs through their titles, by their identifiers."""
-    return _Drawing(picture, _graph(laid_out)).missing()
+    return _DiagramDrawing(picture, _graph(laid_out)).missing()
 
 
 def _graph(laid_out: bytes) -> Element:
@@ -47,14 +48,15 @@ def _graph(laid_out: bytes) -> Element:
     return found
 
 
-class _Drawing:
-    def __init__(self, picture: Picture, graph: Element) -> None:
+class _DiagramDrawing:
+    def __init__(self, picture: Diagram, graph: Element) -> None:
         self.picture, self.style = picture, STYLES[picture.look.style]
         self.groups: dict[str, list[Element]] = {"cluster": [], "edge": [], "node": []}
         for group in graph.findall(f"{_SPACE}g"):
             self.groups[group.get("class", "").split()[0]].append(group)
         self.box = _bounds(graph)
-        self.boxes = {box.identifier: box for box in _boxes(picture.parts)}
+        self.boxes = {box.identifier: box for box in boxes_in(picture.parts)}
+        self.titles = frame_titles(picture)
 
     def text(self) -> str:
         left, top, right, bottom = self.box
@@ -123,39 +125,41 @@ class _Drawing:
                 SubElement(frame, "rect", {key: _number(value) for key, value in place.items()} | paint)
             yield frame
 
-    def _places(self) -> Iterator[tuple[Box, float, float]]:
-        """Frames, where their titles begin so that no arrow runs through them, and how far these leave the frames."""
+    def _places(self) -> Iterator[tuple[BlockFrame, TitleLines, float, float]]:
+        """Frames, the lines of their titles, where they begin beside all arrows, and how far they leave the frames."""
         arrows = [line for group in self.groups["edge"] for line in lines_of(group)]
         for group in self.groups["cluster"]:
             box = self.boxes[group.get("id", "")]
             left, top, right, _ = _bounds(group)
-            width = frame_title_width(box)
-            taken = (span for span in spans_at(arrows, (top + 3, top + 22)) if span[0] < right)
+            lines = self.titles[box.identifier]
+            width, end = title_width(box, lines), top + 6 + FRAME.height * len(lines)
+            taken = (span for span in spans_at(arrows, (top + 3, end)) if span[0] < right)
             place = first_gap(taken, left + FRAME_MARGIN, width)
-            yield box, place, max(place + width + FRAME_MARGIN - right, 0.0)
+            yield box, lines, place, max(place + width + FRAME_MARGIN - right, 0.0)
 
     def missing(self) -> dict[str, float]:
         """How much wider frames would have to be for titles that have no room beside arrows."""
-        return {box.identifier: width for box, _, width in self._places() if width}
+        return {box.identifier: width for box, *_, width in self._places() if width}
 
     def _frame_titles(self) -> Iterator[Element]:
         """The texts at the top of frames, with how many blocks each stands for."""
-        for group, (box, free, missing) in zip(self.groups["cluster"], self._places(), strict=True):
+        for group, (box, lines, free, missing) in zip(self.groups["cluster"], self._places(), strict=True):
             left, top, _, _ = _bounds(group)
-            place = left + FRAME_MARGIN if missing else free
+            place, y = left + FRAME_MARGIN if missing else free, top + 1
             title = Element("g", {"class": "title"})
             if missing:
-                title.append(self._cover(place, top + 5, frame_title_width(box)))
-            title.append(_text(box.title, place, top + 17, FRAME, self.style.muted))
+                title.append(self._cover((place, top + 5), title_width(box, lines), len(lines)))
+            for line in lines:
+                y += FRAME.height
+                title.append(_text(line, place, y, FRAME, self.style.muted))
             if box.copies > 1:
-                times = FRAME._replace(bold=True)
-                end = place + frame_title_width(box) - text_width(f"×{box.copies}", times)
-                title.append(_text(f"×{box.copies}", end, top + 17, times, self.style.text))
+                after = place + text_width(lines[-1], FRAME) + TIMES_GAP
+                title.append(_text(f"×{box.copies}", after, y, FRAME._replace(bold=True), self.style.text))
             yield title
 
-    def _cover(self, left: float, top: float, width: float) -> Element:
+    def _cover(self, corner: tuple[float, float], width: float, lines: int) -> Element:
         """What hides the arrow behind a title that has no other room."""
-        place = {"x": left - 3, "y": top, "width": width + 6, "height": FRAME.height}
+        place = {"x": corner[0] - 3, "y": corner[1], "width": width + 6, "height": FRAME.height * lines}
         return Element("rect", {key: _number(value) for key, value in place.items()} | {"fill": self.style.frame.fill})
 
     def _in_halo(self, text: Element, color: str) -> Element:
@@ -195,7 +199,7 @@ class _Drawing:
             yield draw_card(card, ((left + right) / 2, (top + bottom) / 2), self.style)
 
 
-def draw_card(card: Card, center: tuple[float, float], style: Style) -> Element:
+def draw_card(card: Card, center: tuple[float, float], style: DrawingStyle) -> Element:
     """A card as SVG."""
     width, height = card_size(card)
     left, top = center[0] - width / 2, center[1] - height / 2
@@ -211,7 +215,7 @@ def draw_card(card: Card, center: tuple[float, float], style: Style) -> Element:
     return drawn
 
 
-def _rows(card: Card, left: float, top: float, style: Style) -> Iterator[Element]:
+def _rows(card: Card, left: float, top: float, style: DrawingStyle) -> Iterator[Element]:
     width, height = card_size(card)
     y, is_end = top + MARGIN, False
     first_band = next((number for number, row in enumerate(card.rows) if row.kind == "band"), None)
@@ -261,13 +265,6 @@ def _text(text: str, x: float, y: float, lettering: Lettering, color: str) -> El
 def _shifts(copies: int) -> tuple[float, ...]:
     """Where equal ones lie behind the first, as in a pile."""
     return (6.0, 3.0, 0.0) if copies > 2 else (3.0, 0.0) if copies == 2 else (0.0,)
-
-
-def _boxes(parts: tuple[Card | Box, ...]) -> Iterator[Box]:
-    for part in parts:
-        if isinstance(part, Box):
-            yield part
-            yield from _boxes(part.parts)
 
 
 def _bounds(group: Element) -> tuple[float, float, float, float]:

@@ -22,7 +22,7 @@ _PLATES = 6  # boxes drawn of maps that follow each other in one shape
 _GAP = 34.0
 
 
-class Scale(NamedTuple):
+class VolumeScale(NamedTuple):
     """How long numbers are drawn."""
 
     position: float
@@ -44,7 +44,7 @@ class Scale(NamedTuple):
         return max(self.bar * math.sqrt(features), 3.0)
 
 
-class Box(NamedTuple):
+class VolumeBox(NamedTuple):
     """A drawn volume: the front face of the last of `copies`, and how far it goes back."""
 
     left: float
@@ -59,7 +59,7 @@ class Box(NamedTuple):
         """The left end of the first copy."""
         return self.left - (self.copies - 1) * (self.length + APART)
 
-    def moved_to(self, left: float) -> "Box":
+    def moved_to(self, left: float) -> "VolumeBox":
         """The same with its first copy at a place."""
         return self._replace(left=self.left + left - self.first)
 
@@ -90,7 +90,7 @@ class Box(NamedTuple):
         return self.right + across * self.back[0], self.top + down * self.height + across * self.back[1]
 
 
-def scale_of(row: Sequence[Volume]) -> Scale:
+def scale_of(row: Sequence[Volume]) -> VolumeScale:
     """Scales by which the largest of everything is as large as it may be."""
     sizes = [size for volume in row if not volume.is_bar for size in volume.sizes if size > 1] or [1]
     root = max(sizes) > _WIDEST_RANGE * min(sizes)
@@ -101,7 +101,7 @@ def scale_of(row: Sequence[Volume]) -> Scale:
         bool(maps) and max(maps) <= _FEW and all(len(v.sizes) == 2 and len(v.names) == 1 for v in row if not v.is_bar)
     )
     channel = min(2.8, _LONGEST / math.sqrt(max(maps, default=1)))
-    return Scale(TALLEST / largest, root, channel, min(14.0, _HIGHEST_BAR / math.sqrt(bars)), plates)
+    return VolumeScale(TALLEST / largest, root, channel, min(14.0, _HIGHEST_BAR / math.sqrt(bars)), plates)
 
 
 def spread_of(maps: int) -> float:
@@ -112,7 +112,7 @@ def spread_of(maps: int) -> float:
 class Places:
     """The boxes of a row, a line after the other, each line by itself; a box for each column of a volume."""
 
-    def __init__(self, row: Sequence[Volume], scale: Scale) -> None:
+    def __init__(self, row: Sequence[Volume], scale: VolumeScale) -> None:
         self.row, self.scale = row, scale
         apart = [self._extent(volume) for volume in row if volume.columns > 1]
         self.apart = max((height - back[1] for _, height, back in apart), default=0.0) + 22  # from column to column
@@ -133,9 +133,9 @@ class Places:
         """Whether a skip leads from before a volume to it, or past it."""
         return any(source < number <= place for place, volume in enumerate(self.row) for source in volume.sources)
 
-    def _line(self, numbers: range) -> list[tuple[Box, ...]]:
+    def _line(self, numbers: range) -> list[tuple[VolumeBox, ...]]:
         """Every box beside the one before, far enough for the words below."""
-        found: list[tuple[Box, ...]] = []
+        found: list[tuple[VolumeBox, ...]] = []
         words_end = -math.inf
         for number in numbers:
             volume, words = self.row[number], operation_width(self.row[number])
@@ -151,18 +151,18 @@ class Places:
             found.append(tuple(self._in_column(box, column, volume) for column in range(volume.columns)))
         return found
 
-    def _beside(self, before: tuple[Box, ...], box: Box, number: int) -> float:
+    def _beside(self, before: tuple[VolumeBox, ...], box: VolumeBox, number: int) -> float:
         """Where a box begins that neither touches the ones before nor has its words cover theirs."""
         captions = (caption_width(self.row[number - 1]) + caption_width(self.row[number])) / 2 + 12
         return max(max(each.end for each in before) + _GAP, before[0].center + captions - (box.center - box.first))
 
-    def _box(self, volume: Volume) -> Box:
+    def _box(self, volume: Volume) -> VolumeBox:
         """The box of a volume at the left end."""
         length, height, back = self._extent(volume)
         copies = min(len(volume.names), _PLATES)
-        return Box((copies - 1) * (length + APART), 0.0, length, height, back, copies)
+        return VolumeBox((copies - 1) * (length + APART), 0.0, length, height, back, copies)
 
-    def _in_column(self, box: Box, column: int, volume: Volume) -> Box:
+    def _in_column(self, box: VolumeBox, column: int, volume: Volume) -> VolumeBox:
         middle = (column - (volume.columns - 1) / 2) * self.apart
         return box._replace(top=middle - (box.height + box.back[1]) / 2)
 

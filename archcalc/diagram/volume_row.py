@@ -11,7 +11,7 @@ from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import AxisField, Field
 from archcalc.analysis.summary import summarize
 from archcalc.arithmetic import Window
-from archcalc.diagram.scope import Scope, find_scope
+from archcalc.diagram.scope import DrawnScope, find_scope
 from archcalc.errors import UsageError, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import Layer, Shape, elements, size_text
@@ -100,11 +100,11 @@ def volume_row(context: AnalysisContext, depth: int | None = None, block: str | 
     return found
 
 
-def _rows(context: AnalysisContext, scope: Scope, depth: int | None) -> Iterator[VolumeRow]:
+def _rows(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> Iterator[VolumeRow]:
     """The row at a depth, and a shorter one in which fewer volumes differ."""
     parts = _parts(context, scope, depth)
     target = _target(context, scope, parts)
-    needed = _needed(parts, target)
+    needed = _find_needed(parts, target)
     elsewhere = tuple(part.name for number, part in enumerate(parts) if number not in needed)
     volumes = _volumes(context, parts, needed, target)
     for alike in (_same_operation, _same_shape):
@@ -114,39 +114,39 @@ def _rows(context: AnalysisContext, scope: Scope, depth: int | None) -> Iterator
         yield VolumeRow(row, depth, elsewhere, inputs)
 
 
-def _count(context: AnalysisContext, scope: Scope, depth: int | None) -> int:
+def _count(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> int:
     """How many layers and closed blocks there are at a depth."""
-    return len({_folded(context, scope, position, depth) for position in scope.positions})
+    return len({_find_name(context, scope, position, depth) for position in scope.positions})
 
 
-def _folded(context: AnalysisContext, scope: Scope, position: int, depth: int | None) -> str:
+def _find_name(context: AnalysisContext, scope: DrawnScope, position: int, depth: int | None) -> str:
     """The name of a layer, or of the block that is closed around it."""
     node, closed = context.graph.nodes[position], (depth or 0) + scope.level
     return node.instances[closed - 1].name if depth and len(node.instances) >= closed else node.name
 
 
-def _parts(context: AnalysisContext, scope: Scope, depth: int | None) -> list[_Part]:
+def _parts(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> list[_Part]:
     """The inputs and what the summary has, folded to a depth."""
-    nodes = {node.name: node for node in context.graph.nodes}
-    parts = [_given(context, edge) for edge in scope.inputs]
+    parts = [_input_part(context, edge) for edge in scope.inputs]
     numbers = {part.name: number for number, part in enumerate(parts)}
     for number, position in enumerate(map(context.graph.producer, scope.inputs)):
         if position is not None:  # what a block reads may be in a block that is closed
-            numbers[_folded(context, scope, position, depth)] = number
-    inside = {_folded(context, scope, position, depth) for position in scope.positions}
+            numbers[_find_name(context, scope, position, depth)] = number
+    inside = {_find_name(context, scope, position, depth) for position in scope.positions}
     summary = summarize(context).collapsed(context.graph, None if depth is None else depth + scope.level)
     rows = [row for row in summary.layers if row.name in inside]
     numbers |= {row.name: number for number, row in enumerate(rows, start=len(parts))}
     for row in rows:
         sources = tuple(numbers[source] for source in row.inputs if numbers[source] < numbers[row.name])
-        node = nodes.get(row.name)
+        position = context.graph.positions.get(row.name)
+        node = None if position is None else context.graph.nodes[position]
         own = node if node is not None and node.layer.type == row.type else None
         axes = row.receptive_field.axes if row.receptive_field else ()
         parts.append(_Part(row.name, row.type, row.output_shape, sources, axes, own))
     return parts
 
 
-def _given(context: AnalysisContext, edge: int) -> _Part:
+def _input_part(context: AnalysisContext, edge: int) -> _Part:
     """What is read from outside."""
     tensor, field = context.tensors[edge], context.receptive_fields.edges[edge]
     assert tensor is not None
@@ -157,7 +157,7 @@ def _given(context: AnalysisContext, edge: int) -> _Part:
 # the way through
 
 
-def _needed(parts: Sequence[_Part], target: int) -> set[int]:
+def _find_needed(parts: Sequence[_Part], target: int) -> set[int]:
     found, waiting = set[int](), [target]
     while waiting:
         number = waiting.pop()
@@ -193,7 +193,7 @@ def _cuts(parts: Sequence[_Part], needed: set[int]) -> set[int]:
     return cuts
 
 
-class _Step(NamedTuple):
+class _RowPart(NamedTuple):
     """A part of the row, the one before it, and whether there are others between, which are folded into it."""
 
     before: int | None
@@ -201,10 +201,10 @@ class _Step(NamedTuple):
     collapsed: bool
 
 
-def _kept(parts: Sequence[_Part], needed: set[int], cuts: set[int], target: int) -> list[_Step]:
+def _select_parts(parts: Sequence[_Part], needed: set[int], cuts: set[int], target: int) -> list[_RowPart]:
     """The parts of the row."""
     path = _longest_path(parts, needed, target)
-    found = [_Step(None, path[0], False)]
+    found = [_RowPart(None, path[0], False)]
     region: list[int] = []
     for number in path[1:]:
         region.append(number)
@@ -212,11 +212,11 @@ def _kept(parts: Sequence[_Part], needed: set[int], cuts: set[int], target: int)
             continue
         if any(_enlarges(parts, each) for each in region):
             found += [
-                _Step(before, each, False) for before, each in zip([found[-1].number, *region], region, strict=False)
+                _RowPart(before, each, False) for before, each in zip([found[-1].number, *region], region, strict=False)
             ]
         else:
             before = found[-1].number
-            found.append(_Step(before, number, any(before < other < number for other in needed)))
+            found.append(_RowPart(before, number, any(before < other < number for other in needed)))
         region = []
     return found
 
@@ -239,27 +239,27 @@ def _volumes(context: AnalysisContext, parts: Sequence[_Part], needed: set[int],
     cuts = _cuts(parts, needed)
     places: dict[int, int] = {}  # the volume that a part of the row belongs to
     row: list[Volume] = []
-    for step in _kept(parts, needed, cuts, target):
-        part = parts[step.number]
-        if row and not step.collapsed and not _is_shown(part, row[-1]):
-            row[-1] = row[-1]._replace(then=(*row[-1].then, *_told(part)))
-        elif step.collapsed or part.node is None:
-            row.append(_block(parts, needed, needed - cuts, step))
+    for member in _select_parts(parts, needed, cuts, target):
+        part = parts[member.number]
+        if row and not member.collapsed and not _is_shown(part, row[-1]):
+            row[-1] = row[-1]._replace(then=(*row[-1].then, *_format_following(part)))
+        elif member.collapsed or part.node is None:
+            row.append(_block(parts, needed, needed - cuts, member))
         else:
             row.append(_volume(context, part, part.node.layer))
-        places[step.number] = len(row) - 1
-        skips = _skips(parts, step, places)
+        places[member.number] = len(row) - 1
+        skips = _skips(parts, member, places)
         row[-1] = row[-1]._replace(sources=tuple(sorted({*row[-1].sources, *skips} - {len(row) - 2, len(row) - 1})))
     return row
 
 
-def _told(part: _Part) -> Iterator[str]:
+def _format_following(part: _Part) -> Iterator[str]:
     """What is said of a layer that keeps the shape; one that only lays it out differently is not told."""
     if part.node and part.node.layer.family != "shaping":
-        yield _plain_kind(part.kind)
+        yield _format_kind(part.kind)
 
 
-def _target(context: AnalysisContext, scope: Scope, parts: Sequence[_Part]) -> int:
+def _target(context: AnalysisContext, scope: DrawnScope, parts: Sequence[_Part]) -> int:
     """The part that the first output is in."""
     numbers = {part.name: number for number, part in enumerate(parts)}
     name = context.graph.edge_names[scope.outputs[0]]
@@ -281,11 +281,11 @@ def _is_shown(part: _Part, before: Volume) -> bool:
     return part.shape != before.shape
 
 
-def _skips(parts: Sequence[_Part], step: _Step, places: dict[int, int]) -> Iterator[int]:
+def _skips(parts: Sequence[_Part], member: _RowPart, places: dict[int, int]) -> Iterator[int]:
     """The volumes that a part reads past the one before."""
-    if step.before is None or step.collapsed:
+    if member.before is None or member.collapsed:
         return
-    waiting = [source for source in parts[step.number].sources if source != step.before]
+    waiting = [source for source in parts[member.number].sources if source != member.before]
     seen = set[int]()
     while waiting:
         source = waiting.pop()
@@ -303,7 +303,7 @@ def _volume(context: AnalysisContext, part: _Part, layer: Layer) -> Volume:
     windows = layer.windows(inputs)
     found = tuple(windows[axis] for axis in sorted(windows)) if len(windows) == len(sizes) else ()
     groups = getattr(layer, "groups", 1) if layer.family == "convolution" else 1
-    operation = _operation(layer.type, found, groups, inputs[0].shape[0] if inputs[0].shape else 1)
+    operation = _format_operation(layer.type, found, groups, inputs[0].shape[0] if inputs[0].shape else 1)
     return Volume((part.name,), part.shape, channels, sizes, layer.family, (operation,), (), found, groups)
 
 
@@ -317,33 +317,33 @@ def _channels_and_sizes(part: _Part) -> tuple[int, tuple[int, ...]]:
     return shape[0], tuple(shape[1:])
 
 
-def _block(parts: Sequence[_Part], needed: set[int], branches: set[int], step: _Step) -> Volume:
+def _block(parts: Sequence[_Part], needed: set[int], branches: set[int], member: _RowPart) -> Volume:
     """The volume of an input, of a folded block, or of what lies between two parts of the row.
 
     The last is called by the outermost block that has all of its branches between.
     """
-    part = parts[step.number]
-    name, kind = part.name, "" if part.kind == "input" else _plain_kind(part.kind)
-    before = -1 if step.before is None else step.before
+    part = parts[member.number]
+    name, kind = part.name, "" if part.kind == "input" else _format_kind(part.kind)
+    before = -1 if member.before is None else member.before
     for instance in part.node.instances if part.node else ():
         inside = [number for number in branches if parts[number].name.startswith(f"{instance.name}.")]
-        if inside and min(inside) > before and max(inside) <= step.number:
+        if inside and min(inside) > before and max(inside) <= member.number:
             name, kind = instance.name, instance.block.replace("_", " ")
             break
     family = "input" if part.kind == "input" else "block"
-    count = sum(before < number < step.number for number in needed) if step.collapsed else 0
+    count = sum(before < number < member.number for number in needed) if member.collapsed else 0
     maps = _channels_and_sizes(part)
     return Volume((name,), part.shape, *maps, family, (kind,) if kind else (), branches=count)
 
 
-def _plain_kind(kind: str) -> str:
+def _format_kind(kind: str) -> str:
     """The type of a layer in words: `max pool` for `max_pool2d`."""
     return kind.removesuffix("1d").removesuffix("2d").removesuffix("3d").replace("_", " ")
 
 
-def _operation(kind: str, windows: tuple[Window, ...], groups: int, channels: int) -> str:
+def _format_operation(kind: str, windows: tuple[Window, ...], groups: int, channels: int) -> str:
     """What a layer does, with its window: `conv 11×11, stride 4`."""
-    words = f"{'depthwise ' * (groups == channels > 1)}{_plain_kind(kind)}"
+    words = f"{'depthwise ' * (groups == channels > 1)}{_format_kind(kind)}"
     if windows:
         words += f" {size_text(tuple(window.kernel for window in windows))}"
         strides = tuple(window.stride for window in windows)
@@ -391,9 +391,10 @@ def _in_columns(row: Sequence[Volume]) -> tuple[Volume, ...]:
     for number in range(1, len(row)):
         if row[number].family == "pooling":
             columns[number] = max(columns[number], columns[number - 1])
-    return tuple(volume._replace(columns=_allowed(volume, count)) for volume, count in zip(row, columns, strict=True))
+    pairs = zip(row, columns, strict=True)
+    return tuple(volume._replace(columns=_allowed_columns(volume, count)) for volume, count in pairs)
 
 
-def _allowed(volume: Volume, columns: int) -> int:
+def _allowed_columns(volume: Volume, columns: int) -> int:
     apart = volume.family != "input" and columns <= MAX_COLUMNS and volume.channels % columns == 0
     return columns if apart else 1

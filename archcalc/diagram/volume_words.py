@@ -3,12 +3,13 @@
 from archcalc.diagram.drawing import line_width, short
 from archcalc.diagram.volume_row import Volume
 from archcalc.layers.base import size_text
+from archcalc.render.words import local_name
 
 _LINES = 3  # of what was done, and of what follows
 _OPERATION = 10.0  # the size of its letters
 
 
-def named(volume: Volume) -> str:
+def format_name(volume: Volume) -> str:
     """The name of a volume, or the first and the last; without the end that they share, such as `.conv`."""
     first, last = volume.names[0], volume.names[-1]
     if first == last:
@@ -16,13 +17,14 @@ def named(volume: Volume) -> str:
     end = first.rpartition(".")[2]
     if last.rpartition(".")[2] == end and "." in first:
         first, last = first.removesuffix(f".{end}"), last.removesuffix(f".{end}")
-    return f"{short(first, 14)} … {short(last, 14)}"
+    last = local_name(last, first[: first.rfind(".") + 1])
+    return f"{short(first, 22)} … {short(last, 14)}"
 
 
 def caption(volume: Volume) -> list[tuple[str, float, str]]:
     """The lines below a volume: texts, sizes of letters, weights."""
     times = f" ({len(volume.names)}×)" if len(volume.names) > 1 else ""
-    lines = [(named(volume), 11.0, "bold"), (size_text(volume.shape) + times, 11.0, "normal")]
+    lines = [(format_name(volume), 11.0, "bold"), (size_text(volume.shape) + times, 11.0, "normal")]
     if len(volume.sizes) == 3 and not volume.is_bar:
         frames = volume.sizes[0]
         lines.append((f"{frames} frame{'s' * (frames > 1)}", 10.0, "normal"))

@@ -12,9 +12,9 @@ from itertools import accumulate
 from archcalc.analysis.context import AnalysisContext
 from archcalc.diagram.drawing import Drawing, Point, line_width, short, style_of
 from archcalc.diagram.style import Paint, mixed
-from archcalc.diagram.volume_places import APART, BAR, Box, Places, scale_of, spread_of
+from archcalc.diagram.volume_places import APART, BAR, Places, VolumeBox, scale_of, spread_of
 from archcalc.diagram.volume_row import Volume, VolumeRow, volume_row
-from archcalc.diagram.volume_words import caption, caption_width, named, operation, operation_width
+from archcalc.diagram.volume_words import caption, caption_width, format_name, operation, operation_width
 from archcalc.layers.base import size_text
 
 _LINE = 14.0  # from a line of words to the next
@@ -39,18 +39,18 @@ def volumes(
     that is too long.
     """
     found = volume_row(context, depth, block)
-    description = " → ".join(f"{named(volume)} {size_text(volume.shape)}" for volume in found.volumes)
+    description = " → ".join(f"{format_name(volume)} {size_text(volume.shape)}" for volume in found.volumes)
     name = ": ".join(filter(None, (context.graph.name, block)))
     drawing = Drawing(f"{name}: its maps to scale", description, style_of(style))
-    return _Picture(drawing, found).draw(name if title else "", legend)
+    return _VolumeDrawing(drawing, found).draw(name if title else "", legend)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _format_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{', '.join(short(name, 26) for name in names[:3])}{more}"
 
 
-class _Picture:
+class _VolumeDrawing:
     """The drawing while it is made, from left to right and from line to line."""
 
     def __init__(self, drawing: Drawing, found: VolumeRow) -> None:
@@ -58,7 +58,7 @@ class _Picture:
         self.style, self.scale = drawing.style, scale_of(self.row)
         self.lines = Places(self.row, self.scale).lines
         self.starts = [*accumulate(map(len, self.lines), initial=0)]  # the numbers that lines begin with
-        self.boxes: list[tuple[Box, ...]] = []  # a box for each column
+        self.boxes: list[tuple[VolumeBox, ...]] = []  # a box for each column
 
     def draw(self, title: str, legend: bool) -> str:
         """The text of the drawing."""
@@ -70,9 +70,11 @@ class _Picture:
             left, right = left - _OUTSIDE, right + _OUTSIDE
         for start, end in zip(self.starts[1:-1], ends[1:], strict=False):
             self._continue(start, end + _BETWEEN / 2, (left, right))
-        return self._framed((left, 0.0, right, ends[-1]), title, [self._note(), *self._left_out()] if legend else [])
+        return self._finish(
+            (left, 0.0, right, ends[-1]), title, [self._note(), *self._explain_omissions()] if legend else []
+        )
 
-    def _line(self, line: list[tuple[Box, ...]], y: float) -> float:
+    def _line(self, line: list[tuple[VolumeBox, ...]], y: float) -> float:
         """Draw a line of boxes with its words below a height; returns where it ends."""
         numbers = range(len(self.boxes), len(self.boxes) + len(line))
         top = min(box.top + min(box.back[1], 0) for boxes in line for box in boxes)
@@ -103,7 +105,7 @@ class _Picture:
         way = [start, (right, start[1]), (right, between), (left, between), (left, middle)]
         self._arrow([*way, (columns[0].first - 3, middle)])
 
-    def _framed(self, box: tuple[float, float, float, float], title: str, notes: list[str]) -> str:
+    def _finish(self, box: tuple[float, float, float, float], title: str, notes: list[str]) -> str:
         left, top, right, bottom = box
         if title := short(title, 80):
             self.drawing.write(title, (left, top - 24), 16, font_weight="bold")
@@ -120,20 +122,20 @@ class _Picture:
         bars = ["features without positions by the square root of theirs"] if any(v.is_bar for v in self.row) else []
         return "; ".join([positions, channels, *bars])
 
-    def _left_out(self) -> Iterator[str]:
+    def _explain_omissions(self) -> Iterator[str]:
         """What the drawing does not show."""
         if self.found.depth is not None:
             yield f"blocks are folded at depth {self.found.depth}"
         if any(volume.branches for volume in self.row):
             yield "branches that meet again are one box, with how many layers or blocks are in them"
         if self.found.inputs:
-            yield f"branches begin with other inputs, too: {_listed(self.found.inputs)}"
+            yield f"branches begin with other inputs, too: {_format_names(self.found.inputs)}"
         if self.found.elsewhere:
-            yield f"not drawn, since the first output does not depend on it: {_listed(self.found.elsewhere)}"
+            yield f"not drawn, since the first output does not depend on it: {_format_names(self.found.elsewhere)}"
 
     # the boxes
 
-    def _volume(self, volume: Volume, box: Box) -> None:
+    def _volume(self, volume: Volume, box: VolumeBox) -> None:
         if self.scale.plates and not volume.is_bar:
             self._plates(volume, box)
             return
@@ -145,7 +147,7 @@ class _Picture:
                 moved = box._replace(left=left + 1.5 * ghost, top=box.top - 5.5 * ghost)
                 self._cuboid(moved, volume.family)
 
-    def _cuboid(self, box: Box, family: str) -> None:
+    def _cuboid(self, box: VolumeBox, family: str) -> None:
         (dx, dy), left, right, top, bottom = box.back, box.left, box.right, box.top, box.bottom
         paint = self._paint(family)
         line = {"stroke": paint.line, "stroke_width": 0.9, "stroke_linejoin": "round"}
@@ -156,7 +158,7 @@ class _Picture:
         size = {"width": box.length, "height": box.height}
         self.drawing.add("rect", x=left, y=top, **size, fill=paint.fill, **line, class_=f"volume {family}")
 
-    def _plates(self, volume: Volume, box: Box) -> None:
+    def _plates(self, volume: Volume, box: VolumeBox) -> None:
         """Each map by itself, the first in front."""
         step = spread_of(volume.channels)
         paint = self._paint(volume.family)
@@ -182,7 +184,7 @@ class _Picture:
                     continue
                 self._lead(number, source, target)
 
-    def _lead(self, number: int, source: Box, target: Box) -> None:
+    def _lead(self, number: int, source: VolumeBox, target: VolumeBox) -> None:
         """The window on the volume before and the unit that reads it; all of it for a dense layer; else an arrow."""
         volume, before = self.row[number], self.row[number - 1]
         sizes = before.sizes[-2:]
@@ -198,7 +200,7 @@ class _Picture:
             start = (source.right + source.back[0] * 0.5 + 4, source.middle + source.back[1] * 0.5)
             self._arrow([start, (first - 3, target.middle)])
 
-    def _window(self, source: Box, target: tuple[float, Box], kernels: Sequence[float]) -> None:
+    def _window(self, source: VolumeBox, target: tuple[float, VolumeBox], kernels: Sequence[float]) -> None:
         left, box = target
         if self.scale.plates:
             high, wide = kernels[0] * source.height, kernels[-1] * source.length
@@ -262,7 +264,7 @@ class _Picture:
             self._arrow([(x0[0], x0[1] - 2), (x0[0], y), (x1[0], y), (x1[0], x1[1] - 3)])
 
     @staticmethod
-    def _top_center(box: Box) -> Point:
+    def _top_center(box: VolumeBox) -> Point:
         return (box.left + box.right + box.back[0]) / 2, box.top + box.back[1] / 2
 
     # words

@@ -155,15 +155,31 @@ class Definitions:
         marks = (*self._marks(group),)
         shared = (*self.shared.get(group, ()),)
         if group.is_chain:
-            return Shape((((), form(self.calls[group])),), (), (), marks, shared, True)
+            return Shape(
+                modules=(((), form(self.calls[group])),),
+                steps=(),
+                outputs=(),
+                marks=marks,
+                shared=shared,
+                is_chain=True,
+            )
         if group.parent is None:
-            return Shape((), (), (), marks, shared, False)  # compared with nothing
+            return Shape(
+                modules=(), steps=(), outputs=(), marks=marks, shared=shared, is_chain=False
+            )  # compared with nothing
         sources = _sources(group)
         modules = tuple((step.keys, self._kind(step.unit)) for step in group.steps)
         steps = tuple(
             (step.keys, tuple(sources[edge] for edge in step.inputs), len(step.outputs)) for step in group.steps
         )
-        return Shape(modules, steps, tuple(sources[edge] for edge in group.outputs), marks, shared, False)
+        return Shape(
+            modules=modules,
+            steps=steps,
+            outputs=tuple(sources[edge] for edge in group.outputs),
+            marks=marks,
+            shared=shared,
+            is_chain=False,
+        )
 
     def _kind(self, unit: Unit) -> Any:
         return form(self.construct(unit))
@@ -198,12 +214,12 @@ class Definitions:
             else:
                 steps.append((keys, read, count))
         return shape == Shape(
-            tuple(module for module in full.modules if module[0] not in missing),
-            tuple(steps),
-            tuple(passed.get(source, source) for source in full.outputs),
-            tuple(mark for mark in full.marks if mark[0][:1] not in missing),
-            full.shared,
-            full.is_chain,
+            modules=tuple(module for module in full.modules if module[0] not in missing),
+            steps=tuple(steps),
+            outputs=tuple(passed.get(source, source) for source in full.outputs),
+            marks=tuple(mark for mark in full.marks if mark[0][:1] not in missing),
+            shared=full.shared,
+            is_chain=full.is_chain,
         )
 
     def _may_be_missing(self, keys: Keys, unit: Unit, full: Shape) -> bool:

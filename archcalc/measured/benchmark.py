@@ -56,7 +56,9 @@ def describe(values: Sequence[float]) -> Distribution:
     ordered = sorted(values)
     first = _interval_start(len(ordered))
     median, q1, q3 = (_quantile(ordered, share) for share in (0.5, 0.25, 0.75))
-    return Distribution(median, q1, q3, ordered[first], ordered[-1 - first], tuple(values))
+    return Distribution(
+        median=median, q1=q1, q3=q3, ci_low=ordered[first], ci_high=ordered[-1 - first], values=tuple(values)
+    )
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 
 from archcalc.errors import quoted
-from archcalc.render.document import NAME, TEXT, Column, Document, Fact, Facts, Lines, Row, Table
+from archcalc.render.document import NAME, SHAPE, TEXT, Column, Document, Fact, Facts, Lines, Row, Table
 from archcalc.render.result import Result
 
 Status = Literal["equal", "differs", "not covered"]
@@ -33,7 +33,19 @@ class Comparison(NamedTuple):
 
 def compare(question: str, layer: str, said: Any, found: Any, note: str = "") -> Comparison:
     """A row that is equal only if both sides are."""
-    return Comparison(question, layer, said, found, "equal" if said == found else "differs", note)
+    return Comparison(
+        question=question,
+        layer=layer,
+        said=said,
+        found=found,
+        status="equal" if said == found else "differs",
+        note=note,
+    )
+
+
+def uncovered(question: str, layer: str, note: str, said: Any = None, found: Any = None) -> Comparison:
+    """A row on which the two sides cannot be compared, for the reason in `note`."""
+    return Comparison(question=question, layer=layer, said=said, found=found, status="not covered", note=note)
 
 
 class Verification(Struct, Result, frozen=True, kw_only=True):
@@ -112,7 +124,10 @@ def _table(question: str, rows: list[Comparison]) -> Table:
         lines.append(Row([row.layer, _text(row.said), _text(row.found), _MARKS[row.status]]))
         if row.note and not (number and rows[number - 1].note == row.note):
             lines.append(Row([f"  {row.note}"], emphasis="faint"))
-    columns = [Column(question, NAME), Column("archcalc", priority=1), Column("PyTorch", priority=1), Column("")]
+    # Of equal values one is enough where there is no room for both; of others, as much as fits of each.
+    kind, other = (SHAPE, 2) if all(row.status == "equal" for row in rows) else (TEXT, 1)
+    sides = [Column("archcalc", kind, priority=1), Column("PyTorch", kind, priority=other)]
+    columns = [Column(question, NAME), *sides, Column("")]
     return Table(columns, lines, ruled=False)
 
 

@@ -1,6 +1,6 @@
 """What a page says of one network, as values for its template."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate
 from os.path import basename
@@ -21,13 +21,14 @@ from archcalc.diagram.picture import draw
 from archcalc.errors import SHOWN as SHOWN_FINDINGS
 from archcalc.errors import Diagnostic, UsageError
 from archcalc.network import Network
-from archcalc.numbers.bounds import AtLeast, Lower, known, value_text
+from archcalc.numbers.bounds import AtLeast, known, value_text
 from archcalc.numbers.units import mebibytes
 from archcalc.page.plots import inlined, plot_depth
-from archcalc.render.words import inputs_text
+from archcalc.render.words import inputs_text, local_name
+from archcalc.spec.expanded import Instance
 
 SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
-HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Memory")
+HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Values", "Memory")
 MOST_BYTES = 700_000  # of explanations on one page
 MOST_ROWS = 1200  # of all tables of a page
 MOST_LETTERS = 400_000  # of the names in them
@@ -47,7 +48,7 @@ class Allowance:
         self.is_large = layers > MOST_LAYERS
         self.bytes = min(MOST_BYTES, PAGE_BYTES - drawn - ROW_BYTES * min(layers, MOST_ROWS))
 
-    def shown(self, network: Network) -> list[LayerSummary]:
+    def select_layers(self, network: Network) -> list[LayerSummary]:
         """The first layers, as many as there is room for their rows and names, with those of blocks around them."""
         nodes = network.graph.nodes[: max(self.rows, 0)]
         names = (len(node.name) + sum(len(block.name) for block in node.instances) for node in nodes)
@@ -65,22 +66,23 @@ class Allowance:
         return explained if self.bytes > 0 else None
 
 
-class Cell(NamedTuple):
+class SortableCell(NamedTuple):
     """The text of a cell, and the number that it is sorted by; None for words, and for what is unknown."""
 
     text: str
     order: float | None = None
 
 
-class Row(NamedTuple):
+class LayerRow(NamedTuple):
     """A layer, or a block with the layers in it. `positions` are places in the diagram."""
 
     name: str
     type: str
     positions: str
-    cells: tuple[Cell, ...]
+    around: str  # the beginning of the name, which says the blocks around it
+    cells: tuple[SortableCell, ...]
     explanation: str | None
-    rows: "tuple[Row, ...]" = ()
+    rows: "tuple[LayerRow, ...]" = ()
 
 
 class Pictures(NamedTuple):
@@ -100,7 +102,7 @@ class Pictures(NamedTuple):
         return self.width > WIDE
 
 
-class Section(NamedTuple):
+class NetworkSection(NamedTuple):
     """What a page says of one network. `cut` is how many rows have no room, `unexplained` how many no explanation.
 
     One that `is_large` has no diagram, memory, findings and counts of others.
@@ -110,10 +112,10 @@ class Section(NamedTuple):
     label: str
     number: int
     source: str | None
-    head: tuple[tuple[str, str], ...]
+    totals: tuple[tuple[str, str], ...]
     pictures: Pictures
     headers: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[LayerRow, ...]
     cut: int
     unexplained: int
     reasons: tuple[str, ...]
@@ -142,29 +144,29 @@ def depict(network: Network, number: int, large: bool = False) -> Pictures:
     return Pictures(inlined(svg, f"network-{number}"), width, picture.collapsed, plots)
 
 
-def describe(network: Network, label: str, number: int, pictures: Pictures, allowance: Allowance) -> Section:
+def describe(network: Network, label: str, number: int, pictures: Pictures, allowance: Allowance) -> NetworkSection:
     """All that a page says of a network."""
     large = allowance.is_large
     memory = None if large else network.memory()
-    shown = allowance.shown(network)
+    shown = allowance.select_layers(network)
     findings = [] if large else network.check()
     rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(shown)]
-    return Section(
-        network.name,
-        label,
-        number,
-        network.source,
-        tuple(_head(network, memory)),
-        pictures,
-        HEADERS,
-        tuple(_Blocks(network, memory).rows(rows)),
-        len(network.layers) - len(rows),
-        sum(row.explanation is None for row in rows),
-        (*field_notes((row.name, row.receptive_field) for row in shown), *unknown_reasons(network.summary)),
-        large,
-        tuple(map(_in_its_file, findings[:SHOWN_FINDINGS])),
-        max(len(findings) - SHOWN_FINDINGS, 0),
-        () if large else tuple(_conventions(network.reconcile())),
+    return NetworkSection(
+        title=network.name,
+        label=label,
+        number=number,
+        source=network.source,
+        totals=tuple(_totals(network, memory)),
+        pictures=pictures,
+        headers=HEADERS,
+        rows=tuple(_Blocks(network, memory).rows(rows)),
+        cut=len(network.layers) - len(rows),
+        unexplained=sum(row.explanation is None for row in rows),
+        reasons=(*field_notes((row.name, row.receptive_field) for row in shown), *unknown_reasons(network.summary)),
+        is_large=large,
+        findings=tuple(map(_in_its_file, findings[:SHOWN_FINDINGS])),
+        more_findings=max(len(findings) - SHOWN_FINDINGS, 0),
+        conventions=() if large else tuple(_conventions(network.reconcile())),
     )
 
 
@@ -173,7 +175,7 @@ def _in_its_file(found: Diagnostic) -> Diagnostic:
     return structs.replace(found, place=structs.replace(found.place, source=basename(found.place.source)))
 
 
-def _head(network: Network, memory: Memory | None) -> Iterator[tuple[str, str]]:
+def _totals(network: Network, memory: Memory | None) -> Iterator[tuple[str, str]]:
     totals = network.totals
     frozen = f" ({totals.frozen_parameters:,} frozen)" if totals.frozen_parameters else ""
     yield "Input", inputs_text(network.inputs)
@@ -184,17 +186,36 @@ def _head(network: Network, memory: Memory | None) -> Iterator[tuple[str, str]]:
     for name, value in (("MACs", totals.macs), ("FLOPs", totals.flops)):
         yield name, value_text(value)
     if memory:
+        yield "Weights and buffers", mebibytes(memory.fixed)
+        yield "Values at the peak", value_text(memory.activations, mebibytes)
         yield "Peak of memory", f"{value_text(memory.peak, mebibytes)}, {peak_place(memory)}"
 
 
-def _row(network: Network, memory: Memory | None, place: int, row: LayerSummary, allowance: Allowance) -> Row:
+def _row(network: Network, memory: Memory | None, place: int, row: LayerSummary, allowance: Allowance) -> LayerRow:
     explanation = allowance.explanation(network, row.name)
-    return Row(row.name, row.type, str(place), _cells(row, memory.layers[place].live if memory else None), explanation)
+    cells = _cells(row, memory, memory.layers[place] if memory else None)
+    instances = network.graph.nodes[place].instances
+    return LayerRow(
+        name=row.name,
+        type=row.type,
+        positions=str(place),
+        around=_around(row.name, instances),
+        cells=cells,
+        explanation=explanation,
+    )
 
 
-def _cells(row: LayerSummary, live: Lower[int] | None) -> tuple[Cell, ...]:
-    cells = [Cell(value_of(COLUMNS[name], row), _order(COLUMNS[name].value(row))) for name in SHOWN]
-    return *cells, Cell("?") if live is None else Cell(value_text(live, mebibytes), known(live))
+def _around(name: str, instances: Sequence[Instance]) -> str:
+    """The beginning of a name that says its block."""
+    return name.removesuffix(local_name(name, f"{instances[-1].name}.")) if instances else ""
+
+
+def _cells(row: LayerSummary, memory: Memory | None, alive: LayerMemory | None) -> tuple[SortableCell, ...]:
+    cells = [SortableCell(value_of(COLUMNS[name], row), _order(COLUMNS[name].value(row))) for name in SHOWN]
+    if memory is None or alive is None:
+        return *cells, SortableCell("?"), SortableCell("?")
+    sizes = memory.values_alive(alive), alive.live
+    return *cells, *(SortableCell(value_text(size, mebibytes), known(size)) for size in sizes)
 
 
 def _order(value: Any) -> float | None:
@@ -228,12 +249,12 @@ class _Blocks:
             self.levels[level] = {row.name: row for row in summary.layers}, {row.name: row for row in layers}
         return self.levels[level]
 
-    def rows(self, found: list[Row], level: int = 0) -> Iterator[Row]:
+    def rows(self, found: list[LayerRow], level: int = 0) -> Iterator[LayerRow]:
         """Rows of layers in the rows of a level, 0 for the top."""
         if level >= self.depth:
             yield from found
             return
-        blocks: dict[str, list[Row]] = {}
+        blocks: dict[str, list[LayerRow]] = {}
         for row in found:
             instances = self.network.graph.nodes[int(row.positions)].instances
             blocks.setdefault(instances[level].name if len(instances) > level else row.name, []).append(row)
@@ -242,9 +263,15 @@ class _Blocks:
                 yield inside[0]
                 continue
             summaries, layers = self._closed(level)
-            cells = _cells(summaries[name], layers[name].live)
-            places = " ".join(row.positions for row in inside)
-            yield Row(name, summaries[name].type, places, cells, None, tuple(self.rows(inside, level + 1)))
+            yield LayerRow(
+                name=name,
+                type=summaries[name].type,
+                positions=" ".join(row.positions for row in inside),
+                around=_around(name, self.network.graph.nodes[int(inside[0].positions)].instances[:level]),
+                cells=_cells(summaries[name], self.memory, layers[name]),
+                explanation=None,
+                rows=tuple(self.rows(inside, level + 1)),
+            )
 
 
 def _conventions(found: Reconciliation) -> Iterator[tuple[str, str, str, str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from archcalc.diagram.style import STYLES, Style
+from archcalc.diagram.style import STYLES, DrawingStyle
 
 
 def dark_rules() -> str:
@@ -13,7 +13,7 @@ def dark_rules() -> str:
     return "@media screen and (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
 
 
-def _fills(light: Style, dark: Style) -> Iterator[tuple[str, str]]:
+def _fills(light: DrawingStyle, dark: DrawingStyle) -> Iterator[tuple[str, str]]:
     for color, paint in light.paints.items():
         other = dark.paints[color]
         yield paint.fill, other.fill
@@ -24,7 +24,7 @@ def _fills(light: Style, dark: Style) -> Iterator[tuple[str, str]]:
     yield light.muted, dark.muted
 
 
-def _strokes(light: Style, dark: Style) -> Iterator[tuple[str, str]]:
+def _strokes(light: DrawingStyle, dark: DrawingStyle) -> Iterator[tuple[str, str]]:
     yield from ((paint.line, dark.paints[color].line) for color, paint in light.paints.items())
     yield light.frame.line, dark.frame.line
     yield light.frame.fill, dark.frame.fill  # halos of letters

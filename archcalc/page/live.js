@@ -7,7 +7,7 @@
     const sorted = document.querySelector("th[aria-sort]");
     sessionStorage.setItem("state", JSON.stringify({
       open: said(all("tr[data-layers] details[open]")),
-      folded: said(all("tbody.block button[aria-expanded=false]")),
+      unfolded: said(all("tbody.block button[aria-expanded=true]")),
       sort: sorted && [sorted.cellIndex, sorted.getAttribute("aria-sort")],
       scroll: scrollY,
     }));
@@ -17,7 +17,7 @@
     for (const row of all("tr[data-layers]")) {
       const { layers } = row.dataset;
       if (row.querySelector("details")) row.querySelector("details").open = state.open.includes(layers);
-      else if (state.folded.includes(layers)) row.querySelector("button")?.click();
+      else if (state.unfolded.includes(layers)) row.querySelector("button")?.click();
     }
     const header = state.sort && all("table.sortable thead th")[state.sort[0]];
     for (let turn = 0; header && turn < 2 && header.getAttribute("aria-sort") !== state.sort[1]; turn++) {

@@ -43,14 +43,16 @@ for (const article of document.querySelectorAll("article")) {
       });
     }
   }
-  const lead = (card) => { // to the smallest row that has all layers of a card
+  const lead = (card) => { // to the smallest row that has all layers of a card, out of folded blocks
     const wanted = places.get(card);
     const having = rows.filter((row) => wanted.every((layer) => layersOf(row).includes(layer)));
-    const shown = (having.length ? having : rows.filter((row) => layersOf(row).includes(wanted[0])))
-      .filter((row) => row.checkVisibility());
-    const row = shown.sort((one, other) => layersOf(one).length - layersOf(other).length)[0];
-    row?.scrollIntoView({ block: "center" });
-    row?.querySelector("summary, button")?.focus({ preventScroll: true });
+    const found = (having.length ? having : rows.filter((row) => layersOf(row).includes(wanted[0])))
+      .filter((row) => !flat || !row.parentElement.hidden);
+    const row = found.sort((one, other) => layersOf(one).length - layersOf(other).length)[0];
+    if (!row) return;
+    unfold(row.parentElement);
+    row.scrollIntoView({ block: "center" });
+    row.querySelector("summary, button")?.focus({ preventScroll: true });
   };
   for (const card of cards) {
     card.addEventListener("mouseenter", () => mark(places.get(card)));
@@ -63,7 +65,7 @@ for (const article of document.querySelectorAll("article")) {
   const path = [{ inside: units }]; // the blocks that the next one may be in
   for (const body of table.tBodies) {
     const level = Number(body.dataset.level ?? 0);
-    const unit = { body, inside: [], open: true };
+    const unit = { body, inside: [], open: true, around: path[level] };
     path[level].inside.push(unit);
     path.splice(level + 1, path.length, unit);
   }
@@ -86,13 +88,20 @@ for (const article of document.querySelectorAll("article")) {
   };
   for (const unit of blocks(units)) {
     const cell = unit.body.rows[0].cells[0];
-    unit.button = button(cell.textContent, "fold or unfold this block", () => {
+    unit.button = button("", "fold or unfold this block", () => {
       fold(unit, !unit.open);
       show(units, true);
     });
-    fold(unit, true);
-    cell.replaceChildren(unit.button);
+    unit.button.append(...cell.childNodes);
+    fold(unit, false);
+    cell.append(unit.button);
   }
+  show(units, true);
+  const unfold = (body) => { // the blocks around a row
+    const inner = [...units, ...blocks(units).flatMap((unit) => unit.inside)].find((unit) => unit.body === body);
+    for (let unit = inner.around; unit.button; unit = unit.around) fold(unit, true);
+    show(units, true);
+  };
   if (blocks(units).length) {
     const all = (open) => () => {
       for (const unit of blocks(units)) fold(unit, open);

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from archcalc.analysis.field import ReceptiveField
 from archcalc.analysis.memory import Memory
 from archcalc.errors import UsageError, printable
 from archcalc.network import Network
-from archcalc.numbers.bounds import AtLeast, certain, floor_of
+from archcalc.numbers.bounds import AtLeast, certain, floor_of, value_text
 
 try:
     from matplotlib import rc_context
@@ -23,74 +24,102 @@ except ModuleNotFoundError as error:
     raise UsageError(message) from None
 
 from archcalc.diagram.roofline import SETTINGS
-from archcalc.numbers.units import round_figure
+from archcalc.numbers.units import mebibytes, round_figure
 from archcalc.render.style import display_width, shortened
 
 INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
-SERIES = "#2f7fc1"  # seen on light ground and on dark
+SERIES, FIXED = "#2f7fc1", "#95a1b0"  # seen on light ground and on dark
+PANEL = (5.2, 1.9)  # inches of a plot over the layers, whose letters can be read at 370 pixels, too
 OWN = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
 MOST_STEPS = 1500  # of a plot over the layers
 LETTERS, HEIGHT = 10, 13  # of words, and of their line, in points
+MOST_FIGURES = 20  # letters of a size in a legend
 LARGEST = 10**300  # of what is drawn
 
 
+class Panel(NamedTuple):
+    """A plot over the layers: areas by name, one on top of the other. The names of several stand above it."""
+
+    title: str
+    areas: dict[str, Sequence[float | None]]
+
+
 def plot_depth(network: Network, prefix: str, memory: Memory | None) -> str:
-    """Parameters, MACs, memory where it is given, and receptive field over the layers, one below the other.
+    """Parameters, MACs, memory where it is given, and receptive field over the layers: an element for each.
 
     Nothing for a network without layers.
     """
     if not network.layers:
         return ""
-    fields = [
-        max((size for size in row.receptive_field.size if size is not None), default=None)
-        if row.receptive_field
-        else None
-        for row in network.layers
-    ]
-    panels: list[tuple[str, Sequence[float | None]]] = [
-        ("Parameters", [row.parameters for row in network.layers]),
-        ("MACs", [certain(row.macs) for row in network.layers]),
+    panels = [
+        Panel("Parameters", {"parameters": [row.parameters for row in network.layers]}),
+        Panel("MACs", {"MACs": [certain(row.macs) for row in network.layers]}),
         *([_memory_panel(memory)] if memory else []),
-        ("Receptive field, widest axis", fields),
+        Panel("Receptive field, widest axis", {"field": [_widest(row.receptive_field) for row in network.layers]}),
     ]
     with rc_context(SETTINGS | OWN):
-        figure = Figure(figsize=(8, 1.8 * len(panels)), layout="constrained")
-        all_axes = figure.subplots(len(panels), 1, sharex=True)
-        for axes, (title, values) in zip(all_axes, panels, strict=True):
-            _steps(axes, values)
-            axes.set_title(title, loc="left", fontsize=10)
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: _tick(value)))
-        all_axes[-1].set_xlabel("layer, in the order of the table")
-        all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        all_axes[-1].set_xlim(0.5, len(network.layers) + 0.5)
-        return inlined(
-            _svg(figure), prefix, f"{', '.join(title.partition(',')[0] for title, _ in panels)} of each layer"
-        )
+        return "".join(_plot_panel(panel, f"{prefix}-{number}") for number, panel in enumerate(panels))
 
 
-def _memory_panel(memory: Memory) -> tuple[str, Sequence[float | None]]:
+def _widest(field: ReceptiveField | None) -> int | None:
+    return max((size for size in field.size if size is not None), default=None) if field else None
+
+
+def _memory_panel(memory: Memory) -> Panel:
+    """Weights and buffers, which are alive all the time, and on top of them the values."""
     at_least = " (at least)" * isinstance(memory.peak, AtLeast)
-    return f"Memory alive, MiB{at_least}", [floor_of(row.live) / 2**20 for row in memory.layers]
+    values = [floor_of(memory.values_alive(row)) / 2**20 for row in memory.layers]
+    fixed = f"weights and buffers, {shortened(mebibytes(memory.fixed), MOST_FIGURES)}"
+    peak = f"values, {shortened(value_text(memory.activations, mebibytes), MOST_FIGURES)} at the peak"
+    return Panel(f"Memory alive, MiB{at_least}", {fixed: [memory.fixed / 2**20] * len(values), peak: values})
+
+
+def _plot_panel(panel: Panel, prefix: str) -> str:
+    figure = Figure(figsize=PANEL, layout="constrained")
+    axes = figure.subplots()
+    count = max(map(len, panel.areas.values()))
+    _stack(axes, panel.areas)
+    # A legend has a line of its own below the title.
+    axes.set_title(panel.title, loc="left", fontsize=10, pad=20 if len(panel.areas) > 1 else 6)
+    if len(panel.areas) > 1:
+        place = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.97), "borderaxespad": 0.2}
+        axes.legend(**place, ncols=2, frameon=False, fontsize=8, handlelength=1, columnspacing=1)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: _tick(value)))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(0.5, count + 0.5)
+    return inlined(_svg(figure), prefix, f"{panel.title.partition(',')[0]} of each layer")
 
 
 def _tick(value: float) -> str:
     return f"{value:g}" if value < 1000 else round_figure(value)
 
 
-def _steps(axes: Any, values: Sequence[float | None]) -> None:
+def _stack(axes: Any, areas: Mapping[str, Sequence[float | None]]) -> None:
     """A step for each layer, a gap where its value is unknown; of very many layers the largest of each few."""
-    width = -(-len(values) // MOST_STEPS)
-    groups = [[value for value in values[i : i + width] if value is not None] for i in range(0, len(values), width)]
-    heights = [_drawable(max(group)) if group else float("nan") for group in groups]
-    edges = [0.5 + width * place for place in range(len(groups) + 1)]
-    axes.stairs(heights, edges, fill=True, color=SERIES)
+    below: list[float] | float = 0
+    colors = [SERIES] if len(areas) == 1 else [FIXED, SERIES]
+    for (name, values), color in zip(areas.items(), colors, strict=True):
+        width = -(-len(values) // MOST_STEPS)
+        heights = _largest_of_each(values, width)
+        if isinstance(below, list):
+            heights = [_drawable(one + other) for one, other in zip(below, heights, strict=True)]
+        edges = [0.5 + width * place for place in range(len(heights) + 1)]
+        axes.stairs(heights, edges, baseline=below, fill=True, color=color, label=name)
+        below = heights
     axes.set_ylim(bottom=0)
+
+
+def _largest_of_each(values: Sequence[float | None], width: int) -> list[float]:
+    """The largest of so many values at a time, as Matplotlib takes it."""
+    groups = [[value for value in values[i : i + width] if value is not None] for i in range(0, len(values), width)]
+    return [_drawable(max(group)) if group else float("nan") for group in groups]
 
 
 def plot_sizes(networks: Mapping[str, Network]) -> str:
     """A point for each network: its parameters against its MACs."""
     with rc_context(SETTINGS | OWN):
-        figure = Figure(figsize=(8, 4.6), layout="constrained")
+        figure = Figure(figsize=(6, 4), layout="constrained")
         axes = figure.subplots()
         for network in networks.values():
             place = _drawable(network.totals.parameters), _drawable(floor_of(network.totals.macs))
@@ -118,10 +147,10 @@ def _label(axes: Any, networks: Mapping[str, Network]) -> None:
     }
     scale = 72 / axes.figure.dpi
     points = {text: tuple(axes.transData.transform(place) * scale) for text, place in labels.items()}
-    taken = [_Box(x - 5, y - 5, x + 5, y + 5) for x, y in points.values()]
+    taken = [_LabelBox(x - 5, y - 5, x + 5, y + 5) for x, y in points.values()]
     for text, (x, y) in points.items():
         width = 0.6 * LETTERS * display_width(text)
-        boxes = [_Box(x + dx, y + dy, x + dx + width, y + dy + HEIGHT) for dx, dy in _around(width)]
+        boxes = [_LabelBox(x + dx, y + dy, x + dx + width, y + dy + HEIGHT) for dx, dy in _around(width)]
         box = min(boxes, key=lambda box: sum(map(box.shared, taken)))
         taken.append(box)
         offset = (box.left - x, box.bottom - y)
@@ -136,13 +165,13 @@ def _around(width: float) -> Iterator[tuple[float, float]]:
         yield from ((-width / 2, 8 + far), (-width / 2, -LETTERS - 8 - far))
 
 
-class _Box(NamedTuple):
+class _LabelBox(NamedTuple):
     left: float
     bottom: float
     right: float
     top: float
 
-    def shared(self, other: "_Box") -> float:
+    def shared(self, other: "_LabelBox") -> float:
         """How much of the plane both cover."""
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.top, other.top) - max(self.bottom, other.bottom)

@@ -28,13 +28,22 @@ from archcalc.render.style import WIDEST, Style, display_width, padded, shortene
 
 def write_text(document: Document, style: Style, ruled: bool = True) -> str:
     """The document as text; `ruled` has lines around tables and shows how rows nest."""
-    title = [style.bold(printable(document.title))] if document.title else []
-    head = [*title, *(text for line in document.head for text in _head_lines(line, style))]
+    head = [*_title(document.title, style), *(text for line in document.head for text in _head_lines(line, style))]
     parts, legend = _with_room(document, style, ruled)
     summed = any(isinstance(part, Facts) and part.totals for part in document.parts)
     blocks = [head, legend, *(_part(part, style, ruled, summed) for part in parts)]
     blocks.append([line for note in document.notes for line in note_lines(note, style)])
     return "\n\n".join("\n".join(lines) for lines in blocks if lines)
+
+
+def _title(title: str, style: Style) -> list[str]:
+    return [style.bold(line) for line in _wrapped(printable(title), style.width) if line]
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """A text in lines of at most a width; each further line stands below the first, or two to the right of it."""
+    indent = text[: len(text) - len(text.lstrip())] or "  "
+    return wrap(text, width, subsequent_indent=indent, break_on_hyphens=False) if width else [text]
 
 
 def _with_room(document: Document, style: Style, ruled: bool) -> tuple[Sequence[Part], list[str]]:
@@ -72,7 +81,7 @@ def _head_lines(line: str, style: Style) -> Iterator[str]:
 def _part(part: Part, style: Style, ruled: bool, summed: bool) -> list[str]:
     if isinstance(part, Findings):
         return _findings(part, style)
-    title = [style.bold(printable(part.title))] if part.title else []
+    title = _title(part.title, style)
     if isinstance(part, Facts):
         return [*title, *_facts(part, style)]
     if isinstance(part, Lines):
@@ -230,7 +239,7 @@ def _shown_lines(rows: Sequence[_Shown], table: Table, layout: Layout, style: St
     for shown in rows:
         emphasize = {"strong": style.bold, "faint": style.dim}.get(shown.row.emphasis, str)
         if len(shown.texts) == 1 != len(kinds):
-            yield from map(emphasize, wrap(shown.texts[0], style.width) if style.width else shown.texts)
+            yield from map(emphasize, _wrapped(shown.texts[0], style.width))
         elif wraps and display_width(shown.texts[last]) > layout.widths[last]:
             yield from map(emphasize, _wrapped_row(shown, kinds, layout))
         else:

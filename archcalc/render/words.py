@@ -14,3 +14,11 @@ def inputs_text(shapes: Mapping[str, Any], written: Callable[[Any], str] = size_
     shown = [f"{name} {written(shape)}" for name, shape in islice(shapes.items(), MOST_INPUTS)]
     more = [f"and {len(shapes) - MOST_INPUTS:,} more"] if len(shapes) > MOST_INPUTS else []
     return ", ".join([*shown, *more])
+
+
+def local_name(name: str, prefix: str) -> str:
+    """A name without the prefix of its block, such as `layer1.`; a bare number keeps the segment before it."""
+    if not name.startswith(prefix):
+        return name
+    block, local = prefix.rstrip(".").rpartition(".")[2], name.removeprefix(prefix)
+    return f"{block}.{local}" if local[:1].isdecimal() and block else local

@@ -69,7 +69,16 @@ class SpecDocument(Struct, frozen=True, gc=False):
             remedy = problem.help
             if isinstance(remedy, Remedy):
                 remedy = remedy.find() if shown else None
-            found.append(Diagnostic(problem.message, place, problem.reason, remedy, severity, problem.code))
+            found.append(
+                Diagnostic(
+                    message=problem.message,
+                    place=place,
+                    reason=problem.reason,
+                    help=remedy,
+                    severity=severity,
+                    code=problem.code,
+                )
+            )
         return found
 
 

@@ -148,21 +148,21 @@ class _Expander:
             search_unused(unused, self.variables, self.evaluate, self.problems)
         outputs = [Source("", name, ("outputs", i)) for i, name in enumerate(self.spec.outputs or [])]
         return Expansion(
-            self.spec.name,
-            self.spec.source,
-            dict(variables),
-            inputs,
-            self.layers,
-            self.aliases,
-            self.dropped,
-            self.broken,
-            self.loose,
-            self.doubts,
-            outputs,
-            Source("", last, ("layers",)) if last else None,
-            self._budget(),
-            self._ignored(expected=not (settings or shapes or self.training)),
-            self.problems,
+            name=self.spec.name,
+            source=self.spec.source,
+            variables=dict(variables),
+            inputs=inputs,
+            layers=self.layers,
+            aliases=self.aliases,
+            dropped=self.dropped,
+            broken=self.broken,
+            loose=self.loose,
+            doubts=self.doubts,
+            outputs=outputs,
+            last=Source("", last, ("layers",)) if last else None,
+            budget=self._budget(),
+            ignored=self._ignored(expected=not (settings or shapes or self.training)),
+            problems=self.problems,
         )
 
     def _budget(self) -> "tuple[Limit, ...]":
@@ -262,7 +262,16 @@ class _Expander:
             path, instances = template.path, scope.instances
             functional = entry.functional is not False and self._truth("functional", template, scope, use)
             self.layers.append(
-                ExpandedLayer(use.name, layer, use.sources, path, instances, weights, trainable, functional)
+                ExpandedLayer(
+                    name=use.name,
+                    layer=layer,
+                    sources=use.sources,
+                    path=path,
+                    instances=instances,
+                    weights=weights,
+                    trainable=trainable,
+                    functional=functional,
+                )
             )
         else:
             self._break(use)
@@ -323,12 +332,12 @@ class _Expander:
             self.aliases[prefix + name] = source
         variables, arguments = self._arguments(block, template, scope, use)
         inner = Scope(
-            prefix,
-            variables,
-            (*scope.instances, Instance(use.name, block.name, template.path, arguments)),
-            tuple(names),
-            weights and Source(f"{weights.scope}{weights.name}.", "", weights.path),
-            trainable,
+            prefix=prefix,
+            variables=variables,
+            instances=(*scope.instances, Instance(use.name, block.name, template.path, arguments)),
+            inputs=tuple(names),
+            weights=weights and Source(f"{weights.scope}{weights.name}.", "", weights.path),
+            trainable=trainable,
         )
         last = self._expand_entries(block.entries, inner, prefix + names[0] if len(names) == 1 else None)
         self.aliases[use.name] = Source("", last, template.path)

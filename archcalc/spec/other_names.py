@@ -28,7 +28,12 @@ def other_names() -> OtherNames:
         table = tomllib.load(file)
     types, keys, words = (_inverted(table[part]) for part in ("types", "keys", "words"))
     return OtherNames(
-        frozenset(table["keys"]), types, _advice(table["advice"]), keys, _advice(table["key_advice"]), words
+        fields=frozenset(table["keys"]),
+        types=types,
+        advice=_advice(table["advice"]),
+        keys=keys,
+        key_advice=_advice(table["key_advice"]),
+        words=words,
     )
 
 

@@ -138,7 +138,19 @@ class TemplateReader:
         cost = _cost([*(() if constant else fields.values()), entry.when, entry.trainable, entry.functional])
         if broken is not None:
             layer_type = constant = None
-        return Template(entry, name, fields, path, layer_type, constant, names, variables, reads, broken, cost)
+        return Template(
+            entry=entry,
+            name=name,
+            fields=fields,
+            path=path,
+            layer_type=layer_type,
+            constant=constant,
+            names=names,
+            variables=variables,
+            reads=reads,
+            wanted=broken,
+            cost=cost,
+        )
 
     def _kinds(self, written: Any) -> Mapping[str, Wanted]:
         """What an entry of a type takes beside what all entries do; where it is not known, what any of them takes."""

@@ -623,3 +623,11 @@ def test_bytes_moved_need_the_nonzeros() -> None:
     network = archcalc.load("gcn_cora", inputs={"features": [9, 4], "adjacency": [9, 9]})
     with pytest.raises(archcalc.UsageError, match='input "adjacency" is given another shape than the spec says its'):
         network.roofline("a100")
+
+
+def test_what_is_alive_all_the_time_and_the_values_besides() -> None:
+    memory = archcalc.load("resnet18", batch=2).memory(training=True, optimizer="adam")
+    assert memory.buffers
+    assert memory.optimizer_state
+    assert memory.fixed == memory.weights + memory.buffers + memory.optimizer_state
+    assert all(memory.values_alive(row) == row.live - memory.fixed for row in memory.layers)

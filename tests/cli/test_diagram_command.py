@@ -45,7 +45,7 @@ def test_a_file_is_kept(tmp_path: Path) -> None:
 
 def test_collapsed_blocks_are_reported() -> None:
     done = invoke("inception_v3", "--to", "dot")
-    assert done.stderr == "note: blocks are folded at depth 1 (--depth all unfolds everything)\n"
+    assert done.stderr == "note: of each kind of block, only the first is open (--depth all unfolds everything)\n"
     assert invoke("inception_v3", "--to", "dot", "--depth", "all").stderr == ""
     assert invoke("inception_v3", "--to", "dot", "--depth", "0").stdout.count("class=") > 80
     assert invoke("lenet5", "--depth", "some").exit_code == 2

@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element
 
 import archcalc
 from archcalc.diagram.look import Look
-from archcalc.diagram.picture import Picture, draw
+from archcalc.diagram.picture import Diagram, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -78,7 +78,7 @@ def basic(text: str) -> str:
     return '"' + "".join(letter if letter >= " " else f"\\u{ord(letter):04x}" for letter in letters) + '"'
 
 
-def picture_of(spec: str, **look: object) -> Picture:
+def picture_of(spec: str, **look: object) -> Diagram:
     return draw(archcalc.load(spec).context, Look(**look))  # type: ignore[arg-type]
 
 

@@ -10,12 +10,13 @@ from drawings import NAMES, SIAMESE, SVG, hostile_spec, parsed, picture_of, text
 
 import archcalc
 from archcalc.analysis.lint import RULES
-from archcalc.diagram.choice import MANY, MANY_ARROWS
+from archcalc.diagram import choice
+from archcalc.diagram.choice import MANY, MANY_ARROWS, MANY_KINDS
 from archcalc.diagram.dot import to_dot
 from archcalc.diagram.draw import dot_program, to_svg
 from archcalc.diagram.look import Look
 from archcalc.diagram.parts import find_parts, tiles_in
-from archcalc.diagram.picture import draw
+from archcalc.diagram.picture import boxes_in, draw
 from archcalc.diagram.style import STYLES, UNKNOWN
 from archcalc.errors import printable
 from archcalc.layers import LAYER_TYPES
@@ -117,7 +118,19 @@ def test_large_networks_are_collapsed_with_a_note(spec: str) -> None:
     opened = draw(archcalc.load(spec).context, Look(depth=0))
     ends = sum(card.color == "end" for card in opened.cards)
     assert bool(picture.collapsed) == (len(opened.cards) - ends > MANY)
-    assert len(picture.cards) <= MANY + ends
+    assert len(picture.cards) <= (MANY_KINDS if "only the first" in picture.collapsed else MANY) + ends
+
+
+def test_a_module_of_each_type_is_open_where_all_together_are_a_few_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = draw(archcalc.load("inception_v3").context, Look())
+    assert picture.collapsed == "of each kind of block, only the first is open"
+    names = [box.name for box in boxes_in(picture.parts)]
+    assert names == ["Mixed_5b", "Mixed_6a", "Mixed_6b", "Mixed_7a", "Mixed_7b"]
+    cards = [card for card in picture.cards if card.color != "end"]
+    assert MANY < len(cards) <= MANY_KINDS
+    monkeypatch.setattr(choice, "MANY_KINDS", len(cards) - 1)
+    picture = draw(archcalc.load("inception_v3").context, Look())
+    assert picture.collapsed == "blocks are folded at depth 1"
 
 
 def test_a_long_network_is_drawn_in_stretches() -> None:

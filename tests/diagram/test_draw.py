@@ -8,12 +8,12 @@ import pytest
 import archcalc
 from archcalc.diagram import draw
 from archcalc.diagram.look import Look
-from archcalc.diagram.picture import Picture
+from archcalc.diagram.picture import Diagram
 from archcalc.diagram.picture import draw as picture_of
 from archcalc.errors import UsageError
 
 
-def picture() -> Picture:
+def picture() -> Diagram:
     return picture_of(archcalc.load("lenet5").context, Look())
 
 

@@ -343,10 +343,19 @@ def test_a_unit_that_sees_nothing_has_no_drawing(tmp_path: Path) -> None:
     assert archcalc.loads(text).receptive_field("c", (2, 2)).last.sees == ((1, 1), (1, 1))
 
 
-def test_a_drawing_is_an_svg(tmp_path: Path) -> None:
-    done = invoke("lenet5", "-o", str(tmp_path / "field.png"))
+@pytest.mark.parametrize(("ending", "start"), [("svg", b"<svg"), ("PNG", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_the_ending_of_the_file_says_its_format(tmp_path: Path, ending: str, start: bytes) -> None:
+    picture, file = tmp_path / "picture.png", tmp_path / f"field.{ending}"
+    picture.write_bytes(png(8, 8))
+    assert invoke("lenet5", "--image", str(picture), "-o", str(file)).exit_code == 0
+    assert file.read_bytes().startswith(start)
+
+
+def test_another_ending_is_refused(tmp_path: Path) -> None:
+    done = invoke("lenet5", "-o", str(tmp_path / "field.gif"))
     assert isinstance(done.exception, UsageError)
-    assert "name a file that ends in .svg" in str(done.exception)
+    assert "let its name end in .svg, .pdf or .png" in str(done.exception)
+    assert not (tmp_path / "field.gif").exists()
 
 
 def test_an_image_without_a_drawing() -> None:

@@ -70,7 +70,7 @@ def test_twelve_equal_blocks_are_one(encoder: str) -> None:
     svg = archcalc.loads(vit_b_16(encoder)).to_svg()
     titles = [[text.text for text in group.iter(f"{SVG}text")] for group in with_class(parsed(svg), "title")]
     name = {"repeated": "encoder.0 … encoder.11", "named": "block0 … block11"}[encoder]
-    assert titles == [["transformer"], [f"{name} · encoder_block", "×12"]]
+    assert titles == [["transformer"], [name, "encoder_block", "×12"]]
     assert crossed_titles(svg) == []
 
 
@@ -79,7 +79,31 @@ def test_a_title_that_has_no_room_hides_the_arrow(monkeypatch: pytest.MonkeyPatc
     svg = archcalc.load("mobilenet_v2").to_svg()
     crossed = crossed_titles(svg)
     covers = [group for group in with_class(parsed(svg), "title") if group.find(f"{SVG}rect") is not None]
-    assert {group.findtext(f"{SVG}text") for group in covers} >= {*crossed} > set()
+    assert {text.text for group in covers for text in group.iter(f"{SVG}text")} >= {*crossed} > set()
+
+
+def titles_of(spec: str, **look: object) -> set[tuple[str | None, ...]]:
+    root = parsed(archcalc.load(spec).to_svg(**look))
+    return {tuple(text.text for text in group.iter(f"{SVG}text")) for group in with_class(root, "title")}
+
+
+def test_a_title_takes_two_lines_where_one_makes_its_frame_too_wide() -> None:
+    assert ("down1", "double_conv") in titles_of("unet")
+    assert ("up1 · up",) in titles_of("unet")  # two cards stand beside each other
+    assert ("layer1.1 … layer1.2", "bottleneck", "×2") in titles_of("resnet50")
+    assert ("inception3a · inception",) in titles_of("googlenet")  # four
+    assert ("down1 · double_conv",) in titles_of("unet", direction="LR")  # a row
+
+
+def test_lines_of_a_title_are_one_below_the_other_in_its_frame() -> None:
+    root = parsed(archcalc.load("unet").to_svg())
+    pairs = [*zip(with_class(root, "block"), with_class(root, "title"), strict=True)]
+    assert any(len(title) == 2 for _, title in pairs)
+    for block, title in pairs:
+        frame = block.findall(f"{SVG}rect")[-1]
+        baselines = [float(text.get("y", "")) - float(frame.get("y", "")) for text in title.iter(f"{SVG}text")]
+        assert baselines == pytest.approx([17, 33][: len(title)])
+        assert float(frame.get("width", "")) < 240 or len(title) == 1
 
 
 def test_gaps() -> None:

@@ -16,6 +16,7 @@ import archcalc
 from archcalc.diagram import image_files
 from archcalc.diagram.image_files import LETTERS, svg_to_pdf, svg_to_png
 from archcalc.diagram.lettering import WIDTHS
+from archcalc.diagram.receptive_field import draw_neuron_field
 from archcalc.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("bundled_graphviz")
@@ -40,6 +41,7 @@ DRAWN = {
     "dark": lambda: archcalc.load("resnet18").to_svg(style="dark", depth=1),
     "heat": lambda: archcalc.load("lenet5").to_svg(heat="macs", show=("parameters", "macs")),
     "volumes": lambda: archcalc.load("alexnet_2012").to_volumes_svg(),
+    "field": lambda: draw_neuron_field(archcalc.load("alexnet").receptive_field("conv5", (6, 6))),
 }
 
 
@@ -50,6 +52,13 @@ def test_pdf_and_png_look_alike(name: str) -> None:
     pdf = page.render(scale=2 * 96 / 72).to_pil().convert("RGB").resize(png.size)
     assert difference(png, pdf) < 4  # their antialiasing differs
     assert difference(png, ImageChops.offset(pdf, 12)) > 4 * difference(png, pdf)
+
+
+def test_a_network_gives_its_diagram_in_each_format() -> None:
+    network = archcalc.load("lenet5")
+    assert network.to_png(depth=1) == svg_to_png(network.to_svg(depth=1), 2)
+    assert opened(network.to_png(scale=0.5)).width * 4 == pytest.approx(opened(network.to_png()).width, abs=4)
+    assert network.to_pdf(style="dark") == svg_to_pdf(network.to_svg(style="dark"))
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:

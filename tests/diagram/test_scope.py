@@ -4,9 +4,9 @@ import pytest
 from drawings import SVG, parsed, texts, with_class
 
 import archcalc
-from archcalc.diagram.choice import MANY
+from archcalc.diagram.choice import MANY_KINDS
 from archcalc.diagram.look import Look
-from archcalc.diagram.picture import Box, Card, Picture, draw
+from archcalc.diagram.picture import BlockFrame, Card, Diagram, draw
 from archcalc.diagram.scope import find_scope
 from archcalc.errors import UsageError
 
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.usefixtures("bundled_graphviz")
 SPECS = sorted(archcalc.shipped_specs())
 
 
-def drawn(spec: str, **look: object) -> Picture:
+def drawn(spec: str, **look: object) -> Diagram:
     return draw(archcalc.load(spec).context, Look(**look))  # type: ignore[arg-type]
 
 
-def opened(parts: tuple[Card | Box, ...]) -> list[str]:
+def opened(parts: tuple[Card | BlockFrame, ...]) -> list[str]:
     """The titles of all frames."""
-    boxes = [part for part in parts if isinstance(part, Box)]
+    boxes = [part for part in parts if isinstance(part, BlockFrame)]
     return [title for box in boxes for title in (box.title, *opened(box.parts))]
 
 
@@ -59,7 +59,7 @@ def test_a_block_of_googlenet() -> None:
 def test_a_block_of_equal_blocks() -> None:
     svg = archcalc.load("resnet50").to_svg(block="layer1")
     found = [[text.text for text in group.iter(f"{SVG}text")] for group in with_class(parsed(svg), "title")]
-    assert found == [["layer1.0 · bottleneck"], ["layer1.1 … layer1.2 · bottleneck", "×2"]]
+    assert found == [["layer1.0 · bottleneck"], ["layer1.1 … layer1.2", "bottleneck", "×2"]]
     copy = [card.rows[0].left for card in drawn("resnet50", block="layer1.2").cards]
     assert copy == ["layer1.1.relu_3", "reduce.conv", "spatial.conv", "expand.conv", "add", "layer1.2"]
 
@@ -122,7 +122,7 @@ def test_collapsed_parts_are_listed_in_their_cards(spec: str) -> None:
     network = archcalc.load(spec)
     picture = draw(network.context, Look())
     assert {int(name[6:]) for card in picture.cards for name in card.classes} == {*range(len(network.layers))}
-    assert len([card for card in picture.cards if card.color != "end"]) <= MANY
+    assert len([card for card in picture.cards if card.color != "end"]) <= MANY_KINDS
 
 
 def test_without_title_and_legend() -> None:

@@ -16,6 +16,7 @@ import archcalc
 from archcalc.cli import cli
 from archcalc.diagram.volume_places import WIDEST, Places, scale_of
 from archcalc.diagram.volume_row import Volume, volume_row
+from archcalc.diagram.volume_words import format_name
 from archcalc.errors import UsageError
 
 GRAPHS = ("gcn_classifier", "gcn_cora")
@@ -335,3 +336,17 @@ def test_all_opens_every_block() -> None:
     assert len(collapsed.volumes) < len(opened.volumes)
     assert "blocks are folded at depth 1" in network.to_volumes_svg()
     assert "folded" not in network.to_volumes_svg(depth=0)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "label"),
+    [
+        ("layer1.0", "layer1.2", "layer1.0 … layer1.2"),
+        ("transformer.block0", "transformer.block11", "transformer.block0 … block11"),
+        ("transformer.encoder.0", "transformer.encoder.11", "transformer.encoder.0 … encoder.11"),
+        ("a.conv", "b.conv", "a … b"),
+        ("features.0", "other.1", "features.0 … other.1"),
+    ],
+)
+def test_the_last_of_several_names_is_short(first: str, last: str, label: str) -> None:
+    assert format_name(row("lenet5")[1]._replace(names=(first, last))) == label

@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from html.parser import HTMLParser
 from itertools import pairwise
+from math import isnan
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -15,10 +16,11 @@ from click.testing import CliRunner, Result
 import archcalc
 from archcalc.cli import cli
 from archcalc.errors import UsageError
+from archcalc.numbers.units import mebibytes
 from archcalc.page import content
 from archcalc.page.bench import BenchRow, read_bench
 from archcalc.page.page import render_page
-from archcalc.page.plots import plot_depth
+from archcalc.page.plots import _stack, plot_depth
 
 BENCH = """{"rows": [
   {"network": "<b>A</b>", "batch": 8, "dtype": "float32", "status": "measured",
@@ -118,6 +120,55 @@ def test_numbers_are_those_of_the_network() -> None:
     for number in (network.totals.parameters, network.totals.macs, network.count("ptflops").total):
         assert f"{number:,}" in page
     assert network.memory().peak == max(int(order) for order in re.findall(r'data-order="(\d+)">[\d.,]+ MiB', page))
+
+
+@pytest.mark.usefixtures("plots")
+def test_weights_and_values_are_told_apart() -> None:
+    """In the totals, in the plot, and in a column of the table; together they are the memory."""
+    network = archcalc.load("lenet5")
+    memory = network.memory()
+    page = render_page({"lenet5": network})
+    weights, values = mebibytes(memory.fixed), mebibytes(memory.peak - memory.fixed)
+    assert f"<dt>Weights and buffers</dt><dd>{weights}</dd>" in page
+    assert f"<dt>Values at the peak</dt><dd>{values}</dd>" in page
+    assert f">weights and buffers, {weights}<" in page
+    assert f">values, {values} at the peak<" in page
+    row = page[page.index('<tr data-layers="0">') :].partition("</tr>")[0]
+    alone, together = map(int, re.findall(r'data-order="(\d+)"', row)[-2:])
+    assert (alone + memory.fixed, together) == (memory.layers[0].live, memory.layers[0].live)
+
+
+def test_areas_are_stacked() -> None:
+    """The path of the upper one begins at the heights of the lower one."""
+    drawn: list[tuple[list[float], Any]] = []
+
+    class Axes:
+        def stairs(self, heights: list[float], _edges: list[float], baseline: Any, **_: Any) -> None:
+            drawn.append((heights, baseline))
+
+        def set_ylim(self, bottom: int) -> None:
+            assert bottom == 0
+
+    _stack(Axes(), {"low": [3, 3], "high": [1, None]})
+    assert drawn[0] == ([3, 3], 0)
+    assert drawn[1][1] == [3, 3]
+    assert drawn[1][0][0] == 4
+    assert isnan(drawn[1][0][1])
+
+
+@pytest.mark.usefixtures("plots")
+def test_sections_are_in_the_order_of_a_reader() -> None:
+    page = render_page({"lenet5": archcalc.load("lenet5")}, read_bench_text(BENCH))
+    wanted = ["title-0", "findings-0", "plots-0", "diagram-0", "layers-0", "conventions-0", "bench"]
+    assert re.findall(r'<h[12] id="([^"]*)"', page) == wanted
+    assert page.index("<nav") < page.index("<dl>") < page.index('id="findings-0"')
+    assert re.findall(r'href="#([^"]*)">', page[: page.index("<dl>")]) == wanted[1:]
+
+
+def test_the_contents_count_findings() -> None:
+    layers = '[{ type = "conv2d", out_channels = 4, kernel_size = 3 }, { type = "batch_norm" }]'
+    network = archcalc.loads(f'name = "x"\nlayers = {layers}\n[inputs]\nx = [3, 8, 8]\n')
+    assert f">Findings ({len(network.check())})</a>" in render_page({"x": network})
 
 
 def test_a_peak_that_is_a_lower_bound_may_be_elsewhere() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc.diagram.style import STYLES, Style
+from archcalc.diagram.style import STYLES, DrawingStyle
 
 pytestmark = pytest.mark.browser
 
@@ -73,6 +73,11 @@ def find(driver: Any, selector: str) -> Any:
     return driver.find_element("css selector", selector)
 
 
+def folding(driver: Any, text: str) -> Any:
+    """A button above the table."""
+    return next(button for button in driver.find_elements("css selector", ".folding button") if button.text == text)
+
+
 def header(driver: Any, column: int) -> Any:
     return find(driver, f"table.sortable thead th:nth-child({column}) button")
 
@@ -108,7 +113,7 @@ def test_jumps_are_sorted_by_their_size(driver: Any, tmp_path: Path) -> None:
 def test_layers_alone_are_sorted_together(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("resnet50")
     opened(driver, tmp_path, resnet50=network)
-    alone = driver.find_elements("css selector", ".folding button")[2]
+    alone = folding(driver, "Layers alone")
     header(driver, 5).click()
     alone.click()
     by_macs = sorted(network.layers, key=lambda row: -(row.macs or 0))
@@ -118,7 +123,7 @@ def test_layers_alone_are_sorted_together(driver: Any, tmp_path: Path) -> None:
     header(driver, 5).click()
     assert names(driver) == [row.name for row in network.layers]
     alone.click()
-    assert "layer2.0" in names(driver)
+    assert names(driver) == [row.name for row in network.collapsed(1).layers]
 
 
 def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Path) -> None:
@@ -127,6 +132,7 @@ def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Pa
 
     network = archcalc.load("resnet50")
     opened(driver, tmp_path, resnet50=network)
+    folding(driver, "Unfold all").click()
     place = network.position("layer4.1.spatial.conv")
     row = find(driver, f'tr[data-layers="{place}"]')
     driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", row)
@@ -136,13 +142,15 @@ def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Pa
     driver.execute_script("scrollTo(0, 0)")
     ActionChains(driver).move_to_element(find(driver, "h1")).perform()
     WebDriverWait(driver, 20).until(lambda driver: not cards_marked(driver))
+    folding(driver, "Fold all").click()
     place = network.position("stem.maxpool")
     card = find(driver, f"svg .node.layer-{place}")
     driver.execute_script("arguments[0].closest('figure').scrollTop = 0", card)
     ActionChains(driver).move_to_element(card).click().perform()
     row = find(driver, f'tr[data-layers="{place}"]')
     assert is_inside(driver, row, ".layers .wide")
-    assert driver.switch_to.active_element.text == "stem.maxpool"
+    assert driver.switch_to.active_element.text == "maxpool"  # in its block, which has been opened
+    assert names(driver)[:4] == ["stem", "stem.conv1", "stem.relu", "stem.maxpool"]
 
 
 def is_inside(driver: Any, element: Any, pane: str) -> bool:
@@ -150,6 +158,28 @@ def is_inside(driver: Any, element: Any, pane: str) -> bool:
     script = """const [inner, outer] = [arguments[0], arguments[1]].map((each) => each.getBoundingClientRect());
         return outer.top <= inner.top && inner.bottom <= outer.bottom"""
     return bool(driver.execute_script(script, element, find(driver, pane)))
+
+
+def test_a_name_is_short_in_its_block_and_whole_outside(driver: Any, tmp_path: Path) -> None:
+    network = archcalc.load("resnet18")
+    opened(driver, tmp_path, resnet18=network)
+    row = find(driver, f'tr[data-layers="{network.position("layer2.1.second.conv")}"] th')
+    folding(driver, "Unfold all").click()
+    assert row.text == "conv"
+    block = next(cell for cell in driver.find_elements("css selector", "tbody.block th") if cell.text.endswith("2.1"))
+    assert block.text.endswith("layer2.1")  # a bare number says nothing
+    folding(driver, "Layers alone").click()
+    assert row.text == "layer2.1.second.conv"
+
+
+def test_the_contents_lead_to_every_section(driver: Any, tmp_path: Path) -> None:
+    opened(driver, tmp_path, lenet5=archcalc.load("lenet5"))
+    script = """return [...document.querySelectorAll("nav a")]
+        .map((link) => [link.textContent, document.querySelector(link.getAttribute("href"))?.textContent])"""
+    links = driver.execute_script(script)
+    headings = [found.text for found in driver.find_elements("css selector", "h2")]
+    assert links == [[heading, heading] for heading in headings]
+    assert headings == ["Findings", "Over the depth", "Diagram", "Layers", "Counted by others"]
 
 
 def test_a_row_opens_its_explanation(driver: Any, tmp_path: Path) -> None:
@@ -180,14 +210,16 @@ def test_pointing_marks_row_and_card(driver: Any, tmp_path: Path) -> None:
 def test_blocks_collapse(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("m5")
     opened(driver, tmp_path, m5=network)
-    everything = names(driver)
+    folded = names(driver)
+    assert folded == [row.name for row in network.collapsed(1).layers]
     button = find(driver, "tbody.block button")
+    assert button.get_attribute("aria-expanded") == "false"
     button.click()
     inside = [row.name for row in network.layers if row.name.startswith("stage1.")]
-    assert names(driver) == [name for name in everything if name not in inside]
-    assert button.get_attribute("aria-expanded") == "false"
+    place = folded.index("stage1") + 1
+    assert names(driver) == [*folded[:place], *inside, *folded[place:]]
+    assert button.get_attribute("aria-expanded") == "true"
     header(driver, 4).click()
-    button.click()
     visible = names(driver)
     assert visible[0] == "stage4"
     place = visible.index("stage1")
@@ -198,6 +230,8 @@ def test_blocks_collapse(driver: Any, tmp_path: Path) -> None:
 def test_nested_blocks_collapse(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("resnet18")
     opened(driver, tmp_path, resnet18=network)
+    assert names(driver) == [row.name for row in network.collapsed(1).layers]
+    folding(driver, "Unfold all").click()
     everything = names(driver)
     assert [name for name in everything if name in {row.name for row in network.layers}] == [
         row.name for row in network.layers
@@ -206,12 +240,11 @@ def test_nested_blocks_collapse(driver: Any, tmp_path: Path) -> None:
     inner = next(
         button
         for button in driver.find_elements("css selector", "tbody.block button")
-        if button.text.removeprefix("▾ ") == "layer2.0"
+        if button.get_attribute("textContent") == "layer2.0"
     )
     inner.click()
     assert names(driver) == [name for name in everything if not name.startswith("layer2.0.")]
-    fold_all, unfold_all, _ = driver.find_elements("css selector", ".folding button")
-    fold_all.click()
+    folding(driver, "Fold all").click()
     assert names(driver) == [row.name for row in network.collapsed(1).layers]
     next(
         button for button in driver.find_elements("css selector", "tbody.block button") if "layer2" in button.text
@@ -222,13 +255,11 @@ def test_nested_blocks_collapse(driver: Any, tmp_path: Path) -> None:
         for name in ([row.name, "layer2.0", "layer2.1"] if row.name == "layer2" else [row.name])
     ]
     header(driver, 4).click()
-    unfold_all.click()
+    folding(driver, "Unfold all").click()
     visible = names(driver)
     assert sorted(visible) == sorted(everything)
-    assert [name for name in visible if name.startswith("layer2")][:2] == [
-        "layer2",
-        "layer2.1",
-    ]  # it has more parameters
+    # layer2.1 has more parameters
+    assert [name for name in visible if name.startswith("layer2")][:2] == ["layer2", "layer2.1"]
 
 
 def test_the_row_of_a_copy_marks_the_card_that_stands_for_it(driver: Any, tmp_path: Path) -> None:
@@ -236,6 +267,7 @@ def test_the_row_of_a_copy_marks_the_card_that_stands_for_it(driver: Any, tmp_pa
 
     network = archcalc.load("resnet50")
     opened(driver, tmp_path, resnet50=network)
+    folding(driver, "Unfold all").click()
     place = network.position("layer1.2.spatial.conv")
     row = find(driver, f'tr[data-layers="{place}"]')
     driver.execute_script("arguments[0].scrollIntoView()", row)
@@ -275,7 +307,7 @@ def test_a_dark_screen_has_a_dark_diagram(driver: Any, tmp_path: Path) -> None:
     media(driver, "", "")
 
 
-def colors_of(style: Style) -> set[str]:
+def colors_of(style: DrawingStyle) -> set[str]:
     paints = [*style.paints.values(), style.frame]
     pale = {style.pale(paint.fill) for paint in paints}
     return (
@@ -286,6 +318,7 @@ def colors_of(style: Style) -> set[str]:
 def test_a_printed_page_shows_open_rows(driver: Any, tmp_path: Path) -> None:
     """Print is black on white, without buttons, and on as many sheets as necessary."""
     opened(driver, tmp_path, resnet18=archcalc.load("resnet18"))
+    folding(driver, "Unfold all").click()
     find(driver, "tr[data-layers] summary").click()
     media(driver, "print", "dark")
     assert colors(driver, "body", "backgroundColor") == {"#ffffff"}

@@ -12,7 +12,7 @@ from archcalc.diagram.dot import to_dot
 from archcalc.diagram.look import look_of
 from archcalc.diagram.picture import draw
 from archcalc.numbers.bounds import Inexact, known
-from archcalc.page.content import Allowance, Pictures, Row, describe
+from archcalc.page.content import Allowance, LayerRow, Pictures, describe
 from surfaces.runner import loaded
 
 _CARD = re.compile(r'class="((?:layer-\d+ ?)+)" id="layer-\d+" tooltip="((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -82,14 +82,14 @@ def check_report(drawn: Drawn) -> None:
     by_name = {row.name: row for row in network.layers}
     for row in section.rows:
         check_row(row, by_name, section.headers)
-    head = dict(section.head)
-    assert digits(head["Parameters"].partition(" ")[0]) == network.totals.parameters
+    totals = dict(section.totals)
+    assert digits(totals["Parameters"].partition(" ")[0]) == network.totals.parameters
     for what, value in (("MACs", network.totals.macs), ("FLOPs", network.totals.flops)):
-        assert head[what].startswith("≥ ") == isinstance(value, Inexact)
-        assert digits(head[what]) == known(value)
+        assert totals[what].startswith("≥ ") == isinstance(value, Inexact)
+        assert digits(totals[what]) == known(value)
 
 
-def check_row(row: Row, by_name: dict[str, LayerSummary], headers: tuple[str, ...]) -> list[LayerSummary]:
+def check_row(row: LayerRow, by_name: dict[str, LayerSummary], headers: tuple[str, ...]) -> list[LayerSummary]:
     """Compares a row with the sums of its layers, and returns the layers."""
     inside = [layer for inner in row.rows for layer in check_row(inner, by_name, headers)] or [by_name[row.name]]
     texts = dict(zip(headers[2:], (cell.text for cell in row.cells), strict=True))

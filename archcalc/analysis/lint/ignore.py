@@ -27,7 +27,14 @@ def _find_unknown(network: AnalysisContext) -> Iterator[Finding]:
     for entry in network.graph.ignored:
         if not codes_of(entry.code):
             message, path = "the spec ignores a check that does not exist", (*entry.path, "code")
-            yield Finding((entry.code,), message, path, "so it ignores nothing", help_for(entry.code) or "", "check")
+            yield Finding(
+                names=(entry.code,),
+                message=message,
+                path=path,
+                reason="so it ignores nothing",
+                help=help_for(entry.code) or "",
+                kind="check",
+            )
 
 
 @rule("I602", "needless-ignore")
@@ -72,7 +79,9 @@ class Filter:
             reason, remedy = "nothing of the kind is found", "remove it"
             if left := next((self._left[code].names for code in codes if code in self._left), ()):
                 reason, remedy = f"it is found in {quoted(left[-1])}", "name all layers of the finding, or remove it"
-            yield Finding((entry.code,), message, entry.path, reason, remedy, "check")
+            yield Finding(
+                names=(entry.code,), message=message, path=entry.path, reason=reason, help=remedy, kind="check"
+            )
 
     def _covering(self, code: str, name: str) -> list[Ignored]:
         """The entries that cover a layer, or a block that it is in."""

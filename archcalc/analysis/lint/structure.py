@@ -23,7 +23,14 @@ def _find_unread(network: AnalysisContext) -> Iterator[Finding]:
     for edge, (name, tensor) in enumerate(graph.inputs.items()):
         if edge not in read:
             reason = f"its {size_text(tensor.shape)} go nowhere"
-            yield Finding((name,), "nothing reads it", ("inputs", name), reason, remedy, "input")
+            yield Finding(
+                names=(name,),
+                message="nothing reads it",
+                path=("inputs", name),
+                reason=reason,
+                help=remedy,
+                kind="input",
+            )
     for checked in checked_layers(network):
         if checked.edge not in read:
             node, reason = checked.node, f"its {size_text(checked.output.shape)} go nowhere"
@@ -141,7 +148,14 @@ def _find_small_fields(network: AnalysisContext) -> Iterator[Finding]:
             message = f"no unit sees more than {size_text(largest)} of {size_text(shape)}"
             reason = "the receptive field of every layer is smaller than the input"
             remedy = "add layers, strides or dilations; or end in a layer that reads the whole map"
-            yield Finding((seen[0].source,), message, ("inputs", seen[0].source), reason, remedy, "input")
+            yield Finding(
+                names=(seen[0].source,),
+                message=message,
+                path=("inputs", seen[0].source),
+                reason=reason,
+                help=remedy,
+                kind="input",
+            )
 
 
 def _inputs_that_meet(network: AnalysisContext) -> dict[str, frozenset[str]]:

@@ -36,7 +36,14 @@ def _find_unused(network: AnalysisContext) -> Iterator[Finding]:
 
 def _finding(kind: str, name: str, path: Path) -> Finding:
     reason = "another value of it would change no number" if kind != "block" else "no layer of the network is in it"
-    return Finding((name,), "nothing in the spec uses it", path, reason, "use it, or remove it", kind)
+    return Finding(
+        names=(name,),
+        message="nothing in the spec uses it",
+        path=path,
+        reason=reason,
+        help="use it, or remove it",
+        kind=kind,
+    )
 
 
 def _parameters(block: Mapping[str, Any]) -> dict[str, Path]:

@@ -53,7 +53,7 @@ def _sliding(checked: CheckedLayer, windows: dict[int, Window]) -> Iterator[Slid
     for axis, window in windows.items():
         alike[window, checked.inputs[0].shape[axis], checked.output.shape[axis]].append(axis)
     for (window, size, units), axes in alike.items():
-        yield Sliding(checked, window, size, units, tuple(axes), windows)
+        yield Sliding(checked=checked, window=window, size=size, units=units, axes=tuple(axes), windows=windows)
 
 
 def _windows(network: AnalysisContext) -> Iterator[Sliding]:

@@ -136,17 +136,17 @@ class Case:
         phases = zip(self.phases, zip(*self.samples, strict=True), strict=True)
         several = len(self.phases) > 1
         return Measurement(
-            describe([*map(sum, self.samples)]),
-            {name: describe(values) for name, values in phases} if several else {},
-            self.count,
-            self.warm_up,
-            sampling.reached(self.samples, goal),
-            self.compile_seconds,
-            self.peak_memory,
-            self.layers,
-            self.layers_problem or None,
-            self.others,
-            is_crowded(self.others, torch.get_num_threads()),
+            seconds=describe([*map(sum, self.samples)]),
+            phases={name: describe(values) for name, values in phases} if several else {},
+            calls_per_sample=self.count,
+            warm_up=self.warm_up,
+            reached=sampling.reached(self.samples, goal),
+            compile_seconds=self.compile_seconds,
+            peak_memory=self.peak_memory,
+            layers=self.layers,
+            layers_problem=self.layers_problem or None,
+            cpus_of_others=self.others,
+            crowded=is_crowded(self.others, torch.get_num_threads()),
         )
 
 

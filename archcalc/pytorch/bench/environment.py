@@ -52,7 +52,12 @@ def describe_environment(device: torch.device, load: float | None) -> Environmen
         versions |= {"driver": told["driver"]} if "driver" in told else {}
     clocks = {name: float(value) for name, value in told.items() if name != "driver" and _is_number(value)}
     return Environment(
-        str(device), _device_name(device), torch.get_num_threads(), versions, clocks, _settings(device, load)
+        device=str(device),
+        device_name=_device_name(device),
+        threads=torch.get_num_threads(),
+        versions=versions,
+        clocks=clocks,
+        settings=_settings(device, load),
     )
 
 

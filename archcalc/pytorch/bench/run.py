@@ -106,14 +106,14 @@ class _Run:
     def _result(self) -> Benchmark:
         chosen = self.options
         method = Method(
-            chosen.mode,
-            chosen.seconds,
-            self.goal.precision,
-            CONFIDENCE,
-            chosen.compile,
-            chosen.channels_last,
-            chosen.cuda_graph,
-            chosen.flush_l2,
+            mode=chosen.mode,
+            seconds=chosen.seconds,
+            precision=self.goal.precision,
+            confidence=CONFIDENCE,
+            compile=chosen.compile,
+            channels_last=chosen.channels_last,
+            cuda_graph=chosen.cuda_graph,
+            flush_l2=chosen.flush_l2,
         )
         several = next(iter(self.networks)) if len(self.networks) > 1 else None
         return Benchmark(

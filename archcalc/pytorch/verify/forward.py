@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archcalc.layers.base import elements
-from archcalc.measured.verification import Comparison, compare
+from archcalc.measured.verification import Comparison, compare, uncovered
 from archcalc.network import Network
 from archcalc.numbers.bounds import Unknown, floor_of, known
 from archcalc.pytorch.build import BuiltNetwork
@@ -46,7 +46,7 @@ class Observation(NamedTuple):
     def compare(self, question: str, layer: str, claimed: Any, found: Any, note: str = "") -> Comparison:
         """A row of the table; not covered, if the network did not run so far for lack of a kernel."""
         if self.missing and layer not in self.layers:
-            return Comparison(question, layer, claimed, None, "not covered", self.missing)
+            return uncovered(question, layer, self.missing, said=claimed)
         return compare(question, layer, claimed, found, note)
 
 
@@ -123,7 +123,7 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
         total += more
         if isinstance(built.get_submodule(row.name), Rbf):
             total -= claimed or 0
-            yield Comparison("FLOPs", row.name, claimed, None, "not covered", NO_SQUARES)
+            yield uncovered("FLOPs", row.name, NO_SQUARES, said=claimed)
         else:
             yield observed.compare("FLOPs", row.name, claimed, None if seen is None else seen.flops, note)
     yield observed.compare("FLOPs", "total counted", total, observed.flops)
@@ -158,4 +158,4 @@ def _other_operations(network: Network) -> Iterator[Comparison]:
     for kind, count in totals.items():
         if count:
             note = "PyTorch's counter sees convolutions, matrix products and attention alone"
-            yield Comparison("FLOPs", f"all {kind.replace('_', ' ')}", count, None, "not covered", note)
+            yield uncovered("FLOPs", f"all {kind.replace('_', ' ')}", note, said=count)

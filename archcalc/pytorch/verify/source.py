@@ -9,7 +9,7 @@ from torch import nn
 from archcalc.errors import UsageError
 from archcalc.export.proof import find_fault
 from archcalc.export.reading import Text
-from archcalc.measured.verification import Comparison, compare
+from archcalc.measured.verification import Comparison, compare, uncovered
 from archcalc.network import Network
 from archcalc.pytorch.build import BuiltNetwork
 from archcalc.pytorch.device import random_inputs
@@ -25,7 +25,7 @@ def compare_source(network: Network, built: BuiltNetwork, device: torch.device) 
     try:
         text = network.to_source()
     except UsageError as error:
-        yield Comparison(QUESTION, "text", None, None, "not covered", str(error))
+        yield uncovered(QUESTION, "text", str(error))
         return
     # It is run only if it holds nothing but the network.
     fault = find_fault(network.context, text)
@@ -112,7 +112,7 @@ def _run(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Ten
 
 def _row(name: str, claimed: torch.Tensor | str, found: torch.Tensor | str) -> Comparison:
     if isinstance(claimed, str) and claimed == found:
-        return Comparison(QUESTION, name, None, None, "not covered", f"PyTorch refuses both: {claimed}")
+        return uncovered(QUESTION, name, f"PyTorch refuses both: {claimed}")
     if isinstance(claimed, str) or isinstance(found, str):
         texts = (one if isinstance(one, str) else "an output" for one in (claimed, found))
         return compare(QUESTION, name, *texts)

@@ -14,7 +14,7 @@ from archcalc.analysis.field import exact
 from archcalc.analysis.intervals import Interval
 from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.spans import NOT_FOLLOWED
-from archcalc.measured.verification import Comparison, compare
+from archcalc.measured.verification import Comparison, compare, uncovered
 from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.verify.claims import Claims, Measured, Places
 from archcalc.pytorch.verify.gradients import Measurable
@@ -123,7 +123,7 @@ class Stage:
 
     def _row(self, position: int, claimed: Any, found: Any, reason: str) -> Comparison:
         name = self.context.graph.nodes[position].name
-        return Comparison(QUESTION, name, claimed, found, "not covered", reason)
+        return uncovered(QUESTION, name, reason, said=claimed, found=found)
 
     def _uncovered(self, position: int, field: Field | Unknown | None) -> Comparison:
         if isinstance(field, Field):

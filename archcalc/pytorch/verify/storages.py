@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from archcalc.errors import UsageError
-from archcalc.measured.verification import Comparison, compare
+from archcalc.measured.verification import Comparison, compare, uncovered
 from archcalc.network import Network
 from archcalc.numbers.bounds import AtLeast
 from archcalc.pytorch.build import BuiltNetwork, build
@@ -100,15 +100,13 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
         try:
             claimed = network.memory(training=training, batch=BATCH)
         except UsageError as error:
-            yield Comparison("peak memory", which, None, None, "not covered", str(error))
+            yield uncovered("peak memory", which, str(error))
             continue
         if isinstance(claimed.peak, AtLeast):
-            yield Comparison(
-                "peak memory", which, f"≥ {claimed.peak.value:,}", None, "not covered", claimed.peak.reason
-            )
+            yield uncovered("peak memory", which, claimed.peak.reason, said=f"≥ {claimed.peak.value:,}")
             continue
         if not is_comparable(network):
-            yield Comparison("peak memory", which, claimed.peak, None, "not covered", OTHER_DEVICE)
+            yield uncovered("peak memory", which, OTHER_DEVICE, said=claimed.peak)
             continue
         try:
             found = observe_memory(network, training=training, batch=BATCH)
@@ -116,7 +114,7 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
             if is_out_of_memory(error):
                 raise
             refusal = str(error).partition("\n")[0]
-            yield Comparison("peak memory", which, claimed.peak, None, "not covered", f"PyTorch refused: {refusal}")
+            yield uncovered("peak memory", which, f"PyTorch refused: {refusal}", said=claimed.peak)
         else:
             yield compare("peak memory", which, claimed.peak, found.peak, f"bytes, for a batch of {BATCH}")
 

@@ -9,8 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from examples import EXAMPLES, Example
-from test_export import one_layer
+from examples import EXAMPLES, Example, one_layer
 
 import archcalc
 from archcalc.errors import UsageError
@@ -18,7 +17,7 @@ from archcalc.pytorch.build import build
 from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.onnx import to_onnx
 
-CASES = Path(__file__).parent / "data" / "export"
+CASES = Path(__file__).parent.parent / "data" / "export"
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import torch
-from examples import EXAMPLES, Example
+from examples import EXAMPLES, Example, one_layer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smaller import smaller
@@ -28,7 +27,7 @@ from archcalc.module_names import MODULE_ATTRIBUTES
 from archcalc.pytorch.build import build
 from archcalc.pytorch.device import random_inputs
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "data"
 RESNET = DATA / "resnet50.toml"
 CASES = sorted(DATA.glob("export/*.toml"))  # networks that are hard to write as source text
 moderately = settings(deadline=None, derandomize=True, max_examples=60, database=None)
@@ -88,21 +87,6 @@ def seeded(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
     torch.manual_seed(0)
     with torch.no_grad():
         return module(*(values.clone() for values in inputs))
-
-
-def one_layer(example: Example) -> archcalc.Network:
-    tensors = {f"input_{number}": tensor for number, tensor in enumerate(example.inputs)}
-    entry = {"type": example.layer.type, "inputs": [*tensors]}
-    entry |= {name: value for name, value in msgspec.to_builtins(example.layer).items() if value is not None}
-    lines = ['name = "one layer"', f"layers = [{toml(entry)}]", "[inputs]"]
-    for name, tensor in tensors.items():
-        more = {} if tensor.nonzeros is None else {"nonzeros": tensor.nonzeros}
-        lines.append(f"{name} = {toml({'shape': tensor.shape, 'dtype': tensor.dtype, **more})}")
-    return archcalc.loads("\n".join(lines))
-
-
-def toml(table: dict[str, Any]) -> str:
-    return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) + "}"
 
 
 # --- the same network ------------------------------------------------------------------------------------------------

@@ -76,7 +76,9 @@ def test_weights_are_in_the_order_of_the_layers(name: str) -> None:
 
 
 def test_a_block_runs_by_itself_and_its_hooks_do() -> None:
-    built = archcalc.build(Path(__file__).parent / "data" / "resnet50.toml", inputs={"image": [3, 64, 64]}).eval()
+    built = archcalc.build(
+        Path(__file__).parent.parent / "data" / "resnet50.toml", inputs={"image": [3, 64, 64]}
+    ).eval()
     seen: dict[str, tuple[int, ...]] = {}
     for name, module in built.named_modules():
         module.register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: tuple(output.shape)}))

@@ -1,14 +1,12 @@
 """`verify` agrees with every right spec, and catches every broken fact."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import torch
-from examples import EXAMPLES, Example
+from examples import EXAMPLES, Example, one_layer
 from msgspec.structs import replace
 from networks import Wishes, network_of
 
@@ -30,7 +28,7 @@ from archcalc.pytorch.build import build
 from archcalc.pytorch.verify import verify
 from archcalc.pytorch.verify.weights import compare_weights
 
-NETWORKS = Path(__file__).parent / "data" / "networks"
+NETWORKS = Path(__file__).parent.parent / "data" / "networks"
 PLAIN = Wishes(inputs=("map2d",), sizes=(20, 40), layers=5, language=False, dtypes=False, several=False)
 
 
@@ -58,7 +56,7 @@ CHOSEN_FIELDS = {
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec_verifies(name: str) -> None:
     network = archcalc.load(name)
-    # tests/test_export.py compares the outputs of the source of large ones, on smaller inputs.
+    # tests/export/test_export.py compares the outputs of the source of large ones, on smaller inputs.
     device = "meta" if floor_of(network.totals.macs) > 2e9 else "cpu"
     found = verify(network, device, CHOSEN_FIELDS.get(name))
     assert found.agrees, format_differences(found)
@@ -71,29 +69,6 @@ def test_networks_of_every_kind_verify_to_the_last_field(path: Path) -> None:
     found = verify(archcalc.load(path))
     assert found.agrees, format_differences(found)
     assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
-
-
-def one_layer(example: Example) -> archcalc.Network:
-    """A network of one layer, with inputs large enough to measure receptive fields."""
-    inputs = {
-        f"x{number}": {"shape": list(tensor.shape), "dtype": tensor.dtype}
-        | ({} if tensor.nonzeros is None else {"nonzeros": tensor.nonzeros})
-        for number, tensor in enumerate(example.inputs)
-    }
-    layer = {"name": "layer", "type": example.layer.type, "inputs": [*inputs], **fields_of(example.layer)}
-    lines = ['name = "one layer"', f"layers = [{toml(layer)}]", "[inputs]"]
-    return archcalc.loads("\n".join([*lines, *(f"{name} = {toml(table)}" for name, table in inputs.items())]))
-
-
-def fields_of(layer: Layer) -> dict[str, Any]:
-    values = msgspec.to_builtins(layer)
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
-    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)

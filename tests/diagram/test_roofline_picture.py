@@ -10,7 +10,8 @@ import pytest
 import archcalc
 from archcalc.analysis.roofline import Roofline
 from archcalc.devices import Device, Peaks
-from archcalc.diagram.roofline import draw, picture_format
+from archcalc.diagram.image_files import image_format
+from archcalc.diagram.roofline import draw
 from archcalc.errors import UsageError
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -148,7 +149,7 @@ layers = [{ type = "gcn_conv", inputs = ["x", "adjacency"], out_features = 4 }]"
 @pytest.mark.parametrize("path", ["roofline.jpg", "svg", "a.svg.txt", ""])
 def test_another_ending(path: str) -> None:
     with pytest.raises(UsageError, match=r"let its name end in \.svg, \.pdf or \.png"):
-        picture_format(path)
+        image_format(path)
 
 
 def test_without_matplotlib_an_error_names_the_remedy() -> None:
