@@ -138,7 +138,7 @@ EXAMPLES = [
 
 
 def one_layer(example: Example) -> archcalc.Network:
-    """A network of one layer; its inputs are large enough for their receptive fields to be measured."""
+    """A network of one layer, with inputs large enough to measure receptive fields."""
     inputs = {
         f"x{number}": {"shape": list(tensor.shape), "dtype": tensor.dtype}
         | ({} if tensor.nonzeros is None else {"nonzeros": tensor.nonzeros})

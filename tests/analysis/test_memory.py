@@ -625,7 +625,7 @@ def test_bytes_moved_need_the_nonzeros() -> None:
         network.roofline("a100")
 
 
-def test_what_is_alive_all_the_time_and_the_values_besides() -> None:
+def test_fixed_memory_and_values() -> None:
     memory = archcalc.load("resnet18", batch=2).memory(training=True, optimizer="adam")
     assert memory.buffers
     assert memory.optimizer_state

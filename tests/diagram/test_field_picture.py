@@ -344,7 +344,7 @@ def test_a_unit_that_sees_nothing_has_no_drawing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ending", "start"), [("svg", b"<svg"), ("PNG", b"\x89PNG"), ("pdf", b"%PDF")])
-def test_the_ending_of_the_file_says_its_format(tmp_path: Path, ending: str, start: bytes) -> None:
+def test_the_ending_of_the_file_chooses_the_format(tmp_path: Path, ending: str, start: bytes) -> None:
     picture, file = tmp_path / "picture.png", tmp_path / f"field.{ending}"
     picture.write_bytes(png(8, 8))
     assert invoke("lenet5", "--image", str(picture), "-o", str(file)).exit_code == 0

@@ -54,7 +54,7 @@ def test_pdf_and_png_look_alike(name: str) -> None:
     assert difference(png, ImageChops.offset(pdf, 12)) > 4 * difference(png, pdf)
 
 
-def test_a_network_gives_its_diagram_in_each_format() -> None:
+def test_a_network_has_its_diagram_in_each_format() -> None:
     network = archcalc.load("lenet5")
     assert network.to_png(depth=1) == svg_to_png(network.to_svg(depth=1), 2)
     assert opened(network.to_png(scale=0.5)).width * 4 == pytest.approx(opened(network.to_png()).width, abs=4)

@@ -123,7 +123,7 @@ def test_numbers_are_those_of_the_network() -> None:
 
 
 @pytest.mark.usefixtures("plots")
-def test_weights_and_values_are_told_apart() -> None:
+def test_weights_and_values_are_separate() -> None:
     """In the totals, in the plot, and in a column of the table; together they are the memory."""
     network = archcalc.load("lenet5")
     memory = network.memory()
@@ -157,7 +157,7 @@ def test_areas_are_stacked() -> None:
 
 
 @pytest.mark.usefixtures("plots")
-def test_sections_are_in_the_order_of_a_reader() -> None:
+def test_sections_are_in_order() -> None:
     page = render_page({"lenet5": archcalc.load("lenet5")}, read_bench_text(BENCH))
     wanted = ["title-0", "findings-0", "plots-0", "diagram-0", "layers-0", "conventions-0", "bench"]
     assert re.findall(r'<h[12] id="([^"]*)"', page) == wanted
