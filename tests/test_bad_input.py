@@ -464,7 +464,7 @@ def test_a_pipe_that_ends_is_read() -> None:
         (["--set", "width=wide"], 'no variable is called "wide"'),
         (["--set", "width=__import__('os')"], "is not arithmetic, and is not evaluated"),
         (["--set", "width=9**9**9"], "is larger than any size"),
-        (["--set", "width=1e999"], "inf is no finite number"),
+        (["--set", "width=1e999"], "inf is not a finite number"),
         (["--set", "width=" + "9" * 600], "more than 500 characters"),
         (["--set", "width=1"], 'no variable is called "width"'),
         (["--input", "image"], "is not of the form NAME=SIZES"),

@@ -29,7 +29,7 @@ WRONG = {
     "row": (
         '{ type = "conv2d", out_channels = 1, kernel_size = 1, connections = [[1, 1]] }',
         MAPS,
-        "row 0 of connections, [1, 1], is no set",
+        "row 0 of connections, [1, 1], is not a set",
     ),
     "groups backwards": (
         '{ type = "conv_transpose2d", out_channels = 3, kernel_size = 2, groups = 2 }',
@@ -52,7 +52,7 @@ WRONG = {
     "row of zeros": (
         '{ type = "embedding", num_embeddings = 8, embedding_dim = 2, padding_idx = 8 }',
         TOKENS,
-        "padding_idx 8 is no row of 8 embeddings",
+        "padding_idx 8 is not a row of 8 embeddings",
     ),
     "order": ('{ type = "flatten", start_dim = -1, end_dim = -2 }', MAPS, "start_dim -1 comes after end_dim -2"),
     "nothing": ('{ type = "reshape", shape = [0, 4] }', MAPS, "shape 0×4 has a size of 0"),
@@ -60,7 +60,7 @@ WRONG = {
     "axis twice": ('{ type = "permute", dims = [0, 1, 1] }', MAPS, "do not name each of the 3 axes once"),
     "empty to nothing": ('{ type = "slice", start = -1, stop = 0 }', MAPS, "the slice from -1 to 0 is empty"),
     "empty": ('{ type = "slice", start = 3, stop = 2 }', MAPS, "the slice from 3 to 2 is empty"),
-    "part": ('{ type = "chunk", chunks = 2, index = 2 }', MAPS, "index 2 is none of"),
+    "part": ('{ type = "chunk", chunks = 2, index = 2 }', MAPS, "index 2 is not one of"),
 }
 # Entries in front of the wrong one, which make its input shape unknown.
 BEFORE = {
@@ -102,7 +102,7 @@ def test_wrong_fields_are_found_beside_a_wrong_axis(name: str) -> None:
     entry, shape, message = WRONG[name]
     beside = entry.replace("-1", "9").replace("-2", "8") if name == "order" else entry.replace(" }", ", dim = 9 }")
     found = messages(spec(shape, beside))
-    assert any("is no axis of a shape with 3" in one for one in found)
+    assert any("is not an axis of a shape with 3" in one for one in found)
     assert any(message.replace("-1", "9").replace("-2", "8") in one for one in found), found
 
 

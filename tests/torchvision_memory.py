@@ -16,7 +16,7 @@ from test_torchvision import CASES, Case, reference
 from torch import fx, nn
 
 import archcalc
-from archcalc.pytorch.verify.storages import StorageTracker, go_back, tracker_of
+from archcalc.pytorch.verify.storages import LiveStorages, go_back, tracker_of
 
 BATCH = 8
 PASSES = {"inference": False, "training": True}
@@ -98,7 +98,7 @@ class _Tracer(fx.Tracer):
 class _OneByOne(fx.Interpreter):
     """Runs the operations of a module in its order, and drops each value after its last reader."""
 
-    def __init__(self, module: nn.Module, tracker: StorageTracker) -> None:
+    def __init__(self, module: nn.Module, tracker: LiveStorages) -> None:
         super().__init__(fx.GraphModule(module, _Tracer().trace(module)), garbage_collect_values=True)
         self.tracker = tracker
         self.forward: list[int] = []

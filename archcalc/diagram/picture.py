@@ -154,15 +154,15 @@ class _Painter:
         arrows = (*self._data_arrows(), *self._weight_arrows())
         collapsed = self.choice.note if self.look.depth is None else ""
         return Diagram(
-            shortened(printable(": ".join(filter(None, (self.graph.name, self.scope.name)))), 80),
-            self._subtitle(),
-            collapsed,
-            tuple(note for note in (collapsed, *self._notes()) if note),
-            (*inputs, *parts, *outputs),
-            arrows,
-            {color: _LEGEND.get(color, color) for color in self.used},
-            self.heat,
-            self.look,
+            title=shortened(printable(": ".join(filter(None, (self.graph.name, self.scope.name)))), 80),
+            subtitle=self._subtitle(),
+            collapsed=collapsed,
+            notes=tuple(note for note in (collapsed, *self._notes()) if note),
+            parts=(*inputs, *parts, *outputs),
+            arrows=arrows,
+            legend={color: _LEGEND.get(color, color) for color in self.used},
+            heat=self.heat,
+            look=self.look,
         )
 
     # cards
@@ -214,16 +214,16 @@ class _Painter:
         names = [self.graph.nodes[position].name for position in tile.layers]
         frozen, dashed = self._frozen(tile) == "frozen", set(names) <= self.training
         return Card(
-            number,
-            tuple(rows),
-            color,
-            f"layer-{tile.layers[0]}",
-            tuple(f"layer-{position}" for position in islice(self.lines.stands_for(tile), MOST_MARKED)),
-            self._tooltip(tile),
-            tile.copies,
-            heat,
-            dashed,
-            frozen,
+            number=number,
+            rows=tuple(rows),
+            color=color,
+            identifier=f"layer-{tile.layers[0]}",
+            classes=tuple(f"layer-{position}" for position in islice(self.lines.stands_for(tile), MOST_MARKED)),
+            tip=self._tooltip(tile),
+            copies=tile.copies,
+            heat=heat,
+            dashed=dashed,
+            frozen=frozen,
         )
 
     def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[CardLine]:

@@ -36,7 +36,9 @@ def find_scope(graph: Graph, block: str | None = None) -> DrawnScope:
     root = find_structure(graph)
     if block is None:
         inputs, outputs = tuple(range(len(graph.inputs))), tuple(dict.fromkeys(graph.outputs))
-        return DrawnScope(None, root, tuple(range(len(graph.nodes))), inputs, outputs, 0)
+        return DrawnScope(
+            name=None, group=root, positions=tuple(range(len(graph.nodes))), inputs=inputs, outputs=outputs, level=0
+        )
     groups = {".".join(group.path): group for group in groups_in(root) if group is not root}
     if block not in groups:
         raise UsageError(_no_block(graph, block, groups))
@@ -45,7 +47,9 @@ def find_scope(graph: Graph, block: str | None = None) -> DrawnScope:
     own = graph.block_outputs.get(block)
     outputs = (*sorted(outputs, key=lambda edge: graph.edge_names[edge] != own),)
     around = [i for i in graph.nodes[positions[0]].instances if f"{block}.".startswith(f"{i.name}.")]
-    return DrawnScope(block, groups[block], positions, inputs, outputs, len(around))
+    return DrawnScope(
+        name=block, group=groups[block], positions=positions, inputs=inputs, outputs=outputs, level=len(around)
+    )
 
 
 def _crossing(graph: Graph, inside: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -160,7 +160,9 @@ class Places:
         """The box of a volume at the left end."""
         length, height, back = self._extent(volume)
         copies = min(len(volume.names), _PLATES)
-        return VolumeBox((copies - 1) * (length + APART), 0.0, length, height, back, copies)
+        return VolumeBox(
+            left=(copies - 1) * (length + APART), top=0.0, length=length, height=height, back=back, copies=copies
+        )
 
     def _in_column(self, box: VolumeBox, column: int, volume: Volume) -> VolumeBox:
         middle = (column - (volume.columns - 1) / 2) * self.apart

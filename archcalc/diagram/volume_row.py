@@ -142,7 +142,7 @@ def _parts(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> li
         node = None if position is None else context.graph.nodes[position]
         own = node if node is not None and node.layer.type == row.type else None
         axes = row.receptive_field.axes if row.receptive_field else ()
-        parts.append(_Part(row.name, row.type, row.output_shape, sources, axes, own))
+        parts.append(_Part(name=row.name, kind=row.type, shape=row.output_shape, sources=sources, axes=axes, node=own))
     return parts
 
 
@@ -151,7 +151,9 @@ def _input_part(context: AnalysisContext, edge: int) -> _Part:
     tensor, field = context.tensors[edge], context.receptive_fields.edges[edge]
     assert tensor is not None
     axes = field.axes if isinstance(field, Field) else ()
-    return _Part(context.graph.edge_names[edge], "input", tensor.shape, (), axes, None)
+    return _Part(
+        name=context.graph.edge_names[edge], kind="input", shape=tensor.shape, sources=(), axes=axes, node=None
+    )
 
 
 # the way through
@@ -304,7 +306,17 @@ def _volume(context: AnalysisContext, part: _Part, layer: Layer) -> Volume:
     found = tuple(windows[axis] for axis in sorted(windows)) if len(windows) == len(sizes) else ()
     groups = getattr(layer, "groups", 1) if layer.family == "convolution" else 1
     operation = _format_operation(layer.type, found, groups, inputs[0].shape[0] if inputs[0].shape else 1)
-    return Volume((part.name,), part.shape, channels, sizes, layer.family, (operation,), (), found, groups)
+    return Volume(
+        names=(part.name,),
+        shape=part.shape,
+        channels=channels,
+        sizes=sizes,
+        family=layer.family,
+        operations=(operation,),
+        then=(),
+        windows=found,
+        groups=groups,
+    )
 
 
 def _channels_and_sizes(part: _Part) -> tuple[int, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""What the `forward` methods of exported text call, and with what, found without running anything."""
+"""Finds the calls in the `forward` methods of exported text, and their arguments, without running it."""
 
 import ast
 from collections.abc import Callable
@@ -7,45 +7,45 @@ from typing import Any, NamedTuple
 from archcalc.export.making import Made, find_part
 from archcalc.export.reading import Text, UnreadableError, expect, parameters_of
 
-FREE = {"torch", "len"}  # what expressions may use beside tensors
+FREE = {"torch", "len"}  # names that expressions may use besides tensors
 
 
 class Expression(NamedTuple):
-    """Python on the tensors {0}, {1} … by their numbers."""
+    """A Python expression on the tensors `reads`, by number."""
 
     text: str
     reads: tuple[int, ...]
 
 
 class Reached(NamedTuple):
-    """A module, and the names by which it was reached."""
+    """A module, and its path as a sequence of attribute names."""
 
     made: Made
     keys: tuple[str, ...]
 
 
-Called = Callable[[tuple[str, ...], tuple[int, ...]], int]  # the result of a layer, by its name and what it is given
+Called = Callable[[tuple[str, ...], tuple[int, ...]], int]  # from a layer's path and inputs to its result
 Evaluated = Callable[[Expression], int]
 Scope = dict[str, Any]
 
 
 class Calls:
-    """Goes through the calls of a network in their order. Tensors are numbers that `called` and `evaluated` give."""
+    """Walks through the calls of a network in order. Tensors are numbers, which `called` and `evaluated` return."""
 
     def __init__(self, text: Text, called: Called, evaluated: Evaluated) -> None:
         self._text = text
         self._called = called
         self._evaluated = evaluated
-        self._expressions: dict[ast.expr, tuple[str, tuple[str, ...]]] = {}  # each is read once
+        self._expressions: dict[ast.expr, tuple[str, tuple[str, ...]]] = {}  # cached
 
     def outputs(self, network: Made, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        """What the network gives."""
+        """The outputs of the network."""
         found = self._call(Reached(network, ()), inputs)
         return found if isinstance(found, tuple) else (found,)
 
     def _call(self, reached: Reached, inputs: tuple[Any, ...]) -> Any:
         if not all(isinstance(one, int) for one in inputs):
-            raise UnreadableError(f"{'.'.join(reached.keys)} is called with something else than tensors")
+            raise UnreadableError(f"{'.'.join(reached.keys)} is called with arguments that are not tensors")
         made = reached.made
         forward = self._text.methods(made.kind).get("forward") if made.kind in self._text.classes else None
         if forward is not None:
@@ -67,13 +67,13 @@ class Calls:
         if len(names) != len(inputs) or method.args.defaults:
             raise UnreadableError(f"{'.'.join(reached.keys)} gets {len(inputs)} inputs")
         scope: Scope = {"self": reached, **dict(zip(names, inputs, strict=True))}
-        # What is assigned anywhere in a function is its own in all of it.
-        own = {node.id for node in ast.walk(method) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-        scope.update(dict.fromkeys(own - scope.keys()))
+        # A name that is assigned anywhere in a function is local in all of it.
+        local = {node.id for node in ast.walk(method) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        scope.update(dict.fromkeys(local - scope.keys()))
         return self._result(method.body, scope)
 
     def _result(self, statements: list[ast.stmt], scope: Scope) -> Any:
-        """What the last of some statements returns."""
+        """Run statements; the value that the last one returns."""
         expect(bool(statements), None)
         *before, last = statements
         for statement in before:
@@ -140,14 +140,14 @@ class Calls:
         return Expression(text, reads)
 
     def _flag(self, node: ast.expr, scope: Scope) -> bool:
-        """An attribute of a module that is true or false."""
+        """The value of a Boolean attribute of a module."""
         owner = self._reach(node.value, scope) if isinstance(node, ast.Attribute) else None
         if owner is None or not isinstance(node, ast.Attribute) or node.attr not in owner.made.flags:
             raise UnreadableError(f"not exported text: {ast.unparse(node)[:80]}")
         return owner.made.flags[node.attr]
 
     def _reach(self, node: ast.expr, scope: Scope) -> Reached | None:
-        """The module that an expression is, if it is one."""
+        """The module that an expression refers to; None if it is not a module."""
         match node:
             case ast.Name(id=name):
                 return scope[name] if isinstance(scope.get(name), Reached) else None
@@ -170,7 +170,7 @@ def _inner(reached: Reached, key: str) -> Reached:
 
 
 def numbered(node: ast.expr) -> tuple[str, tuple[str, ...]]:
-    """The text of an expression with its names numbered, and these names in their order."""
+    """The text of an expression with its names replaced by numbered ones, and the original names in order."""
     tree = ast.parse(ast.unparse(node), mode="eval")
     names = [one for one in ast.walk(tree) if isinstance(one, ast.Name) and one.id not in FREE]
     found = (*(one.id for one in names),)

@@ -1,4 +1,4 @@
-"""What is written where a module is made: a call of its class, or several in a row."""
+"""Constructs: constructor calls of modules, alone or as a container of several."""
 
 from collections.abc import Iterator
 from enum import Enum
@@ -8,26 +8,26 @@ from archcalc.layers.base import Layer, Module
 
 
 class Mark(Enum):
-    """Places of a run beside those of arguments, whose names may be any."""
+    """Slots of a run that are not arguments; an enum, since an argument may have any name."""
 
     COUNT = "copies"
     STEP = "step"
 
 
 COUNT, STEP = Mark.COUNT, Mark.STEP
-Slot = tuple[str | int | Mark, ...]  # where a value stands in a construct
+Slot = tuple[str | int | Mark, ...]  # the path to a value in a construct
 
 
 class Absent:
-    """Stands in for a value in an instance that lacks the module."""
+    """Replaces a value in an instance that lacks the module."""
 
 
 ABSENT = Absent()
-LISTED = 2  # copies that are written out
+LISTED = 2  # copies that are listed one by one
 
 
 class Make(NamedTuple):
-    """A call of a class. `defaults` are the values of options that are not given, as far as they are known."""
+    """A constructor call. `defaults` are the known defaults of options that the call leaves out."""
 
     name: str
     arguments: dict[str, Any]
@@ -36,7 +36,7 @@ class Make(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The same construct several times; each time the arguments in `steps` are larger by that."""
+    """The same construct several times; `steps` are the arguments that grow from each to the next, and by how much."""
 
     construct: "Construct"
     times: int
@@ -44,7 +44,7 @@ class Run(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Modules in a container that numbers them."""
+    """A container of numbered modules, such as nn.Sequential."""
 
     name: str
     runs: tuple[Run, ...]
@@ -54,12 +54,12 @@ Construct = Make | Series
 
 
 def make_layer(layer: Layer, module: Module) -> Make:
-    """The call that makes a layer's module."""
+    """The constructor call of a layer's module."""
     return Make(module.name, module.arguments, module.options, _defaults(layer, module))
 
 
 def _defaults(layer: Layer, module: Module) -> dict[str, Any]:
-    """What the module takes for options that are not given: the field's default, where option and field are one."""
+    """The defaults of the module's options: those of the layer's fields with the same names and values."""
     found = {field: value for field, value in layer.defaults().items() if _is_field(layer, module, field, value)}
     return found | ({"padding": 0} if "padding" in layer.__struct_fields__ and "ends" not in module.options else {})
 
@@ -69,7 +69,7 @@ def _is_field(layer: Layer, module: Module, field: str, default: Any) -> bool:
 
 
 def in_series(name: str, constructs: list[Construct]) -> Series:
-    """Constructs in a row, equal neighbours together."""
+    """A container of constructs, with equal neighbours as one run."""
     runs: list[Run] = []
     for construct in constructs:
         if runs and equal(runs[-1].construct, construct):
@@ -81,7 +81,7 @@ def in_series(name: str, constructs: list[Construct]) -> Series:
 
 
 def _growing(constructs: list[Construct]) -> Run | None:
-    """Calls of one class as a single run, if their arguments grow by the same step from each to the next."""
+    """The constructs as a single run, if they call one class with arguments that grow by constant steps."""
     first, calls = constructs[0], [one for one in constructs if isinstance(one, Make)]
     if not isinstance(first, Make) or len(calls) < len(constructs) or any(form(one) != form(first) for one in calls):
         return None
@@ -99,7 +99,7 @@ def _growing(constructs: list[Construct]) -> Run | None:
 
 
 def align(rows: list[Series]) -> list[Series]:
-    """The first copy by itself and the rest as one, in all rows of one form, if some of them are made so."""
+    """Split the first copy from the rest in all rows of the same form, if some of these rows differ there."""
     alike: dict[Any, list[int]] = {}
     for number, row in enumerate(rows):
         forms = {form(run.construct) for run in row.runs}
@@ -112,7 +112,7 @@ def align(rows: list[Series]) -> list[Series]:
 
 
 def align_lists(rows: list[Series], items: list[list[Construct]]) -> list[Series]:
-    """The same for lists whose modules are called one by one: module by module where that makes rows differ in form."""
+    """Align rows of module lists; if their forms still differ, split every row into its modules."""
     aligned = align(rows)
     if len({*map(form, aligned)}) == 1:
         return aligned
@@ -125,12 +125,12 @@ def _first_apart(row: Series) -> Series:
 
 
 def equal(one: Construct, other: Construct) -> bool:
-    """Whether two constructs are written alike."""
-    return one == other and repr(one) == repr(other)  # 1 and True are equal, and not alike
+    """Whether two constructs have the same source text."""
+    return one == other and repr(one) == repr(other)  # 1 == True, but their texts differ
 
 
 def form(construct: Construct) -> tuple[Any, ...]:
-    """What constructs must have in common to be written by one text with some other values."""
+    """The form of a construct: constructs of the same form differ in values alone."""
     if isinstance(construct, Series):
         return construct.name, *((form(run.construct), *(name for name, _ in run.steps)) for run in construct.runs)
     open_options = sorted(option for option in construct.options if option not in construct.defaults)
@@ -138,7 +138,7 @@ def form(construct: Construct) -> tuple[Any, ...]:
 
 
 def slots(construct: Construct) -> Iterator[Slot]:
-    """Where values stand."""
+    """The slots of all values in a construct."""
     if isinstance(construct, Series):
         for number, run in enumerate(construct.runs):
             yield number, COUNT
@@ -149,7 +149,7 @@ def slots(construct: Construct) -> Iterator[Slot]:
 
 
 def value_at(construct: Construct | None, slot: Slot) -> Any:
-    """The value that stands somewhere, ABSENT if there is none."""
+    """The value in a slot; ABSENT if there is none."""
     if construct is None:
         return ABSENT
     if isinstance(construct, Series):

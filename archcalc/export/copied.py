@@ -1,4 +1,4 @@
-"""Classes of `archcalc.pytorch.modules` as source text, with everything that they need; without importing PyTorch."""
+"""Source text of classes in `archcalc.pytorch.modules` and their dependencies, without importing PyTorch."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Copied(NamedTuple):
-    """Import statements, and definitions in their order."""
+    """Import statements and definitions, in source order."""
 
     imports: list[str]
     definitions: list[str]
@@ -27,7 +27,7 @@ class ModuleSource:
         self._imports = [item for item in tree.body if isinstance(item, ast.Import | ast.ImportFrom)]
 
     def has_import(self, item: ast.stmt) -> bool:
-        """Whether copies may need an import statement."""
+        """Whether the source has an import statement, so that copies may need it."""
         return any(
             isinstance(item, ast.Import | ast.ImportFrom)
             and isinstance(known, type(item))
@@ -37,17 +37,17 @@ class ModuleSource:
         )
 
     def is_copy(self, item: ast.stmt) -> bool:
-        """Whether a definition is one of these."""
+        """Whether a definition is equal to one in the source."""
         known = self._definitions.get(getattr(item, "name", ""))
         return known is not None and ast.dump(known) == ast.dump(item)
 
     @cached_property
     def names(self) -> set[str]:
-        """What the source defines."""
+        """The names that the source defines."""
         return {*self._definitions}
 
     def copy(self, names: Iterable[str]) -> Copied:
-        """The definitions of some names and of all that they use, and the imports."""
+        """The definitions of some names and of all names that these use, with the imports."""
         needed: set[str] = set()
         used = set[str]()
         waiting = [*names]
@@ -68,12 +68,12 @@ class ModuleSource:
 
 @cache
 def module_source() -> ModuleSource:
-    """The one source, which is read and parsed once: that takes longer than to export a small network."""
+    """The module source, cached: parsing it takes longer than exporting a small network."""
     return ModuleSource()
 
 
 def _import(item: ast.Import | ast.ImportFrom, used: set[str]) -> str | None:
-    """An import statement with the names that are used."""
+    """An import statement reduced to the used names; None if none is used."""
     names = [alias.name for alias in item.names if (alias.asname or alias.name) in used]
     if not names:
         return None

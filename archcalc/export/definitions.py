@@ -1,4 +1,4 @@
-"""The classes of a network: one for all uses of a block that differ in values, or in modules that may be missing."""
+"""The classes of a network: one for all instances of a block that differ in values or optional modules alone."""
 
 from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
@@ -23,51 +23,51 @@ from archcalc.export.construct import (
 )
 from archcalc.export.formulas import FIRST, REST
 from archcalc.export.names import class_name, is_plain, is_readable
-from archcalc.export.parameters import Parameter, Parameters
-from archcalc.export.sharing import Resolver, Shared, Sharing, find_shared, unit_at
+from archcalc.export.parameters import ConstructorParameters, Parameter
+from archcalc.export.sharing import Resolver, SharedLayer, Sharing, find_shared, unit_at
 from archcalc.export.weights import MIXED, Weights
 from archcalc.module_names import Names
 from archcalc.structure import Group, Keys, Step, Unit, called_groups, find_structure, groups_in, is_numbered
 
 MODULE_LIST = "nn.ModuleList"
-INPUTS = (("in_channels",), ("in_features",))  # the best names for what a block is given
-MAX_COMPARED = 20  # classes of a block, in search of one that differs in missing modules only
+INPUTS = (("in_channels",), ("in_features",))  # the preferred names for sizes of a block's input
+MAX_COMPARED = 20  # classes of a block that are compared with a new one
 
 Source = tuple[Any, int]  # an input by its number, or an output of a step by the step's keys and its number
 
 
 class Shape(NamedTuple):
-    """What uses of a block must have in common to be instances of one class."""
+    """The properties that all instances of one class share."""
 
     modules: tuple[tuple[Keys, Any], ...]
     steps: tuple[tuple[Keys, tuple[Source, ...], int], ...]
     outputs: tuple[Source, ...]
     marks: tuple[tuple[Keys, str], ...]
-    shared: tuple[Shared, ...]
+    shared: tuple[SharedLayer, ...]
     is_chain: bool
 
 
 class Definition:
-    """A class. `group` is the use of the block that has all modules; `texts` says what stands in every slot."""
+    """A class. `group` is an instance of the block that has all modules; `texts` holds the expression of each slot."""
 
     def __init__(self, name: str, shape: Shape, groups: list[Group]) -> None:
         self.name = name
         self.shape = shape
         self.group = groups[0]
         self.groups = groups
-        self.modules: dict[Keys, list[Construct | None]] = {}  # for every group
+        self.modules: dict[Keys, list[Construct | None]] = {}  # one construct per group; None if it lacks the module
         self.parameters: list[Parameter] = []
-        self.derived: dict[str, str] = {}  # what the constructor evaluates first
-        self.texts: dict[tuple[Keys, Slot], str] = {}  # an empty slot says whether the module is there
+        self.derived: dict[str, str] = {}  # expressions that the constructor evaluates first
+        self.texts: dict[tuple[Keys, Slot], str] = {}  # by slot; the empty slot is for whether the module exists
         self.expressions: dict[Keys, str] = {}  # of steps that need no module
         self.sharing = Sharing({}, {})
-        self.aliases: dict[Keys, Keys] = {}  # modules that are not made, since they are others
+        self.aliases: dict[Keys, Keys] = {}  # modules that are the same as another one
 
 
 class Definitions:
-    """All classes of a network, each after those that it uses; the network's own is the last.
+    """All classes of a network, each after the classes that it uses; the network's own is the last.
 
-    With `plain`, every use of a block is a class of its own, with all values written out.
+    With `plain`, every instance of a block is a class of its own, without parameters.
     """
 
     def __init__(self, context: AnalysisContext, taken: set[str], plain: bool = False) -> None:
@@ -88,9 +88,9 @@ class Definitions:
         self.classes = [definition for groups in self._blocks() for definition in self._define(groups)]
 
     def _blocks(self) -> Iterator[list[Group]]:
-        """The uses of each block, blocks after those that they use."""
+        """The instances of each block, in an order in which a block comes after the blocks that it uses."""
         groups: dict[str | None, list[Group]] = {}
-        inner: dict[str | None, dict[str | None, None]] = {}  # in order, so that the text is always the same
+        inner: dict[str | None, dict[str | None, None]] = {}  # ordered, so that the text is deterministic
         for group in called_groups(self.root):
             if not group.has_class:
                 continue
@@ -117,7 +117,7 @@ class Definitions:
     def _is_module(self, unit: Unit) -> bool:
         return unit.is_called if isinstance(unit, Group) else self.modules[unit].expression is None
 
-    # what uses of a block have in common
+    # what instances of a block have in common
 
     def _variants(self, groups: list[Group]) -> list[tuple[Shape, list[Group]]]:
         self._align([group for group in groups if group.is_chain], "")
@@ -138,7 +138,7 @@ class Definitions:
         return classes
 
     def _inner_chains(self, groups: list[Group]) -> Iterable[list[Group]]:
-        """The copies in a row that uses of a block have in the same place."""
+        """The chains of copies at the same path in several instances of a block."""
         found: dict[Keys, list[Group]] = {}
         for group in groups:
             for step in [] if group.is_chain else group.steps:
@@ -147,7 +147,7 @@ class Definitions:
         return found.values()
 
     def _align(self, chains: list[Group], name: str) -> None:
-        """Copies in a row are written alike by all uses that allow it."""
+        """Give the chains of copies of all instances the same form where possible."""
         series = align([self._series(group, name) for group in chains])
         self.calls.update(zip(chains, series, strict=True))
 
@@ -164,9 +164,8 @@ class Definitions:
                 is_chain=True,
             )
         if group.parent is None:
-            return Shape(
-                modules=(), steps=(), outputs=(), marks=marks, shared=shared, is_chain=False
-            )  # compared with nothing
+            # The network is not compared with any class.
+            return Shape(modules=(), steps=(), outputs=(), marks=marks, shared=shared, is_chain=False)
         sources = _sources(group)
         modules = tuple((step.keys, self._kind(step.unit)) for step in group.steps)
         steps = tuple(
@@ -185,7 +184,7 @@ class Definitions:
         return form(self.construct(unit))
 
     def _marks(self, group: Group) -> Iterator[tuple[Keys, str]]:
-        """The states that the class sets itself; what is true of the whole unit is set where it is used."""
+        """The states that the class sets for its parts; the state of a whole instance is set by its user."""
         state = self.weights.state(group)
         is_root = group.parent is None
         if is_root:
@@ -199,7 +198,7 @@ class Definitions:
                     yield inner, mark
 
     def _differs_in_missing(self, full: Shape, shape: Shape, others: list[Group]) -> bool:
-        """Whether leaving modules out of the full class, each passing its input on, gives the other."""
+        """Whether replacing modules of the full class by identities makes it the other class."""
         have = {keys for keys, _ in shape.modules}
         missing = {keys for keys, _ in full.modules if keys not in have}
         units = {step.keys: step.unit for step in others[0].steps}
@@ -230,10 +229,10 @@ class Definitions:
         fits = is_plain(keys[0]) if functional else len(sources) == 1
         return len(keys) == count == 1 and fits and not used
 
-    # what is written in a class
+    # the text of a class
 
     def construct(self, unit: Unit) -> Construct:
-        """How a unit is made."""
+        """The construct of a unit."""
         if isinstance(unit, int):
             return make_layer(self.context.graph.nodes[unit].layer, self.modules[unit])
         if unit not in self.calls:
@@ -258,7 +257,7 @@ class Definitions:
             self.calls[group] = _call(definition, number)
 
     def _align_lists(self, definition: Definition) -> None:
-        """Lists of modules in the same place are written alike by all instances of a class."""
+        """Give module lists at the same path the same form in all instances of a class."""
         for keys, constructs in definition.modules.items():
             rows = [row for row in constructs if isinstance(row, Series) and row.name == MODULE_LIST]
             if rows:
@@ -267,7 +266,7 @@ class Definitions:
                 definition.modules[keys] = [*align_lists(rows, items)]
 
     def _share(self, definition: Definition) -> None:
-        """Of modules that are one, the first is made."""
+        """Resolve shared weights; of modules that are the same, the first is constructed and the others are aliases."""
         resolver = Resolver(self.context.graph, definition.groups, self.weights, self.construct)
         definition.sharing = resolver.resolve(definition.shape.shared)
         order = {keys: number for number, keys in enumerate(definition.modules)}
@@ -292,7 +291,7 @@ class Definitions:
                 yield step.keys[:-1], self._series(owner, MODULE_LIST)
 
     def _expressions(self, definition: Definition) -> dict[Keys, str]:
-        """The expressions that are the same in all instances, and short enough to be read."""
+        """The expressions of steps that are the same in all instances, and short enough to read."""
         steps: dict[Keys, list[Step]] = {}
         for group in definition.groups:
             for step in group.steps:
@@ -306,12 +305,12 @@ class Definitions:
         return found
 
     def _parametrize(self, definition: Definition) -> None:
-        """Find an expression for every value that is not the same in all instances."""
+        """Find an expression for every value that differs between instances."""
         parameters = self._parameters(definition)
         places = [*_places(definition)]
         differing = {place: values for place, values in places if _differ(values)}
         texts = definition.texts
-        # What only some instances have may be the same in these by accident.
+        # A value that only some instances have may be equal in these by accident.
         for (keys, slot), values in [*differing.items(), *(found for found in places if ABSENT in found[1])]:
             written, copies = self._written(definition, keys, slot)
             text = parameters.written(written, values, copies)
@@ -327,14 +326,14 @@ class Definitions:
         definition.parameters = parameters.parameters
         definition.derived = parameters.derived
 
-    def _parameters(self, definition: Definition) -> Parameters:
+    def _parameters(self, definition: Definition) -> ConstructorParameters:
         instances = [group.instance for group in definition.groups if group.instance]
         block = self.context.graph.document.data["blocks"][instances[0].block]
         arguments = [instance.arguments for instance in instances]
-        return Parameters(arguments, block.get("defaults", {}), self.context.graph.variables)
+        return ConstructorParameters(arguments, block.get("defaults", {}), self.context.graph.variables)
 
     def _written(self, definition: Definition, keys: Keys, slot: Slot) -> tuple[Any, int | None]:
-        """What the spec says where a value comes from, and of which copies."""
+        """The spec's text for a value, and the copies that it applies to."""
         entry = self.entry(definition.group, keys)
         if not slot:
             return entry.get("when", f"({entry['repeat']}) > 0" if "repeat" in entry else None), None
@@ -342,7 +341,7 @@ class Definitions:
         return entry.get(name) if len(keys) <= 1 else None, self._copies(definition, keys, slot, entry)
 
     def _copies(self, definition: Definition, keys: Keys, slot: Slot, entry: dict[str, Any]) -> int | None:
-        """Whether a value is of the first copy of an entry, or of all others."""
+        """FIRST if a value belongs to the first copy of an entry, REST if to all others, else None."""
         constructs = [one for one in definition.modules[keys] if isinstance(one, Series)]
         if "repeat" not in entry or len(slot) != 2 or not constructs:
             return None
@@ -350,7 +349,7 @@ class Definitions:
         return (FIRST if slot[0] == 0 else REST) if aligned else None
 
     def entry(self, group: Group, keys: Keys) -> dict[str, Any]:
-        """The entry of the spec that a unit comes from."""
+        """The entry of the spec that defines a unit."""
         unit = unit_at(group, keys)
         while isinstance(unit, Group) and (unit.instance is None or unit is group):
             unit = next(iter(unit.parts.values()))
@@ -362,7 +361,7 @@ class Definitions:
 
 
 def _places(definition: Definition) -> Iterator[tuple[tuple[Keys, Slot], list[Any]]]:
-    """The values that stand in a class, by where they do; at an empty place, whether the module is there."""
+    """The slots of a class, with the value in each instance; the empty slot is for whether the module exists."""
     for keys, constructs in definition.modules.items():
         if keys not in definition.aliases:
             yield (keys, ()), [construct is not None for construct in constructs]
@@ -376,7 +375,7 @@ def _name(place: str | int | Mark) -> str:
 
 
 def _sources(group: Group) -> dict[int, Source]:
-    """What every edge is inside a group."""
+    """The source of every edge inside a group."""
     found: dict[int, Source] = {edge: ((), number) for number, edge in enumerate(group.inputs)}
     for step in group.steps:
         found.update({edge: (step.keys, number) for number, edge in enumerate(step.outputs)})
@@ -390,14 +389,14 @@ def _differ(values: list[Any]) -> bool:
 
 
 def _call(definition: Definition, number: int) -> Make:
-    """How one instance of a class is made."""
+    """The constructor call of one instance of a class."""
     required = {p.name: p.values[number] for p in definition.parameters if p.default is ABSENT}
     defaults = {p.name: p.default for p in definition.parameters if p.default is not ABSENT}
-    given = {p.name: p.values[number] for p in definition.parameters if p.name in defaults}
-    options = {name: value for name, value in given.items() if not equal_values(value, defaults[name])}
+    optional = {p.name: p.values[number] for p in definition.parameters if p.name in defaults}
+    options = {name: value for name, value in optional.items() if not equal_values(value, defaults[name])}
     return Make(definition.name, required, options, defaults)
 
 
 def equal_values(one: Any, other: Any) -> bool:
-    """Whether two values are written alike."""
+    """Whether two values are equal and of the same type."""
     return one == other and type(one) is type(other)

@@ -1,4 +1,4 @@
-"""A spec's own expressions as Python: with the spec's variables put in, and what copies of an entry know of `index`."""
+"""Translates a spec's expressions to Python: substitutes the spec's variables, and decides tests of `index`."""
 
 import ast
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from archcalc.spec.expressions import TRUTHS
 
-FUNCTIONS = {"max", "min"}  # of those in specs, the ones that Python has under the same name for numbers
+FUNCTIONS = {"max", "min"}  # functions of specs that Python has under the same name
 FIRST, REST = 0, 1  # copies of an entry: the one with index 0, and all others
 
 _ALLOWED = (
@@ -16,27 +16,30 @@ _ALLOWED = (
 )  # fmt: skip
 
 
-class Formula(NamedTuple):
-    """Python text, and the names in it."""
+class PythonExpression(NamedTuple):
+    """A Python expression, and the names in it."""
 
     text: str
     names: frozenset[str]
 
 
-def translate(text: Any, known: Mapping[str, Any], variables: Mapping[str, Any], copies: int | None) -> Formula | None:
-    """An expression that needs nothing but `known` names; None if there is no such Python.
+def translate(
+    text: Any, known: Mapping[str, Any], variables: Mapping[str, Any], copies: int | None
+) -> PythonExpression | None:
+    """An expression in Python on `known` names alone; None if there is none.
 
-    `variables` of the spec are put in as numbers. `copies` says of which copies of an entry it is written.
+    The spec's `variables` are replaced by their numbers. `copies`: the expression is for the first copy of an entry
+    (FIRST) or for all others (REST).
     """
     if not isinstance(text, str):
         return None
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         constants = {name: value for name, value in variables.items() if _is_number(value) and name not in known}
-        found = _Put({**TRUTHS, **constants}, copies).visit(tree)
+        found = _Substitution({**TRUTHS, **constants}, copies).visit(tree)
         names = frozenset(node.id for node in ast.walk(found) if isinstance(node, ast.Name)) - FUNCTIONS
         fits = all(_is_allowed(node) for node in ast.walk(found))
-        return Formula(ast.unparse(found), names) if fits and names <= known.keys() else None
+        return PythonExpression(ast.unparse(found), names) if fits and names <= known.keys() else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -53,8 +56,8 @@ def _is_allowed(node: ast.AST) -> bool:
     return isinstance(node, _ALLOWED)
 
 
-class _Put(ast.NodeTransformer):
-    """Puts values in place of names, and leaves out what can be decided then."""
+class _Substitution(ast.NodeTransformer):
+    """Replaces names by values, and removes operands and branches that are then decided."""
 
     def __init__(self, constants: Mapping[str, Any], copies: int | None) -> None:
         self._constants = constants
@@ -78,7 +81,7 @@ class _Put(ast.NodeTransformer):
         return ast.IfExp(test, self.visit(node.body), self.visit(node.orelse))
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        """Of truths, those that decide nothing are left out."""
+        """Removes operands that do not affect the result."""
         neutral = isinstance(node.op, ast.And)
         values = [self.visit(one) for one in node.values]
         kept = [one for one in values if not (isinstance(one, ast.Constant) and one.value is neutral)]

@@ -1,4 +1,4 @@
-"""The `forward` of a class: names for the tensors, and a line for every step."""
+"""Writes the `forward` method of a class: names the tensors, and writes a statement for every step."""
 
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ TENSOR = "torch.Tensor"
 
 
 def access(group: Group, keys: Keys) -> str:
-    """A submodule, as the methods of the class reach it."""
+    """The expression for a submodule in the methods of a class."""
     text, unit = "self", group
     odd: list[str] = []
     for key in keys:
@@ -35,7 +35,7 @@ def _looked_up(keys: list[str]) -> str:
 
 
 class Loop(NamedTuple):
-    """Steps that call the modules of a list in a row; at `places` they read what the one before gives."""
+    """Steps that call all modules of a list in order; the inputs at `places` are the output of the step before."""
 
     steps: list[Step]
     places: set[int]
@@ -55,15 +55,15 @@ class Forward:
         self._names = Names(["x", "out", "outputs", "layer", "_"])
         self._inputs = self._input_names()
         self._values = dict(zip(group.inputs, self._inputs, strict=True))
-        # An input that is read again later must not be overwritten.
+        # The name of an input that is read again later must not be reassigned.
         kept = any(self._readers.get(edge, ()) not in ((), (0,)) for edge in group.inputs if self._values[edge] == "x")
         self._passing = "out" if kept else "x"
 
     def lines(self) -> Lines:
-        """The method."""
+        """The source lines of the method."""
         outputs = self._group.outputs
-        shown = f"tuple[{', '.join([TENSOR] * len(outputs))}]" if len(outputs) < 3 else f"tuple[{TENSOR}, ...]"
-        annotation = TENSOR if len(outputs) == 1 else shown
+        several = f"tuple[{', '.join([TENSOR] * len(outputs))}]" if len(outputs) < 3 else f"tuple[{TENSOR}, ...]"
+        annotation = TENSOR if len(outputs) == 1 else several
         parameters = ["self", *(f"{name}: {TENSOR}" for name in self._inputs)]
         found = Call("def forward", parameters).lines("", f" -> {annotation}:", 1)
         number = 0
@@ -79,7 +79,7 @@ class Forward:
         return found
 
     def _find_loop(self, number: int) -> "Loop | None":
-        """The steps from there on that call all modules of a list, each with what the one before gives."""
+        """The steps from `number` on that call all modules of a list, each with the output of the one before."""
         keys = self._steps[number].keys
         owner = unit_at(self._group, keys[:-1])
         if not isinstance(owner, Group) or not owner.is_list or keys[-1] != "0" or len(owner.parts) < 2:
@@ -95,7 +95,7 @@ class Forward:
         return Loop(steps, places) if follows and single else None
 
     def _follows(self, before: Step, step: Step, places: set[int]) -> bool:
-        """Whether a step reads the same as the one before, but for places where it reads what that gives."""
+        """Whether a step reads the output of the step before at `places`, and the same inputs at all others."""
         if len(before.outputs) != 1 or len(step.outputs) != 1 or len(before.inputs) != len(step.inputs):
             return False
         pairs = enumerate(zip(before.inputs, step.inputs, strict=True))
@@ -115,7 +115,7 @@ class Forward:
         return found + Call("layer", arguments).lines(f"{target} = ", "", 3)
 
     def _needed(self) -> list[Step]:
-        """The steps but for expressions whose value nobody reads."""
+        """The steps without expressions whose value is never read."""
         read = set(self._group.outputs)
         found = []
         for step in reversed(self._group.steps):
@@ -125,7 +125,7 @@ class Forward:
         return found[::-1]
 
     def _find_readers(self) -> dict[int, tuple[int, ...]]:
-        """For each edge the steps that read it; the return comes after the last."""
+        """The numbers of the steps that read each edge; the return statement counts as one more step."""
         found: dict[int, dict[int, None]] = {}
         for number, step in enumerate(self._steps):
             for edge in step.inputs:
@@ -150,7 +150,7 @@ class Forward:
         return found
 
     def _written_inputs(self) -> dict[int, str]:
-        """What the block calls its inputs, as far as a layer of its own reads them."""
+        """The names of the block's inputs in the spec, for edges that a layer of the block reads."""
         instance = self._group.instance
         block = self._graph.document.data["blocks"][instance.block] if instance else {}
         found: dict[int, str] = {}
@@ -163,7 +163,7 @@ class Forward:
         return found
 
     def _returns_last(self) -> bool:
-        """Whether the last step's value is all there is to return."""
+        """Whether the value of the last step is the only output."""
         looped = bool(self._steps) and self._ends_in_loop()
         return (
             bool(self._steps)
@@ -197,7 +197,7 @@ class Forward:
         return found + [f"{INDENT * 2}{target} = outputs[{number}]" for number, target in indexed]
 
     def _target(self, number: int, step: Step, edge: int) -> str:
-        """The variable for a value: a passing one if only the next step reads it, else one of its own."""
+        """The variable for a value: the reused one if only the next step reads it, else a variable of its own."""
         readers = self._readers.get(edge, ())
         if not readers:
             return "_"
@@ -209,7 +209,7 @@ class Forward:
         return self._names.add(variable(name))
 
     def _starts_branch(self, number: int, step: Step) -> bool:
-        """Whether a value goes right from a tensor that is kept to where branches meet."""
+        """Whether a value is a whole branch: it reads a named tensor, and the layer that merges branches reads it."""
         follows = self._passing in [self._values[edge] for edge in step.inputs]
         return not follows and number + 1 < len(self._steps) and len(self._steps[number + 1].inputs) > 1
 
@@ -222,7 +222,7 @@ class Forward:
         return self._commented(_expression(before, text, arguments, 2), step)
 
     def _condition(self, before: str, step: Step, text: str, arguments: list[str]) -> Lines:
-        """An expression that some instances do without: they pass on what it would read."""
+        """The statement of an expression that some instances lack; these use its first argument instead."""
         flag = access(self._group, step.keys)
         lines = _expression(before, text, arguments, 2)
         line = f"{lines[0]} if {flag} else {arguments[0]}"
@@ -242,7 +242,7 @@ class Forward:
         return Call(function, arguments).lines(before, "", 2)
 
     def _commented(self, lines: Lines, step: Step) -> Lines:
-        """The line with the shape of its value, where that is another one than before and there is space for it."""
+        """The line with its value's shape as a comment, if the shape has changed and the line has space."""
         tensor, *before = (self._tensors[edge] for edge in (step.outputs[0], *step.inputs[:1]))
         if self._group.parent is not None or len(lines) != 1 or len(step.outputs) != 1 or tensor is None:
             return lines

@@ -1,4 +1,4 @@
-"""Python source text in lines of at most 88 characters, broken as its common formatters break it."""
+"""Lays out Python source text in lines of at most 88 characters, broken as common formatters do."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def literal(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """In double quotes, unless that would take more backslashes."""
+    """A string literal in double quotes, or in single quotes if these need fewer backslashes."""
     body = repr(text + "'\"")[1:-1].removesuffix("\\'\"").replace("\\'", "'")
     if text.count('"') > text.count("'"):
         return "'" + body.replace("'", "\\'") + "'"
@@ -27,9 +27,9 @@ def _quoted(text: str) -> str:
 
 
 class Call:
-    """Something in brackets: `nn.Linear(4, 2)`, a tuple.
+    """A call or a collection in brackets: `nn.Linear(4, 2)`, a tuple.
 
-    A comma at the end keeps formatters from joining the lines of one that was broken.
+    A trailing comma keeps formatters from joining its lines again.
     """
 
     def __init__(self, function: str, items: Sequence["Item"], brackets: str = "()") -> None:
@@ -44,11 +44,11 @@ class Call:
 
     @property
     def is_flat(self) -> bool:
-        """Whether its items may share a line below the first."""
+        """Whether its items may share a line of their own."""
         return len(self.items) > 1 and all(isinstance(item, str) for item in self.items)
 
     def lines(self, before: str, after: str, depth: int) -> Lines:
-        """The call between two texts."""
+        """The call in lines, with a text before and after it."""
         line = f"{INDENT * depth}{before}{self}{after}"
         if len(line) <= WIDTH or not self.items:
             return [line]
@@ -60,7 +60,7 @@ class Call:
 
 
 class Repeat:
-    """The same item several times, as arguments, `*(Block(64) for _ in range(3))`, or as a list."""
+    """Copies of an item by a comprehension: as arguments, `*(Block(64) for _ in range(3))`, or as a list."""
 
     def __init__(self, item: "Item", loop: str, is_list: bool = False) -> None:
         self.item = item
@@ -71,7 +71,7 @@ class Repeat:
         return f"{self.before}{self.item} {self.loop}{self.after}"
 
     def lines(self, before: str, after: str, depth: int) -> Lines:
-        """The copies between two texts; what fits into one line must be there."""
+        """The copies in lines, with a text before and after them; on one line if they fit."""
         line = f"{INDENT * depth}{before}{self}{after}"
         if len(line) <= WIDTH:
             return [line]
@@ -85,12 +85,12 @@ Item = str | Call | Repeat
 
 
 def item_lines(item: Item, after: str, depth: int) -> Lines:
-    """An item in lines of its own."""
+    """An item on its own lines."""
     return [f"{INDENT * depth}{item}{after}"] if isinstance(item, str) else item.lines("", after, depth)
 
 
 def value_text(value: Any, name: str = "") -> Item:
-    """A value as an item, with the name of the argument in front; a long one can be broken."""
+    """A value as an item, with the argument's name in front; a long tuple can be broken."""
     before = f"{name}=" if name else ""
     if not isinstance(value, tuple | list) or len(literal(value)) < WIDTH // 2:
         return before + literal(value)
@@ -98,7 +98,7 @@ def value_text(value: Any, name: str = "") -> Item:
 
 
 def docstring(text: str, depth: int) -> Lines:
-    """A text in triple quotes, its lines wrapped; nothing in it can end the quotes."""
+    """A docstring in wrapped lines; nothing in the text can end its quotes."""
     import textwrap
 
     width = WIDTH - len(INDENT) * depth
@@ -114,7 +114,7 @@ def docstring(text: str, depth: int) -> Lines:
 
 
 def _clean(text: str) -> str:
-    """A text of a spec without what means something in a docstring."""
+    """A text of a spec without characters that have a meaning in a docstring."""
     from archcalc.errors import printable
 
     return " ".join(printable(text).replace("\\", "\\\\").replace('"', "'").split())

@@ -1,4 +1,4 @@
-"""The modules that exported text makes, found from its constructors without running anything."""
+"""Finds the modules that exported text constructs, by interpreting its constructors without running them."""
 
 import ast
 import operator
@@ -18,32 +18,32 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 
 
 class Made:
-    """A module: what it is an instance of, and what it was made with or holds."""
+    """A module: its class, its constructor's arguments, and its submodules and tensors."""
 
     def __init__(self, kind: str, arguments: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None) -> None:
         self.kind = kind
         self.arguments = arguments
         self.options = dict(options or {})
         self.parts: dict[str, Made] = {}
-        self.tied: dict[str, Tensor] = {}  # tensors that are another module's
-        self.flags: dict[str, bool] = {}  # attributes that are true or false
-        self.lent: set[str] = set()  # tensors that others have taken
+        self.tied: dict[str, ModuleTensor] = {}  # tensors that belong to another module
+        self.flags: dict[str, bool] = {}  # Boolean attributes
+        self.lent: set[str] = set()  # tensors that other modules use
         self.frozen: set[str] | None = set()  # tensors; None for all
         self.dtype = "float32"
 
     def is_frozen(self, tensor: str) -> bool:
-        """Whether a tensor of its own is not trained."""
+        """Whether one of its own tensors is frozen."""
         return self.frozen is None or tensor in self.frozen
 
-    def holder(self, tensor: str) -> "Tensor":
-        """Whose a tensor is, and what it is called there."""
-        found = Tensor(self, tensor)
+    def holder(self, tensor: str) -> "ModuleTensor":
+        """The module that owns a tensor, with the tensor's name there."""
+        found = ModuleTensor(self, tensor)
         while found.name in found.module.tied:
             found = found.module.tied[found.name]
         return found
 
     def every(self) -> "Iterator[tuple[tuple[str, ...], Made]]":
-        """It and the modules in it, by the way to each."""
+        """The module and all modules in it, with the path of each."""
         waiting: list[tuple[tuple[str, ...], Made]] = [((), self)]
         while waiting:
             keys, made = waiting.pop()
@@ -51,15 +51,15 @@ class Made:
             waiting.extend(((*keys, key), part) for key, part in reversed(made.parts.items()))
 
 
-class Tensor(NamedTuple):
-    """A parameter or buffer of a module that torch.nn or `archcalc.pytorch.modules` has."""
+class ModuleTensor(NamedTuple):
+    """A parameter or buffer of a module."""
 
     module: Made
     name: str
 
 
 def make(text: Text) -> Made:
-    """An instance of the last class."""
+    """An instance of the last class of a text. Raises UnreadableError."""
     expect(bool(text.classes), None)
     return _Maker(text).make([*text.classes][-1], (), {})
 
@@ -71,7 +71,7 @@ class _Maker:
         self._text = text
 
     def make(self, kind: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Made:
-        """What a call of a class gives."""
+        """The instance that a constructor call makes."""
         if kind not in self._text.classes:
             return self._standard(kind, arguments, options)
         made = Made(kind)
@@ -94,24 +94,24 @@ class _Maker:
         made = Made(kind)
         parts = arguments[0] if kind == "nn.ModuleList" else arguments
         if options or (kind == "nn.Module" and parts) or not all(isinstance(part, Made) for part in parts):
-            raise UnreadableError(f"{kind} of something else than modules")
+            raise UnreadableError(f"{kind} with arguments that are not modules")
         made.parts = {str(number): part for number, part in enumerate(parts)}
         return made
 
     def _bound(self, init: ast.FunctionDef, arguments: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-        """The values of a constructor's parameters."""
+        """The values of a constructor's parameters by name."""
         _, *names = parameters_of(init)
         defaults = init.args.defaults
         values = dict(zip(names[len(names) - len(defaults) :], (_literal(one) for one in defaults), strict=True))
-        given = dict(zip(names, arguments, strict=False))
-        twice = given.keys() & options.keys()
-        values |= given | options
+        positional = dict(zip(names, arguments, strict=False))
+        twice = positional.keys() & options.keys()
+        values |= positional | options
         if len(arguments) > len(names) or twice or values.keys() != {*names}:
             raise UnreadableError(f"wrong arguments: {ast.unparse(init.args)} gets {sorted({*values})}")
         return values
 
     def _first(self, statement: ast.stmt, base: str, made: Made, scope: dict[str, Any]) -> None:
-        """The call of the base's constructor."""
+        """Interpret the call of the base class's constructor."""
         call = statement.value if isinstance(statement, ast.Expr) else None
         expect(isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__", statement)
         assert isinstance(call, ast.Call)
@@ -151,7 +151,7 @@ class _Maker:
         expect(isinstance(module, Made) and known, value)
         for _, made in module.every():
             if state == "to":
-                expect(not made.tied and not made.lent, value)  # buffers would not be shared any more
+                expect(not made.tied and not made.lent, value)  # else buffers would no longer be shared
                 made.dtype = text.removeprefix("torch.")
             else:
                 made.frozen = None
@@ -160,7 +160,7 @@ class _Maker:
                         owner.frozen.add(name)
 
     def value(self, node: ast.expr, scope: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0911, PLR0912
-        # A case for each kind of syntax that constructors are written in; anything else is refused.
+        # One case for each kind of syntax in exported constructors; all other syntax is refused.
         match node:
             case ast.Constant(value=bool() | int() | float() | str() | None as value):
                 return value
@@ -256,7 +256,7 @@ def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
     except ValueError:
-        raise UnreadableError(f"no literal: {ast.unparse(node)[:80]}") from None
+        raise UnreadableError(f"not a literal: {ast.unparse(node)[:80]}") from None
 
 
 def _calculated(sign: ast.AST, *operands: Any) -> Any:
@@ -269,9 +269,9 @@ def _calculated(sign: ast.AST, *operands: Any) -> Any:
 
 
 def _hold(owner: Any, key: Any, value: Any) -> None:
-    """Sets an attribute of a module: a module in it, or a tensor that is another's."""
-    if isinstance(value, Tensor):
-        module, name = (owner.module, f"{owner.name}.{key}") if isinstance(owner, Tensor) else (owner, key)
+    """Set an attribute of a module to a submodule, or to a tensor of another module."""
+    if isinstance(value, ModuleTensor):
+        module, name = (owner.module, f"{owner.name}.{key}") if isinstance(owner, ModuleTensor) else (owner, key)
         if not isinstance(module, Made) or module.kind in CONTAINERS or module.parts:
             raise UnreadableError(f"{key!r} cannot be a tensor")
         if name in module.lent or name in module.tied:
@@ -291,18 +291,18 @@ def _hold(owner: Any, key: Any, value: Any) -> None:
 
 
 def _part(owner: Any, key: str, node: ast.AST) -> Any:
-    """An attribute of a module: a module in it, or one of its tensors."""
-    if isinstance(owner, Tensor):
-        return Tensor(owner.module, f"{owner.name}.{key}")
+    """An attribute of a module: a submodule or a tensor."""
+    if isinstance(owner, ModuleTensor):
+        return ModuleTensor(owner.module, f"{owner.name}.{key}")
     expect(isinstance(owner, Made), node)
     if key in owner.parts or owner.kind in CONTAINERS:
         return find_part(owner, key)
     expect(not owner.parts, node)
-    return Tensor(owner, key)
+    return ModuleTensor(owner, key)
 
 
 def find_part(owner: Made, key: str) -> Made:
-    """A module in another."""
+    """A submodule by name. Raises UnreadableError if there is none."""
     if key not in owner.parts:
         raise UnreadableError(f"no module is called {key!r}")
     return owner.parts[key]

@@ -1,14 +1,14 @@
-"""The parameters of a class's constructor, and the expressions on them for every value that instances differ in.
+"""The parameters of a class's constructor, and an expression on them for every value that differs between instances.
 
-An expression is right by its value in every instance. Where the spec has one (`4 * width`) it is taken from there, else
-a parameter or expression of the same values, a multiple of one, or a new parameter.
+An expression must have the right value in every instance. It is the spec's own (`4 * width`), else a parameter or
+expression with the same values, a multiple of a parameter, or a new parameter.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.export.construct import ABSENT
-from archcalc.export.formulas import Formula, translate
+from archcalc.export.formulas import PythonExpression, translate
 from archcalc.export.layout import literal
 from archcalc.export.names import is_plain, variable
 from archcalc.module_names import Names
@@ -16,11 +16,11 @@ from archcalc.spec.expressions import ExpressionError, evaluate
 
 MAX_FACTOR = 16
 
-Values = Sequence[Any]  # one for each instance, ABSENT where an instance lacks what it is for
+Values = Sequence[Any]  # one for each instance; ABSENT if an instance lacks the module
 
 
 class Parameter(NamedTuple):
-    """A parameter of a constructor; `default` is ABSENT if it must be given."""
+    """A parameter of a constructor; `default` is ABSENT if it is required."""
 
     name: str
     values: Values
@@ -28,14 +28,14 @@ class Parameter(NamedTuple):
 
     @property
     def annotation(self) -> str:
-        """Its type."""
+        """The type annotation."""
         return " | ".join(dict.fromkeys(map(_type_name, self.values)))
 
 
-class Parameters:
-    """Those of one class. `arguments` are what each instance was given in the spec, `defaults` the block's.
+class ConstructorParameters:
+    """The parameters of one class. `arguments` are those of each instance in the spec, `defaults` the block's.
 
-    A default that is an expression on others, and true of all instances, is no parameter: the constructor finds it.
+    A parameter whose default is an expression on others, and right in all instances, is computed by the constructor.
     """
 
     def __init__(
@@ -43,49 +43,49 @@ class Parameters:
     ) -> None:
         self._names = Names(["self", "max", "min"])
         self._variables = variables
-        self._given: dict[str, Parameter] = {}
-        self._derived: dict[str, Formula] = {}
+        self._declared: dict[str, Parameter] = {}
+        self._derived: dict[str, PythonExpression] = {}
         self._used: dict[str, Parameter] = {}
         self._made: list[Parameter] = []
         self._expressions: dict[tuple[str, ...], str] = {}
         for name in arguments[0] if arguments else ():
-            values = [_frozen(given[name]) for given in arguments]
+            values = [_frozen(instance[name]) for instance in arguments]
             if is_plain(name) and name.isascii() and variable(name) == name and all(map(_is_literal, values)):
                 default = defaults.get(name)
                 formula = self._formula(default, values, None)
                 if formula and formula.names and len({*map(literal, values)}) > 1:
                     self._derived[name] = formula
-                self._given[name] = Parameter(name, values, default if _is_constant(default) else ABSENT)
+                self._declared[name] = Parameter(name, values, default if _is_constant(default) else ABSENT)
 
     @property
     def parameters(self) -> list[Parameter]:
-        """All that are used, those with a default last."""
-        spec = [self._used[name] for name in self._given if name in self._used and name not in self._derived]
+        """All used parameters, those with a default last."""
+        spec = [self._used[name] for name in self._declared if name in self._used and name not in self._derived]
         return sorted([*self._made, *spec], key=lambda parameter: parameter.default is not ABSENT)
 
     @property
     def derived(self) -> dict[str, str]:
-        """The expressions that the constructor evaluates first, by name."""
+        """The expressions that the constructor evaluates first, by name of the variable."""
         return {name: formula.text for name, formula in self._derived.items() if name in self._used}
 
     def written(self, text: Any, values: Values, copies: int | None = None) -> str | None:
-        """The spec's own expression, if it has these values and needs nothing but parameters."""
+        """The spec's own expression, if it has these values and depends on parameters alone."""
         formula = self._formula(text, values, copies)
         return self._use(formula.text, formula.names, values) if formula and formula.names else None
 
-    def _formula(self, text: Any, values: Values, copies: int | None) -> Formula | None:
-        formula = translate(text, self._given, self._variables, copies)
+    def _formula(self, text: Any, values: Values, copies: int | None) -> PythonExpression | None:
+        formula = translate(text, self._declared, self._variables, copies)
         try:
             return formula if formula and self._have(formula, values) else None
         except ExpressionError:
             return None
 
-    def _have(self, formula: Formula, values: Values) -> bool:
-        if formula.text in self._given:
-            return _alike(self._given[formula.text].values, values)
+    def _have(self, formula: PythonExpression, values: Values) -> bool:
+        if formula.text in self._declared:
+            return _alike(self._declared[formula.text].values, values)
         for number, value in enumerate(values):
-            inside = {name: self._given[name].values[number] for name in formula.names}
-            # Arithmetic on other values, such as lists, is not Python's.
+            inside = {name: self._declared[name].values[number] for name in formula.names}
+            # In specs, arithmetic on lists is elementwise, which it is not in Python.
             if not all(isinstance(one, int) for one in inside.values()):
                 return False
             if value is not ABSENT and literal(evaluate(formula.text, inside)) != literal(value):
@@ -100,13 +100,13 @@ class Parameters:
         return text
 
     def _use_name(self, name: str) -> str:
-        self._used[name] = self._given[name]
+        self._used[name] = self._declared[name]
         for inner in self._derived[name].names if name in self._derived else ():
             self._use_name(inner)
         return name
 
     def find(self, name: str, values: Values, owner: str) -> str:
-        """An expression for values that differ."""
+        """An expression for values that differ between instances; makes a new parameter if there is none."""
         if ABSENT not in values and (text := self._expressions.get(tuple(map(literal, values)))):
             return text
         if text := self.same(values):
@@ -117,32 +117,32 @@ class Parameters:
         return self._new(name, values, owner)
 
     def same(self, values: Values) -> str | None:
-        """A parameter that has these values."""
-        for parameter in (*self._made, *self._used.values(), *self._given.values()):
+        """The name of a parameter with these values, if there is one."""
+        for parameter in (*self._made, *self._used.values(), *self._declared.values()):
             if _alike(parameter.values, values):
-                return self._use_name(parameter.name) if parameter.name in self._given else parameter.name
+                return self._use_name(parameter.name) if parameter.name in self._declared else parameter.name
         return None
 
     def count(self, values: Values) -> str | None:
-        """An expression for numbers that are one less than a parameter's."""
-        for parameter in (*self._used.values(), *self._given.values()):
+        """An expression for numbers that are one less than a parameter, if there is one."""
+        for parameter in (*self._used.values(), *self._declared.values()):
             if all(type(one) is int for one in parameter.values) and values == [one - 1 for one in parameter.values]:
                 return f"{self._use_name(parameter.name)} - 1"
         return None
 
     def _new(self, name: str, values: Values, owner: str) -> str:
-        taken = {*self._given, *(parameter.name for parameter in self._made)}
+        taken = {*self._declared, *(parameter.name for parameter in self._made)}
         name = variable(name)
         name = self._names.add(name if name not in taken else variable(f"{owner}_{name}"))
         present = next(value for value in values if value is not ABSENT)
-        # An instance that does without may be given anything.
+        # An instance that lacks the module may get any value.
         filled = [present if value is ABSENT else value for value in values]
         self._made.append(Parameter(name, filled))
         return name
 
 
 def _multiple(parameter: Parameter, values: Values) -> str | None:
-    """A multiple or a part of a parameter, if the values show that it is no accident."""
+    """A multiple or a fraction of a parameter with these values, if at least two different values agree."""
     pairs = [pair for pair in zip(parameter.values, values, strict=True) if pair[1] is not ABSENT]
     if not all(type(one) is int and type(other) is int and one > 0 and other > 0 for one, other in pairs):
         return None

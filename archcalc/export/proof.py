@@ -1,4 +1,4 @@
-"""Whether exported text is the network: its modules, their names, weights and states, and every call in its order."""
+"""Compares exported text with the network: modules, names, weights, states, and all calls in order."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from archcalc.analysis.context import AnalysisContext
 from archcalc.export.calls import Calls, Expression, numbered
 from archcalc.export.construct import make_layer
 from archcalc.export.layout import literal
-from archcalc.export.making import CONTAINERS, Made, Tensor, make
+from archcalc.export.making import CONTAINERS, Made, ModuleTensor, make
 from archcalc.export.names import is_readable
 from archcalc.export.reading import Text, UnreadableError
 from archcalc.export.weights import Weights
@@ -16,7 +16,7 @@ from archcalc.structure import Group, find_structure
 
 
 def find_fault(context: AnalysisContext, text: str) -> str | None:
-    """What exported text does otherwise than the network; None if it is the same."""
+    """The first difference between exported text and the network; None if they agree."""
     try:
         read = Text(text)
         network = make(read)
@@ -35,12 +35,12 @@ class _Proof:
         self._root = find_structure(context.graph)
         self._positions = {tuple(node.name.split(".")): position for position, node in enumerate(self._nodes)}
         self._modules = [node.layer.module(context.tensors_at(at)[0]) for at, node in enumerate(self._nodes)]
-        self._numbers: dict[object, int] = {}  # of tensors, by how they are made
-        self._made: dict[int, Made] = {}  # by the layer
-        self._seen: list[int] = []  # tensors in the order in which the text makes them
+        self._numbers: dict[object, int] = {}  # of tensors, by the layer or expression and its inputs
+        self._made: dict[int, Made] = {}  # modules by layer
+        self._seen: list[int] = []  # tensors in the order in which the text computes them
 
     def faults(self) -> Iterator[str]:
-        """Every difference."""
+        """All differences."""
         yield from self._modules_that_differ()
         yield from self._weights_that_differ()
         yield from self._calls_that_differ()
@@ -53,16 +53,16 @@ class _Proof:
             name = ".".join(keys)
             if position is not None:
                 self._made[position] = made
-                if (found := _written(made)) != (wanted := self._wanted(position, made)):
-                    yield f"{name} is made by {found}, not {wanted}"
+                if (found := _written(made)) != (expected := self._expected(position, made)):
+                    yield f"{name} is made by {found}, not {expected}"
             elif made.kind not in (*CONTAINERS, *self._text.classes) and _written(made) != "nn.Identity()":
                 yield f"{name} is a module that the network does not have"
         for position, node in enumerate(self._nodes):
             if position not in self._made and self._modules[position].expression is None:
                 yield f"{node.name} is not made"
 
-    def _wanted(self, position: int, made: Made) -> str:
-        """The call for a layer, with those options that the text gives though they have their default."""
+    def _expected(self, position: int, made: Made) -> str:
+        """The constructor call of a layer, including options that the text sets to their default."""
         call = make_layer(self._nodes[position].layer, self._modules[position])
         options = {name: call.defaults[name] for name in made.options if name in call.defaults} | call.options
         return _call(call.name, tuple(call.arguments.values()), options)
@@ -71,17 +71,17 @@ class _Proof:
 
     def _weights_that_differ(self) -> Iterator[str]:
         weights = Weights(self._context, self._root)
-        owners: dict[Tensor, int] = {}
+        owners: dict[ModuleTensor, int] = {}
         for position, made in self._made.items():
             node, state = self._nodes[position], weights.layers[position]
             owner = position if node.owner is None else node.owner
             tensors = weights.tensors(position)
             if tensors and owner not in self._made:
-                yield f"{node.name} has nobody's weights"
+                yield f"{node.name} shares the weights of a missing layer"
                 return
             for tensor in tensors:
-                holder, name = held = made.holder(tensor)
-                if held != self._made[owner].holder(tensor) or owners.setdefault(held, owner) != owner:
+                holder, name = original = made.holder(tensor)
+                if original != self._made[owner].holder(tensor) or owners.setdefault(original, owner) != owner:
                     yield f"{node.name}.{tensor} is not {self._nodes[owner].name}'s"
                 if state.dtype is not None and holder.dtype != state.dtype:
                     yield f"{node.name}.{tensor} is {holder.dtype}"
@@ -99,25 +99,25 @@ class _Proof:
             edges.append(self._number(position, tuple(edges[source] for source in node.sources)))
         calls = Calls(self._text, self._called, self._evaluated)
         outputs = calls.outputs(self._network, inputs)
-        if outputs != (wanted := tuple(edges[edge] for edge in graph.outputs)):
-            yield f"the outputs are {outputs}, not {wanted}"
+        if outputs != (expected := tuple(edges[edge] for edge in graph.outputs)):
+            yield f"the outputs are {outputs}, not {expected}"
         yield from self._order_that_differs(edges[len(inputs) :])
 
     def _order_that_differs(self, edges: list[int]) -> Iterator[str]:
-        """Every layer must be called once, in the order of the built module; expressions nobody reads are left out."""
+        """Check that layers are called once, in the order of the built module; unread expressions may be missing."""
         seen = iter(self._seen)
         found = next(seen, None)
         for position in _in_order(self._root):
             if edges[position] == found:
                 found = next(seen, None)
             elif self._modules[position].expression is None:
-                yield f"{self._nodes[position].name} is not called in its turn"
+                yield f"{self._nodes[position].name} is not called in order"
                 return
         if found is not None:
-            yield "more is called than the network has"
+            yield "the text calls more than the network"
 
     def _number(self, position: int, reads: tuple[int, ...]) -> int:
-        """The tensor that a layer gives for some inputs."""
+        """The number of a layer's output for some inputs."""
         template = self._modules[position].expression
         if template is None or not is_readable(template):
             return self._add((position, reads))
@@ -132,7 +132,7 @@ class _Proof:
         if position is None:
             if len(reads) != 1:
                 raise UnreadableError(f"{'.'.join(keys)} cannot be called")
-            return reads[0]  # nn.Identity, as has been seen
+            return reads[0]  # nn.Identity, as the modules were checked before
         self._seen.append(self._number(position, reads))
         return self._seen[-1]
 
@@ -145,7 +145,7 @@ class _Proof:
 
 @lru_cache(maxsize=1024)
 def _numbered(template: str, inputs: int) -> tuple[str, tuple[int, ...]]:
-    """A layer's expression as it is read back, and which inputs stand in it, in order."""
+    """A layer's expression in the form of `numbered`, and its inputs in order."""
     names = (f"input_{number}" for number in range(inputs))
     text, found = numbered(ast.parse(template.format(*names), mode="eval").body)
     return text, tuple(int(name.removeprefix("input_")) for name in found)

@@ -1,8 +1,7 @@
-"""Exported text read back: what its classes would make and run, found without running anything.
+"""Reads exported text back: parses its classes without running anything.
 
-Only the little Python that exported text is written in is understood, by Python's own rules for names; whatever else
-stands in a text is refused. So no name or string of a spec can become code unseen, and what is understood can be
-compared with the network.
+It accepts the subset of Python in which exported text is written, by Python's own rules for names, and refuses all
+other syntax. So no name or string of a spec can become code, and the result can be compared with the network.
 """
 
 import ast
@@ -15,17 +14,17 @@ RESERVED = ANNOTATIONS | {"functional", "getattr", "isinstance", "len", "max", "
 
 
 class UnreadableError(Exception):
-    """A text holds something that exported text never does, or that Python would refuse."""
+    """A text contains something that exported text never does, or that Python would refuse."""
 
 
 class Text:
-    """The classes of a text. Raises UnreadableError for one that holds anything else."""
+    """The classes of a text. Raises UnreadableError if it contains anything else."""
 
     def __init__(self, text: str) -> None:
         self._copied = module_source()
         self.classes: dict[str, ast.ClassDef] = {}
         self._methods: dict[str, dict[str, ast.FunctionDef]] = {}
-        self.known: set[str] = set()  # modules that are imported, functions and classes that are copied
+        self.known: set[str] = set()  # imported modules, copied functions and classes
         try:
             tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -58,23 +57,23 @@ class Text:
             self.classes[name] = statement
 
     def methods(self, kind: str) -> dict[str, ast.FunctionDef]:
-        """The methods of one of the classes."""
+        """The methods of a class by name."""
         if kind not in self._methods:
             self._methods[kind] = found = methods_of(self.classes[kind])
             expect(("forward" in found) != self.is_chain(kind), self.classes[kind])
         return self._methods[kind]
 
     def is_chain(self, kind: str) -> bool:
-        """Whether modules of a class call what they hold one after the other."""
+        """Whether a class is an nn.Sequential, which calls its parts in order."""
         return kind == "nn.Sequential" or base_of(self, self.classes[kind]) == "nn.Sequential"
 
     def is_known(self, name: str) -> bool:
-        """Whether a dotted name is of something imported or copied."""
+        """Whether a dotted name starts with an imported or copied one."""
         return name.split(".", maxsplit=1)[0] in self.known
 
 
 def _check_names(node: ast.AST) -> None:
-    """Names with two underscores in front would get the class's name."""
+    """Refuse names with two leading underscores, which Python mangles."""
     names = [getattr(node, field, None) for field in ("id", "attr", "arg", "name")]
     for name in names:
         if isinstance(name, str) and name.startswith("__") and name != "__init__":
@@ -86,13 +85,13 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def expect(holds: bool, node: ast.AST | None) -> None:
-    """Refuses what exported text never holds."""
+    """Raise UnreadableError for syntax that exported text never contains, unless `holds`."""
     if not holds:
         raise UnreadableError(f"not exported text: {ast.unparse(node)[:80] if node else 'no class'}")
 
 
 def methods_of(definition: ast.ClassDef) -> dict[str, ast.FunctionDef]:
-    """The methods of a class that has nothing else."""
+    """The methods of a class by name. Raises UnreadableError if it has anything else."""
     expect(not _is_decorated(definition) and not definition.keywords, definition)
     docstring, *rest = definition.body
     expect(_is_docstring(docstring), definition)
@@ -106,16 +105,16 @@ def methods_of(definition: ast.ClassDef) -> dict[str, ast.FunctionDef]:
 
 
 def _is_decorated(item: ast.ClassDef | ast.FunctionDef) -> bool:
-    return bool(item.decorator_list or getattr(item, "type_params", ()))  # which Python 3.11 does not have
+    return bool(item.decorator_list or getattr(item, "type_params", ()))  # Python 3.11 has no type_params
 
 
 def parameters_of(method: ast.FunctionDef) -> list[str]:
-    """The names of a method's parameters, with `self` in front."""
-    given = method.args
-    expect(not (given.posonlyargs or given.vararg or given.kwonlyargs or given.kwarg), method)
-    for annotation in [method.returns, *(one.annotation for one in given.args[1:])]:
+    """The names of a method's parameters, starting with `self`."""
+    arguments = method.args
+    expect(not (arguments.posonlyargs or arguments.vararg or arguments.kwonlyargs or arguments.kwarg), method)
+    for annotation in [method.returns, *(one.annotation for one in arguments.args[1:])]:
         expect(annotation is None or all(map(_is_annotation, ast.walk(annotation))), method)
-    names = [one.arg for one in given.args]
+    names = [one.arg for one in arguments.args]
     expect(len({*names}) == len(names) and names[:1] == ["self"], method)
     return names
 
@@ -131,7 +130,7 @@ def _is_annotation(node: ast.AST) -> bool:
 
 
 def base_of(text: Text, definition: ast.ClassDef) -> str:
-    """The class of torch.nn that a class is one of."""
+    """The base class in torch.nn."""
     bases = [*map(ast.unparse, definition.bases)]
     expect(bases in (["nn.Module"], ["nn.Sequential"]) and text.is_known("nn"), definition)
     return bases[0]

@@ -1,6 +1,6 @@
-"""Which modules of a class use the weights of another, and how that is written.
+"""Finds modules of a class that share weights, and decides how the source text shares them.
 
-Modules that are made alike are one module under two names. Others keep what differs, and are given the tensors.
+Modules with the same construct are one module under two names. Other modules stay separate and share the tensors.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,25 +12,25 @@ from archcalc.graph import Graph
 from archcalc.structure import Group, Keys, Unit, groups_in, layers_in
 
 
-class Shared(NamedTuple):
-    """Weights are those of another layer or block; both by the way to them from the group around."""
+class SharedLayer(NamedTuple):
+    """A layer that uses the weights of another; both by their path in the enclosing group."""
 
     user: Keys
     owner: Keys
 
 
 class Sharing(NamedTuple):
-    """`same` are modules that are another one too, `tied` the tensors that others use, by layer."""
+    """How weights are shared: `same` maps modules to the module they are, `tied` layers to an owner and its tensors."""
 
     same: dict[Keys, Keys]
     tied: dict[Keys, tuple[Keys, tuple[str, ...]]]
 
 
-def find_shared(graph: Graph, root: Group, weights: Weights, plain: bool) -> dict[Group, list[Shared]]:
-    """What is shared in the innermost use of a block that holds both, or, if that is to be plain, in the network."""
+def find_shared(graph: Graph, root: Group, weights: Weights, plain: bool) -> dict[Group, list[SharedLayer]]:
+    """The shared weights of each class: the innermost block instance with both layers; the network, if `plain`."""
     places = {part: (group, key) for group in groups_in(root) for key, part in _layers(group)}
-    found: dict[Group, list[Shared]] = {}
-    first: dict[tuple[Group, int], int] = {}  # in a class, the layer with some weights that others take them from
+    found: dict[Group, list[SharedLayer]] = {}
+    first: dict[tuple[Group, int], int] = {}  # by class and owner: the layer whose weights others in the class use
     for position in dict.fromkeys(node.owner for node in graph.nodes if node.owner is not None):
         first.update({(group, position): position for group, _ in _way(*places[position])})
     for position, node in enumerate(graph.nodes):
@@ -39,7 +39,7 @@ def find_shared(graph: Graph, root: Group, weights: Weights, plain: bool) -> dic
             known = (first[group, node.owner] for group, _ in user[::-1] if (group, node.owner) in first)
             owner = _way(*places[node.owner if plain else next(known)])
             group, depth = (root, 0) if plain else _innermost(user, owner)
-            shared = Shared(tuple(key for _, key in user[depth:]), tuple(key for _, key in owner[depth:]))
+            shared = SharedLayer(tuple(key for _, key in user[depth:]), tuple(key for _, key in owner[depth:]))
             found.setdefault(group, []).append(shared)
             for around, _ in user:
                 first.setdefault((around, node.owner), position)
@@ -53,7 +53,7 @@ def _layers(group: Group) -> Iterator[tuple[str, int]]:
 
 
 def _way(group: Group, key: str) -> list[tuple[Group, str]]:
-    """The groups around a layer, outermost first, each with the key of what leads to the layer."""
+    """The enclosing groups of a layer, outermost first, each with the key that leads to the layer."""
     found = [(group, key)]
     while group.parent is not None:
         found.append((group.parent, group.key))
@@ -62,14 +62,14 @@ def _way(group: Group, key: str) -> list[tuple[Group, str]]:
 
 
 def _innermost(user: list[tuple[Group, str]], owner: list[tuple[Group, str]]) -> tuple[Group, int]:
-    """The innermost class around both, and how deep it is."""
+    """The innermost class that contains both layers, and its depth."""
     both = enumerate(zip(user, owner, strict=False))
     depth = max(depth for depth, (one, other) in both if one[0] is other[0] and one[0].has_class)
     return user[depth][0], depth
 
 
 class Resolver:
-    """Finds how what is shared in the instances of a class is written."""
+    """Decides how the instances of a class share weights in the source text."""
 
     def __init__(
         self, graph: Graph, groups: list[Group], weights: Weights, construct: Callable[[Unit], Construct]
@@ -80,8 +80,8 @@ class Resolver:
         self._construct = construct
         self._known: dict[tuple[Keys, Keys], bool] = {}
 
-    def resolve(self, shared: tuple[Shared, ...]) -> Sharing:
-        """Whole blocks where that is possible, layers and tensors where not."""
+    def resolve(self, shared: tuple[SharedLayer, ...]) -> Sharing:
+        """The sharing of whole blocks where possible, else of layers, else of tensors."""
         same: dict[Keys, Keys] = {}
         tied = {}
         for user, owner in shared:
@@ -103,7 +103,7 @@ class Resolver:
         return self._known[user, owner]
 
     def _compare(self, user: Keys, owner: Keys) -> bool:
-        """Whether all weights of a unit are those of the other, and both are made alike in all instances."""
+        """Whether two units share all weights and have the same construct, in all instances."""
         for group in self._groups:
             one, other = unit_at(group, user), unit_at(group, owner)
             if any(isinstance(unit, Group) and not unit.is_called for unit in (one, other)):
@@ -117,13 +117,13 @@ class Resolver:
         return True
 
     def _holder(self, position: int) -> int:
-        """The layer whose weights a layer has."""
+        """The layer that owns the weights of a layer."""
         owner = self._nodes[position].owner
         return position if owner is None else owner
 
 
 def unit_at(group: Group, keys: Keys) -> Unit:
-    """What a way from a group leads to."""
+    """The unit at a path in a group."""
     unit: Unit = group
     for key in keys:
         assert isinstance(unit, Group)
@@ -132,7 +132,7 @@ def unit_at(group: Group, keys: Keys) -> Unit:
 
 
 def _common_end(one: Keys, other: Keys) -> int:
-    """How many of the last keys are the same."""
+    """The number of equal keys at the ends of two paths."""
     length = 0
     while length < min(len(one), len(other)) - 1 and one[-1 - length] == other[-1 - length]:
         length += 1

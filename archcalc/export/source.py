@@ -1,7 +1,7 @@
-"""A network as the source text of a PyTorch module, in the way a person would write it.
+"""Writes a network as the source text of a PyTorch module, as a person would write it.
 
-Nothing here imports PyTorch, and nothing of a spec's text becomes code: names are checked or made anew, values are
-literals, and expressions are made of their syntax tree.
+Nothing here imports PyTorch, and no text of a spec becomes code: names are checked or replaced, values are literals,
+and expressions are generated from their syntax tree.
 """
 
 import re
@@ -22,15 +22,15 @@ from archcalc.layers.base import size_text
 from archcalc.module_names import check_names
 from archcalc.structure import Group, Keys, find_structure
 
-SHORT = 30  # letters of a submodule that is written where it is needed
+SHORT = 30  # letters of an expression for a submodule; a longer one gets a variable
 
 
 def to_source(context: AnalysisContext) -> str:
-    """The text of a module that defines the network as a class, and needs nothing but PyTorch.
+    """The text of a Python module that defines the network as a class and needs nothing but PyTorch.
 
-    Its state_dict has the keys of the module that `archcalc.build` makes, and its weights fit. The text is read back
-    and compared with the network; should classes that blocks share not make the same, each use of a block has its own.
-    Raises UsageError for layers whose names a PyTorch module needs itself.
+    Its state_dict has the keys and shapes of the module that `archcalc.build` makes. The text is read back and compared
+    with the network; if it differs, it is written again with one class per block instance. Raises UsageError for layers
+    with a name that PyTorch modules reserve.
     """
     check_names(find_structure(context.graph))
     text = write(context)
@@ -43,7 +43,7 @@ def to_source(context: AnalysisContext) -> str:
 
 
 def write(context: AnalysisContext, plain: bool = False) -> str:
-    """The text, not compared yet; `plain` has a class for every use of a block."""
+    """The text before comparison; `plain` writes a class for every block instance."""
     custom = module_source()
     definitions = Definitions(context, {*TAKEN, *custom.names}, plain)
     writers = [_ClassWriter(definitions, definition) for definition in definitions.classes]
@@ -74,10 +74,10 @@ class _ClassWriter:
         self._modules = {
             keys: constructs for keys, constructs in definition.modules.items() if keys not in definition.expressions
         }
-        self.used: set[str] = set()  # names of classes
+        self.used: set[str] = set()  # classes that it constructs
 
     def lines(self) -> Lines:
-        """The class."""
+        """The source lines of the class."""
         base = "nn.Sequential" if self._group.is_chain else "nn.Module"
         found = [f"class {self._definition.name}({base}):", *docstring(self._documentation(), 1)]
         if self._modules or self._definition.texts:
@@ -125,7 +125,7 @@ class _ClassWriter:
             yield from self._module(keys)
 
     def _flags(self) -> Iterator[str]:
-        """Attributes that say whether expressions of `forward` are there."""
+        """Boolean attributes for the optional expressions of `forward`."""
         for keys, slot in self._definition.texts:
             if keys in self._definition.expressions and not slot:
                 yield from self._assign(keys, self._definition.texts[keys, slot], 2)
@@ -158,22 +158,22 @@ class _ClassWriter:
         assert construct
         return self._written(keys, construct, (), self._modules[keys])
 
-    def _written(self, keys: Keys, construct: Construct, at: Slot, all_of_them: list[Construct | None]) -> Item:
-        """The text of a construct that stands `at` a place in those of all instances."""
+    def _written(self, keys: Keys, construct: Construct, at: Slot, in_instances: list[Construct | None]) -> Item:
+        """The text of a construct; `at` is its slot in the constructs of all instances."""
         if isinstance(construct, Series):
             items: list[Item] = []
             for number, run in enumerate(construct.runs):
-                item = self._written(keys, run.construct, (*at, number), all_of_them)
+                item = self._written(keys, run.construct, (*at, number), in_instances)
                 items += self._copies(item, keys, (*at, number, COUNT), run)
             return Call(construct.name, _listed(items) if construct.name == "nn.ModuleList" else items)
         self.used.add(construct.name)
-        parts = (_part(whole, at) for whole in all_of_them)
-        given = [part for part in parts if isinstance(part, Make)]
-        names = dict.fromkeys(name for one in given for name in one.options)
+        parts = (_part(whole, at) for whole in in_instances)
+        calls = [part for part in parts if isinstance(part, Make)]
+        names = dict.fromkeys(name for call in calls for name in call.options)
         order = {name: number for number, name in enumerate(construct.defaults)}
         options = sorted(names, key=lambda name: order.get(name, len(order)))
-        items = [self._value(keys, (*at, name), "", all_of_them) for name in construct.arguments]
-        items += [self._value(keys, (*at, name), name, all_of_them) for name in options]
+        items = [self._value(keys, (*at, name), "", in_instances) for name in construct.arguments]
+        items += [self._value(keys, (*at, name), name, in_instances) for name in options]
         return Call(construct.name, items)
 
     def _copies(self, item: Item, keys: Keys, slot: Slot, run: Run) -> list[Item]:
@@ -182,19 +182,19 @@ class _ClassWriter:
             return [item] * run.times
         return [Repeat(item, f"for {'index' if run.steps else '_'} in range({text or run.times})")]
 
-    def _value(self, keys: Keys, slot: Slot, option: str, all_of_them: list[Construct | None]) -> Item:
+    def _value(self, keys: Keys, slot: Slot, option: str, in_instances: list[Construct | None]) -> Item:
         text = self._definition.texts.get((keys, slot))
-        values = (value_at(construct, slot) for construct in all_of_them)
+        values = (value_at(construct, slot) for construct in in_instances)
         value = next(value for value in values if value is not ABSENT)
-        if step := self._step(keys, slot, all_of_them):
+        if step := self._step(keys, slot, in_instances):
             text = growing(text or literal(value), step)
         if text is None:
             return value_text(value, option)
         return f"{option}={text}" if option else text
 
-    def _step(self, keys: Keys, slot: Slot, all_of_them: list[Construct | None]) -> str | None:
-        """By how much a value grows from one copy to the next."""
-        series = _part(next(filter(None, all_of_them)), slot[:-2]) if len(slot) > 1 else None
+    def _step(self, keys: Keys, slot: Slot, in_instances: list[Construct | None]) -> str | None:
+        """The expression for the step of a value from one copy to the next; None if it is constant."""
+        series = _part(next(filter(None, in_instances)), slot[:-2]) if len(slot) > 1 else None
         if not isinstance(series, Series) or not isinstance(slot[-2], int):
             return None
         step = dict(series.runs[slot[-2]].steps).get(str(slot[-1]))
@@ -223,7 +223,7 @@ class _ClassWriter:
         return found
 
     def _reach(self, keys: Keys, name: str) -> tuple[Lines, str]:
-        """A submodule; one that is hard to reach gets a name first."""
+        """Statements and an expression for a submodule; a long expression is assigned to a variable first."""
         text = access(self._group, keys)
         if len(text) <= SHORT:
             return [], text
@@ -231,7 +231,7 @@ class _ClassWriter:
 
 
 def _listed(items: list[Item]) -> list[Item]:
-    """The items as one list; copies alone as a comprehension."""
+    """The items as a list; a single repeated item as a list comprehension."""
     if len(items) == 1 and isinstance(items[0], Repeat):
         return [Repeat(items[0].item, items[0].loop, is_list=True)]
     return [Call("", items, "[]")]
@@ -247,7 +247,7 @@ def growing(start: str, step: str) -> str:
 
 
 def _part(construct: Construct | None, at: Slot) -> Construct | None:
-    """The construct that stands at a place in another."""
+    """The construct in a slot of another one."""
     for number in at:
         if not isinstance(construct, Series) or not isinstance(number, int):
             return None

@@ -1,4 +1,4 @@
-"""Which modules are frozen or have another dtype."""
+"""Finds modules that are frozen or have another dtype than float32."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,16 +10,16 @@ from archcalc.structure import Group, Keys, Unit, groups_in
 MIXED = "mixed"
 
 
-class State(NamedTuple):
-    """What all weights of a unit have in common; MIXED if nothing, None without weights."""
+class WeightState(NamedTuple):
+    """The common state of all weights of a unit: MIXED if they differ, None without weights."""
 
     frozen: bool | str | None = None
     dtype: str | None = None
 
-    def together(self, other: "State") -> "State":
-        """The state of two units as one."""
+    def together(self, other: "WeightState") -> "WeightState":
+        """The common state of two units."""
         frozen = _common(self.frozen, other.frozen)
-        return State(frozen, _common(self.dtype, other.dtype))
+        return WeightState(frozen, _common(self.dtype, other.dtype))
 
 
 def _common(one: Any, other: Any) -> Any:
@@ -35,14 +35,14 @@ class Weights:
         self._context = context
         nodes = context.graph.nodes
         self.layers = [self._state(position) for position in range(len(nodes))]
-        self.groups: dict[Group, State] = {}
+        self.groups: dict[Group, WeightState] = {}
         for group in reversed([*groups_in(root)]):
-            state = State()
+            state = WeightState()
             for part in group.parts.values():
                 state = state.together(self.state(part))
             self.groups[group] = state
 
-    def state(self, unit: Unit) -> State:
+    def state(self, unit: Unit) -> WeightState:
         """The state of a unit."""
         return self.layers[unit] if isinstance(unit, int) else self.groups[unit]
 
@@ -51,7 +51,7 @@ class Weights:
         inferred = self._context.layer_at(position)
         return *inferred.parameters, *inferred.buffers
 
-    def _state(self, position: int) -> State:
+    def _state(self, position: int) -> WeightState:
         nodes = self._context.graph.nodes
         owner = nodes[position].owner
         position = position if owner is None else owner
@@ -59,10 +59,10 @@ class Weights:
         frozen = not nodes[position].trainable if inferred.parameters else None
         dtype = inferred.output.dtype
         floating = dtype if dtype in FLOATING else "float32"
-        return State(frozen, floating if inferred.parameters or inferred.buffers else None)
+        return WeightState(frozen, floating if inferred.parameters or inferred.buffers else None)
 
     def marks(self, keys: Keys, unit: Unit) -> Iterator[tuple[Keys, str]]:
-        """The calls that set the state of a unit, and of the parts of copies in a row where theirs differ."""
+        """The calls that set the state of a unit, or of the copies of a repeated entry where their states differ."""
         state = self.state(unit)
         if state.frozen is True:
             yield keys, "requires_grad_(False)"
@@ -71,9 +71,9 @@ class Weights:
         if isinstance(unit, Group) and unit.instance is None:
             for key, part in unit.parts.items():
                 for inner, mark in self.marks((*keys, key), part):
-                    if _still_to_say(state, mark):
+                    if _is_unset(state, mark):
                         yield inner, mark
 
 
-def _still_to_say(state: State, mark: str) -> bool:
+def _is_unset(state: WeightState, mark: str) -> bool:
     return state.frozen == MIXED if mark.startswith("requires") else state.dtype == MIXED

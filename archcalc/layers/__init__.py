@@ -1,4 +1,4 @@
-"""The layer types, one class each; `LAYER_TYPES` finds them by the name that specs use."""
+"""The layer types, one class each; `LAYER_TYPES` maps their names in specs to the classes."""
 
 from collections.abc import Iterator
 from types import ModuleType

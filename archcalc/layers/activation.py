@@ -1,4 +1,4 @@
-"""Activations. Each docstring gives the formula whose operations are counted, for every value."""
+"""Activations. Each docstring is the formula whose operations are counted for every value."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -44,10 +44,10 @@ class Activation(Elementwise):
 
 
 class InPlaceLayer(Elementwise):
-    """With inplace = true, the output takes the place of the input. Abstract."""
+    """With inplace = true, the output overwrites the input. Abstract."""
 
     layout: ClassVar[str] = "alike"
-    output_is_enough: ClassVar[bool] = False  # for the backward pass; else a copy of the input is kept
+    output_is_enough: ClassVar[bool] = False  # for the backward pass; else a copy of the input is saved
 
     inplace: bool = False
     """Whether the output overwrites the input in memory."""
@@ -150,7 +150,7 @@ class Gelu(Activation):
     type: ClassVar[str] = "gelu"
 
     approximate: Literal["none", "tanh"] = "none"
-    """"tanh" computes the usual approximation, "none" the function itself."""
+    """"tanh" computes the usual approximation, "none" the exact function."""
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
         values = elements(output)
@@ -239,7 +239,7 @@ class Softplus(Activation):
 class SoftmaxLayer(Elementwise):
     """A normalised exponential along one axis, `dim`, counted without the batch. Abstract.
 
-    As frameworks compute it: the largest of n values is subtracted first.
+    As in frameworks, the largest of the n values is subtracted first.
     """
 
     family: ClassVar[str] = "activation"
@@ -307,7 +307,7 @@ class LogSoftmax(SoftmaxLayer):
 
 
 class Dropout(InPlaceLayer):
-    """Sets a share p of the values to zero in training; does nothing, and costs nothing, at inference."""
+    """Sets a share p of the values to zero in training; does and costs nothing at inference."""
 
     type: ClassVar[str] = "dropout"
     family: ClassVar[str] = "activation"
@@ -321,7 +321,7 @@ class Dropout(InPlaceLayer):
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
         if not training or self.p == 0:
             return ()
-        # The noise is as large as the values; with p = 1 it is a single zero. CUDA keeps a bool for each value instead.
+        # The noise is as large as the values; with p = 1 it is a single zero. CUDA saves a bool for each value instead.
         noise = TensorSpec((), per_sample=False) if self.p == 1 else TensorSpec(inputs[0].shape)
         return (KernelOp(saved_extra=(noise,), in_place=self.inplace, layout="alike"),)
 

@@ -67,9 +67,9 @@ class AdaptivePooling(Layer):
 
 
 def adaptive_window(size: int, output: int) -> Window | PhasedWindow | UnknownWindow:
-    """What the units of an adaptive pooling read along one axis."""
+    """The windows of an adaptive pooling along one axis."""
     if size % output == 0:
-        # A single unit reads everything, and has no neighbour to be a stride away from.
+        # A single unit reads everything; its stride means nothing.
         return Window(size // output, size // output if output > 1 else 0)
     common = math.gcd(size, output)
     advance, period = size // common, output // common
@@ -90,7 +90,7 @@ class AdaptiveAveragePooling(AdaptivePooling):
         return {"additions": self.positions_read(inputs) - units, "divisions": units}
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
-        # PyTorch takes the mean of all positions where there is one window, and keeps nothing for it.
+        # With one window, PyTorch takes the mean of all positions, which saves nothing.
         kept = () if product(self.output_shape(inputs)[1:]) == 1 else (0,)
         return on_two_axes(KernelOp(saved=kept, layout=POOLED[self.dimensions]), self.dimensions)
 

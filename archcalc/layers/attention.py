@@ -26,7 +26,7 @@ from archcalc.layers.base import (
 from archcalc.layers.constraints import ConstraintError, divides
 from archcalc.tracing import Number, untraced
 
-KERNELS = "PyTorch chooses among kernels for attention, which keep different things"
+KERNELS = "PyTorch chooses among kernels for attention, which save different tensors"
 
 
 PRODUCTS = ("query projection", "key projection", "value projection", "scores", "weighted sum", "output projection")
@@ -36,8 +36,8 @@ class MultiHeadAttention(Layer):
     """softmax(QKᵀ/√d)·V in `num_heads` heads, with its four projections (Vaswani et al. 2017).
 
     One input attends to itself; three are query, key and value; each `tokens × features`. The embedding size is the
-    query's. MACs: four projections, the scores and the weighted sum. Besides: the scaling of the queries, the softmax
-    of each row of scores, the biases.
+    query's. MACs: four projections, the scores and the weighted sum. Other operations: the scaling of the queries, the
+    softmax of each row of scores, the biases.
     """
 
     type: ClassVar[str] = "multi_head_attention"
@@ -63,10 +63,10 @@ class MultiHeadAttention(Layer):
         yield from divides("num_heads", self.num_heads, query[-1], "features")
         if len(inputs) == 2:
             remedy = 'name the value, too: inputs = ["query", "key", "key"] takes the key for it'
-            yield ConstraintError("attention takes one input, or a query, a key and a value; it gets 2", help=remedy)
+            yield ConstraintError("attention takes one input, or a query, a key and a value; not 2", help=remedy)
         if any(len(shape) != 2 for shape in others):
             yield ConstraintError(
-                f"key and value must be tokens × features, and are {', '.join(map(size_text, others))}"
+                f"key and value must be tokens × features, but are {', '.join(map(size_text, others))}"
             )
         elif len(others) == 2 and others[0][0] != others[1][0]:
             yield ConstraintError(
@@ -96,7 +96,7 @@ class MultiHeadAttention(Layer):
         return {**projections, "out_proj.bias": (features,)} if self.bias else projections
 
     def _macs(self, inputs: Tensors) -> tuple[Any, ...]:
-        """Of the projections of query, key and value, of the scores, the weighted sum and the output's projection."""
+        """The MACs of the products, in the order of PRODUCTS."""
         (queries, features), (keys, key_features), (_, value_features) = self._sources(inputs)
         projection, attention = queries * features * features, queries * keys * features
         of_key, of_value = keys * key_features * features, keys * value_features * features
@@ -169,7 +169,7 @@ class MultiHeadAttention(Layer):
 
 
 def same_size(one: Any, other: Any) -> bool:
-    """Whether two sizes are known to be equal; arrays and symbols are so only where they are the same one."""
+    """Whether two sizes are known to be equal; arrays and symbols are equal only if they are the same object."""
     one, other = untraced(one), untraced(other)
     if isinstance(one, Number):
         return one.equals(other)

@@ -1,8 +1,8 @@
-"""What a layer type is: one class that holds all of its local facts.
+"""The base class of layer types: one class holds all local facts of a type.
 
 A subclass with a `type` is a layer type of the spec language. Its fields are PyTorch's arguments; its methods are
-formulas on them and on the input shapes. The formulas run on any kind of number (see `archcalc.arithmetic`); whatever
-has to hold for them is said in `check`, which runs on ints, and on a size that is not said (`numbers/varying.py`).
+formulas on them and on the input shapes. The formulas run on any kind of number (see `archcalc.arithmetic`); their
+constraints are in `check`, which runs on ints and on unknown sizes (`numbers/varying.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ Natural = Annotated[int, Meta(ge=0)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 PerAxis = Positive | tuple[Positive, ...]
 
-# What the axes of a shape with channels in front are called.
+# Names of the axes of a channels-first shape, by rank.
 AXIS_NAMES = {
     1: ("features",),
     2: ("channels", "length"),
@@ -38,9 +38,9 @@ NONZEROS_UNKNOWN = "the adjacency input does not say its number of nonzeros at t
 
 
 class Tensor(NamedTuple):
-    """What flows along an edge, without the batch.
+    """A tensor on an edge, without the batch.
 
-    A sparse input has `nonzeros`; Unknown where the spec says them for another shape.
+    `nonzeros` is set for a sparse input; Unknown if the spec's number is for another shape.
     """
 
     shape: Shape
@@ -55,16 +55,16 @@ Count = int | Unknown
 
 
 class Factor(Struct, frozen=True, gc=False):
-    """One side of a product: what it is made of. The numbers are those of the layer's inputs."""
+    """One factor of a product, computed from `inputs` (by number) and, with `weights`, the layer's parameters."""
 
     inputs: tuple[int, ...]
-    weights: bool = False  # and of the layer's parameters
+    weights: bool = False
 
 
 class Product(Struct, frozen=True, gc=False):
-    """MACs that multiply two factors; training multiplies each of them by the gradient of the product.
+    """MACs that multiply two factors; the backward pass multiplies each factor by the gradient of the product.
 
-    `name` says what it is, in a layer that has several.
+    `name` identifies the product in a layer with several.
     """
 
     macs: Count
@@ -73,14 +73,13 @@ class Product(Struct, frozen=True, gc=False):
     name: str = ""
 
 
-RESULT = -1  # the result of a KernelOp, where its operands are numbered
+RESULT = -1  # the number of a KernelOp's result among its operands
 
 
 class TensorSpec(Struct, frozen=True, gc=False):
-    """A tensor that an operation allocates: its shape, by default in the dtype of the layer's output, per sample.
+    """A tensor that an operation allocates: its shape, by default per sample and in the dtype of the layer's output.
 
-    `wide` values have at least 32 bits, as PyTorch keeps statistics of narrower ones. `joined` folds the batch into the
-    first axis.
+    `wide` values have at least 32 bits, as PyTorch's statistics do. `joined` folds the batch into the first axis.
     """
 
     shape: Shape
@@ -97,31 +96,31 @@ class TensorSpec(Struct, frozen=True, gc=False):
 
 
 class KernelOp(Struct, frozen=True, gc=False):
-    """One of the operations that PyTorch runs for a layer: what it allocates, and saves for its backward pass.
+    """An operation that PyTorch runs for a layer, with what it allocates and what it saves for the backward pass.
 
     Forward pass:
-    `operands`: the layer's inputs by number, then the results of the operations before; parameters and buffers by name.
+    `operands`: the layer's inputs by number, then the results of earlier operations; parameters and buffers by name.
     `output`: its result, by default the layer's output.
     `saved`: operands that autograd saves for the backward pass, RESULT for the result.
     `saved_extra`: further results that only the backward pass reads: indices, statistics, noise.
     `keep_alive`: results that a variable in PyTorch's code references while the operation runs.
     `is_view`: the result is a view of the first operand. `in_place`: the result overwrites it.
-    `of_many`: it is one of several views made together, which autograd lets nobody overwrite.
-    `layout`: how the result lies in memory: "fresh" is contiguous, "alike" as elementwise operations lay it out,
-    "format" is channels last if the first operand is; "|" separates layouts of different devices. Of a view: "same"
-    has the operand's strides, "permuted" has the axes in `order`, "regrouped" has other axes ("refolded" where autograd
-    records no view), "ordered" is contiguous; the last three copy where strides demand it.
-    `unclear`: why it may allocate more than it says.
+    `of_many`: it is one of several views of one call, which autograd forbids to overwrite.
+    `layout`: the result's layout in memory: "fresh" is contiguous, "alike" is that of elementwise operations, "format"
+    is channels last if the first operand is; "|" separates the layouts of different devices. Of a view: "same" has the
+    operand's strides, "permuted" has the axes in `order`, "regrouped" has other axes ("refolded" where autograd records
+    no view), "ordered" is contiguous; the last three copy if the strides require it.
+    `unclear`: why it may allocate more than this.
 
     Backward pass:
     `copies`: it needs a copy of the first operand.
     `grad_alias`: the input's gradient aliases the output's, or is a view of it. Else each gradient is a new tensor.
     `multiplies`: each of the last two operands is saved if the other one needs a gradient.
-    `broadcasts`: gradients have the result's size first, and are then summed.
-    `expands`: the axis of the gradient, counted with the batch, along which it is expanded.
+    `broadcasts`: gradients are computed at the result's size and then summed.
+    `expands`: the axis along which the gradient is expanded, counted with the batch.
     `always_grad`: operands whose gradient is always allocated.
-    `folds_batch`: it folds the batch into another axis, or unfolds it; a view that aliases the gradient for batch 1.
-    `backward`: the tensors allocated at once, gradients included, where these are more than the gradients.
+    `folds_batch`: it folds the batch into another axis, or unfolds it; for batch 1 a view that aliases the gradient.
+    `backward`: all tensors allocated at the same time, gradients included, if there are more than the gradients.
     """
 
     operands: tuple[int | str, ...] = (0,)
@@ -158,9 +157,9 @@ MAX_PHASES = 512  # of a window that depends on the unit; what is finer is not f
 
 
 class PhasedWindow(Struct, frozen=True, gc=False):
-    """What output units read along one axis where it depends on the unit's phase, as behind an upsampling.
+    """The positions that output units read along one axis, where they depend on the unit's phase (upsampling).
 
-    Unit i of a period reads positions `first[i]` to `last[i]`, `step` apart (none where first > last); the next period
+    Unit i of a period reads positions `first[i]` to `last[i]`, `step` apart (none if first > last); the next period
     reads `advance` positions further on.
     """
 
@@ -171,13 +170,13 @@ class PhasedWindow(Struct, frozen=True, gc=False):
 
 
 class TableWindow(Struct, frozen=True, gc=False):
-    """Unit i reads the positions `rows[i]`."""
+    """A window from a table: unit i reads the positions `rows[i]`."""
 
     rows: tuple[tuple[int, ...], ...]
 
 
 class UnknownWindow(Struct, frozen=True, gc=False):
-    """The positions read cannot be said, and why; `least` of them all units together read at least."""
+    """A window whose positions are unknown, and why; all units together read `least` positions or more."""
 
     reason: str
     least: int = 0
@@ -189,11 +188,11 @@ ONE_HOP = Window(3, 1, 1)  # a graph convolution sees one hop in every direction
 
 
 class Dependency(Struct, frozen=True, gc=False):
-    """Which positions along one axis of an input an output unit depends on, and along which output axis units lie.
+    """The positions along one input axis that an output unit depends on (`window`), and the unit's output `axis`.
 
-    `mixed`: the output axis runs over several input axes at once, as behind a flatten. `hop`: positions are nodes.
+    `mixed`: the output axis combines several input axes (flatten). `hop`: positions are nodes of a graph.
     `shared_axis`: other inputs lie on the same output axis (`cat`); for their units the window reads padding.
-    `loose`: a unit reads some of what the window says, which of it depends on its place along other axes.
+    `loose`: a unit reads a part of the window, which depends on the unit's position along other axes.
     """
 
     window: AnyWindow
@@ -205,11 +204,11 @@ class Dependency(Struct, frozen=True, gc=False):
 
 
 class Module(Struct, frozen=True, gc=False):
-    """The PyTorch module that does what a layer does, by the call that makes it.
+    """The constructor call of a layer's PyTorch module.
 
-    `name` is a class of torch.nn, such as `nn.Conv2d`, or else one of `archcalc.pytorch.modules`. `arguments` are given
-    by position, and have their names only to tell what they are. `expression` does the same without a module, in
-    Python on the inputs `{0}`, `{1}` …, where a person would write it so.
+    `name` is a class of torch.nn, such as `nn.Conv2d`, or one of `archcalc.pytorch.modules`. `arguments` are passed by
+    position, `options` by keyword. `expression` computes the same without a module, in Python on the inputs `{0}`,
+    `{1}` …, where a person would write it so.
     """
 
     name: str
@@ -221,41 +220,41 @@ class Module(Struct, frozen=True, gc=False):
 def torch_module(
     name: str, arguments: dict[str, Any] | None = None, expression: str | None = None, **options: Any
 ) -> Module:
-    """A module by its class and what its constructor takes."""
+    """A module by its class and its constructor's arguments."""
     return Module(name, arguments or {}, options, expression)
 
 
 class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A layer of some type. Abstract; every concrete subclass says its `type`."""
+    """A layer of some type. Abstract; every concrete subclass defines its `type`."""
 
     type: ClassVar[str]
     family: ClassVar[str]  # convolution, pooling, normalization, activation, dense, shaping, merging …
     input_names: ClassVar[tuple[str, ...]] = ("input",)
     input_counts: ClassVar[tuple[int, int | None]] = (1, 1)  # the fewest and the most; None for any number
     ranks: ClassVar[tuple[int, ...]] = ()  # of the first input; empty for any
-    channel_axis: ClassVar[int | None] = None  # where the layer looks for channels or features: 0, -1, or it does not
+    channel_axis: ClassVar[int | None] = None  # the axis of channels (0) or features (-1); None if it has none
     removes_bias: ClassVar[bool] = False  # subtracts a mean per channel, so that a bias before it has no effect
-    is_identity: ClassVar[bool] = False  # gives what it gets
-    is_view: ClassVar[bool] = False  # gives its input, or a part of it, without moving a value
-    acts_in_training: ClassVar[bool] = False  # whatever it is at inference, training computes something
-    orders_inputs: ClassVar[bool] = True  # with others in their places it would give something else
-    sums_to_one: ClassVar[bool] = False  # what it gives adds up to 1 along `dim`, or is the logarithm of that
-    is_lookup: ClassVar[bool] = False  # reads only those of its weights that it gives out
-    label_fields: ClassVar[tuple[str, ...]] = ()  # fields that a label gives, where they are not their default
-    shapeless: ClassVar[tuple[str, ...]] = ()  # fields that may not fit, and do not decide about the output's shape
+    is_identity: ClassVar[bool] = False  # the output is the input
+    is_view: ClassVar[bool] = False  # the output is a view of the input
+    acts_in_training: ClassVar[bool] = False  # it computes something in training, even if not at inference
+    orders_inputs: ClassVar[bool] = True  # the output depends on the order of the inputs
+    sums_to_one: ClassVar[bool] = False  # the output, or its exponential, sums to 1 along `dim`
+    is_lookup: ClassVar[bool] = False  # each output value is one of the weights
+    label_fields: ClassVar[tuple[str, ...]] = ()  # fields in the label, if they differ from their default
+    shapeless: ClassVar[tuple[str, ...]] = ()  # fields that may be wrong while the output shape is still known
     takes: ClassVar[tuple[str, ...]] = FLOATING + INTEGER
     takes_sparse: ClassVar[tuple[int, ...]] = ()  # inputs by number that may be one sparse matrix for all samples
-    operation_names: ClassVar[dict[str, str]] = {}  # by kind, what operations of it are for; in explanations
-    takes_one_dtype: ClassVar[bool] = False  # PyTorch promotes inputs of other dtypes, unless this is so
+    operation_names: ClassVar[dict[str, str]] = {}  # by kind of operation, their purpose; in explanations
+    takes_one_dtype: ClassVar[bool] = False  # all inputs must have the same dtype; else PyTorch promotes them
     saved: ClassVar[tuple[int, ...]] = ()  # for its backward pass: inputs by number, RESULT for the output
-    layout: ClassVar[str] = "fresh"  # of its output in memory, as `KernelOp` has it
+    layout: ClassVar[str] = "fresh"  # of its output in memory, as in `KernelOp`
 
     def check_fields(self) -> Iterator[ConstraintError]:
-        """What of its fields is wrong whatever the layer reads. `check` says that, too, and may say it better."""
+        """Errors in the fields that do not depend on the inputs. `check` finds them too, perhaps with more detail."""
         yield from ()
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
-        """What has to hold before the formulas mean anything, as PyTorch checks it."""
+        """The violated constraints of the layer on its inputs and fields, as PyTorch checks them."""
         yield from self.check_fields()
 
     def output_shape(self, inputs: Tensors) -> Shape:
@@ -275,7 +274,7 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         return {}
 
     def constants(self, inputs: Tensors) -> tuple[TensorSpec, ...]:
-        """Tensors that PyTorch's module keeps beside its parameters and buffers."""
+        """Tensors that PyTorch's module stores besides its parameters and buffers."""
         return ()
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
@@ -283,15 +282,15 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         return {}
 
     def bias_additions(self, inputs: Tensors, output: Shape) -> Count:
-        """Those of the additions that add a bias, for one sample. By default one for each value, if there is a bias."""
+        """The number of additions of a bias, for one sample. By default one per output value, if there is a bias."""
         return elements(output) if "bias" in self.parameters(inputs) else 0
 
     def product_outputs(self, inputs: Tensors, output: Shape) -> Count:
-        """Values into which the MACs of one sample add up. By default the outputs of a layer that has MACs."""
+        """The number of values that the MACs of one sample sum up to. By default the output's, if there are MACs."""
         return elements(output) if "macs" in self.operations(inputs, output) else 0
 
     def products(self, inputs: Tensors, output: Shape) -> tuple[Product, ...]:
-        """The MACs of one sample as products. By default of the first input with the weights; runs on ints alone."""
+        """The MACs of one sample as products, on ints alone. By default the first input times the weights."""
         macs = self.operations(inputs, output).get("macs", 0)
         return (Product(macs, Factor((0,)), Factor((), weights=True)),)
 
@@ -300,71 +299,71 @@ class Layer(Struct, kw_only=True, forbid_unknown_fields=True):
         return 0
 
     def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
-        """For every input and each of its axes, what an output unit reads. By default the same position.
+        """The dependencies of an output unit along each axis of each input. By default the same position.
 
-        Nothing for an input that steers and is not seen, as an adjacency.
+        Empty for an input that selects what is read, such as an adjacency.
         """
         return tuple(pointwise(len(tensor.shape)) for tensor in inputs)
 
     def windows(self, inputs: Tensors) -> dict[int, Window]:
-        """The sliding window along each axis of the first input that has one; what `check` looks at."""
+        """The sliding window along each axis of the first input that has one, by axis."""
         return {}
 
     def spreads(self, inputs: Tensors) -> dict[int, Window]:
-        """The window along each axis of the input that goes from it to several outputs: a transposed convolution's."""
+        """The window of a transposed convolution, from one input to several outputs, by axis of the input."""
         return {}
 
     @property
     def works_in_place(self) -> bool:
-        """Whether its output takes the place of its input."""
+        """Whether the output overwrites the input in memory."""
         return False
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
-        """What PyTorch runs for the layer, by the memory it takes; by default one operation on inputs and parameters.
+        """The operations that PyTorch runs for the layer; by default one, on all inputs and parameters.
 
-        What a kernel takes for itself alone is left out; where devices differ, it is the device `meta` that counts.
+        The workspace of kernels is left out; where devices differ, the operations are those of the `meta` device.
         """
         if self.is_view:
             return (KernelOp(is_view=True, grad_alias=True, layout="same"),)
         return (KernelOp((*range(len(inputs)), *self.parameters(inputs)), saved=self.saved, layout=self.layout),)
 
     def strided_ops(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> KernelOps | None:
-        """The same where the values of the first input do not lie in order, but with these strides, the batch's first.
+        """The operations if the first input is not contiguous; None if they are the same as in `kernel_ops`.
 
-        The strides are None where they are not known. `trainable`: its weights. None where nothing changes.
+        `strides` are the first input's, starting with the batch's; None if unknown. `trainable`: the weights are.
         """
         return None
 
     def least_batch(self, inputs: Tensors, training: bool) -> int | None:
-        """The fewest samples that PyTorch runs it on at once; None if it refuses any number of them."""
+        """The smallest batch that PyTorch accepts; None if it refuses every batch."""
         return 1
 
     def label(self) -> str:
-        """What tells it apart from others of its type, in a few words: `3×3, stride 2`. Sizes of the output are not."""
+        """What distinguishes the layer from others of its type: `3×3, stride 2`; without sizes of the output."""
         return ", ".join(field_text(field, value) for field, value in self.changed(*self.label_fields).items())
 
     def module(self, inputs: Tensors) -> Module:
-        """The PyTorch module that does the same."""
+        """The PyTorch module that computes the same."""
         raise NotImplementedError(self.type)
 
     def __hash__(self) -> int:
-        """No field changes once the layer is made."""
+        """A hash of type and fields, which do not change after construction."""
         return hash((self.type, *structs.astuple(self)))
 
     def changed(self, *fields: str) -> dict[str, Any]:
-        """Those of the fields whose value is not their default, which is PyTorch's too."""
+        """The values of those `fields` that differ from their default, which is PyTorch's."""
         defaults, values = self.defaults(), {field: getattr(self, field) for field in fields}
         return {field: value for field, value in values.items() if value != defaults.get(field, NODEFAULT)}
 
     def defaults(self) -> dict[str, Any]:
         """The default of every field that has one."""
-        count = len(self.__struct_defaults__)  # of the last fields; NODEFAULT among them where a field has none
+        count = len(self.__struct_defaults__)  # of the last fields; NODEFAULT for a field without one
         pairs = zip(self.__struct_fields__[-count:], self.__struct_defaults__, strict=True) if count else ()
         return {field: default for field, default in pairs if default is not NODEFAULT}
 
 
 class Elementwise(Layer):
-    """A layer whose every output value comes from the input value in its place. Abstract."""
+    """A layer whose output value at each position depends on the input value there. Abstract."""
 
     def dependencies(self, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
         return (pointwise(len(inputs[0].shape)),)
@@ -372,18 +371,18 @@ class Elementwise(Layer):
 
 @cache
 def pointwise(rank: int) -> tuple[Dependency, ...]:
-    """Each output unit reads the position that it has itself."""
+    """The dependencies of an elementwise layer: each unit reads its own position."""
     return tuple(Dependency(POINT, axis) for axis in range(rank))
 
 
 def weighted_links(operations: dict[str, Count]) -> Count:
-    """Connections of a layer whose MACs are all weights and whose additions are all biases."""
+    """Connections of a layer in which each MAC is a weighted link and each addition a bias."""
     macs, biases = operations["macs"], operations.get("additions", 0)
     return macs if isinstance(macs, Unknown) or isinstance(biases, Unknown) else macs + biases
 
 
 def elements(shape: Shape) -> Any:
-    """How many values a tensor of this shape holds."""
+    """The number of values in a tensor of this shape."""
     return product(shape)
 
 
@@ -414,5 +413,5 @@ def per_axis(value: Any, dimensions: int) -> tuple[Any, ...]:
 
 
 def resolve_axis(dim: int, rank: int) -> int:
-    """The index of an axis of the shape (the batch not counted) that may be counted from the end."""
+    """The index of an axis, counted without the batch; a negative `dim` counts from the end."""
     return dim + rank if dim < 0 else dim

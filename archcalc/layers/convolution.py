@@ -51,9 +51,9 @@ class Convolution(SlidingLayer):
     dilation: PerAxis = 1
     """Distance between neighbouring positions of a window; 1 for a window without gaps."""
     groups: Positive = 1
-    """Number of groups that inputs and outputs are divided into; an output reads the channels of its group alone."""
+    """Number of groups of input and output channels; an output channel reads the input channels of its group alone."""
     bias: bool = True
-    """Whether a trainable number is added to each output channel."""
+    """Whether each output channel has a trainable bias."""
     connections: tuple[tuple[Natural, ...], ...] | None = None
     """For each output channel, the input channels that it reads (counted from 0); all of them by default."""
 
@@ -91,7 +91,7 @@ class Convolution(SlidingLayer):
         return {**weight, "bias": (self.out_channels,)} if self.bias else weight
 
     def _kernels(self, inputs: Tensors) -> Shape:
-        """How many kernels there are: maps × maps read by each, or one for each link of the connection table."""
+        """The shape of the kernels: output maps × input maps per group, or the links of the connection table."""
         if self.connections is not None:
             return (sum(map(len, self.connections)),)
         channels, *_ = inputs[0].shape
@@ -130,7 +130,7 @@ class Convolution(SlidingLayer):
         return (pad, KernelOp((1, *weights), saved=(1,), layout="fresh|format"))
 
     def _connected_ops(self, values: TensorSpec, inputs: Tensors) -> KernelOps:
-        """As `ConnectedConv`: pad, give every link its map, convolve, make zeros, add links to them, add the bias."""
+        """The operations of `ConnectedConv`: pad, gather maps, convolve each link, add links to zeros, add bias."""
         _, *sizes = values.shape
         links, (_, *positions) = self._kernels(inputs), self.output_shape(inputs)
         read = TensorSpec((*links, *sizes))
@@ -184,17 +184,17 @@ class Conv3d(Convolution):
 def table_errors(
     table: tuple[tuple[int, ...], ...], maps: int, channels: int | None, groups: int
 ) -> Iterator[ConstraintError]:
-    """A connection table names existing input maps, each once, for every output map; None if these are not known."""
+    """Check that each row of a connection table lists existing input maps once; `channels` is None if unknown."""
     if groups != 1:
         yield ConstraintError(
             "a connection table and groups exclude each other", "connections", help="leave out groups"
         )
     if len(table) != maps:
-        remedy = f"give {maps} lists, one for each output map"
+        remedy = f"write {maps} lists, one for each output map"
         yield ConstraintError(f"connections has {len(table)} rows for {maps} output maps", "connections", help=remedy)
     for number, row in enumerate(table):
         if not row or len(set(row)) < len(row) or (channels is not None and max(row) >= channels):
             first = ", ".join(map(str, row[:10])) + (", …" if len(row) > 10 else "")
-            message = f"row {number} of connections, [{first}], is no set of input maps"
+            message = f"row {number} of connections, [{first}], is not a set of input maps"
             end = "on" if channels is None else f"to {channels - 1}"
             yield ConstraintError(message, "connections", help=f"name maps from 0 {end}, each once")

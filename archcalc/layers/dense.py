@@ -29,7 +29,7 @@ from archcalc.layers.constraints import ConstraintError
 
 
 def read_features(shape: Shape) -> tuple[Dependency, ...]:
-    """Reads the whole last axis, and the same position along the others."""
+    """The dependencies of a unit that reads the whole last axis, and its own position along the others."""
     last = len(shape) - 1
     return (*pointwise(last), Dependency(whole(shape[-1]), last))
 
@@ -48,7 +48,7 @@ class Linear(Layer):
     out_features: Positive
     """Features of the output."""
     bias: bool = True
-    """Whether a trainable number is added to each output feature."""
+    """Whether each output feature has a trainable bias."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from needs_features(inputs[0].shape)
@@ -77,8 +77,8 @@ class Linear(Layer):
         return self._multiply(inputs, 0)
 
     def _multiply(self, inputs: Tensors, read: int) -> tuple[KernelOp, ...]:
-        """One product with the bias in it; PyTorch multiplies all rows at once, and gives a view of the result."""
-        # In the order in which gradients are handed on: that of folded rows waits behind a view.
+        """One product that includes the bias; PyTorch multiplies all rows at once and returns a view of the result."""
+        # Operands are in the order in which autograd computes gradients; folded rows come last, behind a view.
         if len(inputs[0].shape) == 1:
             return (KernelOp(("bias", read, "weight") if self.bias else (read, "weight"), multiplies=True),)
         reads = ("bias", "weight", read) if self.bias else (read, "weight")
@@ -102,8 +102,8 @@ class Linear(Layer):
 class Rbf(Layer):
     """LeNet's output: each unit is the squared Euclidean distance Σ(x − w)² to a fixed vector (LeCun et al. 1998).
 
-    The vectors are set by hand and not trained, so they are a buffer. One subtraction and one MAC (square and add) for
-    each of their components.
+    The vectors are set by hand and not trained, so they are a buffer. Each of their components costs one subtraction
+    and one MAC (square and add).
     """
 
     type: ClassVar[str] = "rbf"
@@ -112,7 +112,7 @@ class Rbf(Layer):
     takes: ClassVar[tuple[str, ...]] = FLOATING
 
     out_features: Positive
-    """Features of the output: one for each vector that inputs are compared with."""
+    """Features of the output: the number of vectors that inputs are compared with."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from needs_features(inputs[0].shape)
@@ -171,7 +171,7 @@ class Embedding(Layer):
 
     def check_fields(self) -> Iterator[ConstraintError]:
         if self.padding_idx is not None and self.padding_idx >= self.num_embeddings:
-            message = f"padding_idx {self.padding_idx} is no row of {self.num_embeddings} embeddings"
+            message = f"padding_idx {self.padding_idx} is not a row of {self.num_embeddings} embeddings"
             yield ConstraintError(message, "padding_idx", help=f"use 0 to {self.num_embeddings - 1}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
@@ -193,7 +193,7 @@ class Embedding(Layer):
 
 
 def folded_rows(shape: Shape) -> TensorSpec:
-    """The rows of all samples, one below the other."""
+    """The rows of all samples as one matrix."""
     *rows, features = shape
     return TensorSpec((product(rows), features), joined=True)
 
@@ -201,10 +201,10 @@ def folded_rows(shape: Shape) -> TensorSpec:
 def multiply_rows(
     shape: Shape, output: Shape, strides: tuple[int, ...], trainable: bool, bias: bool
 ) -> tuple[KernelOp, ...]:
-    """A dense layer on rows that do not lie in order, as PyTorch's `matmul` runs it.
+    """A dense layer on non-contiguous rows, as PyTorch's `matmul` runs it.
 
-    It folds all rows into one matrix, a copy where that needs one, for weights that are trained, or where they can
-    be folded as they are; else it multiplies the matrices of a batch. The bias is added afterwards.
+    If the weights are trained, or the strides allow a view, it folds all rows into one matrix (a copy if the strides
+    require it); else it multiplies a batch of matrices. The bias is added afterwards.
     """
     *rows, features = shape
     pairs = zip(strides, strides[1:], shape, strict=False)
@@ -224,6 +224,6 @@ def multiply_rows(
 
 
 def needs_features(shape: Shape) -> Iterator[ConstraintError]:
-    """There must be an axis of features."""
+    """Check that the shape has an axis of features."""
     if not shape:
         yield ConstraintError("a single value has no axis of features", help="add an axis with reshape")

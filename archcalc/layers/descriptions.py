@@ -1,9 +1,9 @@
-"""What each field of a layer type means: the text below the field in its class.
+"""The description of each field of a layer type: the text below the field in its class.
 
     stride: PerAxis = 1
     \"\"\"Distance between neighbouring windows.\"\"\"
 
-Python does not keep such texts, so they are read from the source, for help, documents and the JSON Schema alone.
+Python discards such texts, so they are read from the source, for help, documentation and the JSON Schema alone.
 """
 
 import ast
@@ -26,7 +26,7 @@ def field_descriptions(layer: type[Layer]) -> dict[str, str]:
 
 @cache
 def _described_in(module: str) -> dict[str, dict[str, str]]:
-    """The descriptions in the classes of a module."""
+    """The descriptions in a module, by class and field."""
     try:
         tree = ast.parse(inspect.getsource(sys.modules[module]))
     except OSError:
@@ -35,7 +35,7 @@ def _described_in(module: str) -> dict[str, dict[str, str]]:
 
 
 def _described_fields(node: ast.ClassDef) -> list[tuple[str, str]]:
-    """Each field that a text follows, and the text."""
+    """Each field that a text follows, with the text."""
     return [
         (field.target.id, " ".join(text.value.value.split()))
         for field, text in pairwise(node.body)

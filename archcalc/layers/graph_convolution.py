@@ -35,7 +35,7 @@ class GcnConv(Layer):
     """A graph convolution ÂXW + b (Kipf, Welling 2017): features `nodes × features`, and the adjacency `nodes × nodes`.
 
     The features are multiplied by the weights first; then each nonzero of the adjacency costs one MAC for each output
-    feature. The adjacency input says how many there are: `{ shape = [2708, 2708], nonzeros = 13264 }`.
+    feature. The adjacency input declares their number: `{ shape = [2708, 2708], nonzeros = 13264 }`.
     """
 
     type: ClassVar[str] = "gcn_conv"
@@ -51,17 +51,17 @@ class GcnConv(Layer):
     out_features: Positive
     """Features of the output, for each node."""
     bias: bool = True
-    """Whether a trainable number is added to each output feature."""
+    """Whether each output feature has a trainable bias."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         features, adjacency = inputs[0].shape, inputs[1].shape
         if adjacency != (features[0], features[0]):
             message = f"the adjacency of {features[0]} nodes must be {features[0]}×{features[0]}"
-            remedy = "give both inputs as many nodes, also where --input gives another shape"
-            yield ConstraintError(f"{message}, and is {size_text(adjacency)}", help=remedy)
+            remedy = "use the same number of nodes for both inputs, also with --input"
+            yield ConstraintError(f"{message}, but is {size_text(adjacency)}", help=remedy)
         elif not isinstance(inputs[1].nonzeros, Unknown | None) and inputs[1].nonzeros > features[0] ** 2:
             room = f"the adjacency has room for {features[0] ** 2} entries"
-            remedy = "nonzeros are those of the adjacency's own shape: give fewer of them, or more nodes"
+            remedy = "nonzeros belong to the adjacency's own shape: use fewer nonzeros, or more nodes"
             yield ConstraintError(f"{room}, not for {inputs[1].nonzeros} nonzeros", help=remedy)
 
     def output_shape(self, inputs: Tensors) -> Shape:
@@ -117,14 +117,14 @@ class GcnConv(Layer):
 
     def strided_ops(self, inputs: Tensors, strides: tuple[int, ...] | None, trainable: bool) -> KernelOps | None:
         first, *others = self.kernel_ops(inputs, trainable)
-        return (structs.replace(first, unclear="PyTorch may copy features that do not lie in order"), *others)
+        return (structs.replace(first, unclear="PyTorch may copy features that are not contiguous"), *others)
 
     def _aggregation_ops(self, inputs: Tensors) -> tuple[KernelOp, ...]:
-        """A full adjacency multiplies the features of each sample; a sparse one those of all, put side by side."""
+        """The operations of ÂX: a dense adjacency multiplies each sample, a sparse one all samples side by side."""
         if inputs[1].nonzeros is None:
             return (KernelOp((1, 2), multiplies=True),)
         nonzeros = 0 if isinstance(inputs[1].nonzeros, Unknown) else inputs[1].nonzeros
-        # The backward pass turns the adjacency round: the value of each nonzero, and its row and column.
+        # The backward pass transposes the adjacency: the value of each nonzero, and its row and column.
         turned = (TensorSpec((nonzeros,), per_sample=False), TensorSpec((2, nonzeros), "int64", per_sample=False))
         multiply = KernelOp((1, 3), keep_alive=(2,), backward=(TensorSpec(self.output_shape(inputs)), *turned))
         nodes, width = self.output_shape(inputs)
@@ -148,7 +148,7 @@ class GraphReadout(Layer):
     label_fields: ClassVar[tuple[str, ...]] = ("reduction",)
 
     reduction: Literal["mean", "sum", "max"] = "mean"
-    """How the features of all nodes become one vector."""
+    """How the features of all nodes are reduced to one vector."""
 
     def output_shape(self, inputs: Tensors) -> Shape:
         _, features = inputs[0].shape
@@ -170,7 +170,7 @@ class GraphReadout(Layer):
         if self.reduction != "max":
             summed = self.reduction == "sum"
             return (KernelOp(grad_alias=summed, expands=1 if summed else None),)
-        # Where the largest values are, how many they are, the gradient for each of them, and the gradient.
+        # The mask of the largest values, their number, the gradient per value, and the input's gradient.
         value, output = TensorSpec(inputs[0].shape), TensorSpec(self.output_shape(inputs))
         found = (structs.replace(value, dtype="bool"), structs.replace(output, dtype="int64"), output, value)
         return (KernelOp(saved=(0, RESULT), backward=found),)

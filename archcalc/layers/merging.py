@@ -1,4 +1,4 @@
-"""Layers in which branches meet."""
+"""Layers that merge branches."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ from archcalc.layers.constraints import ConstraintError, dim_errors
 
 
 class Merging(Layer):
-    """A layer of two inputs or more. Abstract."""
+    """A layer with two or more inputs. Abstract."""
 
     family: ClassVar[str] = "merging"
     input_names: ClassVar[tuple[str, ...]] = ("first", "second")
@@ -40,7 +40,7 @@ DTYPES = ("int32", "int64", "bfloat16", "float16", "float32", "float64")  # the 
 
 
 def promoted(dtypes: set[str]) -> str:
-    """The dtype of values of several dtypes taken together, as PyTorch promotes them."""
+    """The dtype to which PyTorch promotes values of several dtypes."""
     widest = max(dtypes, key=DTYPES.index)
     return "float32" if widest == "float16" and "bfloat16" in dtypes else widest
 
@@ -48,7 +48,7 @@ def promoted(dtypes: set[str]) -> str:
 class Broadcasting(Merging):
     """An elementwise operation; axes of size 1 are repeated, missing leading axes added (PyTorch). Abstract.
 
-    The batch is no axis of these shapes: `64` meets `128×64`, but not a batch.
+    Shapes exclude the batch: `64` broadcasts to `128×64`, never along the batch.
     """
 
     orders_inputs: ClassVar[bool] = False
@@ -75,7 +75,7 @@ class Broadcasting(Merging):
 
 
 def broadcast(inputs: Tensors) -> Shape:
-    """The shape that inputs have together."""
+    """The shape to which the inputs broadcast."""
     return _together([tensor.shape for tensor in inputs])
 
 
@@ -91,7 +91,7 @@ def _aligned(shapes: list[Shape]) -> list[Shape]:
 def _largest(sizes: tuple[Any, ...]) -> Any:
     largest, *others = sizes
     for size in others:
-        # Equal sizes are told apart from symbols that happen to meet: a shape is not compared with itself.
+        # The same object needs no comparison: for a symbol, a comparison would add a condition.
         largest = largest if size is largest else maximum(largest, size)
     return largest
 
@@ -105,18 +105,18 @@ def _spread(shape: Shape, output: Shape) -> tuple[Dependency, ...]:
 
 
 def elementwise(name: str, expression: str, inputs: Tensors, **options: Any) -> Module:
-    """The module of a broadcasting operation. Ranks that differ need one: PyTorch would align the batch, too."""
+    """The module of a broadcasting operation; an expression only if ranks agree, since PyTorch aligns the batch too."""
     ranks = {len(tensor.shape) for tensor in inputs}
     return torch_module(name, {"rank": max(ranks)}, expression=expression if len(ranks) == 1 else None, **options)
 
 
 def joined(operator: str, inputs: Tensors) -> str:
-    """`{0} + {1} + {2}`."""
+    """An operator between all inputs: `{0} + {1} + {2}`."""
     return operator.join(f"{{{number}}}" for number in range(len(inputs)))
 
 
 def pairwise(inputs: Tensors, step: KernelOp) -> KernelOps:
-    """The first two inputs, then each further one with the result so far."""
+    """The operation on the first two inputs, then on each result and the next input."""
     last, steps, shape, dtype = 0, [], inputs[0].shape, inputs[0].dtype
     for number in range(1, len(inputs)):
         shape = _together([shape, inputs[number].shape])
@@ -129,7 +129,7 @@ def pairwise(inputs: Tensors, step: KernelOp) -> KernelOps:
 class Add(Broadcasting):
     """The sum of its inputs: one addition for each value and each further input.
 
-    With inplace = true, it takes the place of the first input, as in PyTorch's `x += y`.
+    With inplace = true, it overwrites the first input, as in PyTorch's `x += y`.
     """
 
     type: ClassVar[str] = "add"
@@ -145,12 +145,12 @@ class Add(Broadcasting):
         yield from super().check(inputs)
         if not self.inplace:
             return
-        first, remedy = inputs[0], "put the input that is like the sum first, or leave inplace out"
+        first, remedy = inputs[0], "put the input with the sum's shape and dtype first, or leave inplace out"
         if first.shape != broadcast(inputs):
-            message = f"a sum of {size_text(broadcast(inputs))} cannot take the place of {size_text(first.shape)}"
+            message = f"a sum of {size_text(broadcast(inputs))} cannot overwrite {size_text(first.shape)}"
             yield ConstraintError(message, "inplace", help=remedy)
         elif first.dtype != self.output_dtype(inputs):
-            message = f"a sum of {self.output_dtype(inputs)} cannot take the place of {first.dtype}"
+            message = f"a sum of {self.output_dtype(inputs)} cannot overwrite {first.dtype}"
             yield ConstraintError(message, "inplace", help=remedy)
 
     def operations(self, inputs: Tensors, output: Shape) -> dict[str, Count]:
@@ -181,13 +181,13 @@ class Mul(Broadcasting):
 
 
 class Cat(Merging):
-    """Its inputs side by side along `dim` (by default the channels), counted without the batch."""
+    """The concatenation of its inputs along `dim` (by default the channels), counted without the batch."""
 
     type: ClassVar[str] = "cat"
     label_fields: ClassVar[tuple[str, ...]] = ("dim",)
 
     dim: int = 0
-    """Axis along which the inputs are joined, counted without the batch."""
+    """Axis along which the inputs are concatenated, counted without the batch."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         shapes = [tensor.shape for tensor in inputs]

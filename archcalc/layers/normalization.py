@@ -1,4 +1,4 @@
-"""Normalizations. Receptive fields take their statistics for constants, as the literature does."""
+"""Normalizations. For receptive fields, their statistics are constants, as in the literature."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
@@ -34,19 +34,19 @@ class Normalization(Elementwise):
     saved: ClassVar[tuple[int, ...]] = (0,)
 
     def standardize(self, inputs: Tensors, *statistics: TensorSpec) -> KernelOp:
-        """The operation that rescales, and two statistics beside: a mean, and the inverse of a standard deviation."""
+        """The operation that normalizes; it saves two statistics, the mean and the inverse standard deviation."""
         return KernelOp((0, *self.parameters(inputs)), saved=self.saved, saved_extra=statistics * 2, layout=self.layout)
 
 
-def affine(shape: Shape, wanted: bool, bias: bool = True) -> dict[str, Shape]:
-    """The parameters of an elementwise scale and shift."""
-    if not wanted:
+def affine(shape: Shape, trainable: bool, bias: bool = True) -> dict[str, Shape]:
+    """The parameters of an elementwise scale and shift; none if not `trainable`."""
+    if not trainable:
         return {}
     return {"weight": shape, "bias": shape} if bias else {"weight": shape}
 
 
 def running_statistics(channels: Any) -> dict[str, Shape]:
-    """The buffers in which PyTorch keeps the statistics of each channel."""
+    """The buffers with the running statistics of each channel, by PyTorch's names."""
     return {"running_mean": (channels,), "running_var": (channels,), "num_batches_tracked": ()}
 
 
@@ -59,10 +59,10 @@ def scale_and_shift(values: Any, parameters: dict[str, Shape]) -> dict[str, int]
 
 
 def standardization(values: Any, rows: Any, parameters: dict[str, Shape]) -> dict[str, Count]:
-    """Operations of (x − mean)/√(variance + ε), with statistics of each of `rows` equal parts of the values.
+    """The operations of (x − mean)/√(variance + ε), with statistics for each of `rows` equal parts of the values.
 
     Mean: n − 1 additions, a division. Variance: n multiplications, n − 1 additions, a division. Then an addition for ε,
-    a square root, n divisions; the n subtractions of the mean serve both. Scale and shift come on top.
+    a square root, n divisions; the n subtractions of the mean serve both. Scale and shift are added.
     """
     after = scale_and_shift(values, parameters)
     return {
@@ -76,7 +76,7 @@ def standardization(values: Any, rows: Any, parameters: dict[str, Shape]) -> dic
 class BatchNorm(Normalization):
     """Normalization with each channel's running statistics (Ioffe, Szegedy 2015), over any number of positions.
 
-    At inference it is a scale and a shift of each value: one multiplication and one addition.
+    At inference it scales and shifts each value: one multiplication and one addition.
     """
 
     type: ClassVar[str] = "batch_norm"
@@ -90,9 +90,9 @@ class BatchNorm(Normalization):
     momentum: float = 0.1
     """Weight of the current batch in the running statistics. No count depends on it."""
     affine: bool = True
-    """Whether there is a trainable scale and shift for each channel."""
+    """Whether each channel has a trainable scale and shift."""
     track_running_stats: bool = True
-    """Whether there are running statistics, which are buffers and used at inference."""
+    """Whether the layer has running statistics, which are buffers and used at inference."""
 
     def parameters(self, inputs: Tensors) -> dict[str, Shape]:
         channels, *_ = inputs[0].shape
@@ -111,7 +111,7 @@ class BatchNorm(Normalization):
         return affine_links(self.parameters(inputs), output)
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
-        # At inference the CPU makes no statistics, and the device `meta` does all the same.
+        # At inference the CPU allocates no statistics; the `meta` device does.
         channel = TensorSpec(inputs[0].shape[:1], per_sample=False, wide=True)
         return (structs.replace(self.standardize(inputs, channel), always_grad=(0,)),)
 
@@ -126,7 +126,7 @@ class BatchNorm(Normalization):
 
 
 class LayerNorm(Normalization):
-    """Normalization over the last axes (Ba et al. 2016): over the last one, or over those of normalized_shape."""
+    """Normalization over the last axis, or the last axes that normalized_shape lists (Ba et al. 2016)."""
 
     type: ClassVar[str] = "layer_norm"
     channel_axis: ClassVar[int | None] = -1
@@ -137,15 +137,15 @@ class LayerNorm(Normalization):
     eps: Epsilon = 1e-5
     """Number added to the variance before the root."""
     elementwise_affine: bool = True
-    """Whether there is a trainable scale for each normalized position."""
+    """Whether each normalized position has a trainable scale."""
     bias: bool = True
-    """Whether there is a trainable shift as well."""
+    """Whether each normalized position has a trainable shift as well."""
 
     def _normalized(self, inputs: Tensors) -> Shape:
         if self.normalized_shape is None:
             return inputs[0].shape[-1:]
-        given = self.normalized_shape
-        return given if isinstance(given, tuple) else (given,)
+        sizes = self.normalized_shape
+        return sizes if isinstance(sizes, tuple) else (sizes,)
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         shape, normalized = inputs[0].shape, self._normalized(inputs)
@@ -190,7 +190,7 @@ class GroupNorm(Normalization):
     eps: Epsilon = 1e-5
     """Number added to the variance before the root."""
     affine: bool = True
-    """Whether there is a trainable scale and shift for each channel."""
+    """Whether each channel has a trainable scale and shift."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from divides("num_groups", self.num_groups, inputs[0].shape[0], "channels")
@@ -216,7 +216,7 @@ class GroupNorm(Normalization):
 
 
 class InstanceNorm(Normalization):
-    """Normalization of each channel of each sample (Ulyanov et al. 2016); 1d, 2d or 3d as the input's rank says."""
+    """Normalization of each channel of each sample (Ulyanov et al. 2016); 1d, 2d or 3d by the input's rank."""
 
     type: ClassVar[str] = "instance_norm"
     channel_axis: ClassVar[int | None] = 0
@@ -228,9 +228,9 @@ class InstanceNorm(Normalization):
     momentum: float = 0.1
     """Weight of the current batch in the running statistics. No count depends on it."""
     affine: bool = False
-    """Whether there is a trainable scale and shift for each channel."""
+    """Whether each channel has a trainable scale and shift."""
     track_running_stats: bool = False
-    """Whether there are running statistics, which are buffers and used at inference."""
+    """Whether the layer has running statistics, which are buffers and used at inference."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         if product(inputs[0].shape[1:]) == 1 and not self.track_running_stats:
@@ -253,12 +253,12 @@ class InstanceNorm(Normalization):
         return affine_links(self.parameters(inputs), output)
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
-        """Batch normalization, with every channel of every sample as a channel, and what belongs to each repeated."""
+        """Batch normalization with N·C channels: parameters and statistics are repeated for each sample."""
         channel = TensorSpec(inputs[0].shape[:1])
         running = ("running_mean", "running_var") if self.track_running_stats else ()
         repeated = [*self.parameters(inputs), *running]
         places = tuple(range(1, 1 + len(repeated)))
-        ordered = 1 + len(repeated)  # the place of the input in order
+        ordered = 1 + len(repeated)  # the number of the contiguous input
         kept = [place for place, name in zip(places, repeated, strict=True) if name != "bias"]
         statistics = [place for place, name in zip(places, repeated, strict=True) if name in running]
         values, statistic = TensorSpec(inputs[0].shape, joined=True), structs.replace(channel, wide=True)
@@ -323,7 +323,7 @@ class LocalResponseNorm(Normalization):
         return (KernelOp(is_view=True, grad_alias=True, layout="ordered"), *self._normalize(inputs, 1))
 
     def _normalize(self, inputs: Tensors, read: int) -> KernelOps:
-        """Square, pad, average, times alpha, plus k, to the power of beta, divide."""
+        """The operations: square, pad, average, multiply by alpha, add k, raise to beta, divide."""
         channels, *sizes = inputs[0].shape
         value = TensorSpec(inputs[0].shape)
         around = TensorSpec((channels + self.size // 2 + (self.size - 1) // 2, *sizes))
@@ -344,6 +344,6 @@ class LocalResponseNorm(Normalization):
 
 
 def affine_links(parameters: dict[str, Shape], output: Shape) -> Count:
-    """One weighted link for each value that is scaled, and one for each that is shifted."""
+    """Connections of a scale and shift: one for each value that is scaled, and one for each that is shifted."""
     links: Count = elements(output) * len(parameters)
     return links

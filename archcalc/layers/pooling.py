@@ -54,7 +54,7 @@ class Pooling(SlidingLayer):
         return on_two_axes(KernelOp(saved=self.saved, layout=POOLED[self.dimensions]), self.dimensions)
 
     def positions(self) -> Any:
-        """How many positions a window has."""
+        """The number of positions in a window."""
         return product(per_axis(self.geometry()["kernel_size"], self.dimensions))
 
 
@@ -89,18 +89,18 @@ class CeilPooling(Pooling):
         return traced
 
     def pads_first(self, windows: Sequence[Window]) -> bool:
-        """Whether PyTorch's own padding is not enough: it is alike at both ends, and half of the kernel at most."""
+        """Whether a separate padding is needed: PyTorch's own is symmetric, and at most half of the kernel."""
         return any(window.before != window.after or 2 * window.before > window.kernel for window in windows)
 
     def pool_padded(self, values: TensorSpec, windows: Sequence[Window]) -> Shape:
-        """What pooling makes of values that are padded already."""
+        """The shape of a pooling's output for values that are already padded."""
         channels, *sizes = values.shape
         bare = [window._replace(before=0, after=0) for window in windows]
         counts = (w.count_ceil(n) if self.ceil_mode else w.count(n) for w, n in zip(bare, sizes, strict=True))
         return (channels, *counts)
 
     def without_late_windows(self, pooled: Shape, output: Shape, first: int) -> tuple[KernelOp, ...]:
-        """A view along one axis after the other, the last one first; result number `first` is cut."""
+        """Views that cut result number `first` to the output's size, one axis after the other, the last axis first."""
         steps = list[KernelOp]()
         for axis in reversed(range(1, len(output))):
             pooled = (*pooled[:axis], output[axis], *pooled[axis + 1 :])
@@ -108,7 +108,7 @@ class CeilPooling(Pooling):
         return tuple(steps)
 
     def pooling_module(self, name: str, inputs: Tensors, options: dict[str, Any]) -> Module:
-        """The module."""
+        """The pooling module of torch.nn, or archcalc's own if the padding is a separate operation."""
         _, *sizes = inputs[0].shape
         windows = self.spatial_windows(tuple(sizes))
         kernel = {"kernel_size": self.kernel_size}
@@ -127,7 +127,7 @@ class CeilPooling(Pooling):
     def _check_padding(self) -> Iterator[ConstraintError]:
         if self.geometry()["padding"] == "same":
             return  # never more than half of the effective size
-        for window in self.spatial_windows((1,) * self.dimensions):  # which depend on sizes for "same" alone
+        for window in self.spatial_windows((1,) * self.dimensions):  # any size will do: only "same" depends on it
             padding = max(window.before, window.after)
             if 2 * padding > window.kernel:
                 message = f"padding {padding} is more than half of kernel_size {window.kernel}"
@@ -196,7 +196,7 @@ class AveragePooling(CeilPooling):
     """The mean of each window: F·F − 1 additions and a division. Abstract."""
 
     count_include_pad: bool = True
-    """Whether zeros of the padding count in the mean."""
+    """Whether the zeros of the padding count in the mean."""
 
     def geometry(self) -> dict[str, Any]:
         stride = self.kernel_size if self.stride is None else self.stride
@@ -253,10 +253,10 @@ class AvgPool3d(AveragePooling):
     ranks: ClassVar[tuple[int, ...]] = (4,)
 
     def check_fit(self, sizes: Shape) -> Iterator[ConstraintError]:
-        """PyTorch wants this one kernel to fit without the padding, too, unless that is made before."""
-        made_before = self.pads_first(self.spatial_windows(sizes))
+        """Check that the kernel fits even without padding, as PyTorch requires here unless padding is separate."""
+        padded_before = self.pads_first(self.spatial_windows(sizes))
         for size, kernel in zip(sizes, per_axis(self.kernel_size, self.dimensions), strict=True):
-            if kernel > size and not made_before:
+            if kernel > size and not padded_before:
                 message = (
                     f"kernel_size {kernel} is larger than {size} positions, which avg_pool3d refuses even with padding"
                 )

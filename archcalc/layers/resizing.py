@@ -1,4 +1,4 @@
-"""Layers that make maps larger: padding, upsampling and pixel shuffle. Only interpolation counts arithmetic."""
+"""Layers that enlarge maps: padding, upsampling and pixel shuffle. Only interpolation computes anything."""
 
 import math
 from array import array
@@ -35,13 +35,13 @@ from archcalc.tracing import untraced
 Factor = Annotated[float, Meta(gt=0, le=2**62)]
 Scale = Factor | tuple[Factor, ...]
 
-EXACT = 2**24  # whole numbers up to which float32 has all
-LARGEST = 2**63  # sizes that PyTorch does not have
+EXACT = 2**24  # float32 represents all whole numbers up to it
+LARGEST = 2**63  # sizes of PyTorch's tensors are smaller
 MOST_ROUNDED = 2**18  # positions that are rounded one by one
 
 
 class ZeroPad(Shaping):
-    """Zeros around the spatial axes: a number for all sides, one per axis, or a pair per axis."""
+    """Adds zeros around the spatial axes."""
 
     type: ClassVar[str] = "zero_pad"
     channel_axis: ClassVar[int | None] = 0
@@ -52,7 +52,7 @@ class ZeroPad(Shaping):
     """Zeros at both ends of each axis: one number, one per axis, or a pair (before, after) per axis."""
 
     def pairs(self, rank: int) -> tuple[tuple[Any, Any], ...]:
-        """The padding before and after, for each spatial axis."""
+        """The padding (before, after) of each spatial axis."""
         values = per_axis(self.padding, rank - 1)
         return tuple(value if isinstance(value, tuple) else (value, value) for value in values)
 
@@ -77,9 +77,9 @@ class ZeroPad(Shaping):
 class Upsample(Shaping):
     """Enlarges the spatial axes to `size` or by `scale_factor`, by the nearest value or linear interpolation.
 
-    A fractional scale_factor gives the size ⌊N·r⌋, and that the positions (PyTorch's recompute_scale_factor). Linear
-    interpolation takes 2ᵏ − 1 weighted means of two values in k dimensions: two multiplications and an addition
-    each.
+    A fractional scale_factor r makes the size ⌊N·r⌋, and positions follow from that size (PyTorch's
+    recompute_scale_factor). Linear interpolation along k axes takes 2ᵏ − 1 weighted means of two values: two
+    multiplications and an addition each.
     """
 
     type: ClassVar[str] = "upsample"
@@ -94,14 +94,13 @@ class Upsample(Shaping):
     scale_factor: Scale | None = None
     """Factor by which each axis grows: one number, or one per axis. Either this or size."""
     mode: Literal["nearest", "linear", "bilinear", "trilinear"] = "nearest"
-    """How values between the inputs are found: the nearest one, or linear interpolation along one, two or three
-    axes."""
+    """How output values are computed: the nearest input value, or linear interpolation along one, two or three axes."""
     align_corners: bool = False
     """Whether the outer positions of input and output coincide in an interpolation."""
 
     def check_fields(self) -> Iterator[ConstraintError]:
         if (self.size is None) == (self.scale_factor is None):
-            yield ConstraintError("upsample takes either size or scale_factor", help="give one of the two")
+            yield ConstraintError("upsample takes either size or scale_factor", help="write one of the two")
         if self.align_corners and self.mode == "nearest":
             yield ConstraintError("align_corners is for linear interpolation", "align_corners", help="leave it out")
 
@@ -147,13 +146,13 @@ class Upsample(Shaping):
         options = self.changed("size", "scale_factor", "mode", "align_corners")
         factors = per_axis(self.scale_factor, 1)
         if any(isinstance(factor, float) and not factor.is_integer() for factor in factors):
-            # Else PyTorch would calculate positions by the factor, not by the size that was rounded.
+            # By default, PyTorch would compute positions from the factor, not from the rounded size.
             options["recompute_scale_factor"] = True
         return torch_module("nn.Upsample", **options)
 
 
 def scaled(size: Any, scale: Any) -> Any:
-    """⌊size · scale⌋, the product rounded as PyTorch rounds it; a whole factor stays exact."""
+    """⌊size · scale⌋, with the product rounded as in PyTorch; exact for a whole factor."""
     factor = untraced(scale)
     if isinstance(factor, float) and factor.is_integer():
         return size * int(factor)
@@ -162,25 +161,25 @@ def scaled(size: Any, scale: Any) -> Any:
 
 @lru_cache
 def upsampled(size: int, output: int, mode: str, align_corners: bool) -> PhasedWindow | UnknownWindow:
-    """The positions that each output reads, in PyTorch: it rounds N/M, and o times that, to float32 for the nearest."""
+    """The positions that each output reads in PyTorch, which rounds N/M and o·N/M to float32 for `nearest`."""
     window = interpolated(size, output, mode, align_corners)
     common = math.gcd(size, output) or 1
     advance, period = size // common, output // common
     if mode != "nearest" or size == 1 or size >= LARGEST or (period & (period - 1) == 0 and output * advance <= EXACT):
         return window  # nothing is rounded
     if output > MOST_ROUNDED:
-        return UnknownWindow(f"of an upsampling to {output} positions not all are rounded one by one", 1)
+        return UnknownWindow(f"float32 may round positions of an upsampling to {output}, too many to check", 1)
     (scale,) = array("f", [size / output])
     found = tuple(min(int(place), size - 1) for place in array("f", [unit * scale for unit in range(output)]))
     if all(place == unit * size // output for unit, place in enumerate(found)):
         return window
     if output > MAX_PHASES:
-        return UnknownWindow(f"{output} positions that rounding moves are more than {MAX_PHASES}", len({*found}))
+        return UnknownWindow(f"float32 rounds positions of {output}, which are more than {MAX_PHASES}", len({*found}))
     return PhasedWindow(found, found, size)
 
 
 def interpolated(size: int, output: int, mode: str, align_corners: bool) -> PhasedWindow | UnknownWindow:
-    """The positions that each output of an upsampling takes its value from.
+    """The positions that each output of an exact upsampling reads.
 
     Nearest: ⌊o·N/M⌋. Linear: the two around (o + ½)·N/M − ½, or o·(N − 1)/(M − 1) with align_corners.
     """
@@ -192,13 +191,13 @@ def interpolated(size: int, output: int, mode: str, align_corners: bool) -> Phas
     common = math.gcd(numerator, denominator) or 1
     advance, period = numerator // common, denominator // common
     if period > MAX_PHASES:
-        # Units at least a position apart read different ones, and units less than one apart leave none out between.
+        # Units a position or more apart read different positions; closer units together skip none.
         least = max(min(size, output) - 1, 1)
         return UnknownWindow(f"upsampling {size} positions to {output} has more than {MAX_PHASES} phases", least)
     if mode == "nearest":
         first = tuple(phase * advance // period for phase in range(period))
         return PhasedWindow(first, first, advance)
-    # Twice the source position, over twice the period, so that the halves stay whole.
+    # Both the source position and the period are doubled, so that halves are whole numbers.
     shift = 0 if align_corners else advance - period
     sources = [2 * phase * advance + shift for phase in range(period)]
     first = tuple(source // (2 * period) for source in sources)
@@ -221,8 +220,8 @@ class PixelShuffle(Shaping):
         if channels % self.upscale_factor**2:
             reason = f"{channels} mod {self.upscale_factor}² = {channels % self.upscale_factor**2}"
             message = f"upscale_factor {self.upscale_factor} needs a multiple of {self.upscale_factor**2} channels"
-            remedy = f"give it {-(-channels // self.upscale_factor**2) * self.upscale_factor**2} channels, say"
-            yield ConstraintError(f"{message}, and gets {channels}", "upscale_factor", reason, remedy)
+            remedy = f"use {-(-channels // self.upscale_factor**2) * self.upscale_factor**2} channels, say"
+            yield ConstraintError(f"{message}, but reads {channels}", "upscale_factor", reason, remedy)
 
     def output_shape(self, inputs: Tensors) -> Shape:
         channels, height, width = inputs[0].shape

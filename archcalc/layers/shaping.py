@@ -1,4 +1,4 @@
-"""Layers that move values about. They count no arithmetic."""
+"""Layers that move values without computing anything."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar
@@ -30,7 +30,7 @@ from archcalc.layers.base import (
 from archcalc.layers.constraints import ConstraintError, dim_errors, divides
 from archcalc.tracing import Number
 
-Dimension = Annotated[int, Meta(ge=-1)]  # -1 for the size that is left open
+Dimension = Annotated[int, Meta(ge=-1)]  # -1 for the size that follows from the others
 
 
 class Shaping(Layer):
@@ -55,7 +55,7 @@ class Identity(Elementwise):
 
 
 class Regrouping(Shaping):
-    """A layer that cuts the same values, in the same order, into other axes. Abstract."""
+    """A layer that keeps the values and their order, and changes the axes. Abstract."""
 
     is_view: ClassVar[bool] = True
 
@@ -125,23 +125,23 @@ class Reshape(Regrouping):
     """Shape of the output without the batch; one size may be -1, which is then calculated."""
 
     def check_fields(self) -> Iterator[ConstraintError]:
-        wanted = size_text(self.shape)
+        shape = size_text(self.shape)
         if 0 in self.shape:
             yield ConstraintError(
-                f"shape {wanted} has a size of 0", "shape", help="use sizes ≥ 1, or -1 for one to be found"
+                f"shape {shape} has a size of 0", "shape", help="use sizes ≥ 1, or -1 for one that is calculated"
             )
         elif self.shape.count(-1) > 1:
-            yield ConstraintError(f"shape {wanted} leaves two sizes open", "shape", help="only one size may be -1")
+            yield ConstraintError(f"shape {shape} leaves two sizes open", "shape", help="only one size may be -1")
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         found = [*self.check_fields()]
         yield from found or self._check_values(inputs)
 
     def _check_values(self, inputs: Tensors) -> Iterator[ConstraintError]:
-        values, wanted = elements(inputs[0].shape), size_text(self.shape)
+        values, shape = elements(inputs[0].shape), size_text(self.shape)
         known = product(size for size in self.shape if size != -1)
         if (values % known if -1 in self.shape else values != known) or not values:
-            message = f"{size_text(inputs[0].shape)} has {values} values, which do not make {wanted}"
+            message = f"{size_text(inputs[0].shape)} has {values} values, which do not make {shape}"
             yield ConstraintError(message, "shape", f"{'·'.join(map(str, inputs[0].shape))} = {values}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
@@ -157,41 +157,41 @@ class Reshape(Regrouping):
 
 
 def is_open(size: Any) -> bool:
-    """Whether a size is to be found; of a symbol, its value says so, and of an array, nothing does."""
+    """Whether a size is -1; a symbol is by its value, an array never."""
     return isinstance(size, int | Number) and size == -1
 
 
 def regrouped(before: Shape, after: Shape) -> tuple[Dependency, ...]:
-    """How a reshape lays input axes out: an axis may stay, be joined with others, or be split.
+    """The dependencies of a reshape: an input axis may stay, be joined with others, or be split.
 
-    Axes of size 1 come and go without a trace.
+    Axes of size 1 are ignored.
     """
     old = [axis for axis, size in enumerate(before) if size != 1]
     new = [axis for axis, size in enumerate(after) if size != 1]
     reads = {axis: Dependency(POINT, 0, mixed=True) for axis in range(len(before))}
     done = start = 0
     while done < len(old):
-        here, there = _group([before[axis] for axis in old], done, [after[axis] for axis in new], start)
-        window = UnknownWindow("a reshape splits an axis of positions") if there > 1 else POINT
-        for axis in old[done : done + here]:
-            reads[axis] = Dependency(window, new[start], mixed=(here, there) != (1, 1))
-        done, start = done + here, start + there
+        joined, split = _group([before[axis] for axis in old], done, [after[axis] for axis in new], start)
+        window = UnknownWindow("a reshape splits an axis of positions") if split > 1 else POINT
+        for axis in old[done : done + joined]:
+            reads[axis] = Dependency(window, new[start], mixed=(joined, split) != (1, 1))
+        done, start = done + joined, start + split
     return tuple(reads.values())
 
 
 def _group(before: Sequence[int], i: int, after: Sequence[int], j: int) -> tuple[int, int]:
-    """How many axes from `i` and from `j` on hold the same number of values, the fewest possible."""
-    here, there, left, right = 1, 0, before[i], 1
-    while left != right or not there:
-        if (right < left or not there) and j + there < len(after):
-            right *= after[j + there]
-            there += 1
-        elif i + here < len(before):
-            left *= before[i + here]
-            here += 1
+    """The smallest numbers of axes, of `before` from `i` on and of `after` from `j` on, with equally many values."""
+    joined, split, left, right = 1, 0, before[i], 1
+    while left != right or not split:
+        if (right < left or not split) and j + split < len(after):
+            right *= after[j + split]
+            split += 1
+        elif i + joined < len(before):
+            left *= before[i + joined]
+            joined += 1
         else:
             break
-    return here, there
+    return joined, split
 
 
 class Permute(Shaping):
@@ -201,7 +201,7 @@ class Permute(Shaping):
     is_view: ClassVar[bool] = True
 
     dims: tuple[int, ...]
-    """For each axis of the output, the axis of the input that it is, counted without the batch."""
+    """For each axis of the output, the axis of the input, counted without the batch."""
 
     def label(self) -> str:
         return f"dims {', '.join(map(str, self.dims))}"
@@ -230,7 +230,7 @@ class Permute(Shaping):
         return (tuple(Dependency(POINT, order.index(axis)) for axis in range(len(order))),)
 
     def _whole_order(self) -> tuple[int, ...]:
-        """The order with the batch."""
+        """The order of the axes, the batch included."""
         return (0, *(axis + 1 for axis in self._order()))
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
@@ -242,7 +242,7 @@ class Permute(Shaping):
 
 
 class ChannelShuffle(Elementwise):
-    """Deals the channels of `groups` groups out in turn (Zhang et al. 2018)."""
+    """Interleaves the channels of `groups` groups (Zhang et al. 2018)."""
 
     type: ClassVar[str] = "channel_shuffle"
     family: ClassVar[str] = "shaping"
@@ -251,7 +251,7 @@ class ChannelShuffle(Elementwise):
     label_fields: ClassVar[tuple[str, ...]] = ("groups",)
 
     groups: Positive
-    """Number of groups that the channels are taken from in turn."""
+    """Number of groups whose channels are interleaved."""
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
         yield from divides("groups", self.groups, inputs[0].shape[0], "channels")
@@ -268,7 +268,7 @@ class ChannelShuffle(Elementwise):
         return ((Dependency(PhasedWindow(dealt, dealt, 1), 0), *positions),)
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
-        # PyTorch moves nothing where there is nothing to deal out.
+        # PyTorch returns a view if the order of the channels stays the same.
         kept = self.groups in (1, inputs[0].shape[0])
         return (
             (KernelOp(is_view=True, grad_alias=True, layout="same"),)
@@ -288,9 +288,9 @@ class Slice(Shaping):
     label_fields: ClassVar[tuple[str, ...]] = ("start", "stop", "dim")
 
     start: int = 0
-    """First position that is kept; negative from the end."""
+    """First position of the slice; negative from the end."""
     stop: int | None = None
-    """Position before which it ends; by default the end of the axis."""
+    """Position after the last of the slice; by default the end of the axis."""
     dim: int = 0
     """Axis that is cut, counted without the batch."""
 
@@ -329,7 +329,7 @@ class Slice(Shaping):
         return (moved(len(inputs[0].shape), self.dim, start),)
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
-        # Of a whole axis from 0 on PyTorch gives another name for the tensor, and hands the gradient on as it is.
+        # A slice of the whole axis is the same tensor in PyTorch, and its gradient an alias.
         is_whole = not self.start and self.output_shape(inputs) == inputs[0].shape
         return (KernelOp(is_view=True, grad_alias=is_whole, layout="same"),)
 
@@ -341,7 +341,7 @@ class Slice(Shaping):
 
 
 def clamped(position: int, size: Any) -> Any:
-    """A position that may be counted from the end, and lie outside, as Python's slices take it."""
+    """The position of a slice's bound, which may count from the end or lie outside, by Python's rules."""
     return maximum(size + position, 0) if position < 0 else minimum(position, size)
 
 
@@ -361,7 +361,7 @@ class Chunk(Shaping):
 
     def check_fields(self) -> Iterator[ConstraintError]:
         if self.index >= self.chunks:
-            message = f"index {self.index} is none of {self.chunks} parts"
+            message = f"index {self.index} is not one of {self.chunks} parts"
             yield ConstraintError(message, "index", help=f"use 0 to {self.chunks - 1}")
 
     def check(self, inputs: Tensors) -> Iterator[ConstraintError]:
@@ -373,7 +373,7 @@ class Chunk(Shaping):
             size = inputs[0].shape[self.dim]
             parts = ceil_divide(size, ceil_divide(size, self.chunks))
             if self.index >= parts:
-                message = f"index {self.index} is none of the {parts} parts of {size} positions"
+                message = f"index {self.index} is not one of the {parts} parts of {size} positions"
                 yield ConstraintError(message, "index", help=f"use 0 to {parts - 1}")
 
     def output_shape(self, inputs: Tensors) -> Shape:
@@ -387,7 +387,7 @@ class Chunk(Shaping):
         return (moved(len(inputs[0].shape), self.dim, self.index * step),)
 
     def kernel_ops(self, inputs: Tensors, training: bool) -> KernelOps:
-        # The gradients of the other parts are zeros, which are made to be joined with that of this one.
+        # The backward pass allocates zeros for the other parts, and concatenates them with this part's gradient.
         shape, axis = list(inputs[0].shape), resolve_axis(self.dim, len(inputs[0].shape))
         shape[axis] -= self.output_shape(inputs)[axis]
         return (
@@ -406,7 +406,7 @@ class Chunk(Shaping):
 
 
 def moved(rank: int, dim: int, start: int) -> tuple[Dependency, ...]:
-    """Reads the same position, `start` further along one axis."""
+    """The dependencies of a slice: unit i reads position `start` + i along one axis."""
     reads = list(pointwise(rank))
     axis = resolve_axis(dim, rank)
     reads[axis] = Dependency(Window(1, 1, -start), axis)

@@ -1,4 +1,4 @@
-"""What convolution and pooling share: a window that slides along every spatial axis."""
+"""The base of convolution and pooling: a window that slides along every spatial axis."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -30,13 +30,13 @@ Padding = Natural | tuple[Natural | Pair, ...] | Literal["same", "valid"]
 
 
 class SlidingLayer(Layer):
-    """A window over the spatial axes of a shape with channels in front. Abstract."""
+    """A layer with a window that slides over the spatial axes of a channels-first shape. Abstract."""
 
     dimensions: ClassVar[int]
     channel_axis: ClassVar[int | None] = 0
 
     def geometry(self) -> dict[str, Any]:
-        """kernel_size, stride, padding and dilation, with their defaults resolved."""
+        """The values of kernel_size, stride, padding and dilation, with defaults resolved."""
         raise NotImplementedError
 
     def label(self) -> str:
@@ -72,12 +72,12 @@ class SlidingLayer(Layer):
         yield from self.check_geometry()
 
     def check_geometry(self) -> Iterator[ConstraintError]:
-        """Every list has a value for each axis."""
+        """Check that every list has a value for each axis."""
         for field, value in self.geometry().items():
             yield from axis_errors(field, value, self.dimensions)
 
     def check_fit(self, sizes: Shape) -> Iterator[ConstraintError]:
-        """At least one window fits on every axis."""
+        """Check that at least one window fits on every axis."""
         counts = self.spatial_output(sizes)
         axis = next((axis for axis, count in enumerate(counts) if count < 1), None)
         if axis is not None:
@@ -96,8 +96,8 @@ class SlidingLayer(Layer):
         remedy = f"use {', or '.join(remedies)}" if remedies else "use a larger input, or fewer layers that shrink it"
         return ConstraintError(message, "kernel_size", f"{formula!r}", remedy)
 
-    def takes_padding(self, padding: int, window: Window) -> bool:  # one of a pooling may be too much
-        """Whether PyTorch takes so much padding at an end."""
+    def takes_padding(self, padding: int, window: Window) -> bool:
+        """Whether PyTorch accepts this much padding at an end; pooling limits it."""
         return True
 
     def traced_count(self, window: Window, size: int) -> Traced:
@@ -114,24 +114,24 @@ class SlidingLayer(Layer):
         return ((Dependency(self.channel_window(inputs), 0), *(Dependency(window, axis) for axis, window in spatial)),)
 
     def channel_window(self, inputs: Tensors) -> AnyWindow:
-        """How the channel axis is read."""
+        """The window along the channel axis."""
         raise NotImplementedError
 
 
 def read_by_groups(groups: int, channels: int, maps: int) -> Window | PhasedWindow | UnknownWindow:
-    """How maps read channels: each map all those of its group."""
+    """The window of output maps along input channels: each map reads all channels of its group."""
     if groups == 1:
         return whole(channels)
     wide, high = channels // groups, maps // groups
     if high == 1:
         return Window(wide, wide)
     if high > MAX_PHASES:
-        return UnknownWindow(f"{high} maps of a group are more than {MAX_PHASES}", channels)
+        return UnknownWindow(f"a group has {high} maps, more than {MAX_PHASES}", channels)
     return PhasedWindow((0,) * high, (wide - 1,) * high, wide)
 
 
 def _is_neutral(field: str, value: Any) -> bool:
-    """Whether a window neither jumps nor reaches out by this."""
+    """Whether the value is that of a dense, unpadded window with stride 1."""
     return value == "valid" or set(per_axis(value, 1)) == {0 if field == "padding" else 1}
 
 
@@ -144,7 +144,7 @@ def trace_window(window: Window) -> Window:
 
 
 def torch_padding(windows: Sequence[Window]) -> dict[str, Any]:
-    """The padding as PyTorch's modules take it; as `ends` where one axis has different ones."""
+    """The padding option of PyTorch's module; `ends` of archcalc's own module if an axis is padded asymmetrically."""
     if any(window.before != window.after for window in windows):
         return {"ends": last_axis_first([(window.before, window.after) for window in windows])}
     sizes = tuple(window.before for window in windows)
@@ -152,19 +152,19 @@ def torch_padding(windows: Sequence[Window]) -> dict[str, Any]:
 
 
 def padded(shape: Shape, windows: Sequence[Window]) -> TensorSpec:
-    """The values with their padding, where it has to be made before the window slides."""
+    """The padded input, as a separate tensor."""
     channels, *sizes = shape
     return TensorSpec((channels, *(size + w.before + w.after for size, w in zip(sizes, windows, strict=True))))
 
 
-POOLED = {1: "line", 2: "format", 3: "fresh"}  # the layout of pooled values, by how many axes the window slides over
+POOLED = {1: "line", 2: "format", 3: "fresh"}  # the layout of a pooling's output, by its number of spatial axes
 
 
 def on_two_axes(step: KernelOp, dimensions: int) -> tuple[KernelOp, ...]:
-    """PyTorch pools one axis as if it were two, and gives a view of the result."""
+    """The operations of a pooling; PyTorch pools one axis as two, and returns a view of the result."""
     return (step, KernelOp((1,), is_view=True, grad_alias=True, layout="same")) if dimensions == 1 else (step,)
 
 
 def last_axis_first(pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """The two ends of every axis in a row, in the order of F.pad."""
+    """The padding of every axis as one flat tuple, in the order of F.pad."""
     return tuple(end for pair in reversed(pairs) for end in pair)

@@ -34,7 +34,7 @@ class TransposedConvolution(Layer):
     """A transposed convolution. Abstract.
 
     Output size per axis: (N − 1)·S − 2P + D·(F − 1) + output_padding + 1 (PyTorch). One MAC for each weight of each
-    *input* unit, what padding then cuts off included; one addition for each bias of an output unit.
+    *input* unit, including what padding then cuts off; one addition for each bias of an output unit.
     """
 
     layout: ClassVar[str] = "fresh|format"
@@ -51,15 +51,15 @@ class TransposedConvolution(Layer):
     kernel_size: PerAxis
     """Size of the window: one number for all axes, or one per axis."""
     stride: PerAxis = 1
-    """Distance between the windows of neighbouring inputs, and so the factor by which the output is larger."""
+    """Distance between the windows of neighbouring inputs: the factor by which the output is larger."""
     padding: Natural | tuple[Natural, ...] = 0
     """Positions cut off at both ends of the output: one number, or one per axis."""
     output_padding: Natural | tuple[Natural, ...] = 0
-    """Positions added at the end of the output, to choose among the sizes that the stride allows."""
+    """Positions added at the end of the output; it selects among the sizes that the stride allows."""
     groups: Positive = 1
-    """Number of groups that inputs and outputs are divided into; an output reads the channels of its group alone."""
+    """Number of groups of input and output channels; an output channel reads the input channels of its group alone."""
     bias: bool = True
-    """Whether a trainable number is added to each output channel."""
+    """Whether each output channel has a trainable bias."""
     dilation: PerAxis = 1
     """Distance between neighbouring positions of a window; 1 for a window without gaps."""
 
@@ -90,7 +90,7 @@ class TransposedConvolution(Layer):
     def _check_sizes(self, sizes: Shape) -> Iterator[ConstraintError]:
         yield from self._check_output_padding()
         if min(outputs := self._spatial_output(sizes)) < 1:
-            yield ConstraintError(f"padding cuts the whole output off: its sizes would be {outputs}", "padding")
+            yield ConstraintError(f"padding cuts off the whole output: its sizes would be {outputs}", "padding")
 
     def _check_output_padding(self) -> Iterator[ConstraintError]:
         for window, extra in zip(self._windows(), per_axis(self.output_padding, self.dimensions), strict=True):
@@ -145,7 +145,7 @@ class TransposedConvolution(Layer):
 
 @lru_cache
 def gathered(window: Window) -> Window | PhasedWindow | UnknownWindow:
-    """What each output of a transposed window reads: output o gets input i wherever o + P = i·S + k·D, 0 ≤ k < F."""
+    """The inputs that each output of a transposed window reads: o reads i if o + P = i·S + k·D for a k, 0 ≤ k < F."""
     if window.stride == 1:
         before = window.effective - 1 - window.before
         return Window(window.kernel, 1, before, before, window.dilation)
@@ -157,7 +157,7 @@ def gathered(window: Window) -> Window | PhasedWindow | UnknownWindow:
 
 def _gathered_by(position: int, window: Window) -> tuple[int, int]:
     kernel, stride, dilation = window.kernel, window.stride, window.dilation
-    # Taps that fall on an input recur every `stride` taps at most.
+    # Taps that meet an input recur after at most `stride` taps.
     near = [k for k in range(min(kernel, stride)) if (position - k * dilation) % stride == 0]
     if not near:
         return 1, 0

@@ -1,1 +1,1 @@
-"""Numbers that are more than a number."""
+"""Bounded, unknown and size-dependent numbers, and how numbers are read and written."""

@@ -1,11 +1,11 @@
-"""Values of which not everything is known: a lower bound, an upper bound, or nothing at all.
+"""Inexact values: lower bounds, upper bounds and unknown values.
 
-An exact value is a plain number. The others are none: arithmetic, comparison by size, truth and formatting as a number
-raise TypeError, so that they cannot be taken for exact by mistake. What can be said of them is said by the functions
-here, which keep the direction of a bound and the reasons for it. Values are never negative unless a function says so.
+An exact value is a plain number. Inexact values are not numbers: arithmetic, comparison by size, truth and formatting
+as a number raise TypeError, so that they are never taken for exact. The functions here compute with them and keep the
+direction of a bound and its reasons. Values are never negative unless a function's docstring allows it.
 """
 
-from __future__ import annotations  # without it, unions of generic types are made at every start
+from __future__ import annotations  # without it, every start builds the unions of generic types
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import truediv
@@ -15,21 +15,21 @@ from msgspec import Struct
 
 N = TypeVar("N", bound=float)
 V = TypeVar("V")
-SHOWN = 3  # names of layers in a line
+MOST_NAMES = 3  # names of layers in one line
 
 
 class Cause(Struct, frozen=True, gc=False):
-    """Why something is missing, and the layers of which that is so."""
+    """A reason why a value is inexact, and the layers that it applies to."""
 
     why: str
     layers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        shown = self._listed(SHOWN)
-        return f"{shown}: {self.why}" if shown else self.why
+        names = self._listed(MOST_NAMES)
+        return f"{names}: {self.why}" if names else self.why
 
     def text(self, most: int) -> str:
-        """The reason, and then its layers if there are several, `most` of them at most."""
+        """The reason, followed by its layers (`most` at most) if there are several."""
         return f"{self.why}: {self._listed(most)}" if len(self.layers) > 1 else str(self)
 
     def _listed(self, most: int) -> str:
@@ -48,13 +48,13 @@ class Inexact(Struct, frozen=True, gc=False):
 
 
 class Unknown(Inexact, frozen=True, gc=False):
-    """A value that cannot be derived, and why. Never a zero."""
+    """A value that cannot be derived, and the reason. It is never 0."""
 
     reason: str
 
     @property
     def causes(self) -> Causes:
-        """What is missing."""
+        """The reason as the only cause."""
         return (Cause(self.reason),)
 
     def __str__(self) -> str:
@@ -62,26 +62,26 @@ class Unknown(Inexact, frozen=True, gc=False):
 
 
 class Bound(Inexact, Generic[N], frozen=True, gc=False):
-    """The end of a range that a value lies in, and what is missing to know it exactly. Abstract."""
+    """A bound of a value, and the causes why the value is not exact. Abstract."""
 
     value: N
     causes: Causes
 
     @property
     def reason(self) -> str:
-        """What is missing, in one line."""
+        """The causes in one line."""
         return reason_text(self.causes)
 
 
 class AtLeast(Bound[N], Generic[N], frozen=True, gc=False):
-    """A lower bound: the value is this, or more."""
+    """A lower bound: the value is `value` or more."""
 
     def __str__(self) -> str:
         return f"≥ {self.value}"
 
 
 class AtMost(Bound[N], Generic[N], frozen=True, gc=False):
-    """An upper bound: the value is this, or less."""
+    """An upper bound: the value is `value` or less."""
 
     def __str__(self) -> str:
         return f"≤ {self.value}"
@@ -96,39 +96,39 @@ Value: TypeAlias = N | AtLeast[N] | AtMost[N] | Unknown
 
 
 def known(value: Value[N]) -> N | None:
-    """The number in a value, be it exact or a bound; None where nothing is known."""
+    """The number of an exact value or a bound; None if the value is unknown."""
     if isinstance(value, Bound):
         return value.value
     return None if isinstance(value, Unknown) else value
 
 
 def floor_of(value: Lower[N]) -> N:
-    """The number that an exact value is, and a lower bound at least."""
+    """The number of an exact value or a lower bound: the value is this or more."""
     return value.value if isinstance(value, AtLeast) else value
 
 
 def certain(value: Value[N]) -> N | None:
-    """The number that a value is; None for what is not exact."""
+    """The number of an exact value; None if the value is inexact."""
     return None if isinstance(value, Inexact) else value
 
 
 def causes_of(value: Any) -> Causes:
-    """What is missing from a value; nothing from an exact one."""
+    """The causes why a value is inexact; empty for an exact one."""
     return value.causes if isinstance(value, Unknown | Bound) else ()
 
 
 def reason_of(value: Any) -> str | None:
-    """The same in one line; None for an exact value."""
+    """The causes of a value in one line; None for an exact value."""
     return reason_text(causes_of(value)) or None
 
 
 def reason_text(causes: Iterable[Cause]) -> str:
-    """Several reasons in one line."""
+    """Several causes in one line."""
     return "; ".join(map(str, causes))
 
 
 def is_at_most(value: Value[N], limit: N) -> bool | None:
-    """Whether a value is within a maximum; None where that cannot be decided."""
+    """Whether a value is within a maximum; None if that is undecided."""
     if isinstance(value, AtLeast):
         return None if value.value <= limit else False
     if isinstance(value, AtMost):
@@ -137,7 +137,7 @@ def is_at_most(value: Value[N], limit: N) -> bool | None:
 
 
 def is_at_least(value: Value[N], limit: N) -> bool | None:
-    """Whether a value reaches a minimum; None where that cannot be decided."""
+    """Whether a value reaches a minimum; None if that is undecided."""
     if isinstance(value, AtLeast):
         return True if value.value >= limit else None
     if isinstance(value, AtMost):
@@ -149,9 +149,9 @@ def is_at_least(value: Value[N], limit: N) -> bool | None:
 
 
 def gathered(causes: Iterable[Cause]) -> Causes:
-    """Causes with the layers of each reason together."""
+    """The causes, with the layers of equal reasons merged."""
     by_reason: dict[str, list[Cause]] = {}
-    # Rows of a table have the very same causes, each with the names of all layers.
+    # Rows of a table often share the same cause object, with the names of all layers.
     for cause in {id(cause): cause for cause in causes}.values():
         by_reason.setdefault(cause.why, []).append(cause)
     return tuple(own[0] if len(own) == 1 else _together(own) for own in by_reason.values())
@@ -162,12 +162,12 @@ def _together(causes: list[Cause]) -> Cause:
 
 
 def at_least(value: N, causes: Causes) -> Lower[N]:
-    """A lower bound if something is missing, else the value."""
+    """A lower bound if there are causes, else the exact value."""
     return AtLeast(value, causes) if causes else value
 
 
 def total(values: Iterable[tuple[str, N | AtLeast[N] | Unknown]]) -> Lower[N]:
-    """The sum of the values of layers, by name; a lower bound where a part of it is missing."""
+    """The sum of the values of named layers; a lower bound if one of them is inexact."""
     every = [*values]
     exact = [value for _, value in every if not isinstance(value, Inexact)]
     sum_known: Any = sum(exact)
@@ -178,7 +178,7 @@ def total(values: Iterable[tuple[str, N | AtLeast[N] | Unknown]]) -> Lower[N]:
 
 
 def sum_or_unknown(values: Iterable[int | Unknown]) -> int | Unknown:
-    """The sum, or the first of the values that is not known."""
+    """The sum, or the first unknown value."""
     known_sum = 0
     for value in values:
         if isinstance(value, Unknown):
@@ -188,29 +188,29 @@ def sum_or_unknown(values: Iterable[int | Unknown]) -> int | Unknown:
 
 
 def _named(name: str, value: Any) -> Iterable[Cause]:
-    """What is missing from the value of a layer; a cause that has layers already keeps them."""
+    """The causes of a layer's value; a cause without layers gets this one."""
     return (cause if cause.layers else Cause(cause.why, (name,)) for cause in causes_of(value))
 
 
 def times(factor: int, value: V) -> V:
-    """A value so many times; the factor is not negative."""
+    """A value times a factor of 0 or more."""
     return cast("V", mapped(value, lambda number: factor * number))
 
 
 def plus(value: V, more: int) -> V:
-    """A value and a number, which may be negative."""
+    """The sum of a value and a number, which may be negative."""
     return cast("V", mapped(value, lambda number: number + more))
 
 
 def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
-    """What a function that never falls makes of a value."""
+    """A monotonically increasing function of a value."""
     if isinstance(value, Bound):
         return type(value)(function(value.value), value.causes)
     return value if isinstance(value, Unknown) else function(value)
 
 
 def highest(values: Iterable[Lower[N]]) -> Lower[N]:
-    """The largest of values; a lower bound if one of them is, since that may be the largest."""
+    """The largest value; a lower bound if one of the values is, since that one may be the largest."""
     every = [*values]
     return at_least(max(map(floor_of, every)), gathered(cause for value in every for cause in causes_of(value)))
 
@@ -221,12 +221,12 @@ def minus(value: Value[N], other: Value[N]) -> Value[N]:
 
 
 def quotient(dividend: Value[Any], divisor: Value[Any], divide: Callable[[Any, Any], Any] = truediv) -> Value[Any]:
-    """The quotient of values above 0, by whatever divides numbers."""
+    """The quotient of positive values; `divide` divides plain numbers."""
     return _opposed(dividend, divisor, divide)
 
 
 def _opposed(value: Value[Any], other: Value[Any], function: Callable[[Any, Any], Any]) -> Value[Any]:
-    """A function that rises with its first value and falls with the second, as far as it is bounded."""
+    """A function that rises with `value` and falls with `other`: exact, a bound in its direction, or unknown."""
     directions = {_direction(value), -_direction(other)} - {0}
     causes = gathered((*causes_of(value), *causes_of(other)))
     one, two = known(value), known(other)
@@ -237,7 +237,7 @@ def _opposed(value: Value[Any], other: Value[Any], function: Callable[[Any, Any]
 
 
 def _direction(value: Any) -> int:
-    """1 for what may be more, −1 for what may be less, 0 for what is neither."""
+    """1 for a lower bound, −1 for an upper bound, 0 for an exact value."""
     return isinstance(value, AtLeast) - isinstance(value, AtMost)
 
 
@@ -245,7 +245,7 @@ def _direction(value: Any) -> int:
 
 
 def value_text(value: Any, form: Callable[[Any], str] = "{:,}".format, most: str = "≤ ") -> str:
-    """A value as it is printed: `1,234`, `≥ 1,234`, `≤ 1,234` or `?`."""
+    """The text of a value: `1,234`, `≥ 1,234`, `≤ 1,234` or `?`."""
     if not isinstance(value, Inexact):
         return form(value)
     if isinstance(value, Unknown):
@@ -255,9 +255,9 @@ def value_text(value: Any, form: Callable[[Any], str] = "{:,}".format, most: str
 
 
 def beside(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for JSON: numbers, null for what is unknown, and beside them the reasons for those that are not exact.
+    """Values for JSON: numbers, null for unknown values, and the reasons for inexact ones.
 
-    Under `lower_bounds`, `upper_bounds` and `unknown`, where there are any, by the name of the value.
+    The reasons are under `lower_bounds`, `upper_bounds` and `unknown`, by the name of the value.
     """
     kinds = {"lower_bounds": AtLeast, "upper_bounds": AtMost, "unknown": Unknown}
     reasons = {

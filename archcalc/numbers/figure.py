@@ -1,4 +1,4 @@
-"""A number as a paper prints it: read at the precision at which it is written."""
+"""Published numbers: read at the precision at which they are printed."""
 
 import re
 from fractions import Fraction
@@ -15,9 +15,9 @@ _FORM = re.compile(
 
 
 class Figure(NamedTuple):
-    """A rounded number: `text` as it is written, its `value`, and the `step` from it to the next that could be.
+    """A rounded number: `text` as printed, its `value`, and `step`, the unit of its last digit.
 
-    `unit` is what it counts where that is plain: many call MACs FLOPs, but nobody the other way round.
+    `unit` is what it counts if the text is unambiguous: papers call MACs FLOPs, but never FLOPs MACs.
     """
 
     text: str
@@ -31,10 +31,10 @@ class Figure(NamedTuple):
 
 
 def read_figure(text: str) -> Figure:
-    """Read `4.1e9`, `4.09G`, `4.1 B`, `569M`, `3.8 GFLOPs` or `4,089,184,256`. Raises UsageError for anything else."""
+    """Read `4.1e9`, `4.09G`, `4.1 B`, `569M`, `3.8 GFLOPs` or `4,089,184,256`. Raises UsageError for other text."""
     found = _FORM.fullmatch(text.strip())
     if not found:
-        raise UsageError(f"{quoted(text)} is no figure; write 4.1e9, 4.09G, 569M or 4,089,184,256")
+        raise UsageError(f"{quoted(text)} is not a figure; write 4.1e9, 4.09G, 569M or 4,089,184,256")
     decimals = found["decimals"] or ""
     power = int(found["exponent"] or 0) + _POWERS[found["power"].lower()]
     step = Fraction(10) ** (power - len(decimals))

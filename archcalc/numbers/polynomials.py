@@ -1,4 +1,4 @@
-"""Polynomials in one variable, by their coefficients, the lowest first: whole numbers and fractions."""
+"""Polynomials in one variable as tuples of coefficients (whole numbers or fractions), the constant first."""
 
 from itertools import zip_longest
 from typing import Any
@@ -7,7 +7,7 @@ Coefficients = tuple[Any, ...]
 
 
 def trimmed(coefficients: Coefficients) -> Coefficients:
-    """Without zeros at the end."""
+    """The coefficients without zeros at the end."""
     count = len(coefficients)
     while count and coefficients[count - 1] == 0:
         count -= 1
@@ -15,12 +15,12 @@ def trimmed(coefficients: Coefficients) -> Coefficients:
 
 
 def add(one: Coefficients, other: Coefficients) -> Coefficients:
-    """The sum."""
+    """The sum of two polynomials."""
     return tuple(a + b for a, b in zip_longest(one, other, fillvalue=0))
 
 
 def multiply(one: Coefficients, other: Coefficients) -> Coefficients:
-    """The product."""
+    """The product of two polynomials."""
     found = [0] * (len(one) + len(other) - 1)
     for i, a in enumerate(one):
         for j, b in enumerate(other):
@@ -46,20 +46,18 @@ def shifted(coefficients: Coefficients, by: int) -> Coefficients:
 
 
 def is_monotonic(coefficients: Coefficients, least: int) -> bool:
-    """Whether it can be seen that the polynomial only rises, or only falls, from `least` on."""
+    """Whether the signs of its coefficients show that the polynomial is monotonic from `least` on."""
     _, *others = shifted(coefficients, least)
     return all(c >= 0 for c in others) or all(c <= 0 for c in others)
 
 
 def first_where(holds: Any, least: int) -> int:
-    """The least integer from `least` on where something holds that goes on to hold once it does."""
+    """The smallest integer from `least` on for which a predicate holds that is false before and true after it."""
     step = 1
     while not holds(least + step - 1):
         step *= 2
-    low, high = (
-        least + step // 2 - 1,
-        least + step - 1,
-    )  # one where it does not, or before the least, and one where it does
+    # It holds at `high`; it does not at `low`, or `low` lies before `least`.
+    low, high = least + step // 2 - 1, least + step - 1
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)

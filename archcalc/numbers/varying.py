@@ -1,9 +1,8 @@
-"""Numbers that depend on one size n: the formulas of layers, run for many sizes at once.
+"""Numbers that depend on one size n: layers' formulas run on them for many sizes at once.
 
-A progression is the sizes n = modulus·k + remainder for a range of k, with an end or without. A number is a polynomial
-in a quotient ⌊(a·k + b)/d⌋. Whatever a formula decides by it comes out alike for every size of the progression; else it
-asks for parts of it in which that is so (SplitError), and what needs a plain number cannot be said (UndecidedError).
-So never is a number of one size taken for that of another.
+A progression is the set of sizes n = modulus·k + remainder for a finite or infinite range of k. A number is a
+polynomial in a quotient ⌊(a·k + b)/d⌋. A comparison must have the same outcome for all sizes of the progression; if it
+has not, SplitError says into which parts to split it. An operation that needs a plain number raises UndecidedError.
 """
 
 import math
@@ -21,19 +20,19 @@ from archcalc.numbers.polynomials import (
 )
 from archcalc.tracing import Number
 
-MAX_DENOMINATOR = 2**12  # of a decimal that sizes are multiplied by: its product with a size is exact in a double
+MAX_DENOMINATOR = 2**12  # of a decimal factor of sizes: up to it, their product is exact in a double
 
 
 class UndecidedError(Exception):
-    """A formula does something with a size that only works with a plain number."""
+    """A formula needs a plain number in place of an unknown size."""
 
 
 class SplitError(Exception):
-    """Something is not the same for all sizes of a progression, but may be for those of each part."""
+    """A decision is not the same for all sizes of a progression, but may be within each of its parts."""
 
 
 class CutError(SplitError):
-    """It may be the same before `k`, and from there on."""
+    """The decision may be the same for all sizes before `k`, and for all from there on."""
 
     def __init__(self, k: int) -> None:
         super().__init__(f"cut at {k}")
@@ -41,7 +40,7 @@ class CutError(SplitError):
 
 
 class DealError(SplitError):
-    """It may be the same for every `count`-th size."""
+    """The decision may be the same for every `count`-th size."""
 
     def __init__(self, count: int) -> None:
         super().__init__(f"deal out to {count}")
@@ -49,7 +48,7 @@ class DealError(SplitError):
 
 
 class Progression(NamedTuple):
-    """The sizes modulus·k + remainder with first ≤ k < stop; without an end if that is None."""
+    """The sizes modulus·k + remainder with first ≤ k < stop; infinite if `stop` is None."""
 
     modulus: int = 1
     remainder: int = 0
@@ -63,7 +62,7 @@ class Progression(NamedTuple):
 
     @property
     def is_single(self) -> bool:
-        """Whether it is one size."""
+        """Whether it has a single size."""
         return self.stop == self.first + 1
 
     def size(self) -> Any:
@@ -73,11 +72,11 @@ class Progression(NamedTuple):
         return Varying(self, (1, 0, 1), (self.remainder, self.modulus))
 
     def cut(self, k: int) -> "list[Progression]":
-        """The sizes before k, and the others."""
+        """The non-empty parts before k and from k on."""
         return [self._replace(stop=k), self._replace(first=k)]
 
     def dealt(self, count: int) -> "list[Progression]":
-        """Every `count`-th size, from each of the first ones on."""
+        """The `count` progressions of every `count`-th size."""
         return [part for number in range(count) if not (part := self._every(count, number)).is_empty]
 
     def _every(self, count: int, number: int) -> "Progression":
@@ -87,7 +86,7 @@ class Progression(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no such size."""
+        """Whether it has no size."""
         return self.stop is not None and self.stop <= self.first
 
 
@@ -95,7 +94,7 @@ Basis = tuple[int, int, int]  # a, b, d of the quotient ⌊(a·k + b)/d⌋; a an
 
 
 class Varying(Number):
-    """A polynomial in a quotient of k; never constant, since that is a plain number."""
+    """A polynomial in a quotient of k; never constant, since a constant is a plain number."""
 
     __slots__ = ("basis", "coefficients", "sizes")
 
@@ -104,11 +103,11 @@ class Varying(Number):
 
     @property
     def key(self) -> tuple[Basis, Coefficients]:
-        """What it is, among numbers of one progression."""
+        """What distinguishes the number from others of its progression."""
         return self.basis, self.coefficients
 
     def on(self, part: Progression) -> Any:
-        """The same number for some of the sizes alone."""
+        """The same number on a part of the progression."""
         whole, (a, b, d) = self.sizes, self.basis
         every, skipped = part.modulus // whole.modulus, (part.remainder - whole.remainder) // whole.modulus
         if part.is_single:
@@ -126,7 +125,7 @@ class Varying(Number):
         return int(constant) if constant.denominator == 1 else constant
 
     def _coefficients_of(self, other: Any) -> Coefficients:
-        """Another number as a polynomial in the same quotient."""
+        """The coefficients of another number as a polynomial in the same quotient."""
         if isinstance(other, Varying):
             if other.basis != self.basis:
                 raise DealError(max(other.basis[2], self.basis[2]))
@@ -196,7 +195,7 @@ class Varying(Number):
     # decisions
 
     def sign(self) -> int:
-        """−1, 0 or 1, where it is the same for all sizes."""
+        """The sign (−1, 0 or 1); raises SplitError if it is not the same for all sizes."""
         a, b, d = self.basis
         least = (a * self.sizes.first + b) // d
         most = None if self.sizes.stop is None else (a * (self.sizes.stop - 1) + b) // d
@@ -207,7 +206,7 @@ class Varying(Number):
         return self._sign_along(1 if self.coefficients[-1] > 0 else -1, least, most)
 
     def _sign_along(self, direction: int, least: int, most: int | None) -> int:
-        """The sign of what only rises (direction 1) or falls from `least` to `most`."""
+        """The sign of a polynomial that rises (direction 1) or falls from `least` to `most`."""
         first = _sign(value_at(self.coefficients, least))
         if first == direction or (most is not None and first == _sign(value_at(self.coefficients, most))):
             return first
@@ -218,13 +217,13 @@ class Varying(Number):
         raise CutError(self._reaching(first_where(changed, least)))
 
     def _middle(self, least: int, most: int | None) -> int:
-        """Where to cut what goes up and down."""
+        """The k at which to cut a polynomial that is not monotonic."""
         if most is not None:
             return self._reaching((least + most + 1) // 2)
         return self._reaching(first_where(lambda x: is_monotonic(self.coefficients, x), least))
 
     def _reaching(self, quotient: int) -> int:
-        """The first k at which the quotient has a value, or a larger one."""
+        """The first k at which the quotient has this value or a larger one."""
         a, b, d = self.basis
         return -((b - quotient * d) // a)
 
@@ -256,7 +255,7 @@ class Varying(Number):
         return bool(self == other)
 
     def __hash__(self) -> int:
-        """A set would tell numbers apart that are equal for some sizes."""
+        """Raises UndecidedError: a set would separate numbers that are equal for some sizes."""
         raise UndecidedError("a size in a set")
 
     def __index__(self) -> NoReturn:
@@ -286,7 +285,7 @@ def _sign_of(number: Any) -> int:
 
 
 def _quotient(sizes: Progression, a: int, b: int, d: int) -> Any:
-    """⌊(a·k + b)/d⌋ in its one form: what is whole stands outside."""
+    """⌊(a·k + b)/d⌋ in its canonical form: integer terms are outside the floor."""
     common = math.gcd(a, d)
     a, b, d = a // common, b // common, d // common
     if d == 1:
@@ -295,7 +294,7 @@ def _quotient(sizes: Progression, a: int, b: int, d: int) -> Any:
 
 
 def _varying_quotient(dividend: Any, divisor: Varying) -> Any:
-    """⌊dividend/divisor⌋, where that is the same for all sizes."""
+    """⌊dividend/divisor⌋, if it is the same for all sizes; else raises SplitError or UndecidedError."""
     if isinstance(dividend, Varying) and dividend.basis == divisor.basis:
         fast = len(dividend.coefficients) > len(divisor.coefficients)
         ratio = Fraction(dividend.coefficients[-1], 1) / divisor.coefficients[-1]

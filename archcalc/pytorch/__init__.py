@@ -1,4 +1,4 @@
-"""The same network in PyTorch. The only place that imports torch at the top."""
+"""The same network in PyTorch. No other package imports torch at the top."""
 
 from archcalc.errors import UsageError
 

@@ -18,12 +18,12 @@ from archcalc.structure import Group, find_structure, groups_in
 def build(
     network: Network, device: str | torch.device = "cpu", dtype: str | torch.dtype | None = None
 ) -> "BuiltNetwork":
-    """The network with fresh weights on a device, its submodules named as the spec's layers.
+    """The network with fresh weights on a device; its submodules have the names of the spec's layers.
 
-    It takes the inputs in the order of the spec, each with the batch in front, and returns one tensor, or a tuple
-    where the network has several outputs. On the device `meta` weights take no memory. Floating-point parameters have
-    the given dtype, or without one the dtype of what their layer gives out. Raises UsageError for a device or dtype
-    that is not there, for a layer that has the name of a module's own attribute, and for one too large for any tensor.
+    It takes the inputs in the order of the spec, with the batch as the first axis, and returns a tensor, or a tuple if
+    the network has several outputs. On the device `meta`, weights take no memory. Floating-point parameters have
+    `dtype`, by default the dtype of their layer's output. Raises UsageError for a device or dtype that is not
+    available, a layer with the name of a module's own attribute, and a tensor that is too large for PyTorch.
     """
     with find_device(device):
         layers = [_module(network, position, dtype) for position in range(len(network.graph.nodes))]
@@ -38,7 +38,7 @@ def build(
 
 
 class Turn(NamedTuple):
-    """The turn of a submodule in the forward pass. Edges are those of the graph; `spent` are not read any more."""
+    """A call of a submodule in the forward pass. Edges are the graph's; `spent` are edges that are not read again."""
 
     keys: tuple[str, ...]
     inputs: tuple[int, ...]
@@ -46,8 +46,8 @@ class Turn(NamedTuple):
     spent: tuple[int, ...]
 
 
-class Block(nn.Module):
-    """Runs the parts of a block, or of the network, in their order."""
+class BlockModule(nn.Module):
+    """Runs the parts of a block, or of the network, in order."""
 
     def __init__(self, group: Group) -> None:
         super().__init__()
@@ -59,14 +59,14 @@ class Block(nn.Module):
         """The outputs for a batch: one tensor, or a tuple."""
         values = dict(zip(self._inputs, inputs, strict=True))
         for turn in self._steps:
-            # Replaced submodules are found, and torch.compile can follow.
+            # Looked up by name, so that replaced submodules are used and torch.compile can trace the call.
             module: Any = self
             for key in turn.keys:
                 module = module._modules[key]
             found = module(*(values[edge] for edge in turn.inputs))
             values.update(zip(turn.outputs, found if len(turn.outputs) > 1 else (found,), strict=True))
             for edge in turn.spent:
-                del values[edge]  # its memory may be used again
+                del values[edge]  # frees its memory
         outputs = tuple(values[edge] for edge in self._outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -75,18 +75,18 @@ MOST_LAYERS = 5_000
 
 
 def check_layers(network: Network, what: str) -> None:
-    """Raise UsageError for more layers than PyTorch's exporter and its counters get through in some minutes."""
+    """Raise UsageError for more layers than PyTorch's exporter and counters can process in minutes."""
     count = len(network.graph.nodes)
     if count > MOST_LAYERS:
         message = f"{quoted(network.name)} has {count:,} layers: {what} takes networks of at most {MOST_LAYERS:,}"
         raise UsageError(message)
 
 
-class BuiltNetwork(Block):
-    """A network of the modules of its layers, with one for every block and for the copies of every repeated entry.
+class BuiltNetwork(BlockModule):
+    """A network of its layers' modules, with a module for every block and for the copies of every repeated entry.
 
-    Copies in a row are a Sequential. A block that cannot run in one go, since something outside has to run in between,
-    only holds its layers. Weights are in the order of the layers, those of a block together.
+    Chained copies are a Sequential. A block between whose layers others must run is only a container of its layers.
+    Weights are in the order of the layers, those of a block together.
     """
 
     def __init__(self, graph: Graph, layers: list[nn.Module]) -> None:
@@ -98,22 +98,22 @@ class BuiltNetwork(Block):
             parent = self.get_submodule(".".join(group.path))
             for key, part in group.parts.items():
                 if hasattr(parent, key):
-                    raise names_error([".".join((*group.path, key))])  # of a release with more of them
+                    raise names_error([".".join((*group.path, key))])  # a newer release reserves more names
                 parent.add_module(key, _container(part) if isinstance(part, Group) else layers[part])
 
     def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
-        """The outputs for a batch: one tensor, or a tuple. Inputs are in the order of the spec, or by name."""
-        given = (*inputs, *(named[name] for name in self._names[len(inputs) :] if name in named))
-        if len(given) != len(self._names) or len(given) != len(inputs) + len(named):
+        """The outputs for a batch: one tensor, or a tuple. Inputs are positional in the order of the spec, or named."""
+        values = (*inputs, *(named[name] for name in self._names[len(inputs) :] if name in named))
+        if len(values) != len(self._names) or len(values) != len(inputs) + len(named):
             got = ", ".join([f"{len(inputs)} inputs", *named])
             raise TypeError(f"the network takes {', '.join(self._names)}; it got {got}")
-        return Block.forward(self, *given)
+        return BlockModule.forward(self, *values)
 
 
 def _container(group: Group) -> nn.Module:
     if group.is_chain:
         return nn.Sequential()
-    return Block(group) if group.is_called else nn.Module()
+    return BlockModule(group) if group.is_called else nn.Module()
 
 
 def _turns(group: Group) -> tuple[Turn, ...]:
@@ -143,14 +143,14 @@ def _module(network: Network, position: int, dtype: str | torch.dtype | None) ->
 
 
 def make_module(module: Module) -> nn.Module:
-    """The module that a layer says does the same."""
+    """The PyTorch module of a layer, constructed from its description."""
     kind, _, name = module.name.rpartition(".")
     made: nn.Module = getattr(nn if kind == "nn" else modules, name)(*module.arguments.values(), **module.options)
     return made
 
 
 def _share(owner: nn.Module, user: nn.Module) -> None:
-    """Makes `user` use the parameters and buffers of `owner`, a module of the same structure."""
+    """Make `user` use the parameters and buffers of `owner`, a module of the same structure."""
     for name, part in owner.named_modules():
         other = user.get_submodule(name)
         for missing in other._parameters.keys() - part._parameters.keys():

@@ -8,11 +8,11 @@ from archcalc.layers.base import FLOATING, INTEGER, Shape, Tensor, size_text
 from archcalc.network import Network
 
 DEVICES = ("cpu", "cuda", "mps", "meta")
-MAX_BYTES = 2**63 - 1  # of a tensor, on meta, too
+MAX_BYTES = 2**63 - 1  # of a tensor, even on meta
 
 
 def find_device(name: str | torch.device) -> torch.device:
-    """The device of a name such as `cpu` or `cuda:1`. Raises UsageError if it is not there."""
+    """The device of a name such as `cpu` or `cuda:1`. Raises UsageError if it is not available."""
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -37,7 +37,7 @@ def _cuda_state() -> str:
 
 
 def find_dtype(name: str | torch.dtype) -> torch.dtype:
-    """The dtype of a name such as `bfloat16`. Raises UsageError if a tensor cannot have it here."""
+    """The dtype of a name such as `bfloat16`. Raises UsageError if archcalc does not support it."""
     if isinstance(name, torch.dtype):
         return name
     if name not in FLOATING + INTEGER:
@@ -47,7 +47,7 @@ def find_dtype(name: str | torch.dtype) -> torch.dtype:
 
 
 def check_size(what: str, shape: Shape, dtype: torch.dtype) -> None:
-    """Raises UsageError for a tensor that PyTorch cannot even address; `what` says whose it is."""
+    """Raise UsageError for a tensor that PyTorch cannot address; `what` names it in the message."""
     if product(shape) * dtype.itemsize > MAX_BYTES:
         raise UsageError(f"{what}, {size_text(shape)}, is larger than any tensor of PyTorch")
 
@@ -55,11 +55,11 @@ def check_size(what: str, shape: Shape, dtype: torch.dtype) -> None:
 def random_inputs(
     network: Network, batch: int, device: str | torch.device, dtype: str | torch.dtype | None = None
 ) -> tuple[torch.Tensor, ...]:
-    """A batch for every input of the network, in its order.
+    """A batch for every input of the network, in the spec's order.
 
-    Floating-point values are uniform from 0 to 1, in `dtype` if one is given; integers are 0, which every embedding
-    has. An input whose nonzeros are known is one sparse matrix for all samples; only on `meta` it is not sparse.
-    Raises UsageError for an input that no tensor can hold.
+    Floating-point values are uniform from 0 to 1, in `dtype` unless it is None; integers are 0, which is an index of
+    every embedding. An input with known nonzeros is one sparse matrix for all samples, on `meta` a dense one. Raises
+    UsageError for an input that is too large for a tensor.
     """
     place = find_device(device)
     for name, tensor in network.graph.inputs.items():
@@ -78,7 +78,7 @@ def _random(tensor: Tensor, batch: int, device: torch.device, dtype: str | torch
 
 
 def _random_sparse(shape: tuple[int, ...], nonzeros: int, dtype: torch.dtype) -> torch.Tensor:
-    """A matrix with that many entries, spread evenly over all places."""
+    """A sparse matrix with `nonzeros` entries, spread evenly."""
     places = torch.arange(nonzeros) * (torch.Size(shape).numel() // max(nonzeros, 1))
     indices = torch.stack(torch.unravel_index(places, shape))
     values = torch.rand(nonzeros, dtype=dtype)

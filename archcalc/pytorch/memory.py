@@ -1,4 +1,4 @@
-"""Memory that is not there: errors that say so, and a look ahead where nothing would."""
+"""Recognises out-of-memory errors, and predicts them where the system would end the program instead."""
 
 import gc
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from archcalc.analysis.traffic import count_traffic, tensor_bytes, value_bytes
 from archcalc.network import Network
 
-# How PyTorch says it without an error of its own kind: the CPU, cuBLAS, the driver, MPS, sizes beyond any memory.
+# PyTorch's messages where the error has no type of its own: the CPU, cuBLAS, the driver, MPS, impossible sizes.
 TEXTS = (
     "not enough memory",
     "can't allocate memory",
@@ -19,7 +19,7 @@ TEXTS = (
 
 
 class OutOfMemoryError(Exception):
-    """There is less memory than something needs."""
+    """Less memory is free than an operation needs."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -30,14 +30,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def look_ahead(network: Network, dtype: str | None = None, training: bool = False) -> None:
-    """Systems promise a CPU more memory than there is, and end what uses it: raises OutOfMemoryError before that."""
+    """Raise OutOfMemoryError if a call needs more than the free memory: a system that overcommits would end it."""
     wanted, free_bytes = needed(network, dtype, training), available()
     if free_bytes is not None and wanted > free_bytes:
         raise OutOfMemoryError(f"needs {wanted / 2**20:,.0f} MiB or more; {free_bytes / 2**20:,.0f} MiB are free")
 
 
 def needed(network: Network, dtype: str | None, training: bool) -> int:
-    """Bytes that a call takes at least: the parameters, and the inputs and output of the largest layer."""
+    """A lower bound of a call's memory in bytes: the parameters, and the inputs and output of the largest layer."""
     rows = count_traffic(network.context, dtype)
     parameters = value_bytes("float32", dtype) * network.totals.parameters
     inputs = sum(tensor_bytes(tensor, dtype, network.batch) for tensor in network.graph.inputs.values())
@@ -46,7 +46,7 @@ def needed(network: Network, dtype: str | None, training: bool) -> int:
 
 
 def available() -> int | None:
-    """Bytes that a program may still take on the CPU; None where the system does not tell."""
+    """Bytes of main memory that are free for this program; None if the system does not report it."""
     found = [_meminfo(), _cgroup()]
     return min((count for count in found if count is not None), default=None)
 
@@ -70,7 +70,7 @@ def _cgroup() -> int | None:
 
 
 def free(device: torch.device) -> None:
-    """Give back what is no longer used."""
+    """Free memory that is no longer used."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

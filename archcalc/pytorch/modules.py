@@ -1,6 +1,6 @@
-"""Modules for layers that torch.nn lacks, or has without some of their fields. Shapes here begin with the batch, B.
+"""Modules for layers that torch.nn lacks, or has without some of their fields. Shapes begin with the batch, B.
 
-Exported source text has copies of these: the code is in lines of at most 88 letters, as formatters want them there.
+Exported source text contains copies of these: code lines have at most 88 letters, the limit of common formatters.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 
 class EndPadding(nn.Module):
-    """A padding of its own for each end of an axis, before what the other base class does."""
+    """Pads each end of an axis separately, then computes what the other base class does."""
 
     fill = 0.0
 
@@ -23,27 +23,27 @@ class EndPadding(nn.Module):
         self.ends = tuple(ends)  # before and after, the last axis first
 
     def forward(self, values: torch.Tensor) -> Any:
-        """Pads first."""
+        """Pads, then calls the other base class."""
         return super().forward(functional.pad(values, self.ends, value=self.fill))
 
 
 class PaddedConv1d(EndPadding, nn.Conv1d):
-    """A convolution over one axis, with a padding of its own for each end."""
+    """A convolution over one axis, with a separate padding for each end."""
 
 
 class PaddedConv2d(EndPadding, nn.Conv2d):
-    """A convolution over two axes, with a padding of its own for each end."""
+    """A convolution over two axes, with a separate padding for each end."""
 
 
 class PaddedConv3d(EndPadding, nn.Conv3d):
-    """A convolution over three axes, with a padding of its own for each end."""
+    """A convolution over three axes, with a separate padding for each end."""
 
 
 class ConnectedConv(nn.Module):
     """A convolution by a connection table, as LeNet-5's C3: output map i reads the input maps in row i.
 
-    The weight is links × kernel, a kernel for each link in the order of the table. Each link is convolved by itself,
-    so that the work done is that of the links there are; then the links into a map are added up.
+    The weight is links × kernel, with a kernel for each link in the order of the table. Each link is convolved
+    separately, so that no work is done for missing links; then the links into each map are added.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ConnectedConv(nn.Module):
         self.bias = nn.Parameter(shift) if bias else None
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Convolves every link, adds up."""
+        """Convolves every link, and adds the links into each map."""
         sources, targets = self.find_places(values.device)
         read = functional.pad(values, self.ends).index_select(1, sources)
         links = self.convolve(read, self.weight.unsqueeze(1), **self.options)
@@ -81,7 +81,7 @@ class ConnectedConv(nn.Module):
         return found + self.bias.reshape(-1, *[1] * (links.dim() - 2))
 
     def find_places(self, device: torch.device) -> Any:
-        """The table on a device, kept: a GPU would wait for it in every call."""
+        """The table on a device, cached: else every call would wait for a copy to the GPU."""
         if self.places.device != device:
             with torch.inference_mode(mode=False):  # training may follow
                 self.places = torch.tensor(self.table, device=device)
@@ -105,7 +105,7 @@ def without_late_windows(
 
 
 class PaddedMaxPool(EndPadding):
-    """Max pooling with a padding of its own for each end."""
+    """Max pooling with a separate padding for each end."""
 
     fill = -math.inf  # never the largest
 
@@ -127,12 +127,12 @@ class PaddedMaxPool3d(PaddedMaxPool, nn.MaxPool3d):
 
 
 class PaddedAvgPool(EndPadding):
-    """Average pooling with a padding of its own for each end."""
+    """Average pooling with a separate padding for each end."""
 
     count_include_pad: bool
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """The mean over the window, divided by the share of it that counts."""
+        """The mean over the window, divided by the share of its positions that count."""
         counted = torch.ones_like(values[:1, :1])
         shares = functional.pad(counted, self.ends, value=float(self.count_include_pad))
         means = super().forward(values) / super(EndPadding, self).forward(shares)
@@ -152,10 +152,10 @@ class PaddedAvgPool3d(PaddedAvgPool, nn.AvgPool3d):
 
 
 class OrderedLocalResponseNorm(nn.LocalResponseNorm):
-    """Normalization across channels of volumes, which PyTorch takes in order alone."""
+    """Normalization across channels of volumes, for which PyTorch needs a contiguous input."""
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Puts the values in order first."""
+        """Makes the input contiguous first."""
         return super().forward(values.contiguous())
 
 
@@ -206,7 +206,7 @@ class Reshape(nn.Module):
         self.shape = shape
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """The batch is kept."""
+        """Reshapes all axes but the batch."""
         return values.reshape(len(values), *self.shape)
 
 
@@ -247,26 +247,26 @@ class Chunk(nn.Module):
 
 
 class Cat(nn.Module):
-    """Its inputs side by side along axis `dim`, the batch counted."""
+    """The concatenation of its inputs along axis `dim`, the batch counted."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """One behind the other."""
+        """Concatenates the inputs."""
         return torch.cat(inputs, self.dim)
 
 
 class Add(nn.Module):
-    """The sum of inputs of up to `rank` axes behind the batch; with `inplace` in the place of the first."""
+    """The sum of inputs of up to `rank` axes after the batch; `inplace` overwrites the first."""
 
     def __init__(self, rank: int, inplace: bool = False) -> None:
         super().__init__()
         self.rank, self.inplace = rank, inplace
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """One input after the other."""
+        """Accumulates the inputs in order."""
         first, *others = inputs
         values = (expanded(value, self.rank) for value in others)
         if self.inplace:
@@ -275,19 +275,19 @@ class Add(nn.Module):
 
 
 class Mul(nn.Module):
-    """The product of inputs of up to `rank` axes behind the batch."""
+    """The product of inputs of up to `rank` axes after the batch."""
 
     def __init__(self, rank: int) -> None:
         super().__init__()
         self.rank = rank
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """One input after the other."""
+        """Accumulates the inputs in order."""
         return reduce(torch.mul, (expanded(values, self.rank) for values in inputs))
 
 
 def expanded(values: torch.Tensor, rank: int) -> torch.Tensor:
-    """Axes of size 1 behind the batch until there are `rank`: broadcasting alone would put them in front of it."""
+    """Inserts axes of size 1 after the batch up to `rank`: broadcasting alone would insert them before it."""
     missing = rank + 1 - values.dim()
     return values.reshape(len(values), *[1] * missing, *values.shape[1:])
 
@@ -299,7 +299,7 @@ class Attention(nn.MultiheadAttention):
         super().__init__(*arguments, **options, batch_first=True)
 
     def forward(self, *inputs: torch.Tensor) -> Any:  # type: ignore[override, unused-ignore]  # one input or three
-        """A single input is query, key and value."""
+        """Uses a single input as query, key and value."""
         query, key, value = inputs * 3 if len(inputs) == 1 else inputs
         return super().forward(query, key, value, need_weights=False)[0]
 
@@ -307,7 +307,7 @@ class Attention(nn.MultiheadAttention):
 class GcnConv(nn.Module):
     """B × nodes × features and the adjacency to B × nodes × out_features.
 
-    The adjacency is B × nodes × nodes, or nodes × nodes for all samples, which alone may be sparse.
+    The adjacency is B × nodes × nodes, or one nodes × nodes for all samples; only the latter may be sparse.
     """
 
     def __init__(self, features: int, out_features: int, bias: bool = True) -> None:
@@ -316,7 +316,7 @@ class GcnConv(nn.Module):
         self.weight, self.bias = linear.weight, linear.bias
 
     def forward(self, features: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:
-        """ÂXW + b, the features multiplied by the weights first."""
+        """ÂXW + b, computed as Â(XW) + b."""
         if adjacency.shape[-2:] != (features.shape[-2],) * 2:
             raise ValueError("the adjacency is not nodes × nodes")
         found = aggregate(adjacency, functional.linear(features, self.weight))
@@ -327,7 +327,7 @@ def aggregate(adjacency: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
     """The adjacency times the features of every sample."""
     if adjacency.layout == torch.strided:
         return torch.matmul(adjacency, features)
-    # A sparse matrix multiplies matrices only: the samples go side by side.
+    # A sparse matrix multiplies matrices only: the samples are put side by side.
     batch, nodes, width = features.shape
     side_by_side = features.transpose(0, 1).reshape(nodes, batch * width)
     found = torch.mm(adjacency, side_by_side)
@@ -342,7 +342,7 @@ class GraphReadout(nn.Module):
         self.reduction = reduction
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """The mean, sum or largest over the nodes."""
+        """The mean, sum or maximum over the nodes."""
         if self.reduction == "max":
             return features.amax(1)
         return features.mean(1) if self.reduction == "mean" else features.sum(1)

@@ -24,11 +24,11 @@ MAX_BYTES = 2**31 - 1  # of a protocol buffer
 
 
 def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
-    """An ONNX model of the network at inference; without a module that is built already, with random weights.
+    """An ONNX model of the network at inference, with the weights of `built`, or random ones.
 
-    Inputs and outputs have the names of the spec, and the batch is open wherever PyTorch can keep it so. Raises
-    UsageError without the packages that it takes, for more than 5,000 layers, and for a network that an ONNX file or
-    the memory cannot hold.
+    Inputs and outputs have the names of the spec; the batch size is dynamic where PyTorch supports that. Raises
+    UsageError if a package is missing, for more than 5,000 layers, and for a network that is too large for an ONNX file
+    or the memory.
     """
     _check_packages()
     check_layers(network, "export to ONNX")
@@ -39,11 +39,11 @@ def to_onnx(network: Network, built: BuiltNetwork | None = None) -> bytes:
     except (RuntimeError, MemoryError, memory.OutOfMemoryError) as error:
         if not memory.is_out_of_memory(error):
             raise
-        raise UsageError(f"{quoted(network.name)} does not fit into memory, where it is exported to ONNX") from None
+        raise UsageError(f"{quoted(network.name)} does not fit into memory during the export to ONNX") from None
 
 
 def _to_onnx(network: Network, built: BuiltNetwork) -> bytes:
-    # An adjacency with known nonzeros is one matrix for all samples; ONNX has no sparse ones.
+    # An adjacency with known nonzeros is one matrix for all samples; ONNX has no sparse matrices.
     inputs = random_inputs(network, 2, "cpu")
     shared = [values.is_sparse for values in inputs]
     with _quietly():
@@ -71,7 +71,7 @@ def _check_packages() -> None:
 
 
 def _plain(network: Network, built: BuiltNetwork) -> BuiltNetwork:
-    """The same modules under names that are words: the exporter writes code with names in it, and runs that."""
+    """The same modules under plain identifiers: the exporter generates code that contains names, and runs it."""
     names = _plain_names([node.name for node in network.graph.nodes])
     nodes = [structs.replace(node, name=names[node.name]) for node in network.graph.nodes]
     layers = [built.get_submodule(node.name) for node in network.graph.nodes]
@@ -81,7 +81,7 @@ def _plain(network: Network, built: BuiltNetwork) -> BuiltNetwork:
 
 
 def _plain_names(layers: list[str]) -> dict[str, str]:
-    """For each layer, and each module around one, a name made of words."""
+    """A plain identifier for each layer and each module that contains one, by its original name."""
     found = {"": ""}
     scopes: dict[str, Names] = {}
     for layer in layers:
@@ -110,15 +110,15 @@ def _export(network: Network, built: BuiltNetwork, inputs: tuple[torch.Tensor, .
 
 
 def _folds_wrongly(built: BuiltNetwork) -> bool:
-    """Whether the exporter would evaluate an average pooling, whose last window may reach over the edge, beforehand.
+    """Whether the exporter would constant-fold an average pooling whose last window may exceed the input.
 
-    It does so by ONNX's reference implementation, which pads such windows at the wrong end.
+    It folds by ONNX's reference implementation, which pads such windows at the wrong end.
     """
     return any(isinstance(module, PaddedAvgPool) and module.ceil_mode for module in built.modules())
 
 
 def _name_values(graph: Any, network: Network) -> None:
-    """Gives every value a name of its own: the spec's to inputs and outputs, which the exporter would give twice."""
+    """Give every value a unique name: inputs and outputs the spec's names, which the exporter might use twice."""
     edges = network.context.graph.edge_names
     wanted = [*network.graph.inputs, *(edges[edge] for edge in network.graph.outputs)]
     names = Names()
@@ -132,7 +132,7 @@ def _name_values(graph: Any, network: Network) -> None:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what the exporter says of itself."""
+    """Suppress the exporter's own messages."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,4 +1,4 @@
-"""What the layers of a spec start from: its variables and inputs, with the values that a user gives in their place."""
+"""A spec's variables and inputs, with the values that a user sets in their place."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from archcalc.spec.wanted import Wanted, wanted
 
 
 class ExpandedInput(Struct, frozen=True, gc=False):
-    """An input of the network; it has `other_nonzeros` where the spec says them for another shape than it was given."""
+    """An input of the network. `other_nonzeros`: the spec's nonzeros are of another shape than the one in use."""
 
     name: str
     table: InputTable
@@ -28,7 +28,7 @@ class ExpandedInput(Struct, frozen=True, gc=False):
 def read_variables(
     spec: Spec, settings: Variables, training: bool, read: TemplateReader, evaluate: Evaluator
 ) -> Variables:
-    """The values of the spec's variables, in its order; `settings` replace them."""
+    """The values of the spec's variables, in the spec's order; `settings` replace them."""
     problems = evaluate.problems
     for name in settings:
         if name not in spec.variables:
@@ -54,9 +54,9 @@ def read_inputs(
     variables: Variables,
     evaluate: Evaluator,
 ) -> tuple[list[ExpandedInput], set[str]]:
-    """The inputs, with other shapes where `shapes` has some, and the names of wrong ones. `data` is the whole spec.
+    """The inputs, and the names of those that are wrong; `shapes` replace the spec's shapes. `data` is the whole spec.
 
-    `settings` are the variables that were given another value.
+    `settings` are the names of the variables that a user set.
     """
     for name in shapes:
         if name not in spec.inputs:
@@ -64,16 +64,16 @@ def read_inputs(
             evaluate.problems.append(Problem(f"no input is called {quoted(name)}", ("inputs",), help=remedy))
     if data.get("inputs") == {}:
         evaluate.problems.append(Problem("the network has no input", ("inputs",), help="add image = [3, 224, 224]"))
-    given = _depending(spec.variables, settings)
+    changed = _depending(spec.variables, settings)
     found = {
-        name: _input(name, written, shapes.get(name), given, variables, evaluate)
+        name: _input(name, written, shapes.get(name), changed, variables, evaluate)
         for name, written in spec.inputs.items()
     }
     return [item for item in found.values() if item], {name for name, item in found.items() if item is None}
 
 
 def _depending(variables: Mapping[str, Any], settings: Collection[str]) -> set[str]:
-    """The variables that were given another value, and those that follow from them."""
+    """The variables that a user set, and those whose expressions depend on them."""
     found = {*settings}
     for name, value in variables.items() if settings else ():
         if found & {*variables_in([value])}:
@@ -82,7 +82,7 @@ def _depending(variables: Mapping[str, Any], settings: Collection[str]) -> set[s
 
 
 def _input(
-    name: str, data: Any, shape: list[Any] | None, given: set[str], variables: Variables, evaluate: Evaluator
+    name: str, data: Any, shape: list[Any] | None, changed: set[str], variables: Variables, evaluate: Evaluator
 ) -> ExpandedInput | None:
     path: Path = ("inputs", name)
     if not name or "." in name or len(name) > MAX_NAME:
@@ -91,7 +91,7 @@ def _input(
     kinds = wanted(InputTable)
     if not isinstance(data, dict):
         return _plain_input(name, data if shape is None else shape, variables, evaluate, kinds["shape"])
-    written = data if shape is None else _reshaped(data, shape, given, variables, path)
+    written = data if shape is None else _reshaped(data, shape, changed, variables, path)
     known = {key: value for key, value in written.items() if key in kinds}
     value = written | evaluate.fields(known, variables, path, kinds)
     table = convert(value, InputTable, path, evaluate.problems)
@@ -103,7 +103,7 @@ def _input(
 def _plain_input(
     name: str, written: Any, variables: Variables, evaluate: Evaluator, kind: Wanted
 ) -> ExpandedInput | None:
-    """An input of which the spec says the shape alone, under the input's name."""
+    """An input that is written as its shape alone: `image = [3, 224, 224]`."""
     value = evaluate.value(written, variables, ("inputs", name), kind)
     problems: list[Problem] = []
     table = convert({"shape": value}, InputTable, ("inputs", name), problems)
@@ -113,20 +113,20 @@ def _plain_input(
 
 
 def _reshaped(
-    written: dict[str, Any], shape: list[Any], given: set[str], variables: Variables, path: Path
+    written: dict[str, Any], shape: list[Any], changed: set[str], variables: Variables, path: Path
 ) -> dict[str, Any]:
-    """An input's table with another shape; its nonzeros are for its own, unless `given` variables are in them."""
+    """An input's table with another shape; without its nonzeros, unless these depend on `changed` variables."""
     own = Evaluator([]).value(written.get("shape"), variables, path)
-    # Symbols are never the same size, whatever their values.
+    # A symbol is never the same size as a number, whatever its value.
     same = all(type(size) is int for size in shape) and own == shape
-    kept = written if same or given & {*variables_in([written.get("nonzeros")])} else {**written, "nonzeros": None}
+    kept = written if same or changed & {*variables_in([written.get("nonzeros")])} else {**written, "nonzeros": None}
     return {**kept, "shape": shape}
 
 
 def dimensions(inputs: Mapping[str, Any]) -> int | None:
-    """How many axes of positions the inputs have beside that of channels, if all have as many.
+    """How many spatial axes (1 to 3) all inputs have; None if they differ.
 
-    Whole numbers get an axis more where they are embedded.
+    All axes of an integer input are spatial: an embedding adds the channels.
     """
     tables = [data if isinstance(data, dict) else {"shape": data} for data in inputs.values()]
     ranks = {

@@ -1,4 +1,4 @@
-"""Which use of an entry a problem is of: the same entry is right in one use of its block, and wrong in another."""
+"""Which use of an entry has a problem: the same entry may be right in one use of its block and wrong in another."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,16 +14,16 @@ from archcalc.spec.values import format_value
 
 
 class Blame:
-    """Names uses in problems, in the list that they are collected in; each is said of one use alone."""
+    """Adds the use of a block to the problems of a list; a problem that several uses have names the first."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        self.said: set[tuple[Path, str]] = set()
+        self.named: set[tuple[Path, str]] = set()
 
     def name(self, before: int, path: Path, written: Mapping[str, Any], use: str, own: Variables) -> None:
-        """Name a use in the problems after the first `before`, with those of its own variables that are in the value.
+        """Name a use in the problems after the first `before`, with the variables in `own` that the value depends on.
 
-        `written` has what stands below `path`, by its key.
+        `written` holds the values of the table at `path`, by key.
         """
         if len(self.problems) == before:
             return
@@ -38,6 +38,6 @@ class Blame:
             keys = problem.path[len(path) :] if problem.path[: len(path)] == path else ()
             return structs.replace(problem, reason=reason(keys[0])) if keys else problem
 
-        new = [found for found in self.problems[before:] if (found.path, found.message) not in self.said]
-        self.said.update((found.path, found.message) for found in new)
+        new = [found for found in self.problems[before:] if (found.path, found.message) not in self.named]
+        self.named.update((found.path, found.message) for found in new)
         self.problems[before:] = map(named, new)

@@ -1,4 +1,4 @@
-"""The `[budget]` of a spec: what its network may have at most, and must have at least. Imported where there is one."""
+"""The `[budget]` of a spec: upper and lower limits of its network's quantities. Imported where a spec has one."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
@@ -41,7 +41,7 @@ class Limit(NamedTuple):
 
 
 def read_budget(data: Mapping[str, Any], problems: list[Problem]) -> tuple[Limit, ...]:
-    """The limits of a budget; a problem is noted for each that makes no sense."""
+    """The limits of a budget; each that makes no sense adds a problem."""
     budget = convert(data, Budget, ("budget",), problems)
     if budget is None:
         return ()
@@ -61,7 +61,7 @@ def _limits(bound: Bound, data: dict[str, Any], problems: list[Problem]) -> list
     limits = []
     for name, value in data.items():
         if getattr(right, name, None) is None:
-            continue  # it is wrong, and that has been said
+            continue  # its value is wrong and already reported
         try:
             amount = whole_amount(_digits(value), QUANTITIES[name].unit, bound)
         except UsageError as error:
@@ -72,5 +72,5 @@ def _limits(bound: Bound, data: dict[str, Any], problems: list[Problem]) -> list
 
 
 def _digits(value: float | str) -> str:
-    """A number of TOML as text: 25.6e6 is as many as its digits say, and no float is calculated with."""
+    """A TOML number as text, so that 25.6e6 is read exactly and not as a float."""
     return value if isinstance(value, str) else str(value)

@@ -1,4 +1,4 @@
-"""The text of a spec, read whole, and the places in it."""
+"""Reads the text of a spec and parses it as TOML."""
 
 import os.path
 import re
@@ -24,12 +24,12 @@ from archcalc.errors import (
 )
 from archcalc.reading import read_bytes
 
-MAX_REMEMBERED = 100_000  # characters of a text whose data is kept
-MAX_SIGNS = 1_000_000  # commas, equals signs and opening brackets of a text: what it has tables, lists and values by
+MAX_REMEMBERED = 100_000  # characters of a text whose data is cached
+MAX_SIGNS = 1_000_000  # commas, equals signs and opening brackets of a text: a bound of its tables, lists and values
 
 
 class Kind(Struct, frozen=True, gc=False):
-    """What a file is meant to be: how messages call it, how it starts, and how large it may be."""
+    """A kind of file: its name in messages, how such a file starts, and how large it may be."""
 
     name: str
     start: str
@@ -51,9 +51,9 @@ class SpecDocument(Struct, frozen=True, gc=False):
         return SpecError(self.diagnostics(problems))
 
     def diagnostics(self, problems: Iterable[Problem], severity: str = "error") -> list[Diagnostic]:
-        """The problems with their places, each once, however many copies of a layer have it.
+        """The problems with their places, in the order of lines, each once even if many copies of a layer have it.
 
-        What takes a search is found out for those that are shown.
+        Remedies that take a search are found for the first SHOWN alone.
         """
         from archcalc.spec.positions import Positions
 
@@ -83,7 +83,7 @@ class SpecDocument(Struct, frozen=True, gc=False):
 
 
 def specs_folder() -> str:
-    """Where the shipped specs are: inside the installed package, or beside it in a checkout."""
+    """The folder of the shipped specs: inside the installed package, or beside it in a checkout."""
     # os.path, since importing pathlib alone takes a third of the interpreter's start.
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     inside = os.path.join(package, "specs")
@@ -103,7 +103,7 @@ def read(path_or_name: str) -> SpecDocument:
     Raises SpecError if there is no such file, or if it is not UTF-8 text or not TOML.
     """
     if path_or_name == "-":
-        # There is none in a process that was started without.
+        # A process may be started without a standard input.
         content = sys.stdin.buffer.read(SPEC_KIND.max_bytes + 1) if sys.stdin else b""
         return parse(_decode(content, "<stdin>", SPEC_KIND), "<stdin>")
     return read_file(_find(path_or_name), SPEC_KIND)
@@ -130,22 +130,22 @@ def parse(text: str, source: str = "<string>") -> SpecDocument:
         raise _broken_toml(source, text, str(error)) from None
 
 
-# A part of a dotted key and its full stop, and all that follow each other; ++ and the look behind keep it linear.
+# A sequence of key parts, each with its full stop; ++ and the lookbehind keep the search linear.
 _DOTTED = re.compile(r"""(?<![\w-])(?:(?>[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+)++""")
 
 
 def _check_size(source: str, text: str) -> None:
-    """The parser takes time by the square of a key's parts, and memory by the number of values: limits come before."""
+    """Refuse a text that is too expensive: parsing is quadratic in a key's parts and takes memory for each value."""
     for key in _DOTTED.finditer(text):
         if key[0].count(".") >= MAX_NESTING:
             raise _at_line(source, text, text.count("\n", 0, key.start()) + 1, "lists or tables are nested too deeply")
     if sum(map(text.count, ",=[{")) > MAX_SIGNS:
-        raise _unreadable(source, f"more than {MAX_SIGNS:,} keys, lists and values", "say with repeat what repeats")
+        raise _unreadable(source, f"more than {MAX_SIGNS:,} keys, lists and values", "use repeat for what repeats")
 
 
 @lru_cache(maxsize=64)
 def _remembered(text: str) -> dict[str, Any]:
-    """The data of a text, which nobody changes: whoever tries variables or inputs loads the same text again."""
+    """The data of a text, which nobody changes: a sweep of variables or inputs loads the same text again."""
     return tomllib.loads(text)
 
 
@@ -179,7 +179,7 @@ def _unreadable(source: str, message: str, remedy: str | None = None) -> SpecErr
     return SpecError([Diagnostic(message, Place(source), help=remedy)])
 
 
-# What to do, by how Python's message begins: the first that fits.
+# The remedy by the beginning of Python's message; the first that fits.
 _TOML_REMEDIES = {
     "Unclosed array": "is a comma missing at the end of the line before, or a bracket?",
     "Unclosed inline table": "is a comma missing? { } must stay on one line",
@@ -211,7 +211,7 @@ def _broken_toml(source: str, text: str, message: str) -> SpecError:
     if found:
         number, what = int(found[1]), message[: found.start()]
     elif digits := re.search(r"\d[\d_]{4300,}", text):
-        # Of these, Python's message names neither line nor number.
+        # For such a number, Python's message has no position.
         number, what = (
             text.count("\n", 0, digits.start()) + 1,
             f"a number of {len(digits[0]):,} digits is beyond any size",

@@ -1,4 +1,4 @@
-"""Values of a spec with their expressions evaluated, and a problem noted for each that cannot be."""
+"""Evaluates the expressions in a spec's values, and notes a problem for each that cannot be evaluated."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -17,13 +17,13 @@ from archcalc.spec.expressions import (
 from archcalc.spec.problems import wrong_value
 from archcalc.spec.wanted import ANYTHING, ITEM, Wanted
 
-MAX_VALUES = 2_000_000  # in all the lists that expressions give
+MAX_VALUES = 2_000_000  # in all lists that expressions return
 
 Variables = Mapping[str, Value]
 
 
 class TooLargeError(Exception):
-    """The spec makes more layers, or longer lists, than any network has. Why is among the problems."""
+    """The spec expands to more layers, or longer lists, than any network has; the problems hold the reason."""
 
 
 class Evaluator:
@@ -31,9 +31,9 @@ class Evaluator:
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        self.declared: Mapping[str, Any] = {}  # the variables of the spec as they are written, in order
+        self.declared: Mapping[str, Any] = {}  # the spec's variables as written, in order
         self.noted: set[tuple[Path, str]] = set()  # expressions that have a problem
-        self.values = 0  # that expressions have given, in lists
+        self.values = 0  # in all lists that expressions returned so far
 
     def fields(
         self,
@@ -42,7 +42,7 @@ class Evaluator:
         path: Path,
         wanted: Mapping[str, Wanted] = {},
     ) -> dict[str, Any]:
-        """The values of a table, by key; `wanted` says what they should be."""
+        """The values of a table, by key; `wanted` holds what each key takes."""
         return {
             key: self.value(value, variables, (*path, key), wanted.get(key, ANYTHING))
             if isinstance(value, (str, list))
@@ -53,14 +53,14 @@ class Evaluator:
     def value(self, value: Any, variables: Variables, path: Path, wanted: Wanted = ANYTHING) -> Any:
         """The value with its expressions evaluated, UNFIT if one cannot be; whole floats become integers."""
         if isinstance(value, list):
-            return self._list(value, variables, path) if wanted.lists else value  # which is wrong whatever is in it
+            return self._list(value, variables, path) if wanted.lists else value  # a list here is wrong anyway
         if not isinstance(value, str) or value in wanted.words:
             return value
         known = variables.get(value)
         if type(known) in (int, bool):
-            return known  # as it is already; most expressions are the name of a variable
+            return known  # the shortcut for most expressions, which are the name of a variable
         if not wanted.values:
-            return value if known is None else known  # a word, or a block's argument that is one
+            return value if known is None else known  # a word, or a block's argument whose value is a word
         try:
             result = evaluate(value, variables)
             size = count_values(result) if isinstance(result, list) else None
@@ -76,7 +76,7 @@ class Evaluator:
         return UNFIT if UNFIT in items else items
 
     def names(self, fields: dict[str, Any], variables: Variables, path: Path, wanted: Mapping[str, Wanted]) -> None:
-        """Note the names in expressions that no variable has, and words that are none, where values are not known."""
+        """Note unknown names in expressions, and unknown words, where the values of variables are unknown."""
         for key, value in fields.items():
             kind = wanted.get(key, ANYTHING)
             if not isinstance(value, str) or value in kind.words:
@@ -88,9 +88,12 @@ class Evaluator:
                 self._note(value, UnknownVariableError(unknown[0], variables), variables, (*path, key), kind)
 
     def _note(self, text: str, error: ExpressionError, variables: Variables, path: Path, wanted: Wanted) -> None:
-        """A problem for an expression that cannot be evaluated; for every name in it that no variable has."""
+        """Note why an expression cannot be evaluated: one problem for each unknown name in it, else one for the error.
+
+        Only the first use of a block notes a problem of an expression in it.
+        """
         if (path, text) in self.noted:
-            return  # for other values, which other uses of a block give
+            return
         self.noted.add((path, text))
         name = next(part for part in reversed(path) if isinstance(part, str))
         errors = [error]
@@ -104,7 +107,7 @@ class Evaluator:
             self.problems.append(Problem(f"{name} = {quoted(text)}: {message}", path, help=remedy))
 
     def _measure(self, size: int, path: Path) -> None:
-        """Lists that expressions make of each other must not grow beyond any memory."""
+        """Count the values of a list; lists that expressions build from each other must not exhaust memory."""
         self.values += size
         if self.values > MAX_VALUES:
             message = f"the lists of the spec's expressions have more than {MAX_VALUES:,} values"

@@ -1,4 +1,4 @@
-"""What a spec is expanded to: its layers, with edges still by name."""
+"""The result of expanding a spec: its layers, with edges still by name."""
 
 from typing import TYPE_CHECKING
 
@@ -9,16 +9,16 @@ from archcalc.layers.base import Layer
 from archcalc.spec.bindings import ExpandedInput
 from archcalc.spec.evaluation import Variables
 from archcalc.spec.expressions import Value
-from archcalc.spec.names import Names
+from archcalc.spec.names import EntryNames
 
 if TYPE_CHECKING:
     from archcalc.spec.budget import Limit
     from archcalc.spec.ignore import Ignored
 
 
-# What there is many of is a Struct, which is made in a third of the time of a NamedTuple.
+# Classes with many instances are Structs: constructing one takes a third of the time of a NamedTuple.
 class Source(Struct, frozen=True, gc=False):
-    """An edge that is not looked up yet: `name` as `scope` knows it, written at `path`."""
+    """An edge whose producer is not looked up yet: `name`, local to `scope`, written at `path`."""
 
     scope: str
     name: str
@@ -26,15 +26,15 @@ class Source(Struct, frozen=True, gc=False):
 
     @property
     def is_written(self) -> bool:
-        """Whether the spec names it; if not, it is the entry before."""
+        """Whether the spec names the producer; if not, it is the entry before."""
         return "layers" not in self.path[-2:]
 
 
 class Instance(Struct, gc=False):
-    """Layers under one name: a use of a block, or the copies of a repeated entry that has a name.
+    """Layers under one name: an instance of a block, or all copies of a repeated entry that has a name.
 
-    `name` is its full name, `block` the block's (of copies what is repeated), `path` where the spec says so,
-    `arguments` the values of the block's parameters. `copies` is how many there are; None for a use of a block.
+    `name` is the full name, `block` the name of the block or of the repeated type, `path` the place of the entry in the
+    spec, `arguments` the values of the block's parameters. `copies` is their number; None for an instance of a block.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Instance(Struct, gc=False):
 
     @property
     def type(self) -> str:
-        """The block's name, and how often it is repeated: `basic ×3`."""
+        """The block's name, and the number of copies: `basic ×3`."""
         return self.block if self.copies is None else f"{self.block} ×{self.copies}"
 
 
@@ -63,11 +63,11 @@ class ExpandedLayer(Struct, frozen=True, gc=False):
 
 
 class Expansion(Struct, frozen=True, gc=False):
-    """A spec with nothing left to evaluate.
+    """A spec with every expression evaluated and every block expanded.
 
-    `aliases` are names that stand for another: a block instance for its last layer, a block's `input` for what it was
-    given, an entry left out (`dropped`) or wrong (`broken`) for what it would have read, which is `loose`. `doubts` are
-    the names in scopes where some are not known, by what stands in front of them.
+    `aliases` are names that stand for another edge: a block instance for its last layer, a block's `input` for the
+    instance's input, an entry left out (`dropped`) or wrong (`broken`) for its own first input. `loose` are edges that
+    wrong entries and blocks read. `doubts` are the names of scopes in which some are unknown, by the scope's prefix.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Expansion(Struct, frozen=True, gc=False):
     dropped: set[str]
     broken: set[str]
     loose: list[Source]
-    doubts: dict[str, Names]
+    doubts: dict[str, EntryNames]
     outputs: list[Source]
     last: Source | None
     budget: "tuple[Limit, ...]"

@@ -1,10 +1,10 @@
-"""From a spec's document to a flat list of layers: variables, blocks, `repeat` and `when` are resolved here.
+"""Expands a spec to a flat list of layers: resolves variables, blocks, `repeat` and `when`.
 
-Names in a block are local: they get the instance's name and a full stop in front (`stage2.0.reduce.conv`). An edge is
-still the name of what it comes from; `archcalc.graph` finds it.
+Names in a block are local; the instance's name and a full stop go in front of them (`stage2.0.reduce.conv`). An edge
+is still the name of its producer, which `archcalc.graph` looks up.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from archcalc.spec.evaluation import Evaluator, TooLargeError, Variables
 from archcalc.spec.expanded import ExpandedLayer, Expansion, Instance, Source
 from archcalc.spec.expense import Expense
 from archcalc.spec.expressions import UNFIT
-from archcalc.spec.names import Names
+from archcalc.spec.names import EntryNames
 from archcalc.spec.problems import convert, convert_rest, find_problems, fitting, is_any_meant
 from archcalc.spec.schema import ENTRY_KEYS, Entry, Spec
 from archcalc.spec.templates import BlockTemplate, Template, TemplateReader, endless
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Use(Struct, frozen=True, gc=False):
-    """One copy of an entry: its full name, what it reads, and the variables it sees."""
+    """One copy of an entry: its full name, its input edges, and the variables in scope."""
 
     name: str
     sources: tuple[Source, ...]
@@ -44,60 +44,38 @@ class Use(Struct, frozen=True, gc=False):
 
 
 class Scope(Struct, frozen=True, gc=False):
-    """What an instance of a block hands to the entries inside."""
+    """The scope of the entries in an instance of a block; `prefix` goes in front of their names."""
 
     prefix: str
     variables: Variables
     instances: tuple[Instance, ...] = ()
-    inputs: tuple[str, ...] = ()  # names of what the block was given
-    weights: Source | None = None  # the scope of the instance whose weights are used
+    inputs: tuple[str, ...] = ()  # names of the block's inputs
+    weights: Source | None = None  # the scope of the instance whose weights this one shares
     trainable: bool = True
 
     @property
     def arguments(self) -> Variables:
-        """The parameters of the block that the entries are in."""
+        """The arguments of the innermost block instance."""
         return next((use.arguments for use in reversed(self.instances) if use.copies is None), {})
 
 
 def expand(document: SpecDocument, settings: Variables, inputs: Mapping[str, list[Any]], training: bool) -> Expansion:
     """Expand a spec. `settings` replace its variables, `inputs` the shapes of its inputs.
 
-    What is wrong is in the expansion's `problems`, so that `connect` can add to it; SpecError is raised where nothing
-    can be expanded.
+    Errors are collected in the expansion's `problems`, so that `connect` can add to them. Raises SpecError if the
+    layers are in the wrong table or the spec expands to too much.
     """
     unfit: list[Problem] = []
     data = fitting(document.data, unfit)
-    if misplaced := [*_misplaced(data)]:
-        raise document.error([*unfit, *misplaced])  # what else is wrong would be a consequence of that
-    given = fitting({"variables": dict(settings), "inputs": dict(inputs)}, unfit)
+    if "layers" not in data:
+        from archcalc.spec.misplaced import find_misplaced
+
+        if misplaced := [*find_misplaced(data)]:
+            raise document.error([*unfit, *misplaced])  # all other problems would follow from this one
+    replacing = fitting({"variables": dict(settings), "inputs": dict(inputs)}, unfit)
     problems: list[Problem] = []
     spec = convert(data, Spec, (), problems) or convert_rest(data, Spec)
-    return _Expander(document, spec, unfit + problems, training).run(given["variables"], given["inputs"])
-
-
-def _misplaced(data: dict[str, Any]) -> Iterator[Problem]:
-    """What follows a table's header belongs to that table, also where the whole spec was meant, or the next layer."""
-    inputs, budget = data.get("inputs"), data.get("budget")
-    tables: dict[tuple[str, ...], Any] = {
-        ("inputs",): inputs,
-        ("variables",): data.get("variables"),
-        ("budget",): budget,
-    }
-    for name, parts in (("inputs", inputs), ("budget", budget)):
-        tables |= {(name, key): part for key, part in parts.items()} if isinstance(parts, dict) else {}
-    for path, table in tables.items() if "layers" not in data else ():
-        if isinstance(table, dict) and _are_entries(table.get("layers")):
-            header = f"[{quoted('.'.join(path))[1:-1]}]"
-            message = f"layers is missing: below the header {header} it is a key of that table"
-            remedy = f"write layers = … above {header}, or [[layers]] before each entry"
-            yield Problem(message, (*path, "layers"), help=remedy)
-    if "layers" not in data and isinstance(data.get("type"), str):
-        message = "layers is missing: the keys of a layer stand outside of any"
-        yield Problem(message, ("type",), help="write [[layers]] above them")
-
-
-def _are_entries(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
+    return _Expander(document, spec, unfit + problems, training).run(replacing["variables"], replacing["inputs"])
 
 
 class _Expander:
@@ -114,13 +92,13 @@ class _Expander:
         self.dropped: set[str] = set()
         self.broken: set[str] = set()
         self.names: set[str] = set()  # of all entries used
-        self.searched: set[Path] = set()  # entries with something wrong
+        self.searched: set[Path] = set()  # wrong entries whose values have been checked
         self.used: set[str] = set()  # blocks
         self.blame = Blame(problems)
-        self.loose: list[Source] = []  # what such entries read
-        self.doubts: dict[str, Names] = {}
+        self.loose: list[Source] = []  # edges that wrong entries and blocks read
+        self.doubts: dict[str, EntryNames] = {}
         self.expense = Expense(problems)
-        # By template and the values that it depends on; most copies of an entry are equal.
+        # Keyed by template and the values it depends on; most copies of an entry are equal.
         self.layers_made: dict[object, Layer] = {}
         self.arguments_made: dict[object, tuple[Variables, Variables]] = {}
 
@@ -136,12 +114,12 @@ class _Expander:
         for name, data in self.spec.blocks.items():
             if block := self.read.block(name, data):
                 self.blocks[name] = block
-        # Of several inputs the first layer names one, also where something is wrong with the others.
-        given = tuple(self.spec.inputs) if len(self.spec.inputs) > 1 else tuple(item.name for item in inputs)
-        entries = self.read.entries(self.spec.layers, ("layers",), [*given], numbered=False)
+        # With several inputs the first layer must name one, even if the others are wrong.
+        names = tuple(self.spec.inputs) if len(self.spec.inputs) > 1 else tuple(item.name for item in inputs)
+        entries = self.read.entries(self.spec.layers, ("layers",), [*names], numbered=False)
         for name in endless(self.blocks, self.problems):
             del self.blocks[name]  # no use of it can be expanded
-        last = self._expand_entries(entries, Scope("", variables, inputs=given), given[0] if len(given) == 1 else None)
+        last = self._expand_entries(entries, Scope("", variables, inputs=names), names[0] if len(names) == 1 else None)
         if unused := [block for name, block in self.blocks.items() if name not in self.used]:
             from archcalc.spec.unused_blocks import search_unused
 
@@ -185,7 +163,7 @@ class _Expander:
     # entries as they are used
 
     def _expand_entries(self, entries: list[Template], scope: Scope, first: str | None) -> str:
-        """Expand the entries of one scope in order; returns the full name that stands for the last."""
+        """Expand the entries of one scope in order; return the full name of the last."""
         previous = first
         if entries and entries[0].names.in_doubt:
             self.doubts[scope.prefix] = entries[0].names
@@ -210,7 +188,7 @@ class _Expander:
         for index in range(count):
             copy = Use(f"{group}{index}", sources, {**scope.variables, "index": index}, f".{index}")
             self._expand_entry(template, inner, copy)
-            # Each further copy reads the copy before it; other inputs stay what they were.
+            # Each further copy reads the copy before it; its other inputs stay the same.
             sources = (Source("", copy.name, template.path), *sources[1:])
         together.copies = sum(f"{group}{index}" not in self.dropped for index in range(count))
         if full_name not in self.broken and not together.copies:
@@ -225,7 +203,7 @@ class _Expander:
         return full_name
 
     def _break(self, use: Use) -> None:
-        """Nothing more is to be said about an entry that is wrong, nor about what reads it."""
+        """Mark an entry as wrong, so that no more problems of it or its consumers are reported."""
         self.broken.add(use.name)
         self._alias(use.name, use.sources)
 
@@ -277,7 +255,7 @@ class _Expander:
             self._break(use)
 
     def _search_on(self, template: Template, wanted: Mapping[str, Wanted], use: Use) -> None:
-        """What else is wrong with an entry that is wrong already, in its values and what it reads; copies are alike."""
+        """Check the values of an entry that is already wrong, once for all its copies, and note its input edges."""
         if template.path in self.searched:
             return
         self.searched.add(template.path)
@@ -288,7 +266,7 @@ class _Expander:
             self.loose.extend(use.sources)
 
     def _check_fields(self, template: Template, fields: dict[str, Any], known: Mapping[str, Wanted], use: Use) -> None:
-        """What is wrong with an entry whose keys alone are, unless one of these is a known one by another name."""
+        """Check an entry whose keys alone are wrong, unless one of them is another name of a known key."""
         layer_type = LAYER_TYPES.get(template.entry.type)
         if layer_type and is_right(fields, layer_type):
             unless = partial(is_any_meant, [key for key in template.fields if key not in known], known)
@@ -296,9 +274,9 @@ class _Expander:
                 self.problems.append(structs.replace(error.problem(use.name, template.path), unless=unless))
 
     def _weights(self, template: Template, scope: Scope, use: Use) -> Source | None:
-        """Whose weights are used: the entry's that is named, or the namesake's in the instance that the block names.
+        """The layer whose weights an entry shares: the named one, or its namesake in the instance that its block names.
 
-        Copy i of an entry uses those of copy i of another, if that is repeated too.
+        Copy i of an entry shares the weights of copy i of the other entry, if that is repeated too.
         """
         name = template.entry.weights
         if name is not None:
@@ -313,16 +291,16 @@ class _Expander:
         self, template: Template, scope: Scope, use: Use, weights: Source | None, trainable: bool
     ) -> None:
         block = self.blocks.get(template.entry.type)
-        if block is None:  # something is wrong with it, and has been said
+        if block is None:  # the block is wrong, which is already reported
             self._break(use)
             return
         self.used.add(block.name)
         if template.reads is not None:
-            self.loose.extend(use.sources)  # which nothing in the block may come to read
+            self.loose.extend(use.sources)  # the block's layers may not read all of them
         names, prefix = block.block.inputs, f"{use.name}."
         if use.sources and len(use.sources) != len(names):
             wanted = f"{len(names)} input{'s' * (len(names) > 1)} ({', '.join(names)})"
-            message = f"block {quoted(block.name)} takes {wanted}, and gets {len(use.sources)}"
+            message = f"block {quoted(block.name)} takes {wanted}, but reads {len(use.sources)}"
             remedy = "list them in inputs = […]" if len(use.sources) < len(names) else "leave out the others"
             self.problems.append(Problem(message, template.path, help=remedy))
             self._break(use)
@@ -347,18 +325,18 @@ class _Expander:
     def _arguments(
         self, block: BlockTemplate, template: Template, scope: Scope, use: Use
     ) -> tuple[Variables, Variables]:
-        """The variables inside a block: the spec's own, what this use gives, the defaults of the rest; and its own."""
+        """The variables inside a block instance (the spec's and the block's own), and its own alone."""
         key = _dependencies(template, use.variables)
         if key in self.arguments_made:
             return self.arguments_made[key]
         self.expense.evaluate(len(self.variables) + len(block.block.parameters), template.path)
         before = len(self.problems)
-        given = self.evaluate.fields(template.fields, use.variables, template.path)
+        passed = self.evaluate.fields(template.fields, use.variables, template.path)
         self._blame(before, template, scope, use)
-        inside = {**self.variables, **dict.fromkeys(block.block.parameters, UNFIT), **given}
+        inside = {**self.variables, **dict.fromkeys(block.block.parameters, UNFIT), **passed}
         before, path = len(self.problems), ("blocks", block.name, "defaults")
         for name, value in block.block.defaults.items():
-            if name not in given:
+            if name not in passed:
                 inside[name] = self.evaluate.value(value, inside, (*path, name))
         arguments = {name: inside[name] for name in (*block.block.parameters, *block.block.defaults)}
         self.blame.name(before, path, block.block.defaults, use.name, arguments)
@@ -381,8 +359,8 @@ class _Expander:
     def _blame(self, before: int, template: Template, scope: Scope, use: Use) -> None:
         if len(self.problems) > before:
             written = {**structs.asdict(template.entry), **template.fields}
-            given = {*scope.arguments, "index"}
-            own = {name: value for name, value in use.variables.items() if name in given}
+            local = {*scope.arguments, "index"}
+            own = {name: value for name, value in use.variables.items() if name in local}
             self.blame.name(before, template.path, written, use.name, own)
 
     def _make_layer(self, template: Template, layer_type: type[Layer], variables: Variables) -> Layer | None:
@@ -422,11 +400,11 @@ class _Expander:
         if type(count) is not int or count < 0:
             self.broken.add(scope.prefix + template.name)
             repeat = format_value(template.entry.repeat)
-            message = f"repeat = {repeat} gives {format_value(count)}, which is no number of copies"
+            message = f"repeat = {repeat} gives {format_value(count)}, which is not a number of copies"
             remedy = "use a whole number, 0 or more"
             if isinstance(count, Number):
                 message = f"repeat = {format_value(template.entry.repeat)} depends on a symbol, {format_value(count)}"
-                remedy = "a formula has as many layers as it has: leave that one a number"
+                remedy = "the number of layers in a formula is fixed: keep this variable a number"
             self.problems.append(Problem(message, path, help=remedy))
             return 0
         self.expense.copies(count, format_value(count), path)
@@ -434,10 +412,10 @@ class _Expander:
 
 
 def _dependencies(template: Template, variables: Variables) -> object:
-    """A key for what a template becomes; None where a list, or what is no value at all, is among what it depends on."""
+    """A cache key for the layer or arguments of a template; None if it depends on a list or a table."""
     if not template.variables:
         return id(template)
     values = [variables.get(name) for name in template.variables]
     kinds = [*map(type, values)]
-    # True is another value than 1, and 1.0 than either.
+    # The types are part of the key, since True == 1 == 1.0.
     return None if list in kinds or dict in kinds else (id(template), *values, *kinds)

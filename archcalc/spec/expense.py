@@ -1,4 +1,4 @@
-"""What a spec may expand to at most: no network is near, and no machine is busy with it for long."""
+"""Limits of what a spec may expand to: far above any network, and cheap enough for any machine."""
 
 from archcalc.errors import Path, Problem
 from archcalc.spec.evaluation import TooLargeError
@@ -6,19 +6,19 @@ from archcalc.spec.evaluation import TooLargeError
 MAX_LAYERS = 200_000  # entries
 MAX_EDGES = 1_000_000  # inputs of all entries
 MAX_VALUES = 5_000_000  # of the fields and variables of all entries
-MAX_PROBLEMS = 1_000  # that are looked for
-MAX_LETTERS = 20_000_000  # that a table of the layers has in its column of names, which is as wide as the longest
+MAX_PROBLEMS = 1_000  # the search ends there
+MAX_LETTERS = 20_000_000  # in the name column of a table of all layers, which is as wide as the longest name
 
 
 class Expense:
-    """What a spec has expanded to so far. Raises TooLargeError above a limit, and notes which."""
+    """Counts what a spec has expanded to so far. Raises TooLargeError above a limit, and notes which."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         self.layers = self.edges = self.names = self.values = self.longest = 0
 
     def entry(self, name: str, inputs: int, path: Path) -> None:
-        """Count a copy of an entry by its full name, and what it reads."""
+        """Count a copy of an entry: its full name and its number of inputs."""
         end_search(self.problems)
         self.layers += 1
         self.edges += inputs
@@ -27,14 +27,14 @@ class Expense:
         self._check(self.edges, MAX_EDGES, "inputs of layers", path, "repeat fewer times, or read fewer inputs")
 
     def name(self, name: str, path: Path) -> None:
-        """Count a name of a layer, or of what a block reads."""
+        """Count a name of a layer or of a block's input."""
         self.names += 1
         self.longest = max(self.longest, len(name))
         remedy = "use shorter names, nest blocks less, or repeat less"
         self._check(self.longest * self.names, MAX_LETTERS, "letters of names", path, remedy)
 
     def evaluate(self, values: int, path: Path) -> None:
-        """Count values that are evaluated, or that a block sees."""
+        """Count values that are evaluated, or copied into a block's variables."""
         self.values += values
         self._check(self.values, MAX_VALUES, "values of fields and variables", path, "repeat fewer times")
 
@@ -53,7 +53,7 @@ class Expense:
 
 
 def end_search(problems: list[Problem]) -> None:
-    """Raise TooLargeError where there are more problems than are looked for, each counted once."""
+    """Raise TooLargeError when more than MAX_PROBLEMS different problems are found."""
     if len(problems) > 2 * MAX_PROBLEMS:
         problems[:] = dict.fromkeys(problems)
         if len(problems) > MAX_PROBLEMS:

@@ -1,7 +1,7 @@
 """Arithmetic in specs: `"4 * width"`, `"2 if index == 0 else 1"`.
 
-Python's own parser reads the text; only the syntax listed here is ever evaluated. Arithmetic on a list
-(`"kernel // 2"` with `kernel = [1, 7]`) is done value by value.
+Python's own parser reads the text; only the syntax listed here is evaluated. Arithmetic on a list (`"kernel // 2"` with
+`kernel = [1, 7]`) is elementwise.
 """
 
 import ast
@@ -21,10 +21,10 @@ Value = Any  # bool, int, float, a word, or a list of these
 
 MAX_NESTING = 20  # of lists in lists
 MAX_LENGTH = 500
-MAX_BITS = 256  # of any integer on the way
-MAX_VALUES = 10_000  # of a list, those of the lists in it included
+MAX_BITS = 256  # of any intermediate integer
+MAX_VALUES = 10_000  # of a list, counting those of nested lists
 
-WORDS = {word: word for word in ("same", "valid")}  # so that a block can be given its padding
+WORDS = {word: word for word in ("same", "valid")}  # values of padding, which may be an argument of a block
 TRUTHS = {"true": True, "false": False}
 _OWN = ("and", "or", "not", "if", "else", "in", "is")  # words of expressions
 
@@ -48,7 +48,7 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
 
 
 class Unfit:
-    """Stands in for a value that is wrong and has been reported, so that nobody reports it twice."""
+    """Replaces a value that is wrong and already reported, so that it is not reported twice."""
 
 
 UNFIT = Unfit()
@@ -72,7 +72,7 @@ class ExpressionError(Exception):
 
 
 class UnknownVariableError(ExpressionError):
-    """A name in an expression that no variable has; `known` are those there are."""
+    """A name in an expression that no variable has; `known` are the names of the variables."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(f"no variable is called {quoted(name)}")
@@ -93,7 +93,7 @@ def round_to(number: float, divisor: int) -> int:
 
 
 def _round(number: float, *digits: int) -> float:
-    # Python would make a power of ten for any number of digits.
+    # Python would compute a power of ten for any number of digits.
     if any(abs(count) > MAX_BITS for count in digits):
         raise ExpressionError(f"numbers have no {abs(digits[0])} digits to round to", _HELP)
     return round(number, *digits)
@@ -114,7 +114,7 @@ _HELP = f"expressions are arithmetic on numbers and variables, with {', '.join(F
 
 
 def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
-    """The value of an expression; UNFIT if it needs a variable that is. Raises ExpressionError."""
+    """The value of an expression; UNFIT if it needs an UNFIT variable. Raises ExpressionError."""
     try:
         if text in variables:
             value: Value = _checked(variables[text])
@@ -128,11 +128,13 @@ def evaluate(text: str, variables: Mapping[str, Value]) -> Value:
     except _UnfitVariableError:
         return UNFIT
     except OverflowError:
-        raise ExpressionError("a number on the way is larger than any size", _HELP) from None
+        raise ExpressionError("an intermediate number is larger than any size", _HELP) from None
     except ZeroDivisionError:
-        raise ExpressionError("a division by 0", "change what it divides by, or raises to a power below 0") from None
+        raise ExpressionError("a division by 0", "change the divisor, or the base of a negative power") from None
     except IndexError as error:
-        raise ExpressionError(str(error), "a list has values from 0 to its length − 1, and from −1 backwards") from None
+        raise ExpressionError(
+            str(error), "an index is below the length of the list, and counts from its end if negative"
+        ) from None
     except (ArithmeticError, TypeError, ValueError) as error:
         raise ExpressionError(str(error), _HELP) from None
     except RecursionError:
@@ -145,9 +147,9 @@ def _parse(text: str) -> ast.expr:
     if _is_name(text):
         return ast.Name(text, ast.Load())
     if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters", "give parts of it to variables")
+        raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters", "move parts of it to variables")
     try:
-        # What Python only warns of, as `1if x else 2`, would be a warning about a file that nobody has.
+        # Python warns of syntax such as `1if x else 2`; the warning would name a file that does not exist.
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return _parse_names(text.strip())
@@ -156,16 +158,16 @@ def _parse(text: str) -> ast.expr:
 
 
 def _is_name(text: str) -> bool:
-    """Whether an expression, as most do, consists of one name, which Python need not parse."""
+    """Whether an expression is a single name, as most are; it then needs no parsing."""
     return text.isascii() and text.isidentifier() and not iskeyword(text) and len(text) <= MAX_LENGTH
 
 
 def _parse_names(text: str) -> ast.expr:
-    """An expression, in which words that mean something to Python alone are names."""
+    """Parse an expression in which Python's keywords are names, but for those of expressions."""
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError:
-        # Python sees no keyword in a letter in bold type, and gives it back as a plain one.
+        # Python sees no keyword where a letter is a bold one (𝐚), and turns it back into the plain letter.
         words = "|".join(word for word in kwlist if word.islower() and word not in _OWN)
         names = re.sub(rf"\b({words})\b", lambda word: chr(ord(word[0][0]) - ord("a") + ord("𝐚")) + word[0][1:], text)
         return ast.parse(names, mode="eval").body
@@ -173,7 +175,7 @@ def _parse_names(text: str) -> ast.expr:
 
 @lru_cache(maxsize=4096)
 def names_in(text: str) -> tuple[str, ...]:
-    """The variables that the value of an expression may depend on; none for what is not an expression."""
+    """The variables that an expression may depend on; none if the text is not an expression."""
     try:
         names = {text} if _is_name(text) else {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)}
     except (ExpressionError, RecursionError):
@@ -181,16 +183,16 @@ def names_in(text: str) -> tuple[str, ...]:
     return tuple(sorted(names - FUNCTIONS.keys() - WORDS.keys() - TRUTHS.keys()))
 
 
-# Typed, since True is another value than 1, and 1.0 than either.
+# Typed, since True == 1 == 1.0.
 @lru_cache(maxsize=4096, typed=True)
 def _remembered(text: str, names: tuple[str, ...], *values: Value) -> Value:
-    """The value of an expression for these values of its variables; copies of a block ask again and again."""
+    """The value of an expression for these values of its variables; cached, since copies of a block share it."""
     value: Value = _checked(_evaluate(_parse(text), dict(zip(names, values, strict=True))))
     return value
 
 
 def _evaluate(node: ast.expr, variables: Mapping[str, Value]) -> Any:  # noqa: C901, PLR0911
-    # A case for each kind of syntax that is arithmetic; whatever is not listed here is refused.
+    # One case for each allowed kind of syntax; all other syntax is refused.
     match node:
         case ast.Constant(value=bool() | int() | float() as value):
             return _checked(value)
@@ -276,7 +278,7 @@ def _call(name: str, arguments: list[Any]) -> Any:
 
 def _item(value: Any, index: Any) -> Any:
     if not isinstance(value, list) or (type(index) is not int and not isinstance(index, Number)):
-        raise ExpressionError("only a list has values to choose from, by a whole number", _HELP)
+        raise ExpressionError("only a list can be indexed, by a whole number", _HELP)
     if type(index) is int and not -len(value) <= index < len(value):
         places = f"the first of a list is number 0, the last of this one {len(value) - 1}" if value else "it is empty"
         raise ExpressionError(f"a list of {len(value)} has no number {index}", places)
@@ -288,8 +290,8 @@ _NUMBERS = (int, float, Number)
 
 def _number(value: Any) -> Any:
     if not isinstance(value, _NUMBERS):
-        shown = quoted(value) if isinstance(value, str) else str(value)
-        raise ExpressionError(f"{shown} is no number to calculate with", _HELP)
+        text = quoted(value) if isinstance(value, str) else str(value)
+        raise ExpressionError(f"{text} is not a number", _HELP)
     return value
 
 
@@ -297,14 +299,14 @@ def _checked(value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise ExpressionError(f"a number of {value.bit_length()} bits is larger than any size", _HELP)
     if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
-        raise ExpressionError(f"{value} is no finite number", _HELP)
+        raise ExpressionError(f"{value} is not a finite number", _HELP)
     if isinstance(value, list) and count_values(value) > MAX_VALUES:
         raise ExpressionError(f"a list of more than {MAX_VALUES:,} values is larger than any shape", _HELP)
     return value
 
 
 def count_values(value: Any) -> int:
-    """How many values a list holds, those of the lists in it included. Raises ExpressionError if it is too deep."""
+    """The number of values in a list and the lists in it. Raises ExpressionError if they nest too deeply."""
     count, level = 0, [value]
     for _ in range(MAX_NESTING + 1):
         count += sum(not isinstance(item, list) for item in level)

@@ -1,4 +1,4 @@
-"""The `[[ignore]]` of a spec: findings of `archcalc check` that are meant, and why. Imported where there is one."""
+"""The `[[ignore]]` of a spec: intended findings of `archcalc check`, with reasons. Imported where a spec has one."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
@@ -9,11 +9,11 @@ from archcalc.errors import Path, Problem
 from archcalc.spec.problems import convert
 from archcalc.spec.schema import Expression
 
-MAX_IGNORED = 100  # entries, and patterns in all of them together
+MAX_IGNORED = 100  # entries, and patterns of all entries together
 
 
 class Ignore(Struct, forbid_unknown_fields=True):
-    """A finding of `archcalc check` that is meant: the check's code or name, where, and why.
+    """An intended finding of `archcalc check`: the check's code or name, where, and why.
 
     `layers` are names of layers, inputs or blocks, with `*` for any letters; without them it holds everywhere.
     """
@@ -25,7 +25,7 @@ class Ignore(Struct, forbid_unknown_fields=True):
 
 
 class Ignored(NamedTuple):
-    """An entry that holds. `expected`: it is a finding if there is nothing to ignore."""
+    """An entry whose `when` holds. `expected`: it is a finding itself if it matches none."""
 
     code: str
     layers: tuple[str, ...] | None
@@ -36,7 +36,7 @@ class Ignored(NamedTuple):
 def read_ignored(
     entries: list[dict[str, Any]], holds: Callable[[Any, Path], bool], expected: bool, problems: list[Problem]
 ) -> tuple[Ignored, ...]:
-    """The entries that hold; a problem is noted for each that makes no sense."""
+    """The entries whose `when` holds; each that makes no sense adds a problem."""
     found = []
     for number, data in enumerate(entries):
         path: Path = ("ignore", number)

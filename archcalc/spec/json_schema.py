@@ -18,7 +18,7 @@ def json_schema() -> dict[str, Any]:
     structs = [Spec, Block, InputTable, Entry, Budget, Limits, Ignore, *types]
     _, found = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     components = {name: _without_null(schema) for name, schema in found.items()}
-    for component in components.values():  # Pythons before 3.13 keep a docstring's indentation.
+    for component in components.values():  # before Python 3.13, a docstring keeps its indentation
         if "description" in component:
             component["description"] = cleandoc(component["description"])
     common = components["Entry"]["properties"]
@@ -66,7 +66,7 @@ def _all_but_type(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_expressions(properties: dict[str, Any]) -> dict[str, Any]:
-    """Any value of a field may be an expression, and so may any number in a list."""
+    """The properties with a string allowed in place of each value and of each number in a list: an expression."""
     return {key: _or_expression(schema) for key, schema in properties.items()}
 
 
@@ -79,7 +79,7 @@ def _or_expression(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_null(schema: Any) -> Any:
-    """The schema for TOML, which has no null: what may be null may be left out."""
+    """The schema without null, which TOML lacks: a key that may be null may be left out."""
     if isinstance(schema, list):
         return [_without_null(item) for item in schema if item != {"type": "null"}]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Names for the entries of a scope that have none, and which of them are in doubt."""
+"""Names for the unnamed entries of a scope, and which of these names are doubtful."""
 
 import re
 from collections.abc import Collection
@@ -7,10 +7,10 @@ from typing import Any
 from archcalc.layers import LAYER_TYPES
 
 
-class Names:
-    """Names for the entries of one scope that have none: `relu`, `relu_2`, …
+class EntryNames:
+    """Names for the unnamed entries of one scope: `relu`, `relu_2`, …
 
-    Where the type of such an entry is not known, its name is not either, nor are those that count on from it.
+    If the type of an unnamed entry is unknown, its name is doubtful, and so are later names with the same stem.
     """
 
     def __init__(self, entries: list[dict[str, Any]], taken: list[str], blocks: Collection[str]) -> None:
@@ -18,12 +18,12 @@ class Names:
         self._used = {*taken, *(name for data in entries if isinstance(name := data.get("name"), str))}
         self._counts: dict[str, int] = {}
         self._blocks = blocks
-        self._shifted: set[str] = set()  # types of which there may be one entry more
+        self._shifted: set[str] = set()  # types that may have one more entry
         self._all_shifted = False
         self._doubtful: set[str] = set()
 
     def claim(self, name: str) -> str | None:
-        """What has the name already, if anything has."""
+        """Reserve a name; return what has it already ("an input", "another entry"), if anything has."""
         owner = self._owners.get(name)
         self._owners.setdefault(name, "another entry")
         self._used.add(name)
@@ -44,7 +44,7 @@ class Names:
                 return name
 
     def doubt(self, types: list[str] | None) -> None:
-        """Note an entry that is meant to be of one of these types; None is any."""
+        """Note an unnamed entry that is probably of one of these types; None for any type."""
         if types is None:
             self._all_shifted = True
         elif len(types) == 1:
@@ -54,11 +54,11 @@ class Names:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether some are."""
+        """Whether any name is doubtful."""
         return self._all_shifted or bool(self._shifted or self._doubtful)
 
     def is_doubtful(self, name: str) -> bool:
-        """Whether nobody knows which entry has the name."""
+        """Whether it is unknown which entry has the name."""
         if name in self._used:
             return name in self._doubtful
         return self._is_shifted(name) or self._is_shifted(re.sub(r"_\d+$", "", name))

@@ -1,4 +1,4 @@
-"""Values of a spec among which there are numbers that know more than their values; imported only where there may be."""
+"""Converts data with symbolic or tracing numbers to typed structures; imported only where there may be any."""
 
 from typing import Any, TypeVar
 
@@ -10,9 +10,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def convert_numbers(data: dict[str, Any], struct: type[S]) -> S | None:
-    """`data` as a structure that holds its numbers as they are. Their values are what is checked.
+    """`data` as a structure that keeps its `Number`s; their plain values are validated.
 
-    None if these do not fit, or if there are no such numbers.
+    None if the values do not fit, or if the data holds no `Number`.
     """
     if not _holds_number(data):
         return None
@@ -21,7 +21,7 @@ def convert_numbers(data: dict[str, Any], struct: type[S]) -> S | None:
     except msgspec.ValidationError:
         return None
     fields = {name: getattr(checked, name) for name in struct.__struct_fields__}
-    # Direct construction does not validate, which is what lets other numbers in.
+    # Direct construction does not validate, so that the fields may hold `Number`s.
     return struct(**{name: _restored(value, data.get(name)) for name, value in fields.items()})
 
 
@@ -41,7 +41,7 @@ def _values(data: Any) -> Any:
 
 
 def _restored(checked: Any, written: Any) -> Any:
-    """A checked value with the numbers of the one that was written in their places."""
+    """A validated value with the written `Number`s put back in their places."""
     if isinstance(written, Number):
         return written.whole() if type(checked) is int else written
     if not isinstance(written, list) or not isinstance(checked, list | tuple):

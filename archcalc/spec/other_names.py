@@ -1,4 +1,4 @@
-"""What other people call layer types, fields and words, as `other_names.toml` says. Imported only for an error."""
+"""Other tools' names for layer types, fields and words, from `other_names.toml`. Imported only for an error."""
 
 import os
 import re
@@ -11,9 +11,9 @@ from archcalc.spelling import plainly
 
 
 class OtherNames(NamedTuple):
-    """What a name may mean, the likeliest first, and what to do about one that means nothing of its own."""
+    """The meanings of other tools' names, the likeliest first, and advice for names without a counterpart."""
 
-    fields: frozenset[str]  # that the table knows
+    fields: frozenset[str]  # those in the table
     types: dict[str, list[str]]
     advice: dict[str, str]
     keys: dict[str, list[str]]
@@ -23,7 +23,7 @@ class OtherNames(NamedTuple):
 
 @cache
 def other_names() -> OtherNames:
-    """The table, by the names that others use."""
+    """The table of `other_names.toml`, keyed by the other names."""
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "other_names.toml"), "rb") as file:
         table = tomllib.load(file)
     types, keys, words = (_inverted(table[part]) for part in ("types", "keys", "words"))
@@ -38,7 +38,7 @@ def other_names() -> OtherNames:
 
 
 def _inverted(table: dict[str, str]) -> dict[str, list[str]]:
-    """What a name may mean, by the name; each thing bears its own name too."""
+    """The meanings of each name; archcalc's own name is one."""
     found: dict[str, list[str]] = {}
     for name, others in table.items():
         for other in dict.fromkeys([plainly(name.replace("{d}d", "")), *others.split()]):
@@ -51,9 +51,9 @@ def _advice(entries: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def other_type(name: str, dimensions: int | None) -> list[str] | str:
-    """The types that somebody else calls so, or how to write what has no type; an empty list if nobody does.
+    """The types that another tool's name may mean, or advice for a name without a type; an empty list if unknown.
 
-    `dimensions` are those of the inputs, for a name that says none.
+    `dimensions` is the number of spatial axes of the inputs, for a name without one.
     """
     plain = plainly(re.split(r"[./:]", name)[-1])
     own = re.search(r"[123](?=d)", plain)
@@ -69,12 +69,12 @@ def other_type(name: str, dimensions: int | None) -> list[str] | str:
 
 
 def other_keys(key: str) -> list[str]:
-    """The fields that somebody else calls so, the likeliest first."""
+    """The fields that another tool's name may mean, the likeliest first."""
     return other_names().keys.get(plainly(key), [])
 
 
 def other_word(word: str, known: Iterable[str]) -> list[str]:
-    """The word, of those that are known, that somebody else calls so."""
+    """The known word that another tool's word means, as a list of at most one."""
     plain = plainly(word.rpartition(".")[-1])
     meant = other_names().words.get(plain, [])
     return [name for name in known if name in meant or plainly(name) == plain][:1]

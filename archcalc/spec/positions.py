@@ -1,4 +1,4 @@
-"""The line of every value in a spec. Imported only when there is something to point at."""
+"""Finds the line of a value in a spec. Imported only for a diagnostic."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -11,7 +11,7 @@ from archcalc.errors import MAX_NESTING, Path, Place, excerpt
 
 
 class Positions:
-    """Finds the place of a value by the keys that lead to it; of these paths alone, where they are given."""
+    """Finds the place of a value by its key path; with `paths`, of the values on these paths alone."""
 
     def __init__(self, source: str, text: str, paths: Iterable[Path] | None = None) -> None:
         self.source = source
@@ -20,7 +20,7 @@ class Positions:
         self._paths = paths
 
     def place(self, path: Path) -> Place:
-        """The line of the value, or of the nearest table around it that is written down."""
+        """The line of the value, or of the nearest enclosing table that the text has."""
         for length in range(len(path), 0, -1):
             if (line := self._line_by_path.get(path[:length])) is not None:
                 return Place(self.source, line + 1, excerpt(self.lines[line]))
@@ -61,11 +61,11 @@ class _Reader:
             self._pair(pair, path)
 
     def _leads(self, path: Path) -> bool:
-        """Whether there may be something inside that is looked for."""
+        """Whether a path that is looked for may start with this one."""
         return self.sought is None or path in self.sought
 
     def _current(self, keys: list[str]) -> Path:
-        """The path of a table's header; a part that is an array of tables means its latest one."""
+        """The path of a table's header; in an array of tables, that of its latest table."""
         path: Path = ()
         for position, key in enumerate(keys):
             path = (*path, key)
@@ -93,7 +93,7 @@ class _Reader:
                 waiting.extend(inside)
 
     def _note(self, path: Path, node: Node) -> None:
-        """Note the line of a value, and of the tables around it that have none yet."""
+        """Note the line of a value, and of enclosing tables that have none yet."""
         for length in range(min(len(path), MAX_NESTING), 0, -1):
             if length < len(path) and path[:length] in self.lines:
                 break
@@ -103,7 +103,7 @@ class _Reader:
 def _keys(node: Node) -> list[str]:
     """The parts of a bare, quoted or dotted key."""
     parts: list[str] = []
-    # A dotted key is the node of all but its last part, and the last part; a stranger's may have thousands.
+    # The node of a dotted key nests: all but the last part, then the last part; a stranger's key may have thousands.
     waiting = [node]
     while waiting:
         current = waiting.pop()

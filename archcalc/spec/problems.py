@@ -1,4 +1,4 @@
-"""What is wrong with the values of a file: collected key by key, each said with what is expected and a remedy."""
+"""Finds what is wrong with the values of a file, key by key, with what each key takes and a remedy."""
 
 import math
 import re
@@ -32,7 +32,7 @@ def convert(data: Any, struct: type[S], path: Path, problems: list[Problem]) -> 
 
 
 def convert_rest(data: dict[str, Any], struct: type[S]) -> S:
-    """What is right about data with problems, so that the search for more goes on; the rest is left empty."""
+    """The valid fields of invalid data as a structure, so that the search for problems goes on; the rest is empty."""
     fields = _fields(struct)
     right = {name: data[name] for name in fields if name in data and is_right(data[name], fields[name].type)}
     if "layers" in fields and isinstance(data.get("layers"), list):
@@ -43,12 +43,12 @@ def convert_rest(data: dict[str, Any], struct: type[S]) -> S:
 
 
 def _tables(entries: list[Any]) -> list[dict[str, Any]]:
-    """Entries, with one of a type that is wrong for each that is no table, so that the others keep their places."""
+    """The entries, with a placeholder for each that is not a table, so that the others keep their indices."""
     return [entry if isinstance(entry, dict) else {"type": UNFIT} for entry in entries]
 
 
 def fitting(data: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    """The data with UNFIT for dates, numbers beyond any size and the like, each of which is noted."""
+    """The data with UNFIT in place of dates, numbers that are too large and the like; each adds a problem."""
     unfit = [*_unfit_values(data)]
     problems.extend(unfit)
     return _without(data, (), {problem.path for problem in unfit}) if unfit else data
@@ -106,8 +106,8 @@ def find_problems(
 ) -> Iterator[Problem]:
     """What is wrong with `data`, key by key.
 
-    `also_known` keys belong to something else, `unchecked` ones are not ready. `written` has the values before
-    expressions were evaluated.
+    `also_known` are keys that are allowed beside the structure's fields, `unchecked` are fields whose expressions are
+    not evaluated yet. `written` holds the values before evaluation.
     """
     if not isinstance(data, dict):
         yield Problem(f"expected a table, got {format_value(data)}", path)
@@ -140,7 +140,7 @@ def unknown_keys(
     path: Path,
     remedy_of: Callable[[str], str] | None = None,
 ) -> list[Problem]:
-    """A problem for each key that does not exist. `remedy_of` finds what to do, if not one of those known is meant."""
+    """A problem for each unknown key; `remedy_of` finds its remedy, by default among the `known` keys."""
 
     def problem(key: str) -> Problem:
         remedy = Remedy(key, partial(remedy_of, key) if remedy_of else partial(_key_remedy, key, known, data))
@@ -156,12 +156,12 @@ def _key_remedy(key: str, known: Collection[str], data: dict[str, Any]) -> str:
 
 
 def unless_meant(name: str, unknown: Collection[str], known: Collection[str]) -> Callable[[], bool] | None:
-    """That one of the unknown keys, if there are any, is a missing one under another name."""
+    """A test whether one of the unknown keys is the missing key `name`; None if there are no unknown keys."""
     return partial(is_meant, name, unknown, known) if unknown else None
 
 
 def is_meant(name: str, unknown: Collection[str], known: Collection[str]) -> bool:
-    """Whether one of the unknown keys is this one, under another name or misspelled."""
+    """Whether one of the unknown keys is the key `name`, under another name or misspelled."""
     from archcalc.spec.remedies import meant_key
 
     return any(name == meant_key(key, known) for key in unknown)
@@ -192,7 +192,7 @@ def value_problems(name: str, value: Any, annotation: Any, path: Path, written: 
 
 
 def _no_tables(name: str, value: list[Any], annotation: Any, path: Path) -> Iterator[Problem]:
-    """What is in a list of tables, and is none."""
+    """A problem for each item of a list of tables that is not a table."""
     remedy = Remedy(name, partial(_value_remedy, name, value, annotation, None))
     for number, item in enumerate(value):
         if not isinstance(item, dict) and item is not UNFIT:
@@ -201,7 +201,7 @@ def _no_tables(name: str, value: list[Any], annotation: Any, path: Path) -> Iter
 
 
 def wrong_value(name: str, value: Any, annotation: Any, path: Path, written: Any = None) -> Problem:
-    """A value that is not what a field takes."""
+    """The problem of a value that a field does not take."""
     text = f"{name} = {format_value(value if written is None else written)}"
     if written not in (None, value):
         text += f" gives {format_value(value)}"
@@ -219,12 +219,12 @@ def _value_remedy(name: str, value: Any, annotation: Any, written: Any) -> str |
 
 
 def _got(value: Any, where: Path, expected: str) -> str:
-    """What is there instead, unless it is of the right kind and the value itself says why it is wrong."""
+    """The kind of the wrong value (`, got text`); empty where the message shows that the kind is right."""
     for index in where:
         value = value[index]
     if where:
         return f", got {format_value(value)} in it"
     kind = kind_of(value)
-    fitting = kind in expected or kind.replace("whole ", "") in expected  # but for a bound
-    word = isinstance(value, str) and expected.endswith('"')  # among words
+    fitting = kind in expected or kind.replace("whole ", "") in expected  # the kind is right and a bound is not met
+    word = isinstance(value, str) and expected.endswith('"')  # one of several words is expected
     return "" if fitting or word else f", got {kind}"

@@ -1,4 +1,4 @@
-"""What to do about a word that is not known, or a value that is not right. Imported only where there is an error."""
+"""Remedies for unknown words and wrong values. Imported only for an error."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -15,11 +15,11 @@ from archcalc.spec.values import format_value, is_right
 from archcalc.spec.wanted import Wanted, alternatives, constraints, format_annotation, plain, wanted
 from archcalc.spelling import closest, plainly
 
-LONG = 5  # letters of another name that may be misspelled
+LONG = 5  # letters that another tool's name needs for its misspellings to be recognised
 LISTED = 20  # words at most
 INPUTS = ("input", "inputs")
 
-# What people write for a truth.
+# What people write for true and false.
 YES = ("yes", "y", "on", "enable", "enabled", "t")
 NO = ("no", "n", "off", "disable", "disabled", "f", "none", "null")
 
@@ -28,12 +28,12 @@ NO = ("no", "n", "off", "disable", "disabled", "f", "none", "null")
 
 
 def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> str:
-    """What to do about a key that does not exist; `present` are the keys beside it."""
+    """The remedy for an unknown key; `present` are the keys of its table."""
     likely = meant_keys(key, known)
     if key == "input" and "variables" in known and is_right(present[key], list[Positive]):
         return f"write inputs.image = {format_value(present[key])}, with a name of your own"
     if len(likely) == 1:
-        small = not isinstance(present.get(key), dict | list)  # or else there may be much in it
+        small = not isinstance(present.get(key), dict | list)  # a table or list may hold much, and is not dropped
         return f"leave it out: {likely[0]} is there already" if small and likely[0] in present else meant(likely)
     if advice := other_names().key_advice.get(plainly(key)):
         return advice
@@ -49,38 +49,38 @@ def key_remedy(key: str, known: Collection[str], present: Mapping[str, Any]) -> 
 def key_remedy_for(
     type_name: str, meant: list[str] | str | None, known: Collection[str], present: Mapping[str, Any], key: str
 ) -> str:
-    """What to do about a key of an entry whose type does not exist; `known` are those of the types that it may mean."""
-    if isinstance(meant, str):  # it has none, and how to write it has been said
+    """The remedy for a key of an entry of unknown type; `known` are the fields of the types that it may mean."""
+    if isinstance(meant, str):  # no type is meant, and its own remedy says what to write
         return f"leave it out: it goes with {quoted(type_name)}"
     return key_remedy(key, (*known, *ENTRY_KEYS), present)
 
 
 def meant_key(key: str, known: Collection[str]) -> str | None:
-    """The one key that is meant, by another name or misspelled; None if there is none, or several are as likely."""
+    """The key that is meant, by another name or misspelled; None if there is none, or several are equally likely."""
     likely = meant_keys(key, known)
     return likely[0] if len(likely) == 1 else None
 
 
 def meant_keys(key: str, known: Collection[str]) -> list[str]:
-    """The keys that are as likely meant."""
+    """The known keys that are the likeliest meaning of `key`."""
     exact = [name for name in known if plainly(name) == plainly(key)]
     others = [name for name in other_keys(key) if name in known]
     if found := exact or others:
         return found[:1]
-    # The parameters of a block have names of anybody's choice.
+    # A block's parameter may have any name: another tool's name for the same field matches it.
     alike = [name for name in known if name not in other_names().fields and {*other_keys(name)} & {*other_keys(key)}]
     if len(alike) == 1:
         return alike
     if plainly(key) in other_names().key_advice:
         return []
     close = closest(key, known)
-    # A letter more or less says little of how many inputs there are.
+    # `input` and `inputs` differ by a letter: a misspelling does not decide between them.
     return [name for name in INPUTS if name in known] if {*close} & {*INPUTS} else close
 
 
 @cache
 def fields_of_all() -> dict[str, Wanted]:
-    """Every field that some layer type has, and what any of them takes."""
+    """Every field of all layer types, with what it takes in any of them."""
     found: dict[str, Wanted] = {}
     for layer in LAYER_TYPES.values():
         for name, own in wanted(layer).items():
@@ -94,7 +94,7 @@ def fields_of_all() -> dict[str, Wanted]:
 
 
 def type_remedy(name: str, blocks: Collection[str], dimensions: int | None) -> str:
-    """What to do about a type that does not exist; `dimensions` is how many axes of positions the inputs have."""
+    """The remedy for an unknown type; `dimensions` is the number of spatial axes of the inputs."""
     found = meant_types(name, blocks, dimensions)
     if isinstance(found, str):
         return found
@@ -102,12 +102,12 @@ def type_remedy(name: str, blocks: Collection[str], dimensions: int | None) -> s
 
 
 def meant_types(name: str, blocks: Collection[str], dimensions: int | None) -> list[str] | str:
-    """The types that one which does not exist is likely meant for, or how to write what has no type."""
+    """The types that an unknown one probably means, or advice where no type has its meaning."""
     known = [*LAYER_TYPES, *blocks]
     if exact := [word for word in known if plainly(word) == plainly(name)]:
         return exact
     close = closest(name, known)
-    # Others may number a name that they have for a type, but it is likelier a block's.
+    # A number at the end may belong to another tool's name, but is likelier a block's.
     if name[-1:].isdigit() and close and {*close} <= {*blocks}:
         return close
     if other := other_type(name, dimensions) or _likeliest_first(close, dimensions):
@@ -118,7 +118,7 @@ def meant_types(name: str, blocks: Collection[str], dimensions: int | None) -> l
 
 
 def _likeliest_first(types: list[str], dimensions: int | None) -> list[str]:
-    """Types that are as like a name: first what is for the inputs, which a layer may give other dimensions, though."""
+    """Equally similar types, first those for the spatial axes of the inputs."""
     return sorted(types, key=lambda name: not name.endswith(f"{dimensions}d"))
 
 
@@ -126,7 +126,7 @@ def _likeliest_first(types: list[str], dimensions: int | None) -> list[str]:
 
 
 def value_remedy(name: str, value: Any, annotation: Any, written: Any = None) -> str | None:
-    """What to do about a value that is not what a field takes."""
+    """The remedy for a value that a field does not take; None if there is none."""
     parts = [*alternatives(annotation)]
     words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
     if isinstance(value, str) and (found := other_word(value, words) or closest(value, words)):
@@ -141,7 +141,7 @@ def value_remedy(name: str, value: Any, annotation: Any, written: Any = None) ->
 
 
 def _rewritten(name: str, value: Any, annotation: Any) -> str | None:
-    """How to write a value of one kind that is right and near to one that is not."""
+    """The value nearest to a wrong one that the annotation allows, and how to write it."""
     kind = plain(annotation)
     if get_origin(kind) is Literal:
         return f"use {' or '.join(map(quoted, get_args(kind)))}"
@@ -172,7 +172,7 @@ def _as_list(name: str, value: Any, kind: Any) -> str | None:
 
 
 def _example(annotation: Any) -> str | None:
-    """A number, or a list of one, that an annotation allows."""
+    """A number, or a list of one number, that an annotation allows."""
     part = next(alternatives(annotation))
     if plain(part) in (int, float):
         return str(_near(None, part))
@@ -183,7 +183,7 @@ def _example(annotation: Any) -> str | None:
 
 
 def _numbers_in(value: Any) -> list[int]:
-    """The whole numbers that a value of another kind has in it, as `"3072"` and `"3x32x32"`."""
+    """The whole numbers in a value of another kind, such as `"3072"` and `"3x32x32"`."""
     if isinstance(value, str):
         return [*map(int, re.findall("[0-9]+", value))] if _SIZES.fullmatch(value) else []
     number = type(value) is int
@@ -199,8 +199,9 @@ def _near(value: Any, annotation: Any) -> int | float:
     return near if meta is None or meta.le is None else min(near, meta.le)
 
 
-# The form of what is long, by key and kind; without a key, whatever the key.
+# A sequence of sizes: 3072, 3x32x32, (3, 32, 32).
 _SIZES = re.compile(r"[\s(\[]*\d{1,9}(\s*[x×X,;]\s*\d{1,9})*[\s)\]]*")
+# The form of long values, by key and kind; an empty key stands for all keys.
 _FORMS: dict[tuple[str, Any], str] = {
     ("inputs", dict[str, Any]): "write inputs.image = [3, 224, 224], with a name of your own",
     ("", list[Positive]): "write the sizes without the batch: [3, 224, 224]",
@@ -212,7 +213,7 @@ _FORMS: dict[tuple[str, Any], str] = {
 
 
 def expression_remedy(text: str, name: str, error: ExpressionError, kind: Wanted) -> str | None:
-    """What to do about an expression that cannot be evaluated, as the value of the field `name`."""
+    """The remedy for an expression that cannot be evaluated, as the value of the field `name`."""
     sizes = [*map(int, re.findall("[0-9]+", text))]
     if re.fullmatch(r"[\s(\[]*\d{1,9}(\s*[x×X,;]\s*\d{1,9})+[\s)\]]*", text) and is_right(sizes, kind.annotation):
         return f"write {name} = {sizes}"
@@ -222,13 +223,13 @@ def expression_remedy(text: str, name: str, error: ExpressionError, kind: Wanted
 def unknown_variable_remedy(
     text: str, name: str, word: str, variables: Collection[str], kind: Wanted, declared: Mapping[str, Any]
 ) -> str:
-    """What to do about a word in an expression that is no variable; `declared` are the spec's as they are written."""
+    """The remedy for a word in an expression that is not a variable; `declared` are the spec's variables as written."""
     if word in declared and word not in variables:
         return _order_remedy(name, word, declared)
     if name == "repeat" and word == "index":
-        return "write how many copies there are; index is the number of one"
+        return "write the number of copies; index is the number of one copy"
     if word == "index":
-        return "index numbers the copies of an entry: add repeat = … to it; a block is told it as a parameter"
+        return "index numbers the copies of an entry: add repeat = … to it; pass it to a block as a parameter"
     bare = text.strip() == word
     if bare and kind.truth and word.lower() in YES + NO:
         return f"write {name} = {'true' if word.lower() in YES else 'false'}"
@@ -242,16 +243,16 @@ def unknown_variable_remedy(
 
 
 def _instead(word: str, kind: Wanted) -> str:
-    """What to write in place of a word that is no variable."""
+    """What to write in place of a word that is not a variable."""
     if kind.annotation is not None:
         return f"write {format_annotation(kind.annotation)}"
     if word in LAYER_TYPES or word in other_names().types:
-        return "write a number, true or false, or a list: the type of a layer is no value"
+        return "write a number, true or false, or a list: a layer type is not a value"
     return "write a number, true or false, or a list"
 
 
 def _order_remedy(name: str, word: str, declared: Mapping[str, Any]) -> str:
-    """Variables are read one after the other."""
+    """The remedy for a variable that is used before it is declared, or in its own value."""
     value = declared[word]
     if name == word or (isinstance(value, str) and name in names_in(value)):
         return f"give {word} a value of its own"

@@ -13,7 +13,7 @@ DType = Literal["float32", "float64", "float16", "bfloat16", "int64", "int32"]
 
 
 class InputTable(Struct, forbid_unknown_fields=True):
-    """An input: its shape without the batch, its dtype, and how many entries of a sparse one are not zero."""
+    """An input: its shape without the batch, its dtype, and the number of nonzeros of a sparse one."""
 
     shape: list[Annotated[int, Meta(ge=1)]]
     dtype: DType = "float32"
@@ -44,7 +44,7 @@ class Spec(Struct, forbid_unknown_fields=True):
 
 
 class Entry(Struct):
-    """What every entry of `layers` may say, whatever its type."""
+    """The keys that every entry of `layers` may have, whatever its type."""
 
     type: str
     name: Name | None = None

@@ -1,4 +1,4 @@
-"""Entries and blocks as they are written: checked once, however often they are used."""
+"""Entries and blocks as written in a spec, checked once for all their uses."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
@@ -12,7 +12,7 @@ from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer
 from archcalc.spec.expense import end_search
 from archcalc.spec.expressions import FUNCTIONS, TRUTHS, WORDS, names_in
-from archcalc.spec.names import Names
+from archcalc.spec.names import EntryNames
 from archcalc.spec.problems import convert, convert_rest, find_problems, unknown_keys, unless_meant
 from archcalc.spec.schema import ENTRY_KEYS, Block, Entry
 from archcalc.spec.values import is_right
@@ -20,27 +20,27 @@ from archcalc.spec.wanted import ANYTHING, Wanted, wanted
 
 MAX_DEPTH = 50  # of blocks in blocks
 MAX_NAME = 200  # letters
-SHORT = 16  # letters of an expression that costs no more than another value
+SHORT = 16  # letters of an expression that costs as much as a plain value
 
 
 class Template(Struct, frozen=True, gc=False):
-    """An entry as it is written, checked once however often it is used."""
+    """An entry as written, checked once for all its uses."""
 
     entry: Entry
-    name: str  # local; empty for the copies of a block's only entry, which are just numbered
+    name: str  # local; empty for the copies of a block's only entry, which have numbers alone
     fields: dict[str, Any]
     path: Path
-    layer_type: type[Layer] | None  # or a block
-    constant: Layer | None  # the layer itself, where nothing has to be evaluated
-    names: Names  # of its scope
+    layer_type: type[Layer] | None  # None for a use of a block
+    constant: Layer | None  # the layer, if it has no expressions
+    names: EntryNames  # of its scope
     variables: tuple[str, ...] = ()  # that its fields may depend on
-    reads: tuple[tuple[str, Path], ...] | None = None  # its inputs where it names them, and where it does
-    wanted: Mapping[str, Wanted] | None = None  # of an entry with something wrong, what its fields should be, if known
-    cost: int = 0  # of evaluating what it says, in values
+    reads: tuple[tuple[str, Path], ...] | None = None  # the inputs that it names, with their paths
+    wanted: Mapping[str, Wanted] | None = None  # of a wrong entry: what its fields take, if known
+    cost: int = 0  # of evaluating its fields, in values
 
 
 class BlockTemplate(Struct, frozen=True, gc=False):
-    """A block as it is written."""
+    """A block as written."""
 
     name: str
     block: Block
@@ -48,9 +48,9 @@ class BlockTemplate(Struct, frozen=True, gc=False):
 
 
 class TemplateReader:
-    """Reads the entries and blocks of one spec; `blocks` are its blocks as they are written.
+    """Reads the entries and blocks of one spec; `blocks` are its blocks as written.
 
-    `dimensions`: how many axes of positions the inputs have, if all have as many.
+    `dimensions` is the number of spatial axes of the inputs; None if they differ.
     """
 
     def __init__(self, blocks: dict[str, Any], dimensions: int | None, problems: list[Problem]) -> None:
@@ -60,7 +60,7 @@ class TemplateReader:
         self.answers: dict[tuple[Any, ...], Any] = {}
 
     def check_name(self, name: str, path: Path, what: str) -> None:
-        """The name of a variable or a parameter must be a word that means nothing else in expressions."""
+        """Check that the name of a variable or parameter is a word without a meaning of its own in expressions."""
         reserved = {"training", "index", "not", "and", "or", "if", "else", "in", "is", *FUNCTIONS, *WORDS, *TRUTHS}
         if not name.isidentifier() or name in reserved or name in ("True", "False", "None"):
             taken = name in reserved or name in ("True", "False", "None")
@@ -69,7 +69,7 @@ class TemplateReader:
             self.problems.append(Problem(message, path, help=remedy))
 
     def block(self, name: str, data: Any) -> BlockTemplate | None:
-        """A block; None if it cannot be used."""
+        """Read a block; None if it cannot be used."""
         path: Path = ("blocks", name)
         block = convert(data, Block, path, self.problems)
         usable = block is not None
@@ -96,7 +96,7 @@ class TemplateReader:
     def _check_block_inputs(self, names: list[str], path: Path) -> bool:
         before, again = len(self.problems), repeated(names)
         for number, name in enumerate(names):
-            # A number is the name of a copy of the block's only entry.
+            # Numbers are the names of copies of a block's only entry.
             if not name or "." in name or name.isdecimal():
                 message = f"{quoted(name)} cannot be the name of an input"
                 self.problems.append(Problem(message, (*path, "inputs", number), help="use a word"))
@@ -106,12 +106,12 @@ class TemplateReader:
         return len(self.problems) == before
 
     def entries(self, entries: list[dict[str, Any]], path: Path, taken: list[str], numbered: bool) -> list[Template]:
-        """The entries of one scope, in which the names `taken` mean inputs already."""
-        names = Names(entries, taken, self.blocks)
+        """The entries of one scope, in which the names `taken` belong to inputs."""
+        names = EntryNames(entries, taken, self.blocks)
         alone = numbered and len(entries) == 1
         return [self._template(data, (*path, i), names, alone) for i, data in enumerate(entries)]
 
-    def _template(self, data: dict[str, Any], path: Path, names: Names, alone: bool) -> Template:
+    def _template(self, data: dict[str, Any], path: Path, names: EntryNames, alone: bool) -> Template:
         end_search(self.problems)
         common = {key: data[key] for key in data if key in ENTRY_KEYS}
         fields = {key: value for key, value in data.items() if key not in ENTRY_KEYS}
@@ -153,17 +153,17 @@ class TemplateReader:
         )
 
     def _kinds(self, written: Any) -> Mapping[str, Wanted]:
-        """What an entry of a type takes beside what all entries do; where it is not known, what any of them takes."""
+        """The fields of a type or block, with what each takes; the fields of all types and blocks if it is unknown."""
         if isinstance(written, str) and written in LAYER_TYPES:
             return wanted(LAYER_TYPES[written])
         if isinstance(written, str) and written in self.blocks:
-            parameters, defaults = _taken(self.blocks[written]) or ([], {})
+            parameters, defaults = _signature(self.blocks[written]) or ([], {})
             return dict.fromkeys((*parameters, *defaults), ANYTHING)
         return self._all_kinds
 
     @cached_property
     def _all_kinds(self) -> dict[str, Wanted]:
-        """All that some type or block takes."""
+        """The fields of all types and blocks, with what each takes."""
         from archcalc.spec.remedies import fields_of_all
 
         return {**fields_of_all(), **{key: kind for name in self.blocks for key, kind in self._kinds(name).items()}}
@@ -176,7 +176,7 @@ class TemplateReader:
         keys: tuple[str, ...],
         path: Path,
     ) -> None:
-        """What stands under keys that mean these of an entry; they alone are wrong, and the search goes on."""
+        """Move the values of misspelled `keys` of an entry from `fields` to `common`, and note a problem for each."""
         unknown = [key for key in fields if key not in kinds]
         if not unknown:
             return
@@ -186,20 +186,20 @@ class TemplateReader:
         for key in unknown:
             likely = self._search((key, keys, str(common.get("type"))), partial(meant_keys, key, known)) or ["?"]
             fitting = [one for one in likely if one in keys and is_right(fields[key], wanted(Entry)[one].annotation)]
-            if len(fitting) == 1 and {*likely} <= {*keys} - {*common}:  # of input and inputs, the value says which
+            if len(fitting) == 1 and {*likely} <= {*keys} - {*common}:  # the value decides between input and inputs
                 self.problems.extend(unknown_keys(fields, [key], known, path))
                 common[fitting[0]] = fields.pop(key)
 
     def _search(self, question: tuple[Any, ...], search: Callable[[], Any]) -> Any:
-        """The answer to what takes a search; None to more questions than there are errors shown."""
+        """The cached result of a search; None after as many searches as errors are shown."""
         if question not in self.answers and len(self.answers) < SHOWN:
             self.answers[question] = search()
         return self.answers.get(question)
 
-    def _name(self, common: dict[str, Any], entry: Entry, names: Names, path: Path) -> str:
+    def _name(self, common: dict[str, Any], entry: Entry, names: EntryNames, path: Path) -> str:
         """The name of an entry in its scope."""
         if entry.name is None and "name" in common:
-            return str(common["name"])[:MAX_NAME]  # which is wrong
+            return str(common["name"])[:MAX_NAME]  # wrong and already reported
         if entry.name is None:
             self._doubt(common.get("type"), names)
             return names.next(entry.type or "?")
@@ -209,8 +209,8 @@ class TemplateReader:
             return names.next(entry.name)
         return entry.name
 
-    def _doubt(self, written: Any, names: Names) -> None:
-        """Note which names an entry without one may have, where its type is wrong."""
+    def _doubt(self, written: Any, names: EntryNames) -> None:
+        """Note which names an unnamed entry of a wrong type may have."""
         if not isinstance(written, str):
             names.doubt(None)
         elif written not in LAYER_TYPES and written not in self.blocks:
@@ -221,7 +221,7 @@ class TemplateReader:
                 names.doubt(found)
 
     def _constant(self, fields: dict[str, Any], layer_type: type[Layer], path: Path) -> Layer | None:
-        """The layer, if nothing has to be evaluated for it."""
+        """The layer, if it has no expressions and no problems."""
         kinds = wanted(layer_type)
         expressions = {key for key, value in fields.items() if key in kinds and _has_expression(value, kinds[key])}
         if not expressions:
@@ -234,7 +234,7 @@ class TemplateReader:
         return None
 
     def _unknown_type(self, name: str, fields: dict[str, Any], known: Mapping[str, Wanted], path: Path) -> None:
-        """What is wrong with an entry whose type is not known."""
+        """Note the problems of an entry of unknown type."""
         from archcalc.spec.remedies import key_remedy_for, meant_types, type_remedy
 
         remedy = Remedy(name, lambda: type_remedy(name, self.blocks, self.dimensions))
@@ -247,17 +247,17 @@ class TemplateReader:
             self.problems.extend(unknown_keys(fields, unknown, (*known, *ENTRY_KEYS), path, remedy_of))
 
     def _meant_kinds(self, types: list[str] | str | None) -> dict[str, Wanted]:
-        """What one of these types takes."""
+        """The fields of these types, with what each takes."""
         found = types if isinstance(types, list) else []
         return {key: kind for name in found for key, kind in self._kinds(name).items()}
 
     def _check_block_use(self, entry: Entry, arguments: dict[str, Any], path: Path) -> None:
         if entry.functional is not False:
-            message = "functional is for a layer; a block has modules in it"
+            message = "functional is for a layer; a block consists of modules"
             self.problems.append(Problem(message, (*path, "functional"), help="write it inside of the block"))
-        if (taken := _taken(self.blocks[entry.type])) is None:
+        if (signature := _signature(self.blocks[entry.type])) is None:
             return
-        parameters, defaults = taken
+        parameters, defaults = signature
         known = (*parameters, *defaults, *ENTRY_KEYS)
         unknown = [key for key in arguments if key not in known]
         self.problems.extend(unknown_keys(arguments, unknown, known, path))
@@ -270,8 +270,8 @@ class TemplateReader:
                 self.problems.append(Problem(message, path, help=f"add {parameter} = …", unless=unless))
 
 
-def _taken(block: Any) -> tuple[list[str], dict[str, Any]] | None:
-    """What a block takes: its parameters and its defaults; None if something is wrong with how it says so."""
+def _signature(block: Any) -> tuple[list[str], dict[str, Any]] | None:
+    """The parameters and defaults of a block as written; None if it is wrong."""
     if not isinstance(block, dict) or not {*block} <= {*Block.__struct_fields__}:
         return None
     parameters, defaults = block.get("parameters", []), block.get("defaults", {})
@@ -287,13 +287,13 @@ def _reads(entry: Entry, path: Path) -> tuple[tuple[str, Path], ...] | None:
 
 
 def repeated(names: list[str]) -> dict[int, str]:
-    """The names that stand in a list already, by their place."""
+    """The names that occur earlier in the list, by index."""
     first = {name: number for number, name in reversed([*enumerate(names)])}
     return {number: name for number, name in enumerate(names) if first[name] != number}
 
 
 def _cost(waiting: list[Any]) -> int:
-    """How long evaluating values takes, those in lists included: 1 for most, a letter each for long expressions."""
+    """The cost of evaluating values, those in lists included: 1 each, or the length of a long expression."""
     cost = 0
     while waiting:
         value = waiting.pop()
@@ -304,13 +304,13 @@ def _cost(waiting: list[Any]) -> int:
 
 
 def variables_in(values: Iterable[Any]) -> tuple[str, ...]:
-    """The variables that values as they are written may depend on, in the order of the alphabet."""
+    """The variables that written values may depend on, in alphabetical order."""
     found = set[str]()
     waiting = [*values]
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            found.update((value, *names_in(value)))  # a name that is no word of expressions is found as it is written
+            found.update((value, *names_in(value)))  # the text itself may be a variable with a reserved name
         elif isinstance(value, list):
             waiting.extend(value)
     return tuple(sorted(found))
@@ -324,8 +324,8 @@ def _has_expression(value: Any, wanted: Wanted) -> bool:
 
 
 def endless(blocks: Mapping[str, BlockTemplate], problems: list[Problem]) -> set[str]:
-    """The blocks that use themselves, however indirectly; all of them, if too many lie in each other."""
-    heights: dict[str, int] = {}  # blocks above each other
+    """The blocks that use themselves, directly or not; all blocks if they nest too deeply. Each adds a problem."""
+    heights: dict[str, int] = {}  # levels of blocks in a block, itself included
     found: set[str] = set()
 
     def height(name: str, chain: tuple[str, ...]) -> int:

@@ -1,4 +1,4 @@
-"""What is wrong in blocks that have no use, or whose uses are left out. Imported where there is one."""
+"""Checks blocks that are not used, or whose uses are left out. Imported where a spec has one."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -14,7 +14,7 @@ from archcalc.spec.wanted import wanted
 def search_unused(
     blocks: Iterable[BlockTemplate], variables: Variables, evaluate: Evaluator, problems: list[Problem]
 ) -> None:
-    """Note what is wrong in the blocks whatever their arguments are; `variables` are those of the spec."""
+    """Note the problems of blocks that do not depend on their arguments; `variables` are the spec's."""
     for block in blocks:
         names = {*block.block.parameters, *block.block.defaults, "index"}
         inside = {**variables, **dict.fromkeys(names, UNFIT)}

@@ -1,4 +1,4 @@
-"""Values of a spec: whether an annotation allows them, and how messages show them."""
+"""Values of a spec: whether an annotation allows them, and their text in messages."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ def is_right(value: Any, annotation: Any) -> bool:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in the words of TOML."""
+    """The kind of a value, in the words of TOML."""
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list"}
     return next((text for kind, text in kinds.items() if isinstance(value, kind)), "a table")
 
 
 def format_value(value: Any) -> str:
-    """A value as TOML would show it, shortened."""
+    """A value in TOML's notation, shortened to 80 letters."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, bool):

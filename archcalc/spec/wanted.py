@@ -1,4 +1,4 @@
-"""What a field takes, read off its annotation and said in the words of TOML."""
+"""What values a field takes, from its annotation, and how messages describe them in the words of TOML."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -12,26 +12,26 @@ from archcalc.errors import quoted
 
 
 class Wanted(Struct, frozen=True, gc=False):
-    """What a field takes.
+    """What values a field takes.
 
-    `words` stand for themselves; `values`: it takes something else, which an expression gives.
+    `words` are texts that it takes literally; `values`: it also takes other values, which expressions may compute.
     """
 
     words: tuple[str, ...] = ()
     values: bool = True
-    truth: bool = False  # true or false, and no number
+    truth: bool = False  # true or false
     lists: bool = True
-    annotation: Any = None  # which says it all
+    annotation: Any = None  # the whole type
 
 
 ANYTHING = Wanted()
-ITEM = Wanted(annotation=float)  # of a list
+ITEM = Wanted(annotation=float)  # an item of a list
 
 
 @cache
 def wanted(struct: type[msgspec.Struct]) -> dict[str, Wanted]:
-    """What each field of a structure takes. Asked for every entry, so nothing is said in words here."""
-    # Not by msgspec.structs.fields, which takes long for so many types at every start.
+    """What each field of a structure takes, by name."""
+    # msgspec.structs.fields would take long for all types at every start.
     annotations = {
         name: annotation
         for base in reversed(struct.__mro__)
@@ -48,7 +48,7 @@ def _wanted(annotation: Any) -> Wanted:
 
 
 def alternatives(annotation: Any) -> Iterator[Any]:
-    """The kinds of values that an annotation allows, one after the other; None is no value of TOML."""
+    """The members of a union, without None, which TOML lacks; else the annotation itself."""
     inside = plain(annotation)
     if get_origin(inside) in (Union, UnionType):
         for part in get_args(inside):
@@ -59,7 +59,7 @@ def alternatives(annotation: Any) -> Iterator[Any]:
 
 @cache
 def format_annotation(annotation: Any) -> str:
-    """What an annotation allows: `a whole number ≥ 1, or a list of these`."""
+    """An annotation in words: `a whole number ≥ 1, or a list of these`."""
     parts = [*alternatives(annotation)]
     scalars = [_phrase(part) for part in parts if not _is_list(part) and get_origin(part) is not Literal]
     lists = [_list_phrase(part, parts) for part in parts if _is_list(part)]
@@ -90,7 +90,7 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _list_phrase(annotation: Any, beside: list[Any]) -> str:
-    """A list by its items, which are named once: `a list of these`."""
+    """A list type in words; its items are "these" if the union names them already."""
     meta = constraints(annotation)
     if meta is not None and (meta.min_length, meta.max_length) == (2, 2):
         return "a pair [before, after]"

@@ -1,6 +1,6 @@
 """Numbers with a SymPy expression, for closed forms.
 
-Besides `analysis/formula.py` the only place that imports SymPy at the top.
+Apart from `analysis/formula.py`, only this package imports SymPy at the top.
 """
 
 from archcalc.errors import UsageError

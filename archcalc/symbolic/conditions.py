@@ -1,4 +1,4 @@
-"""Decisions that closed forms rest on, as conditions in one form for equal ones."""
+"""Conditions under which a closed form holds, in a canonical form."""
 
 import operator
 from typing import Any
@@ -18,7 +18,7 @@ OPPOSITES: dict[Any, Any] = {
 
 
 def is_certain(relation: Any, difference: Any) -> bool:
-    """Whether a relation of the difference to 0 is the same for all values of its symbols."""
+    """Whether a relation of the difference to 0 provably has the same outcome for all values of its symbols."""
     if difference.is_Rational or difference.is_positive or difference.is_negative:
         return True
     below, above = least(difference), least(-difference)
@@ -30,7 +30,7 @@ def is_certain(relation: Any, difference: Any) -> bool:
 
 
 def is_never_negative(difference: Any) -> bool:
-    """Whether an expression is 0 or more for all values of its symbols, as far as can be seen."""
+    """Whether an expression is provably 0 or more for all values of its symbols."""
     return _reaches_zero(least(difference))
 
 
@@ -43,7 +43,7 @@ def _reaches_zero(bound: Any) -> bool:
 
 
 def condition(relation: Any, difference: Any, sides: tuple[Any, Any]) -> Any:
-    """The relation of two sides; of whole numbers with one symbol, a bound of that: H ≥ 92 for ⌊H/4⌋ > 22."""
+    """The relation of two sides; a bound of the symbol if there is only one: H ≥ 92 for ⌊H/4⌋ > 22."""
     if relation is operator.eq:
         return sympy.Eq(*sides, evaluate=False)
     if relation is operator.ne:
@@ -56,13 +56,13 @@ def condition(relation: Any, difference: Any, sides: tuple[Any, Any]) -> Any:
 
 
 def _bound(number: Any) -> Any:
-    """What has to hold for a whole number to be 0 or more."""
+    """The condition for an integer expression to be 0 or more."""
     terms = terms_of(number)
     constant = terms.pop(sympy.S.One, sympy.Integer(0))
     if len(terms) != 1:
         return sympy.Ge(number - constant, -constant, evaluate=False)
     ((term, coefficient),) = terms.items()
-    # Of a whole term only whole numbers bound it.
+    # The bound of an integer term is an integer.
     limit = sympy.floor(-constant / coefficient) if coefficient < 0 else sympy.ceiling(-constant / coefficient)
     if isinstance(term, sympy.floor) and all(part.is_integer for part in terms_of(term.args[0])):
         inside = term.args[0]
@@ -74,7 +74,7 @@ def _bound(number: Any) -> Any:
 
 
 def _real_bound(number: Any, strict: bool) -> Any:
-    """What has to hold for a number to be 0 or more, or more than 0."""
+    """The condition for a real expression to be 0 or more, or (`strict`) more than 0."""
     terms = terms_of(number)
     constant = terms.pop(sympy.S.One, sympy.Integer(0))
     kinds = (sympy.Gt, sympy.Lt) if strict else (sympy.Ge, sympy.Le)
@@ -85,7 +85,7 @@ def _real_bound(number: Any, strict: bool) -> Any:
 
 
 def strongest(conditions: list[Any]) -> list[Any]:
-    """The conditions without bounds that others imply."""
+    """The conditions without those bounds that other conditions imply."""
     kept: dict[Any, Any] = {}
     for found in conditions:
         bound = found.rhs.is_Rational and isinstance(found, sympy.Ge | sympy.Le)

@@ -1,8 +1,8 @@
-"""Decimals in closed forms: rounded to 53 bits after every operation, as Python and PyTorch calculate.
+"""Decimals in closed forms: rounded to 53 bits after every operation, as in Python and PyTorch.
 
-A number that is no whole one is an expression whose value is a double: a symbol, `fl` of an exact expression of
-doubles, or what needs no rounding, as half of a whole number. So a closed form comes to the digit that the summary has,
-and may still be rearranged: `fl` depends on the value of what is in it alone.
+A number that is not an integer is an expression whose value is a double: a symbol, `fl` of an exact expression of
+doubles, or an expression that needs no rounding, such as half of an integer. A closed form thus equals the summary to
+the last digit, and may still be rearranged: `fl` depends on nothing but the value of its argument.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ class fl(sympy.Function):  # noqa: N801  # as numerical analysis writes it
 
 
 def rounded(expression: Any) -> Any:
-    """The result of one operation on doubles: as it is, where it needs no rounding."""
+    """The result of one operation on doubles, in `fl` if it needs rounding."""
     return expression if _is_double(expression) else fl(expression)
 
 
@@ -55,7 +55,7 @@ def _is_double(expression: Any) -> bool:
 
 
 def _is_small(terms: dict[Any, Any]) -> bool:
-    """Whether they are whole numbers times fractions of a few bits."""
+    """Whether all terms are integers times fractions of a few bits."""
     return all(term.is_integer and coefficient.q <= MAX_DENOMINATOR for term, coefficient in terms.items())
 
 
@@ -64,19 +64,19 @@ def _is_power_of_two(number: int) -> bool:
 
 
 def unrounded(number: Any) -> Any:
-    """The quotient of two whole numbers, whose floor its rounding never changes (below 2⁵³)."""
+    """The number without `fl` if it is a quotient of two integers: rounding does not change its floor (below 2⁵³)."""
     if isinstance(number, fl) and all(map(_is_whole, number.args[0].as_numer_denom())):
         return number.args[0]
     return number
 
 
 def _is_whole(number: Any) -> bool:
-    """Whether it is a whole number, and not the numerator of a decimal, which has 53 bits itself."""
+    """Whether it is an integer expression, and not the numerator of a decimal, which has up to 53 bits."""
     return bool(number.is_integer) and all(abs(found) <= MAX_DENOMINATOR for found in number.atoms(sympy.Integer))
 
 
 def decimals(expression: Any) -> Any:
-    """The expression with doubles as Python writes them, to be printed: 2.3 for 2589569785738035/2**50."""
+    """The expression with doubles in Python's notation, for printing: 2.3 for 2589569785738035/2**50."""
     found = [number for number in expression.atoms(sympy.Rational) if _is_decimal(number)]
     return expression.xreplace({number: _written(number) for number in found})
 
@@ -92,7 +92,7 @@ def _written(number: Any) -> Any:
 
 
 class _Printer(StrPrinter):
-    """Python's arithmetic as text, which rounds by itself: without `fl`, but with its brackets."""
+    """Writes `fl(x)` as `(x)`, since Python's arithmetic rounds by itself."""
 
     def _print_fl(self, expression: Any) -> str:
         (inside,) = expression.args
@@ -105,10 +105,10 @@ class _Printer(StrPrinter):
 
 
 def source_text(expression: Any) -> str:
-    """The expression as Python and SymPy read it."""
+    """The expression as text that Python and SymPy can read."""
     return str(_Printer().doprint(decimals(expression)))
 
 
 def has_rounding(expression: Any) -> bool:
-    """Whether a double is rounded in it."""
+    """Whether the expression rounds to a double."""
     return bool(expression.has(fl))

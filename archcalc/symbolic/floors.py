@@ -1,23 +1,23 @@
-"""Quotients rounded down, in one form for equal ones, and bounds of expressions with them."""
+"""Floors of quotients in a canonical form, and bounds of expressions that contain them."""
 
 import math
 from typing import Any
 
 import sympy
 
-MAX_TERMS = 400  # of an expression multiplied out
-MAX_NESTING = 6  # of floors that are looked into for a bound
+MAX_TERMS = 400  # of an expanded expression
+MAX_NESTING = 6  # of floors that the search for a bound enters
 
 Terms = dict[Any, Any]  # term → its coefficient
 
 
 def expanded(expression: Any) -> Any:
-    """The expression multiplied out, unless that has more than MAX_TERMS terms."""
+    """The expanded expression; unchanged if it would have more than MAX_TERMS terms."""
     return sympy.expand(expression) if count_terms(expression) <= MAX_TERMS else expression
 
 
 def count_terms(expression: Any) -> int:
-    """How many terms an expression has at most when it is multiplied out."""
+    """An upper bound of the number of terms of the expanded expression."""
     if expression.is_Add:
         return sum(map(count_terms, expression.args))
     if expression.is_Mul:
@@ -25,17 +25,17 @@ def count_terms(expression: Any) -> int:
     if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
         terms, power = count_terms(expression.base), int(expression.exp)
         return 1 if terms == 1 else math.comb(terms + power - 1, power) if power <= MAX_TERMS else MAX_TERMS + 1
-    # What is in a floor is multiplied out as well.
+    # The argument of a floor is expanded as well.
     return max(map(count_terms, expression.args), default=1)
 
 
 def floor_divide(dividend: Any, divisor: Any) -> Any:
-    """⌊dividend / divisor⌋ for expressions multiplied out."""
+    """⌊dividend / divisor⌋ for expanded expressions."""
     return floor(expanded(dividend / divisor))
 
 
 def floor(number: Any) -> Any:
-    """⌊number⌋: what is whole stands outside, and a floor within is merged: ⌊(⌊H/2⌋ + 3)/4⌋ = ⌊(H + 6)/8⌋."""
+    """⌊number⌋ with integer terms outside and nested floors combined: ⌊(⌊H/2⌋ + 3)/4⌋ = ⌊(H + 6)/8⌋."""
     terms = terms_of(number)
     if not all(term.is_integer for term in terms):
         return _real_floor(terms)
@@ -44,7 +44,7 @@ def floor(number: Any) -> Any:
 
 
 def terms_of(number: Any) -> Terms:
-    """The terms of a sum with rational coefficients; the constant is that of 1."""
+    """The rational coefficients of a sum by term; the constant is the coefficient of 1."""
     return {term: sympy.Rational(coefficient) for term, coefficient in number.as_coefficients_dict().items()}
 
 
@@ -59,7 +59,7 @@ def sum_of(terms: Terms) -> Any:
 
 
 def _whole_floor(terms: Terms, divisor: int) -> Any:
-    """⌊Σ terms / divisor⌋ for whole terms with whole coefficients."""
+    """⌊Σ terms / divisor⌋ for integer terms with integer coefficients."""
     constant = terms.pop(sympy.S.One, 0)
     outside = {term: c // divisor for term, c in terms.items() if c % divisor == 0}
     inside = {term: c for term, c in terms.items() if c % divisor}
@@ -77,7 +77,7 @@ def _whole_floor(terms: Terms, divisor: int) -> Any:
 
 
 def _real_floor(terms: Terms) -> Any:
-    """⌊Σ terms⌋ where not all terms are whole numbers."""
+    """⌊Σ terms⌋ where not all terms are integers."""
     outside = {term: c for term, c in terms.items() if term.is_integer and c.is_integer}
     inside = {term: c for term, c in terms.items() if term not in outside}
     if sympy.S.One in inside:
@@ -87,7 +87,7 @@ def _real_floor(terms: Terms) -> Any:
 
 
 def least(expression: Any) -> Any:
-    """A number that the expression, multiplied out, is never below; None where none is found."""
+    """A lower bound of an expanded expression; None if none is found."""
     whole = expression.is_integer
     bound = sympy.Integer(0)
     for _ in range(MAX_NESTING):
@@ -97,7 +97,7 @@ def least(expression: Any) -> Any:
             break
         rest = {term: c for term, c in terms.items() if term not in floors}
         bound += _cancel(floors)
-        # ⌊y⌋ is y less a fraction: 0 at least, and less than 1.
+        # ⌊y⌋ is y minus a fraction f, 0 ≤ f < 1.
         bound -= sum(c * _largest_fraction(term.args[0]) for term, c in floors.items() if c > 0)
         expression = expanded(sum_of(rest) + sum(c * term.args[0] for term, c in floors.items()))
     for term, coefficient in terms_of(expression).items():
@@ -111,7 +111,7 @@ def least(expression: Any) -> Any:
 
 
 def _cancel(floors: Terms) -> Any:
-    """Take pairs of floors with opposite signs out, where ⌊y⌋ − ⌊x⌋ ≥ ⌊y − x⌋ bounds them; returns that bound."""
+    """Remove pairs of floors with opposite signs, where ⌊y⌋ − ⌊x⌋ ≥ ⌊y − x⌋; return the lower bound of their sum."""
     bound = sympy.Integer(0)
     for minus in [term for term, c in floors.items() if c < 0]:
         for plus in [term for term, c in floors.items() if c > 0]:
@@ -124,7 +124,7 @@ def _cancel(floors: Terms) -> Any:
 
 
 def _largest_fraction(number: Any) -> Any:
-    """How much ⌊number⌋ can be below the number."""
+    """The largest possible difference of a number and its floor."""
     terms = terms_of(number)
     if not all(term.is_integer for term in terms):
         return sympy.Integer(1)

@@ -1,4 +1,4 @@
-"""The form in which a closed form reads best."""
+"""Chooses the most readable form of a closed form."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,31 +8,31 @@ from sympy.core.sorting import default_sort_key
 
 from archcalc.symbolic.floors import count_terms, denominator, sum_of, terms_of
 
-MAX_TERMS = 60  # of an expression that is tried in other forms
-MAX_FACTORED = 20  # terms, and
-MAX_VARIABLES = 4  # symbols, and
-MAX_POWER = 8  # of an expression that is factored
+MAX_TERMS = 60  # of an expression for which other forms are tried
+MAX_FACTORED = 20  # terms of an expression that is factored
+MAX_VARIABLES = 4  # symbols in it
+MAX_POWER = 8  # powers in it
 
 
 def readable(expression: Any) -> Any:
-    """The expression as it is, multiplied out, or factored: the form with the fewest signs."""
+    """The expression unchanged, expanded, grouped or factored: the form with the fewest operations."""
     if expression.is_Symbol or expression.is_Number or count_terms(expression) > MAX_TERMS:
         return expression
     multiplied = sympy.expand(expression)
     forms = [expression, multiplied, *_collected(multiplied), sympy.factor_terms(multiplied)]
     if _can_be_factored(multiplied):
         forms.append(sympy.factor(multiplied))
-    return min(forms, key=lambda form: form.count_ops())  # the first of equally short ones
+    return min(forms, key=lambda form: form.count_ops())  # the first of equally short forms
 
 
 def _can_be_factored(multiplied: Any) -> bool:
-    """Whether factors are found at once."""
+    """Whether factoring is fast."""
     few = len(multiplied.args) <= MAX_FACTORED and len(multiplied.free_symbols) <= MAX_VARIABLES
     return few and all(power.exp.is_Integer and power.exp <= MAX_POWER for power in multiplied.atoms(sympy.Pow))
 
 
 def _collected(multiplied: Any) -> Iterator[Any]:
-    """The sum with its terms in groups: those with one symbol, then those with the next one, whatever comes first."""
+    """The sum with its terms grouped by symbol, once for each of two orders of the symbols."""
     symbols = sorted(multiplied.free_symbols, key=default_sort_key)
     for order in (symbols, symbols[::-1]):
         waiting, groups = [*sympy.Add.make_args(multiplied)], []
@@ -43,7 +43,7 @@ def _collected(multiplied: Any) -> Iterator[Any]:
 
 
 def tidy(expression: Any) -> Any:
-    """The same with ⌈H/2⌉ for ⌊(H + 1)/2⌋, and a number beside a floor put into it, where that is shorter."""
+    """The expression with ⌈H/2⌉ for ⌊(H + 1)/2⌋, and with a constant moved into a floor where that is shorter."""
     terms = terms_of(expression)
     floors = [term for term in terms if isinstance(term, sympy.floor)]
     if len(floors) == 1 and len(terms) <= 2 and terms[floors[0]] == 1 and len(terms) - 1 == (sympy.S.One in terms):
@@ -54,7 +54,7 @@ def tidy(expression: Any) -> Any:
 
 
 def _tidy_floor(number: Any, beside: Any) -> Any:
-    """⌊number⌋ + beside in few signs."""
+    """⌊number⌋ + beside in its shortest form."""
     terms = terms_of(number)
     constant = terms.pop(sympy.S.One, sympy.Integer(0))
     if all(term.is_integer for term in terms):

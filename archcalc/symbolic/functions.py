@@ -1,6 +1,6 @@
-"""Functions of specs and layers that SymPy has not, or not as they are meant here; calculated once numbers are put in.
+"""Functions of specs and layers that SymPy lacks or defines otherwise; evaluated once their arguments are numbers.
 
-A function's name is how it is written, in specs and in formulas.
+The name of each class is the name of the function in specs and formulas.
 """
 
 import math
@@ -12,7 +12,7 @@ from archcalc.spec.expressions import round_to as nearest_multiple
 
 
 class WholeFunction(sympy.Function):
-    """A function with whole values that waits until all of its arguments are numbers. Abstract."""
+    """An integer-valued function that stays unevaluated until all its arguments are numbers. Abstract."""
 
     is_integer = True
     is_finite = True
@@ -30,7 +30,7 @@ class WholeFunction(sympy.Function):
 
 
 class round_to(WholeFunction):  # noqa: N801  # its name in specs
-    """The nearest multiple of a divisor that is not more than 10 % below the number (MobileNet's)."""
+    """The nearest multiple of a divisor that is not more than 10 % below the number (MobileNet's rounding)."""
 
     is_positive = True
 

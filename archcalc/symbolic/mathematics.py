@@ -1,4 +1,4 @@
-"""SymPy expressions in archcalc's own signs: `27·C²`, `⌊(H − 5)/2⌋ + 1`, `H₁ ≥ 92`."""
+"""SymPy expressions in mathematical notation: `27·C²`, `⌊(H − 5)/2⌋ + 1`, `H₁ ≥ 92`."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _RELATIONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
-# How tightly a form binds; what binds less than its place wants gets parentheses.
+# Precedences: an expression with a lower one than its context gets parentheses.
 _SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 9
 
 Written = tuple[str, int]
@@ -28,7 +28,7 @@ def write(expression: Any) -> str:
 def _terms(expression: Any) -> Iterator[str]:
     """The terms of a sum, each with the sign before it."""
     terms = list(expression.as_ordered_terms()) if expression.is_Add else [expression]
-    # A sum begins with what is added.
+    # A sum begins with a positive term.
     first = next((number for number, term in enumerate(terms) if not term.could_extract_minus_sign()), 0)
     for number, term in enumerate([terms[first], *terms[:first], *terms[first + 1 :]]):
         negative = term.could_extract_minus_sign() and not term.is_Add
@@ -54,7 +54,7 @@ def _write(expression: Any) -> Written:
 
 
 def _name(name: str) -> str:
-    """A name as it is written by hand: H₁ for H_1."""
+    """A name with its index as a subscript: H₁ for H_1."""
     letter, _, number = name.rpartition("_")
     return letter + number.translate(_SUBSCRIPTS) if letter and number.isdecimal() and number.isascii() else name
 

@@ -1,7 +1,7 @@
-"""Numbers that have a value and a SymPy expression: the value decides, the expression becomes the closed form.
+"""Numbers with a value and a SymPy expression: values decide comparisons, expressions become the closed form.
 
-Where a value decides something (a `when`, a comparison, an axis), the expression alone would not; the decision is kept
-as a condition for the closed form, unless it is the same for all values of the symbols.
+Where a value decides something (a `when`, a comparison, an axis), the decision becomes a condition of the closed form,
+unless it is the same for all values of the symbols.
 """
 
 import operator
@@ -20,22 +20,21 @@ from archcalc.symbolic.doubles import rounded, unrounded
 from archcalc.symbolic.floors import count_terms, expanded, floor_divide
 from archcalc.tracing import Number
 
-MAX_TERMS = 100_000  # handled on the way to one closed form; DenseNet-121 in four symbols takes 4,000
-CHOICE_TERMS = 2_000  # that a maximum takes the time of
+MAX_TERMS = 100_000  # processed for one closed form; DenseNet-121 in four symbols takes 4,000
+CHOICE_TERMS = 2_000  # terms that take as long as a maximum
 MAX_CONDITIONS = 1_000
-MAX_SIZE = 150  # signs of an expression that is carried on; a larger one gets a name
-MAX_INLINE = 10  # signs of a definition without floors that is written in place of its name
+MAX_SIZE = 150  # operations of an expression; a larger one gets a name
+MAX_INLINE = 10  # operations of a polynomial definition that replaces its name
 MAX_POWER = 256
 CHOICES = (sympy.Max, sympy.Min)
-MAX_CHOICES = 8  # sides of maxima and minima in an expression that is carried on
+MAX_CHOICES = 8  # arguments of maxima and minima in an expression
 
 
 class Algebra:
-    """What the numbers of one closed form have in common.
+    """The state that all numbers of one closed form share.
 
-    Attributes: `definitions` of the symbols that stand for intermediate results, in the order in which they were made
-    (a symbol's own name is only the letter that its final one begins with); `inline`, what is written in the place of
-    some of them; `conditions`.
+    Attributes: `definitions` of the symbols that stand for intermediate results, in order of creation (a symbol's name
+    is the first letter of its final name); `inline`, expressions that replace some of these symbols; `conditions`.
     """
 
     def __init__(self) -> None:
@@ -43,17 +42,17 @@ class Algebra:
         self.inline: dict[Any, Any] = {}
         self.conditions: dict[Any, None] = {}
         self._names: dict[Any, Any] = {}
-        self._cores: dict[Any, Any] = {}  # sums without their constants, as named sums are with them
+        self._cores: dict[Any, Any] = {}  # sums without their constants, in terms of named sums
         self._whole: dict[Any, Any] = {}
         self._terms = 0
 
     def symbol(self, name: str, value: Any) -> "Symbolic":
-        """A number that a symbol stands for: whole or real as its value is, and of the same sign."""
+        """A number with a symbol as its expression; the symbol is integer or real, and positive, as the value is."""
         signs = {"positive": True} if value > 0 else {"nonnegative": True} if value == 0 else {}
         return Symbolic(self, value, sympy.Symbol(name, real=True, integer=isinstance(value, int) or None, **signs))
 
     def number(self, value: Any, expression: Any) -> Any:
-        """A number with a value and an expression; just the value where that is all the expression says."""
+        """A number with a value and an expression; the plain value if the expression is constant."""
         self._spend(1)
         if isinstance(value, float):
             expression = rounded(expression)
@@ -64,10 +63,10 @@ class Algebra:
     def _spend(self, terms: int) -> None:
         self._terms += terms
         if self._terms > MAX_TERMS:
-            raise UsageError("the closed form has too many terms on the way there: use fewer symbols")
+            raise UsageError("computing the closed form takes too many terms: use fewer symbols")
 
     def shortened(self, number: Any, letter: str, positive: bool = False) -> Any:
-        """The number under a name, if it is more than a product of symbols; positive, if it is a size."""
+        """The number with a name as its expression, unless it is a product of symbols; `positive` for a size."""
         if not isinstance(number, Symbolic):
             return number
         return self.number(number.value, self._name(number.expression, letter, positive))
@@ -83,7 +82,7 @@ class Algebra:
         return self._names[full]
 
     def _define(self, full: Any, letter: str, positive: bool) -> Any:
-        """A name for an expression; what is short, or close to another one, is written in the name's place."""
+        """A new name for an expression; a short one, or a multiple of a named one plus a constant, is inlined."""
         written = full.xreplace(self.inline)
         if not (is_polynomial(written) and written.count_ops() <= MAX_INLINE):
             constant = full.as_coefficients_dict().get(sympy.S.One, sympy.S.Zero)
@@ -105,7 +104,7 @@ class Algebra:
         return name
 
     def taken_as_whole(self, number: "Symbolic") -> "Symbolic":
-        """A number like 32·alpha where it has to be a whole one: floors of it are gone, and it is written as it is."""
+        """A number such as 32·alpha as an integer, so that its floors vanish; printed unchanged."""
         full = self.resolved(number.expression)
         if full not in self._whole:
             name = self._whole[full] = sympy.Dummy("n", integer=True)
@@ -114,7 +113,7 @@ class Algebra:
         return Symbolic(self, int(number.value), self._whole[full])
 
     def resolved(self, expression: Any) -> Any:
-        """The expression multiplied out, with the definitions of the names in it; as it is where that were too much."""
+        """The expanded expression with all names replaced by their definitions; unchanged if that is too large."""
         named = [self.definitions[name] for name in expression.free_symbols if name in self.definitions]
         if has_many_choices(expression, *named):
             return expression
@@ -125,7 +124,7 @@ class Algebra:
         return expression if too_much else full
 
     def decide(self, relation: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
-        """What the values say; a condition of the closed form, unless all values of the symbols say the same."""
+        """Decide a relation by the values; note it as a condition, unless it holds for all values of the symbols."""
         truth = relation(value_of(left), value_of(right))
         sides = expression_of(left), expression_of(right)
         if sides[0] == sides[1]:
@@ -145,11 +144,11 @@ class Algebra:
         return self.floor_divide(expression, sympy.S.One)
 
     def floor_divide(self, dividend: Any, divisor: Any) -> Any:
-        """⌊dividend / divisor⌋; a floor in it that does not merge gets a name, so that floors never nest."""
+        """⌊dividend / divisor⌋; a nested floor that cannot be combined gets a name."""
         if divisor == 1 and dividend.is_integer:
             return dividend
         if dividend.is_Mul and is_monomial(dividend) and len(dividend.free_symbols) > 1:
-            # A product of sizes is not multiplied out: nothing in it would merge.
+            # A product of sizes is not expanded: no floors would combine.
             return floor_divide(dividend, self.resolved(divisor))
         sides = self.resolved(dividend), self.resolved(divisor)
         found = floor_divide(*sides)
@@ -158,25 +157,25 @@ class Algebra:
         return found
 
     def _without(self, expression: Any, *functions: Any) -> Any:
-        """The expression with names in the place of these functions."""
+        """The expression with names in place of calls of these functions."""
         atoms = expression.atoms(*functions)
         inner = {part for atom in atoms for part in atom.atoms(*functions) - {atom}}
         parts = sorted(atoms - inner, key=default_sort_key)
         return expression.xreplace({part: self._name(part, "n", False) for part in parts})
 
     def ceil_divide(self, dividend: Any, divisor: Any) -> Any:
-        """⌈dividend / divisor⌉ by a floor, so that both are found equal where they are."""
+        """⌈dividend / divisor⌉ in terms of a floor, so that equal quotients compare equal."""
         whole = dividend.is_integer and divisor.is_integer and divisor.is_positive
         if whole:
             return self.floor_divide(dividend + divisor - 1, divisor)
         return -self.floor_divide(-dividend, divisor)
 
     def largest(self, *expressions: Any) -> Any:
-        """The largest, found where one can be seen to be it."""
+        """The largest expression; `Max` only of those that are not provably smaller."""
         return reduce(lambda one, other: self._chosen(one, other, sympy.Max, True), expressions)
 
     def smallest(self, *expressions: Any) -> Any:
-        """The smallest."""
+        """The smallest expression; `Min` only of those that are not provably larger."""
         return reduce(lambda one, other: self._chosen(one, other, sympy.Min, False), expressions)
 
     def _chosen(self, one: Any, other: Any, function: Any, larger: bool) -> Any:
@@ -191,23 +190,23 @@ class Algebra:
 
 
 def has_nested_floors(expression: Any) -> bool:
-    """Whether there is a floor in a floor."""
+    """Whether the expression has a floor in a floor."""
     return any(part.args[0].has(sympy.floor) for part in expression.atoms(sympy.floor))
 
 
 def has_many_choices(*expressions: Any) -> bool:
-    """Whether there are so many maxima and minima that SymPy, which compares all sides of each, would take seconds."""
+    """Whether maxima and minima have so many arguments that SymPy, which compares them all, would take seconds."""
     return sum(len(part.args) for expression in expressions for part in expression.atoms(*CHOICES)) > MAX_CHOICES
 
 
 def is_monomial(expression: Any) -> bool:
-    """Whether it is a whole number times a product of symbols."""
+    """Whether it is an integer times a product of symbols."""
     coefficient, factors = expression.as_coeff_mul()
     return bool(coefficient.is_Integer) and all(factor.as_base_exp()[0].is_Symbol for factor in factors)
 
 
 def is_polynomial(expression: Any) -> bool:
-    """Whether it is made of whole numbers and symbols by sums, products and powers."""
+    """Whether it consists of integers and symbols in sums, products and powers."""
     if expression.is_Symbol or expression.is_Integer:
         return True
     if expression.is_Pow:
@@ -221,7 +220,7 @@ def value_of(number: Any) -> Any:
 
 
 def expression_of(number: Any) -> Any:
-    """The expression of a number of any kind; a decimal is the double that it is rounded to."""
+    """The expression of a number of any kind; of a decimal, the exact value of its double."""
     if isinstance(number, Symbolic):
         return number.expression
     return sympy.Integer(number) if isinstance(number, int) else sympy.Rational(number)
@@ -247,7 +246,7 @@ class Symbolic(Number):
         return self.algebra.number(value, _FORMS[form](self.algebra, *map(expression_of, operands)))
 
     def _clamped(self, operands: tuple[Any, ...], value: Any) -> Any:
-        """The one of two numbers that a layer takes; the closed form holds for as long as it is that one."""
+        """The operand that a maximum or minimum returns; a condition keeps the choice."""
         chosen, other = operands if value_of(operands[0]) == value else reversed(operands)
         self.algebra.decide(operator.le if value < value_of(other) else operator.ge, chosen, other)
         return chosen
@@ -260,7 +259,7 @@ class Symbolic(Number):
         return self.algebra.number(value, (exact or function)(*sides))
 
     def _carried(self, side: Any) -> Any:
-        """The expression of an operand, under a name if it has grown large."""
+        """The expression of an operand; a large one is replaced by a name."""
         expression = expression_of(side)
         if not isinstance(side, Symbolic) or expression.is_Symbol or expression.count_ops() <= MAX_SIZE:
             return expression
@@ -342,14 +341,14 @@ class Symbolic(Number):
         return self.algebra.decide(operator.ne, self, 0)
 
     def __index__(self) -> int:
-        """The value, where only a plain number will do, as for an axis; the closed form then holds for that one."""
+        """The value, where Python needs an int, as for an axis; the closed form then holds for that value alone."""
         if not isinstance(self.value, int):
-            raise TypeError(f"{self.value} is no whole number")
+            raise TypeError(f"{self.value} is not a whole number")
         self.algebra.decide(operator.eq, self, self.value)
         return self.value
 
     def __hash__(self) -> int:
-        """Alike for equal expressions of one algebra: the same number from another has other conditions to note."""
+        """Equal for equal expressions of one algebra; numbers of other algebras note their conditions elsewhere."""
         return hash((id(self.algebra), self.expression))
 
     def __repr__(self) -> str:

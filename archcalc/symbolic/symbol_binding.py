@@ -1,4 +1,4 @@
-"""Which numbers of a spec are symbols: variables, and sizes of inputs that are given as letters."""
+"""Binds symbols to numbers of a spec: variables, and input sizes that are written as letters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from archcalc.symbolic.number import Algebra, Symbolic
 
 
 class Placed(NamedTuple):
-    """Variables and shapes of inputs as numbers, for the summary, and the same with symbols, for the closed form."""
+    """Variables and input shapes as numbers, for the summary, and with symbols, for the closed form."""
 
     symbols: dict[str, Symbolic]
     variables: dict[str, Any]
@@ -28,10 +28,10 @@ def place(
     training: bool,
     algebra: Algebra,
 ) -> Placed:
-    """Put symbols in the place of variables by name, and of sizes that are words.
+    """Replace named variables, and sizes that are words, by symbols.
 
-    A size that bears the name of a variable is that variable, and must be as large. Raises UsageError for what cannot
-    be a symbol.
+    A size with the name of a variable is that variable, and must have its value. Raises UsageError for a name that
+    cannot be a symbol.
     """
     numeric = {name: [*shape] for name, shape in inputs.items() if not any(map(_is_word, shape))}
     graph = connect(document, expand(document, variables, numeric, training))
@@ -39,13 +39,13 @@ def place(
     for name, shape in inputs.items():
         values.update(_sizes(name, shape, graph, values))
     if not values:
-        raise UsageError(f"a formula is in symbols, and none is named: {_possible(graph)}")
+        raise UsageError(f"a formula needs a symbol: {_possible(graph)}")
     symbols = {name: algebra.symbol(name, value) for name, value in values.items()}
     chosen = {name: symbol for name, symbol in symbols.items() if name in _variables(graph)}
     return Placed(
         symbols,
         dict(variables),
-        {name: [values.get(size, size) for size in shape] for name, shape in inputs.items()},  # a number is no name
+        {name: [values.get(size, size) for size in shape] for name, shape in inputs.items()},  # a number is not a name
         {**variables, **chosen},
         {name: [symbols.get(size, size) for size in shape] for name, shape in inputs.items()},
     )
@@ -64,7 +64,7 @@ def _variables(graph: Graph) -> dict[str, Any]:
 
 
 def _possible(graph: Graph) -> str:
-    """What can be a symbol, in the words of the command line."""
+    """The possible symbols, as text for the command line."""
     numbers = [name for name, value in _variables(graph).items() if type(value) in (int, float)]
     letters = {1: ("N",), 2: ("C", "L"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
     ways = [f"a variable of the spec ({', '.join(numbers)})"] if numbers else []
@@ -84,16 +84,16 @@ def _variable(name: str, graph: Graph) -> int | float:
     value = known[name]
     if type(value) not in (int, float):
         kind = "true or false" if isinstance(value, bool) else "a list" if isinstance(value, list) else "a word"
-        raise UsageError(f"variable {quoted(name)} is {kind}, which no symbol can stand for; --set gives it a value")
+        raise UsageError(f"variable {quoted(name)} is {kind}, which cannot be a symbol; --set changes its value")
     written = graph.document.data["variables"][name]
     return float(value) if isinstance(written, float) else value
 
 
 def _sizes(name: str, shape: Sequence[int | str], graph: Graph, known: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the words in a shape: a variable's, or what the spec's own input has there."""
+    """The values of the words in a shape: a variable's, or the size of that axis in the spec's own input."""
     own = graph.inputs[name].shape if name in graph.inputs else (1,) * len(shape)
     if len(own) != len(shape) and any(map(_is_word, shape)):
-        message = f"input {quoted(name)} has {len(own)} axes, and is given {len(shape)}"
+        message = f"input {quoted(name)} has {len(own)} axes, not {len(shape)}"
         raise UsageError(f"{message}: letters stand for the sizes of the spec's own input")
     found: dict[str, Any] = {}
     for word, size in zip(shape, own, strict=False):
@@ -102,8 +102,6 @@ def _sizes(name: str, shape: Sequence[int | str], graph: Graph, known: Mapping[s
                 raise UsageError(f"{quoted(word)} cannot be the name of a size; use letters, as in 3xHxW")
             found[word] = _variable(word, graph) if word in _variables(graph) else size
             if found[word] != size:
-                message = (
-                    f"{quoted(word)} is a variable of the spec and {found[word]}, but input {quoted(name)} has {size}"
-                )
+                message = f"variable {quoted(word)} is {found[word]}, but input {quoted(name)} has {size}"
                 raise UsageError(f"{message} there; use another letter for the size")
     return found

@@ -192,11 +192,11 @@ def test_floors_of_whole_numbers_vanish(tmp_path: Any) -> None:
             r'called "Q"; a symbol is a variable of the spec \(alpha, depth, kernel, maps\), or sizes',
         ),
         ({"symbols": ["training"]}, 'no variable is called "training"'),
-        ({"symbols": ["flag"]}, 'variable "flag" is true or false, which no symbol can stand for; --set'),
-        ({"symbols": ["list"]}, 'variable "list" is a list, which no symbol'),
+        ({"symbols": ["flag"]}, 'variable "flag" is true or false, which cannot be a symbol; --set'),
+        ({"symbols": ["list"]}, 'variable "list" is a list, which cannot be a symbol'),
         ({"symbols": "alpha"}, r"symbols must be names, as in \['alpha'\]"),
-        ({}, r"none is named: a variable of the spec .*, or sizes of an input \(--input image=CxHxW\)"),
-        ({"inputs": {"image": (3, "H")}}, 'input "image" has 3 axes, and is given 2: letters stand for the sizes'),
+        ({}, r"a formula needs a symbol: a variable of the spec .*, or sizes of an input \(--input image=CxHxW\)"),
+        ({"inputs": {"image": (3, "H")}}, 'input "image" has 3 axes, not 2: letters stand for the sizes'),
         ({"inputs": {"image": (3, "H", "W!")}}, '"W!" cannot be the name of a size'),
         ({"inputs": {"image": (3, "H", 0)}}, "must be whole numbers, 1 or more, or names"),
         ({"symbols": ["alpha"], "batch": "alpha"}, '"alpha" cannot stand for the batch'),
@@ -288,9 +288,7 @@ def test_conditions_that_always_hold_are_left_out(tmp_path: Any) -> None:
 
 
 def test_a_letter_for_a_size_must_not_be_a_variable() -> None:
-    with pytest.raises(
-        archcalc.UsageError, match='"C" is a variable of the spec and 64, but input "image" has 56 there'
-    ):
+    with pytest.raises(archcalc.UsageError, match='variable "C" is 64, but input "image" has 56 there'):
         archcalc.formula("stacked_3x3", inputs={"image": [64, "C", "W"]})
     assert archcalc.formula("stacked_3x3", inputs={"image": ["C", "H", "W"]}).values
 

@@ -117,9 +117,9 @@ SUM = 'name = "sum", type = "add", inplace = true'
     [
         (
             ['name = "small", type = "adaptive_avg_pool2d", output_size = 1', f'{SUM}, inputs = ["small", "x"]'],
-            "a sum of 6×8×8 cannot take the place of 6×1×1",
+            "a sum of 6×8×8 cannot overwrite 6×1×1",
         ),
-        ([f'{SUM}, inputs = ["ids", "x"]'], "a sum of float32 cannot take the place of int64"),
+        ([f'{SUM}, inputs = ["ids", "x"]'], "a sum of float32 cannot overwrite int64"),
         (
             [f'name = "a", {CONV}, input = "x"', f'{SUM}, inputs = ["a", "a"]'],
             'layer "sum" works in place on a value that it reads as another input, too',

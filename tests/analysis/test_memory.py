@@ -336,7 +336,7 @@ def test_attention_is_a_lower_bound() -> None:
     found = network.memory(training=True)
     assert isinstance(found.peak, AtLeast)
     assert found.peak.reason == (
-        "multi_head_attention: PyTorch chooses among kernels for attention, which keep different things"
+        "multi_head_attention: PyTorch chooses among kernels for attention, which save different tensors"
     )
     assert found.peak.value < observe_memory(network, training=True).peak
     assert isinstance(found.gradients, Unknown)

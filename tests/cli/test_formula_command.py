@@ -116,10 +116,10 @@ def test_unknown_macs_make_a_lower_bound(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lenet5", "--input", "image=1xH"], 'input "image" has 3 axes, and is given 2'),
+        (["lenet5", "--input", "image=1xH"], 'input "image" has 3 axes, not 2'),
         (["lenet5", "--input", "image=1xHx-3"], "is no shape; write sizes, and letters for symbols, as 3xHxW"),
         (["lenet5", "--input", "image=1xHx0"], "is no shape"),
-        (["lenet5"], "a formula is in symbols, and none is named: sizes of an input (--input image=CxHxW)"),
+        (["lenet5"], "a formula needs a symbol: sizes of an input (--input image=CxHxW)"),
         (["stacked_3x3", "--symbol", "D"], 'no variable is called "D"'),
         (["stacked_3x3", "--symbol", "C", "conv.5"], 'no layer is called "conv.5"; did you mean'),
         (["stacked_3x3", "--symbol", "C", "--batch", "-2"], '"-2" cannot stand for the batch'),

@@ -175,7 +175,7 @@ def test_counts_are_rounded_as_python_rounds(count: int, digits: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "4.1x9", "4,1e9", "-4e9", "4.1e999", "1e9e9", "4.1 G G", "nan", "1" * 50])
 def test_texts_that_are_no_figure(text: str) -> None:
-    with pytest.raises(archcalc.UsageError, match=r"is no figure; write 4\.1e9, 4\.09G, 569M or 4,089,184,256"):
+    with pytest.raises(archcalc.UsageError, match=r"is not a figure; write 4\.1e9, 4\.09G, 569M or 4,089,184,256"):
         reconcile("lenet5", "--target", text)
 
 

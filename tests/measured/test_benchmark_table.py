@@ -144,7 +144,7 @@ def test_a_device_from_a_benchmark() -> None:
 @pytest.mark.parametrize(
     "peak",
     [
-        Peak({"float32": MatrixPeak(None, None, "no matrix fits into the memory")}, 2e12, 2**28),
+        Peak({"float32": MatrixPeak(None, None, "no matrix fits into memory")}, 2e12, 2**28),
         Peak({"float32": MatrixPeak(60e12, 8192)}, None, 2**20),
     ],
 )

@@ -193,7 +193,7 @@ def test_networks_too_large_for_a_file(sizes: tuple[int, int], size: str) -> Non
     ids=["input", "nonzeros"],
 )
 def test_networks_too_large_for_the_memory(network: archcalc.Network) -> None:
-    with pytest.raises(UsageError, match='"large" does not fit into memory, where it is exported to ONNX'):
+    with pytest.raises(UsageError, match='"large" does not fit into memory during the export to ONNX'):
         to_onnx(network)
 
 

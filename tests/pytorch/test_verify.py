@@ -281,7 +281,7 @@ def test_a_wrong_output_shape_is_caught(example: Example) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_a_wrong_dtype_is_caught(example: Example) -> None:
     if isinstance(example.layer, Add) and example.layer.inplace:
-        with pytest.raises(archcalc.ShapeError, match="cannot take the place"):  # already while it loads
+        with pytest.raises(archcalc.ShapeError, match="cannot overwrite"):  # already while it loads
             caught(example, changed("output_dtype", lambda _: "int32"), "output shape")
         return
     caught(example, changed("output_dtype", lambda _: "int32"), "output shape")

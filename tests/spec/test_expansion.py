@@ -298,7 +298,7 @@ def test_blocks_with_several_inputs() -> None:
 
 def test_a_block_needs_all_its_inputs() -> None:
     text = refusal('{ name = "a", type = "relu" }, { type = "merge" }', MERGE)
-    assert 'block "merge" takes 2 inputs (left, right), and gets 1' in text
+    assert 'block "merge" takes 2 inputs (left, right), but reads 1' in text
     assert "help: list them in inputs = […]" in text
 
 
@@ -389,10 +389,10 @@ def test_later_copies_keep_further_inputs() -> None:
         ("-1", "expected a whole number ≥ 0"),
         ("1.5", "repeat = 1.5: expected a whole number ≥ 0, or an expression, got a number"),
         ("true", "repeat = true: expected a whole number ≥ 0, or an expression, got true or false"),
-        ('"0 - 1"', 'repeat = "0 - 1" gives -1, which is no number of copies'),
-        ('"1.5"', 'repeat = "1.5" gives 1.5, which is no number of copies'),
-        ('"true"', 'repeat = "true" gives true, which is no number of copies'),
-        ('"[1, 2]"', "which is no number of copies"),
+        ('"0 - 1"', 'repeat = "0 - 1" gives -1, which is not a number of copies'),
+        ('"1.5"', 'repeat = "1.5" gives 1.5, which is not a number of copies'),
+        ('"true"', 'repeat = "true" gives true, which is not a number of copies'),
+        ('"[1, 2]"', "which is not a number of copies"),
         ('"index"', 'no variable is called "index"'),
         ("1_000_000_000", "repeat = 1000000000 expands to more than 200,000 layers"),
         ('"10 ** 30"', "expands to more than 200,000 layers"),
@@ -608,7 +608,7 @@ def test_a_call_of_a_function() -> None:
 
 def test_a_block_is_no_call() -> None:
     text = refusal('{ name = "a", type = "conv_bn", channels = 3, functional = true }', CONV_BN)
-    assert "functional is for a layer; a block has modules in it" in text
+    assert "functional is for a layer; a block consists of modules" in text
     assert "help: write it inside of the block" in text
     assert text.count("error: ") == 1
 

@@ -199,7 +199,7 @@ def test_the_number_of_conditions_is_limited(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_work_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archcalc.symbolic.number.MAX_TERMS", 100)
     number, _ = sizes(Algebra())
-    with pytest.raises(UsageError, match="too many terms on the way there: use fewer symbols"):  # noqa: PT012
+    with pytest.raises(UsageError, match="takes too many terms: use fewer symbols"):  # noqa: PT012
         for _ in range(100):
             number = (number + 1) // 2
 
@@ -217,7 +217,7 @@ def test_a_number_that_grows_gets_names() -> None:
 
 def test_wrong_operands_stay_errors() -> None:
     algebra = Algebra()
-    with pytest.raises(ExpressionError, match=r"unsupported|no number"):
+    with pytest.raises(ExpressionError, match=r"unsupported|not a number"):
         evaluate("H + word", {"H": sizes(algebra)[0], "word": "same"})
     with pytest.raises(TypeError):
         range(algebra.symbol("alpha", 0.5))  # type: ignore[call-overload]

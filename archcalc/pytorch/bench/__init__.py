@@ -1,4 +1,4 @@
-"""How long a network takes on a device, and how sure that is.
+"""Measures the time of a network on a device, with confidence intervals.
 
 options ─▶ workloads ─▶ warm-up ─▶ samples in turns ─▶ rows
 (built,       (until     (clock; until the    (measured/benchmark.py)

@@ -1,4 +1,4 @@
-"""One spec at one batch size in one dtype, on its way from a network to a row."""
+"""A case: one spec at one batch size in one dtype, from the network to its row of results."""
 
 from collections.abc import Callable
 
@@ -30,12 +30,12 @@ from archcalc.pytorch.bench.workload import Workload, prepare
 MEASURED = "measured"
 OUT_OF_MEMORY = "out of memory"
 FAILED = "failed"
-# What PyTorch raises where a layer, a dtype or a device cannot do something.
+# Errors of PyTorch for an operation that a layer, dtype or device does not support.
 FAILURES = (RuntimeError, ValueError, TypeError, MemoryError, memory.OutOfMemoryError)
 
 
 class Case:
-    """What is known of it so far; `problem` says why it cannot be measured, and is empty if it can."""
+    """A case and its results so far; `problem` is the reason why it cannot be measured, or empty."""
 
     def __init__(self, spec: str, network: Network, dtype: str, options: Options, device: torch.device) -> None:
         self.spec, self.network, self.dtype, self.options, self.device = spec, network, dtype, options, device
@@ -48,25 +48,25 @@ class Case:
         self.count, self.warm_up = 1, WarmUp(0, 0.0, stable=False)
         self.layers: LayerTimes | None = None
         self.layers_problem = ""
-        self.others: float | None = None  # CPUs that other programs kept busy
+        self.others: float | None = None  # the average number of CPUs that other programs kept busy
         self.status, self.problem = MEASURED, ""
-        self.alone = False  # not measured in turns with the others
+        self.alone = False  # measured separately, not in turns with the others
 
     def by_itself(self) -> "Case":
-        """The same anew, to be measured after the others."""
+        """A fresh copy of the case, to be measured after the others."""
         case = Case(self.spec, self.network, self.dtype, self.options, self.device)
         case.alone = True
         return case
 
     def attempt(self, action: Callable[[], None]) -> bool:
-        """Do something; where PyTorch cannot, note why and let go of everything."""
+        """Run an action; if PyTorch fails, note why, release all memory and return False."""
         self.status, self.problem = self._try(action)
         if self.problem:
             self.release()
         return not self.problem
 
     def _try(self, action: Callable[[], None]) -> tuple[str, str]:
-        """What became of it, and why it failed; the error itself would hold on to tensors."""
+        """The status and the reason of a failure, as text: the error itself would keep tensors alive."""
         try:
             with torch.inference_mode(not self.options.training):
                 action()
@@ -76,17 +76,17 @@ class Case:
         return MEASURED, ""
 
     def release(self) -> None:
-        """Give its memory back."""
+        """Free the memory of the workload."""
         self.workload = None
         memory.free(self.device)
 
     def prepare(self, goal: Goal) -> bool:
-        """Build, run and warm up; False if that fails."""
+        """Build the workload, run it and warm up; False if that fails."""
         return self.attempt(lambda: self._prepare(goal))
 
     def _prepare(self, goal: Goal) -> None:
         made = self.workload = prepare(self.network, self.dtype, self.options, self.device)
-        # Kept here, since the workload is gone when the row is made.
+        # Copied, since the workload is released before the row is made.
         self.phases, self.compile_seconds, self.peak_memory = (*made.phases,), made.compile_seconds, made.peak_memory
         self.count, self.warm_up = sampling.warm_up(lambda count: sum(self._sample(count)), goal)
 
@@ -96,8 +96,8 @@ class Case:
         return sample(self.clock, [*self.workload.phases.values()], count, flush)
 
     def _flush(self) -> None:
-        """Overwrite the GPU's cache with something else, twice its size."""
-        # Older versions of PyTorch do not tell it; few caches hold more than this.
+        """Overwrite the GPU's L2 cache with twice its size."""
+        # Older versions of PyTorch do not report the size; few caches are larger than this.
         size = getattr(torch.cuda.get_device_properties(self.device), "L2_cache_size", 2**27)
         torch.empty(2 * size, dtype=torch.int8, device=self.device).zero_()
 
@@ -106,7 +106,7 @@ class Case:
         return self.attempt(lambda: self.samples.append(self._sample(self.count)))
 
     def time_layers(self, seconds: float) -> None:
-        """Time the layers, too; where that fails, the times of the whole stay."""
+        """Time the layers as well; if that fails, the times of the whole call remain."""
         _, self.layers_problem = self._try(lambda: self._time_layers(seconds))
 
     def _time_layers(self, seconds: float) -> None:
@@ -114,7 +114,7 @@ class Case:
         self.layers = time_layers(self.network, self.workload, self.dtype, self.clock, seconds)
 
     def row(self, goal: Goal, first: "Case") -> MeasuredCase:
-        """What was found; `first` is the case to compare with."""
+        """The row of results; `first` is the case to compare with."""
         network = self.network
         label = (self.spec, network.name, next(iter(network.graph.inputs)), network.batch, self.dtype)
         found = MeasuredCase(*label, self.status, self._work())
@@ -151,9 +151,9 @@ class Case:
 
 
 def _ratio(case: Case, first: Case) -> Distribution | None:
-    """The time of each sample against that of the other case in the same round."""
+    """The ratio of each sample's time to that of the first case in the same round."""
     if case is first or case.alone or first.alone or first.problem:
         return None
-    pairs = zip(case.samples, first.samples, strict=False)  # Ctrl-C may leave one sample more
+    pairs = zip(case.samples, first.samples, strict=False)  # after Ctrl-C, one case may have one more sample
     ratios = [sum(one) / sum(other) for one, other in pairs]
     return describe(ratios) if len(ratios) >= FEWEST else None

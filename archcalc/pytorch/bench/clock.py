@@ -1,4 +1,4 @@
-"""How a device's time is measured."""
+"""Clocks that measure the time of a device."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,35 +11,35 @@ Phase = Callable[[], None]
 
 
 class Clock(Protocol):
-    """Marks in the work that a device is given, and the time between them."""
+    """Places marks in a device's queue of work, and measures the time between them."""
 
     def mark(self) -> Any:
-        """A point between what the device was told to do before and what it is told next."""
+        """A mark after all work queued so far."""
 
     def seconds(self, start: Any, end: Any) -> float:
-        """From one mark to another; all work must be done."""
+        """Seconds from one mark to another; all work must be done."""
 
     def synchronize(self) -> None:
         """Wait until all work is done."""
 
 
 class CpuClock:
-    """A CPU works while it is told to: the time of the program is its time."""
+    """The clock of a CPU, which works synchronously: the program's own clock."""
 
     def mark(self) -> float:
-        """Now."""
+        """The current time in seconds."""
         return time.perf_counter()
 
     def seconds(self, start: float, end: float) -> float:
-        """The difference."""
+        """The difference of two times."""
         return end - start
 
     def synchronize(self) -> None:
-        """Nothing is ever left to do."""
+        """Does nothing: a CPU works synchronously."""
 
 
 class EventClock:
-    """A GPU works on what it was told before: events among its work are stamped by the GPU itself.
+    """The clock of a GPU, which works asynchronously: it stamps events in its queue itself.
 
     `module` is torch.cuda or torch.mps.
     """
@@ -48,13 +48,13 @@ class EventClock:
         self.module, self.event = module, event
 
     def mark(self) -> Any:
-        """An event behind all work so far."""
+        """An event after all work queued so far."""
         event = self.event(enable_timing=True)
         event.record()
         return event
 
     def seconds(self, start: Any, end: Any) -> float:
-        """PyTorch gives milliseconds."""
+        """Seconds between two events; PyTorch returns milliseconds."""
         return float(start.elapsed_time(end)) / 1000
 
     def synchronize(self) -> None:
@@ -63,7 +63,7 @@ class EventClock:
 
 
 def find_clock(device: torch.device) -> Clock:
-    """The clock of a device."""
+    """The clock for a device."""
     if device.type == "cuda":
         return EventClock(torch.cuda, torch.cuda.Event)
     if device.type == "mps":
@@ -74,7 +74,7 @@ def find_clock(device: torch.device) -> Clock:
 def sample(clock: Clock, phases: Sequence[Phase], count: int, before_each: Phase | None = None) -> tuple[float, ...]:
     """Seconds per call of each phase, over `count` calls. A single phase is timed as one block.
 
-    `before_each` is done before every call and not timed.
+    `before_each` runs before every call and is not timed.
     """
     clock.synchronize()
     if len(phases) == 1 and before_each is None:

@@ -1,4 +1,4 @@
-"""What is measured on, and the settings that hold while it is."""
+"""The machine and the settings of a measurement."""
 
 import gc
 import os
@@ -20,7 +20,7 @@ _QUERY = {"driver_version": "driver", "clocks.sm": "sm", "clocks.mem": "memory",
 
 @contextmanager
 def session(options: Options, device: torch.device) -> Iterator[None]:
-    """Settings for measuring: threads, the GPU, cuDNN's search for the fastest algorithm, no garbage collection."""
+    """Apply the settings of a measurement: threads, the GPU, cuDNN's autotuning, no garbage collection."""
     threads, benchmark, collecting = torch.get_num_threads(), torch.backends.cudnn.benchmark, gc.isenabled()
     torch.set_num_threads(options.threads or threads)
     torch.backends.cudnn.benchmark = True
@@ -36,21 +36,21 @@ def session(options: Options, device: torch.device) -> Iterator[None]:
 
 
 def load_average() -> float | None:
-    """How many programs wanted a CPU in the last minute; None where the system does not tell."""
+    """The system's load average of the last minute; None if the system does not report it."""
     try:
         return os.getloadavg()[0]
-    except (OSError, AttributeError):  # Windows has none
+    except (OSError, AttributeError):  # Windows has no load average
         return None
 
 
 def describe_environment(device: torch.device, load: float | None) -> Environment:
-    """The device, its name, threads, versions of everything that computes, and a GPU's clocks as they are now."""
-    told = _nvidia_smi(device) if device.type == "cuda" else {}
+    """The device and its name, threads, versions of the libraries, and a GPU's current clocks."""
+    smi = _nvidia_smi(device) if device.type == "cuda" else {}
     versions = {"archcalc": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
     if device.type == "cuda":
         versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
-        versions |= {"driver": told["driver"]} if "driver" in told else {}
-    clocks = {name: float(value) for name, value in told.items() if name != "driver" and _is_number(value)}
+        versions |= {"driver": smi["driver"]} if "driver" in smi else {}
+    clocks = {name: float(value) for name, value in smi.items() if name != "driver" and _is_number(value)}
     return Environment(
         device=str(device),
         device_name=_device_name(device),
@@ -89,8 +89,8 @@ def _apple_cpu() -> str | None:
 
 
 def _nvidia_smi(device: torch.device) -> dict[str, str]:
-    """The driver's version, and clocks in MHz; empty where the program is missing."""
-    # The driver may count other GPUs than PyTorch does.
+    """The driver's version and clocks in MHz from nvidia-smi; empty if that is missing."""
+    # The driver may number GPUs differently from PyTorch.
     uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
     which = f"GPU-{uuid}" if uuid else str(device.index or 0)
     form = "--format=csv,noheader,nounits"
@@ -104,7 +104,7 @@ def _is_number(text: str) -> bool:
 
 
 def _output(*command: str) -> str | None:
-    """What a program prints; None if it is missing or fails."""
+    """The output of a program; None if it is missing or fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):

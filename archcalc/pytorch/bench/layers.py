@@ -1,4 +1,4 @@
-"""The time of each layer in the forward pass, by hooks that set marks before and after it."""
+"""Measures the time of each layer in the forward pass, by hooks that place marks before and after it."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ LEAST, MOST = FEWEST, 200  # calls
 
 
 def time_layers(network: Network, workload: Workload, dtype: str, clock: Clock, seconds: float) -> LayerTimes:
-    """Every layer's time, call by call, within `seconds` if that is enough for LEAST calls."""
+    """The times of every layer over several calls: as many as fit into `seconds`, at least LEAST."""
     calls: list[list[float]] = []
     with _hooks(workload.module, network, clock) as marks:
         for _ in range(3):
@@ -30,7 +30,7 @@ def time_layers(network: Network, workload: Workload, dtype: str, clock: Clock, 
 
 @contextmanager
 def _hooks(module: BuiltNetwork, network: Network, clock: Clock) -> Iterator[list[Any]]:
-    """While it lasts, every layer adds a mark when it begins and one when it ends."""
+    """Within this context, every layer adds a mark when it begins and one when it ends."""
     marks: list[Any] = []
     with ExitStack() as handles:
         for node in network.graph.nodes:
@@ -43,7 +43,7 @@ def _hooks(module: BuiltNetwork, network: Network, clock: Clock) -> Iterator[lis
 
 
 def _call(workload: Workload, clock: Clock, marks: list[Any]) -> list[float]:
-    """Seconds of each layer in one call, in the order of the graph."""
+    """The seconds of each layer in one call, in the order of the graph."""
     marks.clear()
     clock.synchronize()
     workload.forward()

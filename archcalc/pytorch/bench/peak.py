@@ -1,4 +1,4 @@
-"""What the device reaches at best: a matrix product in each dtype, and a copy, timed on the spot."""
+"""Measures the peak of a device: a matrix product in each dtype, and a copy."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +11,13 @@ from archcalc.pytorch import memory
 from archcalc.pytorch.bench.clock import Clock, Phase, sample
 
 SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
-LONG_ENOUGH = 0.02  # seconds for a product: a larger one is hardly faster
+LONG_ENOUGH = 0.02  # seconds for a product; larger ones hardly reach more operations per second
 COPIED = 2**28  # bytes, more than caches hold
 LEAST = 5  # runs
 
 
 def measure_peak(dtypes: tuple[str, ...], device: torch.device, clock: Clock, seconds: float = 0.3) -> Peak:
-    """The fastest runs. `seconds` is the time that each of the measurements may take, beyond a few runs."""
+    """The peaks by the fastest of several runs. Each measurement takes `seconds`, or longer for a minimum of runs."""
     with torch.inference_mode():
         products = {dtype: _fastest_product(dtype, device, clock, seconds) for dtype in dict.fromkeys(dtypes)}
         copied, rate = _fastest_copy(device, clock, seconds)
@@ -26,7 +26,7 @@ def measure_peak(dtypes: tuple[str, ...], device: torch.device, clock: Clock, se
 
 
 def _fastest_product(dtype: str, device: torch.device, clock: Clock, seconds: float) -> MatrixPeak:
-    best = MatrixPeak(None, None, "no matrix fits into the memory")
+    best = MatrixPeak(None, None, "no matrix fits into memory")
     for size in SIZES:
         try:
             fastest = _product(size, dtype, device, clock, seconds)
@@ -49,7 +49,7 @@ def _product(size: int, dtype: str, device: torch.device, clock: Clock, seconds:
 
 @contextmanager
 def _as_convolutions(device: torch.device) -> Iterator[None]:
-    """Products with TF32 where cuDNN's convolutions may use it: the peak of the one is that of the other."""
+    """Let products use TF32 if cuDNN's convolutions may, so that the peak holds for both."""
     if device.type != "cuda" or not torch.backends.cudnn.allow_tf32:
         yield
         return
@@ -62,7 +62,7 @@ def _as_convolutions(device: torch.device) -> Iterator[None]:
 
 
 def _fastest_copy(device: torch.device, clock: Clock, seconds: float) -> tuple[int, float | None]:
-    """How many bytes were copied, and bytes read and written per second."""
+    """The number of copied bytes, and the bytes read and written per second."""
     size = COPIED
     while size >= 2**20:
         try:
@@ -77,7 +77,7 @@ def _fastest_copy(device: torch.device, clock: Clock, seconds: float) -> tuple[i
 
 
 def _fastest(phase: Callable[[], object], clock: Clock, seconds: float) -> float:
-    """The seconds of the fastest of several runs, the first not counted."""
+    """The seconds of the fastest of several runs, without the first."""
 
     def run() -> None:
         phase()

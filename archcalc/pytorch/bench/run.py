@@ -1,4 +1,4 @@
-"""All cases, batch size by batch size: prepared, warmed up, measured in turns, and made into rows."""
+"""Runs a benchmark: prepares cases, warms up, measures them in turns and makes rows, batch size by batch size."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
@@ -21,13 +21,13 @@ from archcalc.pytorch.bench.peak import measure_peak
 from archcalc.pytorch.bench.sampling import Goal
 from archcalc.pytorch.bench.workload import check_trainable
 
-Progress = Callable[[int, int], None]  # how much is done, of how much
+Progress = Callable[[int, int], None]  # the amount done, and the total
 
-STEPS = 1000  # in which progress is told
+STEPS = 1000  # of the progress
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C. `result` has what was measured until then."""
+    """Ctrl-C during a benchmark. `result` holds the rows measured so far."""
 
     def __init__(self, result: Benchmark) -> None:
         super().__init__()
@@ -42,18 +42,18 @@ def bench(
     inputs: Mapping[str, Sequence[int]] | None = None,
     progress: Progress | None = None,
 ) -> Benchmark:
-    """Time networks on a device; several are timed in turns, and compared with the first, pair by pair.
+    """Time networks on a device; several are timed in turns, and compared with the first sample by sample.
 
-    `specs` are what `archcalc.load` takes, with its `variables` and `inputs`, or networks that are loaded already.
-    A case that runs out of memory, or that PyTorch refuses, is a row that says so.
+    `specs` are arguments of `archcalc.load`, with its `variables` and `inputs`, or loaded networks. A case that runs
+    out of memory, or that PyTorch refuses, has a row with the reason.
 
-    Raises what `load` raises, UsageError for options that make no sense, for a device that is not there and for a
-    network without anything to train, and Interrupted, with the rows so far, for Ctrl-C.
+    Raises the errors of `load`; UsageError for invalid options, a device that is not available and a network without
+    trainable parameters in training; Interrupted, with the rows so far, for Ctrl-C.
     """
     chosen = options or Options()
     device = check(chosen)
     if not specs:
-        raise UsageError("no spec is given")
+        raise UsageError("there is no spec to time")
     networks = [_load(spec, variables, inputs, chosen.training) for spec in specs]
     if chosen.training:
         for network in networks:
@@ -72,7 +72,7 @@ def _load(spec: Any, variables: Any, inputs: Any, training: bool) -> Network:
 
 
 def _unlike(names: Sequence[str]) -> list[str]:
-    """The names, numbered where one comes again."""
+    """The names, with numbers added to repeated ones."""
     return [
         name if names.index(name) == place else f"{name} ({names[: place + 1].count(name)})"
         for place, name in enumerate(names)
@@ -90,11 +90,11 @@ class _Run:
         self.rows: list[MeasuredCase] = []
 
     def run(self) -> Benchmark:
-        """All batch sizes, one after the other."""
+        """Measure all batch sizes in order."""
         self.progress(0, STEPS)
         load = load_average()
         self.peak = measure_peak(self.options.dtypes, self.device, find_clock(self.device))
-        # Read right behind the work that the peak was, so that a GPU's clocks are those of work.
+        # Read right after measuring the peak, so that a GPU's clocks are those under load.
         self.environment = describe_environment(self.device, load)
         try:
             for number, batch in enumerate(self.batches):
@@ -137,14 +137,14 @@ class _Run:
         try:
             self._measure(cases, progress)
             for place, case in enumerate(cases):
-                if case.status == OUT_OF_MEMORY and len(cases) > 1:  # it may have room where the others are not
+                if case.status == OUT_OF_MEMORY and len(cases) > 1:  # it may fit without the others
                     cases[place] = case.by_itself()
                     self._measure([cases[place]], progress)
         finally:
             self.rows += self._finished(cases)
 
     def _measure(self, cases: Sequence[Case], progress: Callable[[float], None]) -> None:
-        """Measure cases in turns; their memory is free afterwards."""
+        """Measure cases in turns, then free their memory."""
         progress(0)
         try:
             self._take_turns(cases, progress)
@@ -165,7 +165,7 @@ class _Run:
                 case.time_layers(self.goal.seconds)
 
     def _finished(self, cases: Sequence[Case]) -> Iterator[MeasuredCase]:
-        """The rows of what was measured, or could not be; after Ctrl-C, of what has samples enough."""
+        """The rows of measured and failed cases; after Ctrl-C, only of cases with enough samples."""
         for case in cases:
             if case.problem or len(case.samples) >= FEWEST:
                 first = next(other for other in cases if other.dtype == case.dtype)

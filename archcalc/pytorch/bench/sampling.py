@@ -1,4 +1,4 @@
-"""When to begin and when to stop: warm-up until stable, then samples in turns until the median is known well enough."""
+"""Decides when to sample: warm-up until times are stable, then samples until the median is precise enough."""
 
 import statistics
 import time
@@ -13,10 +13,10 @@ Now = Callable[[], float]
 
 
 class Goal(NamedTuple):
-    """When samples are enough.
+    """When to stop sampling.
 
-    `precision`: how far the confidence interval of the median may reach from it, as a share. `seconds` is the time
-    that each case may take, `least` and `most` are numbers of samples.
+    `precision` is the largest distance of the confidence interval's ends from the median, as a share of it. `seconds`
+    is the time per case, `least` and `most` are numbers of samples.
     """
 
     seconds: float
@@ -26,24 +26,24 @@ class Goal(NamedTuple):
 
     @property
     def sample_seconds(self) -> float:
-        """How long a sample should take: long enough for any clock, and so that `most` of them fill the time."""
+        """The target seconds of a sample: long enough for any clock, and such that `most` samples fill the time."""
         return min(max(1e-3, self.seconds / self.most), 0.1)
 
 
-CALIBRATION = 3  # samples that find out how many calls fit into one
+CALIBRATION = 3  # samples that determine the number of calls per sample
 WINDOW = 5  # samples
-SETTLED = 0.05  # how much the median of a window may differ from that of the window before
+SETTLED = 0.05  # the largest relative difference of the medians of two consecutive windows
 
 
 def warm_up(take: Callable[[int], float], goal: Goal, now: Now = time.perf_counter) -> tuple[int, WarmUp]:
-    """Call until times settle, from a twentieth to half of the time of a case; returns the calls that make a sample.
+    """Call until times settle, for 5 % to 50 % of a case's time; return the number of calls per sample.
 
-    `take` makes a number of calls and returns the seconds of one.
+    `take` makes a number of calls and returns the seconds per call.
     """
     start, calls, count, wanted = now(), 0, 0, 1
     while wanted > count:
         count, tries = wanted, list[float]()
-        # The first calls are slow, and where a call is longer than all of the time, one will do.
+        # The first calls are slow; if a call takes longer than the whole time, one is enough.
         while not tries or (len(tries) < CALIBRATION and now() - start < goal.seconds):
             tries.append(take(count))
         seconds = min(tries)
@@ -62,27 +62,27 @@ def _settled(taken: Sequence[float]) -> bool:
     return abs(after - before) <= SETTLED * before
 
 
-class Case(Protocol):
-    """Something to measure. `samples` are those taken so far."""
+class SampledCase(Protocol):
+    """A case that can be sampled. `samples` are those taken so far."""
 
     samples: list[Sample]
 
     def take(self) -> bool:
-        """Add a sample; False if that failed and no more will come."""
+        """Add a sample; False if it failed and the case takes no more."""
 
 
 def reached(samples: Sequence[Sample], goal: Goal) -> bool:
-    """Whether the median of the whole calls is known as well as wanted."""
+    """Whether the median of the whole calls has the precision of the goal."""
     return len(samples) >= FEWEST and describe([*map(sum, samples)]).precision <= goal.precision
 
 
 def alternate(
-    cases: Sequence[Case], goal: Goal, progress: Callable[[float], None], now: Now = time.perf_counter
+    cases: Sequence[SampledCase], goal: Goal, progress: Callable[[float], None], now: Now = time.perf_counter
 ) -> None:
-    """Let the cases take samples in turns, until each is known well enough or the time is over.
+    """Let the cases take samples in turns, until each reaches the goal or the time is over.
 
-    Every other round runs backwards, so that none is always behind the same one. A tenth of the time is taken in any
-    case, since a short moment may be a calm one; and FEWEST samples, whatever time they take.
+    Every other round runs backwards, so that no case always follows the same one. Sampling takes at least a tenth of
+    the time, since a short period may be unusually quiet, and at least FEWEST samples, however long they take.
     """
     start, rounds, allowed = now(), 0, goal.seconds * len(cases)
     active = [*cases]

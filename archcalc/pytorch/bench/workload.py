@@ -1,4 +1,4 @@
-"""A network made ready to run: built, on its device, with its inputs, as the phases of one call."""
+"""Workloads: a built network on its device with inputs, as the phases of one call."""
 
 import time
 from collections.abc import Callable
@@ -20,17 +20,17 @@ FORMS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of 
 
 
 class Workload(NamedTuple):
-    """What to time. `phases` are the phases of one call, `forward` the first of them, of the module as it was built."""
+    """The code to time. `phases` are the phases of one call, `forward` is the first, on the uncompiled module."""
 
     module: BuiltNetwork
     forward: Phase
     phases: dict[str, Phase]
     compile_seconds: float | None
-    peak_memory: int | None  # bytes of the allocator on CUDA, in one call not recorded, weights and inputs included
+    peak_memory: int | None  # bytes of CUDA's allocator in one call without a graph, including weights and inputs
 
 
 def check_trainable(network: Network) -> None:
-    """Raises UsageError for a network without anything to train."""
+    """Raise UsageError for a network without trainable parameters."""
     if not network.totals.trainable_parameters:
         raise UsageError(f"{quoted(network.name)} has nothing to train: use --mode inference")
 
@@ -38,28 +38,28 @@ def check_trainable(network: Network) -> None:
 def prepare(network: Network, dtype: str, options: Options, device: torch.device) -> Workload:
     """The network with random weights and inputs, after a first call.
 
-    Raises OutOfMemoryError, PyTorch's errors, and UsageError where nonzeros are not known.
+    Raises OutOfMemoryError, PyTorch's errors, and UsageError if nonzeros are unknown.
     """
     check_nonzeros(network.graph)
     if device.type == "cpu":
         memory.look_ahead(network, dtype, options.training)
     before = torch.cuda.memory_allocated() if device.type == "cuda" else 0
-    with torch.inference_mode(mode=False):  # parameters are ordinary tensors, whatever they are used for
+    with torch.inference_mode(mode=False):  # so that parameters are ordinary tensors
         module = build(network, device, dtype).train(options.training)
         inputs = random_inputs(network, network.batch, device, dtype)
         if options.channels_last:
             inputs = _channels_last(module, inputs)
     model: Any = _compiled(module) if options.compile else module
     phases = _training_phases(model, inputs) if options.training else {"forward": lambda: model(*inputs)}
-    first = _timed(phases, device)  # finds algorithms, and compiles
-    peak = _peak_memory(phases, before) if device.type == "cuda" else None  # a replay asks the allocator for nothing
+    first = _timed(phases, device)  # selects algorithms, and compiles
+    peak = _peak_memory(phases, before) if device.type == "cuda" else None  # a replay allocates nothing
     if options.cuda_graph:
         phases = {"replay": _recorded(phases)}
     return Workload(module, lambda: module(*inputs), phases, first if options.compile else None, peak)
 
 
 def _channels_last(module: BuiltNetwork, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    """Changes the weights in place; `Module.to` would give those of all layers one form, which few have."""
+    """Convert weights (in place) and inputs to channels last; `Module.to` has one format for 4 and 5 axes."""
     for tensor in (*module.parameters(), *module.buffers()):
         tensor.data = _with_channels_last(tensor.data)
     return tuple(map(_with_channels_last, inputs))
@@ -71,10 +71,10 @@ def _with_channels_last(values: torch.Tensor) -> torch.Tensor:
 
 
 def _compiled(module: BuiltNetwork) -> Any:
-    """What torch.compile makes of it, for the sizes that it is called with.
+    """The module compiled by torch.compile, for the sizes that it is called with.
 
-    PyTorch keeps a few compiled forms of a function and looks through them in every call: each network gets a function
-    of its own.
+    PyTorch caches a few compiled forms of a function and searches them in every call, so each network gets its own
+    function.
     """
     code = type(module).forward.__code__.replace()
     module.forward = MethodType(FunctionType(code, type(module).forward.__globals__), module)  # type: ignore[method-assign]
@@ -82,7 +82,7 @@ def _compiled(module: BuiltNetwork) -> Any:
 
 
 def _training_phases(model: Any, inputs: tuple[torch.Tensor, ...]) -> dict[str, Phase]:
-    """Forward to a loss, backward, and a step of SGD. Its rate is 0: the work is the same, and the weights stay."""
+    """The phases forward (with a loss), backward, and a step of SGD with rate 0, so that the weights do not change."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=0.0)
     loss: list[torch.Tensor] = []
@@ -121,7 +121,7 @@ def _timed(phases: dict[str, Phase], device: torch.device) -> float:
 
 
 def _recorded(phases: dict[str, Phase]) -> Callable[[], None]:
-    """All phases as one CUDA graph, recorded after some runs on a stream of their own, as PyTorch asks for."""
+    """All phases as one CUDA graph, recorded after some runs on a side stream, as PyTorch requires."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -132,7 +132,7 @@ def _recorded(phases: dict[str, Phase]) -> Callable[[], None]:
     with torch.cuda.graph(graph):
         _run(phases)
 
-    def replay(_kept: dict[str, Phase] = phases) -> None:  # the graph uses their tensors, which must live as long as it
+    def replay(_phases: dict[str, Phase] = phases) -> None:  # keeps their tensors alive, which the graph uses
         graph.replay()
 
     return replay

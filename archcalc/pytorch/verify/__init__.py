@@ -1,4 +1,4 @@
-"""The proof: every number of a network beside what PyTorch does with the same spec."""
+"""Verification: compares every number of a network with PyTorch's for the same spec."""
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
@@ -28,13 +28,13 @@ def verify(
 ) -> Verification:
     """Build the network on a device, run it, and compare layer by layer.
 
-    Compared are output shapes, parameters and buffers, operations (2 × MACs with PyTorch's own counter), receptive
-    fields (measured by gradients on the CPU; `fields` names layers, None means all that have one, an empty collection
-    none), the sizes of inputs that work, with `storages` the memory at the peak (on the device `meta`), and the
-    exported source text: its weights, and its outputs where the device has values. `progress` is told how many layers'
-    fields are measured, and of how many.
+    It compares output shapes, parameters and buffers, operations (2 × MACs with PyTorch's own counter), receptive
+    fields (measured by gradients on the CPU; `fields` names layers, None means all with a field, an empty collection
+    none), the sizes of inputs that work, the peak memory (with `storages`, on the device `meta`), and the exported
+    source text: its weights, and its outputs except on `meta`. `progress` is called with the number of layers whose
+    fields are measured, and the total.
 
-    Raises UsageError for a device or a layer that is not there, and for more than 5,000 layers.
+    Raises UsageError for an unknown layer, a device that is not available, and more than 5,000 layers.
     """
     chosen = find_device(device)
     check_layers(network, "verify")

@@ -1,4 +1,4 @@
-"""What archcalc says that units see, beside what they are measured to see, one layer at a time."""
+"""Predicted and measured receptive fields of units, one layer at a time."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -16,39 +16,39 @@ from archcalc.arithmetic import Window
 from archcalc.layers.base import AnyWindow, TableWindow
 from archcalc.pytorch.verify.gradients import Cut, Measurable
 
-Places = tuple[int, ...]  # of a unit, along each axis of a field
+Places = tuple[int, ...]  # the position of a unit along each axis of a field
 
 
 class Sources(NamedTuple):
-    """The inputs that share the field of an edge, each with the field on it alone."""
+    """The inputs on which an edge has a field of the same shape, with the field on each."""
 
     fields: dict[str, Field]
 
     def along(self, number: int) -> Iterator[tuple[str, Field]]:
-        """Those on which the edge has places along an axis of the field."""
+        """The inputs on which the edge's units have positions along an axis of the field."""
         return ((name, field) for name, field in self.fields.items() if field.axes[number].advance)
 
 
 class Claims:
-    """The fields of a network's layers on inputs of some size, and what is measured of them."""
+    """The predicted fields of a network's layers at one input size, and the links to cut for measuring them."""
 
     def __init__(self, context: AnalysisContext) -> None:
         self.context = context
         self._links: dict[tuple[str, int], Cut] = {}
 
     def field(self, position: int) -> Any:
-        """The field of a layer, as the summary has it."""
+        """The field of a layer, as in the summary."""
         return self.context.receptive_fields.edges[self.context.graph.edge(position)]
 
     def sources(self, edge: int, field: Field) -> Sources:
-        """The inputs that share the field of an edge."""
+        """The inputs on which an edge has a field of the same shape."""
         found = {name: self.context.receptive_fields.on_input(edge, name) for name in self.context.graph.inputs}
         return Sources(
             {name: own for name, own in found.items() if isinstance(own, Field) and own.shape == field.shape}
         )
 
     def cut(self, edge: int, source: str, field: Field, number: int) -> Cut:
-        """The links to cut for what is seen along paths that keep positions; none, where there are no others."""
+        """The links to cut so that only paths that keep positions remain; none if there are no others."""
         own = self.context.receptive_fields.edges[edge]
         if not isinstance(own, Field) or not any(axis.shared for axis in (field.axes[number], own.axes[number])):
             return frozenset()
@@ -59,7 +59,7 @@ class Claims:
         return self._links[source, place]
 
     def all_cuts(self, edges: Iterable[int]) -> Cut:
-        """Every link that has to be cut for some edge."""
+        """All links that are cut for one of the edges."""
         found = set[tuple[int, int]]()
         for edge in edges:
             field = self.context.receptive_fields.edges[edge]
@@ -70,17 +70,17 @@ class Claims:
         return frozenset(found)
 
 
-class Measured:
-    """What units of a layer see, in PyTorch and as is said."""
+class UnitFields:
+    """The measured and predicted fields of units of one layer."""
 
     def __init__(self, claims: Claims, measurable: Measurable, edge: int, field: Field) -> None:
         self.claims, self.measurable, self.edge, self.field = claims, measurable, edge, field
         self.sources = claims.sources(edge, field)
 
     def interval(self, unit: Places, number: int) -> tuple[Interval, int] | None:
-        """Along one axis, by paths that keep positions: the first and the last position seen, and how many they are.
+        """A unit's measured field along one axis, by paths that keep positions: its ends and its number of positions.
 
-        None where nothing is seen.
+        None if the field is empty.
         """
         seen = torch.zeros(self.field.shape[number], dtype=torch.bool)
         for name, field in self.sources.along(number) if self.field.axes[number].advance else self._all():
@@ -93,20 +93,20 @@ class Measured:
         return self.sources.fields.items()
 
     def places(self, unit: Places) -> dict[int, int]:
-        """The places of a unit along the axes of the tensor."""
+        """The positions of a unit, by axis of the tensor."""
         along = [axis.axis for axis in self.field.axes]
-        # Units that all see the same are looked at one by one, where they lie side by side.
+        # Units that all have the same field are measured one by one, if their axes are distinct spatial ones.
         apart = len({*along}) == len(along) and 0 not in along
         pairs = zip(self.field.axes, unit, strict=True)
         return {axis.axis: place for axis, place in pairs if axis.advance or apart}
 
     def hull(self, unit: Places) -> list[list[int]] | None:
-        """Along every axis, the first and the last position that is measured to be seen, by all paths."""
+        """The ends of a unit's measured field along every axis, by all paths."""
         masks = self.measurable.seen(self.edge, self.places(unit))
         return _hull(self._on_positions(masks))
 
     def claimed_hull(self, unit: Places) -> list[list[int]] | None:
-        """The same as the walk through the graph says."""
+        """The ends of a unit's predicted field along every axis, by all paths."""
         return _hull(self._on_positions({name: mask for name, (mask, _) in self.claimed(unit).items()}))
 
     def _on_positions(self, masks: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -118,10 +118,10 @@ class Measured:
         return found
 
     def claimed(self, unit: Places) -> dict[str, tuple[torch.Tensor, bool]]:
-        """Of each input, which positions are said to be seen by all paths, and whether exactly these."""
+        """A unit's predicted field by all paths, as a mask of each input, and whether the mask is exact."""
         context = self.claims.context
         tensor = context.tensors[self.edge]
-        assert tensor is not None  # or else there would be no field
+        assert tensor is not None  # else the edge would have no field
         found = depends_on(context, self.edge, unit_box(tensor.shape, self.places(unit)))
         return {
             name: _mask(found.get(edge, Units(())), context.graph.inputs[name].shape, field.places)
@@ -130,23 +130,23 @@ class Measured:
         }
 
     def agrees(self, unit: Places) -> bool | None:
-        """Whether a unit sees exactly the positions that it is said to see; None where it sees fewer, as may be."""
+        """Whether a unit's measured field equals the predicted one; None if it is a part of an inexact prediction."""
         masks, exact = self.measurable.seen(self.edge, self.places(unit)), True
         for name, (claimed, known) in self.claimed(unit).items():
             places = self.sources.fields[name].places
             hidden = [axis for axis in range(masks[name].dim()) if axis not in places]
             found = masks[name].amax(hidden) if hidden else masks[name]
-            here = claimed.amax(hidden) if hidden else claimed
-            if torch.equal(found, here):
+            expected = claimed.amax(hidden) if hidden else claimed
+            if torch.equal(found, expected):
                 continue
-            if known or bool((found & ~here).any()):
+            if known or bool((found & ~expected).any()):
                 return False
             exact = False
         return True if exact else None
 
     @cached_property
     def may_see_less(self) -> bool:
-        """Whether its field may be larger than that of any unit: it is that of each axis alone, and of all channels."""
+        """Whether the layer's field may exceed every unit's: it treats axes separately, and all channels together."""
         context, inputs = self.claims.context, len(self.claims.context.graph.inputs)
         for edge in depends_on(context, self.edge, unit_box(_shape(context, self.edge), {})):
             axes = (axis for path in context.receptive_fields.paths[edge] for axis in path.axes)
@@ -159,7 +159,7 @@ class Measured:
 
 
 def _reads_a_part(inferred: InferredLayer) -> bool:
-    """Whether it leaves some units of an input out, as a slice and a connection table do."""
+    """Whether the layer ignores some units of an input, as a slice or a connection table does."""
     return any(
         _leaves_out(read.window, inferred.output.shape[read.axis], size)
         for tensor, reads in zip(inferred.inputs, inferred.dependencies, strict=True)
@@ -196,7 +196,7 @@ def _hull(seen: torch.Tensor) -> list[list[int]] | None:
 
 
 def _mask(units: Units, shape: tuple[int, ...], places: tuple[int, ...]) -> tuple[torch.Tensor, bool]:
-    """Units as a mask, and whether those are exact along the axes of positions."""
+    """Units as a mask, and whether they are exact along the spatial axes."""
     found = torch.zeros(shape, dtype=torch.bool)
     for box in units.boxes:
         part = torch.ones((), dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""What comes out of every layer when the built network runs, and how much work PyTorch's own counter sees in it."""
+"""Compares the output of every layer of the built network, and the operations that PyTorch's own counter counts."""
 
 import re
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory
 from archcalc.pytorch.modules import Rbf
 
-NO_SQUARES = "PyTorch's counter sees no squares of differences"
+NO_SQUARES = "PyTorch's counter does not count squares of differences"
 _NO_KERNEL = re.compile(r"not implemented for '(Half|BFloat16)'")
-BATCH = 2  # of which a layer that mixes samples, or counts one only, would be found out
+BATCH = 2  # with two samples, a layer that mixes or ignores one differs
 
 
 class Observed(NamedTuple):
@@ -29,13 +29,13 @@ class Observed(NamedTuple):
 
     shape: list[int]
     dtype: str
-    flops: float  # a whole number as int, which is exact
+    flops: float  # an int if whole, which is exact
 
 
 class Observation(NamedTuple):
-    """What happened, by layer; `failure` is what PyTorch raised, and at which layer.
+    """The observed outputs by layer; `failure` is PyTorch's error and its layer.
 
-    Not so where it has no kernel for halves on the device, which says nothing about the network: that is `missing`.
+    `missing` is the error if PyTorch lacks a kernel for halves on the device, which is not a failure of the network.
     """
 
     layers: dict[str, Observed]
@@ -44,14 +44,14 @@ class Observation(NamedTuple):
     missing: str | None = None
 
     def compare(self, question: str, layer: str, claimed: Any, found: Any, note: str = "") -> Comparison:
-        """A row of the table; not covered, if the network did not run so far for lack of a kernel."""
+        """A row of the table; not covered if a missing kernel stopped the network before this layer."""
         if self.missing and layer not in self.layers:
             return uncovered(question, layer, self.missing, said=claimed)
         return compare(question, layer, claimed, found, note)
 
 
 def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Observation:
-    """Run the network on random inputs, watching every layer."""
+    """Run the network on random inputs and observe every layer."""
     counter = FlopCounterMode(display=False)
     found: dict[str, Observed] = {}
     running = ["input"]
@@ -83,8 +83,8 @@ def observe(network: Network, built: BuiltNetwork, device: torch.device) -> Obse
 
 
 def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCounterMode) -> str | None:
-    """What PyTorch says against it; None if it runs."""
-    # Fused kernels for attention hide its products from the counter.
+    """PyTorch's error; None if the network runs."""
+    # The counter does not see products in fused attention kernels.
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -100,7 +100,7 @@ def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCou
 
 
 def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparison]:
-    """A row per layer: its output's shape, and its dtype where that is not float32."""
+    """A row per layer: its output's shape, and its dtype if that is not float32."""
     for position, row in enumerate(network.layers):
         _, output = network.context.tensors_at(position)
         seen = observed.layers.get(row.name)
@@ -112,8 +112,8 @@ def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparis
 
 
 def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[Comparison]:
-    """A row per layer with MACs on either side, their total, and the kinds that PyTorch's counter does not see."""
-    # Two for each MAC of one sample, as the summary says them; what PyTorch counts otherwise is put in or left out.
+    """A row per layer with MACs on either side, the total, and the kinds that PyTorch's counter does not count."""
+    # Two per MAC of the summary, for one sample, adjusted where PyTorch's counter differs.
     total = 2 * floor_of(network.totals.macs) // network.batch
     for position, row in enumerate(network.layers):
         claimed, more, note = _flops(network, position)
@@ -131,10 +131,10 @@ def compare_operations(network: Network, built: BuiltNetwork, observed: Observat
 
 
 def _flops(network: Network, position: int) -> tuple[int | None, int, str]:
-    """Those of a layer, how many of them are in no sum of archcalc's, and why; None if they are not known."""
+    """The FLOPs of a layer as PyTorch counts them (None if unknown), how many archcalc omits, and a note."""
     row, layer = network.layers[position], network.graph.nodes[position].layer
     inputs, output = network.context.tensors_at(position)
-    # PyTorch counts a sparse matrix as a full one.
+    # PyTorch counts a sparse matrix as a dense one.
     full = tuple(tensor._replace(nonzeros=elements(tensor.shape)) for tensor in inputs)
     macs, counted = (layer.operations(tensors, output.shape).get("macs", 0) for tensors in (inputs, full))
     if isinstance(counted, Unknown):
@@ -145,7 +145,7 @@ def _flops(network: Network, position: int) -> tuple[int | None, int, str]:
 
 
 def _for_one_sample(flops: int) -> float:
-    """A quotient that comes out even stays a whole number: a float is exact up to 2⁵³ only."""
+    """FLOPs per sample, as an int if whole: a float is exact up to 2⁵³ only."""
     return flops / BATCH if flops % BATCH else flops // BATCH
 
 
@@ -157,5 +157,5 @@ def _other_operations(network: Network) -> Iterator[Comparison]:
                 totals[kind] = totals.get(kind, 0) + count // network.batch
     for kind, count in totals.items():
         if count:
-            note = "PyTorch's counter sees convolutions, matrix products and attention alone"
+            note = "PyTorch's counter counts convolutions, matrix products and attention alone"
             yield uncovered("FLOPs", f"all {kind.replace('_', ' ')}", note, said=count)

@@ -1,4 +1,4 @@
-"""What units of the measurable network see of its inputs: where the gradient is not zero."""
+"""Measures which input positions a unit depends on: where its gradient in the measurable network is not zero."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,16 +9,16 @@ from archcalc.analysis.dependence import Link
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.verify.signals import Signal, pass_through
 
-MOST_KEPT = 16  # gradients of units, for layers that pass on what they get
+MOST_KEPT = 16  # cached gradients of units, for layers that pass their input on
 
 Cut = frozenset[Link]
-Masks = dict[str, torch.Tensor]  # by input: for each of its values, whether it is seen
+Masks = dict[str, torch.Tensor]  # by input: which of its values a unit depends on
 
 
 class Measurable:
-    """A run of the network, as measurable, through the layers that lead to some of its edges.
+    """A run of the measurable network through all layers that some of its edges depend on.
 
-    `cuts` are the links that may be cut: nothing is then seen through them.
+    `cuts` are the links that may be cut: a cut link passes no gradient.
     """
 
     def __init__(self, context: AnalysisContext, edges: Iterable[int], cuts: Cut) -> None:
@@ -34,17 +34,17 @@ class Measurable:
             self.signals[edge] = self._pass(edge)
 
     def _pass(self, edge: int) -> Signal:
-        """Runs a layer."""
+        """Run a layer."""
         position = edge - len(self.inputs)
         node = self.context.graph.nodes[position]
         tensors, _ = self.context.tensors_at(position)
         inputs = [self._linked(self.signals[source], (edge, number)) for number, source in enumerate(node.sources)]
-        with torch.device("meta"):  # weights are not needed before it is known which
+        with torch.device("meta"):  # its weights are replaced by constants
             module = make_module(node.layer.module(tensors))
         return pass_through(module, inputs)
 
     def _linked(self, signal: Signal, link: Link) -> Signal:
-        """The same values, which let nothing be seen through them while the link is cut."""
+        """The signal with a gradient of zero while the link is cut."""
         if link not in self.cuts or not signal.values.requires_grad:
             return signal
         values = signal.values.view_as(signal.values)
@@ -52,11 +52,11 @@ class Measurable:
         return signal._replace(values=values)
 
     def seen(self, edge: int, places: Mapping[int, int], cut: Cut = frozenset()) -> Masks:
-        """What is seen of every input by the units of an edge that have places along some axes of its tensor."""
+        """The values of every input that the units at `places` (positions by axis of the tensor) depend on."""
         signal = self.signals[edge]
-        # One channel stands for all that are equal, unless places along the channels tell units apart.
+        # One channel stands for all equal ones, unless the unit has a position along the channels.
         values = signal.all_channels() if 0 in places else signal.values
-        # Layers that pass their input on have the very same values.
+        # Layers that pass their input on share its values.
         key = (id(signal.values), tuple(sorted(places.items())), cut)
         if key not in self.known:
             index = [places.get(axis, slice(None)) for axis in range(values.dim() - 1)]

@@ -1,9 +1,9 @@
-"""The network made measurable: a positive linear map, so that the gradient of a unit is not zero just where it sees.
+"""The measurable network: a positive linear map, whose gradients are non-zero exactly on the receptive field.
 
 Weights are positive constants, biases zero, max pooling sums its window, and activations and normalizations pass their
-input on. With constant weights all channels behind a convolution are equal: then one is calculated and stands for all,
-and a gradient through ResNet-50 is a matter of milliseconds. Kernel size, stride, padding and all else that says
-where a unit looks are those of PyTorch's own modules.
+input on. With constant weights, all output channels of a convolution are equal; one is computed and stands for all, so
+that a gradient through ResNet-50 takes milliseconds. Kernel size, stride, padding and all else that determines the
+receptive field are those of PyTorch's own modules.
 """
 
 import itertools
@@ -17,13 +17,13 @@ from torch.nn import functional
 
 from archcalc.pytorch import modules
 
-ROUNDING = 1e-9  # a weight of interpolation that is less is zero
+ROUNDING = 1e-9  # smaller weights of an interpolation are zero
 
 
 class Signal(NamedTuple):
     """The values on an edge, for one sample.
 
-    `counts` says how many equal channels each channel of `values` stands for; None if there is nothing to say.
+    `counts` is the number of equal channels that each channel of `values` stands for; None if each stands for itself.
     """
 
     values: torch.Tensor
@@ -44,7 +44,7 @@ class Signal(NamedTuple):
 
 
 def pass_through(module: nn.Module, inputs: Sequence[Signal]) -> Signal:
-    """What a module on the meta device makes of its inputs, made measurable; the module is changed."""
+    """The output of a module's measurable form. The module is on the meta device, and is changed."""
     for kinds, measure in _MEASURES:
         if isinstance(module, kinds):
             return measure(module, inputs)
@@ -73,14 +73,14 @@ def _pass_on(_module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 def _channels_apart(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """A module that treats all channels alike, and each by itself."""
+    """The output of a module that treats each channel separately, and all alike."""
     if len({(signal.counts, signal.values.shape) for signal in inputs}) == 1:
         return inputs[0]._replace(values=module(*(signal.values for signal in inputs)))
     return Signal(module(*(signal.all_channels() for signal in inputs)))
 
 
 def _convolve(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """A convolution by constant weights: that of the mean over the channels of each group."""
+    """A convolution with constant weights: it convolves the mean over the channels of each group."""
     (signal,) = inputs
     kernel = torch.full((1, 1, *module.kernel_size), 1 / math.sqrt(math.prod(module.kernel_size)))
     groups, maps = module.groups, module.out_channels
@@ -93,7 +93,7 @@ def _convolve(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 def _with_weight(module: Any, weight: torch.Tensor) -> Any:
-    """The convolution with another weight, for one channel in one group and without bias."""
+    """The convolution with another weight, for one channel, one group and no bias."""
     module.weight, module.bias, module.groups = nn.Parameter(weight, requires_grad=False), None, 1
     return module
 
@@ -110,14 +110,14 @@ def _sum_windows(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 class WindowSum(nn.Module):
-    """The sum over the windows of a max pooling, which are found by pooling the positions' own numbers."""
+    """The sum over the windows of a max pooling, which it finds by pooling indices of positions."""
 
     def __init__(self, pool: Any) -> None:
         super().__init__()
         self.pool = pool
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Every output is the sum of what its window holds."""
+        """Every output is the sum over its window."""
         axes = values.dim() - 2
         kernel, stride, dilation = (
             size if isinstance(size, tuple) else (size,) * axes
@@ -134,7 +134,7 @@ class WindowSum(nn.Module):
 
 
 def _ends(pool: Any, axes: int, stride: Sequence[int]) -> list[int]:
-    """The padding at both ends, the last axis first; at the far ends there is room for one more window."""
+    """The padding at both ends, the last axis first; the far ends have room for one more window."""
     if hasattr(pool, "ends"):
         ends = list(pool.ends)
     else:
@@ -149,7 +149,7 @@ def _average_adaptively(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 def _interpolate(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """Upsampling by weights of which those are zero that rounding alone keeps from it."""
+    """Linear or nearest upsampling; weights that are non-zero by rounding alone are set to zero."""
     found = inputs[0].values
     if module.mode == "nearest":
         return inputs[0]._replace(values=take_nearest(module, found))
@@ -162,7 +162,7 @@ def _interpolate(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 def take_nearest(module: Any, values: torch.Tensor) -> torch.Tensor:
-    """The values that nearest upsampling takes in float32; in float64 its kernels round, but not all alike."""
+    """Nearest upsampling with the positions of float32; kernels for float64 round differently."""
     for axis, size in enumerate(module(values.detach()).shape[2:], start=2):
         line = torch.arange(values.shape[axis], dtype=torch.float32).reshape(1, 1, -1)
         taken = functional.interpolate(line, size=size, mode="nearest").long()
@@ -171,7 +171,7 @@ def take_nearest(module: Any, values: torch.Tensor) -> torch.Tensor:
 
 
 def _attend(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """Attention, and what it reads added up: its gradients are zero where all keys are equal, or there is only one."""
+    """Attention plus the mean of its inputs: its own gradients are zero if all keys are equal, or there is only one."""
     query, *others = (signal.all_channels() for signal in inputs)
     read = query.mean(2, keepdim=True) if others else query.mean((1, 2), keepdim=True)
     for other in others:
@@ -180,27 +180,27 @@ def _attend(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 def _connect_all(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """A dense layer of constant weights, or distances: the mean over the features, for each unit.
+    """The mean over the features, for a dense layer with constant weights, and for distances.
 
-    Gradients of squares of squares are soon zero, or infinite.
+    Gradients of repeated squares would soon be zero or infinite.
     """
     values = inputs[0].all_channels().mean(-1, keepdim=True)
     return Signal(values.expand(*values.shape[:-1], module.out_features))
 
 
 def _add(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """A sum, for a product too: where one factor is zero, it hides that it reads the other. Never in place."""
+    """A sum, also for a product: a factor of zero would hide the other one. Never in place."""
     return _channels_apart(modules.Add(module.rank), inputs)
 
 
 def _average_axis(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """For a softmax, whose gradients may become too small for any number."""
+    """The values plus their mean along the axis of a softmax, whose own gradients may underflow."""
     values = inputs[0].all_channels()
     return Signal(values + values.mean(module.dim, keepdim=True))
 
 
 def _hop(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """A graph convolution on nodes in a row, each with its neighbours and itself; a hop is then a position."""
+    """A graph convolution on a path graph with self-loops, so that a hop is a position."""
     features = inputs[0].all_channels()
     count = features.shape[1]
     nodes = torch.arange(count)
@@ -211,16 +211,16 @@ def _hop(module: Any, inputs: Sequence[Signal]) -> Signal:
 
 
 def _average_nodes(_module: Any, inputs: Sequence[Signal]) -> Signal:
-    """For a readout, which may keep the largest alone."""
+    """The mean over the nodes, for a readout, which may depend on the largest alone."""
     return Signal(inputs[0].all_channels().mean(1))
 
 
 def _look_up(module: Any, inputs: Sequence[Signal]) -> Signal:
-    """For an embedding, of floating-point numbers that stand for integers."""
+    """The output of an embedding for floating-point numbers in place of integers."""
     return Signal(inputs[0].values.unsqueeze(-1).expand(*inputs[0].values.shape, module.embedding_dim))
 
 
-# Found by the first kind that fits; what is not listed, or passed on, runs as it is with positive weights.
+# The first matching type applies; a module of another type runs unchanged with positive weights.
 _MEASURES: tuple[tuple[Any, Callable[[Any, Sequence[Signal]], Signal]], ...] = (
     (nn.LocalResponseNorm, _pass_on),  # also archcalc's own, for volumes
     (nn.modules.conv._ConvNd, _convolve),

@@ -1,4 +1,4 @@
-"""The sizes of inputs on which every layer works, tried on both sides of every end of what archcalc says."""
+"""Verifies which input sizes work: tries sizes on both sides of every end of the predicted ranges."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ from archcalc.pytorch.modules import ConnectedConv
 
 
 def compare_sizes(network: Network) -> Iterator[Comparison]:
-    """A row for every size of an input: axes of one size change together, the others stay."""
+    """A row for every size of an input: equal axes are resized together, the others keep their size."""
     graph, runner = network.graph, Runner()
     for found in network.input_ranges():
         axes = [*found.axes]
@@ -37,14 +37,14 @@ def _text(sizes: list[int]) -> str:
 
 
 class Runner:
-    """Runs a graph on the meta device by PyTorch's own shapes; a layer's module is made for what really arrives."""
+    """Runs a graph on the meta device; constructs each layer's module for the shapes that PyTorch computes."""
 
     def __init__(self) -> None:
-        # What layers give, and the shapes of their weights: those that are alike, on like inputs, need not run again.
+        # Outputs and weight shapes, cached by layer and inputs: equal layers on equal inputs run once.
         self.known: dict[str, tuple[torch.Tensor, list[torch.Size]]] = {}
 
     def runs(self, graph: Graph) -> bool:
-        """Whether every layer takes its inputs, and leaves something over, and those that share weights can."""
+        """Whether every layer accepts its inputs, has a non-empty output, and can share the weights it shares."""
         values, weights = [_empty(tensor) for tensor in graph.inputs.values()], list[list[torch.Size]]()
         try:
             with torch.no_grad(), torch.device("meta"):
@@ -67,19 +67,19 @@ class Runner:
         if key not in self.known:
             made = make_module(module).eval()
             if isinstance(made, ConnectedConv) and max(made.table[0]) >= inputs[0].shape[1]:
-                raise IndexError("a map is read that is not there, which the device meta does not look at")
+                raise IndexError("a connection reads a missing map, which the device meta does not check")
             value = _of_two_samples(made, inputs) if isinstance(made, _BatchNorm) else made(*inputs)
             self.known[key] = value, [weight.shape for weight in (*made.parameters(), *made.buffers())]
         return self.known[key]
 
 
 def _overwrites(graph: Graph) -> bool:
-    """Whether a layer in place overwrites what is needed, which PyTorch does without a word at inference."""
+    """Whether an in-place layer overwrites a value that is still needed; PyTorch allows it at inference."""
     return any(node.layer.works_in_place for node in graph.nodes) and bool(check_in_place(AnalysisContext(graph)))
 
 
 def _of_two_samples(module: nn.Module, inputs: list[torch.Tensor]) -> torch.Tensor:
-    """Of a module with statistics of a batch, which need two samples where each has one value for a channel."""
+    """The output for two samples, for batch statistics where each sample has one value per channel."""
     values: torch.Tensor = module(torch.cat([*inputs, *inputs]))
     return values[:1]
 

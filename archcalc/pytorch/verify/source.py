@@ -1,4 +1,4 @@
-"""Exported source text: read back, then run, it has the weights of the built module and gives the same outputs."""
+"""Verifies exported source text: reads it back, runs it, and compares weights and outputs with the built module."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,18 +16,18 @@ from archcalc.pytorch.device import random_inputs
 from archcalc.pytorch.memory import is_out_of_memory
 
 QUESTION = "exported source"
-BATCHES = (1, 2)  # one sample is quick; batch normalisation in training needs two where maps have one position
+BATCHES = (1, 2)  # one sample is fast; batch normalization of single positions needs two in training
 ACTING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, nn.RReLU, nn.MultiheadAttention)
 
 
 def compare_source(network: Network, built: BuiltNetwork, device: torch.device) -> Iterator[Comparison]:
-    """What the text is, its parameters and buffers, and, but on `meta`, its outputs in inference and in training."""
+    """Rows for the text, its parameters and buffers and, except on `meta`, its outputs at inference and in training."""
     try:
         text = network.to_source()
     except UsageError as error:
         yield uncovered(QUESTION, "text", str(error))
         return
-    # It is run only if it holds nothing but the network.
+    # It runs only if it contains nothing but the network.
     fault = find_fault(network.context, text)
     yield compare(QUESTION, "text", "the network", fault or "the network")
     if fault is None:
@@ -42,13 +42,13 @@ def run_source(text: str) -> nn.Module:
     """An instance of the network that exported text defines."""
     name = [*Text(text).classes][-1]
     names: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(text, "exported", "exec"), names)  # it has been read back
+    exec(compile(text, "exported", "exec"), names)  # it was read back before
     made: nn.Module = names[name]()
     return made
 
 
 def _compare_tensors(made: nn.Module, built: BuiltNetwork) -> Iterator[Comparison]:
-    """Rows for the numbers of tensors and of values, and one for each tensor that differs."""
+    """Rows for the number of tensors and of values, and for each tensor that differs."""
     claimed, found = ({name: _inferred(one) for name, one in module.state_dict().items()} for module in (built, made))
     yield compare(QUESTION, "state_dict: tensors", len(claimed), len(found))
     yield compare(QUESTION, "state_dict: values", _values(built), _values(made))
@@ -68,14 +68,14 @@ def _values(module: nn.Module) -> int:
 def _compare_outputs(
     network: Network, made: nn.Module, built: BuiltNetwork, device: torch.device
 ) -> Iterator[Comparison]:
-    """A row for each output, at inference, and in training if that is another computation."""
+    """A row for each output, at inference, and in training if the network computes something else then."""
     try:
         made.load_state_dict(built.state_dict())
     except RuntimeError as error:
         yield Comparison(QUESTION, "weights loaded", "all", str(error).partition("\n")[0], "differs")
         return
     buffers = {name: tensor.clone() for name, tensor in built.named_buffers()}
-    acts = any(isinstance(module, ACTING) for module in built.modules())  # otherwise in training than at inference
+    acts = any(isinstance(module, ACTING) for module in built.modules())  # training differs from inference
     for training in (False, True)[: 1 + acts]:
         results = _run_both(network, built.train(training), made.train(training), device)
         for number, edge in enumerate(network.graph.outputs):
@@ -83,11 +83,11 @@ def _compare_outputs(
             yield _row(name, *(one if isinstance(one, str) else one[number] for one in results))
     built.eval()
     for name, tensor in built.named_buffers():
-        tensor.copy_(buffers[name])  # training has moved the statistics
+        tensor.copy_(buffers[name])  # training has changed the statistics
 
 
 def _run_both(network: Network, built: nn.Module, made: nn.Module, device: torch.device) -> list[Any]:
-    """What both give for one sample, or for two where one alone is refused."""
+    """The outputs of both for one sample, or for two if one is refused."""
     results: list[Any] = []
     for batch in BATCHES:
         inputs = random_inputs(network, batch, device)
@@ -98,7 +98,7 @@ def _run_both(network: Network, built: nn.Module, made: nn.Module, device: torch
 
 
 def _run(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | str:
-    """The outputs with random numbers that are always the same, or what PyTorch says against it."""
+    """The outputs with a fixed random seed, or PyTorch's error."""
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(0)
         try:

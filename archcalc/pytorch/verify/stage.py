@@ -1,7 +1,7 @@
-"""One run of the measurable network, on one size of its input: what units see beside what they are said to see.
+"""One run of the measurable network: compares measured and predicted fields at one input size.
 
-A layer's units are complete where they see no padding: then size, jump and centre follow from what some in a row see.
-Of every layer, exactly which positions some units see is compared as well: of one in the middle, and of the first.
+If the fields of a layer's units contain no padding, size, jump and centre follow from consecutive units. For every
+layer, the exact positions in the fields of two units, one in the middle and the first, are compared as well.
 """
 
 from collections.abc import Iterator
@@ -16,28 +16,28 @@ from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.spans import NOT_FOLLOWED
 from archcalc.measured.verification import Comparison, compare, uncovered
 from archcalc.numbers.bounds import Unknown
-from archcalc.pytorch.verify.claims import Claims, Measured, Places
+from archcalc.pytorch.verify.claims import Claims, Places, UnitFields
 from archcalc.pytorch.verify.gradients import Measurable
 
 QUESTION = "field: size · jump · center"
-EXACTLY = "exactly the positions of the input that some units see"
-LOCAL = "by paths that keep positions; by the others units see exactly what they are said to see besides"
-LESS = "units see exactly the positions that they are said to see, which are fewer than the size, for some of them"
-TOO_MANY = "the positions are in more parts than are followed; units see none but these"
+EXACTLY = "the exact positions in the fields of some units"
+LOCAL = "by paths that keep positions; by all paths, the fields of units have exactly the predicted positions"
+LESS = "the fields of units have exactly the predicted positions; some of them are smaller than the layer's size"
+TOO_MANY = "the positions have too many parts to predict exactly; units see none but the predicted ones"
 MIXED = "positions were mixed by a reshape"
 
 Facts = dict[str, Any]
 
 
-class Units(NamedTuple):
-    """The units of a layer to look at; `complete` if size, jump and centre follow from what they see."""
+class MeasuredUnits(NamedTuple):
+    """The units of a layer to measure; `complete` if size, jump and centre follow from their fields."""
 
     places: list[Places]
     complete: bool
 
 
 class Stage:
-    """The network on an input of some size. The last stage, on the spec's own, has an answer for every layer."""
+    """The network at one input size. The last stage, at the spec's own size, has a row for every layer."""
 
     def __init__(self, original: AnalysisContext, context: AnalysisContext, last: bool) -> None:
         self.original = original
@@ -47,7 +47,7 @@ class Stage:
         self.borders = find_borders(context)
 
     def compare(self, positions: list[int]) -> Iterator[tuple[int, Comparison]]:
-        """The rows of those layers that can be measured at this size."""
+        """The rows of the layers that can be measured at this size, with their positions."""
         units = {position: self._units(position) for position in positions}
         chosen = [self.context.graph.edge(position) for position, found in units.items() if found]
         cuts = self.claims.all_cuts(chosen)
@@ -55,25 +55,25 @@ class Stage:
         for position in positions:
             field = self.claims.field(position)
             if measurable and (found := units[position]) and isinstance(field, Field):
-                measured = Measured(self.claims, measurable, self.context.graph.edge(position), field)
+                measured = UnitFields(self.claims, measurable, self.context.graph.edge(position), field)
                 compared = self._compare_facts if found.complete else self._compare_units
                 yield position, compared(position, measured, found.places)
             elif self.last:
                 yield position, self._uncovered(position, field)
 
-    def _units(self, position: int) -> Units | None:
-        """What to look at; None if that cannot be told here."""
+    def _units(self, position: int) -> MeasuredUnits | None:
+        """The units to measure; None if this size does not suffice."""
         field = self.claims.field(position)
         if not isinstance(field, Field) or any(axis.mixed for axis in field.axes):
             return None
-        complete = Units(_in_a_row(field), complete=True)
+        complete = MeasuredUnits(_in_a_row(field), complete=True)
         fits = all(axis.advance and _middle(axis) + axis.period < axis.extent for axis in field.axes)
         if fits and self._is_like_original(position, field) and self._are_free(position, field, complete.places):
             return complete
-        return Units(_in_a_row(field), complete=False) if self.last else None
+        return MeasuredUnits(_in_a_row(field), complete=False) if self.last else None
 
     def _is_like_original(self, position: int, field: Field) -> bool:
-        """Whether units see, for any place of theirs, what they see on the spec's own input."""
+        """Whether the field of a unit, relative to its position, is the same as on the spec's own input."""
         original = self.original.receptive_fields.edges[self.original.graph.edge(position)]
         return isinstance(original, Field) and all(
             one.hops == other.hops and _of_any_size(one) == _of_any_size(other)
@@ -84,7 +84,7 @@ class Stage:
         return all(self._is_free(position, field, places) for places in units)
 
     def _is_free(self, position: int, field: Field, unit: Places) -> bool:
-        """Whether nothing between a unit and the input is padding."""
+        """Whether a unit depends on no padding, of the input or of a layer in between."""
         edge = self.context.graph.edge(position)
         for name, own in self.claims.sources(edge, field).fields.items():
             for axis, index, place, size in zip(own.axes, unit, own.places, own.shape, strict=True):
@@ -94,8 +94,8 @@ class Stage:
                     return False
         return True
 
-    def _compare_facts(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
-        """Size, jump and centre of a layer whose units see no padding, then where exactly some of them look."""
+    def _compare_facts(self, position: int, measured: UnitFields, units: list[Places]) -> Comparison:
+        """Compare size, jump and centre of a layer whose units see no padding, then the exact fields of two units."""
         name = self.context.graph.nodes[position].name
         claimed, found = _inferred(measured.field), _measured(measured, units)
         exactly = self._compare_units(position, measured, [units[0], tuple(0 for _ in units[0])])
@@ -107,12 +107,12 @@ class Stage:
             return self._row(position, claimed, found, LESS)
         return compare(QUESTION, name, claimed, found)
 
-    def _compare_units(self, position: int, measured: Measured, units: list[Places]) -> Comparison:
-        """Exactly the positions that each of some units sees."""
+    def _compare_units(self, position: int, measured: UnitFields, units: list[Places]) -> Comparison:
+        """Compare the exact positions in the fields of some units."""
         rows = [self._compare_unit(position, measured, unit) for unit in dict.fromkeys(units)]
         return min(rows, key=lambda row: ("differs", "not covered", "equal").index(row.status))
 
-    def _compare_unit(self, position: int, measured: Measured, unit: Places) -> Comparison:
+    def _compare_unit(self, position: int, measured: UnitFields, unit: Places) -> Comparison:
         found, claimed = measured.hull(unit), measured.claimed_hull(unit)
         agrees = measured.agrees(unit)
         row = self._row(position, claimed and {"seen": claimed}, found and {"seen": found}, TOO_MANY)
@@ -133,7 +133,7 @@ class Stage:
 
 
 def _of_any_size(axis: AxisField) -> AxisField:
-    """What does not depend on how many positions there are."""
+    """The part of a field that does not depend on the number of positions."""
     return axis._replace(extent=0, shared=None, nodes=None)
 
 
@@ -141,7 +141,7 @@ Ends = dict[tuple[str, int], tuple[float, float]]
 
 
 def find_borders(context: AnalysisContext) -> list[Ends]:
-    """For every edge, by an input and an axis of it, where what padding before it begins and ends to see."""
+    """For every edge, by input and axis: the borders that a field must not reach, so as to see no padding before it."""
     ends: Ends = {}
     found = []
     for paths in context.receptive_fields.paths:
@@ -156,7 +156,7 @@ def find_borders(context: AnalysisContext) -> list[Ends]:
 
 
 def _seen_by_padding(axis: AxisField) -> tuple[float, float]:
-    """Where the last unit before the first one, and the first one behind the last, begin and end to see."""
+    """Where the field of the last unit before the edge's first starts, and that of the first after its last ends."""
     before = [axis.sees(-1 - phase) for phase in range(axis.period)]
     behind = [axis.sees(axis.extent + phase) for phase in range(axis.period)]
     return (
@@ -166,7 +166,7 @@ def _seen_by_padding(axis: AxisField) -> tuple[float, float]:
 
 
 def _in_a_row(field: Field) -> list[Places]:
-    """Units from the middle on, one for each phase and one more, as far as there are so many."""
+    """Consecutive units from the middle on, one more than there are phases, as far as the axis has so many."""
     phases = range(max(min(axis.period, axis.extent - 1) for axis in field.axes) + 1)
     return [tuple(_next(axis, phase) for axis in field.axes) for phase in phases]
 
@@ -176,12 +176,12 @@ def _next(axis: AxisField, phase: int) -> int:
 
 
 def _middle(axis: AxisField) -> int:
-    """A unit in the middle, the first of its period."""
+    """The unit in the middle that is the first of its period."""
     return axis.extent // 2 // axis.period * axis.period
 
 
-def _is_within(measured: Measured, units: list[Places]) -> bool:
-    """Whether units see nothing beyond their fields."""
+def _is_within(measured: UnitFields, units: list[Places]) -> bool:
+    """Whether the measured fields of units are within the predicted ones."""
     for unit in units:
         for number, (axis, place) in enumerate(zip(measured.field.axes, unit, strict=True)):
             first, last = axis.sees(place)
@@ -192,7 +192,7 @@ def _is_within(measured: Measured, units: list[Places]) -> bool:
 
 
 def _inferred(field: Field) -> Facts:
-    """Size, jump and center along every axis, as archcalc says them; nothing for units that see nothing."""
+    """The predicted size, jump and center along every axis; sizes alone if the field is empty."""
     sizes = [axis.size for axis in field.axes]
     if set(sizes) == {None}:
         return {"size": sizes}
@@ -203,8 +203,8 @@ def _inferred(field: Field) -> Facts:
     )
 
 
-def _measured(measured: Measured, units: list[Places]) -> Facts:
-    """The same, from what units in a row see."""
+def _measured(measured: UnitFields, units: list[Places]) -> Facts:
+    """Size, jump and center from the measured fields of consecutive units."""
     columns = []
     for number, axis in enumerate(measured.field.axes):
         intervals = [measured.interval(unit, number) for unit in units[: axis.period + 1]]

@@ -1,7 +1,7 @@
-"""What PyTorch has in memory when a network runs: every storage is followed from its first use until it is gone.
+"""Measures PyTorch's memory while a network runs: tracks every storage from its first use until it is freed.
 
-The layers run one after the other in the order of the graph, on the device `meta` if need be, and a value is dropped
-after the last layer that reads it. The modules of blocks would hold their inputs longer, in the frames of Python.
+The layers run in the order of the graph, by default on the device `meta`, and a value is dropped after its last
+consumer. Modules of blocks would keep their inputs alive longer, in Python's frames.
 """
 
 import weakref
@@ -23,8 +23,8 @@ from archcalc.pytorch.memory import is_out_of_memory
 from archcalc.pytorch.verify.forward import BATCH
 
 
-class StorageTracker(TorchDispatchMode):
-    """Adds up the bytes of all storages that some operation has read or made, and that are still alive."""
+class LiveStorages(TorchDispatchMode):
+    """Counts the live bytes of all storages that operations have read or allocated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class StorageTracker(TorchDispatchMode):
         return output
 
     def follow(self, tensor: torch.Tensor) -> None:
-        """Count a tensor's storage, if it is new, until it is gone; a sparse one has two, of indices and of values."""
+        """Count a tensor's storage until it is freed; a sparse tensor has two, of indices and of values."""
         if tensor.layout == torch.sparse_coo:
             self.follow(tensor._indices())
             self.follow(tensor._values())
@@ -57,7 +57,7 @@ class StorageTracker(TorchDispatchMode):
 
 
 class _Loss(torch.autograd.Function):
-    """A loss without memory of its own, but for a gradient of each output."""
+    """A loss that allocates nothing but a gradient for each output."""
 
     @staticmethod
     def forward(ctx: Any, *outputs: torch.Tensor) -> torch.Tensor:
@@ -71,31 +71,31 @@ class _Loss(torch.autograd.Function):
 
 
 class ObservedMemory(NamedTuple):
-    """Bytes alive at once at most: in all, and by layer in the forward pass; and gradients of parameters at the end."""
+    """Peaks of live bytes, in all and by layer in the forward pass, and bytes of parameters' gradients at the end."""
 
     peak: int
     forward: tuple[int, ...]
     gradients: int
 
 
-# What a CPU runs otherwise than the device `meta`: at inference it keeps no statistics, nor where maxima were.
+# Types whose memory on a CPU differs from `meta`: at inference it saves no statistics, and no indices of maxima.
 OTHERWISE_ON_A_CPU = ("batch_norm", "instance_norm", "channel_shuffle", "max_pool1d")
-OTHER_DEVICE = "a sparse matrix is multiplied on a CPU alone, where other layers of the network take other memory"
+OTHER_DEVICE = "a sparse matrix product runs on a CPU alone, where other layers of the network use other memory"
 
 
 def has_sparse(network: Network) -> bool:
-    """Whether an input is sparse: on the device `meta` it would be full."""
+    """Whether an input is sparse; on the device `meta` it would be dense."""
     return any(tensor.nonzeros is not None for tensor in network.graph.inputs.values())
 
 
 def is_comparable(network: Network) -> bool:
-    """Whether the device that the network can be followed on is the one whose memory archcalc says."""
+    """Whether the memory on the device that can run the network is the predicted one."""
     types = {node.layer.type for node in network.graph.nodes}
     return not has_sparse(network) or types.isdisjoint(OTHERWISE_ON_A_CPU)
 
 
 def compare_memory(network: Network) -> Iterator[Comparison]:
-    """A row for the peak of inference, and one for that of training."""
+    """A row for the peak at inference, and one for the peak in training."""
     for which, training in (("inference", False), ("training", True)):
         try:
             claimed = network.memory(training=training, batch=BATCH)
@@ -119,9 +119,9 @@ def compare_memory(network: Network) -> Iterator[Comparison]:
             yield compare("peak memory", which, claimed.peak, found.peak, f"bytes, for a batch of {BATCH}")
 
 
-def tracker_of(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> StorageTracker:
-    """A tracker that knows what is there before a module runs."""
-    tracker = StorageTracker()
+def tracker_of(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> LiveStorages:
+    """A tracker that already counts the tensors of a module and its inputs."""
+    tracker = LiveStorages()
     constants = (value for part in module.modules() for value in vars(part).values())
     for tensor in (*module.parameters(), *module.buffers(), *constants, *inputs):
         if isinstance(tensor, torch.Tensor):
@@ -130,7 +130,7 @@ def tracker_of(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> StorageTr
 
 
 def go_back(outputs: Iterable[torch.Tensor]) -> None:
-    """The backward pass, from a gradient for each output that can have one."""
+    """Run the backward pass, from a gradient for each output that can have one."""
     if trained := [output for output in outputs if output.requires_grad]:
         loss = _Loss.apply(*trained)
         loss.backward(torch.empty_like(loss))
@@ -142,15 +142,15 @@ def observe_memory(
     training: bool = False,
     batch: int | None = None,
 ) -> ObservedMemory:
-    """Run the network once over a batch, by default its own; of an optimizer nothing counts.
+    """Run the network once on a batch, by default its own, without an optimizer.
 
-    It runs on the device `meta`, but for one that reads a sparse adjacency, which is full there: that runs on the CPU.
+    It runs on the device `meta`; a network with a sparse adjacency runs on the CPU, since `meta` has dense ones alone.
     """
     return watch(network, "cpu" if has_sparse(network) else "meta", dtype, training, batch)
 
 
 def watch(network: Network, device: str, dtype: str | None, training: bool, batch: int | None) -> ObservedMemory:
-    """The same on a device."""
+    """Run the network once on a batch, on the given device, and observe its memory."""
     built = build(network, device, dtype).train(training)
     inputs = random_inputs(network, batch or network.batch, device, dtype)
     tracker = tracker_of(built, inputs)
@@ -165,19 +165,19 @@ def run(
     built: BuiltNetwork,
     inputs: tuple[torch.Tensor, ...],
     training: bool,
-    tracker: StorageTracker | None = None,
+    tracker: LiveStorages | None = None,
 ) -> list[int]:
-    """One layer after the other, then in training the backward pass; returns the most alive in each layer."""
+    """Run all layers, then in training the backward pass; return the peak of live bytes in each layer."""
     with torch.set_grad_enabled(training):
-        outputs, forward = _run_layers(network, built, dict(enumerate(inputs)), tracker or StorageTracker())
+        outputs, forward = _run_layers(network, built, dict(enumerate(inputs)), tracker or LiveStorages())
         go_back(outputs)
     return forward
 
 
 def _run_layers(
-    network: Network, built: BuiltNetwork, values: dict[int, torch.Tensor], tracker: StorageTracker
+    network: Network, built: BuiltNetwork, values: dict[int, torch.Tensor], tracker: LiveStorages
 ) -> tuple[list[torch.Tensor], list[int]]:
-    """The outputs of the network, and the most alive in each layer. Values are dropped after their last reader."""
+    """The outputs of the network, and the peak of live bytes in each layer. Values are dropped after their last use."""
     graph, found = network.graph, list[int]()
     last = {edge: position for position, node in enumerate(graph.nodes) for edge in node.sources}
     highest = 0

@@ -1,4 +1,4 @@
-"""Parameters and buffers by name: their shapes, which of them are trained, and how many there are."""
+"""Compares parameters and buffers by name: shapes, which of them are trained, and totals."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -27,7 +27,7 @@ def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[Compariso
         found = {name: {"shape": list(tensor.shape)} for name, tensor in module.named_buffers()}
         yield from _rows("buffer", node.name, claimed, found)
         row = network.layers[position]
-        # What is another layer's is counted there.
+        # Shared tensors are counted at their owner.
         own = node.owner is None
         counts = _count(module.parameters()) * own, _count(module.buffers()) * own
         if row.parameters or counts[0]:

@@ -449,17 +449,17 @@ def test_progress_goes_up_to_its_end() -> None:
         ({"batches": (1, 0)}, "batch must be whole numbers, 1 or more, and is 1, 0"),
         ({"batches": ()}, "batch must be whole numbers, 1 or more, and is empty"),
         ({"threads": 0}, "threads must be whole numbers, 1 or more, and is 0"),
-        ({"dtypes": ("float31",)}, '"float31" is no floating-point dtype; did you mean "float32"'),
-        ({"dtypes": ("int64",)}, '"int64" is no floating-point dtype'),
-        ({"dtypes": ()}, "no dtype is given"),
+        ({"dtypes": ("float31",)}, '"float31" is not a floating-point dtype; did you mean "float32"'),
+        ({"dtypes": ("int64",)}, '"int64" is not a floating-point dtype'),
+        ({"dtypes": ()}, "there is no dtype"),
         ({"mode": "train"}, 'no mode is called "train"; did you mean "training"'),
         ({"seconds": 0}, "seconds must be a number above 0, and are 0"),
         ({"seconds": math.nan}, "seconds must be a number above 0, and are nan"),
         ({"seconds": math.inf}, "seconds must be a number above 0, and are inf"),
         ({"device": "meta"}, 'device "meta" computes nothing'),
         ({"device": "cuda:99"}, 'device "cuda:99" is not there'),
-        ({"cuda_graph": True}, "--cuda-graph needs a CUDA device, and the device is cpu"),
-        ({"flush_l2": True}, "--flush-l2 needs a CUDA device, and the device is cpu"),
+        ({"cuda_graph": True}, "--cuda-graph needs a CUDA device, not cpu"),
+        ({"flush_l2": True}, "--flush-l2 needs a CUDA device, not cpu"),
         ({"layers": True, "compile": True}, "--layers and --compile exclude each other"),
     ],
 )
@@ -475,7 +475,7 @@ def test_nothing_to_train() -> None:
 
 
 def test_no_spec() -> None:
-    with pytest.raises(UsageError, match="no spec is given"):
+    with pytest.raises(UsageError, match="there is no spec to time"):
         bench([])
 
 
