@@ -1,11 +1,11 @@
-"""How long archcalc and its peers take for textbook architectures, measured in one run.
+"""Times of archcalc and other tools for textbook architectures, measured in one run.
 
     python benchmarks/architectures.py
 
-in an environment of its own with archcalc, torch, torchvision, torchinfo and fvcore; a peer that is not installed is
-left out, and said to be. A cold run is a process from start to end, as a user types it. A warm run is a call in a
-process that has made it before: for archcalc `load` and all analyses, for its peers the count of a network that
-torchvision has built already, on the meta device, where it takes no memory (fvcore traces, and cannot do so there).
+Run it in an environment with archcalc, torch, torchvision, torchinfo and fvcore. A missing tool is left out, with a
+message. A cold run is a process from start to end. A warm run is a repeated call in one process: for archcalc `load`
+and all analyses, for the other tools the count of a network that torchvision has already built, on the device `meta`,
+where it needs no memory (fvcore cannot trace there).
 """
 
 import statistics
@@ -29,7 +29,7 @@ image = torch.zeros({shape}, device="{device}")
 
 
 class Peer(NamedTuple):
-    """What a user would type otherwise: imports, and the call that counts."""
+    """Another tool: its imports, and the call that counts."""
 
     name: str
     imports: str
@@ -67,14 +67,14 @@ def script(peer: Peer, name: str) -> str:
 
 
 def warm(program: str, call: str, runs: int) -> float:
-    """The median of a call's seconds in one process, the first of which warm it up."""
+    """The median seconds of a repeated call in one process."""
     text = program + WARM.format(call=call, runs=runs)
     done = subprocess.run([sys.executable, "-c", text], check=True, capture_output=True, text=True)
     return float(done.stdout)
 
 
 def compare(name: str) -> None:
-    """A line for each tool: cold, cold in multiples of archcalc, warm."""
+    """Prints a line for each tool: cold time, its ratio to archcalc's, warm time."""
     own = [ARCHCALC, "summary", str(PROJECT / "specs" / f"{name}.toml")]
     load = f'network = archcalc.load("{name}"); network.layers'
     print(f"{name:<14} {'archcalc':<16} {median(lambda: seconds(own)):7.2f} s {'':>9} {ms(warm(IMPORT, load, 201))}")
@@ -100,7 +100,7 @@ def ms(taken: float) -> str:
 
 
 def compare_with_lenet(names: list[str]) -> None:
-    """The summary of every shipped spec in multiples of LeNet-5's; the largest is printed."""
+    """Prints the largest ratio of a shipped spec's summary time to LeNet-5's."""
     folder = PROJECT / "specs"
     lenet = [ARCHCALC, "summary", str(folder / "lenet5.toml")]
     found = {}

@@ -1,4 +1,4 @@
-"""Command lines by chance, from what the commands declare: mostly right ones, and strange ones among them."""
+"""Random command lines from the declared options of the commands: mostly valid, some strange."""
 
 import random
 import string
@@ -17,18 +17,18 @@ from archcalc.diagram.quantities import LINES
 from archcalc.layers import LAYER_TYPES
 from archcalc.quantities import QUANTITIES
 
-# Letters that a terminal, a page, a spreadsheet, a path or a parser takes for more than letters; as TOML writes them.
+# Texts with a special meaning in a terminal, page, spreadsheet, path or parser, as TOML writes them.
 STRANGE = (
     *r"\u001b[2J \u009b31m \u007f \n \t \u202e \u200b \ue000 \" \\".split(),  # noqa: SIM905
     *"=1+1 +x -x @x <b> &amp; ' ]]> {{7*7}} $x$ %s {0} / .. | ` # : , ;".split(),  # noqa: SIM905
     *("a" * 200, "層", "🦊", "é", r"\u0301" * 9, "a b"),
     *"__init__ class None training index input 0 -1".split(),  # noqa: SIM905
 )
-RIGHT = 0.95  # of the arguments
-# How often a command is drawn, beside one. Some take a second, some always say the same, and two never end.
+RIGHT = 0.95  # share of valid arguments
+# How often a command is drawn, relative to 1. Some take a second, some always print the same, and two never end.
 OFTEN = {"verify": 0.05, "bench": 0.05, "report": 0.03, "diagram": 0.5, "watch": 0.1}
 OFTEN |= {"roofline": 0.4, "schema": 0.03, "layers": 0.2, "specs": 0.2}
-# What would serve a page, or measure, until somebody ends it.
+# Arguments that end commands which would run until they are interrupted.
 ENDS = {"watch": ("--port", "99999"), "bench": ("--seconds", "0.001")}
 ENDINGS = {
     "report": ("html",),
@@ -40,16 +40,16 @@ SIZES = ("1", "2", "3", "8", "32", "33", "224")
 
 
 class Facts(NamedTuple):
-    """What arguments can name of a spec that is right."""
+    """Names of a valid spec that arguments can use: variables, input shapes, layers."""
 
     variables: dict[str, Any]
     inputs: dict[str, list[int]]
     layers: tuple[str, ...]
 
 
-def infer_layer(text: str) -> Facts:
+def facts_of(text: str) -> Facts:
     data = tomllib.loads(text)
-    shapes = {name: given if isinstance(given, list) else given["shape"] for name, given in data["inputs"].items()}
+    shapes = {name: value if isinstance(value, list) else value["shape"] for name, value in data["inputs"].items()}
     layers = tuple(entry.get("name", entry["type"]) for entry in data["layers"])
     return Facts(data.get("variables", {}), shapes, layers)
 
@@ -81,7 +81,7 @@ def strange(rng: random.Random) -> str:
 
 
 def _is_needed(name: str, option: click.Option) -> bool:
-    """Whether the command mostly says nothing without the option."""
+    """Whether the command is mostly an error without the option."""
     needed = {"report": "--output", "export": "--output", "roofline": "--device", "formula": "--input"}
     return needed.get(name) in option.opts
 
@@ -131,7 +131,7 @@ def _setting(rng: random.Random, facts: Facts) -> str:
 
 
 def _shape(rng: random.Random, facts: Facts, sizes: tuple[str, ...] = SIZES) -> str:
-    """Another size of an axis."""
+    """An input shape with another size of one axis."""
     name = rng.choice([*facts.inputs])
     shape = [*map(str, facts.inputs[name])]
     shape[rng.randrange(len(shape))] = rng.choice(sizes)

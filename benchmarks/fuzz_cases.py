@@ -1,4 +1,4 @@
-"""Commands that nobody would write, by number: mutated, random and hostile files, all options, right and wrong."""
+"""Random commands by number: mutated, random and hostile files, valid and invalid options."""
 
 import random
 import re
@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from fuzz_arguments import STRANGE, arguments_of, command_name, infer_layer
+from fuzz_arguments import STRANGE, arguments_of, command_name, facts_of
 from networks import network_of
 
 import archcalc
@@ -37,13 +37,13 @@ IMAGE = b64decode(
 )
 
 
-facts, random_network = lru_cache(100)(infer_layer), lru_cache(2)(network_of)
+facts, random_network = lru_cache(100)(facts_of), lru_cache(2)(network_of)
 RUN = ("verify", "bench", "export")  # commands that may run the network
 TINY = "conv_2x2_on_3x3 dense_3x3 dense_mnist lenet5 lenet5_1998 mnist_cnn gcn_classifier".split()  # noqa: SIM905
 
 
 class Case(NamedTuple):
-    """A command, and the files that it can name; the first is the spec."""
+    """A command, and the files that it can read; the first is the spec."""
 
     arguments: list[str]
     files: dict[str, bytes]
@@ -54,7 +54,7 @@ class Case(NamedTuple):
 
 
 def case(number: int) -> Case:
-    """The command of a number; the same for the same number and the same shipped specs."""
+    """The command of a number; it depends only on the number and the shipped specs."""
     rng = random.Random(number)
     name = command_name(rng)
     base, mutations = _base(rng, number, name in RUN)
@@ -69,7 +69,7 @@ def case(number: int) -> Case:
 
 
 def _base(rng: random.Random, number: int, tiny: bool) -> tuple[str, int]:
-    """A spec that is right, and how often to change it."""
+    """A valid spec, and how often to mutate it."""
     if rng.random() < 0.4 and (drawn := random_network(number // 20)):
         return drawn.text, rng.choice((0, 0, 0, 1, 2))
     known = rng.choice((TINY, TINY, SMALL))

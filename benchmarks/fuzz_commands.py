@@ -1,14 +1,14 @@
-"""Hours of commands that nobody would write, through all commands and formats: no traceback, no hang, no raw control.
+"""Runs random commands for hours, and looks for tracebacks, hangs and control characters in outputs.
 
     python benchmarks/fuzz_commands.py 0:200000 --processes 8 --log fuzz.jsonl
     python benchmarks/fuzz_commands.py --summary fuzz.jsonl
     python benchmarks/fuzz_commands.py 17:18 --show          # one command again
 
-Every number is a command (fuzz_cases.py). It runs in a process that has imported all that commands need and holds a
-few hundred of them, each with a limit of time and of memory; one in five hundred in a process of its own, as a user
-starts it. What it prints, and the files that it writes, are looked through for letters that steer a terminal. The log
-has a line for each fault, and one for each chunk that is done, with how the commands ended; started again with the same
-log, it goes on. Heavy commands are drawn less often, and the mean is some 15 ms of a CPU.
+Every number is a command (fuzz_cases.py). A process with all imports runs a few hundred of them, each with limits of
+time and memory; one in five hundred runs in a new process, as a user starts it. Its output and the files that it writes
+are searched for control characters. The log has a line for each fault, and one for each finished chunk with the exit
+codes of its commands. A run with an existing log continues it. Slow commands are drawn less often; the mean is some 15
+ms of CPU time.
 """
 
 import argparse
@@ -42,10 +42,10 @@ from fuzz_cases import Case, case  # noqa: E402
 from archcalc.cli import main  # noqa: E402
 
 CHUNK = 200
-SECONDS, MEMORY = 15, 2 * 2**30  # that a command may take at most
-HANGS = 900  # seconds of the clock until a command hangs, on a machine that others use too
-OWN_PROCESS = 500  # one command in so many
-# What commands import is imported once, before the processes part; each would do it again.
+SECONDS, MEMORY = 15, 2 * 2**30  # limits of a command: CPU time and bytes
+HANGS = 900  # seconds of wall-clock time after which a command hangs, on a busy machine
+OWN_PROCESS = 500  # one of this many commands runs in a new process
+# These commands import all modules once, before the processes fork.
 WARM = (
     "report lenet5 -o a.html",
     "formula lenet5 --input image=1xHxW",
@@ -65,14 +65,14 @@ class Outcome(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is wrong with a command; `kind` is the same for what probably has one cause."""
+    """A fault of a command; faults that probably share a cause have the same `kind`."""
 
     kind: str
     message: str
 
 
 def run_here(arguments: list[str]) -> Outcome:
-    """In this process, which looks to the command as if it were its own."""
+    """Runs the command in this process."""
     output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     code: object = 0
     sys.argv = ["archcalc", *arguments]
@@ -89,7 +89,7 @@ def run_here(arguments: list[str]) -> Outcome:
 
 
 def run_alone(arguments: list[str]) -> Outcome:
-    """In a process of its own."""
+    """Runs the command in a new process."""
     command = [sys.executable, "-m", "archcalc", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
     done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment)
@@ -97,7 +97,7 @@ def run_alone(arguments: list[str]) -> Outcome:
 
 
 def faults_of(outcome: Outcome, written: Iterable[Path]) -> list[Fault]:
-    """What is wrong with what came out, and with the files that were written."""
+    """The faults of the output, and of the written files."""
     found = []
     if "Traceback" in outcome.errors:
         places = re.findall(r'File "[^"]*?(archcalc/[^"]+)", line (\d+)', outcome.errors)
@@ -120,19 +120,19 @@ def faults_of(outcome: Outcome, written: Iterable[Path]) -> list[Fault]:
 
 
 def run(number: int, chosen: Case, folder: Path) -> tuple[Outcome, list[Fault]]:
-    """The command of a number in an empty folder."""
+    """Runs the command of a number in an empty folder."""
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for name, content in chosen.files.items():
         (folder / name).write_bytes(content)
     outcome = (run_here if number % OWN_PROCESS else run_alone)(chosen.arguments)
-    binary = {"onnx", "pdf", "png"} & {*chosen.arguments}  # whatever the name of its file
+    binary = {"onnx", "pdf", "png"} & {*chosen.arguments}  # in a file of any name
     written = [path for path in folder.iterdir() if path.suffix in TEXT_FILES and not binary]
     return outcome, faults_of(outcome, written)
 
 
 def limit_memory(arguments: list[str]) -> None:
-    """For what the command adds; PyTorch alone maps more than any limit."""
+    """Limits the memory that the command adds, but not with PyTorch, which alone maps more than the limit."""
     torch = arguments[0] in ("bench", "verify", "export")
     with open("/proc/self/statm", encoding="ascii") as file:
         mapped = int(file.read().split()[0]) * resource.getpagesize()
@@ -141,20 +141,20 @@ def limit_memory(arguments: list[str]) -> None:
 
 
 class Chunk:
-    """Some numbers in a process of their own; whoever starts it sees at which one it ended."""
+    """A range of numbers, run in a child process that shares its current number."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
 
     def work(self, numbers: range, place: Any) -> None:
-        """All of them, while none takes the process with it."""
+        """Runs the commands, until one of them ends the process."""
         ends: Counter[str] = Counter()
         times: Counter[str] = Counter()
         with tempfile.TemporaryDirectory() as name:
             os.chdir(name)
             for number in numbers:
                 place.value = number
-                signal.setitimer(signal.ITIMER_PROF, 4 * SECONDS)  # of a CPU; it ends the process
+                signal.setitimer(signal.ITIMER_PROF, 4 * SECONDS)  # CPU time; the signal ends the process
                 signal.setitimer(signal.ITIMER_REAL, HANGS)
                 start = time.process_time()
                 command, code = self.one(number, Path(name))
@@ -165,14 +165,14 @@ class Chunk:
         note(self.log, ends=ends, times=times, seconds=round(sum(os.times()[:4]), 2))
 
     def one(self, number: int, folder: Path) -> tuple[str, object]:
-        """How a command ended, with its faults in the log."""
+        """Runs a command and logs its faults; returns its name and exit code."""
         chosen = case(number)
         limit_memory(chosen.arguments)
         start = time.process_time()
         outcome, found = run(number, chosen, folder)
         seconds = time.process_time() - start
-        gc.collect()  # which archcalc leaves to the end of its process
-        gc.freeze()  # what is left is there for good, and need not be gone through each time
+        gc.collect()  # archcalc switches garbage collection off
+        gc.freeze()  # the remaining objects stay, and need not be searched each time
         gc.enable()
         if seconds > SECONDS:
             found.append(Fault(f"slow: {chosen.arguments[0]}", f"{seconds:.1f} s"))
@@ -181,7 +181,7 @@ class Chunk:
         return chosen.arguments[0], outcome.code
 
     def run(self, numbers: range) -> None:
-        """Until all are done, also where one takes the process with it."""
+        """Runs all commands, with a new process after each one that ends it."""
         place, first = multiprocessing.Value("q", numbers.start), numbers.start
         while first < numbers.stop:
             place.value = first
@@ -191,7 +191,7 @@ class Chunk:
             first = place.value
             if first < numbers.stop:
                 chosen = case(first)
-                # -14 is for a hang, -27 for time, -9 for memory
+                # -14 is a hang, -27 too much CPU time, -9 too much memory
                 kind = f"ended: {process.exitcode}: {chosen.arguments[0]}"
                 note(self.log, number=first, kind=kind, message="", arguments=chosen.arguments, text=chosen.text)
                 first += 1
@@ -208,7 +208,7 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 
 def summarize(log: Path) -> None:
-    """How many commands were run, how they ended, and what was wrong, by kind."""
+    """Prints the number of commands, their exit codes, and the faults by kind."""
     found = lines(log)
     ends, times = (sum((Counter(line.get(key, {})) for line in found), Counter()) for key in ("ends", "times"))
     seconds, commands = sum(line["seconds"] for line in found if "ends" in line), max(ends.total(), 1)

@@ -1,14 +1,13 @@
-"""Hours of random networks through every surface: what is wrong, and how many networks were right.
+"""Runs random networks through every surface for hours, and logs the faults.
 
     python benchmarks/long_run.py static 0:100000 --processes 8 --log static.jsonl
     python benchmarks/long_run.py shapes,memory,source 0:10000 --log torch.jsonl
     python benchmarks/long_run.py --summary static.jsonl
     python benchmarks/long_run.py static 17:18 --log one.jsonl     # one network again
 
-Every number is a network (tests/networks). The log has a line for each fault (the smallest spec found that shows it,
-for the first few of a kind) and one for each chunk of numbers that is done; started again with the same log, it goes
-on. A check that takes longer than --limit seconds of the processor is a fault, too; a process that hangs, or dies,
-is replaced.
+Every number is a network (tests/networks). The log has a line for each fault (with a reduced spec for the first few of
+a kind) and one for each finished chunk of numbers. A run with an existing log continues it. A check that takes more
+than --limit seconds of CPU time is a fault, too. A process that hangs or dies is replaced.
 """
 
 import argparse
@@ -31,11 +30,11 @@ from networks.shrink import shrink  # noqa: E402
 from surfaces import STATIC, TORCH, Fault, find_faults  # noqa: E402
 
 CHUNK = 50
-SHRUNK = 2  # faults of a kind for which a smallest spec is looked for, by process
+SHRUNK = 2  # faults of a kind whose specs each process reduces
 
 
 class Log:
-    """Lines of JSON, appended by several processes: each is written at once."""
+    """Lines of JSON, appended by several processes, each in one write."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +50,7 @@ class Log:
 
 
 class Worker:
-    """Works on chunks of numbers in a process of its own."""
+    """Works on chunks of numbers in its own process."""
 
     def __init__(self, surfaces: list[str], log: Log, limit: float) -> None:
         self.surfaces, self.log, self.limit = surfaces, log, limit
@@ -89,7 +88,7 @@ class Worker:
 def loads(drawn: Drawn) -> bool:
     try:
         drawn.load()
-    except Exception:  # then it is another fault
+    except Exception:  # another fault
         return False
     return True
 
@@ -98,7 +97,7 @@ PLAIN = 'name = "x"\ninputs.x = [3, 8, 8]\nlayers = [{ type = "conv2d", out_chan
 
 
 def serve(surfaces: list[str], log: Log, limit: float, tasks: Any, place: Any) -> None:
-    assert not [*find_faults(Drawn(PLAIN), surfaces, 600)]  # and everything is imported
+    assert not [*find_faults(Drawn(PLAIN), surfaces, 600)]  # this also imports everything
     worker = Worker(surfaces, log, limit)
     while (chunk := tasks.get()) is not None:
         place.value = chunk[0]
@@ -107,7 +106,7 @@ def serve(surfaces: list[str], log: Log, limit: float, tasks: Any, place: Any) -
 
 
 class Seat:
-    """A process, and the number that it is working on."""
+    """A process, and the number of its current network."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -138,7 +137,7 @@ def run(surfaces: list[str], seeds: tuple[int, int], log: Log, processes: int, l
     for _ in range(processes):
         tasks.put(None)
     seats = [Seat(surfaces, log, limit, tasks) for _ in range(processes)]
-    patience = 10 * limit * len(surfaces) + 600  # seconds on a clock: other processes may need the processor as well
+    patience = 10 * limit * len(surfaces) + 600  # seconds of wall-clock time, on a busy machine
     while not all(seat.is_done() for seat in seats):
         time.sleep(1)
         for seat in seats:
@@ -153,7 +152,7 @@ def run(surfaces: list[str], seeds: tuple[int, int], log: Log, processes: int, l
 
 
 def report(log: Log) -> None:
-    """Networks and faults by surface, and the faults by kind."""
+    """Prints networks and faults by surface, and the faults by kind."""
     networks, seconds = Counter[str](), Counter[str]()
     kinds, examples = Counter[str](), dict[str, dict[str, Any]]()
     for line in log.lines():
@@ -186,7 +185,7 @@ def main() -> None:
     parser.add_argument("seeds", nargs="?", default="0:1000", help="first:end")
     parser.add_argument("--log", type=Path, default=Path("long_run.jsonl"))
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--limit", type=float, default=20, help="seconds of the processor for each check")
+    parser.add_argument("--limit", type=float, default=20, help="seconds of CPU time for each check")
     parser.add_argument("--summary", type=Path, help="a log to print, and nothing else")
     options = parser.parse_args()
     if options.summary:

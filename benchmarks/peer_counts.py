@@ -1,9 +1,9 @@
-"""What other tools count, run on networks of torchvision and on single layers of torch.nn; kept for the tests.
+"""Counts of other tools for networks of torchvision and single layers of torch.nn, stored for the tests.
 
     python benchmarks/peer_counts.py > tests/data/peer_counts_more.json
 
-in an environment of its own with torch, torchvision, torchinfo, fvcore, ptflops, thop, calflops and torchprofile. A
-single layer stands beside the same in a spec, so that `tests/analysis/test_counting.py` can count it without any of
+Run it in an environment with torch, torchvision, torchinfo, fvcore, ptflops, thop, calflops and torchprofile. Each
+single layer is paired with the same layer in a spec, so that `tests/analysis/test_counting.py` can count it without
 them.
 """
 
@@ -27,7 +27,7 @@ TOOLS = ("torch", "torchvision", "torchinfo", "fvcore", "ptflops", "thop", "calf
 
 
 class Call(nn.Module):
-    """A call of a function where others have a module."""
+    """A module that calls a function."""
 
     def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Call(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention of a sequence to itself."""
+    """Self-attention of a sequence."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Attention(nn.Module):
 
 
 class Lookup(nn.Module):
-    """An embedding; a tool may give it any numbers, of which none is to be out of range."""
+    """An embedding that looks up row 0, since tools may pass numbers that are out of range."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Lookup(nn.Module):
 
 
 class SqueezeAndExcite(nn.Module):
-    """Maps times what a convolution makes of their means."""
+    """Squeeze-and-excitation: maps times a convolution of their means."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class SqueezeAndExcite(nn.Module):
 
 
 class Shared(nn.Module):
-    """A convolution that is used twice, under the name of one module, or of two modules that both have it."""
+    """A convolution that is used twice, as a child of one module or of two."""
 
     def __init__(self, parents: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Shared(nn.Module):
 
 
 class Layer(NamedTuple):
-    """An entry of a spec (or several), the shape of its input `x` without the batch, and the same in PyTorch."""
+    """Entries of a spec, the shape of their input `x` without the batch, and the equal PyTorch module."""
 
     entry: str
     shape: tuple[int, ...]
@@ -112,7 +112,7 @@ def conv(kind: str, shape: tuple[int, ...], more: str = "", **options: Any) -> L
 
 
 def pool(kind: str, shape: tuple[int, ...]) -> Layer:
-    """A window pooling, or an adaptive one, as a module."""
+    """A pooling with windows or an adaptive one, as a module."""
     words = "".join({"avg": "Avg", "max": "Max"}.get(word, word.capitalize()) for word in kind.split("_")[:-1])
     name = f"{words}Pool{kind[-2]}d"
     if kind.startswith("adaptive"):
@@ -121,7 +121,7 @@ def pool(kind: str, shape: tuple[int, ...]) -> Layer:
 
 
 def call(entry: str, shape: tuple[int, ...], name: str, *arguments: Any, **options: Any) -> Layer:
-    """A call of a function. It is looked up when it is called, since tools replace functions by their own."""
+    """A call of a function, looked up at each call, since tools replace functions."""
     module = partial(Call, lambda x: getattr(F, name)(x, *arguments, **options))
     return Layer(f"{entry}, functional = true", shape, module)
 
@@ -249,7 +249,7 @@ def ptflops_count(model: nn.Module, image: torch.Tensor) -> dict[str, int | None
     from ptflops import get_model_complexity_info
 
     if len(image) > 1:
-        return {}  # it makes an image of its own, a single one
+        return {}  # it always makes a single image
 
     def count(backend: str) -> int | None:
         options = {"as_strings": False, "print_per_layer_stat": False, "backend": backend}
@@ -268,7 +268,7 @@ def calflops_count(model: nn.Module, image: torch.Tensor) -> dict[str, int]:
     from calflops import calculate_flops
 
     if not any(True for _ in model.parameters()):
-        model.register_parameter("unused", nn.Parameter(torch.zeros(1)))  # it looks for the device of some parameter
+        model.register_parameter("unused", nn.Parameter(torch.zeros(1)))  # it reads the device of some parameter
     options = {"print_results": False, "output_as_string": False}
     return {"calflops": calculate_flops(model, tuple(image.shape), **options)[0]}
 
@@ -291,7 +291,7 @@ COUNTERS = (
 
 
 def count(make: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1) -> dict[str, int | None]:
-    """What every tool says; None where it fails."""
+    """The count of every tool; None if it fails."""
     found: dict[str, int | None] = {}
     for counter in COUNTERS:
         model, functions = make().eval(), [(place, dict(vars(place))) for place in (F, torch, torch.Tensor)]
@@ -299,7 +299,7 @@ def count(make: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1)
             with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found |= counter(model, torch.zeros(batch, *shape))
-        except Exception as error:  # whatever a tool may raise
+        except Exception as error:  # a tool may raise anything
             name = counter.__name__.removesuffix("_count")
             print(f"{name} fails: {type(error).__name__}: {error}", file=sys.stderr)
             found[name] = None
@@ -310,7 +310,7 @@ def count(make: Callable[[], nn.Module], shape: tuple[int, ...], batch: int = 1)
 
 
 def restore(place: Any, before: dict[str, Any]) -> None:
-    """What a module or class had: a tool that fails leaves functions of its own there, and others count with them."""
+    """Restores the attributes of a module or class, in which a tool that fails leaves functions of its own."""
     for name in set(vars(place)) - set(before):
         delattr(place, name)
     for name, value in before.items():

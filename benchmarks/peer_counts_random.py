@@ -1,12 +1,11 @@
-"""What other tools count, run on random networks of PyTorch's own layers; the first of them are kept for the tests.
+"""Counts of other tools for random networks of PyTorch's own layers; the first are stored for the tests.
 
     python benchmarks/peer_counts_random.py 0:2000 --keep 60 > tests/data/peer_counts_random.json
 
-in the environment of `peer_counts.py`, with archcalc in it, and `tests` on the path. A number is a network, written as
-PyTorch source by archcalc. Left out are those that a tool cannot run or would not see as they are: with an input that
-is no single one of floating-point values, with layers of archcalc's own, with calls of functions in the published code,
-and with layers that no output needs, which a tool that traces passes over. What differs from archcalc's reading without
-a departure that it names is printed.
+Run it in the environment of `peer_counts.py`, with archcalc, and with `tests` on the path. A number is a network, which
+archcalc exports as PyTorch source. Networks that tools cannot run or see as they are are left out: those with several
+inputs or another dtype, with archcalc's own modules, with calls of functions, or with layers that no output needs,
+which tracing tools skip. A count that differs from archcalc's without a departure that it names is printed.
 """
 
 import argparse
@@ -41,7 +40,7 @@ def is_fair(network: archcalc.Network) -> bool:
 
 
 def module_class(source: str) -> type[nn.Module] | None:
-    """The class of the network; None if it takes arguments, or has modules of archcalc's own."""
+    """The class of the network; None if it takes arguments, or needs archcalc's own modules."""
     if any(f"class {name}(" in source for name in module_source().names):
         return None
     names: dict[str, Any] = {}
@@ -65,7 +64,7 @@ def networks(seeds: range) -> Iterator[tuple[int, Drawn, archcalc.Network, type[
 
 
 def read(network: archcalc.Network, what: str) -> Any:
-    """archcalc's reading of `fvcore`, or of `fvcore activations`."""
+    """archcalc's count for `fvcore`, or for `fvcore activations`."""
     name, _, activations = what.partition(" ")
     return network.count_activations(name) if activations else network.count(name)
 

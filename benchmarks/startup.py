@@ -1,10 +1,10 @@
-"""How long `archcalc summary` and `archcalc verify` take, as ratios that hold on any machine.
+"""Times of `archcalc summary` and `archcalc verify`, as ratios that hold on any machine.
 
     .venv/bin/python benchmarks/startup.py
 
-with the Python of an environment that archcalc is installed in, so that the installed program is what is measured.
-Every ratio is measured in one run: the command and what it is compared with take turns, and the median of the pairs is
-printed. The peers are what a user would type otherwise; one that is not installed is left out, and said to be.
+Run it with the Python of an environment in which archcalc is installed, since it measures the installed program. Each
+ratio is the median over pairs of runs: the command and its peer alternate. A peer that is not installed is left out,
+with a message.
 """
 
 import os
@@ -28,7 +28,7 @@ PEERS = {
 }
 
 
-# Compiled modules are kept, as on a user's machine, also where a variable of this one says otherwise.
+# Python caches compiled modules, as on a user's machine, even if this environment forbids it.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
@@ -39,7 +39,7 @@ def seconds(command: list[str]) -> float:
 
 
 def ratio(one: Callable[[], float], other: Callable[[], float], runs: int) -> tuple[float, float, float]:
-    """The median and the quartiles of one/other, measured in turns after a warm-up."""
+    """The lower quartile, median and upper quartile of one/other, measured alternately after a warm-up."""
     one(), other()
     ratios = [one() / other() for _ in range(runs)]
     low, median, high = statistics.quantiles(ratios, n=4)
@@ -60,7 +60,7 @@ def compare_start(runs: int) -> None:
 
 
 def write_chain(folder: Path, layers: int) -> str:
-    """A spec of that many layers: residual groups of four, each layer written out."""
+    """Writes a spec of this many layers, in residual groups of four without blocks; returns its path."""
     lines = ['name = "chain"', "inputs.x = [16, 64, 64]"]
     for number in range(layers // 4):
         lines += [
@@ -98,7 +98,7 @@ def peak_memory() -> None:
 
 
 if __name__ == "__main__":
-    # First, since the largest child so far is what the operating system reports.
+    # First, since the operating system reports the largest child process so far.
     peak_memory()
     compare_start(runs=21)
     compare_verification(runs=11)

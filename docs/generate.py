@@ -2,7 +2,7 @@
 
     python docs/generate.py
 
-Tables stand in a page behind a marker such as `<!-- rules -->`; `tests/test_docs.py` checks that they are current.
+A table follows a marker such as `<!-- rules -->` in a page; `tests/test_docs.py` checks that it is current.
 """
 
 import inspect
@@ -41,11 +41,11 @@ GENERAL = {
     Normalization,
     Shaping,
     SlidingLayer,
-}  # no news of a type
+}  # their docstrings say nothing about a type
 NAMES = tomllib.loads((FOLDER / "layer_names.toml").read_text("utf-8"))
 
 sys.path.append(str(FOLDER.parent / "tests"))
-from examples import EXAMPLES  # noqa: E402  # the tests' own: at least one of every layer type
+from examples import EXAMPLES  # noqa: E402  # at least one of every layer type
 
 
 def formats(command: str) -> str:
@@ -62,7 +62,7 @@ def one_line(text: str) -> str:
 
 
 def table(head: str, rows: list[str]) -> str:
-    """A table in Markdown, of rows whose cells are joined already."""
+    """A table in Markdown; head and rows are cells joined by ` | `."""
     rule = "|" + "---|" * len(head.split(" | "))
     return "\n".join([f"| {head} |", rule, *(f"| {row} |" for row in rows)])
 
@@ -74,7 +74,7 @@ def command_list() -> str:
 
 
 def layer_list() -> str:
-    """The layer types by family, each with its place in the family's page."""
+    """The layer types by family, each linked to its section in the family's page."""
     families = defaultdict[str, list[str]](list)
     for layer in LAYER_TYPES.values():
         families[layer.family].append(f"[`{layer.type}`]({layer.family}.md#{layer.type})")
@@ -89,7 +89,7 @@ def rule_list() -> str:
 
 
 def quantity_list() -> str:
-    """What budgets limit and `compare` shows."""
+    """The quantities of budgets and `compare`."""
     rows = [f"{name.replace('_', '-')} | {found.summary} | {_units(found)}" for name, found in QUANTITIES.items()]
     return table("quantity | what it is | units", rows)
 
@@ -99,7 +99,7 @@ def _units(quantity: Quantity) -> str:
 
 
 def convention_list() -> str:
-    """How tools count operations."""
+    """The counting conventions of tools."""
     rows = [f"`{found.name}` | {found.sentence} | {found.source or 'archcalc'}" for found in CONVENTIONS.values()]
     return table("convention | what it counts | as in", rows)
 
@@ -118,7 +118,7 @@ SUMMARIES = {rule.code: one_line(rule.summary) for rule in RULES}
 
 
 def with_tables(text: str, tables: dict[str, Callable[[], str]]) -> str:
-    """A page with the tables behind its markers made anew."""
+    """The page with current tables behind its markers."""
 
     def made(found: re.Match[str]) -> str:
         name = found[1]
@@ -130,7 +130,7 @@ def with_tables(text: str, tables: dict[str, Callable[[], str]]) -> str:
 
 
 def pages() -> dict[str, str]:
-    """The pages that are made as a whole, by their paths below docs/."""
+    """The completely generated pages, by their paths below docs/."""
     families = defaultdict[str, list[type[Layer]]](list)
     for layer in LAYER_TYPES.values():
         families[layer.family].append(layer)
@@ -138,7 +138,7 @@ def pages() -> dict[str, str]:
 
 
 def family_page(family: str, layers: list[type[Layer]]) -> str:
-    """The layer types of a family; those that differ in the number of dimensions alone share a section."""
+    """The layer types of a family; types that differ only in the number of dimensions share a section."""
     groups = defaultdict[str, list[type[Layer]]](list)
     for layer in layers:
         groups[pattern(layer)].append(layer)
@@ -147,12 +147,12 @@ def family_page(family: str, layers: list[type[Layer]]) -> str:
 
 
 def pattern(layer: type[Layer]) -> str:
-    """A type with {d} in the place of its dimensions."""
+    """The type with {d} in the place of its number of dimensions."""
     return re.sub(r"\dd$", "{d}d", layer.type)
 
 
 def layer_section(layers: list[type[Layer]]) -> str:
-    """A layer type in all its dimensions: what it is, its names elsewhere, an example, and its fields."""
+    """The section of a layer type in all its dimensions: description, names elsewhere, an example, and fields."""
     first = layers[0]
     several = len(layers) > 1
     anchors = "".join(f'<a id="{layer.type}"></a>' for layer in layers) + "\n\n" if several else ""
@@ -168,7 +168,7 @@ def layer_section(layers: list[type[Layer]]) -> str:
 
 
 def inputs_line(layer: type[Layer]) -> str:
-    """Its inputs, where it has more than one."""
+    """The inputs of a layer that has more than one, else an empty text."""
     least, most = layer.input_counts
     if most == 1:
         return ""
@@ -187,7 +187,7 @@ def names_line(layers: list[type[Layer]]) -> str:
 
 
 def example_line(layer: type[Layer]) -> str:
-    """The layer as a line of a spec, with the shape that it reads and gives."""
+    """The layer as a line of a spec, with its input and output shapes."""
     example = next(found for found in EXAMPLES if found.layer.type == layer.type)
     fields = {name: getattr(example.layer, name) for name in changed(example.layer)}
     entry = ", ".join(f"{name} = {json.dumps(value)}" for name, value in {"type": layer.type, **fields}.items())
@@ -196,7 +196,7 @@ def example_line(layer: type[Layer]) -> str:
 
 
 def changed(layer: Layer) -> list[str]:
-    """The fields that are not their default."""
+    """The names of fields whose value is not the default."""
     return [field.name for field in fields(layer) if field.required or getattr(layer, field.name) != field.default]
 
 
@@ -232,12 +232,12 @@ def default(field: FieldInfo) -> str:
 
 
 def cell(text: str) -> str:
-    """A text in a cell of a table."""
+    """The text, escaped for a cell of a table."""
     return text.replace("|", "\\|")
 
 
 def main() -> None:
-    """Write them all."""
+    """Write all generated pages and tables."""
     for name, text in pages().items():
         (FOLDER / name).write_text(text, "utf-8")
     for page in sorted(FOLDER.rglob("*.md")):

@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: pages and pictures at the root of the repository are part of the site, too."""
+"""Hooks of MkDocs that add documents and pictures at the root of the repository to the site."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Lead links out of `docs/` to the root of the site, which is one folder nearer; find classes by their names."""
+    """Rewrite links out of `docs/`, since the root of the site is one folder nearer; resolve class names."""
     markdown = re.sub(r"^::: ([A-Z]\w+)$", lambda found: f"::: {_path_of(found[1])}", markdown, flags=re.M)
     return _renamed(re.sub(r"\]\(((?:\.\./)*)\.\./((?:pictures/|[A-Z]+\.md)[^)]*)\)", r"](\1\2)", markdown))
 
@@ -38,11 +38,11 @@ def _renamed(markdown: str) -> str:
 
 
 def _path_of(name: str) -> str:
-    """The full name of a class of archcalc, so that pages need not follow when it moves to another module."""
+    """The full name of a class of archcalc, so that pages stay the same when it moves to another module."""
     defined = re.compile(rf"^class {name}\b", re.M)
     files = [file for file in (ROOT / "archcalc").rglob("*.py") if defined.search(file.read_text("utf-8"))]
     modules = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
-    if len(modules) > 1:  # then the one of the public API is meant
+    if len(modules) > 1:  # then the class of the public API is meant
         public = (ROOT / "archcalc" / "api.py").read_text("utf-8")
         modules = [module for module in modules if f"from {module} import {name}" in public]
     if len(modules) != 1:

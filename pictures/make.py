@@ -1,10 +1,9 @@
-"""Make the pictures of the documents by the commands that these show, and photograph the report page.
+"""Make the pictures of the documents with the commands that the documents show, and screenshot the report page.
 
     .venv/bin/python pictures/make.py
 
-Needs the test extra, and Chromium with its driver for the page. Diagrams are laid out by the Graphviz that comes with
-archcalc, which is the same everywhere. `scene.png` is drawn by hand, and `first_network.toml` is the network of the
-tutorial.
+Needs the test extra, and Chromium with its driver for the page. The Graphviz that comes with archcalc lays diagrams
+out, since it is the same everywhere. `scene.png` is drawn by hand; `first_network.toml` is the network of the tutorial.
 """
 
 import base64
@@ -26,23 +25,23 @@ COMMANDS = {
     "resnet50.svg": "diagram resnet50 --depth 1 --direction LR --show parameters,macs --heat macs",
     "receptive_field.svg": "receptive-field alexnet --layer conv5 --unit 6,6 --image scene.png",
 }
-PAGE, PHOTOGRAPH = "report resnet50", "report.png"
+PAGE, SCREENSHOT = "report resnet50", "report.png"
 WIDTH, HEIGHT = 1400, 900
 
 
 def draw(command: str, output: Path) -> None:
-    """Run a command of archcalc, which writes its output, where no program `dot` is found."""
+    """Run a command of archcalc that writes a file, without the program `dot` on the PATH."""
     arguments = [sys.executable, "-m", "archcalc", *command.split(), "-o", str(output), "--force"]
     subprocess.run(arguments, check=True, cwd=FOLDER, env=os.environ | {"PATH": ""}, stdout=subprocess.DEVNULL)
 
 
-def essence(page: str) -> str:
-    """A digest of what a page says and looks like, without drawings, whose sizes depend on other libraries."""
+def digest(page: str) -> str:
+    """A digest of a page's text and style, without drawings, whose sizes depend on other libraries."""
     return sha256(re.sub("<svg.*?</svg>|--natural: [0-9.]+px", "", page, flags=re.DOTALL).encode()).hexdigest()
 
 
-def photograph(page: Path) -> bytes:
-    """The top of a page as PNG, with the essence of the page in it."""
+def screenshot(page: Path) -> bytes:
+    """The top of a page as PNG, which contains the digest of the page."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -57,25 +56,25 @@ def photograph(page: Path) -> bytes:
         content = base64.b64decode(driver.get_screenshot_as_base64())
     finally:
         driver.quit()
-    return with_text(content, essence(page.read_text("utf-8")))
+    return with_text(content, digest(page.read_text("utf-8")))
 
 
 def with_text(content: bytes, text: str) -> bytes:
-    """A PNG with a text behind its header."""
+    """The PNG with a text chunk behind its header."""
     chunk = b"tEXt" + b"page\0" + text.encode()
     whole = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    header = 33  # bytes: eight that say it is a PNG, and the first chunk
+    header = 33  # bytes: the signature and the first chunk
     return content[:header] + whole + content[header:]
 
 
 def main() -> None:
-    """Make them all anew."""
+    """Make all pictures."""
     for name, command in COMMANDS.items():
         draw(command, FOLDER / name)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         draw(PAGE, page)
-        (FOLDER / PHOTOGRAPH).write_bytes(photograph(page))
+        (FOLDER / SCREENSHOT).write_bytes(screenshot(page))
 
 
 if __name__ == "__main__":

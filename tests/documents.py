@@ -1,4 +1,4 @@
-"""The documents as tests see them: their code blocks, run in order, and what the program prints for them."""
+"""Runs the code blocks of the documentation in order, and writes their current outputs."""
 
 import doctest
 import os
@@ -20,7 +20,7 @@ FENCE = re.compile(
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, the file that its title names, the note in a comment above it, its text."""
+    """A fenced block: its language, the file named in its title, the word in a comment above it, its text."""
 
     language: str
     file: str | None
@@ -52,9 +52,9 @@ Program = Callable[..., Any]
 
 
 def current(text: str, program: Program, folder: Path, slow: bool) -> str:
-    """A page with the outputs of its commands made anew; those of slow ones only if `slow`.
+    """The page with the current outputs of its commands; those of slow blocks change only if `slow`.
 
-    Blocks with a title are files of the folder that commands run in. All Python blocks of a page are one session.
+    Blocks with a title are saved in the folder in which commands run. All Python blocks of a page are one session.
     """
     names: dict[str, Any] = {}
 
@@ -74,11 +74,11 @@ def current(text: str, program: Program, folder: Path, slow: bool) -> str:
 
 
 def run(command: str, program: Program, folder: Path) -> str:
-    """What a command prints, errors after the rest."""
+    """The output of a command, stdout before stderr."""
     name, *arguments = shlex.split(command)
     alone = name == "archcalc" and not {"|", ">", "&&", ";"} & {*arguments}
     done = program(*arguments) if alone else in_a_shell(command, folder)
-    # An installed spec has another path than one in the checkout; PyTorch's version may be any.
+    # The path of a shipped spec depends on the installation, and PyTorch's version may vary.
     text = re.sub(r"┌ \S*specs/", "┌ specs/", done.stdout + done.stderr)
     return re.sub(r"PyTorch \d\S*", "PyTorch 2", text).rstrip()
 
@@ -97,7 +97,7 @@ def in_a_shell(command: str, folder: Path) -> "subprocess.CompletedProcess[str]"
 
 
 class Recorder(doctest.DocTestRunner):
-    """Runs a session, and keeps what each line of it printed."""
+    """Runs a session, and keeps the output of each statement."""
 
     def __init__(self) -> None:
         super().__init__(verbose=False)
@@ -111,7 +111,7 @@ class Recorder(doctest.DocTestRunner):
 
 
 def session(text: str, names: dict[str, Any]) -> str:
-    """A Python session with what it prints now; `names` are those that the page has defined, and get its own."""
+    """A Python session with its current output. `names` are the page's variables so far; the session adds its own."""
     test = doctest.DocTestParser().get_doctest(text, {}, "session", None, 0)
     test.globs = names
     recorder = Recorder()

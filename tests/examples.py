@@ -9,7 +9,7 @@ import archcalc
 from archcalc.layers import LAYER_TYPES
 from archcalc.layers.base import Layer, Tensor, Tensors
 
-# Integers that choose among axes or positions; formulas may branch on them.
+# Integers that select an axis or a position; formulas may branch on them.
 STRUCTURAL = {"dim", "dims", "start_dim", "end_dim", "start", "stop", "connections", "padding_idx"}
 
 
@@ -138,7 +138,7 @@ EXAMPLES = [
 
 
 def one_layer(example: Example) -> archcalc.Network:
-    """A network of one layer; its inputs are large enough for their receptive fields to be measured."""
+    """A network of one layer, with inputs large enough to measure receptive fields."""
     inputs = {
         f"x{number}": {"shape": list(tensor.shape), "dtype": tensor.dtype}
         | ({} if tensor.nonzeros is None else {"nonzeros": tensor.nonzeros})

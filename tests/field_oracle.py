@@ -1,4 +1,4 @@
-"""What units of a network see, measured by gradients in PyTorch: all positions of all inputs, channels among them."""
+"""Receptive fields measured by gradients in PyTorch: all positions of all inputs, channels included."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,11 +21,11 @@ from archcalc.pytorch.build import make_module
 from archcalc.pytorch.modules import Add
 from archcalc.pytorch.verify.signals import take_nearest
 
-SMALLEST = 1e-12  # of the largest gradient: what rounding alone makes of nothing is less
+SMALLEST = 1e-12  # relative to the largest gradient: rounding errors of zero are smaller
 
 
 class Sum(nn.Module):
-    """Max pooling's reads, with a gradient at every one of them."""
+    """Sums the windows of a max pooling, so that every position has a gradient."""
 
     def __init__(self, layer: MaxPooling, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -42,8 +42,8 @@ class Sum(nn.Module):
         return self.convolve(functional.pad(values, ends), self.weight, groups=len(self.weight), **self.steps)
 
 
-class Told(nn.Module):
-    """A module that a function says."""
+class FunctionModule(nn.Module):
+    """A module that calls a function."""
 
     def __init__(self, function: Any) -> None:
         super().__init__()
@@ -62,52 +62,52 @@ def attend(query: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
 
 
 def look_up(layer: Any) -> nn.Module:
-    return Told(lambda values: values.unsqueeze(-1).expand(*values.shape, layer.embedding_dim))
+    return FunctionModule(lambda values: values.unsqueeze(-1).expand(*values.shape, layer.embedding_dim))
 
 
 def average_along(layer: Any, inputs: Tensors) -> nn.Module:
     dim = layer.dim % len(inputs[0].shape) + 1
-    return Told(lambda values: values + values.mean(dim, keepdim=True))
+    return FunctionModule(lambda values: values + values.mean(dim, keepdim=True))
 
 
 def connect_all(layer: Any) -> nn.Module:
-    return Told(lambda values: values.mean(-1, keepdim=True).expand(*values.shape[:-1], layer.out_features))
+    return FunctionModule(lambda values: values.mean(-1, keepdim=True).expand(*values.shape[:-1], layer.out_features))
 
 
 def hop(layer: Any) -> nn.Module:
-    """A graph convolution on nodes in a row, whatever the adjacency: a node sees its neighbours and itself."""
+    """A graph convolution on a chain of nodes, whatever the adjacency: a node sees its neighbours and itself."""
 
     def read(features: torch.Tensor, _adjacency: torch.Tensor) -> torch.Tensor:
         nodes = features.mean(2, keepdim=True)
         around = functional.pad(nodes, (0, 0, 1, 1))
         return (around[:, :-2] + nodes + around[:, 2:]).expand(*nodes.shape[:2], layer.out_features)
 
-    return Told(read)
+    return FunctionModule(read)
 
 
 def resized_in_float32(layer: Any, inputs: Tensors) -> nn.Module:
     """Nearest upsampling takes other positions in float64; linear runs as it is."""
     module: Any = make_module(layer.module(inputs))
-    return Told(lambda values: take_nearest(module, values)) if layer.mode == "nearest" else module
+    return FunctionModule(lambda values: take_nearest(module, values)) if layer.mode == "nearest" else module
 
 
-# What hides nothing of what a layer reads, where its own module would: a maximum, a product by zero, a sum of zero.
+# Replacements of modules whose gradients can be zero at positions that they read: maxima, products and sums.
 STAND_INS: dict[type[Any], Any] = {
     Upsample: resized_in_float32,
     MaxPooling: lambda layer, inputs: Sum(layer, inputs[0].shape),
     AdaptiveMaxPooling: lambda layer, _: getattr(nn, f"AdaptiveAvgPool{layer.dimensions}d")(layer.output_size),
     Mul: lambda _, inputs: Add(max(len(tensor.shape) for tensor in inputs)),
-    MultiHeadAttention: lambda _layer, _inputs: Told(attend),
+    MultiHeadAttention: lambda _layer, _inputs: FunctionModule(attend),
     Embedding: lambda layer, _: look_up(layer),
     SoftmaxLayer: average_along,
     Rbf: lambda layer, _: connect_all(layer),
     GcnConv: lambda layer, _: hop(layer),
-    GraphReadout: lambda _layer, _inputs: Told(lambda values: values.mean(1)),
+    GraphReadout: lambda _layer, _inputs: FunctionModule(lambda values: values.mean(1)),
 }
 
 
 def stand_in(layer: Any, inputs: Tensors) -> nn.Module | None:
-    """The module that is measured in place of a layer's own; None where that is measured itself."""
+    """The module that replaces a layer's own in measurements, or None."""
     for kind, make in STAND_INS.items():
         if isinstance(layer, kind):
             return make(layer, inputs)
@@ -122,7 +122,7 @@ def positive(module: nn.Module) -> nn.Module:
 
 
 class Oracle:
-    """A run of a network on positive inputs. Links, an edge and the number of an input each, can be cut."""
+    """A run of a network on positive inputs. Links (an edge, and the number of an input) can be cut."""
 
     def __init__(self, network: archcalc.Network) -> None:
         self.network, self.cut = network, frozenset[tuple[int, int]]()
@@ -145,7 +145,7 @@ class Oracle:
         return linked
 
     def seen(self, edge: int, places: dict[int, int], cut: Iterable[tuple[int, int]] = ()) -> dict[str, torch.Tensor]:
-        """Of every input, the positions on which units of an edge depend that have places along axes of its tensor."""
+        """For every input, the positions on which units of an edge depend; `places` fixes the units along axes."""
         index = [slice(None) if axis not in places else places[axis] for axis in range(self.values[edge].dim() - 1)]
         self.cut = frozenset(cut)
         unit = self.values[edge][(0, *index)].sum()

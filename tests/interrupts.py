@@ -1,4 +1,4 @@
-"""Processes that listen to Ctrl-C."""
+"""Processes that Ctrl-C can interrupt."""
 
 import signal
 import subprocess
@@ -8,7 +8,7 @@ from typing import Any
 def listening(command: list[str], **options: Any) -> "subprocess.Popen[Any]":
     """A process that Ctrl-C ends, however the tests were started.
 
-    What the background of a shell or nohup starts ignores Ctrl-C, and so do its children.
+    Processes started in the background of a shell or by nohup ignore Ctrl-C, and so do their children.
     """
 
     def listen() -> None:

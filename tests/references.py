@@ -1,4 +1,4 @@
-"""What others say of the shipped networks: the numbers that the documentation compares archcalc's with."""
+"""Published numbers of the shipped networks, with which the documentation compares archcalc's."""
 
 import json
 import tomllib
@@ -31,14 +31,14 @@ class Printed(NamedTuple):
     scale: float
 
     def is_of(self, count: int) -> bool:
-        """Whether it is the count, rounded or cut off."""
+        """Whether it is the count, rounded or truncated."""
         digits = len(self.text.partition(".")[2])
         value = count / self.scale * 10**digits
         return float(self.text) * 10**digits in (round(value), int(value))
 
 
 class Reference(NamedTuple):
-    """Who says so, and what: exactly, as printed, or nothing (None)."""
+    """The numbers of a source: exact, as printed, or None."""
 
     spec: str
     source: str
@@ -46,7 +46,7 @@ class Reference(NamedTuple):
     macs: int | Printed | None
 
     def agreement(self) -> str:
-        """`equal`, or of what."""
+        """`equal`, or which numbers are equal."""
         totals = archcalc.load(self.spec).totals
         found = {"parameters": (totals.parameters, self.parameters), "MACs": (totals.macs, self.macs)}
         verdicts = {what: _verdict(*pair) for what, pair in found.items() if pair[1] is not None}
@@ -55,10 +55,11 @@ class Reference(NamedTuple):
         return ", ".join(f"{what} {verdict}" for what, verdict in verdicts.items())
 
 
-def _verdict(count: int, said: int | Printed) -> str:
-    if isinstance(said, Printed):
-        return f"as printed: {said.text}{said.unit}" if said.is_of(count) else f"DIFFERS: {said.text}{said.unit}"
-    return "equal" if said == count else f"DIFFERS: {said:,}"
+def _verdict(count: int, published: int | Printed) -> str:
+    if isinstance(published, Printed):
+        text = f"{published.text}{published.unit}"
+        return f"as printed: {text}" if published.is_of(count) else f"DIFFERS: {text}"
+    return "equal" if published == count else f"DIFFERS: {published:,}"
 
 
 def references() -> Iterator[Reference]:
@@ -128,10 +129,10 @@ def _memory_row(case: Case) -> str:
     cells = [f"`{case.spec}`"]
     reasons = set[str]()
     for which in PASSES:
-        said, seen = calculated(case, which).peak, recorded()[case.spec][which]
+        predicted, measured = calculated(case, which).peak, recorded()[case.spec][which]
         more, reason = HELD_LONGER.get((case.spec, which), (0, ""))
-        share = f"{100 * (seen - said) / seen:+.1f} %"
-        shown = "equal" if said == seen else f"{seen:,} ({seen - said:+,}, {share})"
-        cells += [f"{said:,}", shown if seen - said == more else f"DIFFERS: {shown}"]
+        share = f"{100 * (measured - predicted) / measured:+.1f} %"
+        difference = "equal" if predicted == measured else f"{measured:,} ({measured - predicted:+,}, {share})"
+        cells += [f"{predicted:,}", difference if measured - predicted == more else f"DIFFERS: {difference}"]
         reasons |= {reason} - {""}
     return f"| {' | '.join([*cells, ', '.join(reasons)])} |"

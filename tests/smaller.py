@@ -1,4 +1,4 @@
-"""Inputs as small as the weights of a network allow, for tests that run shipped specs on a CPU."""
+"""The smallest inputs that fit the weights of a network, for tests that run shipped specs on a CPU."""
 
 import archcalc
 
@@ -6,7 +6,7 @@ LEAST = 64  # positions along an axis: enough for every layer of a deep network 
 
 
 def smaller(network: archcalc.Network) -> dict[str, list[int]]:
-    """Shapes of its inputs with which a network has the same weights, by name; its own where an input is sparse."""
+    """Small input shapes, by name, with which the network has the same weights; a sparse input keeps its shape."""
     shapes = {name: [*shape] for name, shape in network.inputs.items()}
     if any(tensor.nonzeros is not None for tensor in network.graph.inputs.values()):
         return shapes

@@ -1,4 +1,4 @@
-"""What every SVG has to be, and what is in one."""
+"""Checks of every SVG, and its contents."""
 
 from xml.etree import ElementTree
 
@@ -7,7 +7,7 @@ ELEMENTS = {"svg", "title", "desc", "rect", "polygon", "polyline", "path", "circ
 
 
 def check_safe(text: str, images: int = 0) -> ElementTree.Element:
-    """Well-formed, of shapes and words alone, nothing that runs or is fetched; readable for a screen reader."""
+    """The SVG is well-formed and accessible, and has only shapes and words: no scripts, no links."""
     root = ElementTree.fromstring(text)
     assert root.get("role") == "img"
     assert [child.tag for child in root][:2] == [f"{SVG}title", f"{SVG}desc"]

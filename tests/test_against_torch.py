@@ -1,4 +1,4 @@
-"""Every layer against torch.nn: both refuse, or both agree on shapes, parameters and buffers."""
+"""Every layer compared with torch.nn: both refuse, or both agree on shapes, parameters and buffers."""
 
 import inspect
 import itertools
@@ -24,7 +24,7 @@ from archcalc.pytorch import modules
 from archcalc.pytorch.build import make_module
 
 BATCH = 2
-# Axes, which PyTorch counts with the batch; what is always said; and None, which means false.
+# Arguments that differ: axes, which PyTorch counts with the batch; ones always passed; None, which means false.
 OTHER_DEFAULTS = {"dim", "start_dim", "normalized_shape", "align_corners"}
 moderately = settings(deadline=None, derandomize=True, max_examples=40, database=None)
 thoroughly = settings(moderately, max_examples=80)
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Facts(NamedTuple):
-    """What a layer makes of its inputs, without the batch."""
+    """The shapes, parameters and buffers of a layer for its inputs, without the batch."""
 
     shape: tuple[int, ...]
     parameters: dict[str, tuple[int, ...]]
@@ -42,7 +42,7 @@ class Facts(NamedTuple):
 
 
 def inferred_of(layer_type: str, *shapes: tuple[int, ...], dtype: str = "float32", **fields: Any) -> Facts | None:
-    """What archcalc says; None if it refuses."""
+    """archcalc's facts; None if it refuses."""
     try:
         layer = msgspec.convert(fields, LAYER_TYPES[layer_type])
     except msgspec.ValidationError:
@@ -53,7 +53,7 @@ def inferred_of(layer_type: str, *shapes: tuple[int, ...], dtype: str = "float32
     return Facts(layer.output_shape(inputs), layer.parameters(inputs), layer.buffers(inputs))
 
 
-def infer_layer(module: nn.Module, output: torch.Tensor) -> Facts:
+def facts_of(module: nn.Module, output: torch.Tensor) -> Facts:
     return Facts(
         tuple(output.shape[1:]),
         {name: tuple(parameter.shape) for name, parameter in module.named_parameters()},
@@ -62,7 +62,7 @@ def infer_layer(module: nn.Module, output: torch.Tensor) -> Facts:
 
 
 def done(make: Callable[[], nn.Module], *shapes: tuple[int, ...], batch: int = BATCH) -> Facts | None:
-    """What torch.nn does; None if it refuses. The meta device would not refuse all that the CPU refuses."""
+    """torch.nn's facts; None if it refuses. It runs on the CPU, which refuses more than the device `meta`."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Using padding='same' with even kernel|Initializing zero-element")
@@ -70,8 +70,8 @@ def done(make: Callable[[], nn.Module], *shapes: tuple[int, ...], batch: int = B
             output = module(*(torch.zeros(batch, *shape) for shape in shapes))
     except (RuntimeError, ValueError, IndexError, AssertionError, ZeroDivisionError):
         return None
-    # A layer that leaves nothing over is let pass by some modules; archcalc refuses it.
-    return None if 0 in output.shape else infer_layer(module, output)
+    # Some modules accept a layer with an empty output; archcalc refuses it.
+    return None if 0 in output.shape else facts_of(module, output)
 
 
 def run(example: Example, *values: torch.Tensor) -> torch.Tensor:
@@ -96,12 +96,12 @@ class TestModules:
         assert not [*check_constraints(layer, inputs)]
         module = make_module(layer.module(inputs))
         output = module(*random_inputs(example))
-        assert infer_layer(module, output) == Facts(example.output, layer.parameters(inputs), layer.buffers(inputs))
+        assert facts_of(module, output) == Facts(example.output, layer.parameters(inputs), layer.buffers(inputs))
         assert output.dtype == getattr(torch, layer.output_dtype(inputs))
 
     @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
     def test_defaults_are_those_of_torch(self, example: Example) -> None:
-        """A field at its default is left out of the call, so that PyTorch's own default must be the same."""
+        """A field at its default is left out of the call, so PyTorch's default must be the same."""
         made = example.layer.module(example.inputs)
         if not made.name.startswith("nn."):
             return
@@ -116,7 +116,7 @@ class TestModules:
         kind, _, name = made.name.rpartition(".")
         theirs = inspect.signature(getattr(nn if kind else modules, name)).parameters.values()
         positional = [one.name for one in theirs if one.kind is not inspect.Parameter.VAR_POSITIONAL]
-        if len(positional) == len(theirs):  # else it hands them on to a class of torch.nn
+        if len(positional) == len(theirs):  # else it passes them on to a class of torch.nn
             assert [*made.arguments] == positional[: len(made.arguments)]
 
     def test_every_layer_type_has_an_example(self) -> None:
@@ -140,7 +140,7 @@ def mostly(least: int, most: int, seldom: int) -> st.SearchStrategy[int]:
 
 
 def native(value: Any) -> Any:
-    """Lists as tuples: what torch.nn is given."""
+    """Lists as tuples, for torch.nn."""
     return tuple(native(item) for item in value) if isinstance(value, list) else value
 
 
@@ -178,7 +178,7 @@ def window_fields(
 
 
 def same_padding(shape: tuple[int, ...], fields: dict[str, Any]) -> list[tuple[int, int]]:
-    """TensorFlow's rule, written once more and apart from archcalc."""
+    """TensorFlow's rule, written independently of archcalc."""
     pairs = []
     for axis, size in enumerate(shape):
         kernel, stride, dilation = (
@@ -246,7 +246,7 @@ class TestConvolutions:
 
     @moderately
     @given(data=st.data())
-    def test_modules_pad_as_functional_pad_does(self, dimensions: int, data: st.DataObject) -> None:
+    def test_modules_pad_like_functional_pad(self, dimensions: int, data: st.DataObject) -> None:
         fields = data.draw(window_fields(dimensions))
         shape = (2, *data.draw(sizes(dimensions)))
         pair = st.lists(st.integers(0, 3), min_size=2, max_size=2)
@@ -275,7 +275,7 @@ class TestConvolutions:
         kwargs = {name: native(value) for name, value in fields.items()}
         expected = done(lambda: torch_class("ConvTranspose", dimensions)(channels, **kwargs), shape)
         if 0 in numbers_of(fields.get("dilation", 1)):
-            expected = None  # meaningless, and let pass by a kernel of size 1
+            expected = None  # meaningless, but accepted for a kernel of size 1
         assert inferred_of(f"conv_transpose{dimensions}d", shape, **fields) == expected
 
 
@@ -311,8 +311,8 @@ class TestPooling:
 
     @moderately
     @given(data=st.data())
-    def test_modules_pool_what_is_there(self, dimensions: int, data: st.DataObject) -> None:
-        """Padding of two ends, "same" and ceil_mode against every window written out."""
+    def test_modules_pool_only_positions_of_the_input(self, dimensions: int, data: st.DataObject) -> None:
+        """Unequal padding, "same" and ceil_mode, compared with every window written out."""
         kind = data.draw(st.sampled_from(["max", "avg"]))
         fields = data.draw(window_fields(dimensions, dilate=kind == "max"))
         pair = st.lists(st.integers(0, 2), min_size=2, max_size=2)
@@ -367,7 +367,7 @@ def shapes_of_rank(*ranks: int) -> st.SearchStrategy[tuple[int, ...]]:
 
 
 def made(compute: Callable[..., torch.Tensor], *shapes: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The shape that a function gives for inputs *without* a batch, whose axes archcalc counts alike; or None."""
+    """The output shape of a function for inputs *without* a batch, so that axes are counted as in archcalc; or None."""
     try:
         found = tuple(compute(*(torch.zeros(shape) for shape in shapes)).shape)
     except (RuntimeError, IndexError, ValueError):
@@ -408,7 +408,7 @@ class TestNormalizations:
         fields = data.draw(optional(elementwise_affine=st.booleans(), bias=st.booleans()))
         end = list(shape[data.draw(st.integers(-len(shape), -1)) :])
         normalized = data.draw(st.one_of(st.just(end), st.lists(small, min_size=1, max_size=2), small))
-        # A batch of a size that no shape has, so that it is not taken for one of the normalized axes.
+        # A batch of a size that no shape has, so that it is no normalized axis by accident.
         expected = done(lambda: nn.LayerNorm(normalized, **fields), shape, batch=7)
         assert inferred_of("layer_norm", shape, normalized_shape=normalized, **fields) == expected
 
@@ -469,7 +469,7 @@ class TestDense:
     @moderately
     @given(shapes_of_any_rank, mostly(1, 6, 0), st.booleans())
     def test_linear(self, shape: tuple[int, ...], features: int, bias: bool) -> None:
-        # A batch of single values is taken by nn.Linear for one sample.
+        # nn.Linear reads a batch of single values as one sample.
         expected = done(lambda: nn.Linear(shape[-1], features, bias=bias), shape) if shape and features else None
         assert inferred_of("linear", shape, out_features=features, bias=bias) == expected
 
@@ -481,7 +481,7 @@ class TestDense:
         wanted = None
         if padding is None or 0 <= padding < rows:
             module = nn.Embedding(rows, width, padding_idx=padding)
-            wanted = infer_layer(module, module(torch.zeros(BATCH, *shape, dtype=torch.long)))
+            wanted = facts_of(module, module(torch.zeros(BATCH, *shape, dtype=torch.long)))
         elif padding > 0:
             with pytest.raises(AssertionError, match="within num_embeddings"):
                 nn.Embedding(rows, width, padding_idx=padding)
@@ -601,7 +601,7 @@ class TestShaping:
 
 @st.composite
 def nearly_equal_shapes(draw: st.DrawFn) -> list[tuple[int, ...]]:
-    """Shapes of which some have an axis of another size, or fewer axes."""
+    """Equal shapes, some with one axis of another size or with fewer axes."""
     first = draw(shapes_of_any_rank)
     shapes = [first]
     for _ in range(draw(st.integers(1, 2))):
@@ -775,12 +775,12 @@ class TestOperations:
 
 # --- inputs of several dtypes ----------------------------------------------------------------------------------------
 
-# What works in place, PyTorch lets keep its dtype whatever is added; archcalc does not.
+# In place, PyTorch keeps the dtype whatever is added; archcalc does not.
 SEVERAL = [found for found in EXAMPLES if len(found.inputs) > 1 and not found.layer.works_in_place]
 
 
 def dtype_given(found: Example, dtypes: tuple[str, ...]) -> torch.dtype | None:
-    """The dtype that PyTorch gives; None if it refuses."""
+    """PyTorch's output dtype; None if it refuses."""
     kinds = [getattr(torch, dtype) for dtype in dtypes]
     module = make_module(found.layer.module(found.inputs)).to(kinds[0])
     values = [torch.ones(BATCH, *tensor.shape, dtype=kind) for tensor, kind in zip(found.inputs, kinds, strict=True)]
@@ -793,7 +793,7 @@ def dtype_given(found: Example, dtypes: tuple[str, ...]) -> torch.dtype | None:
 
 @pytest.mark.parametrize("found", SEVERAL, ids=repr)
 def test_inputs_of_several_dtypes(found: Example) -> None:
-    """Refused where PyTorch refuses them, and else promoted as it promotes them."""
+    """They are refused where PyTorch refuses them, and otherwise promoted like PyTorch's."""
     for dtypes in itertools.product(FLOATING, repeat=len(found.inputs)):
         inputs = tuple(tensor._replace(dtype=dtype) for tensor, dtype in zip(found.inputs, dtypes, strict=True))
         refused = [*check_constraints(found.layer, inputs)]

@@ -1,4 +1,4 @@
-"""What Python callers get for arguments that make no sense."""
+"""The Python API: arguments, errors, and what every result offers."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ import archcalc
         ({"inputs": {"image": [1, 0, 36]}}, "the shape of input 'image' must be whole numbers, 1 or more"),
     ],
 )
-def test_arguments_that_make_no_sense(arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(archcalc.UsageError, match=message):
         archcalc.load("lenet5", **arguments)
 
@@ -67,7 +67,7 @@ blocks.head.layers = [{ name = "fc", type = "linear", out_features = 2 }]
 """
 
 
-def test_what_exists_in_training_alone_says_so() -> None:
+def test_errors_name_layers_that_exist_only_in_training() -> None:
     network = archcalc.loads(HEADS.replace('outputs = ["auxiliary"]\n', ""))
     for layer in ("auxiliary", "auxiliary.fc"):
         with pytest.raises(archcalc.UsageError, match=f'"{layer}" is left out here; --training keeps'):
@@ -92,7 +92,7 @@ def test_layers_by_name() -> None:
 
 
 @pytest.mark.parametrize("spec", [3, None, ["lenet5"], object()])
-def test_what_is_no_spec_is_said(spec: object) -> None:
+def test_arguments_that_are_no_spec(spec: object) -> None:
     with pytest.raises(archcalc.UsageError, match=f"not a {type(spec).__name__}; loads takes its text"):
         archcalc.load(spec)  # type: ignore[arg-type]
 
@@ -143,7 +143,7 @@ def test_every_result_shows_itself(name: str) -> None:
 
 
 def test_a_data_frame_has_the_rows_of_csv(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of pandas, or else of polars, neither of which has to be installed: what is there is used."""
+    """It is a data frame of pandas or else of polars; neither has to be installed."""
     made = types.SimpleNamespace(DataFrame=lambda records: ("a frame", records))
     monkeypatch.setitem(sys.modules, "pandas", made)
     kind, records = archcalc.load("lenet5").memory().to_dataframe()

@@ -1,4 +1,4 @@
-"""Whatever the input is: an exit code, a message with its place, and never a traceback."""
+"""Any wrong input ends with an exit code and a message with its place, never with a traceback."""
 
 import os
 import re
@@ -60,7 +60,7 @@ def check_refused(result: Result, *parts: str) -> None:
 
 
 def process(*arguments: str, seconds: int = 30, **options: object) -> "subprocess.CompletedProcess[str]":
-    """Run the command line in a process of its own, with a gibibyte of memory and so many seconds of computing."""
+    """Run the command line in a new process, with limits of one gibibyte of memory and of CPU seconds."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
@@ -90,7 +90,7 @@ def test_messages_are_in_the_order_of_the_file(spec: Path, run: Run) -> None:
     assert lines
 
 
-def test_a_size_that_does_not_fit_still_prints_what_does(run: Run) -> None:
+def test_layers_before_a_shape_error_are_printed(run: Run) -> None:
     result = run("summary", str(ERRORS / "size.toml"))
     assert "S2" in result.output
     assert "C3" not in result.output
@@ -170,7 +170,7 @@ def test_a_file_that_is_no_spec(content: bytes, message: str, summary: Run) -> N
 )
 def test_a_path_that_is_no_spec(command: list[str], path: str, message: str, run: Run) -> None:
     result = run(*command, path)
-    # What check finds is its output.
+    # The findings of check are on stdout.
     check_refused(result._replace(errors=result.output + result.errors), message)
 
 
@@ -195,7 +195,7 @@ def test_no_standard_input() -> None:
     assert (result.returncode, result.stderr.split("\n")[0]) == (2, "error: the spec is empty")
 
 
-# text that is not what it seems
+# hostile text
 
 STRANGE = {
     "escape": ("\\u001b[31m", "\x1b"),
@@ -225,7 +225,9 @@ STRANGE = {
     ],
     ids=["names", "type", "key", "edge", "expression", "recursion", "parameter", "inputs", "duplicates", "sizes"],
 )  # fmt: skip
-def test_nothing_in_a_name_reaches_the_terminal(spec: str, written: str, letter: str, summary: Run) -> None:
+def test_control_characters_of_names_do_not_reach_the_terminal(
+    spec: str, written: str, letter: str, summary: Run
+) -> None:
     result = summary(spec.replace("X", written))
     for text in (result.output, result.errors):
         assert letter not in text
@@ -242,7 +244,7 @@ def test_names_of_any_letters(name: str, summary: Run) -> None:
     assert name in result.output
 
 
-def test_a_name_without_end(summary: Run) -> None:
+def test_a_very_long_name(summary: Run) -> None:
     check_refused(summary(f"{HEAD}{RELU}name = '{'a' * 201}'"), "expected text of 1 to 200 letters")
 
 
@@ -329,7 +331,7 @@ EXPLOSIONS = {
 }  # fmt: skip
 
 
-# What takes seconds, as the largest that is read at all.
+# The largest inputs that are read, which take seconds.
 LONG_ONES = {"fields", "inputs of blocks", "long expressions", "problems", "types", "values of fields"}
 
 
@@ -423,9 +425,7 @@ COMMANDS_OF_FILES = {
 
 
 @pytest.mark.parametrize("arguments", COMMANDS_OF_FILES.values(), ids=COMMANDS_OF_FILES)
-def test_a_file_that_never_ends(
-    arguments: list[str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_file(arguments: list[str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(path: str) -> Result:
         return run(*[part.replace("FILE", path) for part in arguments])
 
@@ -517,7 +517,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_closed_pipe_is_quiet_and_no_failed_check() -> None:
-    # More than a pipe holds, so that the program meets its end.
+    # More than the buffer of a pipe, so that the program notices that it is closed.
     layers = ", ".join(['{ type = "relu" }'] * 5_000)
     spec = f'name = "long"\\ninputs.x = [3]\\nlayers = [{layers}]'
     program = f"{sys.executable} -m archcalc summary -"

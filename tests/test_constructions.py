@@ -1,4 +1,4 @@
-"""Values of the same type that are swapped pass every type check: a class with many values is made by keyword."""
+"""Classes with many values are made by keyword, since swapped values of one type pass every type check."""
 
 import ast
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import archcalc
 
-MOST = 5  # values by position
+MOST = 5  # positional values
 
 
 def long_constructions(source: str) -> Iterator[str]:
-    """The calls of a class with more values by position than that."""
+    """The calls of a class with more positional values."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or len(node.args) <= MOST:
             continue

@@ -1,4 +1,4 @@
-"""What devices reach: every shipped figure calculated from units and clocks, and files of a user's own."""
+"""Devices: every shipped figure is calculated from units and clocks; users' own files."""
 
 import re
 from pathlib import Path
@@ -14,9 +14,9 @@ from archcalc.errors import SpecError, UsageError
 
 
 class Chip(NamedTuple):
-    """Units, their clock, and what each computes in a clock: operations by dtype, of which a fused product has two.
+    """Units, their clock, and the operations of each unit per clock, by dtype; a fused multiply-add is two.
 
-    Tensor cores of Hopper have a clock of their own. The memory has `bits` wires of `gigabits` each second.
+    Hopper's tensor cores have another clock. The memory has `bits` wires of `gigabits` per second.
     """
 
     units: int
@@ -28,7 +28,7 @@ class Chip(NamedTuple):
 
 
 ORDINARY = ("float32", "float64")
-# Operations of one multiprocessor in one clock, by the makers' descriptions of the architectures.
+# Operations of one multiprocessor per clock, from the makers' descriptions of the architectures.
 VOLTA = {"float64": 2 * 32, "float32": 2 * 64, "float16": 8 * 2 * 64}
 TURING = {"float32": 2 * 64, "float16": 8 * 2 * 64, "int8": 8 * 2 * 128}
 AMPERE_100 = {"float64": 2 * 64, "float32": 2 * 64, "tf32": 1024, "float16": 2048, "bfloat16": 2048, "int8": 4096}
@@ -84,13 +84,13 @@ def test_bandwidth_is_wires_times_their_rate(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHIPS)
-def test_every_device_says_its_source_and_its_memory(name: str) -> None:
+def test_every_device_has_a_source_and_a_memory(name: str) -> None:
     device = shipped_devices()[name]
     assert re.search(r"(NVIDIA|AMD) .*, https://(\w+\.)*(nvidia|amd)\.com/", device.source)
     assert device.name.endswith(f" {device.memory_bytes / 1e9:.0f} GB")
 
 
-# a user's own
+# users' own files
 
 
 TEXT = """name = "Mine"
@@ -134,7 +134,7 @@ def test_a_file_has_the_form_of_a_shipped_table(tmp_path: Path) -> None:
         ("[operations_per_second]", "[operations_per_second", 4, ["not TOML"]),
     ],
 )
-def test_wrong_files(old: str, new: str, line: int | None, parts: list[str], tmp_path: Path) -> None:
+def test_wrong_devices(old: str, new: str, line: int | None, parts: list[str], tmp_path: Path) -> None:
     assert old in TEXT
     with pytest.raises(SpecError) as caught:
         find_device(device_file(tmp_path, TEXT.replace(old, new)))
@@ -160,18 +160,18 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         (b"#" * (2**20 + 1), "larger than 1 MiB, which is no device"),
     ],
 )
-def test_files_that_are_none(content: bytes, message: str, tmp_path: Path) -> None:
+def test_files_that_are_no_device(content: bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=message):
         find_device(device_file(tmp_path, content))
 
 
 @pytest.mark.parametrize("path", ["missing.toml", "./missing", "nul\0.toml"])
-def test_a_path_that_leads_nowhere(path: str) -> None:
+def test_a_missing_file(path: str) -> None:
     with pytest.raises(SpecError, match="cannot read"):
         find_device(path)
 
 
-def test_an_unknown_name_says_what_there_is() -> None:
+def test_an_unknown_name_lists_the_devices() -> None:
     with pytest.raises(UsageError) as caught:
         find_device("a1000")
     assert str(caught.value).startswith('no device is called "a1000"; known: h100, ')
@@ -200,7 +200,7 @@ rates = st.floats(1, 1e30)
         st.none() | st.text(min_size=1),
     )
 )
-def test_what_is_written_is_read(device: Device, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_written_device_is_read_back(device: Device, tmp_path_factory: pytest.TempPathFactory) -> None:
     read = find_device(device_file(tmp_path_factory.mktemp("written"), device.to_toml()))
     assert read.peaks.known() == pytest.approx(device.peaks.known(), rel=1e-5)
     assert read.bytes_per_second == pytest.approx(device.bytes_per_second, rel=1e-5)

@@ -30,7 +30,7 @@ def name(page: Path) -> str:
 def made_anew(
     program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pytestconfig: pytest.Config
 ) -> Callable[[str, bool], str]:
-    """A page with its outputs and tables as they are now, made in a folder that holds the pictures."""
+    """Returns a page with its current outputs and tables, run in a folder that contains the pictures."""
     (tmp_path / "pictures").symlink_to(ROOT / "pictures")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
@@ -49,7 +49,7 @@ def check(page: Path, text: str, overwrite: bool) -> None:
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name)
-def test_every_output_is_what_the_program_prints(
+def test_every_output_is_current(
     page: Path, made_anew: Callable[[str, bool], str], pytestconfig: pytest.Config
 ) -> None:
     """All but the slow ones; with --overwrite-golden, those as well."""
@@ -58,7 +58,7 @@ def test_every_output_is_what_the_program_prints(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in WRITTEN if "<!-- slow -->" in page.read_text("utf-8")], ids=name)
-def test_every_slow_output_is_what_the_program_prints(
+def test_every_slow_output_is_current(
     page: Path, made_anew: Callable[[str, bool], str], pytestconfig: pytest.Config
 ) -> None:
     check(page, made_anew(page.read_text("utf-8"), True), pytestconfig.getoption("--overwrite-golden"))
@@ -78,8 +78,8 @@ TOML = [(page, block) for page in PAGES for block in blocks(page.read_text("utf-
 
 
 @pytest.mark.parametrize(("page", "block"), TOML, ids=[f"{name(page)}-{i}" for i, (page, _) in enumerate(TOML)])
-def test_every_toml_block_is_right(page: Path, block: Any, tmp_path: Path) -> None:
-    """A whole spec loads, a device is one, and one that a page calls wrong is."""
+def test_every_toml_block_is_valid(page: Path, block: Any, tmp_path: Path) -> None:
+    """Complete specs and devices load, and specs that a page marks as wrong do not."""
     data = tomllib.loads(block.body)
     if block.note == "wrong":
         with pytest.raises(archcalc.SpecError, match=r"\w"):
@@ -134,7 +134,7 @@ def codes(spec: str) -> set[str | None]:
 def test_links_lead_to_files(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        # These pages of the site are files of the root.
+        # The hooks of MkDocs make pages of these files of the root.
         assert (page.parent / link).exists(), link
 
 
@@ -158,15 +158,15 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 8_000
 
 
-def test_the_reference_has_every_public_name_and_what_calls_return() -> None:
+def test_the_reference_has_every_public_name_and_result() -> None:
     text = (DOCS / "api.md").read_text("utf-8")
-    shown = {path.rpartition(".")[2] for path in re.findall(r"^::: (.*)$", text, flags=re.M)}
+    documented = {path.rpartition(".")[2] for path in re.findall(r"^::: (.*)$", text, flags=re.M)}
     members = [getattr(api, public) for public in api.__all__]
     members += [member for owner, member in vars(archcalc.Network).items() if not owner.startswith("_")]
     calls = [getattr(member, "fget", member) for member in members]
     returned = {str(getattr(call, "__annotations__", {}).get("return", "")) for call in calls}
     classes = {word.rpartition(".")[2] for text in returned for word in re.findall(r"(?<!<)\b[\w.]*[A-Z]\w+", text)}
-    assert {*api.__all__, *classes} - {"Any", "None", "Shape", "BuiltNetwork"} <= shown
+    assert {*api.__all__, *classes} - {"Any", "None", "Shape", "BuiltNetwork"} <= documented
 
 
 JSON = {

@@ -1,4 +1,4 @@
-"""What errors look like, and that nothing in them can steer a terminal."""
+"""The text of errors, in which nothing can control a terminal."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_diagnostic_has_a_place_a_reason_and_a_remedy() -> None:
     ]
 
 
-def test_what_is_not_known_has_no_line() -> None:
+def test_an_unknown_place_has_no_line() -> None:
     assert str(Diagnostic("wrong", Place("x.toml"))) == "error: wrong\n  ┌ x.toml"
 
 
@@ -27,7 +27,7 @@ def test_a_code_and_a_severity() -> None:
 
 
 @pytest.mark.parametrize("letter", ["\x1b", "\0", "\n", "\x9b", "\u202e", "\u2028", "\x7f", "\r", "\ud800"])
-def test_nothing_steers_the_terminal(letter: str) -> None:
+def test_no_text_injects_into_the_terminal(letter: str) -> None:
     bad = f"a{letter}[31mb"
     text = str(Diagnostic(bad, Place(bad, 1, bad), bad, bad))
     assert letter not in text.replace("\n", "", 4)
@@ -39,7 +39,7 @@ def test_emoji_and_markup_stay() -> None:
     assert printable("a\tb") == "a b"
 
 
-def test_an_error_shows_many_problems_but_not_thousands() -> None:
+def test_the_number_of_printed_problems_is_limited() -> None:
     diagnostics = [Diagnostic(f"problem {number}", Place("x")) for number in range(SHOWN + 7)]
     assert str(SpecError(diagnostics[:SHOWN])).count("error: ") == SHOWN
     text = str(SpecError(diagnostics))
@@ -58,11 +58,11 @@ def test_an_error_shows_many_problems_but_not_thousands() -> None:
         ("\x1b[31m", ["\x1b[32m"], 'did you mean "�[32m"?'),
     ],
 )
-def test_did_you_mean(word: str, known: list[str], remedy: str) -> None:
+def test_suggestions_of_misspelled_words(word: str, known: list[str], remedy: str) -> None:
     assert remedy in str(did_you_mean(word, known))
 
 
-def test_did_you_mean_nothing() -> None:
+def test_unlike_words_have_no_suggestion() -> None:
     assert did_you_mean("x", []) is None
 
 

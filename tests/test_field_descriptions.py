@@ -1,4 +1,4 @@
-"""What fields of layer types mean, and what PyTorch and Keras call them."""
+"""Descriptions of the fields of layer types, and their names in PyTorch and Keras."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""Receptive fields of random networks beside gradients: of every layer, along every axis, for several units."""
+"""Receptive fields of random networks compared with gradients: every layer, every axis, several units."""
 
 import random
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ WISHES = Wishes(layers=8)
 
 
 def mask(units: Units | None, shape: tuple[int, ...]) -> torch.Tensor:
-    """The units as one value for each position."""
+    """The units as a mask, with one value per position."""
     found = torch.zeros(shape, dtype=torch.bool)
     for box in units.boxes if units else ():
         part = torch.ones((), dtype=torch.bool)
@@ -34,22 +34,22 @@ def mask(units: Units | None, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def some_units(shape: tuple[int, ...], choice: random.Random) -> Iterator[dict[int, int]]:
-    """Units at a corner, at an edge, in the middle and anywhere; all together along some axes."""
+    """Units at a corner, at an edge, in the middle and at random; on some axes all units together."""
     for _ in range(3):
         axes = [axis for axis in range(len(shape)) if choice.random() < 0.7]
         yield {axis: choice.choice([0, shape[axis] - 1, shape[axis] // 2]) for axis in axes}
 
 
 def check_exactly(network: archcalc.Network, seed: int) -> int:
-    """Which positions and channels of every input units depend on; gives how many answers were compared."""
+    """Compares the positions and channels of every input that units depend on; returns the number of comparisons."""
     oracle, choice, compared = Oracle(network), random.Random(seed), 0
     for edge in range(len(network.inputs), len(oracle.values)):
         shape = network.context.tensors[edge].shape
         for places in some_units(shape, choice):
             found = oracle.seen(edge, places)
-            said = depends_on(network.context, edge, unit_box(shape, places))
+            predicted = depends_on(network.context, edge, unit_box(shape, places))
             for number, (name, size) in enumerate(network.inputs.items()):
-                units = said.get(number)
+                units = predicted.get(number)
                 here = mask(units, size)
                 exact = units is None or not units.loose
                 agrees = torch.equal(here, found[name]) if exact else bool((here | ~found[name]).all())
@@ -69,7 +69,7 @@ def seen_by(span: Span, size: int) -> Intervals:
 
 
 def sees_no_padding(network: archcalc.Network, path: Path, place: int, span: Span) -> bool:
-    """Whether no unit of any layer that a span may be seen through lies outside of its tensor."""
+    """Whether a span is seen without padding: all units of layers before it lie in their tensors."""
     size = network.inputs[path.source][place]
     for paths in network.context.receptive_fields.paths:
         for other in paths:
@@ -85,7 +85,7 @@ def sees_no_padding(network: archcalc.Network, path: Path, place: int, span: Spa
 
 
 def check_folds(network: archcalc.Network, seed: int) -> tuple[int, int]:
-    """The field along each axis of each input; gives how many were equal, and how many only within what is said."""
+    """Compares the field along each axis of each input; returns the numbers of equal and of smaller measured ones."""
     oracle, choice = Oracle(network), random.Random(seed)
     equal = less = 0
     for edge in range(len(network.inputs), len(oracle.values)):
@@ -97,24 +97,24 @@ def check_folds(network: archcalc.Network, seed: int) -> tuple[int, int]:
                     alike = field.mixed or not field.advance
                     span = field.whole() if alike else field.span(unit)
                     size = network.inputs[path.source][place]
-                    said, found = seen_by(span, size), measured(oracle, edge, path, place, None if alike else unit)
+                    predicted, found = seen_by(span, size), measured(oracle, edge, path, place, None if alike else unit)
                     where = network.context.graph.edge_names[edge], path.source, place, unit
-                    assert includes(said, found), (where, said, found)
-                    equal, less = equal + (said == found), less + (said != found)
-                    # Units that see nothing along one axis see nothing along the others; fields are said for each.
-                    if said != found and not alike and (found or len(path.places) == 1):
+                    assert includes(predicted, found), (where, predicted, found)
+                    equal, less = equal + (predicted == found), less + (predicted != found)
+                    # Units that see nothing along one axis see nothing along the others; fields are per axis.
+                    if predicted != found and not alike and (found or len(path.places) == 1):
                         assert may_be_less(network) or not sees_no_padding(network, path, place, span), where
     return equal, less
 
 
 def may_be_less(network: archcalc.Network) -> bool:
-    """Whether a field, which is that of all channels and all phases, may be larger than what any unit sees."""
+    """Whether the field of all channels and phases may be larger than that of any single unit."""
     kinds = ("slice", "chunk", "conv_transpose", "pixel_shuffle")
     return any(row.type.startswith(kinds) for row in network.layers)
 
 
 def measured(oracle: Oracle, edge: int, path: Path, place: int, unit: int | None) -> Intervals:
-    """What a unit sees along an axis of an input, by paths that keep positions along it; for None all units by all."""
+    """The positions on an axis of an input that a unit sees along local paths; for None, that all units see at all."""
     context = oracle.network.context
     places, cut = {}, frozenset[tuple[int, int]]()
     if unit is not None:
@@ -127,13 +127,13 @@ def measured(oracle: Oracle, edge: int, path: Path, place: int, unit: int | None
 
 
 def small(drawn: Drawn | None) -> archcalc.Network | None:
-    """The network, if gradients through it take little time and memory."""
+    """The network, if its gradients need little time and memory."""
     network = drawn and drawn.load()
     sizes = [tensor.shape for tensor in network.context.tensors] if network else []
     return network if all(torch.Size(shape).numel() < 2**15 for shape in sizes) else None
 
 
-def test_units_depend_exactly_on_what_is_said() -> None:
+def test_units_depend_exactly_on_the_predicted_positions() -> None:
     compared = [check_exactly(network, seed) for seed in range(40) if (network := small(network_of(seed, WISHES)))]
     assert sum(compared) > 5 * len(compared)
 
@@ -144,7 +144,7 @@ def test_fields_are_those_of_gradients() -> None:
     assert equal > 5 * less
 
 
-def test_what_no_window_reaches_is_not_seen_by_a_global_pooling() -> None:
+def test_global_pooling_does_not_see_skipped_positions() -> None:
     network = archcalc.loads("""
     name = "gaps"
     inputs.image = [1, 30, 31]
@@ -158,8 +158,8 @@ def test_what_no_window_reaches_is_not_seen_by_a_global_pooling() -> None:
     assert check_folds(network, 0)[0]
 
 
-def test_units_that_see_nothing_are_said_to_see_nothing() -> None:
-    """Every other unit of the first layer lies between what its kernel fills, and the second reads only those."""
+def test_units_that_see_nothing_have_an_empty_field() -> None:
+    """Every other unit of the first layer lies between the outputs of its kernel, and the second reads only those."""
     network = archcalc.loads("""
     name = "nothing"
     inputs.image = [1, 9, 9]

@@ -1,4 +1,4 @@
-"""Each formula runs on ints, NumPy arrays, SymPy symbols and tracing numbers, and gives the same."""
+"""Each formula has the same result on ints, NumPy arrays, SymPy symbols and tracing numbers."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,14 +28,14 @@ def is_number(value: Any) -> bool:
 
 
 def mapped(value: Any, change: Reader) -> Any:
-    """A field or shape with every number in it changed."""
+    """A field or shape with a function applied to every number in it."""
     if isinstance(value, tuple):
         return tuple(mapped(item, change) for item in value)
     return change(value) if is_number(value) and value != -1 else value  # −1 leaves a size open
 
 
 def changed(example: Example, change: Reader) -> Example:
-    """The example with every number that a formula may run on changed, fields first, in a fixed order."""
+    """The example with a function applied to every number that formulas use, fields first, in a fixed order."""
     fields = {
         field: value if field in STRUCTURAL else mapped(value, change)
         for field, value in msgspec.structs.asdict(example.layer).items()
@@ -58,7 +58,7 @@ def with_numbers(example: Example, values: list[int]) -> Example:
 
 
 def facts(example: Example) -> Iterator[tuple[str, Any]]:
-    """All numbers that a layer gives, by what they are."""
+    """All numbers of a layer, by name."""
     layer: Layer = example.layer
     inputs, output = example.inputs, example.output
     yield from ((f"output axis {axis}", size) for axis, size in enumerate(output))
@@ -155,7 +155,7 @@ def test_tracing_numbers(example: Example) -> None:
 
 @each_example
 def test_the_explanation(example: Example) -> None:
-    """The tracing numbers that explanations really use, fractions among them."""
+    """The tracing numbers that explanations use, fractions included."""
     layer, inputs = example
     traced = dict(facts(Example(trace_layer(layer), trace_inputs(inputs, layer))))
     expected = dict(facts(example))

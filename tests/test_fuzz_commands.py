@@ -1,4 +1,4 @@
-"""The fuzzer of commands: what it draws runs, and what is wrong it sees."""
+"""The fuzzer of commands draws commands that run, and notices faults."""
 
 import sys
 from pathlib import Path
@@ -18,9 +18,9 @@ from fuzz_commands import Outcome, faults_of
 LIGHT = {"summary", "explain", "memory", "check", "compare", "roofline", "reconcile"}
 
 
-def test_what_is_drawn_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawn_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", sys.argv)  # which are put back
+    monkeypatch.setattr(sys, "argv", sys.argv)  # which are restored
     monkeypatch.setattr(sys, "stdin", sys.stdin)
     chosen = {number: case(number) for number in range(1, 60)}
     ends = []
@@ -63,6 +63,6 @@ def test_a_fault_is_found(outcome: Outcome, kind: str) -> None:
     assert [fault.kind for fault in faults_of(outcome, [])] == [kind]
 
 
-def test_files_are_looked_through(tmp_path: Path) -> None:
+def test_output_files_are_checked(tmp_path: Path) -> None:
     (tmp_path / "a.svg").write_text("a\x9bb", "utf-8")
     assert [fault.kind for fault in faults_of(Outcome(0, "", ""), tmp_path.iterdir())] == [r"raw '\x9b' in .svg"]

@@ -1,4 +1,4 @@
-"""Random specs and random damage: nothing but an ArchcalcError ever comes of it."""
+"""Random and damaged specs load, or raise an ArchcalcError."""
 
 import random
 import re
@@ -20,7 +20,7 @@ quickly = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-MOST_LAYERS = 40  # of a network that is explained layer by layer
+MOST_LAYERS = 40  # largest network that is explained layer by layer
 
 SPECS = [Path(path).read_text("utf-8") for path in shipped_specs().values()]
 SMALL = [text for text in SPECS if len(text) < 4000]
@@ -67,7 +67,7 @@ def check_message(error: archcalc.ArchcalcError) -> None:
 
 
 def survives(text: str, **arguments: Any) -> bool:
-    """Whether it loads. If it does, everything that can be asked of it must have an answer."""
+    """Whether the spec loads. If it does, every question must have an answer."""
     try:
         network = archcalc.loads(text, **arguments)
     except archcalc.ArchcalcError as error:
@@ -81,7 +81,7 @@ def survives(text: str, **arguments: Any) -> bool:
     return True
 
 
-# specs from nothing
+# random specs
 
 VALUES = st.one_of(
     st.integers(-2, 9),
@@ -216,13 +216,13 @@ def test_random_expressions(tokens: list[str], index: int) -> None:
         )
 
 
-# damage to what works
+# damaged specs
 
 TOKEN = re.compile(r'"[^"\n]*"|[\w.]+|\s+|.')
 
 
 def damaged(text: str, chance: random.Random) -> str:
-    """The text with a few tokens, lines or letters changed."""
+    """The text with random changes of tokens, lines or letters."""
     for _ in range(chance.choice([1, 1, 1, 2, 5])):
         text = chance.choice(DAMAGES)(text, chance)
     return text
@@ -310,7 +310,7 @@ DAMAGES = [
 def test_damaged_specs(start: int) -> None:
     chance = random.Random(start)
     survivors = sum(survives(damaged(chance.choice(SMALL), chance), training=chance.random() < 0.5) for _ in range(500))
-    # Enough of them live on for the check to say something.
+    # Enough of them still load for the test to mean something.
     assert survivors > 50
 
 

@@ -1,4 +1,4 @@
-"""Edges found by name, layers put in order, and what is wrong with either."""
+"""Edges are found by name, layers are ordered, and errors of both are reported."""
 
 import contextlib
 import gc
@@ -53,7 +53,7 @@ def test_edges_have_numbers() -> None:
     assert found.outputs == (1, 2)
 
 
-def test_owners_are_at_the_end_of_any_chain() -> None:
+def test_owners_are_at_the_end_of_a_chain_of_shared_weights() -> None:
     layers = """
   { name = "a", type = "prelu", weights = "b" },
   { name = "b", type = "prelu", weights = "c" },
@@ -75,10 +75,10 @@ def test_every_node_knows_where_it_is_written_and_in_which_blocks() -> None:
     ]
 
 
-# what is wrong
+# errors
 
 
-def test_a_circle() -> None:
+def test_a_cycle() -> None:
     (text,) = errors(relu("a", "c"), relu("b"), relu("c"), relu("d"))
     assert text.split("\n") == [
         'error: layers read each other in a cycle: "a" → "b" → "c" → "a"',
@@ -93,7 +93,7 @@ def test_a_layer_that_reads_itself() -> None:
     assert 'in a cycle: "a" → "a"' in text
 
 
-def test_every_circle_is_reported_once() -> None:
+def test_every_cycle_is_reported_once() -> None:
     found = errors(
         relu("start"),
         relu("a", "b"),
@@ -111,19 +111,19 @@ def test_every_circle_is_reported_once() -> None:
     ]
 
 
-def test_a_long_circle_is_shortened() -> None:
+def test_a_long_cycle_is_shortened() -> None:
     (text,) = errors(relu("l0", "l99"), *(relu(f"l{i}") for i in range(1, 100)))
     assert '"l0" → "l1" → "l2"' in text
     assert '→ … → "l96" → "l97" → "l98" → "l99" → "l0"' in text
 
 
-def test_a_circle_through_blocks() -> None:
+def test_a_cycle_through_blocks() -> None:
     block = '[blocks.b]\ninputs = ["x", "y"]\nlayers = [{ name = "sum", type = "add", inputs = ["x", "y"] }]'
     (text,) = errors('{ name = "b", type = "b", inputs = ["image", "after"] },', relu("after"), rest=block)
     assert 'in a cycle: "b.sum" → "after" → "b.sum"' in text
 
 
-def test_a_circle_of_entries_left_out() -> None:
+def test_a_cycle_of_left_out_entries() -> None:
     found = errors(
         '{ name = "a", type = "relu", input = "b", when = false },',
         '{ name = "b", type = "relu", input = "a", when = false },',
@@ -156,7 +156,7 @@ BLOCK = "[blocks.block]\nlayers = [{ type = 'relu' }]"
         ('{ name = "x", type = "block" }, { type = "tanh", input = "x.rely" }', BLOCK, '"x.rely"', 'mean "x.relu"?'),
     ],
 )
-def test_unknown_edges_come_with_the_nearest(layer: str, rest: str, message: str, remedy: str) -> None:
+def test_unknown_edges_suggest_the_nearest(layer: str, rest: str, message: str, remedy: str) -> None:
     (text,) = errors(relu("a"), layer, rest=rest)
     assert f"is called {message}" in text
     assert remedy in text.split("help: ")[1]
@@ -167,7 +167,7 @@ def test_an_unknown_output() -> None:
         graph(relu("a"), head=f'{HEAD}outputs = ["a", "b"]\n')
 
 
-def test_edges_circles_and_fields_are_reported_together() -> None:
+def test_edges_cycles_and_fields_are_reported_together() -> None:
     found = errors(relu("a", "nowhere"), relu("b", "b"), '{ name = "c", type = "linear" },', relu("d", "c"))
     assert [text.split("\n")[0] for text in found] == [
         'error: no layer or input is called "nowhere"',
@@ -215,7 +215,7 @@ def misread(count: int) -> str:
 
 
 def seconds(layers: str) -> float:
-    """The shorter of two times; looking for cycles takes longer the more a process holds, and so is left out."""
+    """The shorter of two times, without garbage collection, whose time depends on other objects of the process."""
     document = parse(f"{HEAD}layers = [\n{layers}\n]\n")
     times = []
     gc.disable()
@@ -232,6 +232,6 @@ def seconds(layers: str) -> float:
 @pytest.mark.parametrize("shape", [chain, residual, backwards, shared, left_out, circular, misread])
 def test_twice_the_layers_take_twice_the_time(shape: Callable[[int], str]) -> None:
     few, many = seconds(shape(5_000)), seconds(shape(20_000))
-    # Four times as many; were it quadratic, sixteen times.
+    # Four times as many layers; quadratic work would take sixteen times as long.
     assert many < 8 * few + 0.2
     assert many < 8

@@ -1,4 +1,4 @@
-"""Built networks give what modules written by hand give, with copied weights."""
+"""Built networks have the outputs of modules written by hand, with copied weights."""
 
 import itertools
 import tomllib
@@ -36,7 +36,7 @@ class WeightAndBias(nn.Module):
 
 
 class LeNet51998(nn.Module):
-    """The paper's: S layers with a coefficient and a bias, C3 by Table I, distances to fixed vectors."""
+    """LeNet-5 of the paper: S layers with a coefficient and a bias, C3 by Table I, distances to fixed vectors."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""No spec takes a command long, or much memory: work grows with the layers, and what would grow faster is left out."""
+"""No spec costs a command much time or memory: work is linear in the layers, and what is not is left out."""
 
 import resource
 import subprocess
@@ -18,7 +18,7 @@ from archcalc.errors import UsageError
 from archcalc.page import content
 from archcalc.page.page import render_page
 
-SECONDS, MEMORY = 60, 2 * 2**30  # of a CPU that others use too; 15 on one of its own
+SECONDS, MEMORY = 60, 2 * 2**30  # seconds on a busy CPU; 15 on an idle one
 HEAD = 'name = "x"\ninputs.image = [4, 9, 9]\n'
 CONV = '{ type = "conv2d", out_channels = 4, kernel_size = 3, padding = 1'
 
@@ -35,7 +35,7 @@ def wide(count: int) -> str:
 
 
 def nested(count: int, depth: int = 48) -> str:
-    """Blocks in blocks, each with a long name, around layers."""
+    """Nested blocks with long names around layers."""
     name = "n" * (2_000_000 // (depth * max(count, 1000)))
     blocks = [f'[blocks.b{n}]\nlayers = [{{ name = "{name}", type = "b{n + 1}" }}]' for n in range(depth - 1)]
     inner = f'[blocks.b{depth - 1}]\nlayers = [{{ type = "relu", repeat = {count} }}]'
@@ -50,7 +50,7 @@ def residual(count: int) -> str:
 
 
 def calls(arguments: list[str]) -> int:
-    """How many functions a command calls, and generators it resumes: the same each time, unlike seconds."""
+    """The number of calls and generator steps of a command, which is reproducible, unlike seconds."""
     count = 0
 
     def note(_frame: object, event: str, _argument: object) -> None:
@@ -88,17 +88,17 @@ MORE = [(spec, command) for spec in (chain, wide, residual) for command in COMMA
 def test_work_grows_with_the_layers(spec: Callable[[int], str], command: str, tmp_path: Path) -> None:
     name, *options = command.split()
     taken = {}
-    for count in (5, 200, 400):  # the first fills what is remembered
+    for count in (5, 200, 400):  # the first fills caches
         path = tmp_path / f"{count}.toml"
         path.write_text(spec(count), "utf-8")
         taken[count] = calls([name, str(path), *(part.format(folder=tmp_path, count=count) for part in options)])
     assert taken[400] < 2.1 * taken[200], taken
 
 
-# what is left out, and said to be
+# what is left out, with a note
 
 
-def test_a_large_page_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_page_notes_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_LAYERS", 9)
     whole, large = (render_page({"x": archcalc.loads(chain(count))}) for count in (9, 10))
     assert "Left out" not in whole
@@ -112,9 +112,9 @@ def test_long_names_make_no_large_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_LETTERS", 20_000)
     network = archcalc.loads(nested(12, depth=12))
     page = render_page({"x": network})
-    shown = page.count('<tbody class="layer"')
-    assert 0 < shown < 12
-    assert f"{12 - shown} more layers have no room on this page" in page
+    rows = page.count('<tbody class="layer"')
+    assert 0 < rows < 12
+    assert f"{12 - rows} more layers have no room on this page" in page
 
 
 def test_layers_far_before_a_unit_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,16 +128,17 @@ def test_layers_far_before_a_unit_are_left_out(monkeypatch: pytest.MonkeyPatch) 
     assert found.to_dict()["left_out"] == found.left_out == 17
 
 
-def test_volumes_are_drawn_of_few_layers_or_closed_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_volumes_need_few_layers_or_collapsed_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume_row, "MOST_PARTS", 10)
+    flat = f"{HEAD}layers = [{', '.join([f'{CONV} }}'] * 11)}]"
     assert archcalc.loads(residual(10)).to_volumes_svg().startswith("<svg")
-    with pytest.raises(UsageError, match="at most 10 layers and closed blocks; collapse blocks with a depth"):
+    with pytest.raises(UsageError, match="at most 10 layers and collapsed blocks; collapse blocks with a depth"):
         archcalc.loads(residual(10)).to_volumes_svg(depth=0)
-    with pytest.raises(UsageError, match="at most 10 layers and closed blocks; put layers into blocks"):
-        archcalc.loads(f"{HEAD}layers = [{', '.join([f'{CONV} }}'] * 11)}]").to_volumes_svg()
+    with pytest.raises(UsageError, match="at most 10 layers and collapsed blocks; put layers into blocks"):
+        archcalc.loads(flat).to_volumes_svg()
 
 
-def test_of_very_many_layers_the_first_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_the_first_of_very_many_layers_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(explain_sums, "MOST", 3)
     path = tmp_path / "chain.toml"
     path.write_text(chain(5), "utf-8")

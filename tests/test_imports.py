@@ -1,4 +1,4 @@
-"""What the way to `summary` imports: nothing heavy. And that the check can fail."""
+"""The way to `summary` imports nothing heavy, and the check of that can fail."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ LOADED = "import sys, {module}; {code}; print(*(name for name in {heavy!r} if na
 
 
 def loaded(module: str, code: str) -> list[str]:
-    """Which heavy modules are loaded after running code in a fresh interpreter."""
+    """The heavy modules that are loaded after running code in a fresh interpreter."""
     script = LOADED.format(module=module, code=code, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-1].split()
@@ -57,7 +57,7 @@ def test_nothing_is_imported_before_ctrl_c_is_caught() -> None:
 
 
 def contracts(folder: Path) -> "subprocess.CompletedProcess[str]":
-    """What import-linter says of the package in a folder, by the contracts in pyproject.toml."""
+    """The output of import-linter for the package in a folder, with the contracts in pyproject.toml."""
     program = Path(sys.executable).with_name("lint-imports")
     environment = os.environ | {"PYTHONPATH": str(folder)}
     command = [str(program), "--config", str(ROOT / "pyproject.toml"), "--no-cache"]
@@ -77,7 +77,7 @@ def test_imports_go_one_way() -> None:
         ("layers/base.py", "def late() -> None:\n    import archcalc.layers.sliding", "package BROKEN"),
     ],
 )
-def test_a_circle_is_found(tmp_path: Path, module: str, line: str, broken: str) -> None:
+def test_a_cycle_is_found(tmp_path: Path, module: str, line: str, broken: str) -> None:
     shutil.copytree(ROOT / "archcalc", tmp_path / "archcalc", ignore=shutil.ignore_patterns("__pycache__"))
     changed = tmp_path / "archcalc" / module
     changed.write_text(f"{changed.read_text('utf-8')}\n\n{line}\n", "utf-8")

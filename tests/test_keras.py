@@ -1,6 +1,6 @@
-"""Xception and MobileNet layer by layer as Keras has them.
+"""Xception and MobileNet compared with Keras, layer by layer.
 
-data/keras_layers.json holds what `keras.applications` says of both: name, output shape and parameters of every layer.
+data/keras_layers.json has the name, output shape and parameters of every layer in `keras.applications`.
 Keras counts moving statistics as parameters, in archcalc they are buffers.
 """
 
@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
 
 def keras_rows(name: str) -> dict[str, Row]:
-    """Shapes without the batch, with the channels in front. The inputs are no layers in archcalc."""
+    """Keras' layers, with shapes without the batch and channels first. Inputs are no layers in archcalc."""
     rows = {}
     for layer in KERAS[name]["layers"]:
         ((_, *positions, channels),) = layer["shapes"]
@@ -33,7 +33,7 @@ def keras_rows(name: str) -> dict[str, Row]:
 
 
 def spec_rows(network: archcalc.Network, keras_name: Callable[[str], str]) -> dict[str, Row]:
-    """By Keras' name; several layers of the spec that are one in Keras add up, and give the shape of the last."""
+    """The spec's layers by Keras' name. Several layers that are one in Keras add up, with the shape of the last."""
     rows: dict[str, Row] = {}
     for row in network.layers:
         name = keras_name(row.name)
@@ -43,7 +43,7 @@ def spec_rows(network: archcalc.Network, keras_name: Callable[[str], str]) -> di
     return rows
 
 
-DOWN = {"block2": 0, "block3": 1, "block4": 2, "block13": 3}  # Keras numbers what it is given no name for
+DOWN = {"block2": 0, "block3": 1, "block4": 2, "block13": 3}  # Keras numbers unnamed layers
 XCEPTION = {"flatten": "avg_pool", "softmax": "predictions"}  # parts of these layers in Keras
 
 
@@ -79,7 +79,7 @@ def test_layer_by_layer(keras: str, spec: str, keras_name: Callable[[str], str])
 
 
 def test_inception_v3_in_total() -> None:
-    """Keras' has no auxiliary head, and no scale in its batch normalizations, of which each has a channel's worth."""
+    """Keras' network has no auxiliary head, and its batch normalizations have no scale."""
     network = archcalc.load("inception_v3")
     normalizations = [row for row in network.layers if row.type == "batch_norm"]
     scales = sum(row.output_shape[0] for row in normalizations)

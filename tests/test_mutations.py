@@ -1,4 +1,4 @@
-"""Specs that load, with one thing broken in a known way: the error is at its line, alone, and its remedy mends it."""
+"""Specs broken in one known way: the only error has the right line, and its remedy repairs the spec."""
 
 import copy
 import random
@@ -25,13 +25,13 @@ from archcalc.spec.wanted import wanted
 from archcalc.spelling import plainly
 
 Data = dict[str, Any]
-NETWORKS, MANY = 10, 400  # of the generator
+NETWORKS, MANY = 10, 400  # seeds of the generator
 PER_SPEC = 2  # mutations of a kind
 RESERVED = {*FUNCTIONS, *TRUTHS, *WORDS, "index", "training", "in", "is", "and", "or", "not", "if", "else"}
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-# writing a spec so that every entry has a line of its own
+# specs with one entry per line
 
 
 def toml(value: Any) -> str:
@@ -70,17 +70,17 @@ def written(data: Data) -> tuple[str, dict[tuple[Any, ...], int]]:
     return "\n".join(lines) + "\n", places
 
 
-# what is broken
+# mutations
 
 
 class Mutation(NamedTuple):
-    """A spec with something broken in the entry at `path`: the error's text says `says`, its remedy `remedy`."""
+    """A spec with a mistake in the entry at `path`; the error must contain `says`, its remedy `remedy`."""
 
     kind: str
     data: Data
     path: tuple[Any, ...]
     says: str
-    remedy: str | None = None  # the word that is right again
+    remedy: str | None = None  # the right word
     mended: Data | None = None
 
 
@@ -217,7 +217,7 @@ def missing_type(data: Data, path: tuple[Any, ...], entry: Data, choice: random.
 
 def misspelled_edge(data: Data, path: tuple[Any, ...], entry: Data, choice: random.Random) -> Mutation | None:
     source = entry.get("input") or (entry.get("inputs") or [""])[-1]
-    if not source.isidentifier() or "when" in entry or "repeat" in entry:  # what is left out reads nothing
+    if not source.isidentifier() or "when" in entry or "repeat" in entry:  # a left out entry reads nothing
         return None
     scope = at(data, path[:-1])
     names = {one.get("name", one["type"]) for one in scope} | {*data["inputs"]} | {"input"}
@@ -265,7 +265,7 @@ def _fit(layer: str, field: str, value: Any) -> bool:
 
 
 def wrong_value(data: Data, path: tuple[Any, ...], entry: Data, choice: random.Random) -> Mutation | None:
-    """Of another kind, or out of range."""
+    """A value of another type, or out of range."""
     for key in fields_of(entry):
         values = [value for value in (True, 0, -1, 1.5, [[]], {"a": 1}) if not _fit(entry["type"], key, value)]
         if values:
@@ -305,7 +305,7 @@ KINDS: dict[str, Mutate] = {
 }
 
 
-# what is said
+# errors
 
 
 def errors_of(text: str, training: bool = False) -> list[Diagnostic]:
@@ -319,7 +319,7 @@ def errors_of(text: str, training: bool = False) -> list[Diagnostic]:
 
 
 def fault(mutation: Mutation, training: bool) -> str | None:
-    """What is wrong about the error of a mutation; None if nothing is."""
+    """The fault in the error of a mutation; None if it is right."""
     text, places = written(mutation.data)
     found = errors_of(text, training)
     if len(found) != 1:

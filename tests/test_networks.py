@@ -1,4 +1,4 @@
-"""The generator of random networks: that it speaks the whole language, and that failures shrink."""
+"""The generator of random networks uses the whole spec language, and failures shrink."""
 
 import tomllib
 from collections import Counter
@@ -16,7 +16,7 @@ import archcalc
 from archcalc.layers import LAYER_TYPES
 from archcalc.spec.schema import ENTRY_KEYS, Block, Spec
 
-COUNT = 700  # of networks that are looked through for everything that the language has
+COUNT = 700  # networks that are searched for every feature of the language
 
 
 @cache
@@ -49,7 +49,7 @@ def test_every_layer_type_has_fields_of_its_own() -> None:
 
 
 def test_every_field_of_every_layer_type_is_drawn() -> None:
-    """A new layer type, or a new field, is missing here until the generator knows it."""
+    """A new layer type or field fails here until the generator draws it."""
     seen = {(entry["type"], key) for data in specs() for entry in entries(data) for key in entry}
     wanted = {(name, field) for name, layer in LAYER_TYPES.items() for field in layer.__struct_fields__}
     rare = {(kind, field) for kind, field in wanted - seen if len(LAYER_TYPES[kind].__struct_fields__) > 2}
@@ -80,8 +80,8 @@ def reads_later(layers: list[dict[str, Any]]) -> bool:
     return any(places.get(name, -1) > place for place, name in reads)
 
 
-def test_what_networks_are_made_of_comes_often() -> None:
-    """Ways of writing that showed faults: a network without them proves nothing."""
+def test_every_way_of_writing_is_drawn_often() -> None:
+    """Specs without these features find no faults."""
     inner = Counter[str]()
     for data in specs():
         blocks = data.get("blocks", {})
@@ -122,7 +122,7 @@ def test_networks_of_a_kind() -> None:
         assert "blocks" not in found.text
 
 
-def test_hypothesis_draws_what_loads() -> None:
+def test_hypothesis_draws_specs_that_load() -> None:
     @settings(database=None, derandomize=True, deadline=None, max_examples=20, phases=[Phase.generate])
     @given(networks())
     def check(found: Drawn) -> None:

@@ -1,4 +1,4 @@
-"""Operations other than MACs, against formulas written out here and against counting by brute force."""
+"""Operations other than MACs, compared with formulas written out here and with counting by brute force."""
 
 import math
 
@@ -101,7 +101,7 @@ def test_attention() -> None:
 @pytest.mark.parametrize(("size", "output"), [(10, 7), (7, 10), (6, 3), (5, 5), (13, 4), (1, 3), (9, 1)])
 def test_adaptive_windows_by_counting(size: int, output: int) -> None:
     by_definition = sum(math.ceil((i + 1) * size / output) - i * size // output for i in range(output))
-    # PyTorch's own windows: the positions that each mean depends on.
+    # PyTorch's windows: the positions that each mean depends on.
     values = torch.zeros(1, 1, size, dtype=torch.double, requires_grad=True)
     means = nn.AdaptiveAvgPool1d(output)(values)[0, 0]
     by_torch = sum(int(torch.autograd.grad(mean, values, retain_graph=True)[0].count_nonzero()) for mean in means)

@@ -1,6 +1,6 @@
-"""Textbook networks beside the numbers that their papers print, at the paper's own precision.
+"""Textbook networks compared with the numbers of their papers, at the paper's precision.
 
-Where a paper is wrong, or cannot be followed, a table here says so, and the test holds what comes out instead.
+Where a paper is wrong or cannot be reproduced, a table here notes it, and the test expects the computed number.
 """
 
 import tomllib
@@ -23,7 +23,7 @@ def rows_of(network: archcalc.Network) -> dict[str, LayerSummary]:
 
 
 def block(network: archcalc.Network, *names: str) -> LayerSummary:
-    """The last of these blocks or layers, with the parameters and MACs of all."""
+    """The last of these blocks or layers, with the parameters and MACs of all of them."""
     found = [row for row in network.collapsed(1).layers if row.name in names]
     assert len(found) == len(names)
     macs = sum(row.macs or 0 for row in found)
@@ -47,7 +47,7 @@ def test_alexnet_2012_layer_by_layer() -> None:
 
 
 def test_alexnet_2012_neurons() -> None:
-    """The paper prints 253,440 for the first layer, and 55·55·96 is 290,400; the others are right."""
+    """The paper prints 253,440 for the first layer, but 55·55·96 is 290,400; the others are right."""
     rows = archcalc.load("alexnet_2012").layers
     neurons = [row.output_shape for row in rows if row.type in ("conv2d", "linear")]
     first, *others = [channels * side[0] * side[1] if side else channels for channels, *side in neurons]
@@ -71,7 +71,7 @@ def test_alexnet_of_the_printed_input_does_not_fit_exactly() -> None:
 
 @pytest.mark.parametrize(("spec", "letter"), [("vgg11", "A"), ("vgg13", "B"), ("vgg16", "D"), ("vgg19", "E")])
 def test_vgg_table_2(spec: str, letter: str) -> None:
-    """Of the table's other columns, A-LRN is A again, and C has 1×1 convolutions and no spec."""
+    """Of the other columns, A-LRN equals A, and C, with 1×1 convolutions, has no spec."""
     published, parameters = PUBLISHED["vgg"], archcalc.load(spec).totals.parameters
     assert parameters == published["exact"][spec]
     assert round(parameters / 1e6) == published["table2_millions"][letter]
@@ -79,7 +79,7 @@ def test_vgg_table_2(spec: str, letter: str) -> None:
 
 # --- GoogLeNet -------------------------------------------------------------------------------------------------------
 
-# Parameters in units of 1,024 that the printed branches come to, where the table prints something else.
+# Sums of the printed branches, in units of 1,024 parameters, where the table prints another number.
 GOOGLENET_ERRATA = {
     "inception_4a": 367.4,
     "inception_4b": 438.6,
@@ -102,7 +102,7 @@ def test_googlenet_table_1(line: dict[str, Any]) -> None:
         assert abs(thousands - line["params_k"]) > 1
     else:
         assert abs(thousands - line["params_k"]) < 1
-    if name == "inception_5a":  # 54 is printed; the branches, those of 4e on a quarter of the positions, make 51.1
+    if name == "inception_5a":  # 54 is printed; the branches add up to 51.1, on a quarter of the positions of 4e
         assert millions == pytest.approx(51.1, abs=0.05)
     else:
         assert abs(millions - line["ops_m"]) < 1
@@ -120,7 +120,7 @@ def test_googlenet_branches(line: dict[str, Any]) -> None:
 
 
 def test_googlenet_first_convolution() -> None:
-    """The table says 2.7K parameters and 34M operations, but 7·7·3·64 weights on 112×112 positions are these."""
+    """The table prints 2.7K parameters and 34M operations; 7·7·3·64 weights on 112×112 positions are more."""
     row = block(archcalc.load("googlenet_2014"), "conv1")
     assert (row.parameters, row.macs) == (7 * 7 * 3 * 64 + 64, 7 * 7 * 3 * 64 * 112 * 112)
     assert (row.parameters / 1024, (row.macs or 0) / 1e6) == pytest.approx((9.25, 118.0), abs=0.05)
@@ -165,7 +165,7 @@ def test_resnet_table_1(spec: str) -> None:
     else:
         macs = archcalc.load(spec, variables={"stride_in_first_1x1": True}).totals.macs
     printed = published["table1_giga"][spec]
-    if spec == "resnet50":  # 3.86 is printed as 3.8, cut off and not rounded as the others are
+    if spec == "resnet50":  # 3.86 is printed as 3.8, truncated and not rounded like the others
         assert int(macs / 1e8) / 10 == printed == 3.8
         assert round(macs / 1e9, 1) == 3.9
     else:
@@ -233,7 +233,7 @@ def test_mobilenet_table_6(line: dict[str, Any]) -> None:
 def test_mobilenet_table_7(line: dict[str, Any]) -> None:
     totals = archcalc.load("mobilenet_v1", variables={"resolution": line["size"]}).totals
     millions = totals.macs / 1e6
-    if line["size"] == 160:  # 290.7 is printed as 290, cut off and not rounded as 568.7 is
+    if line["size"] == 160:  # 290.7 is printed as 290, truncated and not rounded like 568.7
         assert int(millions) == line["madds_m"] < round(millions)
     else:
         assert round(millions) == line["madds_m"]
@@ -243,7 +243,7 @@ def test_mobilenet_table_7(line: dict[str, Any]) -> None:
 def test_mobilenet_v2() -> None:
     published, network = PUBLISHED["mobilenet_v2"], archcalc.load("mobilenet_v2")
     assert (network.totals.parameters, network.totals.macs) == (published["parameters"], published["macs"])
-    # The paper rounds 300.8M to 300M, and its 3.4M are 3.47M weights, without biases and normalization, cut off.
+    # The paper truncates 300.8M to 300M, and 3.47M weights (without biases and normalization) to 3.4M.
     weights = sum(row.parameters for row in network.layers if row.type != "batch_norm") - 1000
     assert int(weights / 1e5) / 10 == 3.4
 

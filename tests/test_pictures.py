@@ -1,4 +1,4 @@
-"""The pictures in the documents are what the commands that these show draw today."""
+"""The pictures in the documents are current: the commands that the documents show draw them."""
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location
@@ -29,7 +29,7 @@ MAKER = load_maker()
 
 
 def drawn(svg: str) -> list[tuple[Any, ...]]:
-    """Everything in a drawing but where it is, which another version of Graphviz may change by a little."""
+    """The elements of a drawing without their positions, which vary a little with the version of Graphviz."""
     what = ("class", "fill", "stroke", "stroke-width", "stroke-dasharray", "href")
     return [(found.tag, found.text, *map(found.get, what)) for found in ElementTree.fromstring(svg).iter()]
 
@@ -39,31 +39,31 @@ def test_a_drawing_is_current(name: str, tmp_path: Path) -> None:
     MAKER.draw(MAKER.COMMANDS[name], tmp_path / name)
     now, before = (tmp_path / name).read_text("utf-8"), (FOLDER / name).read_text("utf-8")
     assert drawn(now) == drawn(before), REMEDY
-    if not MAKER.COMMANDS[name].startswith("diagram resnet"):  # nothing but our own code lays these out
+    if not MAKER.COMMANDS[name].startswith("diagram resnet"):  # archcalc lays these out itself
         assert now == before, REMEDY
 
 
-def test_the_photograph_is_of_the_page_as_it_is() -> None:
+def test_the_screenshot_shows_the_current_page() -> None:
     from archcalc.page.page import render_page
 
-    content = (FOLDER / MAKER.PHOTOGRAPH).read_bytes()
+    content = (FOLDER / MAKER.SCREENSHOT).read_bytes()
     found = re.search(rb"tEXtpage\0([0-9a-f]{64})", content)
     assert found
-    assert found[1].decode() == MAKER.essence(render_page({"resnet50": archcalc.load("resnet50")})), REMEDY
+    assert found[1].decode() == MAKER.digest(render_page({"resnet50": archcalc.load("resnet50")})), REMEDY
 
 
-def test_the_essence_of_a_page_is_all_but_its_drawings() -> None:
+def test_the_digest_ignores_drawings() -> None:
     page = "<style>a</style><svg>1</svg><p>b</p><svg>2</svg>"
-    assert MAKER.essence(page) == MAKER.essence(page.replace("1", "3"))
+    assert MAKER.digest(page) == MAKER.digest(page.replace("1", "3"))
     for letter in "ab":
-        assert MAKER.essence(page) != MAKER.essence(page.replace(letter, "c"))
+        assert MAKER.digest(page) != MAKER.digest(page.replace(letter, "c"))
 
 
 def test_the_documents_show_every_picture_and_its_command() -> None:
     text = "\n".join(page.read_text("utf-8") for page in PAGES)
-    shown = set(re.findall(r"\]\((?:\.\./)*pictures/([^)]+)\)", text))
-    assert shown == {*MAKER.COMMANDS, MAKER.PHOTOGRAPH}
-    assert shown <= {path.name for path in FOLDER.iterdir()}
+    pictures = set(re.findall(r"\]\((?:\.\./)*pictures/([^)]+)\)", text))
+    assert pictures == {*MAKER.COMMANDS, MAKER.SCREENSHOT}
+    assert pictures <= {path.name for path in FOLDER.iterdir()}
     for name, command in MAKER.COMMANDS.items():
         if "first_network" in command:
             continue  # which the tutorial calls cnn.toml

@@ -1,4 +1,4 @@
-"""Numbers that papers and textbooks print, as outside checks. Each table of the data file names its source."""
+"""Numbers that papers and textbooks print. Each table of the data file names its source."""
 
 import tomllib
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 import archcalc
 
-# Data only, copied from the collection of published numbers that the project keeps; sources are named in it.
+# Data only; every table names its source.
 PUBLISHED: dict[str, Any] = tomllib.loads((Path(__file__).parent / "data" / "published.toml").read_text("utf-8"))
 
 
@@ -87,7 +87,7 @@ def test_m5() -> None:
     kernels = sum(row.macs // row.output_shape[-1] for row in network.layers if row.type == "conv1d" and row.macs)
     assert list(network.inputs["waveform"]) == published["input"]
     assert kernels == 80 * 128 + 3 * 128 * 128 + 3 * 128 * 256 + 3 * 256 * 512
-    # The paper's other networks are rounded (M11 1.8M, M18 3.7M); 0.56 printed as 0.5 is cut off.
+    # The paper rounds its other networks (M11 1.8M, M18 3.7M), but truncates 0.56 to 0.5.
     assert int(10 * network.totals.parameters / 1e6) / 10 == published["parameters_m"]
 
 

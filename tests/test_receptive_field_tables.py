@@ -1,6 +1,6 @@
-"""Receptive fields of whole networks: a published table, and what gradients find.
+"""Receptive fields of whole networks, compared with a published table and with gradients.
 
-The table is that of TensorFlow's receptive field library for TF-Slim's networks, which are test specs here.
+The table is from TensorFlow's receptive field library, for TF-Slim's networks, which are test specs here.
 """
 
 import csv
@@ -14,7 +14,7 @@ from archcalc.analysis.summary import LayerSummary
 from archcalc.pytorch.verify.fields import compare_fields
 
 DATA = Path(__file__).parent / "data"
-# Its gflops are those of the whole network up to an endpoint, on an image of 224×224; there are none without a size.
+# Its gflops are those of the network up to an endpoint, on a 224×224 image; there are none for unknown sizes.
 TABLE = [*csv.DictReader((DATA / "receptive_fields.csv").read_text("utf-8").splitlines())]
 NETWORKS = sorted({row["cnn"] for row in TABLE})
 

@@ -14,7 +14,7 @@ def test_every_shipped_spec_agrees_with_its_reference() -> None:
         assert "DIFFERS" not in row.agreement()
 
 
-def test_memory_differs_by_what_is_stated_alone() -> None:
+def test_memory_differs_only_as_stated() -> None:
     assert "DIFFERS" not in memory_table()
 
 

@@ -1,4 +1,4 @@
-"""A short share of random networks through every surface; `benchmarks/long_run.py` has the long one."""
+"""A few random networks through every surface; `benchmarks/long_run.py` runs many."""
 
 import pytest
 from networks import Drawn, network_of
@@ -6,7 +6,7 @@ from networks.shrink import shrink
 from surfaces import STATIC, TORCH, find_faults
 from surfaces.runner import at_most
 
-# How many networks each surface gets by default: as many as take a second. Slow tests go on with MORE times as many.
+# Networks per surface by default: as many as take a second. Slow tests continue with MORE times as many.
 COUNTS = dict.fromkeys(STATIC, 40) | {
     "formula": 15,
     "shapes": 40,
@@ -32,11 +32,11 @@ def test_random_networks(surface: str, shares: range) -> None:
     assert len(drawn) > 0.9 * count * len(shares)
 
 
-def test_all_surfaces_are_tried() -> None:
+def test_every_surface_has_a_check() -> None:
     assert COUNTS.keys() == (STATIC | TORCH).keys() - {"onnx"}
 
 
-# that the runner and what makes specs smaller would see a fault
+# the runner and the shrinker notice faults
 
 BROKEN = """name = "x"
 inputs.image = [3, 8, 8]
@@ -48,7 +48,7 @@ layers = [
 """
 
 
-def test_what_fails_is_a_fault_with_the_place_that_raised_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_a_fault_with_the_place_that_raised_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(*_arguments: object) -> object:
         raise ZeroDivisionError("for nothing")
 
@@ -75,13 +75,13 @@ def test_wrong_numbers_are_faults(monkeypatch: pytest.MonkeyPatch) -> None:
         BROKEN.replace('type = "tanh"', 'type = "tanh", repeat = 2'),
     ],
 )
-def test_what_is_read_otherwise_is_a_fault(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if archcalc had taken the text for another one."""
+def test_a_misread_spec_is_a_fault(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if archcalc had read another text."""
     monkeypatch.setattr("surfaces.language.loaded", lambda _drawn: Drawn(other).load())
     assert [fault.surface for fault in find_faults(Drawn(BROKEN), ["language"])] == ["language"]
 
 
-def test_what_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(*_arguments: object) -> None:
         while True:
             pass
@@ -89,7 +89,7 @@ def test_what_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("archcalc.network.Network.input_ranges", endless)
     (fault,) = find_faults(Drawn(BROKEN), ["ranges"], limit_s=0.2)
     assert "TooSlowError" in fault.kind
-    with at_most(60):  # nothing is left of the alarm
+    with at_most(60):  # the alarm is removed
         assert not [*find_faults(Drawn(BROKEN), ["explain"])]
 
 

@@ -1,6 +1,6 @@
-"""Shipped specs are torchvision's networks in every digit: weights, shapes, operations, and what comes out.
+"""Shipped specs equal torchvision's networks in every digit: weights, shapes, operations and outputs.
 
-Modules are compared in the order in which torchvision runs them, so a spec says its layers in that order.
+Modules are compared in the order in which torchvision runs them, so a spec has its layers in that order.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ import archcalc
 
 
 class Case(NamedTuple):
-    """A spec beside the call that makes torchvision's network.
+    """A spec, and the call that makes torchvision's network.
 
-    `weights` is where torchvision says its own count; `image` a size at which comparing outputs is quick, and None
-    where the spec's own is needed.
+    `weights` has torchvision's own counts in its metadata. `image` is a size at which comparing outputs is quick, or
+    None for the spec's own.
     """
 
     spec: str
@@ -72,7 +72,7 @@ CASES = [
     Case("mobilenet_v2", models.mobilenet_v2, models.MobileNet_V2_Weights),
     Case("mobilenet_v2", models.mobilenet_v2, options={"width_mult": 0.5}, variables={"width": 0.5}),
     Case("mobilenet_v2", models.mobilenet_v2, options={"width_mult": 1.4}, variables={"width": 1.4}),
-    # As thin as that, the first block gets as many maps as it gives, and a shortcut with them.
+    # At this width, the first block has as many input as output maps, and therefore a shortcut.
     Case("mobilenet_v2", models.mobilenet_v2, options={"width_mult": 0.1}, variables={"width": 0.1}),
     Case("r3d_18", models.video.r3d_18, models.video.R3D_18_Weights, (3, 5, 49, 49)),
     Case("squeezenet1_1", models.squeezenet1_1, models.SqueezeNet1_1_Weights, SMALL),
@@ -86,7 +86,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def reference(case: Case) -> nn.Module:
-    """torchvision's network, its weights without memory. Dropout and batch normalization are as at inference."""
+    """torchvision's network on the device `meta`, with dropout and batch normalization in eval mode."""
     with torch.device("meta"):
         model = case.make(weights=None, **case.options)
     for module in model.modules():
@@ -104,7 +104,7 @@ class Part(NamedTuple):
 
 @cache
 def parts_of_reference(name: str) -> dict[str, Part]:
-    """The layers by torchvision's names, in the order in which they run. By the name of a case, which has no hash."""
+    """The layers by torchvision's names, in the order in which they run. Takes a name, since a Case has no hash."""
     case = next(case for case in CASES if repr(case) == name)
     model, (shape,) = reference(case), case.network().inputs.values()
     names = {found: name for name, found in model.named_modules() if found._parameters}
@@ -152,17 +152,17 @@ def test_totals(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.weights], ids=repr)
-def test_what_torchvision_says_of_its_weights(case: Case) -> None:
+def test_counts_are_those_of_torchvisions_metadata(case: Case) -> None:
     meta, totals = case.weights.DEFAULT.meta, case.network().totals
-    assert totals.macs / 1e9 == pytest.approx(meta["_ops"], abs=0.0005)  # it says three decimals
-    # Those published for Inception v3 come with the auxiliary head, without which it is counted here.
+    assert totals.macs / 1e9 == pytest.approx(meta["_ops"], abs=0.0005)  # it has three decimals
+    # The published parameters of Inception v3 include the auxiliary head, which the spec leaves out at inference.
     heads = case.spec == "inception_v3"
     parameters = archcalc.load(case.spec, training=True).totals.parameters if heads else totals.parameters
     assert parameters == meta["num_params"]
 
 
 def randomize(model: nn.Module) -> None:
-    """Weights that keep values about as large from layer to layer, and no two channels alike."""
+    """Random weights that keep the scale of values from layer to layer, with no two equal channels."""
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.dim() > 1:
             bound = (6 / tensor[0].numel()) ** 0.5  # He et al. 2015
@@ -173,7 +173,7 @@ def randomize(model: nn.Module) -> None:
             nn.init.uniform_(tensor, -0.1, 0.1)
 
 
-# Weights of a large one take seconds to draw, twice as many bytes as its own.
+# Quick cases: drawing the weights of a larger module takes seconds.
 QUICK = ("mobilenet_v2", "resnet18", "squeezenet1_1")
 
 
@@ -197,6 +197,6 @@ def test_the_same_output(case: Case) -> None:
     assert len(pairs) == len(network.outputs)
     for one, other in pairs:
         assert other.isfinite().all()
-        assert (other[0] != other[1]).any()  # or else nothing of the image has come through
+        assert (other[0] != other[1]).any()  # otherwise the output would not depend on the image
         assert one.shape == other.shape
         assert torch.allclose(one, other, rtol=1e-9, atol=1e-9 * other.abs().max().item())

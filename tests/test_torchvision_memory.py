@@ -1,4 +1,4 @@
-"""The memory of shipped specs is that of torchvision's modules, to the byte, but for what their code holds longer."""
+"""The memory of shipped specs equals that of torchvision's modules, but for values that their code holds longer."""
 
 import json
 from collections.abc import Callable
@@ -30,9 +30,9 @@ each_case = pytest.mark.parametrize(
 @each_pass
 @each_case
 def test_every_operation(case: Case, which: str) -> None:
-    """Order, places, and what autograd keeps are torchvision's."""
+    """The order of operations, in-place ones, and saved tensors are torchvision's."""
     said, seen = calculated(case, which), observe_operations(case, which)
-    if case.spec == "densenet121":  # whose layers read lists, not what a layer before has put side by side
+    if case.spec == "densenet121":  # whose layers read lists, not a concatenation
         assert len(said.layers) == len(seen.forward) - 4  # a `cat` of one for the first layer of each block
         assert (said.peak == seen.peak) == (which == "training")
         return
@@ -48,7 +48,7 @@ def test_the_module_as_it_is_called(case: Case, which: str) -> None:
 
 @each_pass
 @pytest.mark.parametrize("case", INFERRED, ids=repr)
-def test_nothing_but_what_is_stated_differs(case: Case, which: str) -> None:
+def test_only_stated_differences_remain(case: Case, which: str) -> None:
     stated, _ = HELD_LONGER.get((repr(case), which), (0, ""))
     assert recorded()[repr(case)][which] == calculated(case, which).peak + stated
 

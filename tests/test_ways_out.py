@@ -1,4 +1,4 @@
-"""Whatever a spec, a file or an argument says: what comes out steers no terminal and runs in no spreadsheet."""
+"""Whatever a spec, a file or an argument contains, the output controls no terminal and runs in no spreadsheet."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from archcalc.render.csv_text import csv_cell, write_csv
 from archcalc.render.json_text import json_text
 
 PACKAGE = Path(archcalc.__file__).parent
-# An escape, its one-byte form, a deletion, a line end, a change of direction, a letter of no width, one of no meaning.
+# An escape, its one-byte form, a deletion, a line end, a change of direction, a zero-width and a private letter.
 STRANGE = ("\x1b[2J", "\x9b31m", "\x7f", "\nerror: ", "\u202e", "\u200b", "\ue000")
 SPEC = r"""
 name = "n\u001b[2J\u009b31m\u202e"
@@ -81,7 +81,7 @@ def check_clean(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_command_lets_through_what_steers_a_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_command_prints_control_characters(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = COMMANDS[name]
     formats = (
         [None] if name in ("explain", "specs", "diagram", "volumes", "dot", "source") else [None, *TEXTS, "github"]
@@ -107,7 +107,7 @@ def test_no_command_lets_through_what_steers_a_terminal(name: str, capsys: pytes
         ("", "page.html"),
     ],
 )
-def test_no_file_holds_it_either(name: str, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_file_contains_control_characters(name: str, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, *(COMMANDS.get(name) or ["report", "net.toml"]), "-o", file)
     check_clean(result.output + result.errors)
     check_clean(Path(file).read_text("utf-8"))
@@ -147,7 +147,7 @@ def test_no_file_holds_it_either(name: str, file: str, capsys: pytest.CaptureFix
     ],
     ids=" ".join,
 )
-def test_no_argument_is_repeated_as_it_is(
+def test_arguments_in_messages_are_escaped(
     arguments: list[str], strange: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = run(capsys, *[part.replace("X", strange + "fake") for part in arguments])
@@ -155,16 +155,16 @@ def test_no_argument_is_repeated_as_it_is(
     check_clean(result.output + result.errors)
 
 
-def test_a_byte_that_is_no_letter_is_shown_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_undecodable_byte_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     check_clean(run(capsys, "summary", "net.toml", "--\udcff\udc9b").errors)
 
 
-def test_emphasis_of_our_own_passes() -> None:
+def test_archcalcs_own_emphasis_is_printed() -> None:
     assert cleaned("\x1b[1mbold\x1b[0m\n\x1b[2mdim\x1b[0m") == "\x1b[1mbold\x1b[0m\n\x1b[2mdim\x1b[0m"
     assert cleaned("\x1b[8mhidden\x1b[31m\x1b]0;title\x07\r\b") == "�[8mhidden�[31m�]0;title���"
 
 
-def test_commands_have_one_way_out() -> None:
+def test_commands_print_only_through_echo() -> None:
     """Nothing prints but `echo`, and nothing writes JSON but `json_text`."""
     ways = re.compile(r"click\.(echo|secho|style_echo)\(|\bprint\(|std(out|err)\.write|json\.dumps?\(")
     found = {
@@ -176,14 +176,14 @@ def test_commands_have_one_way_out() -> None:
 
 
 @pytest.mark.parametrize("letter", [*STRANGE, "\U000e0001", "\ud800", "é", "層", "🦊"])
-def test_json_shows_nothing_and_loses_nothing(letter: str) -> None:
+def test_json_escapes_control_characters_without_loss(letter: str) -> None:
     text = json_text({letter: [letter, 1, None]})
     assert text.replace("\n", "").isprintable()
     assert json.loads(text) == {letter: [letter, 1, None]}
 
 
 @pytest.mark.parametrize(
-    ("cell", "shown"),
+    ("cell", "text"),
     [
         ("=1+1", "'=1+1"),
         ("+x", "'+x"),
@@ -201,8 +201,8 @@ def test_json_shows_nothing_and_loses_nothing(letter: str) -> None:
         ("conv", "conv"),
     ],
 )
-def test_a_cell_that_a_spreadsheet_would_run_is_text(cell: object, shown: object) -> None:
-    assert csv_cell(cell) == shown
+def test_a_cell_that_looks_like_a_formula_is_text(cell: object, text: object) -> None:
+    assert csv_cell(cell) == text
 
 
 def test_cells_of_any_text_are_read_back() -> None:

@@ -1,4 +1,4 @@
-"""Fields of a layer that are wrong whatever it reads are found where that is not known, too."""
+"""Wrong fields whose error does not depend on the input shape are also found where that shape is unknown."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 import archcalc
 
 MAPS, SEQUENCE, TOKENS = "[4, 8, 8]", "[4, 8]", '{ shape = [8], dtype = "int64" }'
-# By name an entry with one field that is wrong, an input that it could read, and what is said of it.
+# By name: an entry with one wrong field, an input shape that it accepts, and the error.
 WRONG = {
     "list": ('{ type = "conv2d", out_channels = 8, kernel_size = [3, 3, 3] }', MAPS, "kernel_size has 3 values for 2"),
     "list of pooling": ('{ type = "avg_pool1d", kernel_size = 2, stride = [2, 1] }', SEQUENCE, "stride has 2 values"),
@@ -62,7 +62,7 @@ WRONG = {
     "empty": ('{ type = "slice", start = 3, stop = 2 }', MAPS, "the slice from 3 to 2 is empty"),
     "part": ('{ type = "chunk", chunks = 2, index = 2 }', MAPS, "index 2 is not one of"),
 }
-# What stands in front of an entry so that it is not known what that reads.
+# Entries in front of the wrong one, which make its input shape unknown.
 BEFORE = {
     "a layer that does not fit": '{ type = "reshape", shape = [5, 5] },\n',
     "a wrong value": '{ type = "dropout", p = 2 },\n',
@@ -83,7 +83,7 @@ def spec(input_shape: str, layers: str, blocks: str = "") -> str:
 
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("name", WRONG)
-def test_they_are_found_behind_something_wrong(name: str, before: str) -> None:
+def test_wrong_fields_are_found_behind_another_error(name: str, before: str) -> None:
     entry, _, message = WRONG[name]
     found = messages(spec(MAPS, BEFORE[before] + entry))
     assert len(found) == 2, found
@@ -92,13 +92,13 @@ def test_they_are_found_behind_something_wrong(name: str, before: str) -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_they_are_found_where_the_input_is_known(name: str) -> None:
+def test_wrong_fields_are_found_with_a_known_input(name: str) -> None:
     entry, shape, message = WRONG[name]
     assert any(message in found for found in messages(spec(shape, entry)))
 
 
 @pytest.mark.parametrize("name", ["order", "empty", "part"])
-def test_they_are_found_beside_an_axis_that_is_wrong(name: str) -> None:
+def test_wrong_fields_are_found_beside_a_wrong_axis(name: str) -> None:
     entry, shape, message = WRONG[name]
     beside = entry.replace("-1", "9").replace("-2", "8") if name == "order" else entry.replace(" }", ", dim = 9 }")
     found = messages(spec(shape, beside))
@@ -107,7 +107,7 @@ def test_they_are_found_beside_an_axis_that_is_wrong(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_they_are_found_in_an_input_of_another_kind(name: str) -> None:
+def test_wrong_fields_are_found_with_an_input_of_another_kind(name: str) -> None:
     entry, shape, message = WRONG[name]
     takes_any = '"flatten"', '"reshape"', '"permute"', '"slice"', '"chunk"'
     other = "[3]" if shape != TOKENS else MAPS
@@ -118,13 +118,13 @@ def test_they_are_found_in_an_input_of_another_kind(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_they_are_found_in_a_block_without_a_use(name: str) -> None:
+def test_wrong_fields_are_found_in_an_unused_block(name: str) -> None:
     entry, _, message = WRONG[name]
     (found,) = messages(spec(MAPS, '{ type = "reluu" }', f"blocks.b.layers = [\n{entry}\n]"))[1:]
     assert message in found
 
 
-def test_they_are_said_once_for_all_copies() -> None:
+def test_wrong_fields_are_reported_once_for_all_copies() -> None:
     layers = '{ type = "dropout", p = 2 },\n{ type = "b", repeat = 3 },\n{ type = "b" }'
     block = 'blocks.b.layers = [{ type = "max_pool2d", kernel_size = 2, padding = 2 }]'
     assert len(messages(spec(MAPS, layers, block))) == 2
@@ -139,13 +139,13 @@ ONCE = {
 
 
 @pytest.mark.parametrize("name", ONCE)
-def test_what_is_said_of_one_copy_is_not_said_of_others(name: str) -> None:
+def test_errors_of_one_copy_are_not_repeated_for_others(name: str) -> None:
     block = 'blocks.b.layers = [{ type = "max_pool2d", kernel_size = 2, padding = 2 }]'
     found = messages(spec(MAPS, ONCE[name], block))
     assert len({message.split(":")[0] for message in found}) == len(found), found
 
 
-def test_a_layer_gives_the_shape_that_it_would_give_without_an_error() -> None:
+def test_a_wrong_layer_has_its_presumed_shape() -> None:
     layers = [
         '{ type = "conv2d", out_channels = 16, kernel_size = 3, groups = 3 },',
         '{ type = "conv2d", out_channels = 8, kernel_size = 99 },',
@@ -167,7 +167,7 @@ def test_a_layer_gives_the_shape_that_it_would_give_without_an_error() -> None:
         '{ type = "upsample", repeat = 0 }',
     ],
 )
-def test_what_is_left_out_of_a_block_without_a_use_is_not_looked_at(entry: str) -> None:
+def test_left_out_entries_of_an_unused_block_are_not_checked(entry: str) -> None:
     blocks = f'blocks.b.layers = [{entry}, {{ type = "relu" }}]'
     assert archcalc.loads(spec(MAPS, '{ type = "relu", name = "r" },\n{ type = "b", when = "training" }', blocks))
 
@@ -181,7 +181,7 @@ def test_many_copies_take_little_time(tmp_path: Path) -> None:
     assert done.stderr.count("error: ") == 1
 
 
-def test_they_are_found_beside_an_unknown_key_that_means_no_other() -> None:
+def test_wrong_fields_are_found_beside_an_unknown_key() -> None:
     layers = [
         '{ type = "conv2d", out_channels = 8, kernel_size = 3, groups = 3, padding_mode = "zeros" },',
         '{ type = "max_pool2d", kernel_size = 2, padding = 5, foo = 1 },',

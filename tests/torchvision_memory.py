@@ -1,8 +1,8 @@
-"""The memory of torchvision's modules: as their own code runs, and one operation after the other.
+"""The memory of torchvision's modules: called as they are, and run one operation after the other.
 
 Python's frames hold some values longer than any operation needs them: a module its input until it returns, a variable
-its value until it gets another. The same operations, run one by one in the same order, hold nothing longer; that is
-what archcalc calculates.
+its value until it is reassigned. The same operations, run one by one in the same order, hold nothing longer. archcalc
+computes the memory of the latter.
 """
 
 import json
@@ -25,14 +25,14 @@ RECORDED = Path(__file__).parent / "golden" / "torchvision_memory.json"
 
 BLOCK = "the input of a block, until it returns"
 STAGE = "the inputs of a stage, and of a convolution with its normalization, until they return"
-LISTS = "the maps of all layers of a dense block, which each layer puts side by side anew"
-# What torchvision's own code takes more at the peak, and why. Nothing else differs.
+LISTS = "the maps of all layers of a dense block, which each layer concatenates again"
+# The additional bytes of torchvision's own code at the peak, and their cause. Nothing else differs.
 HELD_LONGER = {
     ("resnet50", "inference"): (6_422_528, BLOCK),
     ("resnet101", "inference"): (6_422_528, BLOCK),
     ("resnet152", "inference"): (6_422_528, BLOCK),
     ("resnet50_feature_extraction", "inference"): (6_422_528, BLOCK),
-    ("resnet50_feature_extraction", "training"): (6_422_528, BLOCK),  # of frozen layers nothing is kept
+    ("resnet50_feature_extraction", "training"): (6_422_528, BLOCK),  # frozen layers save nothing
     ("inception_v3", "inference"): (22_127_616, BLOCK),
     ("mobilenet_v2", "inference"): (6_422_528, BLOCK),
     ("mobilenet_v2 width=0.5", "inference"): (3_211_264, BLOCK),
@@ -44,27 +44,27 @@ HELD_LONGER = {
 
 
 class Observed(NamedTuple):
-    """Bytes alive at once at most: in all, and by operation of the forward pass."""
+    """Peak bytes: of the pass, and of each operation of the forward pass."""
 
     peak: int
     forward: tuple[int, ...]
 
 
 def case_in(case: Case, which: str) -> Case:
-    """The case of a pass: auxiliary heads exist in training alone."""
+    """The case of a pass: auxiliary heads exist only in training."""
     heads = [other for other in CASES if other.training and other.spec == case.spec]
     return heads[0] if heads and PASSES[which] else case
 
 
 def calculated(case: Case, which: str) -> Any:
-    """What archcalc says."""
+    """archcalc's memory of the case."""
     training = PASSES[which]
     network = archcalc.load(case.spec, variables=case.variables, training=training)
     return network.memory(training=training, batch=BATCH)
 
 
 def prepared(case: Case, which: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    """torchvision's module and a batch, without memory."""
+    """torchvision's module and a batch, on the device `meta`."""
     module = reference(case_in(case, which)).train(PASSES[which])
     if case.spec == "resnet50_feature_extraction":
         module.requires_grad_(False)
@@ -73,7 +73,7 @@ def prepared(case: Case, which: str) -> tuple[nn.Module, tuple[torch.Tensor, ...
 
 
 def observe_module(case: Case, which: str) -> int:
-    """The peak of torchvision's module as it is called; what its code holds longer than is needed is alive, too."""
+    """The peak of torchvision's module as it is called, with the values that its code holds longer than needed."""
     (module, inputs), training = prepared(case, which), PASSES[which]
     tracker = tracker_of(module, inputs)
     with tracker, torch.set_grad_enabled(training):
@@ -89,7 +89,7 @@ class _Proxy(fx.Proxy):
 
 
 class _Tracer(fx.Tracer):
-    """Notes `x += y` as such, which torch.fx takes for `x = x + y`."""
+    """Traces `x += y` as such; torch.fx reads it as `x = x + y`."""
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return _Proxy(node, self)

@@ -186,7 +186,9 @@ _ALL = (
     Convention(
         name="torchvision",
         unit="MACs",
-        sentence="MACs alone: what torchvision's tables of weights call GFLOPS, and their metadata `_ops`.",
+        sentence=(
+            "MACs, and nothing else: what torchvision's tables of weights call GFLOPS, and `_ops` in their metadata."
+        ),
         terms=(MACS,),
         source="torchvision 0.29",
     ),

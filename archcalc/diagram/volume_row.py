@@ -18,7 +18,7 @@ from archcalc.layers.base import Layer, Shape, elements, size_text
 
 MOST = 24  # maps of a row that is not asked to be collapsed
 TOO_MANY = 100
-MOST_PARTS = 2_000  # layers and closed blocks that a row is looked for in: the time grows with their square
+MOST_PARTS = 2_000  # layers and collapsed blocks that a row is looked for in: the time grows with their square
 MAX_COLUMNS = 4  # groups of a convolution that are drawn apart
 
 
@@ -88,7 +88,7 @@ def volume_row(context: AnalysisContext, depth: int | None = None, block: str | 
     depths = [chosen for chosen in wanted if _count(context, scope, chosen) <= MOST_PARTS]
     if not depths:
         remedy = "put layers into blocks" if depth is None or not deepest else "collapse blocks with a depth"
-        raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and closed blocks", remedy)
+        raise UsageError(f"volumes are drawn of at most {MOST_PARTS:,} layers and collapsed blocks", remedy)
     found = VolumeRow((), None, ())
     for chosen in depths:
         for found in _rows(context, scope, chosen):
@@ -115,7 +115,7 @@ def _rows(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> Ite
 
 
 def _count(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> int:
-    """How many layers and closed blocks there are at a depth."""
+    """How many layers and collapsed blocks there are at a depth."""
     return len({_find_name(context, scope, position, depth) for position in scope.positions})
 
 

@@ -1,4 +1,4 @@
-"""Layers stand beside each other by name, and between names by type."""
+"""Layers are paired by name, and between equal names by type."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -16,8 +16,8 @@ def keys(text: str) -> list[Key]:
     return [Key(*(word.split(":") * 2)[:2]) for word in text.split()]
 
 
-def shown(left: str, right: str) -> str:
-    """Every pair as `name=name`, with nothing on the side that has no layer."""
+def pairing(left: str, right: str) -> str:
+    """Every pair as `name=name`; the side without a layer is empty."""
     ours, theirs = keys(left), keys(right)
     found = align(ours, theirs)
     return " ".join(f"{'' if i is None else ours[i].name}={'' if j is None else theirs[j].name}" for i, j in found)
@@ -31,19 +31,19 @@ def shown(left: str, right: str) -> str:
         ("a c", "a b c", "a=a =b c=c"),
         ("", "", ""),
         ("a", "", "a="),
-        # By name though the type is another, before types.
+        # By name, even if the type differs, before types.
         ("a:conv b:relu", "b:conv a:relu", "a= b=b =a"),
         ("x:conv b", "a:conv b", "x=a b=b"),
         # Between equal names by type, as many as there are.
         ("in p:conv q:relu r:conv out", "in x:relu y:conv out", "in=in p= q=x r=y out=out"),
         ("p:conv q:conv", "x:conv", "p=x q="),
         ("p:conv", "x:relu", "p= =x"),
-        # As many names as the order allows: two of three.
+        # As many names as the order allows, two of three.
         ("a b c", "c a b", "=c a=a b=b c="),
     ],
 )
 def test_pairs(left: str, right: str, pairs: str) -> None:
-    assert shown(left, right) == pairs
+    assert pairing(left, right) == pairs
 
 
 NAMES = st.lists(st.sampled_from("abcdefgh"), unique=True).map(lambda names: [Key(name, name) for name in names])
@@ -51,7 +51,7 @@ TYPES = st.lists(st.sampled_from("pqr"), max_size=8)
 
 
 def longest_common(left: Sequence[str], right: Sequence[str]) -> int:
-    """By trying every subsequence of the one."""
+    """By trying every subsequence of the first."""
 
     def is_in(words: tuple[str, ...]) -> bool:
         rest = iter(right)
@@ -83,18 +83,18 @@ def test_as_many_types_as_the_order_allows(left: list[str], right: list[str]) ->
     assert len(pairs) == longest_common(left, right)
 
 
-def test_what_is_too_long_is_paired_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_sequences_are_paired_by_position(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alignment, "MAX_CELLS", 5)
-    assert shown("p:conv q:relu r:conv", "x:conv y:conv z:conv") == "p=x q= =y r=z"
+    assert pairing("p:conv q:relu r:conv", "x:conv y:conv z:conv") == "p=x q= =y r=z"
 
 
 def test_many_gaps_together_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alignment, "MAX_CELLS", 4)
     left, right = "p:conv q:relu m:add r:conv s:relu", "x:relu y:conv m:add z:relu t:conv"
-    assert shown(left, right) == "p= q=x =y m=m r= s= =z =t"
+    assert pairing(left, right) == "p= q=x =y m=m r= s= =z =t"
 
 
-def test_a_hundred_thousand_layers_take_no_square_of_them() -> None:
+def test_a_hundred_thousand_layers_are_paired_in_linear_time() -> None:
     left = [Key(f"a{number}", "relu") for number in range(100_000)]
     right = [Key(f"b{number}", "relu") for number in reversed(range(100_000))]
     assert len(align(left, right)) == 100_000

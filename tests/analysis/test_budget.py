@@ -1,4 +1,4 @@
-"""Budgets: exact at the limit, exact one beyond, and never passed by what is unknown."""
+"""Budgets: exact at the limit and one beyond it; an unknown quantity never passes."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ import archcalc
 from archcalc.quantities import BYTES, COUNT, QUANTITIES, SIZE, Unit, whole_amount
 
 LENET = archcalc.load("lenet5")
-# 5 nodes; how many entries of the adjacency are not zero is not said.
+# 5 nodes; the number of nonzeros of the adjacency is unknown.
 UNKNOWN = """
 name = "sparse"
 inputs.features = [5, 4]
@@ -18,7 +18,7 @@ inputs.adjacency = [5, 5]
 layers = [{ name = "conv", type = "gcn_conv", inputs = ["features", "adjacency"], out_features = 2 },
           { name = "dense", type = "linear", out_features = 3 }]
 """
-# Activations are those of every layer but the flatten, which gives a view.
+# The activations of every layer but the flatten, which is a view.
 # PyTorch's own count of LeNet-5, and fields as in its textbook: 1 + 4·1 = 5, 6, 6 + 4·2 = 14, 16.
 VALUES = {
     "parameters": 61_706,
@@ -28,7 +28,7 @@ VALUES = {
     "flops": 833_040,
     "connections": 416_520 + 6 * 28 * 28 + 16 * 10 * 10 + 120 + 84 + 10,
     "activations": 2 * 6 * 28 * 28 + 6 * 14 * 14 + 2 * 16 * 10 * 10 + 16 * 5 * 5 + 2 * 120 + 2 * 84 + 10,
-    # The weights, the image that the caller holds, and what the first tanh reads and gives.
+    # The weights, the image that the caller holds, and the input and output of the first tanh.
     "peak_memory": 4 * (61_706 + 32 * 32 + 2 * 6 * 28 * 28),
     "receptive_field": 16,
     "layers": 12,
@@ -51,7 +51,7 @@ def test_exactly_at_the_limit_and_one_beyond(quantity: str, value: int) -> None:
         assert codes(LENET, maximum={quantity: value - 1}) == ["B501"]
 
 
-def test_a_breach_says_by_how_much_and_what_costs_most() -> None:
+def test_a_breach_has_its_excess_and_the_most_expensive_layer() -> None:
     (found,) = LENET.check_budget(maximum={"parameters": "60k"})
     assert found.message == "parameters: 61,706, which is 1,706 (2.8 %) more than the maximum of 60,000"
     assert found.reason == 'most is in layer "C5": 48,120 (78.0 %)'
@@ -70,7 +70,7 @@ def test_a_breach_says_by_how_much_and_what_costs_most() -> None:
     ("name", "field"), [("alexnet", 195), ("vgg16", 212), ("vgg19", 268), ("resnet18", 435), ("resnet50", 427)]
 )
 def test_the_field_is_that_of_the_last_map(name: str, field: int) -> None:
-    """Of the last convolution or pooling, as it was measured by gradients, and not of the whole map behind it."""
+    """The last convolution or pooling, measured by gradients, and not a layer behind it that reads the whole map."""
     network = archcalc.load(name)
     assert codes(network, maximum={"receptive_field": field}, minimum={"receptive_field": field}) == []
 
@@ -82,7 +82,7 @@ def test_the_smallest_axis_counts() -> None:
     assert codes(network, minimum={"receptive_field": 4}) == ["B502"]
 
 
-# what is not known
+# unknown quantities
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_lower_bound_never_passes_silently(limits: dict[str, Any], found: list
     assert codes(archcalc.loads(UNKNOWN), **limits) == found
 
 
-def test_an_undecided_budget_says_why() -> None:
+def test_an_undecided_budget_has_a_reason() -> None:
     (found,) = archcalc.loads(UNKNOWN).check_budget(maximum={"macs": 100})
     assert found.message == "macs: 30 or more, which may be on either side of the maximum of 100"
     assert "conv: " in (found.reason or "")
@@ -176,7 +176,7 @@ def test_every_whole_number_is_itself(number: int, bound: Any) -> None:
         ("1/3", COUNT, "is no amount"),
     ],
 )
-def test_what_is_no_amount(text: str, unit: Unit, message: str) -> None:
+def test_texts_that_are_no_amount(text: str, unit: Unit, message: str) -> None:
     with pytest.raises(archcalc.UsageError, match=message.replace("(", r"\(")):
         whole_amount(text, unit, "max")
 
@@ -191,6 +191,6 @@ def test_what_is_no_amount(text: str, unit: Unit, message: str) -> None:
         ({"receptive_field": "1k"}, "receptive_field: "),
     ],
 )
-def test_arguments_that_make_no_sense(limits: dict[str, Any], message: str) -> None:
+def test_wrong_arguments(limits: dict[str, Any], message: str) -> None:
     with pytest.raises(archcalc.UsageError, match=message):
         LENET.check_budget(maximum=limits)

@@ -1,6 +1,6 @@
-"""What `archcalc check` finds in every shipped spec: facts about the networks, each with a word on why it is there.
+"""The findings of `archcalc check` in every shipped spec: facts about the networks, each with its reason.
 
-None is a fault of a spec. A new finding belongs here only if it is true of the publication too.
+None is a mistake in a spec. A new finding belongs here only if it holds for the publication, too.
 """
 
 import pytest
@@ -12,7 +12,7 @@ DENSE = "the publication's first dense layer, which later networks replaced by a
 SHORTCUTS = "the shortcuts are 1×1 convolutions of stride 2 in the publication"
 DEEP = "a deep network; the field grows beyond its image, and padding fills the rest"
 
-# By spec: what each finding begins with, and why it is a fact.
+# By spec: the beginning of each finding, and why it is a fact.
 FINDINGS: dict[str, dict[str, str]] = {
     "activation_maps": {"R402 no unit sees more than 9×9 of 32×32": SMALL},
     "alexnet": {'P202 a dense layer holds 61.8 % of all parameters: layer "fc6"': DENSE},
@@ -86,7 +86,7 @@ FINDINGS: dict[str, dict[str, str]] = {
     },
 }
 VARIANTS: dict[tuple[str, str, object], dict[str, str]] = {
-    # The paper's own input: what is cut off is why implementations take 227.
+    # The paper's own input; implementations use 227 because of the dropped pixels.
     ("alexnet_2012", "image", (3, 224, 224)): {
         'P202 a dense layer holds 53.0 % of all parameters: layer "fc6"': DENSE,
         'W101 1 pixel per axis is never read at the end of 224×224: layer "conv1"': "the paper's 224 is an error",
@@ -120,7 +120,7 @@ def compare(network: archcalc.Network, expected: dict[str, str]) -> None:
 def test_every_shipped_spec(name: str) -> None:
     network = archcalc.load(name)
     compare(network, FINDINGS[name])
-    assert network.check() == []  # the spec ignores each, and says why
+    assert network.check() == []  # the spec ignores each, with a reason
     assert len(network.graph.ignored) <= len(FINDINGS[name])
 
 

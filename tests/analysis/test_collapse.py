@@ -63,8 +63,8 @@ def test_every_surface_has_the_group() -> None:
     assert network.memory().collapsed(network.graph, 1).layers[0].name == "layer1"
 
 
-def test_a_group_is_no_use_of_a_block() -> None:
-    """What is written for PyTorch has a class for each block, and none for copies."""
+def test_a_group_is_no_instance_of_a_block() -> None:
+    """Exported text has a class for each block, and none for a group of copies."""
     groups = {".".join(group.path): group for group in groups_in(find_structure(archcalc.loads(RESIDUAL).graph))}
     assert groups["layer1"].instance is None
     assert groups["layer1.0"].instance

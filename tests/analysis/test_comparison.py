@@ -39,7 +39,7 @@ def lines(comparison: Comparison, beginning: str, **options: object) -> list[lis
     return [line.split() for line in text.splitlines() if line.startswith(beginning)]
 
 
-# what textbooks say
+# textbook comparisons
 
 
 def test_three_3x3_against_one_7x7() -> None:
@@ -52,7 +52,7 @@ def test_three_3x3_against_one_7x7() -> None:
     assert [reading.sizes for reading in totals["receptive_field"].readings] == [(7, 7), (7, 7)]
 
 
-def test_what_1x1_reductions_save() -> None:
+def test_savings_of_1x1_reductions() -> None:
     comparison = load("inception_with_1x1", "inception_without_1x1")
     kernels = 1 * 1 * 64 + 3 * 3 * 128 + 5 * 5 * 32
     reduced = 192 * (64 + 96 + 16 + 32) + 3 * 3 * 96 * 128 + 5 * 5 * 16 * 32
@@ -71,7 +71,7 @@ def test_a_dense_network_against_a_convolutional_one() -> None:
 
 
 def test_a_dense_head_against_a_global_average() -> None:
-    """The head is taken off torchvision's network, and counted by PyTorch."""
+    """The head is that of torchvision's network, counted by PyTorch."""
     with torch.device("meta"):
         dense, average = torchvision.models.vgg16(), torchvision.models.vgg16()
         average.avgpool, average.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(512, 1000)
@@ -111,7 +111,7 @@ def test_every_layer_of_every_network_is_there(depth: int | None) -> None:
 
 
 def test_another_convention_adds_a_count() -> None:
-    """The numbers of fvcore itself, from the data that conventions are tested with."""
+    """fvcore's own numbers, from the data of the tests of conventions."""
     names = ("resnet18", "resnet50")
     networks = {name: archcalc.load(name) for name in names}
     comparison = archcalc.compare(networks, depth=1, counting="fvcore")
@@ -148,7 +148,7 @@ def test_the_batch_multiplies_operations_and_activations() -> None:
 # unknown
 
 
-def test_unknown_is_no_difference() -> None:
+def test_unknown_values_have_no_difference() -> None:
     known = UNKNOWN.replace("adjacency = [5, 5]", "adjacency = { shape = [5, 5], nonzeros = 13 }")
     comparison = archcalc.compare({"known": archcalc.loads(known), "unknown": archcalc.loads(UNKNOWN)})
     total = comparison.totals["macs"]
@@ -205,12 +205,12 @@ def test_a_difference_is_exact() -> None:
     assert difference(unknown, 6) == difference(6, unknown) == Difference(unknown, unknown)
 
 
-def test_labels_are_told_apart() -> None:
+def test_labels_are_unique() -> None:
     assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]
     assert distinct(["a", "a (2)", "a"]) == ["a", "a (2)", "a (3)"]
 
 
-def test_hops_are_not_set_against_pixels() -> None:
+def test_hops_are_not_compared_with_pixels() -> None:
     comparison = load("gcn_cora", "lenet5")
     assert comparison.totals["receptive_field"].differences == (Difference(None, None),)
     assert lines(comparison, "Field") == [["Field", "2", "hops", "16×16", "–"]]
@@ -227,7 +227,7 @@ def test_one_network_is_no_comparison(count: int) -> None:
         archcalc.compare([archcalc.load("lenet5")] * count)
 
 
-def test_networks_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_may_be_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = [archcalc.load("lenet5"), archcalc.load("alexnet")]
     layers = sum(len(network.summary.layers) for network in networks)
     monkeypatch.setattr("archcalc.analysis.comparison.MAX_LAYERS", layers)
@@ -245,7 +245,7 @@ def test_it_fits_a_terminal(names: tuple[str, ...], width: int) -> None:
     assert "no room for" not in text
 
 
-def test_where_labels_have_no_room_columns_have_letters() -> None:
+def test_columns_have_letters_where_labels_are_too_wide() -> None:
     labels = {f"a_long_name_for_a_network_{number}": archcalc.load("lenet5", batch=number) for number in (1, 2, 3)}
     text = written(archcalc.compare(labels), "table", style=Style(80))
     lines = text.splitlines()

@@ -50,7 +50,7 @@ load = cache(archcalc.load)
 
 
 def read(network: archcalc.Network, what: str) -> ConventionCount:
-    """The reading called `fvcore`, or `fvcore activations`."""
+    """archcalc's count for `fvcore`, or for `fvcore activations`."""
     name, _, activations = what.partition(" ")
     return network.count_activations(name) if activations else network.count(name)
 
@@ -60,7 +60,7 @@ def read(network: archcalc.Network, what: str) -> ConventionCount:
 
 @pytest.mark.parametrize("what", PLACES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_number_of_the_tool(name: str, what: str) -> None:
+def test_counts_are_those_of_the_tool(name: str, what: str) -> None:
     tool, key = PLACES[what]
     assert read(load(name), what).total == PEERS[name][tool][key]
 
@@ -130,7 +130,7 @@ def network_of(case: dict[str, Any]) -> archcalc.Network:
 
 
 def compare(case: str, network: archcalc.Network, counts: dict[str, int]) -> None:
-    """Every number is the tool's, or else the reading names the tool's mistake."""
+    """Every count equals the tool's, or archcalc names the tool's mistake."""
     assert None not in counts.values()
     mistakes = {tool: why for part, found in MISTAKES.items() if part in case for tool, why in found.items()}
     readings = {what: read(network, what) for what in counts}
@@ -156,7 +156,7 @@ def test_single_layers(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("number", range(len(RANDOM["networks"])))
 def test_random_networks(number: int) -> None:
-    """Every number is the tool's, unless the reading says what the tool gets wrong in the network."""
+    """Every count equals the tool's, unless archcalc names a mistake of the tool in the network."""
     case = RANDOM["networks"][number]
     network = archcalc.loads(case["text"], variables=case["variables"])
     readings = {what: (read(network, what), found) for what, found in case["counts"].items() if found is not None}
@@ -179,7 +179,7 @@ def test_every_term_of_a_tool_is_tried(what: str) -> None:
     assert tried == {term.label for reading, _ in readings for term in reading.terms}
 
 
-def test_every_mistake_is_one() -> None:
+def test_every_listed_mistake_belongs_to_a_convention() -> None:
     text = json.dumps(MORE)
     assert [part for part in MISTAKES if json.dumps(part.split("] [")[0])[1:-1] not in text] == []
     listed = {found.mistake for convention in CONVENTIONS.values() for found in convention.tool_bugs}
@@ -196,7 +196,7 @@ def check_sums(reading: ConventionCount) -> None:
 
 
 def check_own(network: AnalysisContext) -> None:
-    """Conventions of archcalc's own numbers, made of terms, are those numbers."""
+    """The terms of archcalc's own conventions add up to archcalc's numbers."""
     kinds = [operations.by_kind for operations in network.operations]
     macs = sum(found.get("macs", 0) for found in kinds)  # type: ignore[misc]
     everything = macs + sum(count for found in kinds for count in found.values())  # type: ignore[misc]
@@ -233,13 +233,13 @@ def alone(example: Example, batch: int) -> AnalysisContext:
 def test_every_layer_type_is_counted_whole(example: Example, batch: int) -> None:
     network = alone(example, batch)
     if any(operations.unknown for operations in network.operations):
-        return  # of which the test below speaks
+        return  # covered by the test below
     check_own(network)
     for convention in CONVENTIONS.values():
         check_sums(apply_convention(network, convention))
 
 
-# --- what is known of single conventions ---------------------------------------------------------------------------
+# --- known facts about single conventions ----------------------------------------------------------------------------
 
 
 def single(entry: str, shape: str = "[6, 9, 8]") -> archcalc.Network:
@@ -264,7 +264,7 @@ def test_connections_are_those_of_the_network() -> None:
     assert terms["further samples of the batch"] == -31 * archcalc.load("lenet5_1998").totals.macs
 
 
-def test_activations_are_values_that_are_written() -> None:
+def test_activations_are_the_values_that_layers_write() -> None:
     network = archcalc.load("lenet5", batch=2)
     written = 2 * (2 * 6 * 28 * 28 + 6 * 14 * 14 + 2 * 16 * 10 * 10 + 16 * 5 * 5 + 2 * 120 + 2 * 84 + 10)
     assert network.count_activations().total == written  # all but those of flatten
@@ -283,7 +283,7 @@ layers = [
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
-def test_unknown_stays_unknown(name: str) -> None:
+def test_an_unknown_count_makes_the_total_a_lower_bound(name: str) -> None:
     network = archcalc.loads(UNKNOWN)
     reading, reason = network.count(name), "the adjacency input does not say its number of nonzeros at this size"
     assert reading.layers[0] == Unknown(reason)
@@ -292,8 +292,8 @@ def test_unknown_stays_unknown(name: str) -> None:
     assert reading.total == AtLeast(sum(known(term.value) or 0 for term in reading.terms), missing)
 
 
-def test_what_is_unknown_and_subtracted_is_an_upper_bound() -> None:
-    """MACs of further samples are no connections: twice what is unknown, less it once, is still a lower bound."""
+def test_subtracting_an_unknown_term_keeps_the_bound() -> None:
+    """Connections exclude the MACs of further samples: twice an unknown minus it once is still a lower bound."""
     known_adjacency = UNKNOWN.replace("[5, 5]", "{ shape = [5, 5], nonzeros = 13 }")
     reading, whole = (archcalc.loads(text, batch=3).count("connections") for text in (UNKNOWN, known_adjacency))
     terms = {term.label: term.value for term in reading.terms}
@@ -310,7 +310,7 @@ def test_a_convention_that_does_not_exist() -> None:
         load("lenet5").count("z")
 
 
-def test_a_network_of_which_nothing_fits_counts_nothing() -> None:
+def test_a_network_without_a_fitting_layer_counts_zero() -> None:
     with pytest.raises(archcalc.ShapeError) as caught:
         single('type = "conv2d", out_channels = 4, kernel_size = 9')
     assert caught.value.network.count("ptflops").total == 0
@@ -321,7 +321,7 @@ def test_a_network_of_which_nothing_fits_counts_nothing() -> None:
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=list(CONVENTIONS))
-def test_a_convention_says_what_it_is(convention: Convention) -> None:
+def test_every_convention_describes_itself(convention: Convention) -> None:
     assert convention.sentence.endswith(".")
     assert convention.unit in ("MACs", "FLOPs", "operations", "connections")
     assert convention.activations.unit in ("values", "bytes")
@@ -354,7 +354,7 @@ def test_versions_are_those_of_the_data() -> None:
 @pytest.mark.parametrize(
     ("shape", "wrong"), [("[7]", False), ("[5, 7]", True), ("[3, 5, 7]", True), ("[4, 3, 5, 7]", True)]
 )
-def test_torchinfo_takes_all_rows_of_a_dense_layer_for_one(shape: str, wrong: bool) -> None:
+def test_torchinfo_counts_one_row_of_a_dense_layer(shape: str, wrong: bool) -> None:
     """torchinfo 1.8.0 counts 2·7 + 2 mult-adds at every shape."""
     network = archcalc.loads(f'name = "x"\ninputs.x = {shape}\nlayers = [{{ type = "linear", out_features = 2 }}]')
     reading = network.count("torchinfo")

@@ -1,4 +1,4 @@
-"""Closed forms with decimals come to the summary's numbers to the digit, for all values: doubles are rounded alike."""
+"""Closed forms with decimals equal the summary's numbers for all values: both round doubles alike."""
 
 import random
 
@@ -96,7 +96,7 @@ def test_at_random_values(name: str) -> None:
 
 
 def test_every_size_up_to_300() -> None:
-    """Exactly, 2.3·50 were 115; the double product is below it, and PyTorch gives 114 positions."""
+    """The exact product 2.3·50 is 115; the double product is less, and PyTorch returns 114 positions."""
     formula = find_formula(parse(BY_DECIMAL), (), {}, {"x": [3, "H", "H"]}, False, 1)
     assert formula.conditions == ()
     for size in range(1, 300):
@@ -104,7 +104,7 @@ def test_every_size_up_to_300() -> None:
     assert formula.value(formula.macs, {"H": 50}) == 3 * 114 * 114
 
 
-def test_it_is_said_that_decimals_are_rounded() -> None:
+def test_a_note_states_that_decimals_are_rounded() -> None:
     formula = find_formula(parse(BY_DECIMAL), (), {}, {"x": [3, "H", "H"]}, False, 1)
     for format_name in ("plain", "markdown", "latex"):
         assert "decimals are rounded to 53 bits after each operation" in written(formula, format_name)
@@ -113,7 +113,7 @@ def test_it_is_said_that_decimals_are_rounded() -> None:
     assert '"rounded": true' in written(formula, "json")
 
 
-def test_what_needs_no_rounding_merges() -> None:
+def test_terms_without_rounding_are_combined() -> None:
     formula = find_formula(parse(f'name = "x"\n{SPECS["exact"]}'), (), {}, {"x": [3, "H", "H"]}, False, 1)
     assert "⌊5·H/4⌋" in written(formula, "plain")
     assert "rounded" not in written(formula, "plain")

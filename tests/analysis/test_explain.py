@@ -1,4 +1,4 @@
-"""An explanation comes to the numbers of the summary, for every layer of every shipped spec."""
+"""Explanations equal the numbers of the summary, for every layer of every shipped spec."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_equals_the_summary(name: str, batch: int) -> None:
 
 
 def sum_of(values: dict[tuple[str, str], object], title: str) -> object:
-    """The number of a section: what its parts come to together, or its only part, behind what that is made of."""
+    """The value of a section: its last step, the sum of its parts or the only part."""
     found = {label: value for (section, label), value in values.items() if section == title}
     assert found.get("textbook form", found.get("together")) == found.get("together")
     return found.get("together", next(reversed(found.values()), 0))
@@ -60,7 +60,7 @@ def test_textbook_form() -> None:
     assert "r + (F − 1)·j = 1 + (5 − 1)·1 = 5" in text
 
 
-def test_dropped_positions_are_said() -> None:
+def test_dropped_positions_are_noted() -> None:
     spec = """
     name = "x"
     inputs.i = [3, 224, 224]

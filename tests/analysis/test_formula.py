@@ -1,4 +1,4 @@
-"""Closed forms come to the numbers of the summary, for other values of the symbols too."""
+"""Closed forms equal the numbers of the summary, also for other values of the symbols."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def variables_of(network: archcalc.Network) -> dict[str, Any]:
 
 
 def letters_of(network: archcalc.Network) -> dict[str, list[Any]]:
-    """A letter for each size of each dense input of the spec that no variable gives."""
+    """A letter for each size of the spec's dense inputs that is not a variable."""
     written = network.graph.document.data["inputs"]
     shapes: dict[str, list[Any]] = {}
     for number, (name, shape) in enumerate(network.inputs.items()):
@@ -81,14 +81,14 @@ def test_equals_the_summary(name: str) -> None:
 
 def near(value: Any) -> st.SearchStrategy[Any]:
     if isinstance(value, float):
-        return st.sampled_from([0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0])  # calculated with exactly
+        return st.sampled_from([0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0])  # calculated exactly
     return st.just(value) | st.integers(max(1, value - value // 4), 2 * value + 1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(188, 204), (572, 188), (300, 1212)])
-def test_a_network_that_few_sizes_fit(height: int, width: int) -> None:
+def test_a_network_that_fits_few_sizes(height: int, width: int) -> None:
     formula = archcalc.formula("unet", inputs={"image": (1, "H", "W")})
-    assert [*map(str, formula.conditions)] == ["H >= 92", "W >= 92"]  # or else a crop would begin outside
+    assert [*map(str, formula.conditions)] == ["H >= 92", "W >= 92"]  # else a crop would begin outside its input
     assert [*map(str, formula.outputs["classes"])] == ["2", "H - 184", "W - 184"]
     values = {"H": height, "W": width}
     agree(formula, archcalc.load("unet", inputs={"image": (1, height, width)}), values)
@@ -109,8 +109,8 @@ def test_the_closed_form(name: str, variable: str | None, inputs: Any, parameter
     assert macs is None or str(formula.macs) == macs
 
 
-def test_the_field_of_three_small_kernels_costs_less() -> None:
-    """What the two specs are there to say, for every C."""
+def test_three_small_kernels_cost_less_than_a_large_one() -> None:
+    """The claim that the two specs illustrate, for every C."""
     stacked, single = (archcalc.formula(name, ["C"]).parameters for name in ("stacked_3x3", "single_7x7"))
     assert sympy.simplify(single / stacked) == sympy.Rational(49, 27)
 
@@ -152,7 +152,7 @@ def wide(tmp_path: Any) -> str:
     return str(path)
 
 
-def test_decisions_are_said(wide: str) -> None:
+def test_decisions_are_listed_as_conditions(wide: str) -> None:
     formula = archcalc.formula(wide, ["alpha"])
     assert [*map(str, formula.conditions)] == ["alpha > 1/2"]
     assert str(formula.definitions[formula.layers[0].output_shape[0]]) == "round_to(32*alpha, 8)"
@@ -167,7 +167,7 @@ def test_a_kernel_may_be_a_symbol(wide: str) -> None:
         agree(formula, archcalc.load(wide, variables={"kernel": kernel}), {"kernel": kernel})
 
 
-def test_what_can_only_be_whole_has_no_floors(tmp_path: Any) -> None:
+def test_floors_of_whole_numbers_vanish(tmp_path: Any) -> None:
     path = tmp_path / "thin.toml"
     path.write_text(
         'name = "thin"\nvariables.alpha = 1.0\ninputs.x = [3, 8, 8]\n'
@@ -203,7 +203,7 @@ def test_what_can_only_be_whole_has_no_floors(tmp_path: Any) -> None:
         ({"symbols": ["alpha"], "batch": 0}, "batch must be a whole number, 1 or more, or a name"),
     ],
 )
-def test_what_makes_no_sense(wide: str, arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments(wide: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         archcalc.formula(wide, **arguments)
 
@@ -216,12 +216,12 @@ def test_what_makes_no_sense(wide: str, arguments: dict[str, Any], message: str)
         ({"symbols": ["alpha"], "inputs": {"image": (3, 32)}}, "conv2d takes channels × height × width, not 2 axes"),
     ],
 )
-def test_what_the_spec_cannot_be(wide: str, arguments: dict[str, Any], message: str) -> None:
+def test_symbols_that_the_spec_cannot_have(wide: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         archcalc.formula(wide, **arguments)
 
 
-def test_a_total_without_unknown_macs_says_so(tmp_path: Any) -> None:
+def test_a_total_that_misses_unknown_macs_is_a_lower_bound(tmp_path: Any) -> None:
     path = tmp_path / "graph.toml"
     path.write_text(
         'name = "graph"\nvariables.n = 7\ninputs.x = ["n", 5]\ninputs.a = ["n", "n"]\n'
@@ -233,7 +233,7 @@ def test_a_total_without_unknown_macs_says_so(tmp_path: Any) -> None:
     assert reason_of(formula.macs) == "one: the adjacency input does not say its number of nonzeros at this size"
 
 
-def test_a_number_of_nonzeros_is_not_for_every_size(tmp_path: Any) -> None:
+def test_nonzeros_belong_to_one_size(tmp_path: Any) -> None:
     path = tmp_path / "graph.toml"
     path.write_text(
         'name = "graph"\ninputs.x = [7, 5]\ninputs.a = { shape = [7, 7], nonzeros = 19 }\n'
@@ -269,7 +269,7 @@ def test_weights_used_twice_are_counted_once(tmp_path: Any) -> None:
     assert (str(formula.parameters), str(formula.macs)) == ("C**2", "2*C**2")
 
 
-def test_a_size_that_is_found_is_so_at_its_value_alone(tmp_path: Any) -> None:
+def test_an_open_size_of_a_reshape_holds_under_a_condition(tmp_path: Any) -> None:
     path = tmp_path / "open.toml"
     path.write_text(
         'name = "open"\nvariables.m = 3\ninputs.x = [4, 6]\n'
@@ -280,14 +280,14 @@ def test_a_size_that_is_found_is_so_at_its_value_alone(tmp_path: Any) -> None:
     assert [str(condition) for condition in formula.conditions] == ["Eq(m - 4, -1)"]
 
 
-def test_a_condition_that_says_nothing_is_none(tmp_path: Any) -> None:
+def test_conditions_that_always_hold_are_left_out(tmp_path: Any) -> None:
     path = tmp_path / "certain.toml"
     chunk = '{ type = "chunk", chunks = "depth + 2", index = 0, dim = 0 }'
     path.write_text(f'name = "certain"\nvariables.depth = 0\ninputs.x = [2, 13]\nlayers = [{chunk}]')
     assert archcalc.formula(str(path), ["depth"]).conditions == ()
 
 
-def test_a_letter_for_a_size_is_no_variable_of_another_value() -> None:
+def test_a_letter_for_a_size_must_not_be_a_variable() -> None:
     with pytest.raises(archcalc.UsageError, match='variable "C" is 64, but input "image" has 56 there'):
         archcalc.formula("stacked_3x3", inputs={"image": [64, "C", "W"]})
     assert archcalc.formula("stacked_3x3", inputs={"image": ["C", "H", "W"]}).values
@@ -297,12 +297,12 @@ STRANGERS = {
     # Each variable squares the one above, all of them 1.
     "powers": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "v{n - 1} * v{n - 1}"' for n in range(1, 60)]),
     "sums": "\n".join(["variables.v0 = 1"] + [f'variables.v{n} = "(v{n - 1} + v0) ** 2 // 4"' for n in range(1, 120)]),
-    # Maxima of maxima, all of whose sides SymPy compares.
+    # Maxima of maxima: SymPy compares all of their arguments.
     "maxima": "\n".join(
         ["variables.v0 = 1", "variables.w = 9"]
         + [f'variables.v{n} = "max(v{n - 1} + {n}, w - 2 * v{n - 1}, {n + 3} - v{n - 1} // 2)"' for n in range(1, 60)]
     ),
-    # Powers of sums that would have more terms than anything can hold.
+    # Powers of sums with more terms than fit any memory.
     "products": "variables.v0 = 1\nvariables.w = 1\n"
     'variables.v59 = "(v0 + w) ** 200 // (v0 + w) ** 200 * (v0 + w + 1) ** 50 // 3 ** 50"',
 }
@@ -311,7 +311,7 @@ STRANGERS = {
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("sums", "products"))) for name in STRANGERS]
 )
-def test_a_stranger_cannot_make_it_run_for_ever(name: str, tmp_path: Any) -> None:
+def test_hostile_specs_end_in_time(name: str, tmp_path: Any) -> None:
     path = tmp_path / "hostile.toml"
     last = "v119" if name == "sums" else "v59"
     layers = f'[{{ type = "linear", out_features = "{last}" }}, {{ type = "linear", out_features = "{last} + 1" }}]'

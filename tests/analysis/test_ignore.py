@@ -1,4 +1,4 @@
-"""What a spec ignores of the findings of `check`, and what `check` finds about that."""
+"""The `[[ignore]]` entries of a spec, and the findings of `check` about them."""
 
 import re
 import time
@@ -46,7 +46,7 @@ def codes(*entries: str, **options: object) -> list[str]:
     return [message[:4] for message in found(ignoring(*entries), **options)]
 
 
-def test_nothing_is_ignored_unless_the_spec_says_so() -> None:
+def test_nothing_is_ignored_without_an_entry() -> None:
     assert codes() == ["W102", "W103", "W103", "W103"]
     assert STRIDE in found(ignoring())
 
@@ -69,13 +69,13 @@ def test_nothing_is_ignored_unless_the_spec_says_so() -> None:
         (['code = "W102"', 'code = "W103"'], []),
     ],
 )
-def test_what_is_ignored(entries: list[str], left: list[str]) -> None:
+def test_ignored_findings(entries: list[str], left: list[str]) -> None:
     assert codes(*entries) == left
     assert [one.code for one in archcalc.loads(ignoring(*entries)).check(ignored=True)] == ["W102", *["W103"] * 3]
 
 
 def test_layers_of_one_finding_are_ignored_together() -> None:
-    """R401 counts its layers: without some of them it would say something else."""
+    """R401 counts its layers: without some of them, the finding would be another one."""
     deep = """name = "t"\ninputs.x = [1, 5, 5]
     layers = [{ name = "c", type = "conv2d", out_channels = 1, kernel_size = 3, padding = 1, repeat = 6 }]
     """
@@ -94,14 +94,14 @@ def test_an_ignore_that_matches_nothing() -> None:
     assert (one.reason, one.help) == ('it occurs in "shortcut"', "name all layers of the finding, or remove it")
 
 
-def test_a_check_that_does_not_exist() -> None:
+def test_ignoring_an_unknown_check() -> None:
     one = only(ignoring('code = "W12"'), "I601")
     assert one.message == 'the spec ignores a check that does not exist: check "W12"'
     assert one.place.text == 'code = "W12"'
     assert (one.help or "").startswith('did you mean "W102"')
 
 
-def test_other_settings_than_the_specs_own_need_not_have_the_finding() -> None:
+def test_an_ignore_may_match_nothing_under_other_settings() -> None:
     text = ignoring('code = "W102"', 'code = "W103"')
     assert found(text) == []
     assert found(text, variables={"stride": 1}) == []
@@ -115,7 +115,7 @@ def test_an_ignore_with_a_condition() -> None:
     entry = 'code = "W102"\nwhen = "stride > 1"'
     assert codes(entry, 'code = "W103"') == []
     text = ignoring(entry, 'code = "W103"').replace("stride = 2", "stride = 1")
-    assert found(text) == []  # what does not hold matches nothing, and that is right
+    assert found(text) == []  # an entry whose condition does not hold may match nothing
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_an_ignore_with_a_condition() -> None:
         (f'code = "W1"\nreason = "."\nlayers = {["a"] * 101}', "more than 100"),
     ],
 )
-def test_an_ignore_that_is_wrong(entry: str, message: str) -> None:
+def test_a_wrong_ignore(entry: str, message: str) -> None:
     with pytest.raises(archcalc.SpecError, match=re.escape(message)):
         archcalc.loads(f"{LAYERS}\n[[ignore]]\n{entry}\n".replace("'", '"'))
 

@@ -36,7 +36,7 @@ CONV = 'type = "conv2d", out_channels = 6, kernel_size = 3, padding = 1'
 READ_LATER = 'layer "act" works in place on a value that layer "sum" reads later'
 
 
-def test_layers_that_have_it_are_those_of_pytorch() -> None:
+def test_layer_types_with_inplace_are_pytorchs() -> None:
     def has_it(layer_type: str) -> bool:
         example = next(example for example in EXAMPLES if example.layer.type == layer_type)
         return hasattr(make_module(example.layer.module(example.inputs)), "inplace")
@@ -46,7 +46,7 @@ def test_layers_that_have_it_are_those_of_pytorch() -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("layer_type", IN_PLACE)
-def test_memory_is_what_pytorch_has(layer_type: str, training: bool) -> None:
+def test_memory_equals_pytorchs(layer_type: str, training: bool) -> None:
     other = ', inputs = ["{}", "input"]' if layer_type == "add" else ""
     network = spec(
         f'name = "input", {CONV}',
@@ -56,10 +56,10 @@ def test_memory_is_what_pytorch_has(layer_type: str, training: bool) -> None:
         'name = "b", type = "batch_norm"',
         f'type = "{layer_type}", inplace = true{other.format("b")}',
     )
-    said, seen = network.memory(training=training), observe_memory(network, training=training)
-    assert [row.forward for row in said.layers] == [*seen.forward]
-    assert said.peak == seen.peak
-    assert said.layers[2].output == 0
+    predicted, seen = network.memory(training=training), observe_memory(network, training=training)
+    assert [row.forward for row in predicted.layers] == [*seen.forward]
+    assert predicted.peak == seen.peak
+    assert predicted.layers[2].output == 0
 
 
 def test_in_place_saves_an_output() -> None:
@@ -67,7 +67,7 @@ def test_in_place_saves_an_output() -> None:
     assert in_place.peak == plain.peak - 4 * 2 * 6 * 8 * 8
 
 
-def test_a_value_that_is_read_later() -> None:
+def test_overwriting_a_value_that_is_read_later() -> None:
     found = problems(
         f'name = "a", {CONV}',
         'name = "act", type = "relu", inplace = true',
@@ -76,7 +76,7 @@ def test_a_value_that_is_read_later() -> None:
     assert found == [(READ_LATER, '"sum" would read the result of "act" instead')]
 
 
-def test_a_value_that_is_read_later_through_a_view() -> None:
+def test_overwriting_a_value_that_is_read_later_through_a_view() -> None:
     found = problems(
         f'name = "a", {CONV}',
         'name = "flat", type = "flatten"',
@@ -104,7 +104,7 @@ def test_an_output_of_the_network() -> None:
     assert found == [('layer "act" works in place on a value that is an output of the network', None)]
 
 
-def test_a_value_that_was_read_before_is_free() -> None:
+def test_a_value_without_later_readers_may_be_overwritten() -> None:
     layers = [f'name = "a", {CONV}', 'type = "add", inputs = ["a", "a"]', 'type = "relu", input = "a", inplace = true']
     assert problems(*layers) == []
 
@@ -142,8 +142,8 @@ def test_a_sum_that_cannot_be_in_place(layers: list[str], message: str) -> None:
     assert problems(*plain, inputs=inputs) == []
 
 
-def test_an_input_that_is_overwritten_holds_what_its_sum_was_made_of() -> None:
-    """The caller has the tensor, which has a gradient now."""
+def test_an_overwritten_input_holds_the_operands_of_its_sum() -> None:
+    """The caller holds the tensor, which now has a gradient."""
     network = spec(
         'name = "kept", type = "tanh"',
         'name = "a", type = "batch_norm"',
@@ -152,14 +152,14 @@ def test_an_input_that_is_overwritten_holds_what_its_sum_was_made_of() -> None:
         f'name = "c", {CONV}',
         more='outputs = ["c"]',
     )
-    said, seen = network.memory(training=True), observe_memory(network, training=True)
-    assert [row.forward for row in said.layers] == [*seen.forward]
-    assert said.peak == seen.peak
+    predicted, seen = network.memory(training=True), observe_memory(network, training=True)
+    assert [row.forward for row in predicted.layers] == [*seen.forward]
+    assert predicted.peak == seen.peak
 
 
 @pytest.mark.parametrize("between", [[], ['name = "view", type = "identity"']])
-def test_what_is_overwritten_where_no_gradient_goes_may_hold_itself(between: list[str]) -> None:
-    """The tensor holds the sum that made it, which leads to what keeps the tensor: nobody lets go of either."""
+def test_an_overwritten_tensor_without_gradient_may_hold_itself(between: list[str]) -> None:
+    """The tensor holds the sum that made it, which holds the tensor: neither is released."""
     network = spec(
         f'name = "a", {CONV}',
         *between,
@@ -170,9 +170,9 @@ def test_what_is_overwritten_where_no_gradient_goes_may_hold_itself(between: lis
         more='outputs = ["d"]',
     )
     for training in (False, True):
-        said, seen = network.memory(training=training), observe_memory(network, training=training)
-        assert [row.forward for row in said.layers] == [*seen.forward]
-        assert said.peak == seen.peak
+        predicted, seen = network.memory(training=training), observe_memory(network, training=training)
+        assert [row.forward for row in predicted.layers] == [*seen.forward]
+        assert predicted.peak == seen.peak
 
 
 def test_a_sum_in_place_is_the_same_sum() -> None:
@@ -190,7 +190,7 @@ def test_a_sum_in_place_is_the_same_sum() -> None:
 
 
 @pytest.mark.parametrize("trainable", [True, False])
-def test_attention_needs_what_its_weights_multiply(trainable: bool) -> None:
+def test_attention_needs_the_operands_of_its_products(trainable: bool) -> None:
     layers = [
         'name = "a", type = "linear", out_features = 4',
         f'name = "b", type = "multi_head_attention", num_heads = 2, trainable = {str(trainable).lower()}',
@@ -210,7 +210,7 @@ def test_attention_needs_what_its_weights_multiply(trainable: bool) -> None:
     assert found == ([(refused, "PyTorch refuses to train the network")] if trainable else [])
 
 
-def test_a_frozen_network_keeps_nothing() -> None:
+def test_a_frozen_network_saves_nothing() -> None:
     layers = [f"{CONV}, trainable = false", 'type = "tanh"', 'type = "relu", inplace = true']
     assert problems(*layers) == []
     assert problems(*(one.replace(", trainable = false", "") for one in layers)) == [
@@ -261,7 +261,7 @@ CHUNK = 'name = "part", type = "chunk", chunks = 2, index = 0'
 
 @pytest.mark.parametrize("end", ['name = "end", type = "tanh", input = "x"', 'name = "end", type = "tanh"'])
 @pytest.mark.parametrize("between", [(), ('type = "flatten", start_dim = 1',)])
-def test_views_that_were_made_together_are_not_overwritten(between: tuple[str, ...], end: str) -> None:
+def test_views_made_by_one_operation_are_not_overwritten(between: tuple[str, ...], end: str) -> None:
     """Nor views of them, whether an output needs them or not."""
     layers = (f'name = "input", {CONV}', CHUNK, *between, 'name = "act", type = "relu", inplace = true', end)
     ((message, reason),) = problems(*layers)
@@ -273,7 +273,7 @@ def test_views_that_were_made_together_are_not_overwritten(between: tuple[str, .
 
 
 @pytest.mark.parametrize("outputs", ['["act"]', '["act", "sum"]'])
-def test_what_several_views_are_of_may_be_overwritten(outputs: str) -> None:
+def test_the_base_of_several_views_may_be_overwritten(outputs: str) -> None:
     layers = (
         *(f'name = "input", {CONV}', CHUNK, 'name = "sum", type = "add", inputs = ["part", "part"]'),
         'name = "act", type = "relu", inplace = true, input = "input"',

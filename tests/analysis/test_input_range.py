@@ -35,7 +35,7 @@ def test_the_published_range_of_resnet50() -> None:
 
 @pytest.mark.parametrize("name", RFA["range"])
 def test_fields_along_the_longest_and_the_shortest_path(name: str) -> None:
-    """rfa_toolbox's least size is the largest field that any layer gives along the shortest path, or a kernel's own."""
+    """rfa_toolbox's smallest size is the largest field of any layer along the shortest path, or a kernel's size."""
     network = archcalc.load(name)
     least, most = RFA["range"][name]
     covered = only_range(network).covered
@@ -70,7 +70,7 @@ def largest(field: Field | Unknown | None) -> int:
         st.integers(1, 3),
     ),
 )
-def test_what_a_stride_drops_has_no_gradient(size: int, window: Window) -> None:
+def test_dropped_positions_have_no_gradient(size: int, window: Window) -> None:
     if (count := window.count(size)) < 1:
         return
     image = torch.zeros(1, 1, size, requires_grad=True)
@@ -91,7 +91,7 @@ WINDOWS = st.tuples(st.sampled_from(["conv2d", "max_pool2d"]), st.integers(1, 5)
 
 @settings(deadline=None, derandomize=True, max_examples=40, database=None)
 @given(layers=st.lists(WINDOWS, min_size=1, max_size=4), padded=st.booleans())
-def test_every_size_is_said_right(layers: list[tuple[str, int, int]], padded: bool) -> None:
+def test_every_size_is_classified_correctly(layers: list[tuple[str, int, int]], padded: bool) -> None:
     entries = [
         f'{{ type = "{kind}", kernel_size = {kernel}, stride = {stride}, padding = {kernel // 2 if padded else 0}'
         + (", out_channels = 1 }" if kind == "conv2d" else " }")
@@ -131,7 +131,7 @@ def test_known_sizes(name: str, smallest: int, even: SizeSet) -> None:
     assert found.no_remainder == even
 
 
-def test_only_multiples_of_16_come_to_the_same_size_in_a_unet() -> None:
+def test_a_unet_works_at_steps_of_16() -> None:
     assert only_range(archcalc.load("unet")).works == SizeSet((), 188, 16, (12,))
 
 
@@ -181,7 +181,7 @@ def test_squeeze_and_excitation_sees_more_than_by_windows() -> None:
     assert (found.productive, found.covered, found.before) == (Bound(3, "b", True), Bound(5, "b", True), "p")
 
 
-def test_a_field_that_is_not_known_has_a_reason() -> None:
+def test_an_unknown_field_has_a_reason() -> None:
     text = """
     name = "x"
     inputs.image = [1, 8, 8]
@@ -207,8 +207,8 @@ def test_a_network_without_windows() -> None:
     assert archcalc.loads('name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]').input_ranges().ranges == ()
 
 
-def test_a_size_at_which_a_layer_in_place_overwrites_what_is_needed_does_not_work() -> None:
-    """Of as many channels as groups PyTorch shuffles nothing, and gives a view of its input."""
+def test_sizes_at_which_a_needed_value_is_overwritten_do_not_work() -> None:
+    """With as many channels as groups, PyTorch shuffles nothing and returns a view of the input."""
     text = """
     name = "x"
     inputs.x = [3, 8]

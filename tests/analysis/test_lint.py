@@ -1,4 +1,4 @@
-"""Every check of `archcalc check`: what it finds, what it must not find, and its numbers against brute force."""
+"""Every check of `archcalc check`: what it finds, what it must not find, and its numbers compared with brute force."""
 
 import math
 import re
@@ -119,7 +119,7 @@ def test_alexnet_on_a_size_that_fits(size: int) -> None:
     assert "W101" not in [diagnostic.code for diagnostic in found]
 
 
-def test_an_overridden_input_is_what_is_checked() -> None:
+def test_an_overridden_input_is_checked() -> None:
     found = archcalc.loads(ALEXNET, inputs={"image": [3, 225, 227]}).check()
     message, *others = [diagnostic.message for diagnostic in found if diagnostic.code == "W101"]
     assert message == '2 pixels along the height are never read at the end of 225×227: layer "conv1"'
@@ -130,7 +130,7 @@ def test_padding_that_no_window_reads_is_no_loss() -> None:
     assert_clean("W101", (3, 224, 224), conv(kernel_size=3, stride=2, padding=1))
 
 
-def test_padding_is_told_from_what_is_dropped() -> None:
+def test_dropped_padding_is_counted_separately() -> None:
     found = finding(spec((3, 224, 224), conv(kernel_size=3, stride=4, padding=1)), "W101")
     assert found.message == '2 pixels per axis are never read at the end of 224×224: layer "conv2d"'
     assert found.reason == "(224 + 2·1 − 3) mod 4 = 3, of which 1 padding"
@@ -193,7 +193,7 @@ def positions_read(size: int, kernel: int, stride: int, padding: int, dilation: 
 )
 @example(size=1, kernel=1, stride=5, padding=2, dilation=1, mode="conv")  # no window reaches the input
 @example(size=2, kernel=1, stride=3, padding=0, dilation=1, mode="ceil")  # one window, and none may start behind it
-@example(size=8, kernel=3, stride=3, padding=0, dilation=1, mode="pool")  # padding 2 would fit, and is not allowed
+@example(size=8, kernel=3, stride=3, padding=0, dilation=1, mode="pool")  # padding 2 would fit, but is not allowed
 def test_dropped_pixels_by_brute_force(
     size: int, kernel: int, stride: int, padding: int, dilation: int, mode: str
 ) -> None:
@@ -264,7 +264,7 @@ def test_a_dilation_can_skip_what_the_kernel_would_reach() -> None:
     )
 
 
-def test_windows_that_touch_or_stand_alone_skip_nothing() -> None:
+def test_adjacent_and_single_windows_skip_nothing() -> None:
     assert_clean("W102", (4, 20, 20), layer("max_pool2d", kernel_size=2))
     assert_clean("W102", (4, 20, 20), conv(kernel_size=3, stride=2, dilation=3, padding=3))
     assert_clean("W102", (4, 2, 2), conv(kernel_size=1, stride=2))
@@ -328,7 +328,7 @@ def test_even_pooling_with_padding() -> None:
         {"kernel_size": 6, "padding": 1},  # far from keeping the size
     ],
 )
-def test_what_is_no_even_kernel(fields: dict[str, Any]) -> None:
+def test_kernels_that_are_no_finding_of_w103(fields: dict[str, Any]) -> None:
     assert_clean("W103", (3, 32, 32), conv(**fields))
     assert_clean("W103", (3, 31, 31), conv(**fields))
 
@@ -456,7 +456,7 @@ def test_stacks_go_through_shortcuts() -> None:
     ],
     ids=["alone", "resampled between", "filled by what follows", "side by side"],
 )
-def test_what_is_no_gridding(layers: list[str]) -> None:
+def test_stacks_without_gridding(layers: list[str]) -> None:
     assert_clean("W105", (3, 64, 64), *layers)
 
 
@@ -511,7 +511,7 @@ def test_other_biases_that_are_removed(first: str, second: str, field: str | Non
         ([layer("linear", out_features=8), layer("batch_norm")], ""),  # the bias is along another axis
     ],
 )
-def test_biases_that_have_an_effect(layers: list[str], rest: str) -> None:
+def test_biases_with_an_effect(layers: list[str], rest: str) -> None:
     assert_clean("P201", (3, 8, 8), *layers, rest=rest)
 
 
@@ -611,7 +611,7 @@ def test_productive_convolutions() -> None:
     assert_clean("R401", (1, 7, 99), *[conv(kernel_size=3, padding=1)] * 6)
 
 
-def test_a_field_made_by_pooling_the_whole_map_is_not_what_is_meant() -> None:
+def test_a_field_of_global_pooling_is_no_finding_of_r401() -> None:
     assert findings(residuals(1, 1, 1), "R401") == []
 
 
@@ -624,10 +624,10 @@ def test_a_field_that_stays_too_small() -> None:
 
 
 @pytest.mark.parametrize("end", [layer("adaptive_avg_pool1d", output_size=1), layer("flatten")])
-def test_a_whole_map_of_what_strides_have_left(end: str) -> None:
+def test_global_pooling_behind_strides_that_skip(end: str) -> None:
     text = spec((1, 10), conv(1, kernel_size=3, stride=4), end, layer("linear", out_features=2))
     assert findings(text, "R402") == []
-    assert len(findings(text, "W101")) == 1  # which is why it does not see all
+    assert len(findings(text, "W101")) == 1  # so it does not see all
 
 
 def test_an_axis_that_is_read_as_a_whole() -> None:
@@ -636,7 +636,7 @@ def test_an_axis_that_is_read_as_a_whole() -> None:
     assert finding(spec((1, 8, 8), conv(kernel_size=3, padding=1), pooled), "R402").message == message
 
 
-def test_every_input_is_asked_for_but_those_that_meet_as_one() -> None:
+def test_every_input_is_checked_unless_it_meets_another() -> None:
     text = """
     name = "two"
     outputs = ["seen", "{}"]
@@ -702,7 +702,7 @@ def test_select(selected: list[str], ignored: list[str], codes: set[str]) -> Non
         ("", 'no check is called ""'),
     ],
 )
-def test_select_of_what_does_not_exist(word: str, remedy: str) -> None:
+def test_selecting_unknown_rules(word: str, remedy: str) -> None:
     for selected, ignored in (([word], []), ([], [word])):
         with pytest.raises(UsageError, match=re.escape(remedy)):
             select([], selected, ignored)

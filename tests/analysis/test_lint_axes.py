@@ -1,4 +1,4 @@
-"""Checks of layers that take positions for channels: what they find, that remedies work, what they leave alone."""
+"""Checks of layers that read positions as channels: what they find, that remedies work, what they must not find."""
 
 import pytest
 
@@ -109,16 +109,16 @@ SOUND = {
 
 
 @pytest.mark.parametrize("kind", SOUND)
-def test_what_is_meant(kind: str) -> None:
+def test_sound_layers_have_no_findings(kind: str) -> None:
     assert findings(*SOUND[kind], "G303 G304") == []
 
 
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
-def test_no_shipped_spec_takes_positions_for_channels(name: str) -> None:
+def test_no_shipped_spec_reads_positions_as_channels(name: str) -> None:
     assert [found for found in archcalc.load(name).check() if found.code in ("G303", "G304")] == []
 
 
-def test_the_summary_points_it_out() -> None:
+def test_the_summary_mentions_a_missing_flatten() -> None:
     text = str(archcalc.loads(text_of([CONV, LINEAR], [3, 32, 32])))
     hint = 'flatten is missing: "linear" reads the last axis of 32×32×32 alone; archcalc check says more'
     assert text.endswith(f"\n\n! {hint}")
@@ -190,9 +190,9 @@ layers = [
 @pytest.mark.parametrize(
     "dilated", [DILATED, CROPPED.replace("stop = -1", 'stop = "-dilation"')], ids=["padded", "cropped"]
 )
-def test_a_causal_network_is_told_once_that_its_branches_are_shifted(dilated: str) -> None:
+def test_the_shift_of_a_causal_network_is_reported_once(dilated: str) -> None:
     found = [finding for finding in archcalc.loads(WAVENET + dilated).check() if finding.code == "G302"]
-    # Of a kernel of 2 the middle lies half a dilation before the unit, and dilations go from 1 to 512.
+    # The centre of a kernel of 2 lies half a dilation before the unit; dilations go from 1 to 512.
     assert len(found) == 1
     assert found[0].message == (
         f"branches with different centres meet, {1 / 2} to {512 // 2} input positions apart: "

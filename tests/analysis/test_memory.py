@@ -1,4 +1,4 @@
-"""Memory against what a dispatch mode sees of every storage, against the allocator of the CPU, and by hand."""
+"""Memory compared with a dispatch mode that follows every storage, with the allocator of the CPU, and by hand."""
 
 import json
 from contextlib import nullcontext
@@ -32,9 +32,9 @@ def spec(*layers: str, inputs: str, more: str = "", batch: int = 1) -> archcalc.
 
 def check(network: archcalc.Network, dtype: str | None, training: bool) -> None:
     """The two sides agree to the byte, over the whole pass and in every layer."""
-    said, seen = network.memory(dtype, training), observe_memory(network, dtype, training)
-    assert [row.forward for row in said.layers] == [*seen.forward]
-    assert said.peak == seen.peak
+    predicted, seen = network.memory(dtype, training), observe_memory(network, dtype, training)
+    assert [row.forward for row in predicted.layers] == [*seen.forward]
+    assert predicted.peak == seen.peak
 
 
 @pytest.mark.every_spec(few={"alexnet", "gcn_cora", "lenet5", "m5", "resnet18", "squeezenet1_1"})
@@ -52,7 +52,7 @@ def test_shipped_specs_with_a_single_sample(name: str) -> None:
 
 
 def alone(example: Example, batch: int, before: str, trainable: bool = True) -> archcalc.Network:
-    """The layer of an example, behind a layer of another type for every input that can have a gradient."""
+    """The layer of an example; every input that can have a gradient comes from another layer."""
     entries, names, inputs = [], [], []
     for number, tensor in enumerate(example.inputs):
         nonzeros = "" if tensor.nonzeros is None else f", nonzeros = {tensor.nonzeros}"
@@ -69,7 +69,7 @@ def alone(example: Example, batch: int, before: str, trainable: bool = True) -> 
 
 
 KNOWN = [example for example in EXAMPLES if example.layer.type != "multi_head_attention"]
-# Batches, dtypes, the layer that gives the inputs a gradient (none without one), and whether the layer is trained.
+# Batch, dtype, the layer that provides inputs with a gradient (if any), and whether the layer is trained.
 SETTINGS = [
     (2, "float32", "prelu", True),
     (3, "bfloat16", "prelu", True),
@@ -114,11 +114,11 @@ def test_a_residual_branch_keeps_its_input_alive() -> None:
 
 def test_the_parts_of_training() -> None:
     found = spec(CONV, 'type = "tanh"', inputs="x = [4, 8, 8]").memory(training=True, optimizer="adam")
-    # At the backward pass of the convolution: x, what tanh gave, and the gradient of the convolution's output.
+    # In the backward pass of the convolution: x, the output of tanh, and the gradient of the convolution's output.
     assert found.weights == WEIGHT
     assert found.optimizer_state == 2 * WEIGHT + 4
     assert [row.saved for row in found.layers] == [MAP, MAP]
-    # The gradient of the output is there, too, when that of what tanh read is made.
+    # The gradient of the output is alive, too, while the gradient of tanh's input is allocated.
     assert [row.backward for row in found.layers] == [3 * WEIGHT + 4 + 3 * MAP + WEIGHT, 3 * WEIGHT + 4 + 4 * MAP]
     assert found.peak == 3 * WEIGHT + 4 + 4 * MAP
 
@@ -238,8 +238,8 @@ def test_volumes_out_of_order_are_put_in_order_to_be_normalized(training: bool) 
     assert torch.equal(archcalc.build(network)(values), torch.nn.LocalResponseNorm(3)(ordered))
 
 
-def test_where_devices_differ_the_peak_is_a_lower_bound() -> None:
-    """A convolution of maps with channels last gives such maps on a CPU, and others on the device `meta`."""
+def test_the_peak_is_a_lower_bound_where_devices_differ() -> None:
+    """A convolution of maps with channels last returns such maps on a CPU, and contiguous ones on the device `meta`."""
     layers = ['type = "permute", dims = [2, 0, 1]', CONV, FLAT]
     network = spec(*layers, inputs="x = [8, 8, 4]", batch=2)
     found = network.memory().peak
@@ -294,7 +294,7 @@ def test_few_values(name: str, training: bool) -> None:
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("nodes", "features"), [(6, 1), (1, 3), (1, 1), (6, 3)])
 def test_a_sparse_product_of_few_values(nodes: int, features: int, training: bool) -> None:
-    """Samples that are put side by side are a view where nodes or features are one."""
+    """The fold of samples into another axis is a view if there is one node or one feature."""
     inputs = f"x = [{nodes}, 4], graph = {{ shape = [{nodes}, {nodes}], nonzeros = 1 }}"
     layer = f'type = "gcn_conv", out_features = {features}'
     layers = [f'name = "a", {layer}, inputs = ["x", "graph"]', f'name = "b", {layer}, inputs = ["a", "graph"]']
@@ -311,7 +311,7 @@ def test_a_connection_table_is_padded_where_pytorch_does_it(padding: str, traini
 
 
 ATTENTION = 'name = "a", type = "multi_head_attention", num_heads = 1'
-OF_FEW_VALUES = (  # in which the gradient that attention is given is not there beside those of its weights
+OF_FEW_VALUES = (  # in which the gradient of attention's output is released before those of its weights are allocated
     'type = "silu"',
     'type = "cat", inputs = ["silu", "x"], dim = -1',
     'type = "adaptive_avg_pool1d", output_size = 2',
@@ -324,11 +324,11 @@ OF_FEW_VALUES = (  # in which the gradient that attention is given is not there 
     ("layers", "shape"),
     [((ATTENTION, ATTENTION.replace('"a"', '"b", weights = "a"')), "[1, 16]"), (OF_FEW_VALUES, "[1, 4]")],
 )
-def test_the_lower_bound_of_attention_is_one_and_a_near_one(layers: tuple[str, ...], shape: str) -> None:
+def test_the_lower_bound_of_attention_is_near_the_peak(layers: tuple[str, ...], shape: str) -> None:
     network = archcalc.Network(spec(*layers, inputs=f"x = {shape}").graph)
-    said, seen = network.memory(training=True).peak, observe_memory(network, training=True).peak
-    assert isinstance(said, AtLeast)
-    assert 0.85 * seen < said.value <= seen
+    predicted, seen = network.memory(training=True).peak, observe_memory(network, training=True).peak
+    assert isinstance(predicted, AtLeast)
+    assert 0.85 * seen < predicted.value <= seen
 
 
 def test_attention_is_a_lower_bound() -> None:
@@ -342,7 +342,7 @@ def test_attention_is_a_lower_bound() -> None:
     assert isinstance(found.gradients, Unknown)
 
 
-# what else PyTorch says
+# PyTorch's own counter
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -362,7 +362,7 @@ def test_the_state_of_optimizers(optimizer: str) -> None:
 
 
 def allocated(network: archcalc.Network) -> int:
-    """The most that the CPU's allocator held in a training step, with no dispatch mode, and what was there before."""
+    """The peak of the CPU's allocator in a training step without a dispatch mode, and the bytes allocated before."""
     built = archcalc.build(network).train()
     values = random_inputs(network, network.batch, "cpu")
     before = sum(tensor.nbytes for tensor in (*built.parameters(), *built.buffers(), *values))
@@ -376,8 +376,8 @@ def allocated(network: archcalc.Network) -> int:
     return before + highest
 
 
-def test_the_allocator_of_the_cpu_holds_as_much() -> None:
-    """In layers whose kernels take nothing for themselves, and where no two gradients are added."""
+def test_the_peak_is_that_of_the_cpu_allocator() -> None:
+    """In layers whose kernels need no workspace, and where no two gradients are added."""
     layers = [
         'type = "linear", out_features = 300',
         'name = "a", type = "tanh"',
@@ -390,8 +390,8 @@ def test_the_allocator_of_the_cpu_holds_as_much() -> None:
     assert network.memory(training=True).peak == allocated(network)
 
 
-def test_the_tracker_of_pytorch_sees_as_much() -> None:
-    """Its own tool for that counts the same storages, in modules that hold nothing longer than the layers do."""
+def test_the_peak_is_that_of_pytorchs_memory_tracker() -> None:
+    """It counts the same storages, in modules that hold nothing longer than the layers do."""
     from torch.distributed._tools.mem_tracker import MemTracker
 
     network = archcalc.load("dense_mnist", batch=16)
@@ -436,7 +436,7 @@ def test_one_more_does_not_fit(name: str, options: dict[str, Any]) -> None:
     st.integers(0, 2000),
 )
 def test_the_largest_batch_of_any_peak(lines: list[tuple[int, int]], growth: int, limit: int) -> None:
-    """A peak is the highest of lines over the batch; the search finds what trying one after the other finds."""
+    """A peak is the maximum of lines over the batch; the search finds the same batch as trying one after the other."""
 
     def peak_at(batch: int) -> int:
         return max([batch * growth, *(start + slope * batch for start, slope in lines)])
@@ -464,7 +464,7 @@ def test_the_peak_never_falls_as_the_batch_grows() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_where_the_peak_is_a_lower_bound_so_many_fit_at_most(training: bool) -> None:
+def test_a_lower_bound_of_the_peak_makes_the_batch_an_upper_bound(training: bool) -> None:
     network = spec('type = "multi_head_attention", num_heads = 8', inputs="x = [512, 256]")
     limit = 100 * 2**20
     largest = network.largest_batch(limit, training=training).batch
@@ -472,14 +472,14 @@ def test_where_the_peak_is_a_lower_bound_so_many_fit_at_most(training: bool) -> 
     assert largest.reason.startswith("multi_head_attention: ")
     bounds = [network.memory(training=training, batch=largest.value + more).peak for more in (0, 1)]
     assert [is_at_most(bound, limit) for bound in bounds] == [None, False]
-    # That none fits is exact as soon as the bound for a single sample is too large.
+    # If the bound for a single sample is too large, no batch fits, exactly.
     least = network.memory(training=training).peak
     assert isinstance(least, AtLeast)
     assert network.largest_batch(least.value - 1, training=training).batch == 0
 
 
-def test_the_peak_may_be_a_lower_bound_for_several_samples_alone() -> None:
-    """A part of a single sample lies in order."""
+def test_the_peak_may_be_exact_for_a_single_sample_only() -> None:
+    """A part of a single sample is contiguous."""
     layers = [
         'name = "part", type = "slice", stop = 3',
         'type = "gcn_conv", inputs = ["part", "part"], out_features = 1',
@@ -569,7 +569,7 @@ def test_every_dtype() -> None:
         ({"training": True, "dtype": "int8"}, "int8 is for inference"),
     ],
 )
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         archcalc.load("lenet5").memory(**options)
     with pytest.raises(UsageError, match=message):
@@ -577,7 +577,7 @@ def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> No
 
 
 @pytest.mark.parametrize("batch", [0, -1, 2.5, True])
-def test_a_batch_that_makes_no_sense(batch: Any) -> None:
+def test_a_wrong_batch(batch: Any) -> None:
     with pytest.raises(archcalc.UsageError, match="batch must be a whole number, 1 or more, and is"):
         archcalc.load("lenet5").memory(batch=batch)
 
@@ -587,8 +587,8 @@ def test_a_network_of_which_every_layer_is_left_out() -> None:
     assert (found.peak, found.peak_layer, found.layers) == (4 * 8 * 8 * 4, "x", ())
 
 
-def test_what_no_gradient_goes_through_keeps_nothing() -> None:
-    """PyTorch trains this: of the input, which needs no gradient, subsample keeps nothing for the one of its weight."""
+def test_layers_without_gradient_save_nothing() -> None:
+    """PyTorch trains this: subsample saves nothing of its input, which needs no gradient."""
     network = spec(
         'name = "s", type = "subsample", kernel_size = 2, input = "x"',
         'name = "r", type = "relu", inplace = true, input = "x"',
@@ -601,8 +601,8 @@ def test_what_no_gradient_goes_through_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_nonzeros_of_another_shape_leave_a_lower_bound(training: bool) -> None:
-    """Of no number of nonzeros it is more than what PyTorch takes of that many."""
+def test_memory_is_a_lower_bound_where_nonzeros_are_unknown(training: bool) -> None:
+    """For any number of nonzeros, the bound is at most PyTorch's peak."""
     text = """
     name = "graph"
     inputs.x = [8, 3]
@@ -610,8 +610,8 @@ def test_nonzeros_of_another_shape_leave_a_lower_bound(training: bool) -> None:
     layers = [{ type = "relu" , input = "x" }, { type = "gcn_conv", inputs = ["relu", "a"], out_features = 4 }]
     """
     nonzeros = [0, 1, 40, 81]
-    given = [text.replace("8", "9") % count for count in nonzeros]
-    peaks = [archcalc.loads(one).memory(training=training).peak for one in given]
+    texts = [text.replace("8", "9") % count for count in nonzeros]
+    peaks = [archcalc.loads(one).memory(training=training).peak for one in texts]
     found = archcalc.loads(text % 50, inputs={"x": [9, 3], "a": [9, 9]}).memory(training=training)
     assert isinstance(found.peak, AtLeast)
     assert found.peak.value == peaks[0]
@@ -625,7 +625,7 @@ def test_bytes_moved_need_the_nonzeros() -> None:
         network.roofline("a100")
 
 
-def test_what_is_alive_all_the_time_and_the_values_besides() -> None:
+def test_fixed_memory_and_values() -> None:
     memory = archcalc.load("resnet18", batch=2).memory(training=True, optimizer="adam")
     assert memory.buffers
     assert memory.optimizer_state

@@ -1,8 +1,8 @@
 """Memory against the allocator of a GPU. Run wherever there is one.
 
-The layers run as they do for the dispatch mode, but without it. The allocator gives out blocks of 512 bytes; cuBLAS
-keeps a workspace from its first call on, which is subtracted; cuDNN takes one for a convolution, and PyTorch adds
-gradients in place where it can, so that networks of convolutions have an allowance on either side.
+The layers run as they do for the dispatch mode, but without it. The allocator's blocks have 512 bytes. cuBLAS
+keeps a workspace from its first call on, which is subtracted. cuDNN needs one for a convolution, and PyTorch adds
+gradients in place where it can, so networks of convolutions have a tolerance in both directions.
 """
 
 import gc
@@ -20,10 +20,10 @@ BLOCK = 512
 
 
 def allocated(network: archcalc.Network, training: bool) -> int:
-    """The most that the allocator gave out in one pass, without what cuBLAS keeps."""
+    """The peak of the allocator in one pass, without cuBLAS's workspace."""
     built = archcalc.build(network, device="cuda").train(training)
     values = random_inputs(network, network.batch, "cuda")
-    run(network, built, values, training)  # makes the workspaces
+    run(network, built, values, training)  # allocates the workspaces
     built.zero_grad()
     gc.collect()
     torch.cuda.synchronize()
@@ -42,14 +42,16 @@ def _rounded(tensor: torch.Tensor) -> int:
 @pytest.mark.parametrize("training", [False, True])
 def test_dense_layers_take_no_workspace(training: bool) -> None:
     network = archcalc.load("dense_mnist", batch=1024)
-    tensors = 4 * len(network.layers) + 8  # at most so many are rounded up
-    said = network.memory(training=training).peak
-    assert said <= allocated(network, training) <= said + tensors * BLOCK + 2**20  # a sum over the batch takes a little
+    tensors = 4 * len(network.layers) + 8  # at most this many allocations are rounded up
+    predicted = network.memory(training=training).peak
+    assert (
+        predicted <= allocated(network, training) <= predicted + tensors * BLOCK + 2**20
+    )  # a sum over the batch takes a little
 
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", ["mnist_cnn", "vgg11", "resnet18"])
 def test_convolutions_take_workspaces(name: str, training: bool) -> None:
     network = archcalc.load(name, batch=32)
-    said = network.memory(training=training).peak
-    assert 0.95 * said <= allocated(network, training) <= 1.5 * said + 64 * 2**20
+    predicted = network.memory(training=training).peak
+    assert 0.95 * predicted <= allocated(network, training) <= 1.5 * predicted + 64 * 2**20

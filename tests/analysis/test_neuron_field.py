@@ -1,4 +1,4 @@
-"""What one unit sees, layer after layer: beside gradients, beside what is known, and as a table."""
+"""What one unit sees, layer after layer: compared with gradients and known answers, and as a table."""
 
 import itertools
 
@@ -115,7 +115,7 @@ def positions(seen: Seen, extents: tuple[int, ...]) -> set[tuple[int, ...]]:
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("text", [SMALL, DILATED, CROSS, HOLES, GATED, TWO_READERS, ATROUS, TABLE, NEAREST])
 def test_a_unit_sees_exactly_the_positions_that_are_listed(text: str) -> None:
-    """Those at which the gradient is not zero, for units at corners, at edges and in the middle of every layer."""
+    """They are the positions of non-zero gradients, for units at corners, at edges and in the middle of every layer."""
     network = archcalc.loads(text)
     oracle = Oracle(network)
     for row in network.layers:
@@ -166,7 +166,7 @@ def test_a_unit_that_sees_nothing_has_an_answer() -> None:
     assert (plain["center"], plain["seen"], plain["share"]) == (None, [], 0)
 
 
-def test_local_and_global_are_told_apart() -> None:
+def test_local_and_global_fields_are_separate() -> None:
     found = archcalc.loads(GATED).receptive_field("last", (1, 1))
     assert found.last.seen.boxes == ((((1, 5),), ((1, 5),)),)
     assert (found.last.global_from, found.last.everything.boxes) == ("squeeze", ((((0, 11),), ((0, 11),)),))
@@ -191,7 +191,7 @@ def test_every_spec_has_a_unit_that_sees(name: str) -> None:
     assert 0 < found.share(found.last) <= 1
 
 
-def test_units_before_are_the_nearest_that_are_read() -> None:
+def test_units_of_earlier_layers_are_the_nearest_ones() -> None:
     found = archcalc.load("unet").receptive_field("classes", (100, 311))
     (top, bottom), (left, right) = found.last.sees
     network = archcalc.load("unet")
@@ -208,7 +208,7 @@ def test_units_before_are_the_nearest_that_are_read() -> None:
 
 
 @pytest.mark.parametrize(("doubled", "unit"), [(-100, 0), (0, 0), (4, 0), (5, 1), (8, 1), (100, 4)])
-def test_the_nearest_unit_is_one_that_exists(doubled: int, unit: int) -> None:
+def test_the_nearest_unit_exists(doubled: int, unit: int) -> None:
     # Units 0 to 4 have their middles at 0, 4, 8 …, doubled 0, 8, 16 …
     assert _nearest(AxisField((-1,), (1,), 4, 1, 5), doubled) == unit
 
@@ -220,7 +220,7 @@ def test_the_default_is_the_last_with_several_units() -> None:
     assert archcalc.load("lenet5_1998").receptive_field().last.name == "S4"
 
 
-def test_a_corner_hangs_over_the_border() -> None:
+def test_a_corner_unit_reaches_over_the_border() -> None:
     found = archcalc.load("alexnet_2012").receptive_field("conv5", (0, 12))
     # 163 positions, 16 apart; the first unit's middle is at 17: 5 in conv1, 4 more in pool1 and 8 more in pool2.
     assert found.last.sees == tuple((17 + 16 * unit - 81, 17 + 16 * unit + 81) for unit in (0, 12))
@@ -229,7 +229,7 @@ def test_a_corner_hangs_over_the_border() -> None:
     assert found.share(found.last) == 99 * 99 / 227**2
 
 
-def test_depth_folds_blocks() -> None:
+def test_depth_collapses_blocks() -> None:
     found = archcalc.load("resnet50").receptive_field("layer4.2.add", depth=1)
     assert [layer.name for layer in found.layers] == ["stem", "layer1", "layer2", "layer3", "layer4.2.add"]
     # Araujo, Norris, Sim 2019 and torchvision's ResNet-50: 427.
@@ -250,7 +250,9 @@ def test_depth_folds_blocks() -> None:
         ("dense_mnist", None, None, 'no layer of "Dense MNIST" has units with positions'),
     ],
 )
-def test_what_cannot_be_asked(spec: str, layer: str | None, unit: tuple[int, ...] | None, message: str) -> None:
+def test_layers_and_units_that_do_not_exist(
+    spec: str, layer: str | None, unit: tuple[int, ...] | None, message: str
+) -> None:
     with pytest.raises(UsageError) as error:
         archcalc.load(spec).receptive_field(layer, unit)
     assert message in str(error.value)
@@ -282,7 +284,7 @@ def test_another_input_is_not_mixed_in() -> None:
 
 
 def test_nearest_upsampling_takes_the_positions_that_float32_gives() -> None:
-    """The position of output 41 of 82, ⌊41·(2/82)⌋, is 0, for in float32 2/82 is a little less."""
+    """The position of output 41 of 82, ⌊41·(2/82)⌋, is 0, since 2/82 is a little less in float32."""
     import torch
     from torch.nn.functional import interpolate
 
@@ -298,8 +300,8 @@ def test_nearest_upsampling_takes_the_positions_that_float32_gives() -> None:
                 assert [*map(int, interpolate(line, scale_factor=output // size)[0, 0])] == found, (size, output)
 
 
-def test_what_is_not_exact_says_why() -> None:
-    """Which channel a unit behind a pixel shuffle reads depends on its row and column."""
+def test_inexact_positions_have_a_reason() -> None:
+    """The channel that a unit behind a pixel shuffle reads depends on its row and column."""
     text = """
     name = "shuffled"
     inputs.x = [4, 12, 12]
@@ -321,8 +323,8 @@ def test_what_is_not_exact_says_why() -> None:
         )
 
 
-def test_units_beside_others_see_nothing_of_their_input() -> None:
-    """The slice holds rows of y alone, though all that the pooling gives sees the whole of x."""
+def test_units_behind_a_slice_of_a_cat_see_one_input() -> None:
+    """The slice holds rows of y alone; the other rows of the concatenation see all of x."""
     text = """
     name = "beside"
     inputs = { x = [3, 8, 8], y = [3, 8, 1] }
@@ -336,7 +338,7 @@ def test_units_beside_others_see_nothing_of_their_input() -> None:
         archcalc.loads(text).receptive_field("rows", source="x")
 
 
-def test_what_sees_the_same_may_lie_side_by_side() -> None:
+def test_units_with_equal_fields_may_be_concatenated() -> None:
     text = """
     name = "pyramid"
     inputs.x = [3, 8, 8]

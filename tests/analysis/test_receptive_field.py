@@ -1,4 +1,4 @@
-"""Receptive fields whose answer is known beforehand; random ones are measured by gradients elsewhere."""
+"""Receptive fields with a known answer; random networks are measured by gradients elsewhere."""
 
 import itertools
 
@@ -33,11 +33,11 @@ CONV = '{ type = "conv1d", out_channels = 4, kernel_size = 3 }'
 @pytest.mark.parametrize(
     ("inputs", "layers", "known"),
     [
-        # An input of two axes has its channels where the first layer that reads channels looks for them.
+        # The first layer that reads channels decides which of two axes holds them.
         ("inputs.x = [16, 16]", CONV, ((3,), (1,))),
         ("inputs.x = [9, 12]", '{ type = "linear", out_features = 4 }', ((1,), (1,))),
         ("inputs.x = [9, 12]", '{ type = "relu" }, { type = "multi_head_attention", num_heads = 3 }', ((9,), (0,))),
-        # Reshapes: an axis of size 1 comes and goes.
+        # Reshapes: an axis of size 1 appears and disappears.
         ("inputs.x = [8, 1, 98]", f'{{ type = "reshape", shape = [8, 98] }}, {CONV}', ((1, 3), (0, 1))),
         (
             "inputs.x = [8, 98]",
@@ -46,19 +46,19 @@ CONV = '{ type = "conv1d", out_channels = 4, kernel_size = 3 }'
         ),
         ("inputs.x = [4, 3, 5]", '{ type = "flatten" }, { type = "linear", out_features = 2 }', ((3, 5), (0, 0))),
         ("inputs.x = [4, 6, 6]", '{ type = "reshape", shape = [4, 6, 3, 2] }', "a reshape splits an axis of positions"),
-        # A map of one position, enlarged, is the same everywhere.
+        # An enlarged map of one position is the same everywhere.
         (
             "inputs.x = [3, 4, 4]",
             'CONV4, { type = "upsample", size = 8, mode = "bilinear" }',
             ((4, 4), (0, 0)),
         ),
-        # Permuted axes take their fields along.
+        # Fields follow their axes through a permute.
         (
             "inputs.x = [3, 9, 9]",
             '{ type = "conv2d", out_channels = 2, kernel_size = [3, 5] }, { type = "permute", dims = [0, 2, 1] }',
             ((3, 5), (1, 1)),
         ),
-        # Tokens: a linear layer leaves them apart, attention does not.
+        # A linear layer keeps tokens separate, attention mixes them.
         (
             'inputs.x = { shape = [7], dtype = "int64" }',
             'EMBEDDING, { type = "linear", out_features = 4 }',
@@ -69,10 +69,10 @@ CONV = '{ type = "conv1d", out_channels = 4, kernel_size = 3 }'
             'EMBEDDING, { type = "multi_head_attention", num_heads = 2 }',
             ((7,), (0,)),
         ),
-        # Squeeze-and-excitation: the gate sees everything, and what it gates keeps its positions.
+        # Squeeze-and-excitation: the gate sees everything, and the gated maps keep their positions.
         ("inputs.x = [4, 8, 8]", "PADDED, GATE", ((10, 10), (0, 0))),
         ("inputs.x = [4, 8, 8]", 'PADDED, GATE, { type = "mul", inputs = ["c", "g"] }', ((3, 3), (1, 1))),
-        # A layer without a window says where channels are, but one with a window knows better.
+        # A layer without a window decides which axis holds channels, but a layer with a window overrules it.
         ("inputs.x = [8, 24]", f'{{ type = "layer_norm" }}, {CONV}', ((3,), (1,))),
         ("inputs.x = [24, 8]", '{ type = "batch_norm" }, { type = "linear", out_features = 4 }', ((1,), (1,))),
         ("inputs.x = [3]", '{ type = "linear", out_features = 2 }', "no positions"),
@@ -99,12 +99,12 @@ def test_two_inputs_that_meet_are_laid_out_alike(sizes: str) -> None:
     assert field(layers, inputs) == ((tokens,), (0.0,))
 
 
-def test_positions_side_by_side_are_unknown() -> None:
+def test_concatenated_positions_have_unknown_fields() -> None:
     layers = '{ name = "a", type = "relu" }, { type = "cat", inputs = ["a", "x"], dim = 1 }'
     assert field(f"{layers}, {CONV}", "inputs.x = [3, 8]") == "positions of several inputs lie side by side"
 
 
-def test_branches_of_different_speed_are_unknown() -> None:
+def test_branches_with_different_jumps_have_unknown_fields() -> None:
     layers = """
     { name = "a", type = "conv1d", out_channels = 2, kernel_size = 1, stride = 2, padding = 4 },
     { name = "b", type = "conv1d", input = "x", out_channels = 2, kernel_size = 1 },
@@ -129,8 +129,8 @@ def test_a_residual_graph_convolution_sees_one_hop() -> None:
     assert (found.size, found.unit) == ((1,), "hops")
 
 
-def test_all_nodes_see_what_they_saw_before_they_were_nodes() -> None:
-    """Of six positions, two by two."""
+def test_nodes_see_the_fields_of_their_positions() -> None:
+    """Pairs of six positions become nodes."""
     spec = """
     name = "x"
     inputs.x = [6, 4]
@@ -174,11 +174,11 @@ layers = [
 """
 
 
-def test_every_layer_reads_the_axes_by_itself() -> None:
+def test_layers_read_the_axes_of_an_input_in_their_own_way() -> None:
     time, conv, both = (row.receptive_field.to_dict() for row in archcalc.loads(TWO_READERS).layers)
     assert (time["size"], time["jump"]) == ([1], [1])  # channels apart, all positions
     assert (conv["size"], conv["jump"]) == ([3], [3])  # all channels, positions apart
-    # Where they meet, both axes have units of their own, and see all by the other branch.
+    # Where they meet, both axes have positions, and units see all along the other branch.
     assert (both["size"], both["jump"]) == ([1, 3], [1, 3])
     assert both["global"] == {"size": [8, 24], "from": "time"}
 
@@ -204,7 +204,7 @@ layers = [
 """
 
 
-def test_what_is_local_and_what_is_global_are_two_facts() -> None:
+def test_local_and_global_fields_are_two_facts() -> None:
     network = archcalc.loads(GATED)
     rows = {row.name: row.receptive_field for row in network.layers}
     local = rows["next"]
@@ -215,10 +215,10 @@ def test_what_is_local_and_what_is_global_are_two_facts() -> None:
     text = str(network)
     assert "7×7 + all" in text
     assert "+ all: from se.pool on" in text
-    assert MEASURES["receptive_field"].whole(network.context)[:2] == (7, (7, 7))  # what budgets hold a network to
+    assert MEASURES["receptive_field"].whole(network.context)[:2] == (7, (7, 7))  # the field that budgets limit
 
 
-def test_attention_keeps_the_positions_of_what_is_added_to_it() -> None:
+def test_a_shortcut_around_attention_keeps_positions() -> None:
     text = """
     name = "block"
     inputs.x = { shape = [7], dtype = "int64" }
@@ -233,8 +233,8 @@ def test_attention_keeps_the_positions_of_what_is_added_to_it() -> None:
     assert (found.size, found.jump, found.global_size, found.global_from) == ((1,), (1,), (7,), "attention")
 
 
-def test_side_by_side_is_known_again_behind_attention() -> None:
-    """Tokens of two inputs lie in one row, which moves over neither; attention reads all of them."""
+def test_fields_of_concatenated_tokens_are_known_behind_attention() -> None:
+    """Tokens of two inputs lie on one axis, with no jump over either input; attention reads all of them."""
     text = """
     name = "class token"
     inputs.token = [1, 8]
@@ -269,7 +269,7 @@ def test_side_by_side_is_known_again_behind_attention() -> None:
         ('DILATED, { type = "conv_transpose1d", out_channels = 1, kernel_size = 2, stride = 2 }', 7, True),
     ],
 )
-def test_a_size_with_holes_says_so(layers: str, size: int, holes: bool) -> None:
+def test_sizes_with_holes_are_marked(layers: str, size: int, holes: bool) -> None:
     layers = layers.replace("CONV", CONV).replace("DILATED", LAYERS["DILATED"])
     network = archcalc.loads(f'name = "x"\ninputs.x = [1, 40]\nlayers = [{layers}]')
     found = network.layers[-1].receptive_field
@@ -282,7 +282,7 @@ def test_a_size_with_holes_says_so(layers: str, size: int, holes: bool) -> None:
 
 @pytest.mark.parametrize("order", [*itertools.permutations(("x", "gated", "again"))], ids=", ".join)
 def test_the_order_in_which_branches_meet_does_not_matter(order: tuple[str, ...]) -> None:
-    """The positions of `x` lie along the last axis of the product, and along the first one behind the others."""
+    """The positions of `x` are on the last axis of the product, and on the first behind the other branches."""
     inputs = ", ".join(f'"{name}"' for name in order)
     layers = f"""
       {{ name = "maps", type = "embedding", num_embeddings = 4, embedding_dim = 1 }},
@@ -295,7 +295,7 @@ def test_the_order_in_which_branches_meet_does_not_matter(order: tuple[str, ...]
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(("e", "l2", "l3"))], ids=", ".join)
-def test_nor_does_it_behind_what_is_laid_out_in_two_ways(order: tuple[str, ...]) -> None:
+def test_the_order_does_not_matter_behind_two_layouts_either(order: tuple[str, ...]) -> None:
     layers = f"""
       {{ name = "e", type = "embedding", num_embeddings = 5, embedding_dim = 4 }},
       {{ name = "x0", type = "relu" }},
@@ -312,8 +312,8 @@ def test_nor_does_it_behind_what_is_laid_out_in_two_ways(order: tuple[str, ...])
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(("b1", "f", "b3"))], ids=", ".join)
-def test_branches_that_see_alike_cover_the_input_together(order: tuple[str, ...]) -> None:
-    """All see positions 0 to 5 and 5 to 7, beside what those of two branches, which move at two speeds, see alone."""
+def test_branches_with_global_fields_cover_the_input_together(order: tuple[str, ...]) -> None:
+    """All units see positions 0 to 5 and 5 to 7; units of the two branches with different jumps also see others."""
     layers = f"""
       {{ type = "slice", start = 0, stop = 6, dim = 1 }},
       {{ name = "g1", type = "adaptive_avg_pool1d", output_size = 1 }},
@@ -331,8 +331,8 @@ def test_branches_that_see_alike_cover_the_input_together(order: tuple[str, ...]
     assert field(layers, "inputs.x = [1, 8]") == ((8,), (0,))
 
 
-def test_a_branch_that_sees_nothing_is_not_seen_by_all() -> None:
-    """The first layer cuts its only positions off, or pads: its units read padding, and so does all behind them."""
+def test_a_branch_that_sees_nothing_has_no_global_field() -> None:
+    """The units of the first layer read padding alone, and so do all units behind them."""
     layers = """
       { name = "cut", type = "conv_transpose1d", out_channels = 1, kernel_size = 1, stride = 3, padding = 1 },
       { name = "again", type = "conv_transpose1d", out_channels = 1, kernel_size = 1, stride = 3, padding = 1 },

@@ -1,4 +1,4 @@
-"""The least time of layers, by the definition written out in numbers."""
+"""The least time of layers, compared with the definition written out in numbers."""
 
 import math
 
@@ -166,11 +166,11 @@ def test_positions_read_in_phases(size: int, units: int, window: PhasedWindow) -
         ('type = "pixel_shuffle", upscale_factor = 1', 3 * 64),
     ],
 )
-def test_what_no_unit_reads_is_not_counted(layer: str, read: int) -> None:
+def test_unread_positions_do_not_count(layer: str, read: int) -> None:
     assert rows(spec(f'name = "l", {layer}'))["l"].bytes_read == 4 * read
 
 
-def test_more_units_than_are_followed_are_counted() -> None:
+def test_very_many_units_are_counted_exactly() -> None:
     text = 'name = "l", type = "upsample", scale_factor = {}'
     for factor, read in ((2, 100_000), (0.5, 50_000), (0.25, 25_000)):
         found = rows(spec(text.format(factor), inputs="x = [1, 100000]"))

@@ -1,4 +1,4 @@
-"""A roofline as text: the tables, what adds up in them, and JSON with its units in its keys."""
+"""A roofline as text: tables whose rows add up, and JSON with units in its keys."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ def test_golden(format_name: str, golden: Callable[[Path, str], None]) -> None:
     golden(Path(f"roofline/lenet5.{format_name}.txt"), written(lenet5(), format_name) + "\n")
 
 
-def test_golden_of_what_is_not_known(golden: Callable[[Path, str], None]) -> None:
+def test_golden_of_unknown_values(golden: Callable[[Path, str], None]) -> None:
     device = Device("Mine", 1e9, "a guess, https://example.org/", Peaks(int8=1e12), note="a note")
     golden(Path("roofline/unknown.txt"), written(archcalc.loads(STRANGE).roofline(device, "int8"), "plain") + "\n")
 
@@ -54,7 +54,7 @@ def test_the_table_fits_the_terminal(width: int, depth: int | None) -> None:
     assert all(display_width(line) <= width for line in lines[: rules[1] + 1])
 
 
-def test_eighty_columns_have_room_for_every_number() -> None:
+def test_every_number_fits_eighty_columns() -> None:
     assert "(no room for: Read MiB, Written MiB)" in written(resnet50(), "table", Style(80))
 
 
@@ -65,7 +65,7 @@ def test_sizes_are_in_one_unit_that_is_named() -> None:
     assert f"{read / 1024:.0f} KiB" in written(lenet5(), "plain")
 
 
-def test_a_block_says_how_much_of_it_is_bound_by_memory() -> None:
+def test_a_block_has_the_share_bound_by_memory() -> None:
     text = written(resnet50(1), "plain")
     (layer3,) = [row for row in resnet50(1).layers if row.name == "layer3"]
     assert f"memory {100 * layer3.memory_seconds / layer3.seconds:.0f} %" in text
@@ -100,7 +100,7 @@ def test_csv_has_the_rows_of_json() -> None:
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_no_name_can_steer_a_terminal_or_a_page(format_name: str) -> None:
+def test_names_cannot_inject_into_a_terminal_or_a_page(format_name: str) -> None:
     text = written(archcalc.loads(STRANGE).roofline("a100"), format_name)
     assert "\x1b" not in text
     if format_name == "markdown":

@@ -1,4 +1,4 @@
-"""Strides against PyTorch's own, for random shapes, orders of axes, parts of tensors and stretched ones."""
+"""Strides compared with PyTorch's, for random shapes, permuted, sliced and expanded tensors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from archcalc.analysis import strides as layout
 
 @st.composite
 def tensors(draw: st.DrawFn, shape: Sequence[int]) -> torch.Tensor:
-    """A view of such a shape: permuted, a part, or stretched along an axis."""
+    """A random view: permuted, sliced, or expanded along an axis."""
     rank = len(shape)
     order = draw(st.permutations(range(rank)))
     larger = [size + draw(st.sampled_from([0, 0, 0, 1])) for size in shape]
@@ -32,8 +32,8 @@ def strided(tensor: torch.Tensor) -> layout.StridedShape:
     return tuple(tensor.shape), tuple(tensor.stride())
 
 
-def shown(shape: Sequence[int], strides: Sequence[int] | None) -> list[int] | None:
-    """Strides of the axes with several positions: those of others mean nothing."""
+def strides_that_matter(shape: Sequence[int], strides: Sequence[int] | None) -> list[int] | None:
+    """The strides of axes with several positions; the others mean nothing."""
     return None if strides is None else [step for size, step in zip(shape, strides, strict=True) if size != 1]
 
 
@@ -48,7 +48,9 @@ def test_elementwise_operations(data: st.DataObject, shape: tuple[int, ...]) -> 
         ([one, other], one + other),
         ([one, row], one + row),
     ):
-        assert shown(shape, layout.elementwise(shape, [*map(strided, operands)])) == shown(shape, result.stride())
+        assert strides_that_matter(shape, layout.elementwise(shape, [*map(strided, operands)])) == strides_that_matter(
+            shape, result.stride()
+        )
 
 
 @MANY
@@ -57,7 +59,9 @@ def test_memory_formats(data: st.DataObject, shape: tuple[int, ...]) -> None:
     one = data.draw(tensors(shape))
     larger = torch.nn.functional.interpolate(one, scale_factor=2)
     found = layout.in_format(tuple(larger.shape), strided(one))
-    assert found is None or shown(larger.shape, found) == shown(larger.shape, larger.stride())
+    assert found is None or strides_that_matter(larger.shape, found) == strides_that_matter(
+        larger.shape, larger.stride()
+    )
 
 
 @MANY

@@ -31,7 +31,7 @@ def test_a_dtype_is_for_floating_point_values() -> None:
         'name = "table", type = "embedding", num_embeddings = 1000, embedding_dim = 6',
         inputs='x = { shape = [4], dtype = "int64" }',
     )
-    # Of the 1000 rows one is read at least: the four tokens may be the same.
+    # At least one of the 1000 rows is read: the four tokens may be equal.
     assert rows(network)["table"] == Traffic(inputs=8 * 4, parameters=4 * 6, outputs=4 * 24)
     assert rows(network, "bfloat16")["table"] == Traffic(inputs=8 * 4, parameters=2 * 6, outputs=2 * 24)
 
@@ -70,7 +70,7 @@ def test_training() -> None:
     )
     a, d, b = rows(network, training=True).values()
     a_in, a_weights, a_out, b_weights, b_out = 4 * 21, 4 * 40, 4 * 15, 4 * 10, 4 * 6
-    # Backward: the gradient of the output, what the forward pass read, the gradients that are needed.
+    # Backward: the gradient of the output, the operands of the forward pass, the needed gradients.
     assert a == Traffic(a_in, a_weights, 0, a_out, a_out + a_in + a_weights + a_weights, 3 * a_weights)
     assert d == Traffic(a_out, 0, 0, a_out, a_out + a_out + a_out, 0)
     assert b == Traffic(a_out, b_weights, 0, b_out, b_out + a_out + b_weights + a_out + b_weights, 3 * b_weights)

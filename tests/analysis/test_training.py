@@ -32,7 +32,7 @@ def flops(network: archcalc.Network) -> int:
 
 
 def torch_flops(network: archcalc.Network) -> int:
-    """What PyTorch's own counter finds in a forward and a backward pass."""
+    """The FLOPs that PyTorch's counter finds in a forward and a backward pass."""
     built = archcalc.build(network, device="meta")
     with FlopCounterMode(display=False) as counter:
         outputs = built(*random_inputs(network, network.batch, "meta"))
@@ -44,7 +44,7 @@ def torch_flops(network: archcalc.Network) -> int:
 
 CONV = 'type = "conv2d", out_channels = 4, kernel_size = 3'
 DENSE = 'type = "linear", out_features = 5'
-PRELU = 'type = "prelu"'  # trained, without MACs: what comes behind it needs the gradient of its input
+PRELU = 'type = "prelu"'  # trained, without MACs: the layer behind it needs the gradient of its input
 
 NETWORKS = {
     "first layer": spec(CONV),
@@ -98,7 +98,7 @@ def test_as_pytorch_counts(name: str) -> None:
     assert flops(network) == torch_flops(network) > 0
 
 
-# Left out: grouped convolutions (a connection table runs as one), whose backward pass PyTorch's counter takes for full
+# Left out: grouped convolutions (a connection table runs as one), whose backward pass PyTorch counts as that of full
 # ones; rbf, which runs as elementwise operations; an adjacency with nonzeros, which is dense on the device `meta`.
 GROUPED = {"alexnet_2012", "lenet5_1998", "mobilenet_v1", "mobilenet_v2", "xception"}
 SPARSE = {"gcn_classifier", "gcn_cora"}
@@ -132,7 +132,7 @@ def test_a_sparse_adjacency_takes_no_gradient() -> None:
     assert second == TrainingMacs(weights[1] + links[1], weights[1] + links[1], weights[1])
 
 
-def test_what_is_not_known_stays_so() -> None:
+def test_unknown_macs_stay_unknown() -> None:
     network = spec(
         'name = "g", type = "gcn_conv", inputs = ["x", "a"], out_features = 5', inputs="x = [7, 6], a = [7, 7]"
     )

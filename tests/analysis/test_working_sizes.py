@@ -1,4 +1,4 @@
-"""Every claim about sizes, held against PyTorch at every size up to some, and far beyond."""
+"""Every claim about sizes, compared with PyTorch at all small sizes and at some very large ones."""
 
 from collections.abc import Iterator
 
@@ -14,14 +14,14 @@ from archcalc.pytorch.verify.sizes import Runner
 
 CONV = '{ type = "conv2d", out_channels = 4, kernel_size = 3, stride = 2, padding = 1 }'
 SPECS = {
-    # A fixed length behind a stride: 32 to 39 give 4×4 positions.
+    # A fixed length behind a stride: sizes 32 to 39 have 4×4 positions.
     "fixed length": """
       inputs.image = [3, 32, 32]
       layers = [
         { type = "conv2d", out_channels = 4, kernel_size = 8, stride = 8 }, { type = "reshape", shape = [4, 16] },
         { type = "linear", out_features = 2 },
       ]""",
-    # A vision transformer: patches, and a table of positions that has one length.
+    # A vision transformer: patches, and a position table of one length.
     "position table": """
       inputs.image = [3, 32, 32]
       inputs.positions = [16, 12]
@@ -168,7 +168,7 @@ def ranges(text: str) -> Iterator[tuple[Network, SizeRange]]:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_what_works_works_and_what_fails_fails(name: str) -> None:
+def test_pytorch_runs_exactly_the_working_sizes(name: str) -> None:
     for network, found in ranges(SPECS[name]):
         runner = Runner()
         for size in (*SIZES, *FAR):
@@ -179,8 +179,8 @@ def test_what_works_works_and_what_fails_fails(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_weights_fit_where_it_is_said(name: str) -> None:
-    """A network built for the spec's own size gives its weights to one that is built for another."""
+def test_weights_fit_at_the_reported_sizes(name: str) -> None:
+    """The weights of a network built for the spec's own size load into one built for another."""
     for network, found in ranges(SPECS[name]):
         own = archcalc.build(network, device="meta").state_dict()
         for size in {*found.works.around(found.size), *SIZES[found.size - 8 : found.size + 8]}:
@@ -214,7 +214,7 @@ def test_only_a_rounded_product_is_tried_size_by_size() -> None:
         ("two fixed lengths that agree at one size", "13, and 23 to 24", "13, and 23 to 24"),
     ],
 )
-def test_in_words(name: str, works: str, same_weights: str) -> None:
+def test_the_answers_as_text(name: str, works: str, same_weights: str) -> None:
     ((_, found),) = ranges(SPECS[name])
     assert (sizes_text(found.works), sizes_text(found.same_weights)) == (works, same_weights)
 

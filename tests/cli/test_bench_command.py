@@ -70,7 +70,7 @@ def test_a_file_is_written_and_not_replaced(tmp_path: Path) -> None:
     assert "Quartiles" in file.read_text("utf-8")
 
 
-def test_a_file_that_cannot_be_written_is_told_before_measuring(
+def test_a_file_that_cannot_be_written_is_reported_before_measuring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "measure_peak", lambda *_: pytest.fail("measured"))
@@ -119,7 +119,7 @@ def test_more_threads_than_the_system_can_give_are_refused() -> None:
         bench("lenet5", "--threads", "100000")
 
 
-def test_without_pytorch_a_message_says_how_to_get_it() -> None:
+def test_without_pytorch_an_error_names_the_remedy() -> None:
     done = python(
         "import sys; sys.modules['torch'] = None; sys.argv = ['archcalc', 'bench', 'lenet5'];"
         "from archcalc.cli import main; main()"

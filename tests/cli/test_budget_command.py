@@ -34,7 +34,7 @@ def invoke(*arguments: str, text: str | None = None) -> Result:
         (["--min", "receptive-field=427"], 0),
         (["--min", "receptive-field=428"], 1),
         (["--max", "parameters=25557032", "--select", "W101"], 0),
-        (["--max", "parameters=25557031", "--select", "W101"], 1),  # a budget is no matter of taste
+        (["--max", "parameters=25557031", "--select", "W101"], 1),  # a budget is no warning
     ],
 )
 def test_exit_codes(arguments: list[str], code: int) -> None:
@@ -59,7 +59,7 @@ def test_a_wrong_spec_counts_more_than_a_breach(tmp_path: Path) -> None:
         ("weights=3", 'no quantity is called "weights"; known: "activations", "buffers"'),
     ],
 )
-def test_what_is_refused(option: str, message: str) -> None:
+def test_refused_arguments(option: str, message: str) -> None:
     for bound in ("--max", "--min"):
         result = invoke("lenet5", bound, option)
         assert result.exit_code == 2
@@ -67,7 +67,7 @@ def test_what_is_refused(option: str, message: str) -> None:
         assert bound in result.output
 
 
-def test_the_spec_says_where() -> None:
+def test_breaches_have_the_place_in_the_spec() -> None:
     result = invoke("-", "--select", "W101", text=BUDGET)
     assert result.exit_code == 1
     assert result.output.splitlines() == [
@@ -80,7 +80,7 @@ def test_the_spec_says_where() -> None:
     ]
 
 
-def test_the_command_line_replaces_what_the_spec_says() -> None:
+def test_the_command_line_replaces_the_limits_of_the_spec() -> None:
     assert invoke("-", "--max", "parameters=224", text=BUDGET).exit_code == 0
     result = invoke("-", "--max", "parameters=222", "--select", "W101", text=BUDGET)
     assert "  ┌ <stdin>\n  │ --max parameters=222\n" in result.output

@@ -33,7 +33,7 @@ def test_every_command_has_help(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_list_says_what_the_command_says(command: str) -> None:
+def test_the_list_has_the_summaries_of_the_commands(command: str) -> None:
     import importlib
 
     module = importlib.import_module(f"archcalc.cli.{command.replace('-', '_')}")

@@ -71,7 +71,7 @@ def test_a_file_with_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("text", ["net:", "net:alpha", "net:=3", "net:alpha=", "net:alpha=1,", "net:alpha=1,depth"])
-def test_settings_that_are_none(text: str) -> None:
+def test_wrong_settings(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not of the form SPEC:NAME=VALUE"):
         parse_spec(text)
 
@@ -125,7 +125,7 @@ def test_training_is_for_all() -> None:
         (["lenet5", "vgg11", "--set", "batch_norm=true"], 'no variable is called "batch_norm"'),
     ],
 )
-def test_what_is_refused(arguments: list[str], message: str) -> None:
+def test_refused_arguments(arguments: list[str], message: str) -> None:
     assert message in refusal(*arguments)
 
 
@@ -159,7 +159,7 @@ def test_only_differences() -> None:
     output = invoke("resnet18", "resnet34", "--depth", "1", "--differences").output
     assert "2 layers are equal" in output  # the stem and the head
     names = [line.split()[0] for line in output.splitlines() if line.startswith("layer")]
-    assert names == [f"layer{number}" for number in (1, 2, 3, 4)] * 2  # first their MACs, then what has changed
+    assert names == [f"layer{number}" for number in (1, 2, 3, 4)] * 2  # first their MACs, then the changes
     assert "layer3   count 2 → 6" in output
 
 

@@ -1,4 +1,4 @@
-"""`archcalc diagram`: files, formats, and what it says where it cannot."""
+"""`archcalc diagram`: files, formats, and errors."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_a_file_is_kept(tmp_path: Path) -> None:
     assert path.read_text().startswith("digraph")
 
 
-def test_what_is_folded_is_said() -> None:
+def test_collapsed_blocks_are_reported() -> None:
     done = invoke("inception_v3", "--to", "dot")
     assert done.stderr == "note: of each kind of block, only the first is open (--depth all expands everything)\n"
     assert invoke("inception_v3", "--to", "dot", "--depth", "all").stderr == ""

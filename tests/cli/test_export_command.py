@@ -1,4 +1,4 @@
-"""`archcalc export`: where it writes, and what it refuses."""
+"""`archcalc export`: its output files, and what it refuses."""
 
 import subprocess
 import sys

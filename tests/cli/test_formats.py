@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from archcalc.cli import COMMANDS, cli
 from archcalc.render.write import FORMATS
 
-# What a command is given, and a text that its result has in every format.
+# By command: its arguments, and a text that its result contains in every format.
 RESULTS = {
     "summary": (["resnet18"], "layer1"),
     "explain": (["lenet5", "C1"], "weight"),
@@ -40,7 +40,7 @@ def output(command: str, format_name: str) -> str:
     return found.stdout
 
 
-def test_every_command_is_here() -> None:
+def test_the_table_has_every_command() -> None:
     assert {*RESULTS, *OTHERS} == {*COMMANDS}
 
 
@@ -58,14 +58,14 @@ def _is_text(text: str) -> None:
 
 
 def _is_markdown(text: str) -> None:
-    """Tables have as many cells in every line as in their head."""
+    """Every row of a table has as many cells as its header."""
     for block in text.split("\n\n"):
         lines = [re.sub(r"\\\|", "", line).count("|") for line in block.splitlines() if line.startswith("|")]
         assert len({*lines}) <= 1, block
 
 
 def _is_latex(text: str) -> None:
-    """What begins ends, and rows have as many cells as their table has columns."""
+    """Environments are closed, and every row has as many cells as its table has columns."""
     begun, ended = (re.findall(rf"\\{word}{{(\w+\*?)}}", text) for word in ("begin", "end"))
     assert sorted(begun) == sorted(ended) != []
     for columns, body in re.findall(r"\\begin{tabular}{([^\n]*)}\n(.*?)\\end{tabular}", text, flags=re.DOTALL):

@@ -1,4 +1,4 @@
-"""`archcalc formula`: what it prints, in every format, and what it says of wrong arguments."""
+"""`archcalc formula`: its output in every format, and its errors."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_layers_and_blocks() -> None:
     assert "H₃" not in some
 
 
-def test_json_is_what_sympy_reads() -> None:
+def test_sympy_reads_the_json() -> None:
     found = json.loads(invoke("mobilenet_v2", "--symbol", "width", "--format", "json").output)
     assert set(found) == {
         "name", "source", "symbols", "batch", "inputs", "outputs", "parameters", "macs", "macs_missing", "definitions",
@@ -126,7 +126,7 @@ def test_unknown_macs_make_a_lower_bound(tmp_path: Path) -> None:
         (["stacked_3x3", "--symbol", "C", "--batch", "0"], "batch must be a whole number, 1 or more, or a name"),
     ],
 )
-def test_what_is_wrong(arguments: list[str], message: str) -> None:
+def test_wrong_arguments(arguments: list[str], message: str) -> None:
     done = invoke(*arguments)
     assert done.exit_code != 0
     assert message in done.output + str(done.exception)

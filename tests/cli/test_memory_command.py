@@ -34,7 +34,8 @@ def refused(*arguments: str) -> str:
 
 def test_twice_as_wide_values_take_twice_the_memory() -> None:
     wide, usual = (
-        json.loads(memory("lenet5", *given, "--format", "json").output) for given in (["--dtype", "float64"], [])
+        json.loads(memory("lenet5", *arguments, "--format", "json").output)
+        for arguments in (["--dtype", "float64"], [])
     )
     assert wide["peak"] == 2 * usual["peak"]
 
@@ -106,13 +107,13 @@ def test_blocks_have_the_most_of_their_layers() -> None:
     assert sum(row.saved for row in collapsed.layers) == sum(row.saved for row in whole.layers)
     assert max(row.live for row in collapsed.layers) == whole.peak
     layer1 = [row for row in whole.layers if row.name.startswith("layer1.")]
-    shown = next(row for row in collapsed.layers if row.name == "layer1")
-    assert shown.forward == max(row.forward for row in layer1)
-    # Its last layers, an addition and a ReLU, work in place of what a normalization gave.
-    assert (shown.output, layer1[-1].output, layer1[-2].output) == (4 * 64 * 56 * 56, 0, 0)
+    group = next(row for row in collapsed.layers if row.name == "layer1")
+    assert group.forward == max(row.forward for row in layer1)
+    # Its last layers, an addition and a ReLU, work in place on the output of a normalization.
+    assert (group.output, layer1[-1].output, layer1[-2].output) == (4 * 64 * 56 * 56, 0, 0)
 
 
-def test_the_output_of_a_block_is_what_it_made() -> None:
+def test_the_output_of_a_block_is_what_it_allocates() -> None:
     blocks = """name = "t"
     inputs.x = [4, 8, 8]
     layers = [{ name = "made", type = "made" }, { name = "viewed", type = "viewed" }]
@@ -153,7 +154,7 @@ def test_a_lower_bound_decides_no_batch(training: list[str]) -> None:
     assert (json.loads(result.output)["largest_batch"], json.loads(result.output)["upper_bound"]) == (0, False)
 
 
-def test_one_reason_of_many_layers_is_said_once() -> None:
+def test_a_reason_of_many_layers_is_printed_once() -> None:
     layer = '{ name = "attention", type = "multi_head_attention", num_heads = 2, repeat = 25 }'
     text = f'name = "x"\ninputs.x = [4, 8]\nlayers = [{layer}]'
     output = memory("-", "--training", text=text).output
@@ -162,7 +163,7 @@ def test_one_reason_of_many_layers_is_said_once() -> None:
     assert " and 13 more" in " ".join(output.split())
 
 
-def test_a_lower_bound_says_so() -> None:
+def test_a_lower_bound_is_marked() -> None:
     output = memory("-", text=SHARED).output
     assert "≥ multi_head_attention: PyTorch chooses among kernels for attention" in output
     assert any(line.startswith("Peak") and "≥ " in line for line in output.splitlines())
@@ -183,17 +184,17 @@ def test_fits_finds_the_largest_batch(size: str, limit: int) -> None:
     assert f"{found['peak_of_next']:,} bytes" in peak_of_next
 
 
-def test_what_fits_is_from_the_smallest_batch_on_that_trains() -> None:
+def test_fits_starts_at_the_smallest_batch_that_trains() -> None:
     text = 'name = "b"\ninputs.x = [4]\nlayers = [{ type = "batch_norm" }]'
-    given = ["-", "--training", "--fits"]
-    result = memory(*given, "100B", text=text)
+    arguments = ["-", "--training", "--fits"]
+    result = memory(*arguments, "100B", text=text)
     assert result.exit_code == 1
     assert "not even batch 2, the smallest that PyTorch runs, fits into " in result.output
-    found = json.loads(memory(*given, "1kB", "--format", "json", text=text).output)
+    found = json.loads(memory(*arguments, "1kB", "--format", "json", text=text).output)
     assert (found["least_batch"], found["largest_batch"] >= 2) == (2, True)
 
 
-def test_nothing_fits_is_exit_code_1() -> None:
+def test_exit_code_1_if_no_batch_fits() -> None:
     result = memory("resnet18", "--fits", "40MiB")
     assert result.exit_code == 1
     assert "not even one sample fits into 40.0 MiB\n" in result.output
@@ -223,7 +224,7 @@ def test_nothing_fits_is_exit_code_1() -> None:
         (["--format", "xml"], '"xml" is not a choice; choose from table'),
     ],
 )
-def test_flags_that_make_no_sense(arguments: list[str], message: str) -> None:
+def test_wrong_options_together(arguments: list[str], message: str) -> None:
     assert message in refused("lenet5", *arguments)
 
 

@@ -1,4 +1,4 @@
-"""Wrong settings say how to be right, errors name the settings they come with, and specs say what can be set."""
+"""Errors of settings have a remedy, errors of specs name the settings, and `specs` lists what can be set."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +17,14 @@ Run = Callable[..., Any]
     [(word, "use true or false") for word in ("yes", "no", "on")]
     + [("wide", "write true or false, a number, or a list of these")],
 )
-def test_a_word_that_is_no_value(word: str, remedy: str) -> None:
+def test_a_setting_that_is_no_value(word: str, remedy: str) -> None:
     result = CliRunner().invoke(cli, ["summary", "vgg11", "--set", f"batch_norm={word}"])
     assert result.exit_code == 2
     assert f'batch_norm: no variable is called "{word}"; {remedy}' in result.output
 
 
 @pytest.mark.parametrize("word", ["true", "false", "True"])
-def test_a_truth(word: str) -> None:
+def test_a_boolean_setting(word: str) -> None:
     assert CliRunner().invoke(cli, ["summary", "vgg11", "--set", f"batch_norm={word}"]).exit_code == 0
 
 
@@ -56,7 +56,7 @@ def test_an_error_names_the_settings(arguments: list[str], note: str, program: R
         (["compare", "vgg11", "vgg11:batch_norm=1,batch_norm=0"], "batch_norm is given twice: as 1 and as 0"),
     ],
 )
-def test_a_setting_that_is_given_twice(arguments: list[str], message: str) -> None:
+def test_a_repeated_setting(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
@@ -102,7 +102,7 @@ def test_an_error_without_settings_has_no_note(program: Run) -> None:
     assert "note:" not in program("summary", "-", text='name = "x"').stderr
 
 
-def test_what_can_be_set_in_a_spec(program: Run) -> None:
+def test_inputs_and_variables_of_a_spec(program: Run) -> None:
     assert program("specs", "vgg16").stdout.splitlines() == [
         "VGG-16",
         archcalc.load("vgg16").source,
@@ -119,7 +119,7 @@ def test_what_can_be_set_in_a_spec(program: Run) -> None:
     assert 'did you mean "lenet5"' in program("specs", "lenet").stderr
 
 
-def test_what_can_be_set_is_text(program: Run) -> None:
+def test_names_of_inputs_and_variables_are_escaped(program: Run) -> None:
     hostile = 'name = "\\u001b[2J"\ninputs."a\\u001b[2J" = [1]\nvariables = { "b\\u001b" = "\\u001b[2J", c = 3 }'
     done = program("specs", "-", text=hostile)
     assert done.returncode == 0

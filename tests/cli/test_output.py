@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and replaced only if that is asked for."""
+"""Files are written whole or not at all, and replaced only with --force."""
 
 import os
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_place_where_nothing_can_be_written(tmp_path: Path, path: str, reason:
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_asking_leaves_nothing(tmp_path: Path) -> None:
+def test_checking_a_path_creates_no_file(tmp_path: Path) -> None:
     check_writable(str(tmp_path / "a"), force=False)
     check_writable("/dev/null", force=False)
     assert os.listdir(tmp_path) == []
@@ -83,14 +83,14 @@ def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "a").read_text() == "mine"
 
 
-def test_leftovers_of_others_are_no_matter(tmp_path: Path) -> None:
+def test_leftover_files_do_not_matter(tmp_path: Path) -> None:
     left = f".archcalc-{os.getpid()}.tmp"
     (tmp_path / left).write_text("theirs")
     write_file(str(tmp_path / "a"), "mine")
     assert sorted(os.listdir(tmp_path)) == [left, "a"]
 
 
-def test_a_new_file_is_for_those_whom_the_umask_allows(tmp_path: Path) -> None:
+def test_a_new_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
     (tmp_path / "usual").write_text("")
     write_file(str(tmp_path / "a"), "mine")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode

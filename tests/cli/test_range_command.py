@@ -18,7 +18,7 @@ def output(*arguments: str) -> str:
     return CliRunner().invoke(cli, ["range", *arguments], catch_exceptions=False).output
 
 
-def test_words() -> None:
+def test_the_text_of_a_range() -> None:
     assert output("alexnet_2012").splitlines()[3:] == [
         "sizes n of image 3×n×n",
         "works         from 67 on",
@@ -33,7 +33,7 @@ def test_words() -> None:
 
 
 def notes(layers: str) -> list[str]:
-    """What is said of useful sizes."""
+    """The notes about useful sizes."""
     text = f'name = "x"\ninputs.x = [3, 33, 33]\nlayers = [{layers}]'
     found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False).output
     return [line.strip() for line in found.partition("useful")[2].splitlines()[1:]]
@@ -42,7 +42,7 @@ def notes(layers: str) -> list[str]:
 CONV = '{ name = "NAME", type = "conv2d", out_channels = 3, kernel_size = 3, padding = 1 }'
 
 
-def test_what_is_seen_by_a_layer_that_reads_the_whole_map_is_not_by_windows() -> None:
+def test_useful_sizes_follow_fields_of_windows_alone() -> None:
     squeezed = '{ name = "p", type = "adaptive_avg_pool2d", output_size = 1 }, { type = "mul", inputs = ["a", "p"] }'
     assert notes(", ".join([CONV.replace("NAME", "a"), squeezed, CONV.replace("NAME", "b")])) == [
         "below 3 windows of b see nothing new, even by the shortest path",
@@ -55,14 +55,14 @@ def test_without_a_layer_that_reads_the_whole_map_no_unit_sees_all() -> None:
     assert notes(CONV.replace("NAME", "a")) == ["above 3 no unit sees all of it; a sees most"]
 
 
-def test_fields_that_change_with_the_size_are_said_to() -> None:
+def test_fields_that_depend_on_the_size_are_noted() -> None:
     upsampled = '{ name = "u", type = "upsample", size = 64 }'
     assert notes(f"{upsampled}, {CONV}") == ["from u on, fields depend on the size"]
     assert notes('{ type = "relu" }') == ["no window slides over the input"]
 
 
-def test_no_remainder_is_not_called_a_loss_of_nothing() -> None:
-    """Of 33×33 pixels 17×17 are read, those between windows not."""
+def test_skipped_positions_are_noted_beside_no_remainder() -> None:
+    """Of 33×33 pixels, 17×17 are read; pixels between windows are not."""
     text = """
     name = "x"
     inputs.x = [3, 33, 33]
@@ -81,12 +81,12 @@ def test_another_input_is_another_own_size() -> None:
     assert "224 is not one of them; the nearest: 195 and 227" in output("alexnet_2012", "--input", "image=3x224x224")
 
 
-def test_what_is_useful_also_works() -> None:
+def test_useful_sizes_also_work() -> None:
     assert "useful        188 to 204" in output("unet")
     assert "useful        32 alone" in output("lenet5")
 
 
-def test_what_is_not_proven_says_how_far_it_was_tried() -> None:
+def test_sizes_that_were_tried_have_an_end() -> None:
     text = """
     name = "x"
     inputs.x = [1, 16]
@@ -125,7 +125,7 @@ def test_a_bar_never_falls_and_keeps_to_its_line(monkeypatch: pytest.MonkeyPatch
     assert {0, 50, 75, 100} <= {*percents} <= {*range(101)}
 
 
-def test_nothing_to_say() -> None:
+def test_a_network_without_positions() -> None:
     text = 'name = "x"\ninputs.x = [4]\nlayers = [{ type = "relu" }]'
     found = CliRunner().invoke(cli, ["range", "-"], input=text, catch_exceptions=False)
     assert "no axis of an input has positions" in found.output

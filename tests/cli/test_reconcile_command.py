@@ -1,4 +1,4 @@
-"""`archcalc reconcile` and `--counting`: what they print, for whom."""
+"""`archcalc reconcile` and `--counting`: their output in each format."""
 
 import csv
 import io
@@ -127,7 +127,7 @@ def test_a_lower_bound_matches_nothing() -> None:
     assert "the nearest is macs" not in found.output
 
 
-def test_what_tools_get_wrong_is_said_where_it_matters() -> None:
+def test_departures_are_printed_where_they_matter() -> None:
     sentence = "the tool itself counts a transposed convolution as an ordinary one"
     assert f"torchinfo, thop and torchprofile: {sentence}" in " ".join(reconcile("unet").output.split())
     assert "the tool itself" not in reconcile("resnet50").output
@@ -167,14 +167,14 @@ def test_a_figure_is_read_at_its_own_precision(text: str, low: int, high: int) -
 
 
 @given(st.integers(1, 10**15), st.integers(0, 6))
-def test_a_count_rounds_to_what_python_rounds_it_to(count: int, digits: int) -> None:
+def test_counts_are_rounded_as_python_rounds(count: int, digits: int) -> None:
     assert read_figure(f"{count:.{digits}e}").is_rounded(count)
     assert read_figure(f"{count:,}").is_rounded(count)
     assert not read_figure(f"{count:,}").is_rounded(count + 1)
 
 
 @pytest.mark.parametrize("text", ["", "x", "4.1x9", "4,1e9", "-4e9", "4.1e999", "1e9e9", "4.1 G G", "nan", "1" * 50])
-def test_what_is_no_figure(text: str) -> None:
+def test_texts_that_are_no_figure(text: str) -> None:
     with pytest.raises(archcalc.UsageError, match=r"is not a figure; write 4\.1e9, 4\.09G, 569M or 4,089,184,256"):
         reconcile("lenet5", "--target", text)
 
@@ -205,7 +205,7 @@ def test_the_default_is_as_it_was() -> None:
     assert "Activations" not in summary("lenet5")
 
 
-def test_a_folded_summary_adds_counts_up() -> None:
+def test_a_collapsed_summary_adds_counts_up() -> None:
     data = json.loads(summary("resnet50", "--counting", "torchinfo", "--depth", "1", "--format", "json"))
     assert data["counting"] | {"counts": ""} == {
         "name": "torchinfo",
@@ -253,7 +253,7 @@ def test_an_unknown_count_has_a_reason() -> None:
     assert re.search(r"^fvcore MACs +≥ 40", summary("-", "--counting", "fvcore", text=UNKNOWN), re.MULTILINE)
 
 
-def test_a_tools_mistake_is_said() -> None:
+def test_a_tools_mistake_is_noted() -> None:
     output = " ".join(summary("unet", "--counting", "thop").split())
     assert "The tool itself counts a transposed convolution as an ordinary one; archcalc does not." in output
 
@@ -276,7 +276,7 @@ def test_a_shape_error_prints_the_counts_that_fit() -> None:
     assert re.search(r"^S4 +avg_pool2d +16×4×4 +0 +2,048 ", result.output, re.MULTILINE)
 
 
-def test_a_figure_in_macs_is_none_in_flops() -> None:
+def test_a_figure_in_macs_does_not_match_flops() -> None:
     network = archcalc.load("resnet50")
     assert network.reconcile("8.2 GMACs").matches == ()
     assert set(network.reconcile("8.2 GFLOPs").matches) >= {"flops", "torch", "calflops"}

@@ -40,12 +40,12 @@ def test_options_change_the_network() -> None:
     assert "aux" in roofline("googlenet", "--device", "a100", "--training").output
 
 
-def test_blocks_are_folded() -> None:
+def test_blocks_are_collapsed() -> None:
     lines = roofline("resnet50", "--device", "a100", "--depth", "1").output.splitlines()
     assert [line.split()[0] for line in lines[6:12]] == ["stem", "layer1", "layer2", "layer3", "layer4", "head"]
 
 
-def test_a_device_of_a_file(tmp_path: Path) -> None:
+def test_a_device_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(DEVICE)
     assert "Mine · float32 · batch 1" in roofline("lenet5", "--device", str(file)).output
@@ -81,7 +81,7 @@ def test_the_list_has_every_device() -> None:
         (("--device", "v100", "-o", "/missing/picture.svg"), 'cannot write "/missing/picture.svg"'),
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_what_there_is(arguments: tuple[str, ...], message: str, program: Run) -> None:
+def test_wrong_usage_ends_with_2_and_lists_the_choices(arguments: tuple[str, ...], message: str, program: Run) -> None:
     done = program("roofline", "lenet5", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr

@@ -1,4 +1,4 @@
-"""`archcalc summary`: what it prints, for whom."""
+"""`archcalc summary`: its output in each format."""
 
 import csv
 import io
@@ -112,7 +112,7 @@ def test_other_input_and_variable() -> None:
     assert f"{49 * 8**2:,}" in summary("single_7x7", "--set", "C=8").output
 
 
-def test_depth_folds_blocks_and_keeps_totals() -> None:
+def test_depth_collapses_blocks_and_keeps_totals() -> None:
     collapsed, full = (json.loads(summary("m5", "--format", "json", *more).output) for more in (("--depth", "1"), ()))
     assert [row["name"] for row in collapsed["layers"][:4]] == ["stage1", "stage2", "stage3", "stage4"]
     assert collapsed["layers"][0]["type"] == "conv_bn_pool"
@@ -152,7 +152,7 @@ def test_usage_errors(arguments: tuple[str, ...], message: str) -> None:
         summary(*arguments)
 
 
-def test_a_folded_block_gives_what_it_gives_not_its_last_layer() -> None:
+def test_a_collapsed_block_has_the_row_of_its_output_layer() -> None:
     text = """
     name = "x"
     inputs.i = [3, 8]
@@ -170,7 +170,7 @@ def test_a_folded_block_gives_what_it_gives_not_its_last_layer() -> None:
     assert row["parameters"] == (3 + 1) * 5 + (3 * 3 + 1) * 9
 
 
-def test_a_folded_block_of_which_a_part_is_unknown_is_a_lower_bound() -> None:
+def test_a_collapsed_block_with_an_unknown_part_is_a_lower_bound() -> None:
     text = """
     name = "x"
     inputs.nodes = [5, 3]
@@ -191,7 +191,7 @@ def test_a_folded_block_of_which_a_part_is_unknown_is_a_lower_bound() -> None:
     assert "≥ 40" in summary("-", "--depth", "1", "--columns", "name,macs", "--format", "csv", text=text).output
 
 
-def test_a_folded_block_says_what_is_unknown() -> None:
+def test_a_collapsed_block_has_the_reasons_of_its_parts() -> None:
     text = """
     name = "x"
     inputs.i = [3, 8]

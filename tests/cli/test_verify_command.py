@@ -36,7 +36,7 @@ def test_every_row_shows_both_numbers() -> None:
     assert lines[-1] == "no difference"
 
 
-def test_a_network_with_all_there_is_to_share() -> None:
+def test_a_network_with_every_kind_of_sharing() -> None:
     result = verify("-", "--format", "json", text=SHARED)
     found = {(row["question"], row["layer"]): row for row in json.loads(result.output)["rows"]}
     assert (result.exit_code, {row["status"] for row in found.values()}) == (0, {"equal", "not covered"})
@@ -55,7 +55,7 @@ def test_a_difference_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.output.splitlines()[-1] == '8 differences; the first: parameter of "S2.weight"'
 
 
-def test_memory_is_followed_on_meta_only_if_asked_for() -> None:
+def test_memory_is_measured_on_meta_only_with_the_option() -> None:
     assert "peak memory" not in verify("lenet5", "--device", "meta").output
     assert "peak memory" in verify("lenet5", "--device", "meta", "--memory").output
     assert "peak memory" not in verify("lenet5", "--fields", "none", "--no-memory").output
@@ -71,7 +71,7 @@ def test_memory_is_followed_on_meta_only_if_asked_for() -> None:
         (["--fields", ""], 'no layer is called ""'),
     ],
 )
-def test_what_is_not_there(arguments: list[str], message: str) -> None:
+def test_verify_refuses_unknown_names(arguments: list[str], message: str) -> None:
     with pytest.raises(Exception, match=message):
         verify("lenet5", *arguments)
 

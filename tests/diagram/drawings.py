@@ -1,4 +1,4 @@
-"""What the tests of diagrams share: spec texts, and what of an SVG text can be counted."""
+"""Helpers of the tests of diagrams: spec texts, and counts of elements in an SVG text."""
 
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -9,7 +9,7 @@ from archcalc.diagram.picture import Diagram, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 
-# A layer of every trouble: tags, quotes, entities, backslashes, Graphviz's escapes, letters from the right, no letters.
+# Hostile names: tags, quotes, entities, backslashes, Graphviz's escapes, right-to-left letters, no letters.
 NAMES = (
     "<script>alert(1)</script>",
     '"];',
@@ -56,7 +56,7 @@ layers = [
 
 
 def hostile_spec(names: tuple[str, ...] = NAMES) -> str:
-    """A spec in which the network, an input, a block, its use and every layer have such names."""
+    """A spec in which the network, an input, a block, its instance and every layer have such names."""
     lines = [f"name = {basic(names[0])}", "[inputs]", f"{basic(('in ' + names[0])[:200])} = [4, 8, 8]"]
     for number, name in enumerate(names):
         lines += ["[[layers]]", f"name = {basic(name)}"]

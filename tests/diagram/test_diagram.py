@@ -62,7 +62,7 @@ def test_the_same_spec_gives_the_same_text(spec: str) -> None:
 @pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_folding_keeps_totals(spec: str, depth: int) -> None:
+def test_collapsing_keeps_totals(spec: str, depth: int) -> None:
     network = archcalc.load(spec, training=True)
     tiles = [*tiles_in(find_parts(network.context, depth or None).parts)]
     for what in ("parameters", "trainable_parameters", "macs"):
@@ -85,7 +85,7 @@ def test_every_layer_and_every_edge_is_drawn(spec: str) -> None:
     to_outputs = {(number[edge], inputs + len(graph.nodes) + i) for i, edge in enumerate(graph.outputs)}
     drawn = {(arrow.source, arrow.target) for arrow in picture.arrows if arrow.kind == "data"}
     assert drawn == wanted - inside | to_outputs
-    # Layers that share a card are a chain: each reads the one before, and nothing else does.
+    # Layers that share a card are a chain: each is the only reader of the one before.
     for card in picture.cards:
         chain = [int(name[6:]) for name in card.classes]
         assert all(graph.nodes[b].sources == (inputs + a,) for a, b in pairwise(chain))
@@ -113,7 +113,7 @@ def test_blocks_that_differ_stay_apart() -> None:
 
 @pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
-def test_what_is_too_much_is_folded_and_the_picture_says_so(spec: str) -> None:
+def test_large_networks_are_collapsed_with_a_note(spec: str) -> None:
     picture = draw(archcalc.load(spec).context, Look())
     opened = draw(archcalc.load(spec).context, Look(depth=0))
     ends = sum(card.color == "end" for card in opened.cards)
@@ -146,7 +146,7 @@ def test_a_long_network_is_drawn_in_stretches() -> None:
         draw(archcalc.loads(CHAIN.format(10_000)).context, Look(depth=0))
 
 
-def test_what_weights_and_training_do_is_visible() -> None:
+def test_sharing_freezing_and_training_are_visible() -> None:
     network = archcalc.loads(SIAMESE, training=True)
     picture = draw(network.context, Look(depth=1))
     cards = {card.rows[0].left: card for card in picture.cards if not card.identifier.startswith("output-")}
@@ -164,8 +164,8 @@ def test_what_weights_and_training_do_is_visible() -> None:
     }
 
 
-def test_inputs_that_are_no_equals_are_numbered() -> None:
-    """`cat` puts its inputs one behind the other; a sum has no first."""
+def test_inputs_are_numbered_where_their_order_matters() -> None:
+    """The order matters for `cat`, not for a sum."""
     network = archcalc.loads(
         """
     name = "t"
@@ -189,7 +189,7 @@ def test_inputs_that_are_no_equals_are_numbered() -> None:
     }
 
 
-def test_an_input_that_is_no_float32_says_so() -> None:
+def test_an_input_of_another_dtype_shows_it() -> None:
     text = """
     name = "t"
     inputs.words = { shape = [5], dtype = "int64" }
@@ -217,14 +217,14 @@ def test_each_layer_of_a_card_has_its_own_number() -> None:
     assert lines == [f"{64 * 3 * 7 * 7:,} + {2 * 64} parameters", "118 M MACs"]
 
 
-def test_shapes_stand_where_branches_meet() -> None:
+def test_edges_have_shapes_where_branches_meet() -> None:
     picture = picture_of("inception_v3", depth=0)
     into = [arrow.target for arrow in picture.arrows if arrow.kind == "data"]
     for arrow in picture.arrows:
         assert bool(arrow.text) == (into.count(arrow.target) > 1)
 
 
-def test_cards_say_what_is_asked_for() -> None:
+def test_cards_show_the_requested_quantities() -> None:
     network = archcalc.load("lenet5")
     picture = draw(network.context, Look(show=("parameters", "macs", "receptive-field")))
     card = next(card for card in picture.cards if card.rows[0].left == "C1")
@@ -247,7 +247,7 @@ def test_heat_is_the_share_in_the_largest() -> None:
 
 
 def test_heat_and_lines_of_memory() -> None:
-    """A card has the most that is alive while it or a copy of it runs, as `memory` says, without the weights."""
+    """A card has the peak of `memory` while it or a copy of it runs, without the weights."""
     network = archcalc.load("resnet50")
     memory = network.memory()
     alive = [row.forward - memory.weights - memory.buffers for row in memory.layers]
@@ -259,7 +259,7 @@ def test_heat_and_lines_of_memory() -> None:
     assert sorted(name for card in cards for name in card.classes) == sorted(f"layer-{n}" for n in range(len(alive)))
 
 
-def test_memory_that_is_a_lower_bound_says_so() -> None:
+def test_memory_that_is_a_lower_bound_is_marked() -> None:
     network = archcalc.loads(ATTENTION)
     assert isinstance(network.memory().peak, AtLeast)
     svg = network.to_svg(show=("memory",))
@@ -268,8 +268,8 @@ def test_memory_that_is_a_lower_bound_says_so() -> None:
 
 @pytest.mark.every_spec
 @pytest.mark.parametrize("name", SPECS)
-def test_whatever_check_finds_is_coloured(name: str) -> None:
-    """Every layer of every finding, those in copies too, and no other."""
+def test_layers_of_every_finding_are_coloured(name: str) -> None:
+    """Every layer of every finding, also in copies, and no other layer."""
     network = archcalc.load(name)
     wanted = {
         f"layer-{network.position(layer)}"
@@ -284,7 +284,7 @@ def test_whatever_check_finds_is_coloured(name: str) -> None:
     assert all(classes & wanted for classes in hot)
 
 
-def test_what_is_unknown_is_no_zero() -> None:
+def test_unknown_is_not_zero() -> None:
     network = archcalc.loads(
         """
     name = "t"
@@ -307,8 +307,8 @@ def test_what_is_unknown_is_no_zero() -> None:
     assert to_svg(picture, None).count(STYLES["color"].heated(UNKNOWN)) >= 2
 
 
-def test_the_legend_says_that_a_bound_is_one() -> None:
-    """Block b has 8·4·4 MACs in its linear layer, and more in one of which they are not known."""
+def test_the_legend_marks_bounds() -> None:
+    """Block b has 8·4·4 MACs in its linear layer, and an unknown number in another layer."""
     network = archcalc.loads(
         """
     name = "t"
@@ -348,7 +348,7 @@ layers = [
 
 
 def unrolled(steps: int) -> str:
-    """Every step reads a slice of the input, far above, and the step before."""
+    """An unrolled recurrence: every step reads a slice of the input, far above, and the step before."""
     layers = [
         f'{{ name = "x{t}", type = "slice", input = "x", start = {t}, stop = {t + 1} }}, {{ type = "flatten" }}, '
         f'{{ type = "linear", out_features = 8 }}, {{ name = "h{t}", type = "add", inputs = ["linear", "{before}"] }},'
@@ -359,8 +359,8 @@ def unrolled(steps: int) -> str:
     return UNROLLED.format(steps=steps, layers=text)
 
 
-def test_arrows_that_pass_too_much_are_refused_at_once_or_folded() -> None:
-    """Graphviz would need minutes, and be stopped."""
+def test_too_many_long_arrows_are_refused_or_collapsed() -> None:
+    """Graphviz would need minutes, and time out."""
     network = archcalc.loads(unrolled(40))
     with pytest.raises(archcalc.UsageError, match=r"arrows that pass by 78. rows of cards are more than"):
         draw(network.context, Look(depth=0))
@@ -368,8 +368,8 @@ def test_arrows_that_pass_too_much_are_refused_at_once_or_folded() -> None:
     assert not draw(archcalc.loads(unrolled(8)).context, Look()).collapsed
 
 
-def test_many_arrows_are_folded() -> None:
-    """As in a dense network: each layer reads all before it, so that stretches of them have an arrow for each pair."""
+def test_many_arrows_are_collapsed() -> None:
+    """As in a DenseNet, each layer reads all layers before it, so every pair of stretches has an arrow."""
     entries = [
         f'{{ name = "c{n}", type = "cat", inputs = {[f"l{k}" for k in range(n)]} }},'
         f'{{ name = "l{n}", type = "conv2d", out_channels = 1, kernel_size = 1, input = "c{n}" }},'
@@ -394,11 +394,11 @@ def test_a_card_of_thousands_of_layers() -> None:
     )
     picture = draw(network.context, Look(depth=1))
     for program in (dot_program(), None):
-        (card,) = with_class(parsed(to_svg(picture, program)), "layer-1999")  # those beyond lead to no card
+        (card,) = with_class(parsed(to_svg(picture, program)), "layer-1999")  # the layers beyond have no class
         assert "3,000 layers" in "".join(card.itertext())
 
 
-def test_copies_that_are_there_in_training_alone_are_none() -> None:
+def test_copies_that_exist_only_in_training() -> None:
     network = archcalc.loads(
         """
     name = "t"
@@ -429,7 +429,7 @@ def test_copies_that_are_there_in_training_alone_are_none() -> None:
         ("relu", {}, ""),
     ],
 )
-def test_labels_say_what_tells_layers_apart(kind: str, fields: dict[str, object], label: str) -> None:
+def test_labels_have_the_fields_that_distinguish_layers(kind: str, fields: dict[str, object], label: str) -> None:
     assert msgspec.convert(fields, LAYER_TYPES[kind]).label() == label
 
 
@@ -479,16 +479,16 @@ def test_hostile_names_are_drawn_as_text(style: str, depth: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_hostile_name_is_drawn_as_itself(name: str) -> None:
-    shown = shortened(printable(name), 44)
+    displayed = shortened(printable(name), 44)
     svg = to_svg(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))).context, Look(depth=0)), None)
-    assert shown in texts(parsed(svg))
+    assert displayed in texts(parsed(svg))
     assert shortened(printable(name), 80) in texts(parsed(svg))
 
 
 @pytest.mark.dot
 @pytest.mark.parametrize("name", NAMES)
 def test_dot_draws_hostile_names_as_text(name: str) -> None:
-    """The tables that dot alone understands."""
+    """Tables, which the WebAssembly build does not support."""
     import subprocess
 
     source = to_dot(draw(archcalc.loads(hostile_spec((name, "b", "c", "d", "e", "f"))).context, Look(depth=0)))
@@ -514,7 +514,7 @@ def test_both_ways_give_the_same_nodes_and_edges(spec: str) -> None:
 
 
 @pytest.mark.dot
-def test_dot_draws_what_the_text_says() -> None:
+def test_dot_draws_the_text() -> None:
     import subprocess
 
     for spec in ("lenet5", "unet"):

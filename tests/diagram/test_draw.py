@@ -1,4 +1,4 @@
-"""What goes wrong when Graphviz lays out."""
+"""Failures of Graphviz."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ def program(folder: Path, script: str) -> str:
     return str(path)
 
 
-def test_a_layout_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layout_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draw, "PATIENCE", 0.2)
     with pytest.raises(UsageError, match=r"Graphviz has not drawn \d+ lines of DOT in 0.2 seconds; leave out --depth"):
         draw.to_svg(picture(), program(tmp_path, "exec sleep 60"))

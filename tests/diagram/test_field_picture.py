@@ -1,4 +1,4 @@
-"""The drawing of what a unit sees, and the image it may be drawn on."""
+"""The drawing of a unit's field, on an image or without one."""
 
 import json
 import zlib
@@ -33,7 +33,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def png_head(width: int, height: int) -> bytes:
-    """A PNG that says more than it has."""
+    """The header of a PNG whose pixels are missing."""
     small = png(1, 1)
     sizes = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     return small.replace(small[8:33], chunk(b"IHDR", sizes + small[24:29]))
@@ -45,7 +45,7 @@ def jpeg(width: int, height: int) -> bytes:
     return content.getvalue()
 
 
-# Behind the start of a JPEG, segments that cost a reader time by the square of their number, or the whole picture each.
+# JPEG segments that cost a naive reader quadratic time, or a decoding of the whole picture each.
 FEW = jpeg(8, 8)
 MANY = {
     "fill bytes": b"\xff\xff\xe0\x00\x02" * 1_048_400,
@@ -69,7 +69,7 @@ def rects(drawing: str, kind: str) -> list[Box]:
 
 
 def in_positions(found: NeuronField, box: Box, whole: Box) -> list[tuple[float, float]]:
-    """The first and the last position that a rectangle covers along each axis, as the drawn input has them."""
+    """The first and the last input position that a rectangle covers along each axis."""
     height, width = found.extents[-2:]
     scale = whole[2] / width
     assert whole[3] / height == pytest.approx(scale, rel=1e-3)
@@ -98,7 +98,7 @@ def test_rectangles_are_the_fields(name: str, layer: str | None, unit: tuple[int
     assert {tuple((round(a), round(b)) for a, b in box) for box in drawn} == expected
     for box in drawn:
         assert [end for axis in box for end in axis] == pytest.approx([round(e) for a in box for e in a], abs=0.05)
-    # What is filled is what is in the input.
+    # The filled part is the part in the input.
     clipped = {found.clipped(field)[-2:] for field in found.layers if found.clipped(field)}
     boxes = [*rects(drawing, "seen")]
     filled = {tuple((round(a), round(b)) for a, b in in_positions(found, box, whole)) for box in boxes}
@@ -171,7 +171,7 @@ def test_spread_keeps_order_and_distance() -> None:
 
 
 @pytest.mark.parametrize(("data", "mime"), [(png(64, 32), "image/png"), (jpeg(640, 480), "image/jpeg")])
-def test_an_image_is_put_in(tmp_path: Path, data: bytes, mime: str) -> None:
+def test_an_image_is_embedded(tmp_path: Path, data: bytes, mime: str) -> None:
     picture, file = tmp_path / "picture", tmp_path / "field.svg"
     picture.write_bytes(data)
     done = invoke("lenet5", "--image", str(picture), "-o", str(file))
@@ -188,16 +188,16 @@ def test_an_image_is_put_in(tmp_path: Path, data: bytes, mime: str) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
 def test_an_image_of_any_mode_keeps_its_colours(tmp_path: Path, mode: str) -> None:
-    shown = Image.new("RGB", (16, 16), "black")
-    shown.paste("white", (8, 0, 16, 16))
-    deep = shown.convert("L").convert("I").point(lambda value: value * 256).convert("I;16")
+    image = Image.new("RGB", (16, 16), "black")
+    image.paste("white", (8, 0, 16, 16))
+    deep = image.convert("L").convert("I").point(lambda value: value * 256).convert("I;16")
     path = tmp_path / "image"
-    (deep if mode == "I;16" else shown.convert(mode)).save(path, "JPEG" if mode == "CMYK" else "PNG")
+    (deep if mode == "I;16" else image.convert(mode)).save(path, "JPEG" if mode == "CMYK" else "PNG")
     with Image.open(BytesIO(read_raster(str(path)).data)) as again:
         assert [again.convert("L").getpixel((x, 8)) // 50 for x in (3, 12)] == [0, 5]
 
 
-def test_nothing_but_the_picture_is_put_in(tmp_path: Path) -> None:
+def test_only_pixels_of_an_image_are_embedded(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     exif = Image.Exif()
     exif[0x010E] = "where it was taken"
@@ -211,8 +211,8 @@ def test_a_large_image_is_made_smaller(tmp_path: Path) -> None:
     path.write_bytes(jpeg(5000, 1000))
     found = read_raster(str(path))
     assert (found.width, found.height) == (5000, 1000)
-    with Image.open(BytesIO(found.data)) as held:
-        assert held.size == (2000, 400)
+    with Image.open(BytesIO(found.data)) as embedded:
+        assert embedded.size == (2000, 400)
 
 
 def test_an_image_of_the_input_s_shape_is_not_stretched(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_the_size_is_read_from_the_header(tmp_path: Path, data: bytes, size: tup
         (b"\xff\xd8" + b"\xff" * (MAX_BYTES - 2), "has more parts than a JPEG of any camera"),
     ],
 )
-def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+def test_files_that_are_no_image_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
     picture, file = tmp_path / "picture.png", tmp_path / "field.svg"
     picture.write_bytes(data)
     done = invoke("lenet5", "--image", str(picture), "-o", str(file))
@@ -262,8 +262,8 @@ def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, message: str) 
 
 
 @pytest.mark.parametrize("number", range(1, 9))
-def test_a_photo_is_turned_as_its_camera_says(tmp_path: Path, number: int) -> None:
-    """The marked corner is where Exif says that the first row and column of what is stored are."""
+def test_a_photo_is_rotated_by_its_exif_orientation(tmp_path: Path, number: int) -> None:
+    """The marked corner, the first of the stored pixels, is where Exif's orientation puts it."""
     exif = Image.Exif()
     exif[0x0112] = number
     stored = Image.new("L", (48, 32))
@@ -273,11 +273,13 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path: Path, number: int) -> No
     found = read_raster(str(path))
     assert (found.width, found.height) == ((48, 32) if number < 5 else (32, 48))
     right, low = number in (2, 3, 6, 7), number in (3, 4, 7, 8)
-    with Image.open(BytesIO(found.data)) as shown:
-        assert shown.size == (found.width, found.height)
-        assert shown.getexif().get(0x0112) is None  # or a browser would turn it once more
+    with Image.open(BytesIO(found.data)) as embedded:
+        assert embedded.size == (found.width, found.height)
+        assert embedded.getexif().get(0x0112) is None  # or a browser would turn it once more
         corners = {
-            (x, y): shown.getpixel((x * (shown.width - 1), y * (shown.height - 1))) for x in (0, 1) for y in (0, 1)
+            (x, y): embedded.getpixel((x * (embedded.width - 1), y * (embedded.height - 1)))
+            for x in (0, 1)
+            for y in (0, 1)
         }
     assert [place for place, shade in corners.items() if shade > 128] == [(int(right), int(low))]
 
@@ -308,13 +310,13 @@ def test_json() -> None:
 
 
 @pytest.mark.parametrize("unit", ["a,b", "1;2", "-1,0", "1,,2", "²,1"])
-def test_a_unit_is_numbers(unit: str) -> None:
+def test_a_wrong_unit_is_refused(unit: str) -> None:
     done = invoke("lenet5", f"--unit={unit}")
     assert done.exit_code == 2
     assert "is no unit" in done.output
 
 
-def test_an_image_has_no_place_on_one_axis(tmp_path: Path) -> None:
+def test_an_input_of_one_axis_is_drawn_without_the_image(tmp_path: Path) -> None:
     picture, file = tmp_path / "picture.png", tmp_path / "field.svg"
     picture.write_bytes(png(8, 8))
     assert invoke("m5", "--image", str(picture), "-o", str(file)).exit_code == 0
@@ -322,13 +324,13 @@ def test_an_image_has_no_place_on_one_axis(tmp_path: Path) -> None:
     assert any("no rows for an image" in text for text in texts(file.read_text("utf-8")))
 
 
-def test_a_small_field_on_a_long_input_is_seen_near() -> None:
+def test_a_small_field_on_a_long_input_is_magnified() -> None:
     found = archcalc.load("m5").receptive_field("stage1.conv")
     assert any(text.startswith("drawn are positions ") for text in texts(draw_neuron_field(found)))
 
 
 def test_a_unit_that_sees_nothing_has_no_drawing(tmp_path: Path) -> None:
-    """As between the values that a transposed convolution puts apart."""
+    """For example, a unit between the values of a transposed convolution."""
     text = """
     name = "t"
     inputs.x = [1, 4, 4]
@@ -342,7 +344,7 @@ def test_a_unit_that_sees_nothing_has_no_drawing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ending", "start"), [("svg", b"<svg"), ("PNG", b"\x89PNG"), ("pdf", b"%PDF")])
-def test_the_ending_of_the_file_says_its_format(tmp_path: Path, ending: str, start: bytes) -> None:
+def test_the_ending_of_the_file_chooses_the_format(tmp_path: Path, ending: str, start: bytes) -> None:
     picture, file = tmp_path / "picture.png", tmp_path / f"field.{ending}"
     picture.write_bytes(png(8, 8))
     assert invoke("lenet5", "--image", str(picture), "-o", str(file)).exit_code == 0

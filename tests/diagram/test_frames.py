@@ -61,7 +61,7 @@ def test_no_arrow_runs_through_a_title(spec: str) -> None:
 
 
 def test_the_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(svg_of, "first_gap", lambda *given: given[1])
+    monkeypatch.setattr(svg_of, "first_gap", lambda *arguments: arguments[1])
     assert crossed_titles(archcalc.load("resnet50").to_svg()) != []
 
 
@@ -114,7 +114,7 @@ def test_gaps() -> None:
     assert first_gap([(20, 90), (30, 40)], 10, 40) == 97
 
 
-def test_where_a_line_is_in_a_band() -> None:
+def test_the_crossing_of_a_line_and_a_band() -> None:
     assert [*spans_at([[(0, 0), (10, 10)]], (4, 6))] == [(4, 6)]
     assert [*spans_at([[(0, 0), (10, 10)]], (12, 16))] == []
     assert [*spans_at([[(0, 5), (10, 5)]], (4, 6))] == [(0, 10)]

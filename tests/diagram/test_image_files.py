@@ -1,4 +1,4 @@
-"""PDF and PNG of drawings: that they look like their SVG, and what they refuse."""
+"""PDF and PNG of drawings: they look like their SVG, and refuse unsafe or too large drawings."""
 
 import io
 import subprocess
@@ -50,11 +50,11 @@ def test_pdf_and_png_look_alike(name: str) -> None:
     svg = DRAWN[name]()
     png, page = opened(svg_to_png(svg, 2)), page_of(svg_to_pdf(svg))
     pdf = page.render(scale=2 * 96 / 72).to_pil().convert("RGB").resize(png.size)
-    assert difference(png, pdf) < 4  # each smooths edges in its own way
+    assert difference(png, pdf) < 4  # their antialiasing differs
     assert difference(png, ImageChops.offset(pdf, 12)) > 4 * difference(png, pdf)
 
 
-def test_a_network_gives_its_diagram_in_each_format() -> None:
+def test_a_network_has_its_diagram_in_each_format() -> None:
     network = archcalc.load("lenet5")
     assert network.to_png(depth=1) == svg_to_png(network.to_svg(depth=1), 2)
     assert opened(network.to_png(scale=0.5)).width * 4 == pytest.approx(opened(network.to_png()).width, abs=4)
@@ -62,7 +62,7 @@ def test_a_network_gives_its_diagram_in_each_format() -> None:
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """The mean over all pixels, of 255, where four by four of them are one."""
+    """The mean difference of 0 to 255, over blocks of 4×4 pixels."""
     size = one.width // 4, one.height // 4
     smaller = (image.resize(size, Image.Resampling.BOX) for image in (one, other))
     return max(ImageStat.Stat(ImageChops.difference(*smaller)).mean)
@@ -140,7 +140,7 @@ def test_an_image_that_is_too_large_is_refused_before_it_is_drawn() -> None:
     ("module", "draw", "remedy"),
     [("resvg_py", svg_to_png, "pip install resvg-py"), ("typst", svg_to_pdf, r"pip install 'archcalc\[pdf\]'")],
 )
-def test_a_library_that_is_missing(monkeypatch: pytest.MonkeyPatch, module: str, draw: Any, remedy: str) -> None:
+def test_a_missing_library(monkeypatch: pytest.MonkeyPatch, module: str, draw: Any, remedy: str) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UsageError, match=remedy):
         draw(f"{HEAD}</svg>")

@@ -1,4 +1,4 @@
-"""The picture of a roofline: what is in it, and that no name can be anything but a name."""
+"""The picture of a roofline: its contents, and that names are escaped."""
 
 import re
 import subprocess
@@ -41,9 +41,9 @@ def texts(root: ElementTree.Element) -> list[str]:
 
 
 def points(root: ElementTree.Element) -> dict[str, int]:
-    """How many layers are drawn, by the groups that they are in."""
+    """The number of drawn layers, by group."""
     groups = [group for group in root.iter(f"{SVG}g") if group.get("id", "").startswith("layers-")]
-    # Matplotlib writes a form once, to be used, or again for each point.
+    # Matplotlib writes a marker once and references it, or repeats it for each point.
     return {group.get("id", ""): len([*group.iter(f"{SVG}use")] or group.findall(f"{SVG}path")) for group in groups}
 
 
@@ -74,24 +74,24 @@ def width(path: str) -> float:
     return max(xs) - min(xs)
 
 
-def test_the_picture_says_what_it_shows() -> None:
-    said = "\n".join(texts(svg(archcalc.load("resnet50", batch=32).roofline("a100", "float16"))))
+def test_the_picture_has_its_title_device_and_legend() -> None:
+    words = "\n".join(texts(svg(archcalc.load("resnet50", batch=32).roofline("a100", "float16"))))
     for part in ("ResNet-50", "batch 32", "NVIDIA A100 SXM 80 GB", "float16 312 TFLOP/s", "ridge at 153 FLOP/B"):
-        assert part in said
+        assert part in words
     for part in ("bound by memory", "bound by arithmetic", "convolution", "and 52 more", "FLOP/byte"):
-        assert part in said
+        assert part in words
 
 
-def test_names_are_names() -> None:
+def test_names_are_escaped() -> None:
     content = draw(hostile(), "svg").decode()
     root = ElementTree.fromstring(content)
-    said = texts(root)
+    words = texts(root)
     assert "<script" not in content
     assert not [element for element in root.iter() if "script" in element.tag or element.get("onclick")]
-    assert any(r"<script>alert(1)</script> $\frac{1}{0}$ & ]]> � 网络" in text for text in said)
-    assert any(text.startswith("<b> $y$ & co") for text in said)
+    assert any(r"<script>alert(1)</script> $\frac{1}{0}$ & ]]> � 网络" in text for text in words)
+    assert any(text.startswith("<b> $y$ & co") for text in words)
     for name in ("$x^2$", "<script>", "a\"b'&lt;", "$\\bad{"):
-        assert any(text.startswith(f"{name}, ") for text in said), name
+        assert any(text.startswith(f"{name}, ") for text in words), name
 
 
 def test_nothing_in_the_picture_points_outside() -> None:
@@ -138,7 +138,7 @@ def test_small_networks(layers: str) -> None:
     assert sum(drawn.values()) == ("flatten" not in layers)
 
 
-def test_what_is_not_known_is_not_drawn() -> None:
+def test_unknown_values_are_not_drawn() -> None:
     text = """name = "g"\ninputs = { x = [7, 5], adjacency = [7, 7] }
 layers = [{ type = "gcn_conv", inputs = ["x", "adjacency"], out_features = 4 }]"""
     root = svg(archcalc.loads(text).roofline("a100"))
@@ -152,7 +152,7 @@ def test_another_ending(path: str) -> None:
         image_format(path)
 
 
-def test_without_matplotlib_a_message_says_how_to_get_it() -> None:
+def test_without_matplotlib_an_error_names_the_remedy() -> None:
     script = (
         "import sys; sys.modules['matplotlib'] = None;"
         "sys.argv = ['archcalc', 'roofline', 'lenet5', '--device', 'a100', '-o', 'x.svg'];"

@@ -1,4 +1,4 @@
-"""One block of a network alone, and which blocks are open where nobody says it."""
+"""One block of a network alone, and which blocks are open by default."""
 
 import pytest
 from drawings import SVG, parsed, texts, with_class
@@ -51,7 +51,7 @@ def test_a_block_of_googlenet() -> None:
     ]
     assert [card.rows[0].left for card in cards.values() if card not in ends][:2] == ["branch1.conv", "reduce2.conv"]
     assert picture.title == "GoogLeNet: inception3a"
-    # Szegedy et al. 2014 count 159K and 128M; with batch normalization and a 3×3 kernel for 5×5 it is this.
+    # Szegedy et al. 2014 print 159K and 128M; this spec has batch normalization, and a 3×3 kernel for 5×5.
     rows = [row for row in archcalc.load("googlenet").layers if row.name.startswith("inception3a.")]
     assert picture.subtitle == f"inception · {sum(row.parameters for row in rows):,} parameters · 122 M MACs"
 
@@ -118,7 +118,7 @@ def test_of_nested_blocks_one_of_each_kind_is_open() -> None:
 
 @pytest.mark.every_spec
 @pytest.mark.parametrize("spec", SPECS)
-def test_what_is_left_out_of_a_picture_is_in_its_cards(spec: str) -> None:
+def test_collapsed_parts_are_listed_in_their_cards(spec: str) -> None:
     network = archcalc.load(spec)
     picture = draw(network.context, Look())
     assert {int(name[6:]) for card in picture.cards for name in card.classes} == {*range(len(network.layers))}

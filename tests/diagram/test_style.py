@@ -1,4 +1,4 @@
-"""Words and marks can be told from their ground, by the contrast that the WCAG asks for."""
+"""Words and marks have the contrast to their background that the WCAG requires."""
 
 import re
 from importlib.resources import files
@@ -20,7 +20,7 @@ def luminance(color: str) -> float:
     return sum(share * value for share, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_the_ratio_is_that_of_the_standard() -> None:
+def test_the_contrast_ratio_is_that_of_the_wcag() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)  # the standard's own example of too little
 

@@ -1,4 +1,4 @@
-"""Words stay in their cards and frames whatever font a viewer has, as Chromium measures them."""
+"""Texts fit their cards and frames in any font, as Chromium measures them."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.usefixtures("bundled_graphviz"), pytest.mark.browser]
 
 SPECS = sorted(archcalc.shipped_specs())
 FAMILIES = ("Liberation Sans", "DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "Noto Sans", "no such font")
-# For every card and frame its rectangle, and its texts with theirs.
+# For every card and frame: its rectangle, and its texts with theirs.
 MEASURE = """
 const found = [];
 const box = element => { const b = element.getBBox(); return [b.x, b.y, b.x + b.width, b.y + b.height]; };
@@ -78,7 +78,7 @@ def test_other_alphabets_fit(driver: Any, tmp_path: Path) -> None:
 
 
 def test_the_measure_can_fail(driver: Any, tmp_path: Path) -> None:
-    """Without the widths that are written down, a wider font leaves the cards."""
+    """Without the `textLength` of texts, a wider font overflows the cards."""
     svg = archcalc.load("googlenet").to_svg().replace("textLength", "data-length")
     assert overflows(driver, tmp_path, svg, "Liberation Sans") == []
     assert "max_pool2d 3×3, stride 2, ceil mode" in " ".join(overflows(driver, tmp_path, svg, "DejaVu Sans"))

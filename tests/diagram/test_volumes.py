@@ -1,4 +1,4 @@
-"""Maps in a row, as boxes to scale."""
+"""Volumes: maps in a row, as boxes to scale."""
 
 import json
 import math
@@ -48,7 +48,7 @@ def test_a_graph_has_no_volumes(name: str) -> None:
         archcalc.load(name).to_volumes_svg()
 
 
-def test_lenet_is_that_of_its_paper() -> None:
+def test_lenet_is_drawn_as_in_its_paper() -> None:
     # LeCun et al. 1998, Figure 2: INPUT 32×32, 6@28×28, 6@14×14, 16@10×10, 16@5×5, then layers of 120, 84 and 10.
     shapes = [(1, 32, 32), (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,), (10,)]
     assert [volume.shape for volume in row("lenet5_1998")] == shapes
@@ -105,7 +105,7 @@ def test_a_u_net_goes_down_and_up_with_skips() -> None:
     assert skips == [("down4", "up4"), ("down3", "up3"), ("down2", "up2"), ("down1", "up1")]
 
 
-def test_a_gate_of_one_position_is_no_way_down() -> None:
+def test_a_gate_of_one_position_is_not_a_u_net() -> None:
     excitation = [
         '{ name = "conv", type = "conv2d", out_channels = 8, kernel_size = 3, padding = 1 },',
         '{ type = "adaptive_avg_pool2d", output_size = 1 },',
@@ -127,11 +127,11 @@ def test_layers_of_one_dimension_are_strips() -> None:
     assert any("square root" in text for text in texts(archcalc.load("m5").to_volumes_svg()))
 
 
-def test_frames_are_told() -> None:
+def test_the_frames_of_a_video_are_labelled() -> None:
     assert {"16 frames", "8 frames", "4 frames", "2 frames"} <= {*texts(archcalc.load("r3d_18").to_volumes_svg())}
 
 
-def test_tokens_have_their_features_last() -> None:
+def test_the_features_of_tokens_are_the_last_axis() -> None:
     text = """
     name = "tokens"
     inputs.tokens = { shape = [64], dtype = "int64" }
@@ -146,7 +146,7 @@ def test_tokens_have_their_features_last() -> None:
     ]
 
 
-def test_depth_folds_blocks() -> None:
+def test_depth_collapses_blocks() -> None:
     assert [volume.names[0] for volume in row("resnet50", 1)] == [
         "image",
         "stem",
@@ -216,12 +216,12 @@ def test_the_command_draws_them(tmp_path: Path) -> None:
     ("arguments", "message"),
     [(["--to", "dot"], "--volumes draws no DOT"), (["--heat", "macs"], "--volumes takes no --show, --heat")],
 )
-def test_what_volumes_do_not_take(arguments: list[str], message: str) -> None:
+def test_options_that_volumes_refuse(arguments: list[str], message: str) -> None:
     assert message in str(invoke(*arguments).exception)
 
 
 def lines(svg: str) -> list[list[float]]:
-    """The left ends of front faces, line by line: below a name is another line."""
+    """The left ends of front faces, line by line; a name ends a line."""
     rects = [rect for rect in ElementTree.fromstring(svg).iter(f"{SVG}rect") if "volume" in (rect.get("class") or "")]
     bottoms = sorted({float(text.get("y", "")) for text in bold_texts(svg)})
     found: dict[float, list[float]] = {}
@@ -311,7 +311,7 @@ layers = [
 """
 
 
-def test_what_is_not_drawn_is_said() -> None:
+def test_notes_list_what_is_not_drawn() -> None:
     network = archcalc.loads(SIAMESE)
     found = volume_row(network.context)
     assert [(volume.names, volume.branches) for volume in found.volumes] == [

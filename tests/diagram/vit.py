@@ -7,7 +7,7 @@ ENCODER = {
 
 
 def vit_b_16(encoder: str) -> str:
-    """The spec, with its twelve blocks as `ENCODER` says."""
+    """The spec, with twelve blocks as in `ENCODER`."""
     return f"""
 name = "ViT-B/16"
 [inputs]

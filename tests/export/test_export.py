@@ -1,4 +1,4 @@
-"""Exported source text: the same weights, the same outputs, and what formatters and linters think of it."""
+"""Exported source text has the network's weights and outputs, and passes formatters and linters."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ def trained(module: nn.Module) -> dict[str, bool]:
 
 
 def identical(module: nn.Module) -> set[frozenset[str]]:
-    """The names of tensors that are one."""
+    """Groups of names that share one tensor."""
     together: dict[int, set[str]] = {}
     for name, tensor in module.state_dict(keep_vars=True).items():
         together.setdefault(id(tensor), set()).add(name)
@@ -62,9 +62,9 @@ def identical(module: nn.Module) -> set[frozenset[str]]:
 
 
 def check(network: archcalc.Network, quick: archcalc.Network | None = None) -> str:
-    """The source text of a network, after comparing what it makes with the built module.
+    """The source text of a network, after comparing its module with the built one.
 
-    Both are run on inputs of the network, or of one that has the same weights and runs faster.
+    Both run on the network's inputs, or on smaller ones that fit the same weights.
     """
     text = network.to_source()
     torch.manual_seed(0)
@@ -75,7 +75,7 @@ def check(network: archcalc.Network, quick: archcalc.Network | None = None) -> s
     made.load_state_dict(built.state_dict())
     inputs = random_inputs(quick or network, 2, "cpu")
     for training in (False, True):
-        # A layer that works in place may change the inputs; dropout has the same random numbers.
+        # In-place layers may change the inputs; the seed gives dropout the same random numbers.
         found = [seeded(one.train(training), inputs) for one in (made, built)]
         torch.testing.assert_close(*found, equal_nan=True)
     torch.testing.assert_close(made.state_dict(), built.state_dict(), equal_nan=True)
@@ -83,7 +83,7 @@ def check(network: archcalc.Network, quick: archcalc.Network | None = None) -> s
 
 
 def seeded(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
-    """What a module gives for copies of inputs, with random numbers that are always the same."""
+    """The outputs of a module for copies of inputs, with a fixed random seed."""
     torch.manual_seed(0)
     with torch.no_grad():
         return module(*(values.clone() for values in inputs))
@@ -97,7 +97,7 @@ def seeded(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
 def test_every_shipped_spec(name: str) -> None:
     network = archcalc.load(name)
     small = archcalc.load(name, inputs=smaller(network))
-    # Padding that is "same" may be other modules at another size.
+    # Padding "same" may need other modules at another size.
     alike = str(build(small, "meta")) == str(build(network, "meta"))
     text = check(network, small if alike else network)
     with torch.device("meta"):
@@ -124,7 +124,7 @@ def parameters_of(case: str) -> int:
 
 @pytest.mark.every_spec
 @pytest.mark.parametrize("case", [*archcalc.shipped_specs(), *CASES], ids=str)
-def test_every_text_is_the_network_and_so_is_the_plain_one(case: str | Path) -> None:
+def test_the_text_and_the_plain_text_equal_the_network(case: str | Path) -> None:
     context = archcalc.load(case).context
     assert find_fault(context, write(context)) is None
     assert find_fault(context, write(context, plain=True)) is None
@@ -136,7 +136,7 @@ def test_plain_text_has_the_same_weights_and_outputs(monkeypatch: pytest.MonkeyP
     assert text.count("\nclass ") > 6  # one for each use of a block
 
 
-# In the class `twice` the second layer has the weights of the first, which the network replaces by those of `one`.
+# In the class `twice`, the second layer shares the weights of the first; the network replaces them by those of `one`.
 SHARED_WITH_WHAT_IS_SHARED = """
 name = "shared with what is shared"
 inputs.x = [4, 9]
@@ -150,7 +150,7 @@ layers = [
 """
 
 
-def test_what_cannot_be_shared_by_classes_is_written_plainly() -> None:
+def test_instances_that_cannot_share_a_class_are_written_plainly() -> None:
     network = archcalc.loads(SHARED_WITH_WHAT_IS_SHARED)
     assert find_fault(network.context, write(network.context)) == "'weight' is shared twice"
     assert "class Twice2" in check(network)
@@ -173,7 +173,7 @@ def ruff(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
 
 
-def test_formatters_and_linters_have_nothing_to_say(tmp_path: Path) -> None:
+def test_formatters_and_linters_find_nothing(tmp_path: Path) -> None:
     networks = [archcalc.load(RESNET), *map(archcalc.load, archcalc.shipped_specs()), *map(one_layer, EXAMPLES)]
     networks += map(archcalc.load, CASES)
     for number, network in enumerate(networks):
@@ -238,7 +238,7 @@ def test_copies_called_one_by_one_are_a_loop() -> None:
     assert "for layer in self.step:\n            x = layer(x, skip)" in text
 
 
-def test_what_is_not_used_is_not_copied() -> None:
+def test_only_used_modules_are_copied() -> None:
     assert "ConnectedConv" not in archcalc.load("lenet5").to_source()
     assert archcalc.load("lenet5_1998").to_source().count("class ConnectedConv") == 1
 
@@ -249,7 +249,7 @@ def test_modules_to_copy_fit_the_width_of_exported_text() -> None:
     assert done.returncode == 0, done.stdout
 
 
-# --- what a spec may hold --------------------------------------------------------------------------------------------
+# --- names and texts in a spec ---------------------------------------------------------------------------------------
 
 MEANINGFUL = [*"'\"\\\n#{}%$\t\0\x85\u2028 ", '"""', "'''", "\\N", "\\x", "${", "f'", "é", "import os", "self", "torch"]
 TEXTS = st.lists(st.sampled_from(MEANINGFUL) | st.characters(codec="utf-8"), min_size=1, max_size=9).map("".join)
@@ -280,11 +280,11 @@ HOSTILE = ["torch", "nn", "functional", "self", "x", "out", "outputs", "range", 
 HOSTILE += ["index_", "layer", "owner", "user", "copies", "step", "repeat", "in_channels", "in_features", "with_extra"]
 HOSTILE += ["_", "__init__", "__x", "l", "O", "class", "print", "Tensor", "Identity", "Sequential", "value", "number"]
 HOSTILE += ["ﬁ", "ℌ", "e\u0301", "ＳＥＬＦ", "self\n", "a b", "'", '"""', "\\", "\\N{DASH}", "{x}", "%s", "1x", "None"]
-NO_PARAMETERS = {"class", "repeat", "functional", "int", "None", "copies"}  # what means something in expressions
+NO_PARAMETERS = {"class", "repeat", "functional", "int", "None", "copies"}  # names with a meaning in expressions
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_that_mean_something(name: str) -> None:
+def test_names_with_a_meaning_in_python(name: str) -> None:
     fits = name.isidentifier() and name not in NO_PARAMETERS and unicodedata.normalize("NFKC", name) == name
     parameter = name if fits else "parameter"
     block = {
@@ -325,7 +325,7 @@ def test_the_attributes_of_modules_are_known() -> None:
 
 @pytest.mark.parametrize("name", ["forward", "training", "_modules", "_steps", "__class__"])
 @pytest.mark.parametrize("layer_type", ["relu", "block"])
-def test_a_name_that_a_module_needs_itself_is_refused_as_build_does(name: str, layer_type: str) -> None:
+def test_a_reserved_name_is_refused_as_in_build(name: str, layer_type: str) -> None:
     network = archcalc.loads(f"""
     name = "taken"
     inputs.x = [4]
@@ -377,12 +377,12 @@ def test_a_very_long_network_takes_seconds(layers: str) -> None:
     assert time.perf_counter() - start < 30
 
 
-def test_a_sum_of_very_many() -> None:
+def test_a_sum_of_very_many_inputs() -> None:
     inputs = ", ".join(f'"r.{number}"' for number in range(3000))
     layers = f'[{{ name = "r", type = "relu", repeat = 3000 }}, {{ type = "add", inputs = [{inputs}] }}]'
     check(archcalc.loads(f'name = "sum"\ninputs.x = [4]\nlayers = {layers}'))
 
 
-def test_what_one_copy_alone_has_still_depends_on_its_parameters() -> None:
+def test_a_module_of_one_copy_uses_the_parameters_of_the_block() -> None:
     text = archcalc.load(DATA / "export" / "one_projection.toml").to_source()
     assert "self.short = nn.Conv2d(8, channels, 1, stride=stride)" in text

@@ -1,4 +1,4 @@
-"""Exported text read back: every change of it is found, and nothing but what is meant is read at all."""
+"""Exported text read back: every change is found, and other Python is refused."""
 
 import ast
 import os
@@ -106,7 +106,7 @@ def test_every_change_is_found(old: str, new: str) -> None:
 
 
 def test_every_number_counts() -> None:
-    """In a network without blocks, where no number is a default that nobody takes."""
+    """In a network without blocks, no number is an unused default."""
     context = archcalc.load("lenet5").context
     text = write(context)
     numbers = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant) and type(node.value) is int]
@@ -119,23 +119,23 @@ def test_every_number_counts() -> None:
         assert find_fault(context, other) is not None
 
 
-def test_python_names_count_in_their_form() -> None:
-    """Python reads ﬁ as fi: what looks like two names is one."""
+def test_python_names_are_compared_after_normalization() -> None:
+    """Python reads ﬁ as fi: two spellings are one name."""
     assert find_fault(network().context, write(network().context).replace("half", "ﬁ")) is None
     assert find_fault(network().context, write(network().context).replace("half", "__half")) == "the name '__half'"
 
 
 @pytest.mark.parametrize("text", ["", "x", "class A: pass", '"""Only this."""', "\0", "(" * 1000])
-def test_what_is_no_exported_text(text: str) -> None:
+def test_texts_that_are_not_exported_text(text: str) -> None:
     assert find_fault(network().context, text) is not None
 
 
-def test_a_wrong_text_is_written_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_text_replaces_a_text_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "write", lambda context, plain=False: write(context, plain) + "x" * (not plain))
     assert network().to_source() == write(network().context, plain=True)
 
 
-def test_a_text_that_is_wrong_however_it_is_written_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_whose_plain_text_differs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "write", lambda *_, **__: "x")
     with pytest.raises(UsageError, match='"small" cannot be written as source text: not exported text: x'):
         network().to_source()
@@ -149,7 +149,7 @@ def test_copies_of_modules_must_be_copies() -> None:
 
 
 def test_the_text_is_always_the_same() -> None:
-    """Whatever the order of sets is in a process."""
+    """It does not depend on the order of sets in a process."""
     script = "import archcalc; print(archcalc.load('mobilenet_v1').to_source())"
     texts = set()
     for seed in "123":

@@ -1,4 +1,4 @@
-"""A benchmark as text, from values made up here, and the units of measured numbers."""
+"""A benchmark as text, from made-up values, and the units of measured numbers."""
 
 import csv
 import io
@@ -86,9 +86,9 @@ def test_every_column_is_there_or_named() -> None:
     text = written(benchmark(), "table", Style(60))
     start = text.index("Network")
     table = text[start : text.index("no matrix product")]
-    shown, note = table.splitlines()[0], table[table.index("(no room for") :]
+    head, note = table.splitlines()[0], table[table.index("(no room for") :]
     headers = [column.header.format(inputs="Images") for column in COLUMNS]
-    assert [header for header in headers if header not in shown and header not in note] == []
+    assert [header for header in headers if header not in head and header not in note] == []
 
 
 def test_csv_has_the_numbers_of_json() -> None:
@@ -121,7 +121,7 @@ def test_engineering(value: float, text: str) -> None:
     assert engineering(value, "s") == text
 
 
-def test_other_units() -> None:
+def test_units_of_measured_numbers() -> None:
     assert engineering(19_460_000_000_000, "FLOP/s") == "19.5 TFLOP/s"
     assert engineering(5e18) == "5,000 P"
     assert engineering_range(9.9e-6, 1.1e-3, 1e-3, "s") == "0.00990–1.10 ms"
@@ -133,7 +133,7 @@ def test_other_units() -> None:
     assert [*map(digits, (1234.5, 99.96, 0.00123, 0))] == ["1,234", "100", "0.00123", "0"]
 
 
-def test_the_device_that_was_measured() -> None:
+def test_a_device_from_a_benchmark() -> None:
     found = benchmark().measured_device()
     assert (found.name, found.bytes_per_second) == ("A GPU made up for tests", 2e12)
     assert found.peaks.known() == {"float32": 60e12}  # no product in float16

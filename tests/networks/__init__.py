@@ -1,4 +1,4 @@
-"""The one generator of random networks; it speaks the whole language of specs.
+"""The generator of random networks; it uses the whole spec language.
 
     from networks import networks, Wishes
 
@@ -8,15 +8,15 @@
 
     network_of(seed)                        # the same generator without Hypothesis: fast, one network for each number
 
-`networks(Wishes(...))` narrows it: `types` (layer types that may be there), `inputs` (kinds of inputs), `sizes`,
-`layers` (the most entries), `language=False` (a plain graph of layers), `dtypes=False` (float32 inputs only),
+`networks(Wishes(...))` narrows it: `types` (allowed layer types), `inputs` (kinds of inputs), `sizes`,
+`layers` (largest number of entries), `language=False` (a plain graph of layers), `dtypes=False` (float32 inputs only),
 `several=False` (one input only).
 
-How it works: entries are drawn one after the other for a shape that is known, each is tried on its own by archcalc, and
-kept if it fits. `choice.py` says who decides, `layers.py` has the fields of every layer type, `values.py` names and
-expressions, `scope.py` what can be read, `entries.py` layers and branches, `blocks.py` blocks, `graphs.py` the whole,
-`afterwards.py` what is changed in that, and `text.py` writes TOML. `shrink.py` makes the text of a spec smaller that
-shows a fault.
+How it works: entries are drawn one after the other, for a known input shape. archcalc loads each by itself, and it is
+kept if it fits. `choice.py` makes decisions, `layers.py` draws the fields of every layer type, `values.py` names and
+expressions, `entries.py` layers and branches, `blocks.py` blocks, and `graphs.py` whole specs. `scope.py` holds the
+edges that can be read, `afterwards.py` changes finished specs, `text.py` writes TOML, and `shrink.py` reduces the text
+of a spec that shows a fault.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class Drawn(NamedTuple):
 
 
 def write(choice: Choice, wishes: Wishes) -> Drawn | None:
-    """A network, decision by decision; None if what came out does not load."""
+    """A network, decision by decision; None if it does not load."""
     writer = Writer(choice, wishes)
     data = writer.write()
     if data is None:
@@ -69,5 +69,5 @@ def networks(draw: st.DrawFn, wishes: Wishes = Wishes()) -> Drawn:  # noqa: B008
 
 
 def network_of(seed: int, wishes: Wishes = Wishes()) -> Drawn | None:  # noqa: B008
-    """The network of a number; None for the few numbers that have none."""
+    """The network of a seed; None for the few seeds without one."""
     return write(Seeded(seed), wishes)

@@ -1,6 +1,6 @@
-"""What is decided of a spec that is there: what works in place, sums of lists, findings that are meant, other values.
+"""Changes a finished spec: in-place layers, arithmetic on lists, ignored findings, other values.
 
-It comes last, so that the rest of a seed's network stays as it is when there is more to decide here.
+These decisions come last, so that more of them do not change the rest of a seed's network.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ class Finisher:
         self.writer, self.choice, self.data = writer, writer.choice, data
 
     def finish(self) -> Values:
-        """Changes the data; gives other values for some of the variables, with which it loads as well."""
+        """Changes the data; returns other values for some of the variables, with which it also loads."""
         for entry in [*self._entries()]:
             self._work_in_place(entry)
             self._calculate_lists(entry)
@@ -32,7 +32,7 @@ class Finisher:
         return self._other_values() if self.writer.rare(15) else ()
 
     def mixed(self, variables: Values) -> dict[str, Any] | None:
-        """The data with its layers in any order, some before what they read; None where they come to be no network."""
+        """The data with its layers in random order, some before their inputs; None if they are no network then."""
         entries, names = self.data["layers"], Counter[str]()
         taken = {*self.data["inputs"], *(entry["name"] for entry in entries if "name" in entry)}
         before = next(iter(self.data["inputs"]))
@@ -88,7 +88,7 @@ class Finisher:
 
 
 def _next_name(type_name: str, counts: Counter[str], taken: set[str]) -> str:
-    """The name that archcalc gives the next entry of a type without one."""
+    """The name that archcalc gives the next unnamed entry of a type."""
     while True:
         counts[type_name] += 1
         name = type_name if counts[type_name] == 1 else f"{type_name}_{counts[type_name]}"

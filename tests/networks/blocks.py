@@ -1,4 +1,4 @@
-"""Blocks: written for what their first use gives them, and used again."""
+"""Blocks: written for the inputs and arguments of their first instance, and used again."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from networks.values import expressed, word
 
 
 class BlockWriter(EntryWriter):
-    """Writes blocks, and entries that use them."""
+    """Writes blocks and instances of them."""
 
     def _use_block(self, scope: Scope) -> None:
         sources = [self._source(scope)]
@@ -24,7 +24,7 @@ class BlockWriter(EntryWriter):
                 del self.blocks[kind]
 
     def _near_arguments(self, kind: str) -> dict[str, Any]:
-        """What a further use of a block gives it: what the first one gave, or something near."""
+        """The arguments of a further instance: those of the first, or similar ones."""
         found = {}
         for name, value in self.first_arguments[kind].items():
             if name not in self.blocks[kind]["defaults"] or self.choice.chance(50):
@@ -32,7 +32,7 @@ class BlockWriter(EntryWriter):
         return found
 
     def _new_block(self, scope: Scope, sources: list[str]) -> tuple[str, dict[str, Any]] | None:
-        """A block whose layers fit what the sources give, and its arguments here."""
+        """A block whose layers fit the shapes of the sources, and the arguments of this instance."""
         names = ["input"] if len(sources) == 1 and self.choice.chance(70) else ["left", "right"][: len(sources)]
         values = self._parameter_values()
         inner = Scope(
@@ -49,15 +49,15 @@ class BlockWriter(EntryWriter):
         self._shortcut(inner, names[0])
         if not inner.entries or inner.last is None:
             return None
-        given, defaults = self._given(values)
+        arguments, defaults = self._arguments_and_defaults(values)
         if name in self.blocks or values.keys() & self.variables.keys():
-            return None  # made inside of it
-        block: dict[str, Any] = {"parameters": [*given], "defaults": defaults, "layers": inner.entries}
+            return None  # made inside it
+        block: dict[str, Any] = {"parameters": [*arguments], "defaults": defaults, "layers": inner.entries}
         if names != ["input"]:
             block["inputs"] = names
         self.blocks[name] = block
         self.first_arguments[name] = values
-        return name, given
+        return name, arguments
 
     def _shortcut(self, inner: Scope, first: str) -> None:
         alike = inner.last not in (None, first) and inner.edges[inner.last] == inner.edges[first]
@@ -76,10 +76,10 @@ class BlockWriter(EntryWriter):
             found[word(choice, {*self.variables, *found})] = value
         return found
 
-    def _given(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arguments, and the defaults of parameters that the first use leaves out."""
+    def _arguments_and_defaults(self, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Arguments, and the defaults of parameters that the first instance leaves out."""
         defaults: dict[str, Any] = {}
-        given = {name: value for name, value in values.items() if self.choice.chance(65)}
-        for name in (name for name in values if name not in given):
-            defaults[name] = expressed(self.choice, values[name], {**self.variables, **given, **defaults})
-        return given, defaults
+        arguments = {name: value for name, value in values.items() if self.choice.chance(65)}
+        for name in (name for name in values if name not in arguments):
+            defaults[name] = expressed(self.choice, values[name], {**self.variables, **arguments, **defaults})
+        return arguments, defaults

@@ -1,6 +1,6 @@
-"""Where a generator's decisions come from: Hypothesis, which can shrink them, or a seed, which is fast.
+"""Sources of the generator's decisions: Hypothesis, which can shrink them, or a seed, which is fast.
 
-Both make the same networks of the same code. Every method puts the simplest answer first: shrinking goes there.
+Both run the same code. The first answer of every method is the simplest, to which Hypothesis shrinks.
 """
 
 import random
@@ -20,17 +20,17 @@ class Choice(Protocol):
         """A whole number of a range, both ends included."""
 
     def of(self, options: Sequence[T]) -> T:
-        """One of the options; those that are there several times come more often."""
+        """One of the options; a repeated option is more likely."""
 
     def chance(self, percent: int) -> bool:
-        """Whether something happens that happens so often."""
+        """True with this probability."""
 
     def several(self, least: int, most: int, make: Callable[[], None]) -> None:
-        """Makes something so often. Shrinking leaves out one of them as a whole."""
+        """Calls the function a random number of times. Shrinking leaves out whole calls."""
 
 
 class Shrinkable:
-    """Decisions of Hypothesis."""
+    """Decisions by Hypothesis."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self._draw = draw
@@ -49,7 +49,7 @@ class Shrinkable:
 
 
 class Seeded:
-    """Decisions that follow from a seed."""
+    """Decisions by a seeded generator."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)

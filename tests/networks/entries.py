@@ -1,4 +1,4 @@
-"""Entries: layers that take what is there, branches that meet, layers once more with the same weights."""
+"""Entries: layers that read existing edges, branches that meet, layers that share weights."""
 
 from collections import ChainMap
 from collections.abc import Mapping
@@ -21,12 +21,13 @@ KINDS = ("map2d", "map2d", "map1d", "map3d", "features", "tokens", "graph", "seq
 
 @dataclass(frozen=True)
 class Wishes:
-    """What networks are to be like.
+    """Options of the generator.
 
-    `types`: the layer types that may be there. `inputs`: kinds of inputs, of KINDS, those that come more often several
-    times. `sizes`: of an axis of positions. `layers`: the most entries of the network itself. `language`: whether to
-    use blocks, repeat, expressions, when, shared and frozen weights, odd names; without, it is a plain graph of layers.
-    `dtypes`: whether to have other floating-point inputs than float32. `several`: whether to have several inputs.
+    `types`: the allowed layer types. `inputs`: kinds of inputs, from KINDS; repeat a kind to draw it more often.
+    `sizes`: smallest and largest size of an axis of positions. `layers`: largest number of entries outside blocks.
+    `language`: whether to use blocks, repeat, expressions, when, shared and frozen weights and odd names, or only a
+    plain graph of layers. `dtypes`: whether to draw floating-point inputs other than float32. `several`: whether to
+    draw several inputs.
     """
 
     types: frozenset[str] = frozenset(LAYER_TYPES)
@@ -46,15 +47,15 @@ class EntryWriter:
         self.wishes = wishes
         self.variables: dict[str, Any] = {}
         self.blocks: dict[str, Any] = {}
-        self.first_arguments: dict[str, dict[str, Any]] = {}  # of each block, those that it was made with
+        self.first_arguments: dict[str, dict[str, Any]] = {}  # the arguments that each block was made with
         self.training = wishes.language and choice.chance(25)
 
     def rare(self, percent: int) -> bool:
-        """Whether something of the language happens that is not there in a plain graph."""
+        """True with this probability, but never for a plain graph of layers."""
         return self.wishes.language and self.choice.chance(percent)
 
     def _known(self, parameters: dict[str, Any]) -> Mapping[str, Any]:
-        """What expressions can name: parameters of a block, and the variables, to which more may come."""
+        """The names for expressions: parameters of a block, and the variables, of which there may be more later."""
         return ChainMap(parameters, self.variables, {"training": self.training})
 
     def extend(self, scope: Scope) -> None:
@@ -77,7 +78,7 @@ class EntryWriter:
         return self.choice.of([*scope.edges])
 
     def _layer(self, scope: Scope, source: str) -> str | None:
-        """A layer of a type that takes what `source` gives."""
+        """A layer of a type that accepts the shape of `source`."""
         tensor = scope.edges[source]
         if tensor.nonzeros is not None:  # an adjacency is for graph convolutions
             return self._graph_convolution(scope)
@@ -109,7 +110,7 @@ class EntryWriter:
         return self._add(scope, {"type": kind, "inputs": sources}, fields)
 
     def _fields(self, kind: str, tensors: Tensors) -> dict[str, Any] | None:
-        """Fields with which the layer fits; fewer and simpler ones if need be."""
+        """Fields with which the layer fits; fewer or simpler ones if necessary."""
         for _ in range(3):
             fields = FIELDS[kind](self.choice, tensors)
             layer = converted(kind, fields)
@@ -118,7 +119,7 @@ class EntryWriter:
         return None
 
     def _merge(self, scope: Scope) -> None:
-        """Edges that are there already meet."""
+        """Merges existing edges."""
         first = self.choice.of([*scope.edges])
         kinds = [kind for kind in ("add", "mul", "cat", "multi_head_attention") if kind in self.wishes.types]
         kind = self.choice.of(kinds)
@@ -135,7 +136,7 @@ class EntryWriter:
         self._layer_of(scope, kind, sources)
 
     def _branches(self, scope: Scope) -> None:
-        """Ways from one edge, and their meeting."""
+        """Branches from one edge, and the layer that merges them."""
         source = self._source(scope)
         ends: list[str | None] = []
         self.choice.several(1, 3, lambda: ends.append(self._way(scope, source)))
@@ -161,7 +162,7 @@ class EntryWriter:
         return end
 
     def _same_size(self, scope: Scope, source: str) -> str | None:
-        """A layer after which ways of the same source can meet."""
+        """A layer that keeps a shape with which branches can be merged."""
         tensor = scope.edges[source]
         channels, *sizes = tensor.shape or (1,)
         kernel = self.choice.of([1, 3])
@@ -182,7 +183,7 @@ class EntryWriter:
         return self._add(scope, {"type": kind, "inputs": [source]}, fields)
 
     def _share(self, scope: Scope) -> None:
-        """A layer or a block once more, with the weights of the first, on something of the same shape."""
+        """A copy of a layer or a block that shares its weights, on an edge of the same shape."""
         name = self.choice.of([*scope.lenders])
         entry = scope.lenders[name]
         shapes = [scope.edges[source] for source in entry["inputs"]]
@@ -190,7 +191,7 @@ class EntryWriter:
         self._add(scope, entry | {"inputs": inputs, "weights": name}, {}, lender=name)
 
     def _add(self, scope: Scope, entry: Entry, fields: dict[str, Any], lender: str | None = None) -> str | None:
-        """The entry with its fields, and with what every entry may say, if it fits; gives its name."""
+        """Adds the entry with its fields and the common keys of entries, if it fits; returns its name."""
         choice = self.choice
         entry = entry | self._common(scope, entry["type"], fields)
         unnamed = lender is None and choice.chance(30)
@@ -206,7 +207,7 @@ class EntryWriter:
         return name
 
     def _common(self, scope: Scope, kind: str, fields: dict[str, Any]) -> Entry:
-        """The fields, and what any entry may say."""
+        """The fields, and common keys of entries."""
         if not self.wishes.language:
             return fields
         choice, known = self.choice, scope.known
@@ -230,7 +231,7 @@ class EntryWriter:
         return self.choice.of(counts if counts and self.choice.chance(60) else [2, 3, 1, 0])
 
     def _by_index(self, fields: dict[str, Any], count: int) -> dict[str, Any]:
-        """The fields with one of their numbers from a list, copy by copy, or calculated from the copy's number."""
+        """The fields, one of whose numbers comes from a list by the copy's index, or is calculated from the index."""
         numbers = [name for name, value in fields.items() if type(value) is int]
         if not numbers or not self.choice.chance(75):
             return fields
@@ -265,7 +266,7 @@ class EntryWriter:
             scope.lenders[name] = {key: value for key, value in entry.items() if key != "trainable"}
 
     def _written(self, scope: Scope, entry: Entry) -> Entry:
-        """The entry as it is written: its input left out where it follows, or without a list."""
+        """The entry as it is written: a single input may be left out if it is the entry above, or be no list."""
         inputs = entry["inputs"]
         if len(inputs) == 1 and inputs[0] == scope.last and self.choice.chance(75):
             del entry["inputs"]

@@ -1,4 +1,4 @@
-"""The data of a whole spec: variables, inputs, outputs, and the entries of the network itself."""
+"""The data of a whole spec: variables, inputs, outputs, and the entries outside blocks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ class Writer(BlockWriter):
     """Writes one network, decision by decision."""
 
     def write(self) -> dict[str, Any] | None:
-        """The data of a spec; None where it came out as none that loads."""
+        """The data of a spec; None if it does not load."""
         self._set_variables()
         inputs = self._inputs()
         scope = Scope(dict(inputs), self._known({}), taken=set(inputs))
@@ -36,7 +36,7 @@ class Writer(BlockWriter):
         return self._loading(data)
 
     def _loading(self, data: dict[str, Any]) -> dict[str, Any] | None:
-        """The data, without what overwrites in place if it must not."""
+        """The data, without in-place layers if the network is refused with them."""
         if load(data, self.training):
             return data
         without = {**data, "layers": [_without_inplace(entry) for entry in data["layers"]]}
@@ -67,7 +67,7 @@ class Writer(BlockWriter):
         for number in range(count):
             kind = self.choice.of(self.wishes.inputs)
             if number and self.choice.chance(50):
-                self._name_input(found, self.choice.of([*found.values()]))  # shapes that can meet
+                self._name_input(found, self.choice.of([*found.values()]))  # shapes that can be merged
                 continue
             for tensor in self._tensors(kind):
                 self._name_input(found, tensor)
@@ -109,7 +109,7 @@ class Writer(BlockWriter):
         return table(tensor) | {"shape": shape}
 
     def _outputs(self, scope: Scope) -> list[str]:
-        """Names of outputs; none where the last entry is the output."""
+        """Names of outputs; empty if the last entry is the output."""
         names = [name for name in scope.edges if name not in ("",)]
         if scope.last is not None and self.choice.chance(60):
             return []
@@ -117,7 +117,7 @@ class Writer(BlockWriter):
         return list(dict.fromkeys([*([scope.last] if scope.last else []), *wanted]))
 
     def _ordered(self, scope: Scope, outputs: list[str]) -> list[Entry]:
-        """The entries, now and then with one that is written before what it reads."""
+        """The entries, sometimes with one before its input."""
         entries = scope.entries
         explicit = all(("input" in entry or "inputs" in entry) and "name" in entry for entry in entries)
         if outputs and explicit and len(entries) > 1 and self.rare(15):

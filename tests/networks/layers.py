@@ -1,6 +1,6 @@
-"""The fields of a layer of every type, chosen for what it reads.
+"""Random fields of a layer of every type, for its input shapes.
 
-`FIELDS` has a function for every layer type. It may choose values that do not fit; whoever calls it looks at that.
+`FIELDS` has a function for every layer type. It may choose values that do not fit; the caller checks them.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def divisors(number: int) -> list[int]:
 
 
 def optional(choice: Choice, percent: int, **fields: Callable[[], Any]) -> Fields:
-    """Each of the fields so often."""
+    """Keeps each of the fields with this probability."""
     return {name: value() for name, value in fields.items() if choice.chance(percent)}
 
 
@@ -195,7 +195,7 @@ def local_response_norm(choice: Choice, tensors: Tensors) -> Fields:
     )
 
 
-# activations, and what has few fields
+# activations, and types with few fields
 
 
 def simple(percent: int = 30, **fields: Callable[[Choice], Any]) -> Chooser:
@@ -250,7 +250,7 @@ def flatten(choice: Choice, tensors: Tensors) -> Fields:
 
 
 def reshape(choice: Choice, tensors: Tensors) -> Fields:
-    """Neighbouring axes joined, or an axis split; with one size left open now and then."""
+    """Joins neighbouring axes, or splits an axis; sometimes leaves one size open."""
     shape = [*tensors[0].shape] or [1]
     axis = choice.integer(0, len(shape) - 1)
     if choice.chance(50):
@@ -319,7 +319,7 @@ def pixel_shuffle(choice: Choice, tensors: Tensors) -> Fields:
 
 
 def cat(choice: Choice, tensors: Tensors) -> Fields:
-    """Along an axis outside of which the shapes are equal, if there is one."""
+    """Concatenates along an axis; the shapes must be equal on all others."""
     shapes = [tensor.shape for tensor in tensors]
     rank = len(shapes[0])
     fitting = [

@@ -1,4 +1,4 @@
-"""What a list of entries knows while it is written: edges with their shapes, variables, layers whose weights it has."""
+"""The state of a list of entries while it is written: edges with their shapes, variables, layers with weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,18 +20,18 @@ OFTEN = {"convolution": 6, "dense": 4, "pooling": 3, "attention": 4, "graph": 3,
 
 @dataclass
 class Scope:
-    """The entries of a network or of a block. `edges` are what can be read, by local name."""
+    """The entries of a network or of a block. `edges` are the shapes that can be read, by local name."""
 
     edges: dict[str, Tensor]
     known: Mapping[str, Any]  # variables and parameters, by name
     depth: int = 0
     entries: list[Entry] = field(default_factory=list)
-    last: str | None = None  # what the next entry reads unless it says so
+    last: str | None = None  # what the next entry reads by default
     lenders: dict[str, Entry] = field(default_factory=dict)  # layers and blocks with weights, by name
     taken: set[str] = field(default_factory=set)  # names
 
     def next_name(self, kind: str) -> str:
-        """The name that an entry of this type gets that has none."""
+        """The name that an unnamed entry of this type gets."""
         count = 1
         while (kind if count == 1 else f"{kind}_{count}") in self.taken:
             count += 1
@@ -39,14 +39,14 @@ class Scope:
 
 
 class Tried(NamedTuple):
-    """An entry on its own: the shape that comes out of it, and of every layer in it."""
+    """The result of loading an entry by itself: its output, and that of every layer in it."""
 
     output: Tensor
     layers: dict[str, Tensor]
 
 
 def load(data: dict[str, Any], training: bool = False, variables: dict[str, Any] | None = None) -> Network | None:
-    """The network of a spec's data, without its text; None if there is something wrong with it."""
+    """The network of a spec's data, without its text; None if the data are wrong."""
     document = SpecDocument("", "", data)
     try:
         return Network(connect(document, expand(document, variables or {}, {}, training)))
@@ -55,7 +55,7 @@ def load(data: dict[str, Any], training: bool = False, variables: dict[str, Any]
 
 
 def try_entries(entries: list[Entry], name: str, scope: Scope, blocks: dict[str, Any], training: bool) -> Tried | None:
-    """What comes out of the entry `name`, alone but for the other entries given, if it fits."""
+    """Loads the entry `name` with the other entries alone; None if they do not fit."""
     read = {source for entry in entries for source in entry["inputs"]}
     inputs = {source: table(scope.edges[source]) for source in sorted(read)}
     variables = {name: value for name, value in scope.known.items() if name != "training"}
@@ -70,7 +70,7 @@ def try_entries(entries: list[Entry], name: str, scope: Scope, blocks: dict[str,
         return None
     tensors = dict(zip(network.context.graph.edge_names, network.context.tensors, strict=True))
     output = network.context.tensors[network.graph.outputs[0]]
-    assert output is not None  # or else the network would not have loaded
+    assert output is not None  # otherwise the network would not have loaded
     inner = {edge: tensor for edge, tensor in tensors.items() if edge.startswith(f"{name}.") and tensor is not None}
     return Tried(output, inner)
 
@@ -82,7 +82,7 @@ def table(tensor: Tensor) -> dict[str, Any]:
 
 @cache
 def types_for(rank: int, dtype: str, allowed: frozenset[str]) -> tuple[str, ...]:
-    """The layer types that take one input of this rank and dtype, each as often as it is to come."""
+    """The layer types that accept one input of this rank and dtype; likelier ones are repeated."""
     return tuple(
         name
         for name, layer in LAYER_TYPES.items()

@@ -1,6 +1,6 @@
-"""Makes a spec with a fault smaller, key by key, as long as it has the same fault.
+"""Reduces a spec with a fault, key by key, as long as it has the same fault.
 
-Hypothesis does that for what it has drawn; this is for networks of seeds, and for those found elsewhere.
+Hypothesis shrinks its own networks; this is for networks of seeds, and for specs found elsewhere.
 """
 
 import copy
@@ -15,7 +15,7 @@ Data = dict[str, Any]
 
 
 def shrink(text: str, fails: Callable[[str], bool], seconds: float = 30) -> str:
-    """The smallest text found in the time that still fails."""
+    """The smallest failing text found in the time."""
     end, data = time.monotonic() + seconds, tomllib.loads(text)
     smaller = True
     while smaller:
@@ -30,7 +30,7 @@ def shrink(text: str, fails: Callable[[str], bool], seconds: float = 30) -> str:
 
 
 def candidates(data: Data) -> Iterator[Data]:
-    """The data with something left out, large parts first, or with a smaller number."""
+    """The data without one of its parts, large parts first, or with a smaller number."""
     for path in (*removable(data),):
         changed = copy.deepcopy(data)
         container = _at(changed, path[:-1])

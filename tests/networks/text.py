@@ -1,4 +1,4 @@
-"""A spec's data as TOML text, in one of several ways to write it."""
+"""A spec's data as TOML text, in one of several styles."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 
 def inline(value: Any) -> str:
-    """A value in one line."""
+    """A value on one line."""
     if isinstance(value, dict):
         return (
             "{ " + ", ".join(f"{key(name)} = {inline(item)}" for name, item in value.items()) + " }" if value else "{}"
@@ -37,7 +37,7 @@ def key(name: str) -> str:
 
 
 def to_toml(data: dict[str, Any], choice: Choice | None = None) -> str:
-    """The text of a spec: its entries in one list, or as tables of their own."""
+    """The text of a spec: its entries in one list, or as separate tables."""
     tables = {name: data[name] for name in ("variables", "inputs", "budget") if name in data}
     lines = [f"{name} = {inline(data[name])}" for name in ("name", "source", "outputs") if name in data]
     apart = choice is not None and choice.chance(20)

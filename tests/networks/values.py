@@ -1,4 +1,4 @@
-"""Names, and the many ways in which a spec can say a value."""
+"""Names, and the many ways in which a spec can express a value."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from networks.choice import Choice
 
 Variables = dict[str, Any]
 
-# Legal names of layers that mean something to Python, PyTorch, TOML, HTML or LaTeX, or to nobody.
+# Legal but awkward names of layers: some have a meaning in Python, PyTorch, TOML, HTML or LaTeX.
 ODD_NAMES = [
     "class",
     "lambda",
@@ -80,7 +80,7 @@ WORDS = [
 
 
 def fresh(choice: Choice, taken: Any, odd: int = 10, prefix: str = "") -> str:
-    """A name that is not taken; an odd one so often. Never one that an unnamed entry could get."""
+    """A free name, which is odd with this probability. Never a name that an unnamed entry could get."""
     if choice.chance(odd):
         found = prefix + choice.of(ODD_NAMES)
         if found not in taken:
@@ -104,7 +104,7 @@ def word(choice: Choice, taken: Any) -> str:
 
 
 def expressed(choice: Choice, value: Any, known: Mapping[str, Any]) -> Any:
-    """The value, or an expression of the known variables that gives it."""
+    """The value, or an expression of the known variables with this value."""
     if isinstance(value, list):
         same = [name for name, other in known.items() if other == value]
         return choice.of(same) if same and choice.chance(60) else [expressed(choice, item, known) for item in value]
@@ -116,7 +116,7 @@ def expressed(choice: Choice, value: Any, known: Mapping[str, Any]) -> Any:
 
 
 def of_lists(choice: Choice, value: list[int], known: Mapping[str, Any]) -> str:
-    """Arithmetic on whole lists that gives a list of numbers, if possible with a variable in it."""
+    """Arithmetic on whole lists with this list as result, if possible with a variable in it."""
     lists = [(name, other) for name, other in _of_type(list, known) if len(other) == len(value)]
     number = choice.integer(1, 3)
     found = [
@@ -138,7 +138,7 @@ def _of_type(kind: type, known: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _itself(choice: Choice, value: Any, known: Mapping[str, Any]) -> list[str]:
-    """A variable of this value is worth more than arithmetic."""
+    """The variables of this value, repeated, since they are drawn more often than arithmetic."""
     return [name for name, other in known.items() if type(other) is type(value) and other == value] * 3
 
 

@@ -1,4 +1,4 @@
-"""Exact, bounded and unknown values: by what can be true of the number behind them."""
+"""Exact, bounded and unknown values, compared with the numbers that each can stand for."""
 
 from collections.abc import Callable
 from itertools import product
@@ -31,7 +31,7 @@ VALUES = [1, 3, 5, *(kind(number, WHY) for kind in (AtLeast, AtMost) for number 
 
 
 def can_be(value: Any, number: float) -> bool:
-    """Whether the number may be the one that a value stands for."""
+    """Whether the value can stand for the number."""
     if isinstance(value, Unknown):
         return True
     if isinstance(value, AtLeast):
@@ -44,7 +44,7 @@ def numbers(value: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("value", VALUES, ids=str)
-def test_decisions_hold_for_all_that_a_value_can_be(value: Any) -> None:
+def test_decisions_hold_for_every_possible_value(value: Any) -> None:
     for limit in range(2, 8):
         for decide, holds in ((is_at_most, int.__le__), (is_at_least, int.__ge__)):
             answers = {holds(number, limit) for number in numbers(value)}
@@ -57,7 +57,7 @@ def test_decisions_hold_for_all_that_a_value_can_be(value: Any) -> None:
     [(minus, lambda a, b: a - b), (quotient, lambda a, b: a / b)],
     ids=["minus", "quotient"],
 )
-def test_what_follows_from_two_values(
+def test_arithmetic_of_two_values(
     function: Callable[..., Any], of_numbers: Callable[..., float], one: Any, other: Any
 ) -> None:
     found = function(one, other)
@@ -66,7 +66,7 @@ def test_what_follows_from_two_values(
     assert (len({*results}) == 1) == isinstance(found, int | float)
 
 
-def test_what_follows_from_many() -> None:
+def test_arithmetic_of_many_values() -> None:
     bound, unknown = AtLeast(4, WHY), Unknown("u")
     assert total([("x", 3), ("y", bound), ("z", unknown)]) == AtLeast(7, (*WHY, Cause("u", ("z",))))
     assert total([("x", 3), ("y", 4)]) == 7
@@ -100,7 +100,7 @@ MISTAKES: list[Callable[[Any], Any]] = [
 
 @pytest.mark.parametrize("value", [value for value in VALUES if not isinstance(value, int)], ids=str)
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_none_is_a_number_by_mistake(mistake: Callable[[Any], Any], value: Any) -> None:
+def test_inexact_values_are_not_numbers(mistake: Callable[[Any], Any], value: Any) -> None:
     with pytest.raises(TypeError):
         mistake(value)
 
@@ -121,7 +121,7 @@ def test_as_text_and_as_plain_values() -> None:
     }
 
 
-def test_one_reason_of_many_layers_is_said_once() -> None:
+def test_a_reason_of_many_layers_is_printed_once() -> None:
     causes = gathered([*(Cause("w", (f"l{number}",)) for number in range(25)), Cause("v", ("x",)), Cause("w", ("l3",))])
     assert [*map(str, causes)] == ["l0, l1, l2 and 22 more: w", "x: v"]
 

@@ -1,4 +1,4 @@
-"""Formulas on a size that is not said come to the same as on every size."""
+"""Formulas on an unspecified size agree with formulas on every size."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ Formula = Callable[[Any], Any]
 
 
 def grown(smaller: st.SearchStrategy[Formula]) -> st.SearchStrategy[Formula]:
-    """One operation more, of those that layers use."""
+    """The formula with one more operation of the kinds that layers use."""
     small = st.integers(1, 4)
     return st.one_of(
         st.builds(lambda f, c: lambda n: f(n) + c, smaller, st.integers(-9, 9)),
@@ -47,7 +47,7 @@ QUESTIONS: list[Callable[[Any], bool]] = [
 
 
 def answered(formula: Formula, question: Callable[[Any], bool]) -> Iterator[tuple[Progression, bool]]:
-    """All sizes in parts with one answer each."""
+    """Splits all sizes into parts with one answer each."""
     waiting = [Progression()]
     for _ in range(3000):
         if not waiting:
@@ -64,7 +64,7 @@ def answered(formula: Formula, question: Callable[[Any], bool]) -> Iterator[tupl
 
 @settings(deadline=None, derandomize=True, max_examples=300, database=None)
 @given(formula=FORMULAS, question=st.sampled_from(QUESTIONS))
-def test_every_size_gets_its_answer_once(formula: Formula, question: Callable[[Any], bool]) -> None:
+def test_every_size_is_in_one_part(formula: Formula, question: Callable[[Any], bool]) -> None:
     try:
         parts = [*answered(formula, question)]
     except UndecidedError:
@@ -82,7 +82,7 @@ def covers(part: Progression, size: int) -> bool:
 
 
 def test_the_smallest_form() -> None:
-    """All even sizes, said by residues of 4 and single ones."""
+    """All even sizes, as residues of 4 and single sizes."""
     parts = [Progression(4, 0, 2), Progression(4, 2, 2), Progression(1, 0, 4, 5), Progression(1, 0, 6, 7)]
     found = union([*parts, Progression(1, 0, 1, 2)], 100)
     assert found == (((1, 1),), 4, 2, (0,), None)
@@ -92,6 +92,6 @@ def test_the_smallest_form() -> None:
     "formula",
     [hash, range, lambda n: floor(n * 2.3), lambda n: {n, 1}, lambda n: n**3],
 )
-def test_what_needs_a_plain_number_is_not_answered(formula: Formula) -> None:
+def test_questions_that_need_a_plain_number(formula: Formula) -> None:
     with pytest.raises((UndecidedError, CutError)):
         formula(Progression(1, 0, 50).size())

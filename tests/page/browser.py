@@ -1,4 +1,4 @@
-"""Chromium without a window, and what it says of a page."""
+"""Headless Chromium, its requests and its console."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ FLAGS = (
 
 @contextmanager
 def chromium(profile: Path, script: bool = True) -> Iterator[Any]:
-    """A driver of Debian's Chromium with a profile of its own; it notes every request, and the console."""
+    """A driver of Debian's Chromium with a new profile, which logs every request and the console."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -41,11 +41,11 @@ def chromium(profile: Path, script: bool = True) -> Iterator[Any]:
 
 
 def requests(driver: Any) -> list[str]:
-    """The addresses that were asked for since the last time."""
+    """The addresses requested since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
 
 def console(driver: Any) -> list[str]:
-    """What the console has."""
+    """The messages of the console."""
     return [entry["message"] for entry in driver.get_log("browser")]

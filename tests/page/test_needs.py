@@ -1,4 +1,4 @@
-"""What the page says where a package is missing."""
+"""Errors where a package of the page is missing."""
 
 import subprocess
 import sys

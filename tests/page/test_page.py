@@ -1,4 +1,4 @@
-"""The page as text, and the command that writes it."""
+"""The text of the page, and the command that writes it."""
 
 import hashlib
 import re
@@ -31,7 +31,7 @@ BENCH = """{"rows": [
 
 @pytest.fixture
 def plots() -> None:
-    """For tests of the plots as well, which take Matplotlib a second for each network."""
+    """Draws plots only for tests of them: Matplotlib takes a second for each network."""
 
 
 @pytest.fixture(autouse=True)
@@ -63,15 +63,15 @@ def test_a_network_without_layers_has_a_page() -> None:
     assert "Over the depth" not in page
 
 
-def test_many_networks_leave_out_what_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_networks_leave_out_details(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_BYTES", 5_000)
     monkeypatch.setattr(content, "MOST_ROWS", 20)
     page = render_page({"one": archcalc.load("lenet5"), "two": archcalc.load("lenet5")})
     assert page.count('<tbody class="layer') == 20
     assert "4 more layers have no room on this page" in page
-    shown = page.count('class="explanation"')
-    assert 0 < shown < 12
-    assert f"{12 - shown} layers have no explanation here" in page
+    explained = page.count('class="explanation"')
+    assert 0 < explained < 12
+    assert f"{12 - explained} layers have no explanation here" in page
 
 
 @pytest.mark.usefixtures("plots")
@@ -123,7 +123,7 @@ def test_numbers_are_those_of_the_network() -> None:
 
 
 @pytest.mark.usefixtures("plots")
-def test_weights_and_values_are_told_apart() -> None:
+def test_weights_and_values_are_separate() -> None:
     """In the totals, in the plot, and in a column of the table; together they are the memory."""
     network = archcalc.load("lenet5")
     memory = network.memory()
@@ -157,7 +157,7 @@ def test_areas_are_stacked() -> None:
 
 
 @pytest.mark.usefixtures("plots")
-def test_sections_are_in_the_order_of_a_reader() -> None:
+def test_sections_are_in_order() -> None:
     page = render_page({"lenet5": archcalc.load("lenet5")}, read_bench_text(BENCH))
     wanted = ["title-0", "findings-0", "plots-0", "diagram-0", "layers-0", "conventions-0", "bench"]
     assert re.findall(r'<h[12] id="([^"]*)"', page) == wanted
@@ -210,13 +210,13 @@ def test_a_file_is_written_and_kept(tmp_path: Path) -> None:
     assert "Side by side" in path.read_text("utf-8")
 
 
-def test_a_large_page_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_page_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert invoke("lenet5", "-o", str(tmp_path / "small.html")).stderr == ""
     monkeypatch.setattr("archcalc.cli.report.LARGE", 1000)
     assert "fewer specs make it smaller" in invoke("lenet5", "-o", str(tmp_path / "large.html")).stderr
 
 
-def test_a_page_needs_a_file_to_go_to(tmp_path: Path) -> None:
+def test_a_page_needs_an_output_file(tmp_path: Path) -> None:
     assert invoke("lenet5").exit_code == 2
     for name in ("page.pdf", "page", "-"):
         with pytest.raises(UsageError, match=r"would be of another kind; name a file that ends in \.html"):
@@ -225,7 +225,7 @@ def test_a_page_needs_a_file_to_go_to(tmp_path: Path) -> None:
 
 
 def test_findings_have_the_name_of_their_file_alone(tmp_path: Path) -> None:
-    """A page is for others, whom the folders of this machine tell nothing."""
+    """A page is for others, so folders of this machine are left out."""
     spec = tmp_path / "odd.toml"
     layers = '[{ type = "conv2d", out_channels = 4, kernel_size = 3 }, { type = "linear", out_features = 2 }]'
     spec.write_text(f'name = "odd"\ninputs.image = [3, 8, 8]\nlayers = {layers}', "utf-8")
@@ -234,7 +234,7 @@ def test_findings_have_the_name_of_their_file_alone(tmp_path: Path) -> None:
     assert str(tmp_path) not in page
 
 
-def test_fields_of_pixels_and_hops_are_told_apart() -> None:
+def test_fields_in_pixels_and_hops_are_separate() -> None:
     page = render_page({name: archcalc.load(name) for name in ("lenet5", "gcn_cora")})
     row = page[page.index('<th scope="row">Field</th>') :].partition("</tr>")[0]
     assert re.findall(r'number">([^<]*)<', row) == ["16×16", "2 hops"]
@@ -245,8 +245,8 @@ def test_measured_times_are_shown(tmp_path: Path) -> None:
     times.write_text(BENCH)
     assert invoke("lenet5", "-o", str(path), "--bench", str(times)).exit_code == 0
     page = path.read_text("utf-8")
-    shown = invoke("lenet5", "-o", str(path), "--bench", str(times), "--force")
-    assert shown.stderr == f"note: {times} has no times of LeNet-5\n"
+    result = invoke("lenet5", "-o", str(path), "--bench", str(times), "--force")
+    assert result.stderr == f"note: {times} has no times of LeNet-5\n"
     times.write_text(BENCH.replace('"B"', '"LeNet-5"'))
     assert invoke("lenet5", "-o", str(path), "--bench", str(times), "--force").stderr == ""
     for text in ("&lt;b&gt;A&lt;/b&gt;", "12.3 ms", "12.0–12.5 ms", "out of memory"):
@@ -258,7 +258,7 @@ def bench_with(median: str) -> str:
 
 
 @pytest.mark.parametrize("median", ["1e999", "Infinity", "NaN", "-1", "1e300", "1" * 401])
-def test_times_that_make_no_sense_are_refused(tmp_path: Path, median: str) -> None:
+def test_wrong_times_are_refused(tmp_path: Path, median: str) -> None:
     (tmp_path / "times.json").write_text(bench_with(median))
     with pytest.raises(UsageError, match="is not what archcalc bench --format json writes"):
         invoke("lenet5", "-o", str(tmp_path / "page.html"), "--bench", str(tmp_path / "times.json"))
@@ -282,7 +282,7 @@ def read_bench_text(text: str) -> tuple[BenchRow, ...]:
 
 
 def test_a_block_has_the_memory_of_all_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that have no room on the page count, too."""
+    """Layers that have no row on the page count, too."""
     monkeypatch.setattr(content, "MOST_ROWS", 2)
     network = archcalc.loads(
         """
@@ -300,7 +300,7 @@ def test_a_block_has_the_memory_of_all_its_layers(monkeypatch: pytest.MonkeyPatc
     assert f'data-order="{network.memory().peak}"' in row
 
 
-def test_blocks_are_folded_once_for_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_are_collapsed_once_for_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int | None] = []
     collapsed = archcalc.Network.collapsed
 
@@ -314,7 +314,7 @@ def test_blocks_are_folded_once_for_each_level(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"rows": [1]}', '{"rows": [{"network": "a"}]}', "[" * 100_000])
-def test_what_is_no_benchmark_is_refused(tmp_path: Path, text: str) -> None:
+def test_files_that_are_no_benchmark_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "times.json").write_text(text)
     with pytest.raises(UsageError, match="is not what archcalc bench --format json writes"):
         invoke("lenet5", "-o", str(tmp_path / "page.html"), "--bench", str(tmp_path / "times.json"))

@@ -1,4 +1,4 @@
-"""The page in a real browser: what is clicked, sorted and pointed at, and that nothing leaves it."""
+"""The page in a real browser: clicks, sorting and hovering work, and nothing is requested."""
 
 import base64
 import re
@@ -28,7 +28,7 @@ layers = [
     { name = "flat", type = "adaptive_avg_pool2d", output_size = 1 },
 ]
 """
-# A spec from a stranger, who would like to run something.
+# A hostile spec, whose names try to run scripts.
 HOSTILE = """
 name = "<script>document.title = 'owned'</script>"
 source = "javascript:alert(1)"
@@ -56,13 +56,13 @@ def opened(driver: Any, folder: Path, **networks: archcalc.Network) -> str:
 
     path = folder / "page.html"
     path.write_text(render_page(networks), "utf-8")
-    requests(driver)  # those of the page before
+    requests(driver)  # requests of the previous page
     driver.get(path.as_uri())
     return path.as_uri()
 
 
 def names(driver: Any) -> list[str]:
-    """The rows that are seen, from top to bottom."""
+    """The visible rows, from top to bottom."""
     script = """return [...document.querySelectorAll("tr[data-layers]")].filter((row) => row.checkVisibility())
         .map((row) => row.cells[0].textContent.trim())"""
     found: list[str] = driver.execute_script(script)
@@ -154,7 +154,7 @@ def test_a_card_leads_to_its_row_and_a_row_to_its_card(driver: Any, tmp_path: Pa
 
 
 def is_inside(driver: Any, element: Any, pane: str) -> bool:
-    """Whether all of an element is to be seen in a part of the page that scrolls."""
+    """Whether an element is completely visible in a scrolling part of the page."""
     script = """const [inner, outer] = [arguments[0], arguments[1]].map((each) => each.getBoundingClientRect());
         return outer.top <= inner.top && inner.bottom <= outer.bottom"""
     return bool(driver.execute_script(script, element, find(driver, pane)))
@@ -207,7 +207,7 @@ def test_pointing_marks_row_and_card(driver: Any, tmp_path: Path) -> None:
         assert driver.find_elements("css selector", ".marked") == []
 
 
-def test_blocks_fold(driver: Any, tmp_path: Path) -> None:
+def test_blocks_collapse(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("m5")
     opened(driver, tmp_path, m5=network)
     collapsed = names(driver)
@@ -220,14 +220,14 @@ def test_blocks_fold(driver: Any, tmp_path: Path) -> None:
     assert names(driver) == [*collapsed[:place], *inside, *collapsed[place:]]
     assert button.get_attribute("aria-expanded") == "true"
     header(driver, 4).click()
-    shown = names(driver)
-    assert shown[0] == "stage4"
-    place = shown.index("stage1")
-    assert {*shown[place + 1 : place + 1 + len(inside)]} == {*inside}
+    visible = names(driver)
+    assert visible[0] == "stage4"
+    place = visible.index("stage1")
+    assert {*visible[place + 1 : place + 1 + len(inside)]} == {*inside}
 
 
 @pytest.mark.slow
-def test_blocks_in_blocks_fold(driver: Any, tmp_path: Path) -> None:
+def test_nested_blocks_collapse(driver: Any, tmp_path: Path) -> None:
     network = archcalc.load("resnet18")
     opened(driver, tmp_path, resnet18=network)
     assert names(driver) == [row.name for row in network.collapsed(1).layers]
@@ -295,7 +295,7 @@ def colors(driver: Any, selector: str, what: str) -> set[str]:
 
 @pytest.mark.slow
 def test_a_dark_screen_has_a_dark_diagram(driver: Any, tmp_path: Path) -> None:
-    """Every colour of the drawing is one of the dark style, and none of them on paper."""
+    """Every colour of the drawing is one of the dark style, but not in print."""
     opened(driver, tmp_path, unet=archcalc.load("unet"), frozen=archcalc.loads(FROZEN))
     light, dark = (colors_of(STYLES[name]) for name in ("color", "dark"))
     for kind, scheme, wanted in (("screen", "dark", dark), ("screen", "light", light), ("print", "dark", light)):
@@ -314,8 +314,8 @@ def colors_of(style: DrawingStyle) -> set[str]:
     )
 
 
-def test_a_printed_page_shows_what_is_open(driver: Any, tmp_path: Path) -> None:
-    """Black on white, nothing cut off, no button that nobody can press; as many sheets as it takes."""
+def test_a_printed_page_shows_open_rows(driver: Any, tmp_path: Path) -> None:
+    """Print is black on white, without buttons, and on as many sheets as necessary."""
     opened(driver, tmp_path, resnet18=archcalc.load("resnet18"))
     views(driver, "Expand all").click()
     find(driver, "tr[data-layers] summary").click()

@@ -1,4 +1,4 @@
-"""`archcalc watch`: what it serves, when it is saved, and how it ends."""
+"""`archcalc watch`: the pages it serves, refreshing, and how it ends."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def watched(spec: Path) -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page of a spec that is never saved. Nothing that is asked may end its server, or make it say anything."""
+    """The page of a spec that is never saved. No request may end its server or make it print."""
     path = tmp_path_factory.mktemp("served") / "net.toml"
     path.write_text(SPEC)
     with served(path) as (found, process):
@@ -68,21 +68,21 @@ def got(address: str, **headers: str) -> str:
 
 
 def version_of(page: str) -> int:
-    """The version that a page says it is."""
+    """The version of a page."""
     found = re.search(r"const version = (\d+);", page)
     assert found
     return int(found[1])
 
 
 def newer(address: str, page: str) -> str:
-    """The page after one, once there is a newer."""
+    """Waits for a newer page than this one, and returns it."""
     version = version_of(page)
     assert int(got(f"{address}version?after={version}")) > version
     return got(address)
 
 
 def saved(spec: Path, text: str) -> None:
-    """As an editor does that puts a new file in the place of the old one."""
+    """Saves like an editor that replaces the file by a new one."""
     new = spec.with_suffix(".new")
     new.write_text(text)
     os.replace(new, spec)
@@ -103,14 +103,14 @@ def test_a_saved_spec_is_shown_and_an_error_with_its_place(watched: tuple[str, A
     assert process.stderr.read() == ""
 
 
-def test_a_page_of_an_earlier_server_is_no_new_one(address: str) -> None:
-    """It asks with a version that this server never had, and is told of another at once."""
+def test_a_page_of_an_earlier_server_is_refreshed(address: str) -> None:
+    """It asks with a version that this server never had, and is answered at once."""
     version = version_of(got(address))
     assert got(f"{address}version?after={version - 1}") == str(version)
     assert version > 1_700_000_000_000  # milliseconds since 1970, so that no server begins where one began before
 
 
-def test_a_question_that_is_none(address: str) -> None:
+def test_malformed_and_foreign_requests(address: str) -> None:
     port = int(address.rstrip("/").rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as browser:
         browser.sendall(b"GET http://[ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -161,7 +161,7 @@ def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, pytest.param(os.mkdir, marks=pytest.mark.slow)], ids=["pipe", "folder"])
-def test_what_is_no_file_for_a_moment_is_shown_and_passes(
+def test_a_file_that_is_missing_for_a_moment(
     make: Callable[[Path], None], watched: tuple[str, Any], spec: Path
 ) -> None:
     address, _ = watched
@@ -169,7 +169,7 @@ def test_what_is_no_file_for_a_moment_is_shown_and_passes(
     spec.unlink()
     make(spec)
     page = first
-    while "not a file" not in page:  # there may be a moment without any
+    while "not a file" not in page:  # there may be a moment without a page
         page = newer(address, page)
     assert ">first</h1>" in page
     other = spec.with_suffix(".other")
@@ -181,7 +181,7 @@ def test_what_is_no_file_for_a_moment_is_shown_and_passes(
 
 
 @pytest.mark.browser
-def test_what_is_opened_folded_and_sorted_stays_so(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
+def test_opened_collapsed_and_sorted_rows_stay_so(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
     from browser import chromium
     from selenium.webdriver.support.wait import WebDriverWait
 
@@ -192,7 +192,7 @@ def test_what_is_opened_folded_and_sorted_stays_so(watched: tuple[str, Any], spe
     text = f'name = "first"\ninputs.x = [4]\n{layers}'
 
     def seen(driver: Any) -> list[str]:
-        """The rows that are displayed, in one question: the page may be refreshed between two."""
+        """The displayed rows, read in one call: the page may be refreshed between two."""
         script = """return document.readyState !== "complete" ? [] : [...document.querySelectorAll("tr[data-layers]")]
             .filter((row) => row.checkVisibility()).map((row) => row.cells[0].innerText)"""
         return [name.strip("▾▸ \n") for name in driver.execute_script(script)]
@@ -219,7 +219,7 @@ def test_what_is_opened_folded_and_sorted_stays_so(watched: tuple[str, Any], spe
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_browser_shows_what_is_saved(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
+def test_the_browser_shows_the_saved_spec(watched: tuple[str, Any], spec: Path, tmp_path: Path) -> None:
     from browser import chromium, console
     from selenium.webdriver.support.wait import WebDriverWait
 
@@ -231,7 +231,7 @@ def test_the_browser_shows_what_is_saved(watched: tuple[str, Any], spec: Path, t
         assert console(driver) == []
 
 
-def test_what_cannot_be_watched(spec: Path) -> None:
+def test_specs_that_cannot_be_watched(spec: Path) -> None:
     def invoke(*arguments: str) -> None:
         CliRunner().invoke(cli, ["watch", *arguments], catch_exceptions=False)
 

@@ -1,4 +1,4 @@
-"""The built network: names, sharing, freezing, inputs and outputs, devices, and what PyTorch's compilers make of it."""
+"""The built network: names, sharing, freezing, inputs and outputs, devices, and PyTorch's compilers."""
 
 import copy
 import subprocess
@@ -107,7 +107,7 @@ layers = [
 """
 
 
-def test_a_block_that_cannot_run_in_one_go_holds_its_layers() -> None:
+def test_a_block_that_cannot_run_as_one_call_holds_its_layers() -> None:
     built = archcalc.build(archcalc.loads(OPEN))
     values = torch.rand(2, 4)
     outside, pair = built(values)
@@ -115,7 +115,7 @@ def test_a_block_that_cannot_run_in_one_go_holds_its_layers() -> None:
     torch.testing.assert_close(pair, built.pair.first(values) + outside)
 
 
-def test_inputs_may_be_given_by_name() -> None:
+def test_inputs_may_be_passed_by_name() -> None:
     built = build(chain('type = "add", inputs = ["x", "y"]', inputs="x = [4], y = [4]"))
     one, other = torch.rand(2, 2, 4)
     assert torch.equal(built(one, other), built(y=other, x=one))
@@ -221,18 +221,18 @@ def test_parameters_have_the_dtype_of_their_input() -> None:
     assert built(torch.zeros(2, 4, dtype=torch.double)).dtype == torch.double
 
 
-def test_a_tensor_is_let_go_after_its_last_reader() -> None:
+def test_a_tensor_is_released_after_its_last_reader() -> None:
     built = build(chain(*['type = "relu"'] * 3, 'type = "add", inputs = ["relu", "relu_3"]'))
     assert [step.spent for step in built._steps] == [(0,), (), (2,), (1, 3)]
 
 
 @pytest.mark.parametrize("name", ["forward", "training", "type", "_modules", "T_destination", "_steps"])
-def test_a_name_that_a_module_needs_itself_is_refused(name: str) -> None:
+def test_a_name_that_modules_reserve_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=f'^"{name}" cannot be built: .* use other names'):
         build(chain(f'name = "{name}", type = "relu"'))
 
 
-def test_all_such_names_are_said_at_once() -> None:
+def test_all_reserved_names_are_reported_at_once() -> None:
     names = ["forward", "half", "train"]
     network = chain(*[f'name = "{name}", type = "relu"' for name in ["a", *names]])
     listed = '"forward", "half", "train"'
@@ -242,19 +242,19 @@ def test_all_such_names_are_said_at_once() -> None:
         network.to_source()
 
 
-def test_so_is_the_name_of_a_block() -> None:
+def test_a_reserved_name_of_a_block_is_refused() -> None:
     with pytest.raises(UsageError, match=r'^"half" cannot be built: '):
         build(archcalc.loads(BLOCKS.replace('"stage"', '"half"')))
 
 
 @pytest.mark.parametrize("name", ["weight", "bias", "a layer", "0", "ß", "class"])
-def test_any_other_name_will_do(name: str) -> None:
+def test_other_names_are_accepted(name: str) -> None:
     built = build(chain(f'name = "{name}", type = "linear", out_features = 2'))
     assert [*built.state_dict()] == [f"{name}.weight", f"{name}.bias"]
     assert built.train().eval()(torch.zeros(2, 4)).shape == (2, 2)
 
 
-# --- the public function --------------------------------------------------------------------------------------------
+# --- the public function ---------------------------------------------------------------------------------------------
 
 
 def test_a_spec_is_built_by_name_with_its_options() -> None:
@@ -304,7 +304,7 @@ def test_the_adjacency_is_sparse_with_the_nonzeros_of_the_spec() -> None:
 
 
 @pytest.mark.parametrize("layer", ['"relu"', '"cat", inputs = ["x", "x"]', '"identity"'])
-def test_only_a_graph_convolution_reads_what_is_one_sparse_matrix_for_all_samples(layer: str) -> None:
+def test_only_a_graph_convolution_reads_a_sparse_matrix(layer: str) -> None:
     message = "takes a tensor for each sample, not an input with nonzeros"
     with pytest.raises(archcalc.ShapeError, match=message):
         archcalc.loads(f'name = "x"\ninputs.x = {{ shape = [3, 3], nonzeros = 4 }}\nlayers = [{{ type = {layer} }}]')
@@ -314,7 +314,7 @@ def test_only_a_graph_convolution_reads_what_is_one_sparse_matrix_for_all_sample
     ("device", "message"),
     [("cud", 'no device is called "cud"; did you mean "cuda"'), ("cuda:99", 'device "cuda:99" is not there: PyTorch')],
 )
-def test_a_device_that_is_not_there(device: str, message: str) -> None:
+def test_a_missing_device(device: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         archcalc.build("lenet5", device=device)
 
@@ -324,7 +324,7 @@ def test_a_dtype_that_does_not_exist() -> None:
         archcalc.build("lenet5", dtype="float31")
 
 
-def test_without_torch_a_message_says_how_to_get_it() -> None:
+def test_without_torch_an_error_names_the_remedy() -> None:
     script = "import sys; sys.modules['torch'] = None; import archcalc; archcalc.build('lenet5')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr.endswith(
@@ -340,13 +340,13 @@ def test_a_network_is_built_on_the_gpu() -> None:
     assert built(*random_inputs(network, 2, "cuda", "float16")).dtype == torch.half
 
 
-# --- PyTorch's compilers --------------------------------------------------------------------------------------------
+# --- PyTorch's compilers ---------------------------------------------------------------------------------------------
 
 SHIPPED = archcalc.shipped_specs()
 
 
 def built_with_inputs(name: str) -> tuple[nn.Module, list[torch.Tensor]]:
-    """A shipped spec's module; its inputs are dense, since the compilers take no sparse ones."""
+    """A shipped spec's module with dense inputs, since the compilers refuse sparse ones."""
     network = archcalc.load(name, inputs=smaller(archcalc.load(name)))
     return build(network).eval(), [values.to_dense() for values in random_inputs(network, 2, "cpu")]
 
@@ -363,9 +363,9 @@ def test_every_shipped_spec_can_be_exported_as_a_graph(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_spec_can_be_compiled_in_one_piece(name: str) -> None:
-    torch.compiler.reset()  # it keeps but a few compiled forms of a function
+    torch.compiler.reset()  # PyTorch keeps only a few compiled forms of a function
     built, values = built_with_inputs(name)
-    # What follows the capture takes half a minute for a large network, and sees the same kinds of layers.
+    # Compilation after the capture takes half a minute for a large network, and meets the same kinds of layers.
     backend = "aot_eager" if len(archcalc.load(name).layers) < 60 else "eager"
     compiled = torch.compile(built, fullgraph=True, backend=backend)
     torch.testing.assert_close(compiled(*values), built(*values))

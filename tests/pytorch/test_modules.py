@@ -1,4 +1,4 @@
-"""How modules of archcalc's own compute, where the result alone does not show it."""
+"""How archcalc's own modules compute, where the result does not show it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from archcalc.pytorch.device import random_inputs
 
 
 class Operations(TorchDispatchMode):
-    """The names of what PyTorch does."""
+    """Records the names of PyTorch's operations."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""ONNX files: run by onnxruntime, they give what the built module gives."""
+"""ONNX files, run by onnxruntime, have the outputs of the built module."""
 
 import sys
 from collections.abc import Callable
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def compare(network: archcalc.Network, batch: int = 3, tolerance: float = 1e-4) -> onnx.ModelProto:
-    """The model of a network, after running both with equal weights, on another batch than it was made with."""
+    """The model of a network, after comparing both with equal weights on a batch other than the exported one."""
     torch.manual_seed(0)
     built = build(network).eval()
     data = to_onnx(network, built)
@@ -39,16 +39,16 @@ def compare(network: archcalc.Network, batch: int = 3, tolerance: float = 1e-4) 
 
 
 def run(model: bytes, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    """What onnxruntime gives; inputs that nothing reads may be missing from a model."""
+    """The outputs of onnxruntime; a model may lack inputs that nothing reads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    given = {item.name: values.numpy() for item, values in zip(session.get_inputs(), inputs, strict=True)}
-    return [torch.from_numpy(value) for value in session.run(None, given)]
+    feeds = {item.name: values.numpy() for item, values in zip(session.get_inputs(), inputs, strict=True)}
+    return [torch.from_numpy(value) for value in session.run(None, feeds)]
 
 
-# PyTorch's exporter takes half a minute for a hundred layers: what is made of the layers of smaller specs is left out,
-# as are the two GoogLeNets, one of which takes no image below 193×193.
+# PyTorch's exporter takes half a minute for a hundred layers: specs with the layer types of smaller specs are left out,
+# and so are the two GoogLeNets, one of which needs images of at least 193×193.
 LARGE = {"resnet34", "resnet50", "resnet101", "resnet152", "resnet50_feature_extraction", "vgg13", "vgg16", "vgg19"}
 LARGE |= {"densenet121", "inception_v3", "mobilenet_v2", "xception", "googlenet"}
 LEFT_OUT = LARGE | {"googlenet_2014"}
@@ -64,7 +64,7 @@ SMALLER = {
 }
 
 
-def test_what_is_left_out_has_no_layers_of_its_own() -> None:
+def test_specs_left_out_have_no_layer_types_of_their_own() -> None:
     types = {name: {row.type for row in archcalc.load(name).layers} for name in archcalc.shipped_specs()}
     tried = set[str]().union(*(found for name, found in types.items() if name not in LEFT_OUT))
     assert set[str]().union(*(types[name] for name in LARGE)) <= tried
@@ -81,7 +81,7 @@ def test_every_shipped_spec(name: str) -> None:
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
 
 
-# PyTorch's exporter knows adaptive pooling only where all windows have one size, and none in three dimensions.
+# PyTorch's exporter supports adaptive pooling only if all windows are equal, and not in three dimensions.
 REFUSED = {"adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"}
 
 
@@ -97,7 +97,7 @@ def test_every_layer_type(example: Example) -> None:
 
 
 def test_average_pooling_of_windows_that_reach_over_the_edge() -> None:
-    """The exporter would evaluate the share of each window that counts, and gets it wrong."""
+    """The exporter would compute the divisor of each window, and gets it wrong."""
     layer = "kernel_size = [2, 3], padding = [[1, 0], [0, 1]], ceil_mode = true"
     compare(spec("[3, 17, 18]", f'type = "avg_pool2d", {layer}'))
 
@@ -120,18 +120,18 @@ def test_hard_cases(case: str) -> None:
 
 
 def test_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of which onnxruntime has no convolution on a CPU."""
+    """onnxruntime has no convolution of it on a CPU."""
     monkeypatch.setattr(sys.modules[__name__], "run", run_reference)
     compare(archcalc.load(CASES / "in_double_precision.toml"), tolerance=1e-9)
 
 
 def run_reference(model: bytes, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    """What ONNX's reference implementation gives."""
+    """The outputs of ONNX's reference implementation."""
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(onnx.load_from_string(model))
-    given = {name: values.numpy() for name, values in zip(evaluator.input_names, inputs, strict=True)}
-    return [torch.from_numpy(value) for value in evaluator.run(None, given)]
+    feeds = {name: values.numpy() for name, values in zip(evaluator.input_names, inputs, strict=True)}
+    return [torch.from_numpy(value) for value in evaluator.run(None, feeds)]
 
 
 def test_names_that_the_exporter_gives_itself() -> None:
@@ -174,13 +174,13 @@ def spec(x: str, layer: str) -> archcalc.Network:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "said"), [((1, 600_000_000), r"2\.2 GiB"), ((1_000_000, 100_000_000), r"372529\.0 GiB")]
+    ("sizes", "size"), [((1, 600_000_000), r"2\.2 GiB"), ((1_000_000, 100_000_000), r"372529\.0 GiB")]
 )
-def test_what_is_too_large_for_a_file(sizes: tuple[int, int], said: str) -> None:
+def test_networks_too_large_for_a_file(sizes: tuple[int, int], size: str) -> None:
     features, out_features = sizes
     network = spec(f"[{features}]", f'type = "linear", out_features = {out_features}, bias = false')
     for built in (None, build(network, "meta")):
-        with pytest.raises(UsageError, match=f"weights of {said} are more than the 2 GiB"):
+        with pytest.raises(UsageError, match=f"weights of {size} are more than the 2 GiB"):
             to_onnx(network, built)
 
 
@@ -192,7 +192,7 @@ def test_what_is_too_large_for_a_file(sizes: tuple[int, int], said: str) -> None
     ],
     ids=["input", "nonzeros"],
 )
-def test_what_is_too_large_for_the_memory(network: archcalc.Network) -> None:
+def test_networks_too_large_for_the_memory(network: archcalc.Network) -> None:
     with pytest.raises(UsageError, match='"large" does not fit into memory during the export to ONNX'):
         to_onnx(network)
 

@@ -1,4 +1,4 @@
-"""`verify` agrees with every spec that is right, and catches every fact that is broken."""
+"""`verify` agrees with every right spec, and catches every broken fact."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,11 +39,11 @@ def format_differences(found: Verification) -> str:
     return "\n".join(map(str, found.differences)) + (found.failure or "")
 
 
-# --- what is right agrees --------------------------------------------------------------------------------------------
+# --- right networks agree --------------------------------------------------------------------------------------------
 
 
-# Where every field would take a minute or more (of hundreds of layers, in three dimensions, behind upsamplings), those
-# at the ends of stages are measured, which are made of all others.
+# Where measuring every field would take a minute or more (hundreds of layers, three dimensions, upsampling), the fields
+# at the ends of stages are measured, which depend on all others.
 CHOSEN_FIELDS = {
     "densenet121": ["relu0", "transition1.pool", "transition2.pool", "denseblock3.11.cat", "avgpool"],
     "r3d_18": ["stem.bn", "layer1.1.relu_2", "layer2.1.relu_2", "layer4.1.relu_2", "avgpool"],
@@ -56,7 +56,7 @@ CHOSEN_FIELDS = {
 @pytest.mark.parametrize("name", archcalc.shipped_specs())
 def test_every_shipped_spec_verifies(name: str) -> None:
     network = archcalc.load(name)
-    # What the source of a large one computes is compared in tests/export/test_export.py, on smaller inputs.
+    # tests/export/test_export.py compares the outputs of the source of large ones, on smaller inputs.
     device = "meta" if floor_of(network.totals.macs) > 2e9 else "cpu"
     found = verify(network, device, CHOSEN_FIELDS.get(name))
     assert found.agrees, format_differences(found)
@@ -78,7 +78,7 @@ def test_every_layer_type_verifies(example: Example) -> None:
 
 
 def test_random_networks_verify() -> None:
-    """Most fields are measured, and not left as not covered; that nothing differs is also a surface of its own."""
+    """Most fields are measured, and not marked as not covered. (A surface of its own checks that nothing differs.)"""
     rows = [row for seed in range(15) if (drawn := network_of(seed, PLAIN)) for row in verified(drawn.load())]
     fields = [row.status for row in rows if row.question.startswith("field")]
     assert fields.count("equal") > 0.8 * len(fields)
@@ -109,7 +109,7 @@ layers = [
 """
 
 
-# One map of 64 positions flows into the other's product with a gate that reads all of it.
+# A map of 64 positions is multiplied by a gate that reads all of another.
 GATE = """
 name = "gate"
 inputs.x = [3, 64]
@@ -165,20 +165,20 @@ layers = [{ type = "rbf", out_features = 1, repeat = 12 }]
 
 
 @pytest.mark.parametrize("text", [HOLES, TWO_READERS, GATE, DILATED, ONE_KEY, SQUARES, LRN_OF_VOLUMES])
-def test_fields_are_measured_whatever_units_see(text: str) -> None:
+def test_fields_of_every_kind_are_measured(text: str) -> None:
     found = verify(archcalc.loads(text))
     assert found.agrees, format_differences(found)
     assert {row.status for row in found.rows if row.question.startswith("field")} == {"equal"}
 
 
-def test_of_a_single_unit_one_phase_alone_is_seen() -> None:
+def test_a_single_unit_shows_one_phase() -> None:
     found = verify(archcalc.loads(ONE_UNIT))
     assert found.agrees, format_differences(found)
     fields = {row.layer: row.status for row in found.rows if row.question.startswith("field")}
     assert [fields[layer] for layer in ("line", "back", "sum")] == ["equal"] * 3
 
 
-def test_what_pytorch_has_no_kernel_for_is_not_covered() -> None:
+def test_layers_without_a_pytorch_kernel_are_not_covered() -> None:
     found = verify(
         archcalc.loads(
             'name = "x"\ninputs.x = { shape = [1, 4, 4, 4], dtype = "float16" }\n'
@@ -189,7 +189,7 @@ def test_what_pytorch_has_no_kernel_for_is_not_covered() -> None:
     assert [row.status for row in found.rows if row.question == "output shape"] == ["equal", "not covered"]
 
 
-def test_a_dtype_too_many_is_no_missing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_dtype_is_not_a_missing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     silu = LAYER_TYPES["silu"]
     monkeypatch.setattr(silu, "takes", (*silu.takes, "int64"))
     found = verify(
@@ -204,13 +204,13 @@ def test_a_network_without_layers_verifies() -> None:
     assert found.agrees, format_differences(found)
 
 
-# --- what is wrong is found ------------------------------------------------------------------------------------------
+# --- wrong networks are found ----------------------------------------------------------------------------------------
 
 Mutation = Callable[[pytest.MonkeyPatch, type[Layer]], None]
 
 
 def changed(method: str, change: Callable[[Any], Any]) -> Mutation:
-    """Lets a method of a layer type give something else, for layers' facts alone and not for their modules."""
+    """Changes a method of a layer type, for the facts of layers but not for their modules."""
 
     def apply(patch: pytest.MonkeyPatch, layer: type[Layer]) -> None:
         original = getattr(layer, method)
@@ -253,14 +253,14 @@ WINDOWS = {"wider": wider, "moved": moved, "faster": faster}
 
 
 def positions_read(example: Example) -> bool:
-    """Whether a layer reads positions by a window of its own for each unit."""
+    """Whether each unit of a layer reads a window of positions of its own."""
     network = one_layer(example)
     field = network.context.receptive_fields.edges[-1]
     return isinstance(field, Field) and all(axis.advance and not axis.mixed for axis in field.axes)
 
 
 def caught(example: Example, mutation: Mutation, question: str, fields: tuple[()] | None = ()) -> None:
-    """Without the mutation all agree, as has been seen. Other questions that take long are not asked."""
+    """Runs `verify` with the mutation, without the other slow questions; without the mutation it agrees."""
     with pytest.MonkeyPatch.context() as patch:
         mutation(patch, type(example.layer))
         infer_layer.cache_clear()
@@ -281,7 +281,7 @@ def test_a_wrong_output_shape_is_caught(example: Example) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_a_wrong_dtype_is_caught(example: Example) -> None:
     if isinstance(example.layer, Add) and example.layer.inplace:
-        with pytest.raises(archcalc.ShapeError, match="cannot overwrite"):  # already when it loads
+        with pytest.raises(archcalc.ShapeError, match="cannot overwrite"):  # already while it loads
             caught(example, changed("output_dtype", lambda _: "int32"), "output shape")
         return
     caught(example, changed("output_dtype", lambda _: "int32"), "output shape")
@@ -307,7 +307,7 @@ def test_a_wrong_parameter_or_buffer_is_caught(example: Example, kind: str) -> N
 @pytest.mark.parametrize("example", EXAMPLES, ids=repr)
 def test_wrong_macs_are_caught(example: Example) -> None:
     if example.layer.type == "rbf":
-        return  # PyTorch's counter does not see them, which the row says
+        return  # PyTorch's counter does not see them, and the row has that reason
     for more in (1, -1):
         change = changed("operations", lambda counts, more=more: counts | {"macs": add(counts.get("macs", 0), more)})
         caught(example, change, "FLOPs")
@@ -322,11 +322,11 @@ def add(count: Any, more: int) -> Any:
 def test_a_wrong_window_is_caught(example: Example, change: str) -> None:
     field = one_layer(example).context.receptive_fields.edges[-1]
     if change == "faster" and all(axis.extent <= axis.period for axis in field.axes):
-        return  # there is no unit that would see it
+        return  # no unit would see it
     caught(example, changed("dependencies", lambda reads: with_window(reads, WINDOWS[change])), "field", fields=None)
 
 
-def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
+def test_a_frozen_layer_that_trains_is_caught() -> None:
     network = archcalc.load("mnist_cnn")
     nodes = network.graph.nodes
     nodes[0] = replace(nodes[0], trainable=False)
@@ -339,7 +339,7 @@ def test_a_layer_that_trains_though_it_is_said_to_be_frozen_is_caught() -> None:
     ]
 
 
-def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_that_one_side_refuses_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Conv2d, "check_fit", lambda _self, sizes: iter([ConstraintError("too small")] if min(sizes) < 8 else [])
     )
@@ -363,14 +363,14 @@ def test_a_size_that_is_refused_on_one_side_alone_is_caught(monkeypatch: pytest.
         ),
     ],
 )
-def test_sizes_are_run_with_maps_that_are_there_several_samples_and_shared_weights(layers: str) -> None:
+def test_working_sizes_of_special_networks_are_run(layers: str) -> None:
     found = verify(archcalc.loads(f'name = "x"\ninputs.x = [2, 3]\nlayers = [{layers}]'))
     assert found.agrees, format_differences(found)
     assert any(row.question == "working sizes" for row in found.rows)
 
 
 def test_the_first_layer_that_differs_is_named_and_the_rest_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every later layer is built for a shape that does not come."""
+    """Every later layer is built for another input shape."""
     changed("output_shape", lambda shape: larger(shape, 0))(monkeypatch, AvgPool2d)
     found = verify(archcalc.load("lenet5"), fields=())
     assert found.differences[0][:4] == ("output shape", "S2", {"shape": [7, 14, 14]}, {"shape": [6, 14, 14]})
@@ -379,7 +379,7 @@ def test_the_first_layer_that_differs_is_named_and_the_rest_is_not_reached(monke
     assert str(found).splitlines()[-1].endswith('the first: output shape of "S2"')
 
 
-# --- how it measures -------------------------------------------------------------------------------------------------
+# --- measuring -------------------------------------------------------------------------------------------------------
 
 
 def test_operations_are_exact_beyond_what_a_float_holds() -> None:
@@ -438,7 +438,7 @@ EVERYTHING = {
 
 
 @pytest.mark.parametrize("claim", EVERYTHING)
-def test_padding_is_no_excuse_for_a_field_that_is_too_large(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_a_field_is_caught_despite_padding(claim: str, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Conv2d.dependencies
 
     def reads(self: Conv2d, inputs: Tensors) -> tuple[tuple[Dependency, ...], ...]:
@@ -508,7 +508,7 @@ def test_exported_source_that_is_another_network_differs(
     assert layer in [row.layer for row in differences]
 
 
-def test_exported_source_is_run_in_training_where_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exported_source_is_run_in_training_if_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     network = archcalc.load("googlenet", inputs={"image": [3, 64, 64]})
     rows = [row for row in verify(network, fields=[], storages=False).rows if row.question == "exported source"]
     assert [row.layer for row in rows[3:]] == ["fc, at inference", "fc, in training"]
@@ -526,7 +526,7 @@ def test_on_meta_exported_source_has_its_weights_compared() -> None:
     assert rows == ["text", "state_dict: tensors", "state_dict: values"]
 
 
-def test_what_cannot_be_exported_is_not_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_that_cannot_be_exported_are_not_covered(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_self: object) -> None:
         raise UsageError("for no reason")
 

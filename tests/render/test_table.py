@@ -30,7 +30,7 @@ def test_fits_the_width(width: int) -> None:
     text = written(long_named(3).summary, "table", style=Style(width))
     assert max(map(len, text.splitlines())) <= width
     assert "3×800×800" in text
-    assert "_2 " in text  # the end of a shortened name tells it from its neighbours
+    assert "_2 " in text  # the end distinguishes a shortened name from its neighbours
 
 
 def test_numbers_are_never_shortened() -> None:
@@ -101,7 +101,7 @@ layers = [{ name = "<g>|", type = "gcn_conv", inputs = ["nodes", "edges"], out_f
         ("html", "<p>? &lt;g&gt;|: "),
     ],
 )
-def test_every_table_says_why_a_number_is_unknown(format_name: str, name: str) -> None:
+def test_every_table_has_the_reasons_of_unknown_numbers(format_name: str, name: str) -> None:
     text = written(archcalc.loads(UNKNOWN).summary, format_name)
     assert f"{name}the adjacency input does not say its number of nonzeros at this size" in text
     assert (r"$\geq$ 0" if format_name == "latex" else "≥ 0") in text
@@ -120,7 +120,7 @@ def test_centers_before_the_first_pixel() -> None:
 
 
 @pytest.mark.parametrize("format_name", ["plain", "table", "markdown"])
-def test_a_column_that_is_named_twice_stands_there_twice(format_name: str) -> None:
+def test_a_column_named_twice_is_printed_twice(format_name: str) -> None:
     lines = written(archcalc.load("lenet5").summary, format_name, ("name", "macs", "name")).splitlines()
     words = [line.replace("|", " ").split() for line in lines]
     assert ["Layer", "MACs", "Layer"] in words
@@ -134,7 +134,7 @@ def test_the_head_names_twenty_inputs() -> None:
     assert head.endswith("x18 3, x19 3, and 3 more · batch 1")
 
 
-def test_latex_takes_no_name_for_an_option() -> None:
+def test_names_in_latex_are_no_options() -> None:
     layers = '{ name = "[1pt]", type = "relu" }, { name = "*", type = "relu" }'
     network = archcalc.loads(f'name = "x"\ninputs.x = [3]\nlayers = [{layers}]')
     rows = written(network.summary, "latex").split("\n")

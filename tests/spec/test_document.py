@@ -1,4 +1,4 @@
-"""From a file to TOML data, and everything a file can be instead."""
+"""Reading TOML files, and everything else that a file can be."""
 
 import io
 import os
@@ -141,19 +141,19 @@ def test_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.parametrize("path", ["a\0b.toml", "a\0b", "x" * 5000, "x" * 5000 + ".toml", "a\nb/\x1b[31m.toml", ""])
-def test_paths_that_are_none(path: str) -> None:
+def test_wrong_paths(path: str) -> None:
     with pytest.raises(SpecError, match=r"^error: ") as caught:
         read(path)
     assert "\x1b" not in str(caught.value)
 
 
-def test_a_name_that_is_nearly_right() -> None:
+def test_a_misspelled_name() -> None:
     with pytest.raises(SpecError, match='neither a file nor a shipped spec is called "lenet"') as caught:
         read("lenet")
     assert 'help: did you mean "lenet5"?' in str(caught.value)
 
 
-def test_problems_come_once_and_in_the_order_of_the_file() -> None:
+def test_problems_are_reported_once_in_the_order_of_the_file() -> None:
     document = parse("a = 1\nb = 2\nc = 3\n")
     late, early, whole = Problem("late", ("c",)), Problem("early", ("a",)), Problem("whole")
     found = document.diagnostics([late, early, whole, late, early])
@@ -162,15 +162,15 @@ def test_problems_come_once_and_in_the_order_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("name", shipped_specs())
-def test_what_is_remembered_of_a_text_stays_as_it_was(name: str) -> None:
+def test_cached_data_of_a_text_is_not_changed(name: str) -> None:
     document = read(name)
     before = deepcopy(document.data)
     archcalc.load(name, training=True).collapsed(1)
-    assert read(name).data is document.data  # one more load of a text does not parse it
+    assert read(name).data is document.data  # another load of a text does not parse it
     assert document.data == before
 
 
-def test_a_long_text_is_not_remembered() -> None:
+def test_a_long_text_is_not_cached() -> None:
     text = f'name = "{"x" * MAX_REMEMBERED}"'
     assert parse(text).data is not parse(text).data
 
@@ -201,7 +201,7 @@ def test_a_long_text_is_not_remembered() -> None:
         ("a = 2020-02-31", "text stands in double quotes"),
     ],
 )
-def test_what_is_not_toml_has_a_remedy(text: str, remedy: str) -> None:
+def test_broken_toml_has_a_remedy(text: str, remedy: str) -> None:
     with pytest.raises(SpecError) as error:
         parse(text)
     (problem,) = error.value.diagnostics

@@ -113,7 +113,7 @@ def test_inputs_replace_shapes() -> None:
     assert shapes(load(layers, inputs={"image": [1, 8, 9]})) == {"conv2d": (4, 8 - 2, 9 - 2)}
 
 
-def test_an_input_keeps_what_else_is_said_of_it() -> None:
+def test_a_resized_input_keeps_its_dtype() -> None:
     head = 'name = "t"\ninputs.tokens = { shape = ["length"], dtype = "int64" }\nvariables.length = 7'
     network = load('{ type = "embedding", num_embeddings = 9, embedding_dim = 4 }', head=head, inputs={"tokens": [5]})
     assert shapes(network) == {"embedding": (5, 4)}
@@ -141,7 +141,7 @@ def test_unknown_input() -> None:
         ("{ 'a.b' = [3] }", '"a.b" cannot be the name of an input'),
     ],
 )
-def test_inputs_that_fail(inputs: str, message: str) -> None:
+def test_wrong_inputs(inputs: str, message: str) -> None:
     text = refusal('{ type = "relu" }', head=f'name = "t"\ninputs = {inputs}')
     assert message in text
     assert text.count("error: ") == 1
@@ -232,7 +232,7 @@ factor = 4
     assert shapes(load('{ type = "wide", channels = 2 }', block)) == {"wide.conv2d": (2 * 4 + 1, 32, 32)}
 
 
-def test_a_block_can_be_given_words_lists_and_truths() -> None:
+def test_arguments_may_be_words_lists_and_booleans() -> None:
     block = """
 [blocks.any]
 parameters = ["kernel", "pad", "bias_too"]
@@ -296,7 +296,7 @@ def test_blocks_with_several_inputs() -> None:
     assert edges(network) == {"a": ("image",), "merge.l": ("a",), "merge.add": ("merge.l", "image")}
 
 
-def test_blocks_with_several_inputs_must_get_them() -> None:
+def test_a_block_needs_all_its_inputs() -> None:
     text = refusal('{ name = "a", type = "relu" }, { type = "merge" }', MERGE)
     assert 'block "merge" takes 2 inputs (left, right), but reads 1' in text
     assert "help: list them in inputs = […]" in text
@@ -319,7 +319,7 @@ def test_in_blocks_with_several_inputs_the_first_layer_must_say_which() -> None:
         ("[3]", "inputs = [3]: expected a list of names that is not empty, got 3 in it"),
     ],
 )
-def test_block_inputs_that_fail(inputs: str, message: str) -> None:
+def test_wrong_block_inputs(inputs: str, message: str) -> None:
     text = refusal('{ type = "b" }', f'[blocks.b]\ninputs = {inputs}\nlayers = [{{ type = "relu", repeat = 2 }}]')
     assert message in text
     assert text.count("error: ") == 1
@@ -348,7 +348,7 @@ def test_the_only_entry_of_a_block_has_bare_numbers() -> None:
 
 
 @pytest.mark.parametrize("name", ["copies", "input", "relu"])
-def test_bare_numbers_whatever_the_input_is_called(name: str) -> None:
+def test_copies_have_bare_numbers_for_any_input_name(name: str) -> None:
     block = f'[blocks.stage]\ninputs = ["{name}"]\nlayers = [{{ type = "relu", repeat = 2 }}]'
     assert edges(load('{ name = "s", type = "stage" }', block)) == {"s.0": ("image",), "s.1": ("s.0",)}
 
@@ -398,7 +398,7 @@ def test_later_copies_keep_further_inputs() -> None:
         ('"10 ** 30"', "expands to more than 200,000 layers"),
     ],
 )
-def test_repeats_that_fail(repeat: str, message: str) -> None:
+def test_wrong_repeats(repeat: str, message: str) -> None:
     text = refusal(f'{{ name = "a", type = "relu", repeat = {repeat} }}, {{ type = "relu", input = "a.0" }}')
     assert message in text
     assert text.count("error: ") == 1
@@ -457,7 +457,7 @@ def test_some_output_must_be_left() -> None:
     assert "│ outputs = [" in text
 
 
-def test_what_is_in_a_block_left_out_cannot_be_read() -> None:
+def test_layers_of_a_left_out_block_cannot_be_read() -> None:
     layers = (
         '{ name = "aux", type = "conv_bn", channels = 2, when = "training" }, { type = "relu", input = "aux.conv" }'
     )
@@ -502,7 +502,7 @@ def test_every_form_of_padding(padding: str, size: tuple[int, int]) -> None:
         ("[[1, 2, 3], 1]", "padding = [[1, 2, 3], 1]: expected"),
     ],
 )
-def test_padding_that_fails(padding: str, message: str) -> None:
+def test_wrong_padding(padding: str, message: str) -> None:
     assert message in refusal(f'{{ type = "conv2d", out_channels = 4, kernel_size = 3, padding = {padding} }}')
 
 
@@ -562,7 +562,7 @@ def test_copies_share_with_the_first_of_them() -> None:
         ),
     ],
 )
-def test_sharing_that_fails(layers: str, message: str) -> None:
+def test_wrong_sharing(layers: str, message: str) -> None:
     conv = '{ name = "conv", type = "conv2d", out_channels = 1, kernel_size = 1 }'
     block = f'[blocks.c]\nparameters = ["channels"]\nlayers = [{conv}]'
     text = refusal(layers, block)
@@ -590,7 +590,7 @@ def test_freezing_a_layer_a_block_or_by_an_expression() -> None:
     assert load(layers, CONV_BN, training=True).layers[-1].trainable_parameters == 2 * 3
 
 
-def test_what_is_in_a_frozen_block_stays_frozen() -> None:
+def test_layers_of_a_frozen_block_stay_frozen() -> None:
     block = '[blocks.b]\nlayers = [{ type = "prelu", trainable = true }]'
     assert load('{ type = "b", trainable = false }', block).totals.trainable_parameters == 0
 
@@ -613,11 +613,11 @@ def test_a_block_is_no_call() -> None:
     assert text.count("error: ") == 1
 
 
-def test_functional_is_true_or_false() -> None:
+def test_functional_must_be_a_boolean() -> None:
     assert "functional = 1: expected true or false" in refusal('{ type = "relu", functional = 1 }')
 
 
-# what else can be wrong
+# other errors
 
 RELU = '{ type = "relu" }'
 
@@ -656,7 +656,7 @@ RELU = '{ type = "relu" }'
         ('{ type = "c", channels = "x" }, { type = "c", channels = 1 }', CONV_BN.replace("conv_bn", "c"), 'called "x"'),
     ],
 )
-def test_entries_and_blocks_that_fail(layers: str, rest: str, message: str) -> None:
+def test_wrong_entries_and_blocks(layers: str, rest: str, message: str) -> None:
     text = refusal(layers, rest)
     assert message in text
     assert text.count("error: ") == 1, text
@@ -677,14 +677,14 @@ def test_how_deep_blocks_nest(depth: int, upwards: bool) -> None:
         assert text.count("error: ") == 1
 
 
-def test_lists_of_variables_do_not_explode() -> None:
+def test_lists_of_variables_are_bounded() -> None:
     variables = "".join(f'a{i} = "[a{i - 1}, a{i - 1}]"\n' for i in range(1, 60))
     text = refusal('{ type = "relu" }', f"[variables]\na0 = [1, 1]\n{variables}")
     assert "a list of more than 10,000 values" in text
     assert text.count("error: ") == 1
 
 
-def test_what_is_wrong_with_a_layer_says_nothing_about_its_readers() -> None:
+def test_errors_of_a_layer_are_not_repeated_for_its_readers() -> None:
     layers = """
   { name = "a", type = "conv2d", out_channels = "x", kernel_size = 3 },
   { name = "b", type = "nothing" },
@@ -704,7 +704,7 @@ def test_what_is_wrong_with_a_layer_says_nothing_about_its_readers() -> None:
     ]
 
 
-# --- copies that are alike share what they become --------------------------------------------------------------------
+# --- equal copies share their expansion ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["width", "lambda", "µ", "ϵ"])
@@ -726,19 +726,19 @@ layers = [{ type = "conv2d", out_channels = 2, kernel_size = 1, bias = "p" }]
 
 
 @pytest.mark.parametrize("values", [("true", "1"), ("1", "true"), ("true", "1.0"), ("false", "0")])
-def test_true_is_not_one(values: tuple[str, str]) -> None:
+def test_true_and_one_are_different_arguments(values: tuple[str, str]) -> None:
     uses = ", ".join(f'{{ type = "b", p = {value} }}' for value in values)
     assert any(f'bias = "p" gives {number}: expected true or false' in refusal(uses, BIASED) for number in (0, 1))
     uses = ", ".join(f'{{ type = "b", p = "{value} and true" }}' for value in ("true", "1"))
     assert load(uses, BIASED).totals.parameters == 2 * 4 + 2 * 3
 
 
-def test_one_use_that_is_wrong_spoils_no_other() -> None:
+def test_a_wrong_instance_does_not_affect_others() -> None:
     assert refusal('{ type = "b", p = "q" }, { type = "b", p = true }', BIASED).count("error: ") == 1
     assert load('{ type = "b", p = true }, { type = "b", p = false }', BIASED).totals.parameters == 2 * 4 + 2 * 2
 
 
-def test_lists_that_differ_give_layers_that_do() -> None:
+def test_different_lists_make_different_layers() -> None:
     block = """
     [blocks.b]
     parameters = ["k"]
@@ -748,7 +748,7 @@ def test_lists_that_differ_give_layers_that_do() -> None:
     assert [*found.values()] == [(2, 30, 32), (2, 30, 30), (2, 28, 30)]
 
 
-def test_a_truth_stays_one() -> None:
+def test_a_boolean_variable_stays_boolean() -> None:
     head = f"{IMAGE}variables.wide = false"
     layers = '{ type = "conv2d", out_channels = "8 if wide else 4", kernel_size = 1 }'
     assert shapes(load(layers, head=head, variables={"wide": True})) == {"conv2d": (8, 32, 32)}
@@ -767,9 +767,7 @@ def test_a_truth_stays_one() -> None:
         ("MAX_LETTERS", "[{ name = 'four', type = 'relu', repeat = 2 }]", "more than 10 letters of names"),
     ],
 )
-def test_what_a_spec_expands_to_is_limited(
-    limit: str, layers: str, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_expansion_is_limited(limit: str, layers: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = f"name = 'small'\ninputs.image = [3, 8, 8]\nlayers = {layers}"
     archcalc.loads(text)
     monkeypatch.setattr(f"archcalc.spec.expense.{limit}", 10)
@@ -780,7 +778,7 @@ def test_what_a_spec_expands_to_is_limited(
 @pytest.mark.parametrize(
     ("written", "shape", "expected"),
     [
-        ("50", [9, 9], Unknown(NONZEROS_UNKNOWN)),  # it says nothing of other sizes
+        ("50", [9, 9], Unknown(NONZEROS_UNKNOWN)),  # it is unknown at other sizes
         ("0", [9, 9], Unknown(NONZEROS_UNKNOWN)),
         ("50", [8, 8], 50),
         ('"6 * nodes + 2"', [9, 9], Unknown(NONZEROS_UNKNOWN)),
@@ -788,7 +786,7 @@ def test_what_a_spec_expands_to_is_limited(
     ],
 )
 @pytest.mark.parametrize("own", ['["nodes", "nodes"]', "[8, 8]"])
-def test_nonzeros_of_an_input_that_is_given_another_shape(
+def test_nonzeros_are_unknown_for_another_shape(
     own: str, written: str, shape: list[int], expected: int | Unknown
 ) -> None:
     text = f"""
@@ -802,7 +800,7 @@ def test_nonzeros_of_an_input_that_is_given_another_shape(
     assert network.graph.inputs["a"].nonzeros == expected
 
 
-def test_every_wrong_value_names_the_use_that_it_is_wrong_in() -> None:
+def test_a_wrong_value_names_its_instance() -> None:
     text = """
 name = "uses"
 inputs.x = [8]
@@ -861,7 +859,7 @@ def test_a_block_with_too_many_inputs() -> None:
         archcalc.loads(f'name = "x"\ninputs.x = [3]\n{text}')
 
 
-def test_of_several_inputs_one_that_is_wrong_is_not_left_out() -> None:
+def test_a_wrong_input_of_several_is_reported() -> None:
     layers = '[{ type = "conv2d", out_channels = 3, kernel_size = 3 }]'
     with pytest.raises(archcalc.SpecError) as caught:
         archcalc.loads(f'name = "x"\ninputs = {{ image = [3, "8*", 8], z = [5] }}\nlayers = {layers}')

@@ -1,4 +1,4 @@
-"""The arithmetic of specs against Python's own, and everything that it must refuse."""
+"""The arithmetic of specs compared with Python's, and everything that it must refuse."""
 
 import math
 import warnings
@@ -55,7 +55,7 @@ def test_agrees_with_python(text: str) -> None:
         ours = evaluate(text, VARIABLES)
     except ExpressionError as error:
         if not any(limit in str(error) for limit in LIMITS):
-            # What is refused is refused by Python too. (Powers only ever grow beyond the limits.)
+            # Python also refuses what archcalc refuses. (Only powers grow beyond the limits.)
             with pytest.raises((ArithmeticError, TypeError, ValueError)):
                 eval(text, dict(PYTHON), dict(VARIABLES))
         return
@@ -258,7 +258,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "message"), REFUSED, ids=[text[:30].encode("unicode_escape") for text, _ in REFUSED])
-def test_refuses(text: str, message: str) -> None:
+def test_refused_expressions(text: str, message: str) -> None:
     with pytest.raises(ExpressionError, match=message) as caught:
         evaluate(text, {**VARIABLES, "kernel": [1, 7]})
     assert caught.value.help
@@ -274,19 +274,19 @@ def test_refuses(text: str, message: str) -> None:
         ("q", "known: "),
     ],
 )
-def test_unknown_names_come_with_the_nearest(text: str, remedy: str) -> None:
+def test_unknown_names_suggest_the_nearest(text: str, remedy: str) -> None:
     with pytest.raises(ExpressionError, match="no variable is called") as caught:
         evaluate(text, VARIABLES)
     assert remedy in str(caught.value.help)
 
 
-def test_words_that_mean_something_to_python_alone_are_names() -> None:
+def test_python_keywords_are_names() -> None:
     variables = {"lambda": 8, "with": [3, 4], "class": 0}
     assert evaluate("2 * lambda + with[0] if not class else class", variables) == 19
     assert names_in("2 * lambda + with[0]") == ("lambda", "with")
 
 
-def test_python_warns_nobody_of_what_a_spec_says() -> None:
+def test_python_prints_no_warnings_about_a_spec() -> None:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for text in ("1if deep else 2", r"'\d'", "1 is 1"):
@@ -295,13 +295,13 @@ def test_python_warns_nobody_of_what_a_spec_says() -> None:
     assert warned == []
 
 
-def test_lists_of_lists_do_not_explode() -> None:
+def test_lists_of_lists_are_bounded() -> None:
     variables: dict[str, Value] = {"a": [[1] * 100] * 60}
     with pytest.raises(ExpressionError, match="a list of more than 10,000 values"):
         evaluate("[a, a]", variables)
 
 
-def test_a_value_that_is_remembered_has_its_own_type() -> None:
+def test_cached_values_keep_their_type() -> None:
     for value in (1, True, 1.0, 1, True):
         found = evaluate("p or 0", {"p": value})
         assert (found, type(found)) == (value, type(value))
@@ -313,10 +313,10 @@ def test_a_variable_is_checked_like_any_number() -> None:
 
 
 @pytest.mark.parametrize("text", ["broken", "broken + 1", "max(1, broken)", "-broken", "broken[0]", "broken and 1"])
-def test_what_needs_an_unfit_variable_is_unfit(text: str) -> None:
+def test_expressions_with_an_unfit_variable_are_unfit(text: str) -> None:
     assert evaluate(text, {"broken": UNFIT}) is UNFIT
 
 
-def test_what_is_not_evaluated_may_be_unfit() -> None:
+def test_unevaluated_branches_may_be_unfit() -> None:
     variables: dict[str, Any] = {"broken": UNFIT}
     assert evaluate("1 if true else broken", variables) == 1

@@ -1,4 +1,4 @@
-"""Every field of every layer type, and of inputs and entries, given what it does not take.
+"""Wrong values of every field of layer types, inputs and entries.
 
 Whether a value is wrong is decided by msgspec, by the field's annotation alone. The error must then name the field, the
 value and what is expected, and who follows its help must not meet another error of the same field.
@@ -19,7 +19,7 @@ from archcalc.network import ShapeError
 from archcalc.spec.schema import Entry, InputTable
 from archcalc.spec.wanted import alternatives, format_annotation, plain
 
-WORD = "zzqx"  # no word and no variable
+WORD = "zzqx"  # neither a word of a field nor a variable
 VALUES: list[Any] = [
     WORD,
     "bicubic",
@@ -62,7 +62,7 @@ def words_of(annotation: Any) -> list[str]:
 
 
 def is_wrong(value: Any, annotation: Any) -> bool:
-    """A text is an expression, unless it is a word of the field; none of those here has a value that fits but one."""
+    """A text is an expression, unless it is a word of the field; only one of these has a value that fits."""
     if isinstance(value, str) and value not in words_of(annotation):
         value = 2.5 if value == "1.5 + 1" and not set(alternatives(annotation)) <= {str} else object()
     if isinstance(value, list) and WORD in value:
@@ -93,7 +93,7 @@ def layer_spec(layer_type: str, fields: dict[str, Any], variables: str = "") -> 
 
 
 def followed(field: str, annotation: Any, value: Any, remedy: str) -> Iterator[tuple[Any, str]]:
-    """What a person would write who follows a remedy: another value of the field, or a variable more."""
+    """The spec after following a remedy: another value of the field, or a new variable."""
     if found := re.match(r'did you mean "(\w+)"\?', remedy):
         yield found[1], ""
     if remedy.startswith("use "):
@@ -115,7 +115,7 @@ def followed(field: str, annotation: Any, value: Any, remedy: str) -> Iterator[t
 
 
 def example_of(annotation: Any) -> Any:
-    """A number that is right, or a list of one."""
+    """A right number, or a list of one."""
     part = next(part for part in alternatives(annotation) if get_origin(part) is not Literal)
     kind = plain(part)
     return [example_of(get_args(kind)[0])] if get_origin(kind) in (list, tuple) else 1
@@ -132,7 +132,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("layer_type", LAYER_TYPES)
-def test_what_a_field_does_not_take(layer_type: str) -> None:
+def test_wrong_values_of_every_field(layer_type: str) -> None:
     for _, field, annotation, value in (case for case in CASES if case[0] == layer_type):
         fields = fields_of(layer_type)
         found = errors(layer_spec(layer_type, {**fields, field: value}))
@@ -200,7 +200,7 @@ def test_a_wrong_dtype(dtype: str, remedy: str) -> None:
 
 
 @pytest.mark.parametrize("struct", [Entry, InputTable])
-def test_what_entries_and_inputs_do_not_take(struct: type[msgspec.Struct]) -> None:
+def test_wrong_values_of_entries_and_inputs(struct: type[msgspec.Struct]) -> None:
     for field in msgspec.structs.fields(struct):
         for value in (3.5, True, 3, [3], {"a": 1}):
             if not is_wrong(value, field.type):

@@ -1,4 +1,4 @@
-"""Names that entries get: an error in one entry is no error of those that read it, or count on from it."""
+"""Names of entries: an error in one entry causes no error in its readers, or in later numbered names."""
 
 import pytest
 
@@ -29,7 +29,7 @@ layers = [{ type = "prelu" }]
     '{ type = "conv2d", out_channels = 9, kernel_size = 1, input = "image", weights = "conv2d" },',
     '{ type = "relu", input = "cnv2d" },',
 ])  # fmt: skip
-def test_a_misspelled_type_names_its_entry_by_what_is_meant(more: str) -> None:
+def test_a_misspelled_type_names_its_entry_by_the_right_type(more: str) -> None:
     assert errors(CONV.replace("conv2d", "cnv2d") + more) == [UNKNOWN]
 
 
@@ -42,7 +42,7 @@ def test_entries_after_a_misspelled_type_keep_their_names() -> None:
                      '6: no layer or input is called "conv2d_3"']  # fmt: skip
 
 
-def test_a_type_that_may_be_several_leaves_the_names_of_all_in_doubt() -> None:
+def test_an_ambiguous_type_leaves_all_names_in_doubt() -> None:
     inputs = "[inputs]\nsound = [1, 32]\n"
     layers = """{ type = "conv2d", out_channels = 3, kernel_size = 1, input = "image" },
       { type = "cnvxd", input = "image" }, { type = "conv2d", out_channels = 4, kernel_size = 1, input = "conv2d_2" },
@@ -83,13 +83,13 @@ def test_an_entry_without_a_type_may_have_any_name(entry: str, message: str) -> 
     assert errors(layers + '{ type = "relu", input = "c1" },') == [message, '4: no layer or input is called "c1"']
 
 
-def test_a_name_that_is_wrong_is_that_of_its_entry() -> None:
+def test_a_wrong_name_still_names_its_entry() -> None:
     layers = '{ name = "a.b", type = "relu" }, { type = "relu" }, { type = "add", inputs = ["a.b", "relu"] },'
     (found,) = errors(layers)
     assert found.startswith('4: name = "a.b": expected text')
 
 
-def test_nobody_knows_which_of_two_entries_of_a_name_is_read() -> None:
+def test_a_duplicate_name_is_ambiguous() -> None:
     layers = f"""{CONV.replace("{", '{ name = "a",')} {{ name = "a", type = "flatten" }}, {{ type = "relu" }},
       {{ type = "linear", out_features = 9, input = "a" }}, {{ type = "add", inputs = ["a", "relu"] }},"""
     assert errors(layers) == ['4: another entry is called "a" already']
@@ -103,6 +103,6 @@ def test_nobody_knows_which_of_two_entries_of_a_name_is_read() -> None:
     ('{ type = "b", times = 2 }, { type = "tanh", input = "b.1.relu" },', "times"),
     ('{ tpye = "relu" }, { type = "tanh", input = "relu" },', "tpye"),
 ])  # fmt: skip
-def test_a_key_of_an_entry_that_is_misspelled_is_read_by_what_it_means(entries: str, key: str) -> None:
+def test_a_misspelled_key_is_read_as_the_right_one(entries: str, key: str) -> None:
     block = '[blocks.b]\nlayers = [{ type = "relu" }]'
     assert errors(entries, block) == [f'4: unknown key "{key}"']

@@ -1,4 +1,4 @@
-"""What others call layer types and fields leads to the right one, and everything that the table names exists."""
+"""Other frameworks' names suggest the right layer type or field, and everything in the table exists."""
 
 import re
 import tomllib
@@ -41,42 +41,42 @@ def names_in(part: str) -> list[str]:
 # the table itself
 
 
-def test_every_type_that_is_named_exists() -> None:
+def test_every_type_in_the_table_exists() -> None:
     named = {name.replace("{d}", str(d)) for name in TABLE["types"] for d in (1, 2, 3)}
     assert named - LAYER_TYPES.keys() == set()
     assert LAYER_TYPES.keys() - named == set()
 
 
-def test_every_field_that_is_named_exists() -> None:
+def test_every_field_in_the_table_exists() -> None:
     known = {*FIELDS, *ENTRY_KEYS, *Spec.__struct_fields__, *Block.__struct_fields__, *InputTable.__struct_fields__}
     assert TABLE["keys"].keys() - known - {"max", "min"} == set()
     assert FIELDS - TABLE["keys"].keys() - {"connections", "threshold"} == set()
 
 
-def test_every_word_that_is_named_exists() -> None:
+def test_every_word_in_the_table_exists() -> None:
     assert TABLE["words"].keys() - WORDS == set()
 
 
 @pytest.mark.parametrize("part", ["types", "advice", "keys", "key_advice", "words"])
-def test_names_stand_as_they_are_looked_up(part: str) -> None:
+def test_names_are_in_their_normal_form(part: str) -> None:
     names = names_in(part)
     assert [name for name in names if plainly(name) != name or re.search(r"[123]d(?!$)", name)] == []
 
 
 @pytest.mark.parametrize("part", ["types", "advice", "key_advice"])
-def test_every_name_stands_once(part: str) -> None:
+def test_names_are_unique(part: str) -> None:
     names = names_in(part)
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
-def test_no_name_that_needs_advice_is_that_of_a_type() -> None:
+def test_no_name_with_advice_is_a_type() -> None:
     own = {plainly(re.sub(r"[123]d$", "", name)) for name in LAYER_TYPES}
     assert own & {*names_in("advice")} == set()
     assert {*names_in("types")} & {*names_in("advice")} == set()
 
 
 @pytest.mark.parametrize("entry", TABLE["advice"] + TABLE["key_advice"], ids=lambda entry: entry["names"].split()[0])
-def test_what_is_advised_can_be_written(entry: dict[str, Any]) -> None:
+def test_advice_is_a_valid_entry(entry: dict[str, Any]) -> None:
     for snippet in SNIPPET.findall(entry["help"].replace("{d}", "2")):
         data = tomllib.loads(f"x = {' '.join(snippet.split())}")["x"]
         layer = LAYER_TYPES[data.pop("type")]
@@ -87,7 +87,7 @@ def test_what_is_advised_can_be_written(entry: dict[str, Any]) -> None:
 
 
 def torch_names() -> dict[str, set[str]]:
-    """By PyTorch's class, the layer types whose module is one."""
+    """The layer types by the PyTorch class of their module."""
     found: dict[str, set[str]] = {}
     for example in EXAMPLES:
         name = example.layer.module(example.inputs).name
@@ -97,7 +97,7 @@ def torch_names() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(("name", "types"), torch_names().items(), ids=torch_names())
-def test_a_module_of_pytorch_leads_to_the_type_that_it_is_the_module_of(name: str, types: set[str]) -> None:
+def test_a_pytorch_module_suggests_its_type(name: str, types: set[str]) -> None:
     for written in (name, f"torch.{name}", name.removeprefix("nn."), name.removeprefix("nn.").lower()):
         if written not in LAYER_TYPES:
             named = re.findall(r'"(\w+)"', type_remedy(written, (), None))
@@ -166,7 +166,7 @@ def spread(table: dict[str, str]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("written", "meant"), spread(TYPES))
-def test_a_name_leads_to_a_type(written: str, meant: str) -> None:
+def test_a_name_suggests_a_type(written: str, meant: str) -> None:
     assert type_remedy(written, (), 2) == f'did you mean "{meant}"?'
 
 
@@ -189,7 +189,7 @@ ADVISED = {
 
 
 @pytest.mark.parametrize(("written", "nearest"), spread(ADVISED))
-def test_a_name_without_a_type_of_its_own_comes_with_the_nearest(written: str, nearest: str) -> None:
+def test_a_name_without_a_type_suggests_the_nearest(written: str, nearest: str) -> None:
     assert f'type = "{nearest}"' in type_remedy(written, (), 2)
 
 
@@ -268,7 +268,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("layer_type", KEYS)
-def test_a_key_leads_to_a_field(layer_type: str) -> None:
+def test_a_key_suggests_a_field(layer_type: str) -> None:
     known = (*LAYER_TYPES[layer_type].__struct_fields__, *ENTRY_KEYS)
     for written, meant in spread(KEYS[layer_type]):
         assert key_remedy(written, known, {"type": layer_type}) == f'did you mean "{meant}"?', written
@@ -297,7 +297,7 @@ def test_a_key_whose_field_is_there_already_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("key", ["inpus", "inptu", "inputt", "inputts"])
-def test_a_letter_does_not_say_how_many_inputs_are_read(key: str) -> None:
+def test_a_misspelled_input_suggests_input_and_inputs(key: str) -> None:
     assert key_remedy(key, ENTRY_KEYS, {}) == 'did you mean "input" or "inputs"?'
 
 
@@ -326,13 +326,13 @@ def test_a_misspelled_name_is_not_decided_by_the_inputs() -> None:
     assert type_remedy("convtd", [], 2) == 'did you mean "conv2d" or "conv1d" or "conv3d"?'
 
 
-def test_a_numbered_name_is_rather_a_blocks() -> None:
+def test_a_numbered_name_suggests_a_block() -> None:
     assert type_remedy("Sage1", ["Stage", "Stage1"], 2) == 'did you mean "Stage1"?'
     assert type_remedy("convd1", ["conv bn1"], 1) == 'did you mean "conv1d"?'
     assert type_remedy("fc6", ["stage6"], 1) == 'did you mean "linear"?'
 
 
-def test_names_that_nobody_uses_get_no_guess() -> None:
+def test_unfamiliar_names_get_no_suggestion() -> None:
     assert type_remedy("zzzzzz", (), None) == "archcalc layers lists the types"
     assert other_type("zzzzzz", None) == []
     assert other_keys("zzzzzz") == []

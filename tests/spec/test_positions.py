@@ -75,7 +75,7 @@ a.b.c = 1
         (("blocks", "other.one", "defaults", "a", "b"), 28),
     ],
 )
-def test_places(path: tuple[str | int, ...], line: int) -> None:
+def test_lines_of_values(path: tuple[str | int, ...], line: int) -> None:
     place = Positions("spec.toml", SPEC).place(path)
     assert place.line == line
     assert place.text == SPEC.split("\n")[line - 1].strip()
@@ -91,7 +91,7 @@ def test_places(path: tuple[str | int, ...], line: int) -> None:
         (("variables", "height"), 5),
     ],
 )
-def test_what_is_not_written_is_placed_at_what_is_around_it(path: tuple[str | int, ...], line: int) -> None:
+def test_a_missing_key_has_the_line_of_its_table(path: tuple[str | int, ...], line: int) -> None:
     assert Positions("", SPEC).place(path).line == line
 
 

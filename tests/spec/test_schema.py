@@ -44,7 +44,7 @@ def errors(text: str) -> list[Any]:
     return [*VALIDATOR.iter_errors(tomllib.loads(text))]
 
 
-def test_it_is_a_schema() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
@@ -128,11 +128,11 @@ def test_every_layer_type_and_field_is_in_it() -> None:
     assert {choice["$ref"] for choice in choices if "$ref" in choice} == {f"#/$defs/{name}" for name in LAYER_TYPES}
 
 
-def test_it_describes_what_every_entry_may_say() -> None:
+def test_the_schema_describes_the_keys_of_entries() -> None:
     assert "expression" in str(SCHEMA["$defs"]["relu"]["properties"]["repeat"])
 
 
-def test_nothing_refers_to_what_is_not_there() -> None:
+def test_every_reference_exists() -> None:
     def references(value: Any) -> set[str]:
         if isinstance(value, dict):
             found = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()

@@ -1,4 +1,4 @@
-"""The budget of a spec: where it is wrong, where it is not kept, and what replaces it."""
+"""The budget of a spec: errors in it, breaches of it, and arguments that replace it."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_a_variant_has_the_same_budget() -> None:
     assert [found.code for found in load(budget, maps=9).check_budget()] == ["B501"]
 
 
-def test_what_the_caller_says_replaces_the_same_limit() -> None:
+def test_arguments_replace_limits_of_the_spec() -> None:
     network = load("[budget]\nmax = { parameters = 1, layers = 0 }\nmin = { flops = '1T' }")
     assert [found.message.split(":")[0] for found in network.check_budget()] == ["parameters", "layers", "flops"]
     left = network.check_budget({"parameters": "1k", "layers": 1})
@@ -93,13 +93,13 @@ def test_a_spec_without_a_budget_imports_nothing_for_one() -> None:
         ("[budget]\nmax.macs = 5\nmin.macs = 6", "macs must be 6 at least, and may be 5 at most", 7),
     ],
 )
-def test_what_is_wrong_has_its_line(budget: str, message: str, line: int) -> None:
+def test_wrong_budgets_have_their_line(budget: str, message: str, line: int) -> None:
     text = refusal(budget)
     assert message in text
     assert f"<string>:{line}\n" in text
     assert text.count("error: ") == 1
 
 
-def test_all_that_is_wrong_comes_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     text = refusal("[budget]\nmax = { parameters = '3Q', macs = 'x' }\nmin = { flops = '1MiB' }")
     assert text.count("error: ") == 3

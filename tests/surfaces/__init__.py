@@ -1,11 +1,11 @@
-"""Every surface of archcalc against something that archcalc did not compute, for any network of the generator.
+"""Checks of every surface against something that archcalc did not compute, for any random network.
 
-    check_source(drawn)                          # raises AssertionError, or whatever archcalc raised
+    check_source(drawn)                          # raises AssertionError, or an error of archcalc
     for fault in find_faults(drawn, STATIC): …   # all of them, each with a time limit
 
-A check is one function `check_<surface>(drawn)` in one of the files here, and an entry in STATIC (it imports no torch,
-and takes milliseconds) or TORCH. `tests/test_surfaces.py` gives each a few seconds of networks,
-`benchmarks/long_run.py` hours of them.
+A check is one function `check_<surface>(drawn)` in a file of this folder, and an entry in STATIC (it imports no torch,
+and takes milliseconds) or TORCH. `tests/test_surfaces.py` runs each for a few seconds, `benchmarks/long_run.py` for
+hours.
 """
 
 from surfaces.runner import STATIC, TORCH, Fault, find_faults

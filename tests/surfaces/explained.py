@@ -1,4 +1,4 @@
-"""Every line of an explanation, read back and calculated: by Python, not by archcalc."""
+"""Reads every line of an explanation back, and calculates it in Python, without archcalc."""
 
 import math
 import re
@@ -18,7 +18,7 @@ _LETTERS_OR_NUMBER = re.compile(r"C/G|[A-Za-z]+′?|\d+(?:[.]\d+)?")
 
 
 def check_explained_lines(drawn: Drawn) -> None:
-    """What stands on the left of each equals sign comes to what stands on its right, and to the value."""
+    """Both sides of each equals sign, and the value, are equal."""
     network = loaded(drawn)
     for row in network.layers:
         for section in network.explain(row.name).sections:
@@ -26,15 +26,15 @@ def check_explained_lines(drawn: Drawn) -> None:
                 if isinstance(step.value, int | Fraction) and "…" not in step.substituted:
                     found = calculated(step.substituted)
                     assert found is None or found == step.value, (row.name, section.title, step)
-                    shown = calculated(str(step).rpartition(" = ")[2])
-                    assert shown is None or shown == step.value, (row.name, section.title, str(step))
+                    value = calculated(str(step).rpartition(" = ")[2])
+                    assert value is None or value == step.value, (row.name, section.title, str(step))
                 if section.title in _OF_ONE_AXIS:
                     values = values_of_symbols(step)
                     assert len(values) == len(dict(values)), (row.name, step)
 
 
 def values_of_symbols(step: Derivation) -> set[tuple[str, str]]:
-    """The symbols in a line, each with the numbers in its place; every axis of every input has a C or an N, though."""
+    """The symbols of a line with their numbers, without C and N, which every axis of every input has."""
     substituted = without_commas(step.substituted)
     symbols, numbers = (_LETTERS_OR_NUMBER.findall(text) for text in (step.symbolic, substituted))
     if not step.symbolic or "…" in step.symbolic:
@@ -43,17 +43,17 @@ def values_of_symbols(step: Derivation) -> set[tuple[str, str]]:
 
 
 def without_commas(text: str) -> str:
-    """A formula without the commas between thousands."""
+    """The formula without the commas between thousands."""
     return re.sub(r"(?<=\d),(?=\d{3})", "", text)
 
 
 def calculated(text: str) -> Any:
-    """The value of a formula with its numbers put in; None for what is no formula."""
+    """The value of a formula of numbers; None if it is no formula."""
     for sign, python in _SIGNS.items():
         text = text.replace(sign, python)
     text = without_commas(text)
     if re.search(r"[^\d\s.+\-*/%(),a-z]", text) or {*re.findall(r"[a-z]+", text)} - _NAMES.keys():
         return None
-    # Whole numbers are fractions, so that a quotient is exact; a decimal is a double, as in PyTorch.
+    # Whole numbers become fractions, for exact quotients; a decimal is a double, as in PyTorch.
     exact = re.sub(r"(?<![\d.])\d+(?![\d.])", lambda number: f"Fraction({number.group()})", text)
     return eval(exact, {"__builtins__": {}, "Fraction": Fraction, **_NAMES})  # digits and signs alone

@@ -1,4 +1,4 @@
-"""Closed forms at random values of their symbols: the summary's numbers, or outside of the conditions they name."""
+"""Closed forms at random values of their symbols equal the summary's numbers, if their conditions hold."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -19,14 +19,14 @@ DECIMALS = [0.1, 0.3, 0.35, 0.5, 0.7, 0.75, 1.0, 1.1, 1.4, 1.5, 2.0, 2.3, 2.9, 1
 
 
 class Question(NamedTuple):
-    """What is a symbol: variables, and sizes of inputs, by letters."""
+    """The symbols of a formula: variables, and letters for sizes of inputs."""
 
     variables: tuple[str, ...]
     inputs: dict[str, list[Any]]
 
 
 def check_formula(drawn: Drawn) -> None:
-    """With a letter for every size of every input, and with every variable that is a number."""
+    """Tries a letter for every size of every input, and every variable that is a number."""
     choice, asked = random.Random(drawn.text), [*questions(loaded(drawn))]
     for question in asked:
         try:
@@ -34,7 +34,7 @@ def check_formula(drawn: Drawn) -> None:
                 parse(drawn.text), question.variables, dict(drawn.variables), question.inputs, drawn.training, "N"
             )
         except (UsageError, SpecError):
-            continue  # as a repeat that depends on a symbol
+            continue  # such as a repeat that depends on a symbol
         for _ in range(ceil(TRIES / len(asked))):
             check_value(drawn, formula, question, choice)
 
@@ -79,7 +79,7 @@ def compare(formula: Formula, network: archcalc.Network, values: Mapping[str, An
     for row, layer in zip(formula.layers, network.layers, strict=True):
         assert tuple(size.xreplace(numbers) for size in row.output_shape) == layer.output_shape, (row.name, values)
         assert row.parameters.xreplace(numbers) == layer.parameters, (row.name, row.parameters, values)
-        said = row.macs if isinstance(row.macs, Unknown) else row.macs.xreplace(numbers)
-        assert said == layer.macs, (row.name, row.macs, values)
+        evaluated = row.macs if isinstance(row.macs, Unknown) else row.macs.xreplace(numbers)
+        assert evaluated == layer.macs, (row.name, row.macs, values)
     assert formula.parameters.xreplace(numbers) == network.totals.parameters, values
     assert known(formula.macs).xreplace(numbers) == known(network.totals.macs), values

@@ -1,4 +1,4 @@
-"""Receptive fields against gradients."""
+"""Receptive fields compared with gradients."""
 
 import torch
 from networks import Drawn
@@ -8,7 +8,7 @@ from surfaces.runner import loaded
 
 
 def check_fields(drawn: Drawn) -> None:
-    """What the gradients of units of every layer reach is what the units are said to see."""
+    """The gradients of units of every layer are non-zero exactly on their predicted fields."""
     torch.set_num_threads(1)
     rows = [*compare_fields(loaded(drawn), None, lambda _done, _all: None)]
     differing = [f"{row.layer}: {row.said} and {row.found}" for row in rows if row.status == "differs"]

@@ -1,4 +1,4 @@
-"""What a spec means, read once more: by Python's own `eval`, and a few lines for blocks, repeat, when and sharing."""
+"""A second reader of specs: Python's own `eval`, and a few lines for blocks, repeat, when and sharing."""
 
 import math
 import operator
@@ -23,7 +23,7 @@ LITERAL_LIST = re.compile(r"\[[-\d, ]*,[-\d, ]*\]")  # in these specs, of two nu
 
 
 class Values(list[Any]):
-    """A list with arithmetic value by value: on a number, or another list as long."""
+    """A list with elementwise arithmetic, with a number or a list of the same length."""
 
     def paired(self, function: Callable[[Any, Any], Any], other: Any) -> "Values":
         others = other if isinstance(other, list) else [other] * len(self)
@@ -51,12 +51,12 @@ NAMES |= {"Values": Values, "true": True, "false": False, "__builtins__": {}}
 
 
 def check_language(drawn: Drawn) -> None:
-    """Every layer has the fields, the inputs and the weights that the text says."""
-    network, said = loaded(drawn), Reader(tomllib.loads(drawn.text), drawn.training).read(dict(drawn.variables))
+    """Every layer has the fields, inputs and weights of the text."""
+    network, described = loaded(drawn), Reader(tomllib.loads(drawn.text), drawn.training).read(dict(drawn.variables))
     nodes = {node.name: node for node in network.graph.nodes}
-    assert nodes.keys() == said.keys()
+    assert nodes.keys() == described.keys()
     edges = [*network.graph.inputs, *(node.name for node in network.graph.nodes)]
-    for name, layer in said.items():
+    for name, layer in described.items():
         node = nodes[name]
         assert node.layer == layer.layer, (name, node.layer, layer.layer)
         assert [edges[source] for source in node.sources] == layer.inputs, (name, layer.inputs)
@@ -66,8 +66,8 @@ def check_language(drawn: Drawn) -> None:
 
 
 @dataclass
-class Said:
-    """A layer as the text has it."""
+class SpecLayer:
+    """A layer as the text describes it."""
 
     layer: Any
     inputs: list[str]
@@ -78,7 +78,7 @@ class Said:
 
 @dataclass
 class Place:
-    """Where an entry stands: inside of which block, with what variables, and whose weights are used there."""
+    """The scope of an entry: its instance of a block, its variables, and the instance whose weights it uses."""
 
     prefix: str = ""
     variables: dict[str, Any] = field(default_factory=dict)
@@ -88,18 +88,18 @@ class Place:
 
 
 class Reader:
-    """Reads the data of one spec that is right."""
+    """Reads the data of a valid spec."""
 
     def __init__(self, data: dict[str, Any], training: bool) -> None:
         self.data, self.training = data, training
-        self.layers: dict[str, Said] = {}
+        self.layers: dict[str, SpecLayer] = {}
         self.stands_for: dict[str, str] = {}
         self.names: set[str] = set()
 
-    def read(self, given: dict[str, Any]) -> dict[str, Said]:
+    def read(self, variables: dict[str, Any]) -> dict[str, SpecLayer]:
         self.variables: dict[str, Any] = {"training": self.training}
         for name, value in self.data.get("variables", {}).items():
-            self.variables[name] = evaluated(given.get(name, value), self.variables)
+            self.variables[name] = evaluated(variables.get(name, value), self.variables)
         inputs = tuple(self.data["inputs"])
         self.entries(self.data["layers"], Place("", self.variables, inputs), inputs[0] if len(inputs) == 1 else "")
         for name, layer in self.layers.items():
@@ -153,17 +153,17 @@ class Reader:
         kind = LAYER_TYPES[entry["type"]]
         values = {key: value if key in WORDS else evaluated(value, place.variables) for key, value in fields.items()}
         functional = bool(evaluated(entry.get("functional", False), place.variables))
-        self.layers[full] = Said(msgspec.convert(values, kind), sources, weights, trainable, functional)
+        self.layers[full] = SpecLayer(msgspec.convert(values, kind), sources, weights, trainable, functional)
 
     def weights(self, entry: dict[str, Any], name: str, number: str, place: Place) -> str | None:
-        """The layer, or the block, whose weights an entry uses: its copy of the same number, if that is repeated."""
+        """The layer or block whose weights an entry uses; of a repeated entry, the copy with the same index."""
         if "weights" in entry:
             lender = place.prefix + entry["weights"]
             return lender + number if lender + number in self.names else lender
         return None if place.weights is None else place.weights + name + number
 
-    def block(self, kind: str, fields: dict[str, Any], full: str, place: Place, given: tuple[Any, ...]) -> None:
-        block, (sources, weights, trainable) = self.data["blocks"][kind], given
+    def block(self, kind: str, fields: dict[str, Any], full: str, place: Place, instance: tuple[Any, ...]) -> None:
+        block, (sources, weights, trainable) = self.data["blocks"][kind], instance
         names = tuple(block.get("inputs", ["input"]))
         self.stands_for |= {f"{full}.{name}": source for name, source in zip(names, sources, strict=True)}
         variables = self.variables | {key: evaluated(value, place.variables) for key, value in fields.items()}

@@ -1,4 +1,4 @@
-"""Numbers that are made of the summary's: by convention, for a budget, side by side, on a device, for a batch."""
+"""Numbers derived from the summary's: conventions, budgets, comparisons, rooflines, batches."""
 
 import math
 
@@ -11,7 +11,7 @@ from surfaces.runner import loaded
 
 
 def check_reconcile(drawn: Drawn) -> None:
-    """Of every convention the terms add up to its total, and so do the layers, and the samples of a batch."""
+    """The terms of every convention add up to its total, and so do the layers, and the samples of a batch."""
     network, single = loaded(drawn), drawn.load(batch=1).reconcile()
     found = network.reconcile()
     assert found.to_dict()
@@ -26,10 +26,10 @@ def check_reconcile(drawn: Drawn) -> None:
 
 
 def check_budget(drawn: Drawn) -> None:
-    """A network keeps to its own numbers, and to nothing tighter; what is unknown is never kept to."""
+    """A network keeps a budget of its own numbers, and no tighter one; an unknown quantity keeps none."""
     network = loaded(drawn)
     if network.check_budget(None, {"layers": 1}):
-        return  # no layers are less than the budgets that the generator writes
+        return  # the budgets that the generator writes allow no fewer layers
     for name, measure in MEASURES.items():
         value = measure.whole(network.context).value
         number, inexact = known(value), isinstance(value, Inexact)
@@ -45,7 +45,7 @@ def check_budget(drawn: Drawn) -> None:
 
 
 def check_compare(drawn: Drawn) -> None:
-    """A network differs from itself in nothing, and every layer meets itself."""
+    """A network equals itself, and every layer is paired with itself."""
     network = loaded(drawn)
     found = archcalc.compare([network, network])
     assert str(found)
@@ -62,15 +62,15 @@ def check_compare(drawn: Drawn) -> None:
 
 
 def check_roofline(drawn: Drawn) -> None:
-    """No layer is faster than its bytes or its operations allow, and the network takes them one after the other."""
+    """No layer is faster than its bytes and its operations allow, and the network takes the sum of its layers."""
     network = loaded(drawn)
     found = network.roofline("a100")
     roof = found.roof
     assert [row.name for row in found.layers] == [row.name for row in network.layers]
-    for row, said in zip(found.layers, network.layers, strict=True):
+    for row, layer in zip(found.layers, network.layers, strict=True):
         operations = known(row.operations) or 0
         least = max(operations / roof.operations_per_second, row.bytes_moved / roof.bytes_per_second)
         assert math.isclose(row.seconds, least, rel_tol=1e-9), row.name
-        if known(said.macs):
-            assert row.operations == said.flops, row.name
+        if known(layer.macs):
+            assert row.operations == layer.flops, row.name
     assert found.to_dict()

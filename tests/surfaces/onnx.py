@@ -1,4 +1,4 @@
-"""The ONNX model against the built module, by onnxruntime."""
+"""The ONNX model, run by onnxruntime, compared with the built module."""
 
 import onnxruntime
 import torch
@@ -14,7 +14,7 @@ BATCH = 2
 
 
 def check_onnx(drawn: Drawn) -> None:
-    """onnxruntime computes what PyTorch does, or the export says why there is none."""
+    """onnxruntime computes PyTorch's outputs, or the export is refused with a reason."""
     torch.set_num_threads(1)
     network = loaded(drawn)
     torch.manual_seed(0)

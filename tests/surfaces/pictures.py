@@ -1,4 +1,4 @@
-"""Pictures have every layer with the network's numbers, read back from what is drawn, and are well-formed text."""
+"""Pictures are well-formed, and show every layer with the network's numbers."""
 
 import html
 import re
@@ -21,15 +21,15 @@ _SHAPE = re.compile(r"[\d,]+(×[\d,]+)*")
 
 
 def check_diagram(drawn: Drawn) -> None:
-    """Each layer is on one card, whose hint has the sums of its layers; nothing unknown is a plain number."""
+    """Each layer is on one card, whose tooltip has the sums of its layers; unknown numbers are marked."""
     network = loaded(drawn)
     for depth in (0, None):
-        shown = ("parameters", "macs", "receptive-field", "memory")
+        lines = ("parameters", "macs", "receptive-field", "memory")
         try:
-            picture = draw(network.context, look_of(depth=depth, show=shown, every_copy=True))
+            picture = draw(network.context, look_of(depth=depth, show=lines, every_copy=True))
         except archcalc.UsageError as error:
             if depth == 0 and "leave out --depth" in str(error):
-                continue  # all blocks open may be more than can be laid out
+                continue  # too large to lay out with all blocks open
             raise
         source = to_dot(picture)
         assert source.startswith("digraph")
@@ -39,12 +39,12 @@ def check_diagram(drawn: Drawn) -> None:
 
 
 def check_card(layers: tuple[LayerSummary, ...], classes: str, tooltip: str) -> list[int]:
-    """The positions of a card's layers."""
+    """Checks the sums in a card's tooltip; returns the positions of its layers."""
     positions = [int(name.removeprefix("layer-")) for name in classes.split()]
-    said = _COUNTS.search(html.unescape(tooltip))
-    assert said, tooltip
+    sums = _COUNTS.search(html.unescape(tooltip))
+    assert sums, tooltip
     rows = [layers[position] for position in positions]
-    for text, counts in zip(said.groups(), ([r.parameters for r in rows], [r.macs for r in rows]), strict=True):
+    for text, counts in zip(sums.groups(), ([r.parameters for r in rows], [r.macs for r in rows]), strict=True):
         sure = sum(count for count in counts if not isinstance(count, Inexact))
         if any(isinstance(count, Inexact) for count in counts):
             assert text == f"≥ {sure:,}" or (text == "unknown" and not sure), (text, counts)
@@ -54,7 +54,7 @@ def check_card(layers: tuple[LayerSummary, ...], classes: str, tooltip: str) -> 
 
 
 def check_volumes(drawn: Drawn) -> None:
-    """An SVG in which every size is that of an input or of a layer's output, or a reason why there is none."""
+    """Every size in the SVG is that of an input or of a layer's output, or the network is refused with a reason."""
     network = loaded(drawn)
     try:
         text = network.to_volumes_svg()
@@ -69,13 +69,13 @@ def check_volumes(drawn: Drawn) -> None:
         *(part for row in network.layers for part in (row.name, *row.name.split("."))),
     }
     for element in picture.iter("{http://www.w3.org/2000/svg}text"):
-        said = "".join(element.itertext())
-        if _SHAPE.fullmatch(said) and said not in names:
-            assert tuple(int(size.replace(",", "")) for size in said.split("×")) in shapes, said
+        text = "".join(element.itertext())
+        if _SHAPE.fullmatch(text) and text not in names:
+            assert tuple(int(size.replace(",", "")) for size in text.split("×")) in shapes, text
 
 
 def check_report(drawn: Drawn) -> None:
-    """The page's numbers are the network's, and a block's are those of its layers; what is unknown has no number."""
+    """The page's numbers are the network's, and a block's are the sums of its layers; unknown ones are marked."""
     network = loaded(drawn)
     nothing = Pictures("", 0, None, "")
     section = describe(network, "x", 0, nothing, Allowance([], len(network.layers)))
@@ -90,7 +90,7 @@ def check_report(drawn: Drawn) -> None:
 
 
 def check_row(row: LayerRow, by_name: dict[str, LayerSummary], headers: tuple[str, ...]) -> list[LayerSummary]:
-    """Compares a row with its layers, and gives these."""
+    """Compares a row with the sums of its layers, and returns the layers."""
     inside = [layer for inner in row.rows for layer in check_row(inner, by_name, headers)] or [by_name[row.name]]
     texts = dict(zip(headers[2:], (cell.text for cell in row.cells), strict=True))
     assert digits(texts["Parameters"]) == sum(layer.parameters for layer in inside), row.name

@@ -1,4 +1,4 @@
-"""Runs the checks of one network, one after the other, and says which surface failed and how."""
+"""Runs the checks of one network, one after the other, and collects the faults."""
 
 import signal
 import threading
@@ -15,7 +15,7 @@ from networks import Drawn
 
 import archcalc
 
-# By surface, the module that has its check; imported when it is first run, since some need torch.
+# The module with the check of each surface; imported at its first run, since some need torch.
 STATIC = {
     "load": "surfaces.static",
     "language": "surfaces.language",
@@ -48,7 +48,7 @@ ALL = STATIC | TORCH
 
 
 class Fault(NamedTuple):
-    """A check that failed. `kind` is the same for what probably has one cause; `seconds` is how long it took."""
+    """A check that failed. Faults that probably share a cause have the same `kind`; `seconds` is how long it took."""
 
     surface: str
     kind: str
@@ -72,20 +72,20 @@ def check_of(surface: str) -> Callable[[Drawn], None]:
 
 
 def find_faults(drawn: Drawn, surfaces: Iterable[str], limit_s: float = 20) -> Iterator[Fault]:
-    """What fails of the surfaces, in their order."""
+    """The faults of the surfaces, in their order."""
     loaded.cache_clear()
     for surface in surfaces:
         check, start = check_of(surface), time.perf_counter()
         try:
             with at_most(limit_s):
                 check(drawn)
-        except Exception as error:  # whatever comes is a fault
+        except Exception as error:  # any exception is a fault
             kind = f"{surface}: {type(error).__name__} in {_place(error)}"
             yield Fault(surface, kind, str(error)[:2000], time.perf_counter() - start)
 
 
 def _place(error: BaseException) -> str:
-    """The innermost function of archcalc, or the check, in which it was raised, with a line's text for a check."""
+    """The innermost function of archcalc that raised the exception, or else the failing line of the check."""
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
         if "/archcalc/" in frame.filename and not isinstance(error, AssertionError):
@@ -97,7 +97,7 @@ def _place(error: BaseException) -> str:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Raises TooSlowError in what takes more time of the processor. In the main thread alone, where signals arrive."""
+    """Raises TooSlowError after this much CPU time. In the main thread only, which receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""The built network, run by PyTorch: shapes, weights and operations of every layer."""
+"""Shapes, weights and operations of every layer, compared with the built network."""
 
 from typing import Any
 
@@ -27,10 +27,10 @@ def check_shapes(drawn: Drawn) -> None:
         found = built(*random_inputs(network, BATCH, "meta"))
     assert len(found if isinstance(found, tuple) else (found,)) == len(network.outputs)
     for position, row in enumerate(network.layers):
-        _, said = network.context.tensors_at(position)
+        _, predicted = network.context.tensors_at(position)
         seen = outputs[row.name]
         assert tuple(seen.shape) == (BATCH, *row.output_shape), row.name
-        assert str(seen.dtype) == f"torch.{said.dtype}", row.name
+        assert str(seen.dtype) == f"torch.{predicted.dtype}", row.name
     weights = dict(built.named_parameters())
     assert sum(parameter.numel() for parameter in weights.values()) == network.totals.parameters
     trained = sum(parameter.numel() for parameter in weights.values() if parameter.requires_grad)
@@ -41,7 +41,7 @@ def check_shapes(drawn: Drawn) -> None:
 
 
 def recorded(network: archcalc.Network, built: BuiltNetwork) -> dict[str, torch.Tensor]:
-    """What comes out of every layer when the network runs."""
+    """The outputs of all layers when the network runs."""
     outputs: dict[str, torch.Tensor] = {}
 
     def record(name: str) -> Any:
@@ -56,7 +56,7 @@ def recorded(network: archcalc.Network, built: BuiltNetwork) -> dict[str, torch.
 
 
 def check_verify(drawn: Drawn) -> None:
-    """It ends in its table, and finds nothing that differs."""
+    """`verify` ends with a table, and finds no difference."""
     found = verify(loaded(drawn))
     assert str(found)
     assert found.to_dict()

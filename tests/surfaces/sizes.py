@@ -1,4 +1,4 @@
-"""What `range` says, at sizes around every end of it."""
+"""The sizes of `range`, tried around every end."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from surfaces.runner import loaded
 
 
 def check_sizes(drawn: Drawn) -> None:
-    """PyTorch runs what is said to work, and refuses the rest; weights fit where it is said."""
+    """PyTorch runs exactly the working sizes, and weights fit at exactly the reported sizes."""
     network, runner = loaded(drawn), Runner()
     for found in network.input_ranges():
         for size, graph in tried(network, found):
@@ -31,7 +31,7 @@ def tried(network: archcalc.Network, found: SizeRange) -> Iterator[tuple[int, Gr
 
 
 def same_weights(network: archcalc.Network, graph: Graph) -> bool:
-    """Whether a network of one size can be given the weights of the other."""
+    """Whether the weights of one network load into the other."""
     other = archcalc.Network(graph)
     own, others = (build(one, "meta").state_dict() for one in (network, other))
     return shapes(own) == shapes(others)

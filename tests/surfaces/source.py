@@ -1,4 +1,4 @@
-"""The exported source text, executed, against the built module."""
+"""The exported source text, executed, compared with the built module."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ BATCH = 2
 
 
 def check_source(drawn: Drawn) -> None:
-    """The same weights by name, shape and dtype, trained or not, loaded strictly; the same outputs in both modes."""
+    """The weights have the same names, shapes, dtypes and trainability; the outputs are equal in both modes."""
     torch.set_num_threads(1)
     network = loaded(drawn)
     text = network.to_source()
-    assert find_fault(network.context, text) is None  # it holds the network, and nothing else
+    assert find_fault(network.context, text) is None  # the text contains only the network
     made, built = executed(text), build(network)
     assert state_of(made) == state_of(built)
-    assert {*made.state_dict()} == {*built.state_dict()}  # in the order in which they run, and are written
+    assert {*made.state_dict()} == {*built.state_dict()}  # in the order in which they run and are written
     assert identical(made) == identical(built)
     made.load_state_dict(built.state_dict(), strict=True)
     for training in (False, True):
@@ -52,7 +52,7 @@ def state_of(module: nn.Module) -> dict[str, Any]:
 
 
 def identical(module: nn.Module) -> set[frozenset[str]]:
-    """The names of tensors that are one."""
+    """Groups of names that share one tensor."""
     together: dict[int, set[str]] = {}
     for name, value in module.state_dict(keep_vars=True).items():
         together.setdefault(id(value), set()).add(name)
@@ -60,7 +60,7 @@ def identical(module: nn.Module) -> set[frozenset[str]]:
 
 
 def outputs(network: archcalc.Network, module: nn.Module) -> Any:
-    """Outputs for the same inputs and the same noise, or what PyTorch says against it, which other surfaces look at."""
+    """Outputs for the same inputs and random seed, or PyTorch's error, which other surfaces check."""
     torch.manual_seed(0)
     inputs = random_inputs(network, BATCH, "cpu")
     try:

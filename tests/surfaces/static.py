@@ -1,4 +1,4 @@
-"""What the spec alone decides: the summary adds up, an explanation comes to it, questions have an answer."""
+"""Checks without PyTorch: the summary adds up, explanations agree with it, every question has an answer."""
 
 import csv
 import io
@@ -23,12 +23,12 @@ from archcalc.numbers.bounds import Inexact, known
 from archcalc.render.write import FORMATS
 from surfaces.runner import loaded
 
-MOST_ASKED = 60  # layers, of whose units the fields are walked for
+MOST_ASKED = 60  # largest number of layers whose units are followed back
 FIELD_AXES = {1: ("position",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
 def check_load(drawn: Drawn) -> None:
-    """It loads, twice the same, and says so in every way."""
+    """The spec loads twice with equal results, which have every text form."""
     network, again = drawn.load(), drawn.load()
     assert network.to_dict() == again.to_dict()
     assert json.loads(json.dumps(network.to_dict(), allow_nan=False)) == network.to_dict()
@@ -59,12 +59,12 @@ def check_csv(rows: tuple[LayerSummary, ...], text: str) -> None:
         values = [cells[key] for key in cells if key and key.lower() in ("parameters", "macs", "connections")]
         wanted = [row.parameters, row.macs, row.connections]
         for cell, value in zip(values, wanted, strict=True):
-            shown = not cell.isdecimal() if isinstance(value, Inexact) else cell == str(value)
-            assert shown, (row.name, cells)
+            is_right = not cell.isdecimal() if isinstance(value, Inexact) else cell == str(value)
+            assert is_right, (row.name, cells)
 
 
 def check_explain(drawn: Drawn) -> None:
-    """The last line of everything that is explained is the summary's number."""
+    """The last line of every explanation is the summary's number."""
     network = loaded(drawn)
     for row in network.layers:
         explanation = network.explain(row.name)
@@ -97,14 +97,14 @@ def _check_explained_field(values: dict[tuple[str, str], Any], row: LayerSummary
         return
     for number, axis in enumerate(FIELD_AXES.get(len(field.axes), ())):
         for what in ("size", "jump", "center"):
-            said = values.get(("receptive field", f"{axis}: {what}"))
+            explained = values.get(("receptive field", f"{axis}: {what}"))
             wanted = getattr(field, what)[number]
-            if isinstance(said, int | Fraction) and isinstance(wanted, int | Fraction):
-                assert said == wanted, (row.name, axis, what)
+            if isinstance(explained, int | Fraction) and isinstance(wanted, int | Fraction):
+                assert explained == wanted, (row.name, axis, what)
 
 
 def check_lint(drawn: Drawn) -> None:
-    """Every finding has a code and a text; what the spec ignores everywhere is not there, and all else is."""
+    """Every finding has a code and a text; findings that the spec ignores everywhere are left out, and no others."""
     network = loaded(drawn)
     ignored = [entry for entry in tomllib.loads(drawn.text).get("ignore", ()) if _holds(entry, drawn)]
     everywhere, somewhere = (
@@ -127,7 +127,7 @@ def _means(entry: dict[str, Any], rule: Rule) -> bool:
 
 
 def check_ranges(drawn: Drawn) -> None:
-    """The network's own size works and fits its own weights; every layer fits at the sizes that work, and no other."""
+    """The network's own size works and fits its weights; all layers fit exactly at the working sizes."""
     network = loaded(drawn)
     for found in network.input_ranges():
         assert found.size in found.works
@@ -142,10 +142,10 @@ def check_ranges(drawn: Drawn) -> None:
 
 
 def check_unit_fields(drawn: Drawn) -> None:
-    """Units at the corners, the edges and in the middle see nothing outside of their field, or have no positions.
+    """Units at corners, at edges and in the middle see nothing outside their field, or have no positions.
 
-    Which positions a unit sees is found by a walk back from it, and its field by a fold from the inputs. That it sees
-    no fewer than these is left to `check_fields`.
+    A walk back from a unit finds its positions, a fold from the inputs its field. `check_fields` checks that the unit
+    sees no fewer.
     """
     network = loaded(drawn)
     for row in network.layers[:: -(-len(network.layers) // MOST_ASKED) or 1]:

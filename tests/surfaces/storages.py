@@ -1,4 +1,4 @@
-"""Memory against what follows every storage while PyTorch runs."""
+"""Memory compared with a dispatch mode that follows every storage while PyTorch runs."""
 
 import torch
 from networks import Drawn
@@ -13,16 +13,16 @@ from surfaces.runner import loaded
 
 
 def check_memory(drawn: Drawn) -> None:
-    """Equal to the byte, in every layer, or a lower bound that says so and is one."""
+    """Memory is equal to the byte in every layer, or marked as a lower bound, which holds."""
     torch.set_num_threads(1)
     network = loaded(drawn)
     for training in (False, True):
         if seen := observed(network, training, network.batch):
-            said = network.memory(training=training)
-            pairs = {row.name: (row.forward, had) for row, had in zip(said.layers, seen.forward, strict=True)}
-            pairs[f"the peak, {training=}"] = (said.peak, seen.peak)
+            predicted = network.memory(training=training)
+            pairs = {row.name: (row.forward, had) for row, had in zip(predicted.layers, seen.forward, strict=True)}
+            pairs[f"the peak, {training=}"] = (predicted.peak, seen.peak)
             if training and not has_sparse(network):
-                saved = zip(said.layers, saved_by_layer(network), strict=True)
+                saved = zip(predicted.layers, saved_by_layer(network), strict=True)
                 pairs |= {f"saved by {row.name}": (row.saved, had) for row, had in saved}
             for what, (claim, had) in pairs.items():
                 if isinstance(claim, Inexact):
@@ -32,7 +32,7 @@ def check_memory(drawn: Drawn) -> None:
 
 
 def saved_by_layer(network: archcalc.Network) -> list[int]:
-    """The bytes of what autograd is given to keep in each layer, but for weights and what is kept already."""
+    """The bytes that autograd saves in each layer, without weights and storages saved before."""
     built = build(network, "meta").train()
     constants = (value for module in built.modules() for value in vars(module).values())
     known = [value for value in (*built.parameters(), *built.buffers(), *constants) if isinstance(value, torch.Tensor)]
@@ -56,7 +56,7 @@ def saved_by_layer(network: archcalc.Network) -> list[int]:
 
 
 def check_largest_batch(drawn: Drawn) -> None:
-    """It fits, and one sample more does not; where a peak is a lower bound, one sample more than at most so many."""
+    """The largest batch fits, and one more sample does not; if it is an upper bound, only the latter."""
     torch.set_num_threads(1)
     network = loaded(drawn)
     for training in (False, True):
@@ -80,9 +80,9 @@ def check_largest_batch(drawn: Drawn) -> None:
 
 
 def observed(network: archcalc.Network, training: bool, batch: int) -> ObservedMemory | None:
-    """What the follower sees; None where PyTorch refuses one value for each channel, as archcalc must say, too.
+    """The measured memory; None if PyTorch refuses one value per channel, which archcalc must refuse, too.
 
-    And where a CPU has to be followed, for a sparse input, which takes other memory for some layers than `meta`.
+    Also None for a sparse input, which needs a CPU, where some layers need other memory than on `meta`.
     """
     if not is_comparable(network):
         return None
@@ -98,7 +98,7 @@ def observed(network: archcalc.Network, training: bool, batch: int) -> ObservedM
 
 
 def refuses(network: archcalc.Network, training: bool, batch: int) -> bool:
-    """Whether archcalc says that PyTorch refuses a batch of this size."""
+    """Whether archcalc predicts that PyTorch refuses a batch of this size."""
     try:
         check_batch(network.context, batch, training)
     except archcalc.UsageError:

@@ -1,4 +1,4 @@
-"""Forms of quotients: each is the number that it was, and bounds are bounds."""
+"""Forms of floor quotients keep their values, and bounds hold."""
 
 import math
 from fractions import Fraction
@@ -22,7 +22,7 @@ small = st.integers(-9, 9)
 
 
 class Both:
-    """A Python function of H and W, and the expression that the functions tested here make of the same steps."""
+    """A Python function of H and W, and the tested functions' expression for the same steps."""
 
     def __init__(self, number: int, expression: Any) -> None:
         self.number = number
@@ -31,7 +31,7 @@ class Both:
 
 @st.composite
 def quotients(draw: st.DrawFn) -> tuple[int, int, int, Any]:
-    """Values of H and W, and a number made of them by sums, products and quotients rounded down, both ways."""
+    """Values of H and W, and a random formula of sums, products and floor quotients of them, in both forms."""
     height, width = draw(sizes), draw(sizes)
     made = [Both(height, H), Both(width, W)]
     for _ in range(draw(st.integers(1, 6))):
@@ -61,8 +61,8 @@ def test_bounds(found: tuple[int, int, int, Any]) -> None:
 
 @pytest.mark.parametrize("divisor", [2, 3, 4, 6])
 @pytest.mark.parametrize("beside", range(-3, 8))
-def test_the_bound_of_two_floors_is_met(beside: int, divisor: int) -> None:
-    """⌊(H + k)/n⌋ − ⌊H/n⌋ is never below its bound, and comes down to it."""
+def test_the_bound_of_a_difference_of_floors_is_reached(beside: int, divisor: int) -> None:
+    """⌊(H + k)/n⌋ − ⌊H/n⌋ is never below its bound, and reaches it."""
     difference = expanded(floor((H + beside) / divisor) - floor(H / divisor))
     assert least(difference) == min((n + beside) // divisor - n // divisor for n in range(1, 50))
 

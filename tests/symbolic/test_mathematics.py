@@ -1,4 +1,4 @@
-"""How expressions are written."""
+"""Expressions as text."""
 
 from typing import Any
 
@@ -52,5 +52,5 @@ ALPHA = sympy.Symbol("alpha", positive=True)
         (sympy.Gt(ALPHA, sympy.Rational(1, 2)), "alpha > 1/2"),
     ],
 )
-def test_written(expression: Any, text: str) -> None:
+def test_expressions_as_text(expression: Any, text: str) -> None:
     assert write(expression) == text

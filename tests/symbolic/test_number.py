@@ -1,4 +1,4 @@
-"""Numbers with an expression: in every layer the expression comes to the number, for other values too."""
+"""Numbers with an expression: in every layer the expression equals the number, also for other values."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from archcalc.symbolic.number import Algebra, Symbolic, expression_of
 
 
 def symbols_for(example: Example, algebra: Algebra) -> tuple[list[Any], dict[str, Any]]:
-    """A symbol for every number of an example, and all that the layer gives with them."""
+    """A symbol for every number of an example, and all facts of the layer with them."""
     following = iter([algebra.symbol(f"n{place}", value) for place, value in enumerate(numbers(example))])
     used: list[Any] = []
 
@@ -150,14 +150,14 @@ def test_decisions_are_conditions(text: str, truth: Any, condition: str) -> None
         "H and True",
     ],
 )
-def test_what_always_holds_is_no_condition(text: str) -> None:
+def test_conditions_that_always_hold_are_not_recorded(text: str) -> None:
     algebra = Algebra()
     assert asked(text, algebra) is True
     assert not algebra.conditions
 
 
-def test_numbers_of_two_algebras_are_not_taken_for_each_other() -> None:
-    """What one decided must be decided anew by the other, for which it is a condition, too."""
+def test_numbers_of_two_algebras_are_distinct() -> None:
+    """A decision in one algebra is decided again in the other, where it is a condition, too."""
     one, other = Algebra(), Algebra()
     for algebra in (one, other):
         assert evaluate("1 if C > 32 else 2", {"C": algebra.symbol("C", 64)}) == 1
@@ -205,7 +205,7 @@ def test_the_work_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_number_that_grows_gets_names() -> None:
-    """Or else an expression doubled a hundred times would fill any memory."""
+    """Otherwise an expression doubled a hundred times would fill any memory."""
     algebra = Algebra()
     number, _ = sizes(algebra)
     for _ in range(30):
@@ -215,7 +215,7 @@ def test_a_number_that_grows_gets_names() -> None:
     assert max(definition.count_ops() for definition in algebra.definitions.values()) < 200
 
 
-def test_what_is_no_number_stays_an_error() -> None:
+def test_wrong_operands_stay_errors() -> None:
     algebra = Algebra()
     with pytest.raises(ExpressionError, match=r"unsupported|not a number"):
         evaluate("H + word", {"H": sizes(algebra)[0], "word": "same"})

@@ -1,4 +1,4 @@
-"""What only a GPU can show. Run wherever there is one."""
+"""Benchmarks on a GPU. Run wherever there is one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Networks timed on the CPU, for as short as it goes; and everything that can go wrong."""
+"""Networks timed on the CPU, as briefly as possible; and everything that can go wrong."""
 
 import functools
 import gc
@@ -41,13 +41,13 @@ layers = [
 ]
 """
 NORMED = 'name = "normed"\ninputs.x = [8]\nlayers = [{ type = "batch_norm" }]'
-# Two threads would wait for each other, and so for whatever else the machine does.
+# Two threads would wait for each other, and so for other programs.
 SHORT = Options(seconds=0.05, threads=1)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _time_of_this_thread() -> Iterator[None]:
-    """What other programs take of the machine is no time of a test's."""
+    """Tests time this thread alone, not other programs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CpuClock, "mark", lambda _self: time.thread_time())
         yield
@@ -55,7 +55,7 @@ def _time_of_this_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _quick_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peak takes a second, and one test measures it."""
+    """Measuring the peak takes a second; one test does it."""
     found = Peak(dict.fromkeys(("float32", "bfloat16", "float64"), MatrixPeak(1e9, 512)), 1e9, 2**20)
     monkeypatch.setattr(run, "measure_peak", lambda *_: found)
 
@@ -80,7 +80,7 @@ def found() -> Benchmark:
         return bench([dense(), "lenet5"], SHORT._replace(batches=(1, 8), layers=True))
 
 
-# --- what a benchmark says ------------------------------------------------------------------------------------------
+# --- the results of a benchmark --------------------------------------------------------------------------------------
 
 
 def test_there_is_a_row_for_every_spec_and_batch(found: Benchmark) -> None:
@@ -133,7 +133,7 @@ def test_layers_are_timed_and_their_sum_is_near_the_whole(found: Benchmark) -> N
     assert 0.2 < row["layers"]["sum"]["median"] / row["seconds"]["median"] < 5
 
 
-def test_the_environment_says_what_was_measured_on(found: Benchmark) -> None:
+def test_the_environment_describes_the_machine(found: Benchmark) -> None:
     environment = found.environment
     assert environment.device == "cpu"
     assert environment.device_name.strip()
@@ -229,7 +229,7 @@ def test_compiled_networks_have_a_function_each(monkeypatch: pytest.MonkeyPatch)
         return graph.forward
 
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
-    # More than the forms of a function that PyTorch keeps, eight; a further one would run without being compiled.
+    # More than the eight compiled forms that PyTorch keeps of a function; a further one would run uncompiled.
     result = rows(*[DENSE] * 10, compile=True, seconds=0.01)
     assert len(graphs) == 10
     assert all(row["compile_seconds"] > 0 for row in result)
@@ -265,7 +265,7 @@ def test_the_peak_is_measured() -> None:
 def test_other_programs_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     read = iter([(100.0, 10.0, 50.0), (118.0, 16.0, 54.0)])
     monkeypatch.setattr(contention, "_times", lambda: next(read))
-    # In 4 seconds, 18 of CPU time, 6 of them our own.
+    # In 4 seconds, 18 s of CPU time, 6 s of them our own.
     assert contention.Contention().cpus_of_others() == (18 - 6) / 4
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     crowded = {
@@ -274,14 +274,14 @@ def test_other_programs_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [key for key, value in crowded.items() if value] == [(3, 4)]
 
 
-def test_what_cannot_be_told_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_load_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contention, "_times", lambda: None)
     (row,) = rows(DENSE)
     assert (row["cpus_of_others"], row["crowded"]) == (None, False)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="Linux tells it")
-def test_linux_tells_how_busy_it_is() -> None:
+def test_linux_reports_its_load() -> None:
     watched = contention.Contention()
     time.sleep(0.2)
     others = watched.cpus_of_others()
@@ -289,7 +289,7 @@ def test_linux_tells_how_busy_it_is() -> None:
     assert 0 <= others <= (os.cpu_count() or 1) + 0.5
 
 
-# --- what goes wrong ------------------------------------------------------------------------------------------------
+# --- what goes wrong -------------------------------------------------------------------------------------------------
 
 OUT_OF_MEMORY = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore"),
@@ -346,7 +346,7 @@ def test_memory_that_runs_out_later_is_a_row_too(monkeypatch: pytest.MonkeyPatch
     assert all(case.workload is None for case in taken)
 
 
-def test_what_has_no_room_beside_the_others_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_without_memory_beside_others_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     real, refused = workload.prepare, []
     made: list[weakref.ref[Any]] = []
 
@@ -379,19 +379,19 @@ def test_layers_that_cannot_be_timed_leave_the_measurement(monkeypatch: pytest.M
     assert "dense, batch 1, float32: no times of layers: CUDA out of memory" in written(result, "table")
 
 
-def test_memory_that_is_not_there_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_memory_than_the_machine_has_is_not_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     bytes_needed = 4 * dense().totals.parameters + 4 * 1000 * (64 + 32)
     monkeypatch.setattr(memory, "available", lambda: bytes_needed)
     assert [row["status"] for row in rows(DENSE, batches=(1000, 1001))] == ["measured", "out of memory"]
     assert rows(DENSE, batches=(1001,))[0]["problem"].startswith("needs 0 MiB or more; 0 MiB are free")
 
 
-def test_this_machine_tells_its_memory() -> None:
+def test_the_memory_of_this_machine_is_known() -> None:
     free = memory.available()
     assert free is None or 2**24 < free < 2**50
 
 
-def test_what_pytorch_refuses_is_a_row() -> None:
+def test_a_refusal_of_pytorch_is_a_row() -> None:
     refused, fine = rows(NORMED, mode="training", batches=(1, 2))
     assert refused["status"] == "failed"
     assert refused["problem"].startswith("Expected more than 1 value per channel when training")
@@ -414,7 +414,7 @@ def test_ctrl_c_keeps_the_rows_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(caught.value, KeyboardInterrupt)
 
 
-def test_ctrl_c_keeps_a_row_with_samples_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_a_row_with_enough_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     real, taken = cases.Case.take, []
 
     def take(case: cases.Case) -> bool:
@@ -463,7 +463,7 @@ def test_progress_goes_up_to_its_end() -> None:
         ({"layers": True, "compile": True}, "--layers and --compile exclude each other"),
     ],
 )
-def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         bench([dense()], Options(**options))
 

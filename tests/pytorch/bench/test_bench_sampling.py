@@ -1,4 +1,4 @@
-"""When a benchmark begins and stops, on clocks of our own; and its statistics, against others."""
+"""When a benchmark starts and stops, on simulated clocks; and its statistics, compared with other packages."""
 
 import itertools
 import math
@@ -16,12 +16,12 @@ from archcalc.measured.benchmark import FEWEST, WarmUp, describe
 from archcalc.pytorch.bench.clock import EventClock, sample
 from archcalc.pytorch.bench.sampling import CALIBRATION, WINDOW, Goal, alternate, reached, warm_up
 
-# --- statistics -----------------------------------------------------------------------------------------------------
+# --- statistics ------------------------------------------------------------------------------------------------------
 
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=60)
 @given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))
-def test_quartiles_are_those_of_others(values: list[float]) -> None:
+def test_quartiles_are_those_of_statistics_and_numpy(values: list[float]) -> None:
     found = describe(values)
     assert [found.q1, found.median, found.q3] == pytest.approx(statistics.quantiles(values, method="inclusive"))
     assert [found.q1, found.q3] == pytest.approx([*numpy.percentile(values, [25, 75])])
@@ -30,12 +30,12 @@ def test_quartiles_are_those_of_others(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("count", [6, 7, 8, 9, 20, 25, 100, 999, 2000])
-def test_the_interval_is_the_narrowest_that_is_sure_enough(count: int) -> None:
+def test_the_interval_is_the_narrowest_of_its_confidence(count: int) -> None:
     found = describe([float(i) for i in range(count)])
     outside = int(found.ci_low)
     assert found.ci_high == count - 1 - outside
     below = [sum(math.comb(count, i) for i in range(j + 1)) for j in (outside, outside + 1)]
-    assert 40 * below[0] <= 2**count < 40 * below[1]  # both ends together at most one in 20
+    assert 40 * below[0] <= 2**count < 40 * below[1]  # both tails together at most one in 20
 
 
 def test_nineteen_of_twenty_intervals_hold_the_median() -> None:
@@ -52,11 +52,11 @@ def test_too_few_samples_give_no_interval() -> None:
         describe([1.0] * 5)
 
 
-# --- warm-up --------------------------------------------------------------------------------------------------------
+# --- warm-up ---------------------------------------------------------------------------------------------------------
 
 
 class Machine:
-    """A clock that only work moves on: `duration` says how long each further call takes."""
+    """A clock that only calls advance: `duration` returns the seconds of the next call."""
 
     def __init__(self, duration: Callable[[int], float]) -> None:
         self.duration, self.time, self.calls = duration, 0.0, 0
@@ -113,11 +113,11 @@ def test_a_sample_is_long_enough_for_a_clock(call: float, seconds: float, calls:
     assert count == pytest.approx(calls, rel=0.01)
 
 
-# --- samples in turns -----------------------------------------------------------------------------------------------
+# --- samples in turns ------------------------------------------------------------------------------------------------
 
 
 class Case:
-    """A case whose samples are known beforehand."""
+    """A case with predetermined samples."""
 
     def __init__(self, name: str, times: Iterator[float], log: list[str], machine: Machine) -> None:
         self.name, self.times, self.log, self.machine = name, times, log, machine
@@ -199,18 +199,18 @@ def test_a_case_that_fails_leaves_the_others_alone() -> None:
     assert "".join(log[:12]) == "abccbaabccaa"
 
 
-def test_progress_tells_the_share_of_the_time() -> None:
+def test_progress_is_the_share_of_the_time() -> None:
     machine, told = Machine(lambda _: 0), list[float]()
     alternate([Case("a", noisy(0.9), [], machine)], Goal(seconds=1), told.append, machine.now)
     assert told == sorted(told)
     assert told[-1] == 1
 
 
-# --- a sample -------------------------------------------------------------------------------------------------------
+# --- a sample --------------------------------------------------------------------------------------------------------
 
 
 class Ticks:
-    """A clock of whole seconds that steps move on."""
+    """A clock of whole seconds that steps advance."""
 
     def __init__(self) -> None:
         self.time, self.waited = 0, 0
@@ -242,14 +242,14 @@ def test_phases_are_timed_one_by_one() -> None:
     assert sample(clock, [clock.step(1), clock.step(2), clock.step(4)], 3) == (1, 2, 4)
 
 
-def test_what_is_done_before_a_call_is_not_timed() -> None:
+def test_work_before_a_call_is_not_timed() -> None:
     clock = Ticks()
     assert sample(clock, [clock.step(3)], 4, before_each=clock.step(100)) == (3,)
     assert clock.time == 412
 
 
 class Event:
-    """Of a GPU whose events are a quarter of a second apart."""
+    """A GPU event; events are a quarter of a second apart."""
 
     last = 0
 
@@ -264,7 +264,7 @@ class Event:
         return end.milliseconds - self.milliseconds
 
 
-def test_events_tell_milliseconds() -> None:
+def test_events_measure_milliseconds() -> None:
     clock = EventClock(None, Event)
     start, end = clock.mark(), clock.mark()
     assert clock.seconds(start, end) == 0.25
