@@ -22,4 +22,4 @@ def test_a_missing_package_is_named(package: str, extra: str, arguments: list[st
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.endswith(f"pip install 'archcalc[{extra}]'\n")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 2
