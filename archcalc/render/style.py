@@ -26,6 +26,13 @@ def shortened(text: str, width: int) -> str:
     return shorter
 
 
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """The text in lines of at most a width, broken at spaces; all but the first line begin with `indent`."""
+    from textwrap import wrap as wrap_text  # takes a tenth of a bare interpreter's start, and few outputs need it
+
+    return wrap_text(text, width, subsequent_indent=indent, break_on_hyphens=False)
+
+
 def padded(text: str, width: int, left: bool = True) -> str:
     """A text padded to a width, left- or right-aligned."""
     space = " " * (width - display_width(text))

@@ -1,7 +1,6 @@
 """Documents as text, for a terminal or plain for a pipe."""
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 from typing import NamedTuple
 
 from msgspec import structs
@@ -23,7 +22,7 @@ from archcalc.render.document import (
     Table,
 )
 from archcalc.render.layout import Layout, fit, short_name, shortest_name
-from archcalc.render.style import WIDEST, Style, display_width, padded, shortened
+from archcalc.render.style import WIDEST, Style, display_width, padded, shortened, wrap
 
 
 def write_text(document: Document, style: Style, ruled: bool = True) -> str:
@@ -42,8 +41,7 @@ def _title(title: str, style: Style) -> list[str]:
 
 def _wrapped(text: str, width: int | None) -> list[str]:
     """A text in lines of at most a width; each further line stands below the first, or two to the right of it."""
-    indent = text[: len(text) - len(text.lstrip())] or "  "
-    return wrap(text, width, subsequent_indent=indent, break_on_hyphens=False) if width else [text]
+    return wrap(text, width, text[: len(text) - len(text.lstrip())] or "  ") if width else [text]
 
 
 def _with_room(document: Document, style: Style, ruled: bool) -> tuple[Sequence[Part], list[str]]:
@@ -73,7 +71,7 @@ def _head_lines(line: str, style: Style) -> Iterator[str]:
             lines[-1] += f" · {fact}"
     for text in lines:
         if style.width and len(facts) > 1:
-            yield from map(style.dim, wrap(text, style.width, subsequent_indent="  ", break_on_hyphens=False))
+            yield from map(style.dim, wrap(text, style.width, indent="  "))
         else:
             yield style.dim(shortened(text, style.width)) if style.width else text
 
@@ -96,14 +94,14 @@ def _part(part: Part, style: Style, ruled: bool, summed: bool) -> list[str]:
 def note_lines(note: Note, style: Style) -> list[str]:
     """The lines of a note, wrapped to the width."""
     width = min(style.width or WIDEST, WIDEST)
-    return wrap(printable(str(note)), width, subsequent_indent="  " if note.mark else "", break_on_hyphens=False)
+    return wrap(printable(str(note)), width, indent="  " if note.mark else "")
 
 
 def _lines(part: Lines, style: Style) -> Iterator[str]:
     emphasize = {"strong": style.bold, "faint": style.dim}.get(part.emphasis, str)
     width = min(style.width or WIDEST, WIDEST)
     for line in map(printable, part.lines):
-        for shown in wrap(line, width, break_on_hyphens=False) if part.wrapped else [line]:
+        for shown in wrap(line, width) if part.wrapped else [line]:
             yield emphasize(shown)
 
 
@@ -138,7 +136,7 @@ def _with_note(line: str, note: str, indent: int, style: Style) -> list[str]:
     if "\n" not in note and (style.width is None or display_width(line) + 2 + display_width(note) <= style.width):
         return [line + style.dim(f"  {note}")]
     room = max(width - indent, width // 2)
-    texts = [text for part in note.strip().split("\n") for text in wrap(part, room, break_on_hyphens=False)]
+    texts = [text for part in note.strip().split("\n") for text in wrap(part, room)]
     return [line.rstrip(), *(style.dim(f"{' ' * (width - room)}{text}") for text in texts)]
 
 
@@ -249,7 +247,7 @@ def _shown_lines(rows: Sequence[_TextRow], table: Table, layout: Layout, style: 
 def _wrapped_row(shown: _TextRow, kinds: Sequence[str], layout: Layout) -> Iterator[str]:
     """The lines of a row whose last cell is wrapped."""
     *before, text = shown.texts
-    for number, piece in enumerate(wrap(text, layout.widths[len(before)], break_on_hyphens=False)):
+    for number, piece in enumerate(wrap(text, layout.widths[len(before)])):
         texts = [*(before if not number else [""] * len(before)), piece]
         yield _line(shown._replace(texts=texts, branch=shown.branch if not number else ""), kinds, layout)
 
