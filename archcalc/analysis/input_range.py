@@ -24,7 +24,7 @@ Fields = list[Field | Unknown | None]
 MOST_LAYERS = 20_000  # of networks whose fields are compared at several sizes
 
 
-class Bound(NamedTuple):
+class SizeBound(NamedTuple):
     """A size, and the layer that determines it; `sees_more` if that layer also sees the whole map in another way."""
 
     size: int
@@ -49,8 +49,8 @@ class SizeRange(NamedTuple):
     works: SizeSet
     same_weights: SizeSet
     no_remainder: SizeSet
-    productive: Bound | None = None
-    covered: Bound | None = None
+    productive: SizeBound | None = None
+    covered: SizeBound | None = None
     changing: str | None = None
     before: str | None = None
     unknown: str | None = None
@@ -193,27 +193,27 @@ class _UsefulSizes:
         pairs = zip(field.axes, field.places, strict=True)
         return [axis for axis, place in pairs if (field.source, place) in self.changing_axes]
 
-    def productive(self) -> Bound | None:
+    def productive(self) -> SizeBound | None:
         """The largest field, along the shortest path, of a convolution's input."""
         nodes = self.context.graph.nodes
         return self._largest(
             (node.name, node.sources[0], self.shortest) for node in nodes if node.layer.family == "convolution"
         )
 
-    def covered(self) -> Bound | None:
+    def covered(self) -> SizeBound | None:
         """The largest field by windows, without layers that read the whole map."""
         names, first = self.context.graph.edge_names, len(self.context.graph.inputs)
         return self._largest((names[edge], edge, self.fields) for edge in range(first, len(names)))
 
-    def _largest(self, candidates: Iterable[tuple[str, int, Fields]]) -> Bound | None:
-        found: Bound | None = None
+    def _largest(self, candidates: Iterable[tuple[str, int, Fields]]) -> SizeBound | None:
+        found: SizeBound | None = None
         for name, edge, fields in candidates:
             if isinstance(field := fields[edge], Unknown):
                 return None
             axes = self._along(field)
             if axes and all(axis.advance and not axis.hops for axis in axes):
                 size = min(axis.size or 0 for axis in axes)
-                found = Bound(size, name, edge in self.sharing) if found is None or size > found.size else found
+                found = SizeBound(size, name, edge in self.sharing) if found is None or size > found.size else found
         return found
 
 

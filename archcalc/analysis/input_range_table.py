@@ -10,7 +10,7 @@ from archcalc.render.document import TEXT, Document, Fact, Facts, Lines, Part
 from archcalc.render.words import inputs_text
 
 if TYPE_CHECKING:
-    from archcalc.analysis.input_range import Bound, InputRanges, SizeRange
+    from archcalc.analysis.input_range import InputRanges, SizeBound, SizeRange
 
 SHOWN = 8  # remainders
 
@@ -126,14 +126,14 @@ def _why_not(found: "SizeRange") -> str:
     return "no unit sees by windows alone" if found.before else "no window slides over the input"
 
 
-def _productive_notes(bound: "Bound | None") -> Iterator[str]:
+def _productive_notes(bound: "SizeBound | None") -> Iterator[str]:
     if bound and bound.size > 1:
         layer = bound.layer
         sees = f"windows of {layer} see" if bound.sees_more else f"{layer} sees"
         yield f"below {bound.size} {sees} nothing new, even by the shortest path"
 
 
-def _covered_notes(bound: "Bound", before: str | None) -> Iterator[str]:
+def _covered_notes(bound: "SizeBound", before: str | None) -> Iterator[str]:
     most = f"{bound.layer} sees most"
     if before is None:
         yield f"above {bound.size} no unit sees all of it; {most}"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import click
 
 from archcalc.cli.interrupt import interruptible
-from archcalc.cli.options import BadValue, Choice, FileName, specs_argument, value_options
+from archcalc.cli.options import BadValue, FileName, WordChoice, specs_argument, value_options
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo, output_is_terminal, progress_bar, terminal_style
 from archcalc.errors import UsageError, quoted
@@ -87,7 +87,7 @@ class _Target(NamedTuple):
 )
 @click.option(
     "--mode",
-    type=Choice(["inference", "training"]),
+    type=WordChoice(["inference", "training"]),
     default="inference",
     show_default=True,
     help="training times forward, backward and a step of SGD, with what the spec has in training alone.",
@@ -110,7 +110,7 @@ class _Target(NamedTuple):
 @click.option(
     "--format",
     "format_name",
-    type=Choice(FORMATS),
+    type=WordChoice(FORMATS),
     help="[default: what the name of FILE ends in, .json, .csv, .md, .tex or .html, else text]",
 )
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Write to a file.")

@@ -6,7 +6,7 @@ from io import StringIO
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, add_completion_class, get_completion_class
 
-from archcalc.cli.options import Choice
+from archcalc.cli.options import WordChoice
 from archcalc.cli.terminal import echo
 
 SHELLS = ("bash", "zsh", "fish")
@@ -60,7 +60,7 @@ add_completion_class(_Fish)
 
 
 @click.command("completion", short_help="Print a script by which a shell completes what you type.")
-@click.argument("shell", type=Choice(SHELLS))
+@click.argument("shell", type=WordChoice(SHELLS))
 def command(shell: str) -> None:
     """Print a script by which a shell completes commands, options, specs and layers.
 

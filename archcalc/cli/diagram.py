@@ -9,8 +9,8 @@ import archcalc
 from archcalc.cli.options import (
     MAX_DIGITS,
     BadValue,
-    Choice,
     FileName,
+    WordChoice,
     network_options,
     propose_blocks,
     proposing,
@@ -28,7 +28,7 @@ from archcalc.errors import UsageError, quoted
 FORMS = (*FORMATS, "dot")
 
 
-class Depth(click.ParamType[Any]):
+class Depth(click.ParamType):  # type: ignore[type-arg]  # it takes none in older releases of click
     """A number of levels, or `all`."""
 
     name = "depth"
@@ -45,7 +45,7 @@ class Depth(click.ParamType[Any]):
 @spec_argument
 @network_options
 @click.option("-o", "--output", type=FileName(), help="The file to write; without it SVG is printed.")
-@click.option("--to", "form", type=Choice(FORMS), help="[default: by the file's ending, else svg]")
+@click.option("--to", "form", type=WordChoice(FORMS), help="[default: by the file's ending, else svg]")
 @click.option(
     "--depth", type=Depth(), metavar="N", help="Collapse blocks below this depth; all or 0 opens every block."
 )
@@ -56,16 +56,16 @@ class Depth(click.ParamType[Any]):
     shell_complete=proposing(LINES, several=True),
     help=f"More lines on a card, separated by commas: {', '.join(LINES)}.",
 )
-@click.option("--heat", type=Choice(HEATS), help="Colour layers by a quantity, or by what check finds.")
+@click.option("--heat", type=WordChoice(HEATS), help="Colour layers by a quantity, or by what check finds.")
 @click.option(
     "--direction",
-    type=Choice(["TB", "LR"]),
+    type=WordChoice(["TB", "LR"]),
     default="TB",
     show_default=True,
     help="From top to bottom, or from left to right.",
 )
 @click.option(
-    "--style", type=Choice([*STYLES]), default="color", show_default=True, help="Colours; paper is for print."
+    "--style", type=WordChoice([*STYLES]), default="color", show_default=True, help="Colours; paper is for print."
 )
 @click.option(
     "--block", metavar="NAME", shell_complete=propose_blocks, help="Draw one block of the network alone, opened."

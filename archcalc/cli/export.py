@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.cli.options import Choice, FileName, network_options, spec_argument
+from archcalc.cli.options import FileName, WordChoice, network_options, spec_argument
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import echo
 from archcalc.errors import UsageError
@@ -17,7 +17,7 @@ from archcalc.errors import UsageError
 @click.option(
     "--to",
     "form",
-    type=Choice(["source", "onnx"]),
+    type=WordChoice(["source", "onnx"]),
     help="[default: onnx for a file that ends in .onnx, else source]",
 )
 @click.option("-o", "--output", type=FileName(), help="The file to write; without it source text is printed.")

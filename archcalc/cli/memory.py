@@ -7,7 +7,7 @@ import click
 
 import archcalc
 from archcalc.analysis.memory import DTYPES, OPTIMIZERS, check_options
-from archcalc.cli.options import Choice, depth_option, format_option, network_options, spec_argument
+from archcalc.cli.options import WordChoice, depth_option, format_option, network_options, spec_argument
 from archcalc.cli.terminal import show
 from archcalc.errors import UsageError
 from archcalc.quantities import BYTES, whole_amount
@@ -22,8 +22,10 @@ def _parse_size(_context: click.Context, _option: click.Parameter, text: str | N
 @spec_argument
 @network_options
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Number of samples.  [default: 1]")
-@click.option("--dtype", type=Choice(DTYPES), help="Data type of weights and activations.  [default: as the spec says]")
-@click.option("--optimizer", type=Choice([*OPTIMIZERS]), help="Optimizer whose state is counted, with --training.")
+@click.option(
+    "--dtype", type=WordChoice(DTYPES), help="Data type of weights and activations.  [default: as the spec says]"
+)
+@click.option("--optimizer", type=WordChoice([*OPTIMIZERS]), help="Optimizer whose state is counted, with --training.")
 @click.option(
     "--fits",
     metavar="SIZE",

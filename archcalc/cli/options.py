@@ -35,7 +35,7 @@ class BadValue(click.BadParameter):
         self.help = help
 
 
-class Choice(click.Choice[str]):
+class WordChoice(click.Choice):  # type: ignore[type-arg]  # it takes none in older releases of click
     """One of several words."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -44,7 +44,7 @@ class Choice(click.Choice[str]):
         raise BadValue(f"{quoted(str(value))} is not a choice", f"choose from {', '.join(self.choices)}")
 
 
-class FileName(click.ParamType[str]):
+class FileName(click.ParamType):  # type: ignore[type-arg]
     """The name of a file, which is not empty: one that is would be no file, and yet not the same as none."""
 
     name = "file"
@@ -247,7 +247,9 @@ def format_option(command: F, more: tuple[str, ...] = ()) -> F:
         return name or ("table" if output_is_terminal() else "plain")
 
     about = "[default: table in a terminal, plain in a pipe]"
-    return click.option("--format", "format_name", type=Choice([*FORMATS, *more]), callback=chosen, help=about)(command)
+    return click.option("--format", "format_name", type=WordChoice([*FORMATS, *more]), callback=chosen, help=about)(
+        command
+    )
 
 
 def split_setting(text: str, form: str) -> tuple[str, str]:

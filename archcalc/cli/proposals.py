@@ -20,35 +20,35 @@ MAX_BYTES = 2**20  # of a spec whose layers are proposed: a shell does not wait 
 _HARMLESS = re.compile(r"[\w./,+@%=-]+")
 
 
-def specs(incomplete: str) -> list[CompletionItem[str]]:
+def specs(incomplete: str) -> "list[CompletionItem[str]]":
     """The shipped specs, TOML files, and folders that lead to more."""
     return files_or(shipped_specs(), incomplete)
 
 
-def files_or(names: Iterable[str], incomplete: str) -> list[CompletionItem[str]]:
+def files_or(names: Iterable[str], incomplete: str) -> "list[CompletionItem[str]]":
     """Names, TOML files, and folders that lead to more."""
     return [*matching([*names, *_toml_files(incomplete)], incomplete), CompletionItem(incomplete, type="dir")]
 
 
-def layers(context: Context, incomplete: str) -> list[CompletionItem[str]]:
+def layers(context: Context, incomplete: str) -> "list[CompletionItem[str]]":
     """The layers and the blocks of the spec that stands earlier on the line."""
     names = _layer_names(context)
     return matching([*_blocks(names), *names], incomplete)
 
 
-def blocks(context: Context, incomplete: str) -> list[CompletionItem[str]]:
+def blocks(context: Context, incomplete: str) -> "list[CompletionItem[str]]":
     """The blocks of the spec that stands earlier on the line."""
     return matching(_blocks(_layer_names(context)), incomplete)
 
 
-def listed(names: Iterable[str], incomplete: str) -> list[CompletionItem[str]]:
+def listed(names: Iterable[str], incomplete: str) -> "list[CompletionItem[str]]":
     """One more name of a list with commas."""
     before, comma, last = incomplete.rpartition(",")
     given = before.split(",")
     return matching([f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in given], before)
 
 
-def matching(names: Iterable[str], incomplete: str) -> list[CompletionItem[str]]:
+def matching(names: Iterable[str], incomplete: str) -> "list[CompletionItem[str]]":
     """Those that begin with what is written, each once."""
     found = (name for name in dict.fromkeys(names) if name.startswith(incomplete) and _HARMLESS.fullmatch(name))
     return [CompletionItem(name) for name in islice(found, MOST)]

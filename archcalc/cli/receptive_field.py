@@ -7,8 +7,8 @@ import click
 import archcalc
 from archcalc.cli.options import (
     BadValue,
-    Choice,
     FileName,
+    WordChoice,
     depth_option,
     format_option,
     network_options,
@@ -46,7 +46,7 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
 )
 @depth_option
 @click.option("--image", type=FileName(), metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
-@click.option("--style", type=Choice([*STYLES]), default="color", show_default=True, help="Colours of the drawing.")
+@click.option("--style", type=WordChoice([*STYLES]), default="color", show_default=True, help="Colours of the drawing.")
 @format_option
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Draw it, too, as SVG, PDF or PNG.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archcalc.measured.benchmark import Benchmark, Distribution, LayerTime, MeasuredCase, Measurement
 
 
-class Quantity(NamedTuple):
+class BenchmarkColumn(NamedTuple):
     """A column of the table; `value` returns the text or number of a measured row, None if it is unknown."""
 
     header: str
@@ -32,16 +32,18 @@ def _flops(_benchmark: Benchmark, row: MeasuredCase, _found: Measurement) -> str
 
 # The most important columns come first: a narrow terminal leaves out the last ones.
 COLUMNS = (
-    Quantity("Median", _median),
-    Quantity("Quartiles", lambda _b, _r, found: _quartiles(found.seconds, "s")),
-    Quantity("{inputs}/s", lambda _b, row, _f: _optional(row.per_second(row.batch), lambda value: f"{value:,.0f}")),
-    Quantity("FLOP/s", _flops),
-    Quantity("Peak", lambda benchmark, row, _f: _optional(benchmark.flops_share(row), percent)),
-    Quantity("Moved", lambda _b, row, _f: row.work.bytes_moved, BYTES, "moved"),
-    Quantity("FLOP/B", lambda _b, row, _f: _optional(row.intensity, digits)),
-    Quantity("Copy", lambda benchmark, row, _f: _optional(benchmark.copy_share(row), percent)),
-    Quantity("Memory", lambda _b, _r, found: found.peak_memory, BYTES),
-    Quantity("Samples", lambda _b, _r, found: f"{len(found.seconds.values)}×{found.calls_per_sample}"),
+    BenchmarkColumn("Median", _median),
+    BenchmarkColumn("Quartiles", lambda _b, _r, found: _quartiles(found.seconds, "s")),
+    BenchmarkColumn(
+        "{inputs}/s", lambda _b, row, _f: _optional(row.per_second(row.batch), lambda value: f"{value:,.0f}")
+    ),
+    BenchmarkColumn("FLOP/s", _flops),
+    BenchmarkColumn("Peak", lambda benchmark, row, _f: _optional(benchmark.flops_share(row), percent)),
+    BenchmarkColumn("Moved", lambda _b, row, _f: row.work.bytes_moved, BYTES, "moved"),
+    BenchmarkColumn("FLOP/B", lambda _b, row, _f: _optional(row.intensity, digits)),
+    BenchmarkColumn("Copy", lambda benchmark, row, _f: _optional(benchmark.copy_share(row), percent)),
+    BenchmarkColumn("Memory", lambda _b, _r, found: found.peak_memory, BYTES),
+    BenchmarkColumn("Samples", lambda _b, _r, found: f"{len(found.seconds.values)}×{found.calls_per_sample}"),
 )
 
 

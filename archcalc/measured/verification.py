@@ -12,7 +12,7 @@ from archcalc.render.result import Result
 Status = Literal["equal", "differs", "not covered"]
 
 
-class Comparison(NamedTuple):
+class VerificationRow(NamedTuple):
     """A prediction and a measurement of a number or several numbers.
 
     `layer` is the full name of the layer, followed by the tensor's for a parameter. `said` is archcalc's value, `found`
@@ -32,9 +32,9 @@ class Comparison(NamedTuple):
         return self._asdict()
 
 
-def compare(question: str, layer: str, said: Any, found: Any, note: str = "") -> Comparison:
+def compare(question: str, layer: str, said: Any, found: Any, note: str = "") -> VerificationRow:
     """A row with the status `equal` or `differs`."""
-    return Comparison(
+    return VerificationRow(
         question=question,
         layer=layer,
         said=said,
@@ -44,9 +44,9 @@ def compare(question: str, layer: str, said: Any, found: Any, note: str = "") ->
     )
 
 
-def uncovered(question: str, layer: str, note: str, said: Any = None, found: Any = None) -> Comparison:
+def uncovered(question: str, layer: str, note: str, said: Any = None, found: Any = None) -> VerificationRow:
     """A row with the status `not covered`, for the reason in `note`."""
-    return Comparison(question=question, layer=layer, said=said, found=found, status="not covered", note=note)
+    return VerificationRow(question=question, layer=layer, said=said, found=found, status="not covered", note=note)
 
 
 class Verification(Struct, Result, frozen=True, kw_only=True):
@@ -55,11 +55,11 @@ class Verification(Struct, Result, frozen=True, kw_only=True):
     name: str
     device: str
     torch_version: str
-    rows: tuple[Comparison, ...]
+    rows: tuple[VerificationRow, ...]
     failure: str | None = None  # the error of PyTorch, if the network did not run to its end
 
     @property
-    def differences(self) -> tuple[Comparison, ...]:
+    def differences(self) -> tuple[VerificationRow, ...]:
         """The rows that differ."""
         return tuple(row for row in self.rows if row.status == "differs")
 
@@ -111,14 +111,14 @@ class Verification(Struct, Result, frozen=True, kw_only=True):
 _MARKS: dict[Status, str] = {"equal": "equal", "differs": "DIFFERS", "not covered": "not covered"}
 
 
-def _by_question(rows: Iterable[Comparison]) -> dict[str, list[Comparison]]:
-    found: dict[str, list[Comparison]] = {}
+def _by_question(rows: Iterable[VerificationRow]) -> dict[str, list[VerificationRow]]:
+    found: dict[str, list[VerificationRow]] = {}
     for row in rows:
         found.setdefault(row.question, []).append(row)
     return found
 
 
-def _table(question: str, rows: list[Comparison]) -> Table:
+def _table(question: str, rows: list[VerificationRow]) -> Table:
     """A question's rows; a note that consecutive rows share is below the first."""
     lines: list[Row] = []
     for number, row in enumerate(rows):
@@ -145,12 +145,12 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _counts(groups: dict[str, list[Comparison]]) -> Iterator[Fact]:
+def _counts(groups: dict[str, list[VerificationRow]]) -> Iterator[Fact]:
     """The number of rows of each status, by question."""
     for question, rows in groups.items():
         counts = {status: sum(row.status == status for row in rows) for status in _MARKS}
         yield Fact(question, ", ".join(f"{count:,} {name}" for name, count in counts.items() if count), TEXT)
 
 
-def _record(row: Comparison) -> dict[str, Any]:
+def _record(row: VerificationRow) -> dict[str, Any]:
     return row.to_dict() | {"said": _text(row.said), "found": _text(row.found)}

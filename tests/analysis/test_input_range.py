@@ -11,7 +11,7 @@ from torch.nn import functional
 
 import archcalc
 from archcalc import Network
-from archcalc.analysis.input_range import Bound, SizeRange
+from archcalc.analysis.input_range import SizeBound, SizeRange
 from archcalc.analysis.receptive_field import Field, propagate_shortest_fields
 from archcalc.analysis.resizing import resized
 from archcalc.analysis.size_sets import SizeSet
@@ -28,8 +28,8 @@ def only_range(network: Network) -> SizeRange:
 
 def test_the_published_range_of_resnet50() -> None:
     found = only_range(archcalc.load("resnet50"))
-    assert found.productive == Bound(75, "layer4.1.expand.conv")
-    assert found.covered == Bound(427, "layer4.2.spatial.conv")
+    assert found.productive == SizeBound(75, "layer4.1.expand.conv")
+    assert found.covered == SizeBound(427, "layer4.2.spatial.conv")
     assert [found.productive.size, found.covered.size] == RFA["published"]["resnet50"]
 
 
@@ -162,7 +162,7 @@ def test_windows_that_grow_with_the_input_are_left_out(layer: str, changing: str
     found = only_range(
         archcalc.loads(f'name = "x"\ninputs.image = [1, 33, 33]\nlayers = [{conv}, {layer}, {conv[:-4]}1 }}]')
     )
-    assert (found.covered, found.changing, found.before) == (Bound(5, "conv2d"), changing, before)
+    assert (found.covered, found.changing, found.before) == (SizeBound(5, "conv2d"), changing, before)
 
 
 def test_squeeze_and_excitation_sees_more_than_by_windows() -> None:
@@ -178,7 +178,7 @@ def test_squeeze_and_excitation_sees_more_than_by_windows() -> None:
     ]
     """
     found = only_range(archcalc.loads(text))
-    assert (found.productive, found.covered, found.before) == (Bound(3, "b", True), Bound(5, "b", True), "p")
+    assert (found.productive, found.covered, found.before) == (SizeBound(3, "b", True), SizeBound(5, "b", True), "p")
 
 
 def test_an_unknown_field_has_a_reason() -> None:

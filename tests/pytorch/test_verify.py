@@ -22,7 +22,7 @@ from archcalc.layers.constraints import ConstraintError
 from archcalc.layers.convolution import Conv2d
 from archcalc.layers.merging import Add
 from archcalc.layers.pooling import AvgPool2d
-from archcalc.measured.verification import Comparison, Verification
+from archcalc.measured.verification import Verification, VerificationRow
 from archcalc.numbers.bounds import floor_of
 from archcalc.pytorch.build import build
 from archcalc.pytorch.verify import verify
@@ -84,7 +84,7 @@ def test_random_networks_verify() -> None:
     assert fields.count("equal") > 0.8 * len(fields)
 
 
-def verified(network: archcalc.Network) -> tuple[Comparison, ...]:
+def verified(network: archcalc.Network) -> tuple[VerificationRow, ...]:
     found = verify(network)
     assert found.agrees, format_differences(found)
     return found.rows

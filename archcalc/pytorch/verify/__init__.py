@@ -6,7 +6,7 @@ from itertools import chain
 import torch
 
 from archcalc.errors import UsageError, quoted
-from archcalc.measured.verification import Comparison, Verification
+from archcalc.measured.verification import Verification, VerificationRow
 from archcalc.network import Network
 from archcalc.pytorch import memory
 from archcalc.pytorch.build import build, check_layers
@@ -43,7 +43,7 @@ def verify(
             memory.look_ahead(network)
         built = build(network, chosen)
         observed = observe(network, built, chosen)
-        rows: Iterator[Comparison] = chain(
+        rows: Iterator[VerificationRow] = chain(
             compare_shapes(network, observed),
             compare_weights(network, built),
             compare_operations(network, built, observed),

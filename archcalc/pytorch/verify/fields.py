@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.resizing import extents, resized
-from archcalc.measured.verification import Comparison
+from archcalc.measured.verification import VerificationRow
 from archcalc.network import Network
 from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.verify.stage import Stage
@@ -23,10 +23,10 @@ MOST_STEP = 2**12  # the largest step of input sizes
 
 def compare_fields(
     network: Network, names: Collection[str] | None, progress: Callable[[int, int], None]
-) -> Iterator[Comparison]:
+) -> Iterator[VerificationRow]:
     """A row for every named layer; for None, for all layers but those that mix positions, as behind a flatten."""
     positions = _positions(network, names)
-    rows: dict[int, Comparison] = {}
+    rows: dict[int, VerificationRow] = {}
     for context in (*_other_sizes(network.context, positions), None):
         stage = Stage(network.context, context or network.context, last=context is None)
         for position, row in stage.compare([position for position in positions if position not in rows]):

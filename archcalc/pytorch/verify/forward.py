@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archcalc.layers.base import elements
-from archcalc.measured.verification import Comparison, compare, uncovered
+from archcalc.measured.verification import VerificationRow, compare, uncovered
 from archcalc.network import Network
 from archcalc.numbers.bounds import Unknown, floor_of, known
 from archcalc.pytorch.build import BuiltNetwork
@@ -43,7 +43,7 @@ class Observation(NamedTuple):
     failure: str | None
     missing: str | None = None
 
-    def compare(self, question: str, layer: str, claimed: Any, found: Any, note: str = "") -> Comparison:
+    def compare(self, question: str, layer: str, claimed: Any, found: Any, note: str = "") -> VerificationRow:
         """A row of the table; not covered if a missing kernel stopped the network before this layer."""
         if self.missing and layer not in self.layers:
             return uncovered(question, layer, self.missing, said=claimed)
@@ -99,7 +99,7 @@ def _run(built: BuiltNetwork, inputs: tuple[torch.Tensor, ...], counter: FlopCou
     return None
 
 
-def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparison]:
+def compare_shapes(network: Network, observed: Observation) -> Iterator[VerificationRow]:
     """A row per layer: its output's shape, and its dtype if that is not float32."""
     for position, row in enumerate(network.layers):
         _, output = network.context.tensors_at(position)
@@ -111,7 +111,7 @@ def compare_shapes(network: Network, observed: Observation) -> Iterator[Comparis
         yield observed.compare("output shape", row.name, claimed, found)
 
 
-def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[Comparison]:
+def compare_operations(network: Network, built: BuiltNetwork, observed: Observation) -> Iterator[VerificationRow]:
     """A row per layer with MACs on either side, the total, and the kinds that PyTorch's counter does not count."""
     # Two per MAC of the summary, for one sample, adjusted where PyTorch's counter differs.
     total = 2 * floor_of(network.totals.macs) // network.batch
@@ -149,7 +149,7 @@ def _for_one_sample(flops: int) -> float:
     return flops / BATCH if flops % BATCH else flops // BATCH
 
 
-def _other_operations(network: Network) -> Iterator[Comparison]:
+def _other_operations(network: Network) -> Iterator[VerificationRow]:
     totals: dict[str, int] = {}
     for operations in network.context.operations:
         for kind, count in operations.by_kind.items():

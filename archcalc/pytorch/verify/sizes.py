@@ -13,14 +13,14 @@ from archcalc.analysis.resizing import format_axes, resized
 from archcalc.analysis.size_sets import listed_sizes
 from archcalc.graph import Graph
 from archcalc.layers.base import INTEGER, Layer, Tensor
-from archcalc.measured.verification import Comparison, compare
+from archcalc.measured.verification import VerificationRow, compare
 from archcalc.network import Network
 from archcalc.pytorch.build import make_module
 from archcalc.pytorch.device import find_dtype
 from archcalc.pytorch.modules import ConnectedConv
 
 
-def compare_sizes(network: Network) -> Iterator[Comparison]:
+def compare_sizes(network: Network) -> Iterator[VerificationRow]:
     """A row for every size of an input: equal axes are resized together, the others keep their size."""
     graph, runner = network.graph, Runner()
     for found in network.input_ranges():

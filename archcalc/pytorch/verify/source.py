@@ -9,7 +9,7 @@ from torch import nn
 from archcalc.errors import UsageError
 from archcalc.export.proof import find_fault
 from archcalc.export.reading import Text
-from archcalc.measured.verification import Comparison, compare, uncovered
+from archcalc.measured.verification import VerificationRow, compare, uncovered
 from archcalc.network import Network
 from archcalc.pytorch.build import BuiltNetwork
 from archcalc.pytorch.device import random_inputs
@@ -20,7 +20,7 @@ BATCHES = (1, 2)  # one sample is fast; batch normalization of single positions 
 ACTING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, nn.RReLU, nn.MultiheadAttention)
 
 
-def compare_source(network: Network, built: BuiltNetwork, device: torch.device) -> Iterator[Comparison]:
+def compare_source(network: Network, built: BuiltNetwork, device: torch.device) -> Iterator[VerificationRow]:
     """Rows for the text, its parameters and buffers and, except on `meta`, its outputs at inference and in training."""
     try:
         text = network.to_source()
@@ -47,7 +47,7 @@ def run_source(text: str) -> nn.Module:
     return made
 
 
-def _compare_tensors(made: nn.Module, built: BuiltNetwork) -> Iterator[Comparison]:
+def _compare_tensors(made: nn.Module, built: BuiltNetwork) -> Iterator[VerificationRow]:
     """Rows for the number of tensors and of values, and for each tensor that differs."""
     claimed, found = ({name: _inferred(one) for name, one in module.state_dict().items()} for module in (built, made))
     yield compare(QUESTION, "state_dict: tensors", len(claimed), len(found))
@@ -67,12 +67,12 @@ def _values(module: nn.Module) -> int:
 
 def _compare_outputs(
     network: Network, made: nn.Module, built: BuiltNetwork, device: torch.device
-) -> Iterator[Comparison]:
+) -> Iterator[VerificationRow]:
     """A row for each output, at inference, and in training if the network computes something else then."""
     try:
         made.load_state_dict(built.state_dict())
     except RuntimeError as error:
-        yield Comparison(QUESTION, "weights loaded", "all", str(error).partition("\n")[0], "differs")
+        yield VerificationRow(QUESTION, "weights loaded", "all", str(error).partition("\n")[0], "differs")
         return
     buffers = {name: tensor.clone() for name, tensor in built.named_buffers()}
     acts = any(isinstance(module, ACTING) for module in built.modules())  # training differs from inference
@@ -110,7 +110,7 @@ def _run(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Ten
     return found if isinstance(found, tuple) else (found,)
 
 
-def _row(name: str, claimed: torch.Tensor | str, found: torch.Tensor | str) -> Comparison:
+def _row(name: str, claimed: torch.Tensor | str, found: torch.Tensor | str) -> VerificationRow:
     if isinstance(claimed, str) and claimed == found:
         return uncovered(QUESTION, name, f"PyTorch refuses both: {claimed}")
     if isinstance(claimed, str) or isinstance(found, str):
@@ -119,5 +119,5 @@ def _row(name: str, claimed: torch.Tensor | str, found: torch.Tensor | str) -> C
     try:
         torch.testing.assert_close(found, claimed, equal_nan=True)
     except AssertionError as error:
-        return Comparison(QUESTION, name, "the same values", " ".join(str(error).split()), "differs")
+        return VerificationRow(QUESTION, name, "the same values", " ".join(str(error).split()), "differs")
     return compare(QUESTION, name, "the same values", "the same values")

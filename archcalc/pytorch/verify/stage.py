@@ -14,7 +14,7 @@ from archcalc.analysis.field import exact
 from archcalc.analysis.intervals import Interval
 from archcalc.analysis.receptive_field import Field
 from archcalc.analysis.spans import NOT_FOLLOWED
-from archcalc.measured.verification import Comparison, compare, uncovered
+from archcalc.measured.verification import VerificationRow, compare, uncovered
 from archcalc.numbers.bounds import Unknown
 from archcalc.pytorch.verify.claims import Claims, Places, UnitFields
 from archcalc.pytorch.verify.gradients import Measurable
@@ -46,7 +46,7 @@ class Stage:
         self.claims = Claims(context)
         self.borders = find_borders(context)
 
-    def compare(self, positions: list[int]) -> Iterator[tuple[int, Comparison]]:
+    def compare(self, positions: list[int]) -> Iterator[tuple[int, VerificationRow]]:
         """The rows of the layers that can be measured at this size, with their positions."""
         units = {position: self._units(position) for position in positions}
         chosen = [self.context.graph.edge(position) for position, found in units.items() if found]
@@ -94,7 +94,7 @@ class Stage:
                     return False
         return True
 
-    def _compare_facts(self, position: int, measured: UnitFields, units: list[Places]) -> Comparison:
+    def _compare_facts(self, position: int, measured: UnitFields, units: list[Places]) -> VerificationRow:
         """Compare size, jump and centre of a layer whose units see no padding, then the exact fields of two units."""
         name = self.context.graph.nodes[position].name
         claimed, found = _inferred(measured.field), _measured(measured, units)
@@ -107,12 +107,12 @@ class Stage:
             return self._row(position, claimed, found, LESS)
         return compare(QUESTION, name, claimed, found)
 
-    def _compare_units(self, position: int, measured: UnitFields, units: list[Places]) -> Comparison:
+    def _compare_units(self, position: int, measured: UnitFields, units: list[Places]) -> VerificationRow:
         """Compare the exact positions in the fields of some units."""
         rows = [self._compare_unit(position, measured, unit) for unit in dict.fromkeys(units)]
         return min(rows, key=lambda row: ("differs", "not covered", "equal").index(row.status))
 
-    def _compare_unit(self, position: int, measured: UnitFields, unit: Places) -> Comparison:
+    def _compare_unit(self, position: int, measured: UnitFields, unit: Places) -> VerificationRow:
         found, claimed = measured.hull(unit), measured.claimed_hull(unit)
         agrees = measured.agrees(unit)
         row = self._row(position, claimed and {"seen": claimed}, found and {"seen": found}, TOO_MANY)
@@ -121,11 +121,11 @@ class Stage:
         right = agrees and _is_within(measured, [unit])
         return row._replace(status="equal" if right else "differs", note=EXACTLY)
 
-    def _row(self, position: int, claimed: Any, found: Any, reason: str) -> Comparison:
+    def _row(self, position: int, claimed: Any, found: Any, reason: str) -> VerificationRow:
         name = self.context.graph.nodes[position].name
         return uncovered(QUESTION, name, reason, said=claimed, found=found)
 
-    def _uncovered(self, position: int, field: Field | Unknown | None) -> Comparison:
+    def _uncovered(self, position: int, field: Field | Unknown | None) -> VerificationRow:
         if isinstance(field, Field):
             return self._row(position, _inferred(field), None, MIXED)
         reason = field.reason if isinstance(field, Unknown) else "the input has no positions"

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from archcalc.errors import UsageError
-from archcalc.measured.verification import Comparison, compare, uncovered
+from archcalc.measured.verification import VerificationRow, compare, uncovered
 from archcalc.network import Network
 from archcalc.numbers.bounds import AtLeast
 from archcalc.pytorch.build import BuiltNetwork, build
@@ -94,7 +94,7 @@ def is_comparable(network: Network) -> bool:
     return not has_sparse(network) or types.isdisjoint(OTHERWISE_ON_A_CPU)
 
 
-def compare_memory(network: Network) -> Iterator[Comparison]:
+def compare_memory(network: Network) -> Iterator[VerificationRow]:
     """A row for the peak at inference, and one for the peak in training."""
     for which, training in (("inference", False), ("training", True)):
         try:

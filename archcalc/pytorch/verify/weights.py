@@ -5,14 +5,14 @@ from typing import Any
 
 import torch
 
-from archcalc.measured.verification import Comparison, compare
+from archcalc.measured.verification import VerificationRow, compare
 from archcalc.network import Network
 from archcalc.pytorch.build import BuiltNetwork
 
 Facts = dict[str, dict[str, Any]]
 
 
-def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[Comparison]:
+def compare_weights(network: Network, built: BuiltNetwork) -> Iterator[VerificationRow]:
     """A row per parameter and buffer of either side, then the totals."""
     nodes = network.graph.nodes
     for position, node in enumerate(nodes):
@@ -41,12 +41,12 @@ def _parameter(tensor: torch.Tensor) -> dict[str, Any]:
     return {"shape": list(tensor.shape), "state": "trainable" if tensor.requires_grad else "frozen"}
 
 
-def _rows(question: str, layer: str, claimed: Facts, found: Facts) -> Iterator[Comparison]:
+def _rows(question: str, layer: str, claimed: Facts, found: Facts) -> Iterator[VerificationRow]:
     for name in dict.fromkeys([*claimed, *found]):
         yield compare(question, f"{layer}.{name}", claimed.get(name), found.get(name))
 
 
-def _totals(network: Network, built: BuiltNetwork) -> Iterator[Comparison]:
+def _totals(network: Network, built: BuiltNetwork) -> Iterator[VerificationRow]:
     parameters = [*built.parameters()]
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
     yield compare("parameter", "total", network.totals.parameters, _count(parameters))
