@@ -10,7 +10,7 @@ import click
 
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.lint import RULES
-from archcalc.analysis.summary_table import DEFAULT_COLUMNS
+from archcalc.analysis.summary_document import DEFAULT_COLUMNS
 from archcalc.cli import COMMANDS, cli
 from archcalc.devices import shipped_devices
 from archcalc.diagram.quantities import LINES

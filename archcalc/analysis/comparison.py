@@ -151,7 +151,7 @@ class Comparison(Struct, Result, frozen=True, kw_only=True):
 
     def document(self, quantity: str = "macs", only_differences: bool = False) -> Document:
         """The comparison as a document, with one quantity of the layers."""
-        from archcalc.analysis.comparison_table import comparison_document
+        from archcalc.analysis.comparison_document import comparison_document
 
         return comparison_document(self, quantity, only_differences)
 

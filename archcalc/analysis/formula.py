@@ -69,7 +69,7 @@ class Formula(Struct, Result, frozen=True, kw_only=True):
 
     def document(self, layers: Sequence[str] | None = None) -> Document:
         """The closed forms as a document; with `layers` only of these layers and blocks."""
-        from archcalc.analysis.formula_table import formula_document
+        from archcalc.analysis.formula_document import formula_document
 
         return formula_document(self, layers)
 

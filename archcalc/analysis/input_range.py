@@ -76,7 +76,7 @@ class InputRanges(Struct, Result, frozen=True, kw_only=True):
 
     def document(self) -> Document:
         """The ranges as a document."""
-        from archcalc.analysis.input_range_table import range_document
+        from archcalc.analysis.input_range_document import range_document
 
         return range_document(self)
 

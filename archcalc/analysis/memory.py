@@ -119,7 +119,7 @@ class Memory(Struct, Result, frozen=True, kw_only=True):
 
     def document(self) -> Document:
         """The memory as a document."""
-        from archcalc.analysis.memory_table import memory_document
+        from archcalc.analysis.memory_document import memory_document
 
         return memory_document(self)
 

@@ -77,7 +77,7 @@ class NeuronField(Struct, Result, frozen=True, kw_only=True):
 
     def document(self) -> Document:
         """The fields as a document."""
-        from archcalc.analysis.neuron_field_table import neuron_field_document
+        from archcalc.analysis.neuron_field_document import neuron_field_document
 
         return neuron_field_document(self)
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from archcalc.analysis.conventions import CONVENTIONS
 from archcalc.analysis.counting import ConventionCount, TermTotal
-from archcalc.analysis.summary_table import head_of
+from archcalc.analysis.summary_document import head_of
 from archcalc.numbers.bounds import AtLeast, AtMost, causes_of, gathered, known, reason_of, value_text
 from archcalc.numbers.figure import Figure
 from archcalc.render.document import COUNT, Column, Document, Note, Row, Table, notes_of

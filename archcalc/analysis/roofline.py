@@ -92,7 +92,7 @@ class Roofline(Struct, Result, frozen=True, kw_only=True):
 
     def document(self) -> Document:
         """The roofline as a document."""
-        from archcalc.analysis.roofline_table import roofline_document
+        from archcalc.analysis.roofline_document import roofline_document
 
         return roofline_document(self)
 

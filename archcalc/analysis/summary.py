@@ -189,7 +189,7 @@ class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
 
     def document(self, columns: Sequence[str] | None = None) -> Document:
         """The summary as a document. Raises UsageError for columns of a convention if there is none."""
-        from archcalc.analysis.summary_table import DEFAULT_COLUMNS, summary_document
+        from archcalc.analysis.summary_document import DEFAULT_COLUMNS, summary_document
 
         return summary_document(self, columns or DEFAULT_COLUMNS)
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.analysis.roofline_table import devices_document
+from archcalc.analysis.roofline_document import devices_document
 from archcalc.cli.options import FileName, batch_option, depth_option, format_option, network_options, propose_specs
 from archcalc.cli.output import check_writable, write_file
 from archcalc.cli.terminal import show

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import archcalc
-from archcalc.analysis.summary_table import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, check_columns
+from archcalc.analysis.summary_document import BY_CONVENTION, COLUMNS, DEFAULT_COLUMNS, check_columns
 from archcalc.cli.options import (
     batch_option,
     counting_option,

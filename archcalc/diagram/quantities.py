@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcalc.analysis.memory import measure_memory
 from archcalc.analysis.summary import LayerSummary, add_rows, summarize
-from archcalc.analysis.summary_table import COLUMNS, value_of
+from archcalc.analysis.summary_document import COLUMNS, value_of
 from archcalc.diagram.parts import Tile
 from archcalc.diagram.style import UNKNOWN
 from archcalc.errors import UsageError, did_you_mean, quoted

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archcalc.analysis.intervals import Boxes, Interval, cover, simplified
 from archcalc.analysis.neuron_field import LayerField, NeuronField
-from archcalc.analysis.neuron_field_table import axis_names, interval_text, intervals_text, seen_text, titled
+from archcalc.analysis.neuron_field_document import axis_names, interval_text, intervals_text, seen_text, titled
 from archcalc.diagram.drawing import Drawing, blended, line_width, short, style_of
 from archcalc.diagram.raster import Raster
 from archcalc.layers.base import size_text

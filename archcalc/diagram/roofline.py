@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from archcalc.analysis.roofline import LayerRoofline, Roofline
-from archcalc.analysis.roofline_table import unit_of
+from archcalc.analysis.roofline_document import unit_of
 from archcalc.errors import UsageError, printable
 from archcalc.numbers.bounds import Inexact
 from archcalc.numbers.units import digits, engineering, percent, round_figure

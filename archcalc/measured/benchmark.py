@@ -227,7 +227,7 @@ class Benchmark(Struct, Result, frozen=True, kw_only=True):
 
     def document(self) -> Document:
         """The benchmark as a document."""
-        from archcalc.measured.benchmark_table import benchmark_document
+        from archcalc.measured.benchmark_document import benchmark_document
 
         return benchmark_document(self)
 

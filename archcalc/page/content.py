@@ -11,10 +11,10 @@ from msgspec import structs
 
 from archcalc.analysis.field import Marked, field_notes
 from archcalc.analysis.memory import LayerMemory, Memory
-from archcalc.analysis.memory_table import peak_place
+from archcalc.analysis.memory_document import peak_place
 from archcalc.analysis.reconciliation import Reconciliation, signed
 from archcalc.analysis.summary import LayerSummary
-from archcalc.analysis.summary_table import COLUMNS, unknown_reasons, value_of
+from archcalc.analysis.summary_document import COLUMNS, unknown_reasons, value_of
 from archcalc.diagram.draw import dot_program, to_svg
 from archcalc.diagram.look import look_of
 from archcalc.diagram.picture import draw

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from archcalc.analysis.comparison import compare
-from archcalc.analysis.comparison_table import reading_text
+from archcalc.analysis.comparison_document import reading_text
 from archcalc.errors import UsageError, printable
 from archcalc.network import Network
 from archcalc.page.bench import BenchRow

@@ -13,7 +13,7 @@ from written import written
 
 import archcalc
 from archcalc.analysis.comparison import Comparison, Difference, difference, distinct
-from archcalc.analysis.comparison_table import relative_text
+from archcalc.analysis.comparison_document import relative_text
 from archcalc.numbers.bounds import AtLeast, Cause, Unknown
 from archcalc.quantities import QUANTITIES, SUMS
 from archcalc.render.style import Style, display_width

@@ -10,7 +10,7 @@ import archcalc
 from archcalc.analysis.dependence import ACROSS, depends_on, positions_read, unit_box
 from archcalc.analysis.intervals import along
 from archcalc.analysis.neuron_field import Seen, _nearest
-from archcalc.analysis.neuron_field_table import share_text
+from archcalc.analysis.neuron_field_document import share_text
 from archcalc.analysis.receptive_field import AxisField
 from archcalc.errors import UsageError
 from archcalc.layers.resizing import upsampled

@@ -8,7 +8,7 @@ import torch
 import archcalc
 from archcalc import Network
 from archcalc.analysis.input_range import SizeRange
-from archcalc.analysis.input_range_table import sizes_text
+from archcalc.analysis.input_range_document import sizes_text
 from archcalc.analysis.resizing import resized
 from archcalc.pytorch.verify.sizes import Runner
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import archcalc
-from archcalc.analysis.summary_table import COLUMNS
+from archcalc.analysis.summary_document import COLUMNS
 from archcalc.cli import cli
 from archcalc.render.write import FORMATS
 

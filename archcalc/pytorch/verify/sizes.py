@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.in_place import check_in_place
-from archcalc.analysis.input_range_table import sizes_text
+from archcalc.analysis.input_range_document import sizes_text
 from archcalc.analysis.resizing import format_axes, resized
 from archcalc.analysis.size_sets import listed_sizes
 from archcalc.graph import Graph

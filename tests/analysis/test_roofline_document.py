@@ -11,7 +11,7 @@ from written import written
 
 import archcalc
 from archcalc.analysis.roofline import Roofline
-from archcalc.analysis.roofline_table import devices_document
+from archcalc.analysis.roofline_document import devices_document
 from archcalc.devices import Device, Peaks, shipped_devices
 from archcalc.render.style import Style, display_width
 from archcalc.render.write import FORMATS, write

@@ -25,7 +25,7 @@ from archcalc.measured.benchmark import (
     Work,
     describe,
 )
-from archcalc.measured.benchmark_table import COLUMNS
+from archcalc.measured.benchmark_document import COLUMNS
 from archcalc.numbers.bounds import AtLeast, Cause
 from archcalc.numbers.units import digits, engineering, engineering_range, mebibytes, percent
 from archcalc.render.style import Style, display_width
