@@ -2,6 +2,7 @@
 
 # The module of the interpreter itself: importing `signal` takes long enough to be interrupted.
 import _signal  # type: ignore[import-not-found]
+import gc
 import os
 
 INTERRUPTED = 130  # the convention of shells: 128 plus the number of the signal
@@ -13,9 +14,15 @@ def main() -> None:
         # A KeyboardInterrupt could surface anywhere, and an import or PyTorch could turn it into another exception.
         # `archcalc.cli.interrupt` raises it around the few places that must clean up.
         _signal.signal(_signal.SIGINT, _leave)
+    # The process is short and leaves next to no cycles; looking for them doubles the time of a very long spec.
+    gc.disable()
     from archcalc.cli import main as run
 
-    run()
+    try:
+        run()
+    except SystemExit as request:
+        # All output is flushed. Python would now free every object, which takes nearly as long as its own start.
+        os._exit(request.code if isinstance(request.code, int) else 1)
 
 
 def _leave(*_: object) -> None:

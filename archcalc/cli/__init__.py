@@ -1,6 +1,5 @@
 """The command line: parse arguments, call the library, print. Every command is a file, imported when it is called."""
 
-import gc
 import os
 import sys
 from importlib import import_module
@@ -92,14 +91,15 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line, and turn every error of the user's into a message and an exit code."""
-    # The process is short and leaves next to no cycles; looking for them doubles the time of a very long spec.
-    gc.disable()
     for stream in (sys.stdout, sys.stderr):
         # A stream that was closed before the start is None.
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
             stream.reconfigure(errors="replace")
     try:
-        sys.exit(_answer_shell() if "_ARCHCALC_COMPLETE" in os.environ else _run())
+        code = _answer_shell() if "_ARCHCALC_COMPLETE" in os.environ else _run()
+        if sys.stdout:
+            sys.stdout.flush()
+        sys.exit(code)
     except BrokenPipeError:
         _give_up_output()
         sys.exit(0)
@@ -122,8 +122,6 @@ def _run() -> int:
         # Not by calling the group, which would answer a closed pipe with the exit code of a failed check.
         with cli.make_context("archcalc", sys.argv[1:]) as context:
             cli.invoke(context)
-        if sys.stdout:
-            sys.stdout.flush()
     except click.exceptions.Exit as exit_request:
         return exit_request.exit_code
     except (click.ClickException, ArchcalcError) as error:

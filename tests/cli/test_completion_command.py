@@ -149,7 +149,7 @@ def test_what_is_no_question_has_no_answer(instruction: str, capsys: pytest.Capt
 def ask(line: str, number: int, code: str = "pass") -> "subprocess.CompletedProcess[str]":
     """The program, asked by bash for proposals."""
     environment = os.environ | {VARIABLE: "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(number)}
-    script = f"import sys\nfrom archcalc.__main__ import main\nsys.argv = ['archcalc']\ntry: main()\nfinally: {code}"
+    script = f"import sys\nfrom archcalc.cli import main\nsys.argv = ['archcalc']\ntry: main()\nfinally: {code}"
     return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
 
 
