@@ -101,11 +101,14 @@ def formula(
 
 
 def compare(
-    networks: Sequence[Network] | Mapping[str, Network], *, depth: int | None = None, counting: str | None = None
+    *networks: Network | Sequence[Network] | Mapping[str, Network],
+    depth: int | None = None,
+    counting: str | None = None,
 ) -> "Comparison":
     """Compare networks: their totals, the layers that match, and the difference of each network from the first.
 
-    The keys of a mapping are the networks' labels; in a sequence their names are. `depth` collapses blocks as
+    `networks` are several, or one sequence or mapping of them. The keys of a mapping are the networks' labels; else
+    their names are. `depth` collapses blocks as
     `Network.collapsed` does. Layers are matched by name, and between matched layers by type. `counting` is a counting
     convention such as `"fvcore"`; it adds the quantity `count`, the operations by this convention.
 
@@ -114,10 +117,12 @@ def compare(
     from archcalc.analysis.comparison import compare as compare_contexts
     from archcalc.analysis.comparison import distinct
 
-    if not isinstance(networks, Mapping):
-        names = [getattr(network, "name", "") for network in networks]
-        networks = dict(zip(distinct(names), networks, strict=True))
-    for network in networks.values():
+    is_one = len(networks) == 1 and isinstance(networks[0], Sequence | Mapping) and not isinstance(networks[0], str)
+    one: Any = networks[0] if is_one else networks
+    members = [*one.values()] if isinstance(one, Mapping) else [*one]
+    for network in members:
         if not isinstance(network, Network):
             raise UsageError(f"a comparison takes networks, not {type(network).__name__}", "load them first")
-    return compare_contexts({label: network.context for label, network in networks.items()}, depth, counting)
+    labels = [*one] if isinstance(one, Mapping) else distinct([network.name for network in members])
+    contexts = (network.context for network in members)
+    return compare_contexts(dict(zip(labels, contexts, strict=True)), depth, counting)

@@ -10,11 +10,12 @@ from archcalc.graph import Graph
 from archcalc.layers.base import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
+    from archcalc.analysis.check_result import CheckResult
     from archcalc.analysis.counting import ConventionCount
-    from archcalc.analysis.explanation import Explanation
+    from archcalc.analysis.explanation import Explanation, Explanations
     from archcalc.analysis.input_range import InputRanges
     from archcalc.analysis.largest_batch import LargestBatch
     from archcalc.analysis.memory import Memory
@@ -88,10 +89,19 @@ class Network:
         """The rows of the layers in topological order; indexed by number or name."""
         return self.summary.layers
 
-    def __getitem__(self, layer: str) -> LayerSummary:
-        """The row of a layer by name. Raises UsageError if no layer has that name."""
-        row: LayerSummary = self.layers[self.position(layer)]
+    def __getitem__(self, layer: str | int) -> LayerSummary:
+        """The row of a layer by name or number. Raises UsageError if no layer has that name."""
+        row: LayerSummary = self.layers[self.position(layer) if isinstance(layer, str) else layer]
         return row
+
+    def __iter__(self) -> "Iterator[LayerSummary]":
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __contains__(self, layer: object) -> bool:
+        return layer in self.graph.positions
 
     @property
     def totals(self) -> Totals:
@@ -126,9 +136,20 @@ class Network:
 
         if layer is None:
             return explain_network(self.context)
+        if not isinstance(layer, str):
+            raise UsageError(f"{layer!r} is not the name of a layer", "explanations() takes several names and patterns")
         if layer in self.graph.block_outputs:
             return explain_block(self.context, layer)
         return explain(self.context, self.position(layer))
+
+    def explanations(self, *layers: str) -> "Explanations":
+        """Explain several layers and blocks, by name or by a pattern such as `layer4.*`.
+
+        Without names it explains all layers and the network. Raises UsageError for a name or pattern without a match.
+        """
+        from archcalc.analysis.explain_sums import explain_several
+
+        return explain_several(self.context, layers)
 
     def count(self, convention: str = "macs") -> "ConventionCount":
         """The operations of the network by a counting convention such as `"fvcore"`.
@@ -160,26 +181,29 @@ class Network:
         readings = {name: self.count(name) for name in CONVENTIONS}
         return Reconciliation(summary=self.summary, readings=readings, target=figure)
 
-    def check(self, ignored: bool = False) -> list[Diagnostic]:
+    def check(self, ignored: bool = False) -> "CheckResult":
         """The findings of the lint rules, each with a code, a place, a reason and a remedy.
 
         With `ignored`, those that the spec ignores are included.
         """
+        from archcalc.analysis.check_result import CheckResult
         from archcalc.analysis.lint import lint
 
-        return lint(self.context, ignored)
+        return CheckResult(diagnostics=tuple(lint(self.context, ignored)))
 
     def check_budget(
         self, maximum: Mapping[str, int | str] | None = None, minimum: Mapping[str, int | str] | None = None
-    ) -> list[Diagnostic]:
+    ) -> "CheckResult":
         """A finding for every limit of the budget that the network breaks, with the layer that costs most.
 
         `maximum` and `minimum` add limits to the spec's and replace them, as in `{"parameters": "25.6M"}`. Raises
         UsageError for an unknown quantity and an invalid amount.
         """
         from archcalc.analysis.budget import check_budget, limits_of
+        from archcalc.analysis.check_result import CheckResult
 
-        return check_budget(self.context, [*limits_of("max", maximum or {}), *limits_of("min", minimum or {})])
+        limits = [*limits_of("max", maximum or {}), *limits_of("min", minimum or {})]
+        return CheckResult(diagnostics=tuple(check_budget(self.context, limits)))
 
     def memory(
         self,
@@ -347,6 +371,14 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.graph.nodes)} layers, {self.totals.parameters:,} parameters)"
+
+    def to_text(self, format_name: str = "plain") -> str:
+        """The summary in a format of the command line: plain, table, markdown, latex, html, csv or json."""
+        return self.summary.to_text(format_name)
+
+    def to_dataframe(self) -> Any:
+        """The rows of the layers as a data frame of pandas, or of polars if only that is installed."""
+        return self.summary.to_dataframe()
 
     def __str__(self) -> str:
         return str(self.summary)

@@ -60,7 +60,7 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "receptive_field": Quantity(
         "Field",
-        "The receptive field of the last layer with a spatial axis, along its shortest axis; later layers see the "
+        "The receptive field of the last layer with several positions, along its shortest axis; later layers see the "
         "whole map in any network.",
         SIZE,
         is_sum=False,

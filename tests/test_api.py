@@ -154,3 +154,50 @@ def test_a_data_frame_has_the_rows_of_csv(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(archcalc.UsageError, match="needs pandas or polars"):
         archcalc.load("lenet5").memory().to_dataframe()
+
+
+def test_a_network_is_a_collection_of_its_layers() -> None:
+    network = archcalc.load("lenet5")
+    assert network[0] is network["C1"] is network.layers["C1"]
+    assert [row.name for row in network] == [row.name for row in network.layers]
+    assert (len(network), "C1" in network, "C9" in network) == (12, True, False)
+
+
+def test_short_texts_of_results() -> None:
+    network = archcalc.load("lenet5")
+    assert repr(network[0]) == "LayerSummary('C1', conv2d, 6×28×28, 156 parameters, 117,600 MACs)"
+    assert repr(network.layers) == "Layers(12: C1 … output)"
+    # and 1,176 + 400 values of average poolings
+    assert repr(network.count("thop")) == "ConventionCount('LeNet-5', thop MACs, 418,096)"
+    assert repr(network.check()) == "CheckResult(no findings in 1 spec)"
+    assert len(network.count("thop").to_dict()["layers"]) == 12
+
+
+def test_several_layers_are_explained_together() -> None:
+    found = archcalc.load("lenet5").explanations("C*", "F6")
+    assert [one.name for one in found.explanations] == ["C1", "C3", "C5", "F6"]
+    with pytest.raises(archcalc.UsageError, match=r"explanations\(\) takes several names"):
+        archcalc.load("lenet5").explain(["C1", "C3"])  # type: ignore[arg-type]
+
+
+def test_networks_to_compare_in_every_form() -> None:
+    one, other = archcalc.load("lenet5"), archcalc.load("resnet18")
+    labels = [archcalc.compare(one, other).labels, archcalc.compare([one, other]).labels]
+    assert labels == [("LeNet-5", "ResNet-18")] * 2
+    assert archcalc.compare({"a": one, "b": other}).labels == ("a", "b")
+    for wrong in ("lenet5", 5, None):
+        with pytest.raises(archcalc.UsageError, match="a comparison takes"):
+            archcalc.compare(one, wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("depth", [0, -1, "1", 1.5, True])
+def test_depths_that_are_none(depth: object) -> None:
+    network = archcalc.load("resnet18")
+    for collapsed in (
+        lambda: network.collapsed(depth),  # type: ignore[arg-type]
+        lambda: network.memory().collapsed(network.graph, depth),  # type: ignore[arg-type]
+        lambda: archcalc.compare(network, network, depth=depth),  # type: ignore[arg-type]
+        lambda: network.receptive_field(depth=depth),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(archcalc.UsageError, match="use a whole number, 1 or more"):
+            collapsed()

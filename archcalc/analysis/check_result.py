@@ -1,5 +1,6 @@
 """The findings of `check` in specs, as a result."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -10,10 +11,19 @@ from archcalc.render.result import Result
 
 
 class CheckResult(Struct, Result, frozen=True, kw_only=True):
-    """Errors, broken budgets and warnings of `specs` specs, in this order."""
+    """Errors, broken budgets and warnings of `specs` specs, in this order; a sequence of diagnostics."""
 
-    specs: int
     diagnostics: tuple[Diagnostic, ...]
+    specs: int = 1
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.diagnostics)
+
+    def __len__(self) -> int:
+        return len(self.diagnostics)
+
+    def __getitem__(self, place: int) -> Diagnostic:
+        return self.diagnostics[place]
 
     def __repr__(self) -> str:
         return f"CheckResult({self.total})"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
 
+from archcalc.errors import UsageError
 from archcalc.graph import Graph, Node
 
 Row = TypeVar("Row")
@@ -20,13 +21,20 @@ class Collapsed(NamedTuple, Generic[Row]):
 def collapse(rows: Iterable[Row], graph: Graph, depth: int | None) -> list[Collapsed[Row]]:
     """Group rows by blocks, collapsed below `depth`: 1 collapses all blocks, None opens all.
 
-    `rows` has one row for each layer, or for the first layers.
+    `rows` has one row for each layer, or for the first layers. Raises UsageError for a depth below 1.
     """
+    check_depth(depth)
     found: dict[str, tuple[str, dict[str, Row]]] = {}  # for each group its type, and rows by layer
     for node, row in zip(graph.nodes, rows, strict=False):
         name, kind = _name_and_type(node, depth)
         found.setdefault(name, (kind, {}))[1][node.name] = row
     return [_group(name, kind, own, graph.block_outputs.get(name)) for name, (kind, own) in found.items()]
+
+
+def check_depth(depth: object) -> None:
+    """Raise UsageError for a depth at which no block is."""
+    if depth is not None and (type(depth) is not int or depth < 1):
+        raise UsageError(f"a depth cannot be {depth!r}", "use a whole number, 1 or more, or None for all layers")
 
 
 def _group(name: str, kind: str, own: dict[str, Row], output: str | None) -> Collapsed[Row]:

@@ -7,6 +7,8 @@ name here.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.conventions import CONVENTIONS, Activations, Convention, Term, ToolBug
 from archcalc.analysis.inferred_layer import InferredLayer
@@ -14,7 +16,21 @@ from archcalc.analysis.traffic import tensor_bytes
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import Count, elements
-from archcalc.numbers.bounds import AtLeast, AtMost, Lower, at_least, causes_of, known, sum_or_unknown, times, total
+from archcalc.numbers.bounds import (
+    AtLeast,
+    AtMost,
+    Lower,
+    at_least,
+    causes_of,
+    known,
+    reason_of,
+    sum_or_unknown,
+    times,
+    total,
+    value_text,
+)
+from archcalc.render.document import COUNT, NAME, Column, Document, Row, Table, notes_of
+from archcalc.render.result import Result
 
 
 class TermTotal(NamedTuple):
@@ -24,13 +40,15 @@ class TermTotal(NamedTuple):
     value: int | AtLeast[int] | AtMost[int]
 
 
-class ConventionCount(NamedTuple):
+class ConventionCount(Struct, Result, frozen=True, kw_only=True):
     """The count of a network by a convention, for the whole batch.
 
-    `layers` has the count of every layer, in the network's order. `terms` add up to `total`, and begin with the plain
+    `layers` has the count of every layer, in the order of `names`. `terms` add up to `total`, and begin with the plain
     MACs (unless activations are counted). `tool_bugs` are the mistakes that its tool makes in this network.
     """
 
+    network: str
+    names: tuple[str, ...]
     convention: Convention | Activations
     layers: tuple[Count, ...]
     terms: tuple[TermTotal, ...]
@@ -46,6 +64,43 @@ class ConventionCount(NamedTuple):
     def unit(self) -> str:
         """The unit: MACs, FLOPs, operations, connections, values or bytes."""
         return self.convention.unit
+
+    def __repr__(self) -> str:
+        return f"ConventionCount({self.network!r}, {self.title}, {value_text(self.total)})"
+
+    def document(self) -> Document:
+        """The terms and the layers as tables."""
+        terms = [Row([term.label, term.value]) for term in self.terms]
+        layers = [Row([name, count]) for name, count in zip(self.names, self.layers, strict=True) if count != 0]
+        whole = [Row(["total", self.total])]
+        return Document(
+            title=f"{self.network}: {self.title}",
+            head=[self.convention.sentence],
+            parts=[
+                Table([Column("Term"), Column(self.unit, COUNT)], terms, totals=whole),
+                Table([Column("Layer", NAME), Column(self.unit, COUNT)], layers),
+            ],
+            notes=notes_of("?", causes_of(self.total)),
+            data=self.to_dict,
+            records=lambda: self.to_dict()["layers"],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "network": self.network,
+            "title": self.title,
+            "unit": self.unit,
+            "total": known(self.total),
+            "unknown": reason_of(self.total),
+            "terms": [_plain("term", term.label, term.value) for term in self.terms],
+            "layers": [_plain("name", *row) for row in zip(self.names, self.layers, strict=True)],
+            "tool_bugs": list(self.tool_bugs),
+        }
+
+
+def _plain(key: str, label: str, value: Any) -> dict[str, Any]:
+    return {key: label, "count": known(value), "unknown": reason_of(value)}
 
 
 def find_convention(name: str) -> Convention:
@@ -71,7 +126,15 @@ def apply_convention(context: AnalysisContext, convention: Convention | Activati
     mistakes = tuple(bug.mistake for bug in wrong)
     sum_known = sum(known(term.value) or 0 for term in terms)
     whole = at_least(sum_known, causes_of(total(zip(names, layers, strict=True))))
-    return ConventionCount(convention, layers, terms, whole, mistakes)
+    return ConventionCount(
+        network=context.graph.name,
+        names=tuple(names),
+        convention=convention,
+        layers=layers,
+        terms=terms,
+        total=whole,
+        tool_bugs=mistakes,
+    )
 
 
 def _term(label: str, convention: Convention | Activations, names: list[str], counts: Sequence[Count]) -> TermTotal:

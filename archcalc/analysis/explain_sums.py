@@ -27,27 +27,51 @@ def explain_network(context: AnalysisContext) -> Explanation:
     )
 
 
+class _Blocks:
+    """The rows of a network at every depth that was asked for, and the parts of its blocks."""
+
+    def __init__(self, context: AnalysisContext) -> None:
+        self.context, self.summary = context, summarize(context)
+        self.levels = {
+            block.name: level for node in context.graph.nodes for level, block in enumerate(node.instances, start=1)
+        }
+        self.shapes = self.summary.inputs | {row.name: row.output_shape for row in self.summary.layers}
+        self._rows: dict[int, dict[str, LayerSummary]] = {}
+        self._parts: dict[int, dict[str, list[LayerSummary]]] = {}
+
+    def rows(self, depth: int) -> dict[str, LayerSummary]:
+        """The rows of layers, and of blocks collapsed below a depth, by name."""
+        if depth not in self._rows:
+            self._rows[depth] = {row.name: row for row in self.summary.collapsed(self.context.graph, depth).layers}
+        return self._rows[depth]
+
+    def parts(self, block: str) -> list[LayerSummary]:
+        """The rows of the layers and blocks directly in a block."""
+        depth = self.levels[block] + 1
+        if depth not in self._parts:
+            self._parts[depth] = {}
+            for row in self.rows(depth).values():
+                self._parts[depth].setdefault(row.name.rpartition(".")[0], []).append(row)
+        return self._parts[depth][block]
+
+
 def explain_block(context: AnalysisContext, name: str) -> Explanation:
     """The numbers of a block as sums over the layers and blocks in it."""
-    level = next(
-        level
-        for node in context.graph.nodes
-        for level, block in enumerate(node.instances, start=1)
-        if block.name == name
-    )
-    summary = summarize(context)
-    whole = next(row for row in summary.collapsed(context.graph, level).layers if row.name == name)
-    inside = [row for row in summary.collapsed(context.graph, level + 1).layers if row.name.startswith(f"{name}.")]
-    shapes = {row.name: row.output_shape for row in summary.layers} | summary.inputs
-    rows = {row.name: row for row in summary.collapsed(context.graph, level).layers}
-    inputs = {source: rows[source].output_shape if source in rows else shapes[source] for source in whole.inputs}
+    return _explain_block(_Blocks(context), name)
+
+
+def _explain_block(blocks: _Blocks, name: str) -> Explanation:
+    rows = blocks.rows(blocks.levels[name])
+    whole = rows[name]
     return Explanation(
         name=name,
         type=whole.type,
         summary="",
-        inputs=inputs,
+        inputs={
+            source: rows[source].output_shape if source in rows else blocks.shapes[source] for source in whole.inputs
+        },
         output_shape=whole.output_shape,
-        sections=_sections(inside, name),
+        sections=_sections(blocks.parts(name), name),
     )
 
 
@@ -90,8 +114,9 @@ def explain_several(context: AnalysisContext, names: Sequence[str] = ()) -> Expl
         left_out = len(graph.nodes) - len(found)
         return Explanations(network=graph.name, explanations=(*found, explain_network(context)), left_out=left_out)
     wanted = [*dict.fromkeys(found for name in names for found in _matching(context, name))]
+    blocks = _Blocks(context)
     explained = [
-        explain_block(context, name) if name in graph.block_outputs else explain(context, graph.position(name))
+        _explain_block(blocks, name) if name in blocks.levels else explain(context, graph.position(name))
         for name in wanted[:MOST]
     ]
     return Explanations(network=graph.name, explanations=tuple(explained), left_out=max(len(wanted) - MOST, 0))

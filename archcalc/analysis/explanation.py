@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from archcalc.errors import UsageError
 from archcalc.layers.base import Shape, size_text
-from archcalc.numbers.bounds import known, value_text
+from archcalc.numbers.bounds import AtLeast, known, reason_of, value_text
 from archcalc.render.document import Column, Document, Note, Part, Row, Table
 from archcalc.render.result import Result
 from archcalc.tracing import plain
@@ -75,7 +75,7 @@ class Explanation(Struct, Result, frozen=True, kw_only=True):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; a bound becomes its number, and an unknown value null."""
+        """Plain values for JSON. An unknown value is null; `lower_bound` is true for one that is at least so much."""
         return {
             "name": self.name,
             "type": self.type,
@@ -120,7 +120,14 @@ class Explanations(Struct, Result, frozen=True, kw_only=True):
 def _plain(step: Derivation) -> dict[str, Any]:
     value = known(step.value)
     plain_value = value if isinstance(value, int | float | str | None) else str(value)
-    return {"label": step.label, "formula": step.symbolic, "substituted": step.substituted, "value": plain_value}
+    return {
+        "label": step.label,
+        "formula": step.symbolic,
+        "substituted": step.substituted,
+        "value": plain_value,
+        "lower_bound": isinstance(step.value, AtLeast),
+        "unknown": reason_of(step.value),
+    }
 
 
 def _parts(explanation: Explanation) -> list[Part]:

@@ -58,7 +58,7 @@ NO_FIELD = Measured(Unknown("no layer has positions of the input to see"))
 
 
 def _field(context: AnalysisContext) -> Measured:
-    """The field of the last layer with a spatial axis, or of the last layer if none has one.
+    """The field of the last layer with several positions, or of the last layer with a field if none has them.
 
     Only paths that keep positions count. Later layers, such as a global average, see the whole map in any network.
     """

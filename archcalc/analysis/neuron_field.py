@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from archcalc.analysis.axis_field import AxisField
+from archcalc.analysis.collapse import check_depth
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.dependence import Link, Units, depends_on, projected, unit_box
 from archcalc.analysis.field import exact
@@ -159,6 +160,7 @@ def find_neuron_field(
     """
     position = _last_with_positions(context, source) if layer is None else layer
     chosen = _source(context, position, source)
+    check_depth(depth)
     return _Question(context, chosen, position).answer(unit, depth)
 
 

@@ -1,6 +1,7 @@
 """The summary of a network as values: a row per layer, and totals."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -14,7 +15,7 @@ from archcalc.analysis.receptive_field import Field
 from archcalc.errors import UsageError, did_you_mean, quoted
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Count, Shape, Tensor, size_text
-from archcalc.numbers.bounds import Amount, AtLeast, Lower, Unknown, known, reason_of, times, total
+from archcalc.numbers.bounds import Amount, AtLeast, Lower, Unknown, known, reason_of, times, total, value_text
 from archcalc.render.document import Document
 from archcalc.render.result import Result
 from archcalc.spec.expanded import Instance
@@ -47,6 +48,10 @@ class LayerSummary(Struct, frozen=True, gc=False):
     count: Amount | None = None
     activations: Amount | None = None
 
+    def __repr__(self) -> str:
+        counts = f"{self.parameters:,} parameters, {value_text(self.macs)} MACs"
+        return f"LayerSummary({self.name!r}, {self.type}, {size_text(self.output_shape)}, {counts})"
+
     @property
     def flops(self) -> Amount:
         """Two for each MAC."""
@@ -60,8 +65,12 @@ class LayerSummary(Struct, frozen=True, gc=False):
     @property
     def lower_bounds(self) -> dict[str, str]:
         """The reason for each count that is a lower bound."""
-        counts = {**self.operations, "macs": self.macs, "connections": self.connections, **self.counted}
-        return {what: value.reason for what, value in counts.items() if isinstance(value, AtLeast)}
+        return {what: value.reason for what, value in self.counts.items() if isinstance(value, AtLeast)}
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Every count that may be unknown or a bound."""
+        return {**self.operations, "macs": self.macs, "connections": self.connections, **self.counted}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -146,6 +155,10 @@ class Layers(tuple[LayerSummary, ...]):
     """The rows of layers, indexed by number or name."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        ends = [row.name for row in (self[0], self[-1])] if self else []
+        return f"Layers({len(self):,}: {' … '.join(dict.fromkeys(ends))})"
 
     def __getitem__(self, key: Any) -> Any:
         """A row by number or name, or several by a slice. Raises UsageError for an unknown name."""
@@ -301,18 +314,21 @@ def _add_up(rows: tuple[LayerSummary, ...]) -> Totals:
 
 def _nest(rows: tuple[LayerSummary, ...], graph: Graph) -> tuple[TreeRow, ...]:
     """Rows of layers, with the rows of all blocks above their own layers."""
-    blocks = _blocks_of(graph)
+    blocks, by_name = _blocks_of(graph), {row.name: row for row in rows}
+    instances = {block.name: block for around in blocks.values() for block in around}
     members: dict[str, list[LayerSummary]] = {}
+    parts: dict[str, dict[str, None]] = {"": {}}  # of the network and of every block, by their first layer
     for row in rows:
         for block in blocks[row.name]:
             members.setdefault(block.name, []).append(row)
-    found, opened = [], set[str]()
-    for row in rows:
-        for level, block in enumerate(blocks[row.name]):
-            if block.name not in opened:
-                opened.add(block.name)
-                found.append(TreeRow(_sum_up(block, members[block.name], graph), level, is_block=True))
-        found.append(TreeRow(row, len(blocks[row.name]), is_block=False))
+        for around, part in pairwise(["", *(block.name for block in blocks[row.name]), row.name]):
+            parts.setdefault(around, {})[part] = None
+    found, waiting = [], [(name, 0) for name in reversed(parts[""])]
+    while waiting:
+        name, level = waiting.pop()
+        row = by_name[name] if name in by_name else _sum_up(instances[name], members[name], graph)
+        found.append(TreeRow(row, level, is_block=name not in by_name))
+        waiting += [(part, level + 1) for part in reversed(parts.get(name, {}))]
     return tuple(found)
 
 

@@ -7,7 +7,17 @@ from msgspec import Struct
 
 from archcalc.analysis.field import Marked, field_notes, marked_size
 from archcalc.errors import UsageError, did_you_mean, printable, quoted
-from archcalc.numbers.bounds import Amount, Cause, Causes, Inexact, Unknown, gathered, value_text
+from archcalc.numbers.bounds import (
+    Amount,
+    AtLeast,
+    Cause,
+    Causes,
+    Inexact,
+    Unknown,
+    causes_of,
+    gathered,
+    value_text,
+)
 from archcalc.render.document import (
     COUNT,
     NAME,
@@ -184,8 +194,10 @@ def unknown_reasons(summary: "Summary") -> list[str]:
 
 
 def unknown_causes(summary: "Summary") -> Causes:
-    """The reasons why numbers are unknown, with the names of their rows."""
-    return gathered(Cause(why, (row.name,)) for row in summary.layers for why in row.unknown.values())
+    """The reasons why numbers are unknown or lower bounds, with the names of layers."""
+    unknown = (Cause(why, (row.name,)) for row in summary.layers for why in row.unknown.values())
+    bounds = (value for row in summary.layers for value in row.counts.values() if isinstance(value, AtLeast))
+    return gathered([*unknown, *(cause for value in bounds for cause in causes_of(value))])
 
 
 # the text of a value

@@ -30,5 +30,6 @@ def command(spec: str, layers: tuple[str, ...], batch: int, format_name: str, **
     from archcalc.analysis.explain_sums import explain_several
 
     found = explain_several(loaded.context, layers)
-    # One alone is its own document.
-    show((found.explanations[0] if len(layers) == len(found.explanations) == 1 else found).document(), format_name)
+    # One that is named is its own document; what a pattern matches is a list, also of one.
+    is_named = [explanation.name for explanation in found.explanations] == [*layers]
+    show((found.explanations[0] if is_named and len(layers) == 1 else found).document(), format_name)

@@ -149,7 +149,7 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
     large = allowance.is_large
     memory = None if large else network.memory()
     shown = allowance.select_layers(network)
-    findings = [] if large else network.check()
+    findings = () if large else network.check().diagnostics
     rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(shown)]
     return NetworkSection(
         title=network.name,

@@ -68,3 +68,52 @@ def test_a_group_is_no_instance_of_a_block() -> None:
     groups = {".".join(group.path): group for group in groups_in(find_structure(archcalc.loads(RESIDUAL).graph))}
     assert groups["layer1"].instance is None
     assert groups["layer1.0"].instance
+
+
+INTERLEAVED = """
+name = "a block that reads a later layer"
+inputs.image = [1, 8, 8]
+layers = [
+  { name = "A", type = "b", inputs = ["image", "X"] },
+  { name = "X", type = "conv2d", input = "image", out_channels = 2, kernel_size = 1 },
+  { name = "tail", type = "relu", input = "A" },
+]
+[blocks.b]
+inputs = ["p", "q"]
+layers = [
+  { name = "c1", type = "conv2d", input = "p", out_channels = 2, kernel_size = 1 },
+  { name = "sum", type = "add", inputs = ["c1", "q"] },
+]
+"""
+
+
+def test_the_tree_keeps_the_layers_of_a_block_together() -> None:
+    network = archcalc.loads(INTERLEAVED)
+    assert [row.name for row in network.layers] == ["A.c1", "X", "A.sum", "tail"]
+    tree = network.summary.nested(network.graph).tree
+    assert [(one.row.name, one.level) for one in tree] == [("A", 0), ("A.c1", 1), ("A.sum", 1), ("X", 0), ("tail", 0)]
+
+
+GRAPH = """
+name = "sparse blocks"
+inputs.features = [5, 4]
+inputs.adjacency = [5, 5]
+layers = [{ name = "b", type = "g", inputs = ["features", "adjacency"] }]
+[blocks.g]
+inputs = ["x", "edges"]
+layers = [
+  { name = "conv", type = "gcn_conv", inputs = ["x", "edges"], out_features = 2 },
+  { name = "fc", type = "linear", out_features = 3 },
+]
+"""
+
+
+def test_lower_bounds_of_blocks_keep_their_reason() -> None:
+    network = archcalc.loads(GRAPH)
+    text = network.collapsed(1).to_text()
+    assert "≥ 30" in text
+    assert "? b.conv: the adjacency input does not say its number of nonzeros" in text
+    steps = {step["label"]: step for section in network.explain("b").to_dict()["sections"] for step in section["steps"]}
+    assert (steps["macs"]["value"], steps["macs"]["lower_bound"]) == (30, True)
+    assert "nonzeros" in steps["macs"]["unknown"]
+    assert (steps["parameters"]["lower_bound"], steps["parameters"]["unknown"]) == (False, None)
