@@ -106,7 +106,7 @@ def _rows(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> Ite
     target = _target(context, scope, parts)
     needed = _find_needed(parts, target)
     elsewhere = tuple(part.name for number, part in enumerate(parts) if number not in needed)
-    volumes = _volumes(context, parts, needed, target)
+    volumes = _volumes(context, scope, parts, needed, target)
     for alike in (_same_operation, _same_shape):
         row = _in_columns(_merged(volumes, alike))
         missing = {*elsewhere} | {name for volume in row for name in volume.names}
@@ -236,7 +236,9 @@ def _enlarges(parts: Sequence[_Part], number: int) -> bool:
 # from parts to volumes
 
 
-def _volumes(context: AnalysisContext, parts: Sequence[_Part], needed: set[int], target: int) -> list[Volume]:
+def _volumes(
+    context: AnalysisContext, scope: DrawnScope, parts: Sequence[_Part], needed: set[int], target: int
+) -> list[Volume]:
     """A volume for each part of the row that has a shape of its own or computes with weights."""
     cuts = _cuts(parts, needed)
     places: dict[int, int] = {}  # the volume that a part of the row belongs to
@@ -246,7 +248,7 @@ def _volumes(context: AnalysisContext, parts: Sequence[_Part], needed: set[int],
         if row and not member.collapsed and not _is_shown(part, row[-1]):
             row[-1] = row[-1]._replace(then=(*row[-1].then, *_format_following(part)))
         elif member.collapsed or part.node is None:
-            row.append(_block(parts, needed, needed - cuts, member))
+            row.append(_block(scope, parts, needed, needed - cuts, member))
         else:
             row.append(_volume(context, part, part.node.layer))
         places[member.number] = len(row) - 1
@@ -329,7 +331,7 @@ def _channels_and_sizes(part: _Part) -> tuple[int, tuple[int, ...]]:
     return shape[0], tuple(shape[1:])
 
 
-def _block(parts: Sequence[_Part], needed: set[int], branches: set[int], member: _RowPart) -> Volume:
+def _block(scope: DrawnScope, parts: Sequence[_Part], needed: set[int], branches: set[int], member: _RowPart) -> Volume:
     """The volume of an input, of a collapsed block, or of what lies between two parts of the row.
 
     The last is called by the outermost block that has all of its branches between.
@@ -337,7 +339,8 @@ def _block(parts: Sequence[_Part], needed: set[int], branches: set[int], member:
     part = parts[member.number]
     name, kind = part.name, "" if part.kind == "input" else _format_kind(part.kind)
     before = -1 if member.before is None else member.before
-    for instance in part.node.instances if part.node else ():
+    around = part.node.instances[max(scope.level - 1, 0) :] if part.node else ()  # the drawn block and those in it
+    for instance in around:
         inside = [number for number in branches if parts[number].name.startswith(f"{instance.name}.")]
         if inside and min(inside) > before and max(inside) <= member.number:
             name, kind = instance.name, instance.block.replace("_", " ")

@@ -137,3 +137,9 @@ def test_without_title_and_legend() -> None:
     assert heads[True, False][0] == "ResNet-50"
     assert "×n: n equal blocks in a row" in heads[False, True]
     assert "convolution" in heads[False, True]
+
+
+def test_branches_of_the_drawn_block_have_its_name() -> None:
+    drawn = archcalc.load("resnet50").to_volumes_svg(block="layer2.0")
+    assert "bottleneck" in drawn
+    assert ">stage" not in drawn
