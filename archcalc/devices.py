@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from archcalc.errors import Problem, UsageError, did_you_mean, printable, quoted
+from archcalc.errors import Problem, UsageError, did_you_mean, meant, printable, quoted
 from archcalc.spec.document import Kind, read_file
 from archcalc.spec.problems import convert, fitting
+from archcalc.spelling import closest
 
 EXTENSION = ".toml"
 DEVICE_KIND = Kind(
@@ -95,9 +96,9 @@ def find_device(name_or_file: str) -> Device:
         return shipped[name_or_file]
     if name_or_file.endswith(EXTENSION) or os.path.basename(name_or_file) != name_or_file:
         return _devices(name_or_file, several=False)[""]
-    raise UsageError(
-        f"no device is called {quoted(name_or_file)}", f"known: {', '.join(shipped)}, or a file such as my{EXTENSION}"
-    )
+    close = closest(name_or_file, shipped)
+    remedy = meant(close) if close else f"known: {', '.join(shipped)}, or a file such as my{EXTENSION}"
+    raise UsageError(f"no device is called {quoted(name_or_file)}", remedy)
 
 
 @cache

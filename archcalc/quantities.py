@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from archcalc.errors import UsageError, did_you_mean, quoted
+from archcalc.errors import UsageError, did_you_mean, meant, quoted
 
 Bound = Literal["max", "min"]
 
@@ -95,7 +95,9 @@ def whole_amount(text: str, unit: Unit, bound: Bound) -> int:
     factors = {suffix.lower(): factor for suffix, factor in unit.suffixes.items()}  # `m` means a million, not a milli
     if found["suffix"].lower() not in factors:
         known = ", ".join(filter(None, unit.suffixes)) or "none"
-        raise UsageError(f"{quoted(text)} has the unit {quoted(found['suffix'])}", f"known here: {known}")
+        meanings = [suffix for suffix in unit.suffixes if suffix.lower().startswith(found["suffix"].lower())]
+        remedy = meant(f"{found['number']}{suffix}" for suffix in meanings) if meanings else f"known here: {known}"
+        raise UsageError(f"{quoted(text)} has the unit {quoted(found['suffix'])}", remedy)
     from fractions import Fraction
 
     amount = Fraction(found["number"].replace(",", "")) * factors[found["suffix"].lower()]

@@ -173,10 +173,15 @@ def test_a_missing_file(path: str) -> None:
 
 def test_an_unknown_name_lists_the_devices() -> None:
     with pytest.raises(UsageError) as caught:
-        find_device("a1000")
-    assert str(caught.value).startswith('no device is called "a1000"; known: h100, ')
+        find_device("quantum")
+    assert str(caught.value).startswith('no device is called "quantum"; known: h100, ')
     assert all(f" {name}," in str(caught.value) for name in shipped_devices())
     assert str(caught.value).endswith("or a file such as my.toml")
+
+
+def test_a_name_in_capitals_is_recognised() -> None:
+    with pytest.raises(UsageError, match='no device is called "T4"; did you mean "t4"'):
+        find_device("T4")
 
 
 def test_a_dtype_that_a_device_does_not_have() -> None:

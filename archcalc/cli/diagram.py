@@ -145,9 +145,8 @@ def _form(output: str | None) -> str:
         raise UsageError(
             f"{quoted(output)} is a folder", f"name a file in it, such as {os.path.join(output, 'diagram.svg')}"
         )
-    ending = output.lower().rpartition(".")[2]
+    ending = os.path.splitext(output)[1].lower().removeprefix(".")
     if ending not in FORMS:
-        raise UsageError(
-            f"a file that ends in {quoted(f'.{ending}')} says not what to draw", f"add --to, with {', '.join(FORMS)}"
-        )
+        remedy = f"use one of these endings, or add --to: {', '.join(FORMS)}"
+        raise UsageError(f"the name {quoted(output)} does not say what to draw", remedy)
     return ending

@@ -71,12 +71,12 @@ def _explain(error: click.ClickException, context: click.Context | None) -> tupl
 
 def _explain_value(error: click.BadParameter) -> tuple[str, str | None]:
     value, is_number, _ = error.message.rpartition(" is not ")
-    if is_number and isinstance(error.param and error.param.type, _NUMBERS):
+    if is_number and isinstance(error.param and error.param.type, (*_NUMBERS, type(click.FLOAT))):
         written = quoted(value.strip("'"))
         return f"{_name(error)} cannot be {written}", _value_remedy(error.param)
     if isinstance(error, BadValue):
-        return f"{_name(error)}: {error.problem}", error.help
-    return f"{_name(error)}: {error.message.removesuffix('.')}", None
+        return ": ".join(filter(None, [_name(error), error.problem])), error.help
+    return ": ".join(filter(None, [_name(error), error.message.removesuffix(".")])), None
 
 
 def _options(context: click.Context | None) -> dict[str, click.Parameter]:
@@ -90,7 +90,7 @@ def _name(error: click.BadParameter) -> str:
     """The option or the argument as it is written: `--batch`, SPEC."""
     param = error.param
     if param is None or error.param_hint:
-        return str(error.param_hint or "a value")
+        return str(error.param_hint or "")
     return max(param.opts, key=len) if param.param_type_name == "option" else _metavar(param).strip("[].").split()[0]
 
 
@@ -103,6 +103,8 @@ def _value_remedy(param: click.Parameter | None) -> str | None:
     kind: Any = param and param.type
     if isinstance(kind, click.Choice):
         return f"choose from {', '.join(kind.choices)}"
+    if isinstance(kind, type(click.FLOAT)) and not isinstance(kind, click.FloatRange):
+        return "write a number"
     if not isinstance(kind, _NUMBERS):
         return None
     number = "a number" if isinstance(kind, click.FloatRange) else "a whole number"

@@ -252,11 +252,19 @@ def format_option(command: F, more: tuple[str, ...] = ()) -> F:
     )
 
 
+_EXAMPLES = {
+    "NAME=VALUE": "width=0.5",
+    "NAME=SIZES": "image=3x224x224",
+    "NAME=AMOUNT": "parameters=25.6M",
+    "SPEC:NAME=VALUE,NAME=VALUE": "mobilenet_v1:alpha=0.5",
+}
+
+
 def split_setting(text: str, form: str) -> tuple[str, str]:
     """The name and the value of `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
-        raise BadValue(f"{quoted(text)} is not of the form {form}")
+        raise BadValue(f"{quoted(text)} is not of the form {form}", f"for example: {_EXAMPLES[form]}")
     return name.strip(), value.strip()
 
 

@@ -89,7 +89,7 @@ CASES = [
     ),
     (["diagram", "lenet5", "--depth", "x"], '--depth: "x" is no depth', "write a number of levels, or all", None),
     (["diagram", "lenet5", "-o", ""], "--output: a file has a name", None, None),
-    (["summary", "lenet5", "--set", "x"], '--set: "x" is not of the form NAME=VALUE', None, None),
+    (["summary", "lenet5", "--set", "x"], '--set: "x" is not of the form NAME=VALUE', "for example: width=0.5", None),
     (["summary", "lenet5", "--columns", "x"], 'no column is called "x"', 'known: "activations", "buffers"', None),
     (["explain", "lenet5", "C9"], 'no layer is called "C9"', 'did you mean "C1" or "C3" or "C5"?', None),
 ]

@@ -65,7 +65,7 @@ def test_the_list_has_every_device() -> None:
     ("arguments", "message"),
     [
         ((), "--device is missing\n  help: for example: --device a100; known: h100, "),
-        (("--device", "a1000"), 'no device is called "a1000"\n  help: known: h100, '),
+        (("--device", "quantum"), 'no device is called "quantum"\n  help: known: h100, '),
         (("--device", "missing.toml"), 'cannot read "missing.toml": no such file'),
         (
             ("--device", "v100", "--dtype", "bfloat16"),
