@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
 
 from archcalc.analysis.inferred_layer import infer_layer
 from archcalc.cli import main
@@ -20,6 +21,10 @@ GOLDEN = Path(__file__).parent / "golden"
 
 # Tests run in parallel, where several threads each would slow them down. PyTorch reads this at its first import.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Property tests draw the same values in every run, and no time of a busy machine makes one fail.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

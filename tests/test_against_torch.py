@@ -26,7 +26,7 @@ from archcalc.pytorch.build import make_module
 BATCH = 2
 # Arguments that differ: axes, which PyTorch counts with the batch; ones always passed; None, which means false.
 OTHER_DEFAULTS = {"dim", "start_dim", "normalized_shape", "align_corners"}
-moderately = settings(deadline=None, derandomize=True, max_examples=40, database=None)
+moderately = settings(max_examples=40)
 thoroughly = settings(moderately, max_examples=80)
 
 

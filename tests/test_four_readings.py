@@ -18,7 +18,7 @@ from archcalc.layers.base import Layer, Tensor
 from archcalc.numbers.bounds import Unknown
 from archcalc.tracing import Traced, untraced
 
-moderately = settings(deadline=None, derandomize=True, max_examples=6, database=None)
+moderately = settings(max_examples=6)
 
 Reader = Callable[[int], Any]
 

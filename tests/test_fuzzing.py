@@ -15,9 +15,6 @@ from archcalc.spec.document import shipped_specs
 from archcalc.spec.schema import ENTRY_KEYS
 
 quickly = settings(
-    deadline=None,
-    derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 MOST_LAYERS = 40  # largest network that is explained layer by layer

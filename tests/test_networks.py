@@ -123,7 +123,7 @@ def test_networks_of_a_kind() -> None:
 
 
 def test_hypothesis_draws_specs_that_load() -> None:
-    @settings(database=None, derandomize=True, deadline=None, max_examples=20, phases=[Phase.generate])
+    @settings(max_examples=20, phases=[Phase.generate])
     @given(networks())
     def check(found: Drawn) -> None:
         assert found.load().layers is not None
@@ -138,6 +138,6 @@ def test_failures_shrink() -> None:
 
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     wishes = Wishes(layers=4, language=False)
-    options = settings(database=None, derandomize=True, max_examples=50, suppress_health_check=quiet)
+    options = settings(max_examples=50, suppress_health_check=quiet)
     found = find(networks(wishes), fails, settings=options)
     assert len(found.load().layers) == 1

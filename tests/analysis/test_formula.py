@@ -58,7 +58,7 @@ def test_equals_the_summary(name: str) -> None:
     own = {symbol.name: value for symbol, value in formula.values.items()}
     tried = 0
 
-    @settings(deadline=None, derandomize=True, max_examples=20, database=None)
+    @settings(max_examples=20)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         nonlocal tried

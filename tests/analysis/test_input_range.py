@@ -59,7 +59,7 @@ def largest(field: Field | Unknown | None) -> int:
     return max((axis.size or 0 for axis in field.axes if axis.advance), default=0) if field else 0
 
 
-@settings(deadline=None, derandomize=True, max_examples=300, database=None)
+@settings(max_examples=300)
 @given(
     size=st.integers(1, 40),
     window=st.builds(
@@ -89,7 +89,7 @@ def test_dropped_positions_have_no_gradient(size: int, window: Window) -> None:
 WINDOWS = st.tuples(st.sampled_from(["conv2d", "max_pool2d"]), st.integers(1, 5), st.integers(1, 3))
 
 
-@settings(deadline=None, derandomize=True, max_examples=40, database=None)
+@settings(max_examples=40)
 @given(layers=st.lists(WINDOWS, min_size=1, max_size=4), padded=st.booleans())
 def test_every_size_is_classified_correctly(layers: list[tuple[str, int, int]], padded: bool) -> None:
     entries = [

@@ -25,7 +25,7 @@ def tensors(draw: st.DrawFn, shape: Sequence[int]) -> torch.Tensor:
 
 
 SHAPES = st.lists(st.sampled_from([1, 1, 2, 3, 4]), min_size=1, max_size=5).map(tuple)
-MANY = settings(deadline=None, derandomize=True, max_examples=300, database=None)
+MANY = settings(max_examples=300)
 
 
 def strided(tensor: torch.Tensor) -> layout.StridedShape:

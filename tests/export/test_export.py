@@ -30,7 +30,7 @@ from archcalc.pytorch.device import random_inputs
 DATA = Path(__file__).parent.parent / "data"
 RESNET = DATA / "resnet50.toml"
 CASES = sorted(DATA.glob("export/*.toml"))  # networks that are hard to write as source text
-moderately = settings(deadline=None, derandomize=True, max_examples=60, database=None)
+moderately = settings(max_examples=60)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -62,7 +62,7 @@ def answered(formula: Formula, question: Callable[[Any], bool]) -> Iterator[tupl
     raise UndecidedError("too many parts")
 
 
-@settings(deadline=None, derandomize=True, max_examples=300, database=None)
+@settings(max_examples=300)
 @given(formula=FORMULAS, question=st.sampled_from(QUESTIONS))
 def test_every_size_is_in_one_part(formula: Formula, question: Callable[[Any], bool]) -> None:
     try:

@@ -49,7 +49,7 @@ def larger(smaller: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @given(text=st.recursive(LEAVES, larger, max_leaves=12))
-@settings(deadline=None, derandomize=True, max_examples=500, database=None)
+@settings(max_examples=500)
 def test_agrees_with_python(text: str) -> None:
     try:
         ours = evaluate(text, VARIABLES)
@@ -145,7 +145,7 @@ def test_round_to_gives_published_widths(width: float) -> None:
 
 
 @given(number=st.floats(0.1, 5000), divisor=st.integers(1, 64))
-@settings(deadline=None, derandomize=True, max_examples=200, database=None)
+@settings(max_examples=200)
 def test_round_to_is_the_formula(number: float, divisor: int) -> None:
     assert round_to(number, divisor) == make_divisible(number, divisor)
 

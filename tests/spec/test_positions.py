@@ -168,7 +168,7 @@ def written(value: Any) -> str:
 
 
 @given(data=st.dictionaries(KEYS, VALUES, max_size=5))
-@settings(deadline=None, derandomize=True, max_examples=150, database=None)
+@settings(max_examples=150)
 def test_every_key_of_any_document_is_found(data: dict[str, Any]) -> None:
     text = "\n".join(f"{quoted(key)} = {written(value)}" for key, value in data.items())
     assert tomllib.loads(text) == data

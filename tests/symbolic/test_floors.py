@@ -16,7 +16,7 @@ H = sympy.Symbol("H", integer=True, positive=True)
 W = sympy.Symbol("W", integer=True, positive=True)
 ALPHA = sympy.Symbol("alpha", positive=True)
 
-thoroughly = settings(deadline=None, derandomize=True, max_examples=60, database=None)
+thoroughly = settings(max_examples=60)
 sizes = st.integers(1, 300)
 small = st.integers(-9, 9)
 

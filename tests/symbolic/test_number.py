@@ -86,7 +86,7 @@ def test_every_expression(text: str) -> None:
     def read(value: dict[str, Any], algebra: Algebra) -> Any:
         return evaluate(text, {name: algebra.symbol(name, number) for name, number in value.items()})
 
-    @settings(deadline=None, derandomize=True, max_examples=15, database=None)
+    @settings(max_examples=15)
     @given(st.sampled_from([0.25, 0.5, 0.75, 1.0, 1.5, 3.25]), st.integers(1, 40), st.integers(1, 40), st.data())
     def check(a: float, b: int, c: int, data: st.DataObject) -> None:
         algebra, own = Algebra(), {"a": a, "b": b, "c": c}

@@ -19,7 +19,7 @@ from archcalc.pytorch.bench.sampling import CALIBRATION, WINDOW, Goal, alternate
 # --- statistics ------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.floats(1e-6, 1e3), min_size=FEWEST, max_size=80))
 def test_quartiles_are_those_of_statistics_and_numpy(values: list[float]) -> None:
     found = describe(values)
