@@ -22,6 +22,7 @@ BYTES = "bytes"  # scaled by powers of 1024
 NUMBER = "number"  # with three significant digits
 SHARE = "share"  # a share of 1, as a percentage
 SHAPE = "shape"  # sizes without the batch
+RIGHT = "right"  # right-aligned text, such as positions: 8…15
 WORDS = (NAME, TEXT, SHAPE)  # kinds that are left-aligned
 
 
