@@ -112,6 +112,12 @@ class Math(Struct, frozen=True, gc=False):
         return self.text
 
 
+class NumberText(str):
+    """A number as text that its column's kind would write in another way: `+1,234`."""
+
+    __slots__ = ()
+
+
 class Equation(Struct, frozen=True, gc=False):
     """A name and its formula: `parameters`, `27·C² + 3`. A condition has no name."""
 

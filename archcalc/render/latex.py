@@ -16,6 +16,7 @@ from archcalc.render.document import (
     Findings,
     Lines,
     Math,
+    NumberText,
     Part,
     Table,
     fact_remark,
@@ -75,7 +76,7 @@ _NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
 def write_latex(document: Document) -> str:
     """The parts of the document, with title and head as comments before and notes as text behind them."""
     head = [f"% {printable(line)}" for line in (document.title, *document.head) if line]
-    needs = "% \\usepackage{amsmath, booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4}"
+    needs = "% \\usepackage{amsmath, booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4, retain-explicit-plus}"
     blocks = ["\n".join([*head, needs]), *(block for part in parts_without_totals(document) for block in _part(part))]
     return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
 
@@ -178,7 +179,7 @@ def _cell(value: Any, text: str) -> _Cell:
     """The cell of a value, whose type decides: text from a spec may look like a formula or a number."""
     if isinstance(value, Math):
         return _Cell(f"${value.latex}$")
-    if isinstance(value, int | float) and _NUMBER.fullmatch(text):
+    if isinstance(value, int | float | NumberText) and _NUMBER.fullmatch(text):
         return _Cell(_plain(text), is_number=True)
     return _Cell(escaped(text))
 

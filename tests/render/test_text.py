@@ -4,7 +4,20 @@ import pytest
 from written import written
 
 import archcalc
-from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Fact, Facts, Lines, Math, Row, Table
+from archcalc.render.document import (
+    BYTES,
+    COUNT,
+    NAME,
+    Column,
+    Document,
+    Fact,
+    Facts,
+    Lines,
+    Math,
+    NumberText,
+    Row,
+    Table,
+)
 from archcalc.render.latex import escaped
 from archcalc.render.style import Style
 from archcalc.render.write import write
@@ -153,10 +166,10 @@ def test_lines_in_latex_are_no_options() -> None:
 def test_text_in_latex_is_neither_a_formula_nor_a_number() -> None:
     """The type of a cell decides, not its text."""
     columns = [Column("Name", NAME), Column("Count", COUNT), Column("Formula")]
-    rows = [Row(["$\\input{x}$", "48,48", Math("x²", "x^2")]), Row(["b", 1234, "$$"])]
+    rows = [Row(["$\\input{x}$", "48,48", Math("x²", "x^2")]), Row(["b", NumberText("+1,234"), "$$"])]
     text = write(Document("", list, list, parts=[Table(columns, rows)]), "latex")
     assert "  \\$\\textbackslash{}input\\{x\\}\\$ & {48,48} & $x^2$ \\\\\n" in text
-    assert "  b & 1234 & \\$\\$ \\\\\n" in text
+    assert "  b & +1234 & \\$\\$ \\\\\n" in text
 
 
 def test_latex_joins_no_letters() -> None:
