@@ -19,8 +19,8 @@ from archcalc.render.document import (
     NumberText,
     Part,
     Table,
+    beside_totals,
     fact_remark,
-    parts_without_totals,
 )
 
 _SIGNS = {
@@ -69,6 +69,10 @@ _ESCAPES = {
     **{letter: f"$_{number}$" for number, letter in enumerate("₀₁₂₃₄₅₆₇₈₉")},
     **{letter: f"$^{number}$" for number, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }
+_NEEDS = (
+    r"% \usepackage{amsmath, booktabs, siunitx}",
+    r"% \sisetup{group-separator={,}, group-minimum-digits=4, retain-explicit-plus}",
+)
 _LIGATURE = re.compile(r"([-`',])(?=\1)|[?!](?=`)")  # letters that fonts join to another one with the next
 _NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
 
@@ -76,9 +80,9 @@ _NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
 def write_latex(document: Document) -> str:
     """The parts of the document, with title and head as comments before and notes as text behind them."""
     head = [f"% {printable(line)}" for line in (document.title, *document.head) if line]
-    needs = "% \\usepackage{amsmath, booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4, retain-explicit-plus}"
-    blocks = ["\n".join([*head, needs]), *(block for part in parts_without_totals(document) for block in _part(part))]
-    return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
+    parts = (block for part in beside_totals(document) for block in _part(part))
+    notes = (escaped(str(note)) for note in document.notes)
+    return "\n\n".join(filter(None, ["\n".join([*head, *_NEEDS]), *parts, *notes]))
 
 
 def escaped(text: str) -> str:

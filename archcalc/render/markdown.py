@@ -13,8 +13,8 @@ from archcalc.render.document import (
     Lines,
     Part,
     Table,
+    beside_totals,
     fact_remark,
-    parts_without_totals,
 )
 
 
@@ -22,8 +22,8 @@ def write_markdown(document: Document) -> str:
     """The document as Markdown, with its title in bold."""
     title = [f"**{escaped(document.title)}**"] if document.title else []
     head = "  \n".join([*title, *map(escaped, document.head)])
-    blocks = [*([head] if head else []), *(block for part in parts_without_totals(document) for block in _part(part))]
-    return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
+    parts = (block for part in beside_totals(document) for block in _part(part))
+    return "\n\n".join(filter(None, [head, *parts, *(escaped(str(note)) for note in document.notes)]))
 
 
 def escaped(text: str) -> str:

@@ -49,7 +49,21 @@ def test_the_table_has_every_command() -> None:
 def test_every_command_prints_every_format(command: str, format_name: str) -> None:
     text = output(command, format_name)
     assert RESULTS[command][1] in text
+    assert "\N{REPLACEMENT CHARACTER}" not in text
     CHECKS[format_name](text)
+
+
+@pytest.mark.parametrize("arguments", [["check", "lenet5"], ["layers", "tanh"]])
+def test_an_empty_result_has_no_empty_blocks(arguments: list[str]) -> None:
+    for format_name in FORMATS:
+        found = CliRunner().invoke(cli, [*arguments, "--format", format_name], catch_exceptions=False)
+        assert found.exit_code == 0
+        assert found.stdout.strip()
+        assert "\n\n\n" not in found.stdout
+        assert not found.stdout.startswith("\n")
+        if format_name == "csv":
+            (header,) = csv.reader(io.StringIO(found.stdout))
+            assert len(header) > 4
 
 
 def _is_text(text: str) -> None:
