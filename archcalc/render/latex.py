@@ -45,6 +45,9 @@ _MATH = {
     "×": r"\times",
     "≥": r"\geq",
     "≤": r"\leq",
+    "≠": r"\neq",
+    "≈": r"\approx",
+    "∞": r"\infty",
     "−": "-",
     "⌊": r"\lfloor",
     "⌋": r"\rfloor",
@@ -53,6 +56,7 @@ _MATH = {
     "→": r"\to",
     "·": r"\cdot",
     "÷": r"\div",
+    "±": r"\pm",
     "√": r"\surd",
     "½": r"\frac{1}{2}",
     "Σ": r"\Sigma",
@@ -60,6 +64,7 @@ _MATH = {
     "◀": r"\triangleleft",
     "ᵀ": r"^{\mathrm{T}}",
     "ˣ": "^{x}",
+    "ᵏ": "^{k}",
     "⁻": "^{-}",
 }
 _ESCAPES = {

@@ -4,6 +4,7 @@ import pytest
 from written import written
 
 import archcalc
+from archcalc.errors import Diagnostic, Place
 from archcalc.render.document import (
     BYTES,
     COUNT,
@@ -12,6 +13,7 @@ from archcalc.render.document import (
     Document,
     Fact,
     Facts,
+    Findings,
     Lines,
     Math,
     NumberText,
@@ -156,6 +158,23 @@ def test_names_in_latex_are_no_options() -> None:
     rows = written(network.summary, "latex").split("\n")
     assert any(row.startswith("{[}1pt] &") for row in map(str.strip, rows))
     assert any(row.startswith("{*} &") for row in map(str.strip, rows))
+
+
+def test_lines_in_markdown_start_no_list() -> None:
+    lines = ["+ all", "- a", "1. b", "# c", "1.5 d", "-2", "---"]
+    document = Document("", list, list, parts=[Lines(lines, wrapped=True)])
+    assert write(document, "markdown").split("\n\n") == ["\\+ all", "\\- a", "1\\. b", "\\# c", "1.5 d", "-2", "\\---"]
+
+
+def test_places_in_markdown_end_no_code() -> None:
+    found = Diagnostic("m", Place("a``b`.toml", 2))
+    text = write(Document("", list, list, parts=[Findings([found])]), "markdown")
+    assert text == "- **error** m (``` a``b`.toml:2 ```)"
+
+
+def test_short_values_are_printable() -> None:
+    document = Document("", list, list, parts=[Facts([Fact("a", 1, short="\x1b[2J")])])
+    assert write(document, "plain") == "a  1  �[2J"
 
 
 def test_lines_in_latex_are_no_options() -> None:
