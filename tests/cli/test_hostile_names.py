@@ -48,7 +48,7 @@ COMMANDS = {
 }
 LATEX = {
     *("begin", "end", "item", "paragraph", "toprule", "midrule", "bottomrule", "multicolumn", "quad", "num", "text"),
-    *("times", "geq", "leq", "to", "cdot", "div", "lfloor", "rfloor", "lceil", "rceil", "triangleleft", "mathit"),
+    *("times", "pm", "geq", "leq", "to", "cdot", "div", "lfloor", "rfloor", "lceil", "rceil", "triangleleft", "mathit"),
     *("textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "textquotedbl"),
     *("textdegree", "textmu", "ldots", "textendash", "textemdash"),
 }
