@@ -151,6 +151,8 @@ def test_a_data_frame_has_the_rows_of_csv(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "pandas", None)
     monkeypatch.setitem(sys.modules, "polars", made)
     assert archcalc.load("lenet5").memory().to_dataframe()[0] == "a frame"
+    without_axes = archcalc.loads('name = "x"\ninputs.x = [3]\nlayers = [{ type = "relu" }]')
+    assert [*without_axes.input_ranges().to_dataframe()[1]][:2] == ["sizes", "size"]
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(archcalc.UsageError, match="needs pandas or polars"):
         archcalc.load("lenet5").memory().to_dataframe()

@@ -43,7 +43,8 @@ class CheckResult(Struct, Result, frozen=True, kw_only=True):
             title="",
             parts=[Findings(self.diagnostics), Lines([self.total], wrapped=True)],
             data=self.to_dict,
-            records=lambda: [_plain(diagnostic) for diagnostic in self.diagnostics],
+            records=self.to_dict,
+            columns=("code", "severity", "message", "file", "line", "reason", "help"),
         )
 
     def to_dict(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archcalc.analysis.measures import NO_FIELD, Measured
 from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
 from archcalc.numbers.units import exact_percent
-from archcalc.render.document import COUNT, NAME, TEXT, Column, Document, Fact, Facts, Row, Table
+from archcalc.render.document import COUNT, NAME, TEXT, Column, Document, Fact, Facts, NumberText, Row, Table
 from archcalc.render.words import inputs_text
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def reading_text(reading: Measured) -> str:
     """The value of a quantity; – for a network without it, ? if it is unknown."""
     if reading.sizes:
         return reading.text
-    return "–" if reading == NO_FIELD else value_text(reading.value)
+    return "–" if reading == NO_FIELD else NumberText(value_text(reading.value))
 
 
 # texts
@@ -174,7 +174,7 @@ def _difference(first: Amount, other: Amount) -> tuple[str, str]:
         return "?", ""
     if apart == 0:
         return "equal", ""
-    absolute = value_text(apart, lambda number: f"{'−' if number < 0 else '+'}{abs(number):,}")
+    absolute = NumberText(value_text(apart, lambda number: f"{'−' if number < 0 else '+'}{abs(number):,}"))
     relative = value_text(quotient(other, first, lambda above, below: relative_text(below, above)), str) if one else ""
     return absolute, relative
 

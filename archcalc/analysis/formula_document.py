@@ -206,7 +206,9 @@ def latex_of(expression: Any) -> str:
         return r"\text{unknown}"
     from sympy import latex
 
-    words = {name: rf"\mathit{{{escaped(str(name))}}}" for name in expression.free_symbols if is_word(name)}
+    # Signs of a name may need math of their own, which text within math can have.
+    words = {name: rf"\textit{{{escaped(str(name))}}}" for name in expression.free_symbols if not str(name).isascii()}
+    words |= {name: rf"\mathit{{{name}}}" for name in expression.free_symbols if is_word(name) and str(name).isascii()}
     return str(latex(decimals(expression), mul_symbol="dot", symbol_names=words))
 
 

@@ -26,6 +26,7 @@ def range_document(found: "InputRanges") -> Document:
         parts=parts,
         data=found.to_dict,
         records=lambda: [_record(found.graph, one) for one in found.ranges],
+        columns=("sizes", "size", "smallest", "works", "same_weights", "no_remainder", "useful"),
     )
 
 

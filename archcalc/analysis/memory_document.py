@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from archcalc.numbers.bounds import Amount, AtLeast, causes_of, floor_of
+from archcalc.numbers.bounds import Amount, AtLeast, causes_of, floor_of, known
 from archcalc.render.cells import fact_text
 from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Fact, Facts, Row, Table, notes_of
 from archcalc.render.words import inputs_text
@@ -51,7 +51,8 @@ def _parts_of_peak(memory: "Memory") -> list[Fact]:
 
 
 def _fact(label: str, size: Amount, note: str = "") -> Fact:
-    return Fact(label=label, value=size, kind=COUNT, unit="bytes", short=fact_text(BYTES, "", size), note=note)
+    short = fact_text(BYTES, "", size) if (known(size) or 0) >= 1024 else ""  # else the value has its shortest unit
+    return Fact(label=label, value=size, kind=COUNT, unit="bytes", short=short, note=note)
 
 
 def peak_place(memory: "Memory") -> str:

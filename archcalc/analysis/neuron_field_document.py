@@ -8,7 +8,7 @@ from archcalc.analysis.axis_field import AxisField
 from archcalc.analysis.field import HOLES, HOLES_NOTE
 from archcalc.analysis.intervals import Intervals
 from archcalc.layers.base import size_text
-from archcalc.render.document import COUNT, NAME, Column, Document, Note, Row, Table
+from archcalc.render.document import NAME, RIGHT, Column, Document, Note, Row, Table
 
 if TYPE_CHECKING:
     from archcalc.analysis.neuron_field import Interval, LayerField, NeuronField
@@ -34,12 +34,12 @@ def neuron_field_document(found: NeuronField) -> Document:
     names = [f"{name.capitalize()}s" for name in axis_names(len(found.extents))]
     columns = [
         Column("Layer", NAME),
-        Column("Unit", COUNT, priority=1),
-        Column("Size", COUNT),
-        Column("Jump", COUNT, priority=2),
-        *(Column(name, COUNT, priority=1) for name in names),
-        Column("Over the border", COUNT, priority=3),
-        Column("Of input", COUNT, priority=2),
+        Column("Unit", RIGHT, priority=1),
+        Column("Size", RIGHT),
+        Column("Jump", RIGHT, priority=2),
+        *(Column(name, RIGHT, priority=1) for name in names),
+        Column("Over the border", RIGHT, priority=3),
+        Column("Of input", RIGHT, priority=2),
     ]
     return Document(
         title=f"{found.network}: {titled(found)}",

@@ -10,7 +10,7 @@ from archcalc.analysis.counting import ConventionCount, TermTotal
 from archcalc.analysis.summary_document import head_of
 from archcalc.numbers.bounds import AtLeast, AtMost, causes_of, gathered, known, reason_of, value_text
 from archcalc.numbers.figure import Figure
-from archcalc.render.document import COUNT, Column, Document, Note, Row, Table, notes_of
+from archcalc.render.document import COUNT, Column, Document, Note, NumberText, Row, Table, notes_of
 from archcalc.render.result import Result
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def signed(term: TermTotal) -> str:
     """The value of a term with its sign."""
     if not known(term.value):
         return "?"
-    return value_text(term.value, lambda number: f"{'+' if number > 0 else '−'}{abs(number):,}")
+    return NumberText(value_text(term.value, lambda number: f"{'+' if number > 0 else '−'}{abs(number):,}"))
 
 
 def _notes(found: Reconciliation) -> list[Note]:

@@ -18,6 +18,7 @@ from archcalc.render.document import (
     Fact,
     Facts,
     Note,
+    NumberText,
     Row,
     Table,
     notes_of,
@@ -148,7 +149,7 @@ def devices_document(devices: Mapping[str, Device]) -> Document:
 
 def _tera(device: Device, dtype: str) -> str | None:
     peak = device.peaks.known().get(dtype)
-    return None if peak is None else f"{peak / 1e12:,.5g}"
+    return None if peak is None else NumberText(f"{peak / 1e12:,.5g}")
 
 
 def _record(name: str, device: Device) -> dict[str, Any]:

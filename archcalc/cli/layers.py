@@ -76,6 +76,7 @@ def _describe(layer: type[Layer]) -> Document:
         ],
         data=lambda: _plain(layer),
         records=lambda: [*_fields(layer)],
+        columns=("name", "values", "required", "default", "about"),
     )
 
 

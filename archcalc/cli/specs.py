@@ -68,6 +68,7 @@ def _describe(document: SpecDocument) -> Document:
             for title, facts in _settings(data)
             for fact in facts
         ],
+        columns=("setting", "name", "value"),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.numbers.bounds import causes_of, quotient, value_text
 from archcalc.numbers.units import digits, engineering, engineering_range, percent
-from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Lines, Row, Table
+from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Lines, NumberText, Row, Table
 
 if TYPE_CHECKING:
     from archcalc.measured.benchmark import Benchmark, Distribution, LayerTime, MeasuredCase, Measurement
@@ -188,7 +188,7 @@ def _ratios(benchmark: Benchmark) -> Table | None:
         for row, ratio in found:
             quartiles = f"{digits(ratio.q1)}–{digits(ratio.q3)}"
             interval = f"{digits(ratio.ci_low)}–{digits(ratio.ci_high)}"
-            rows.append(Row([row.spec, digits(ratio.median), quartiles, interval]))
+            rows.append(Row([row.spec, NumberText(digits(ratio.median)), quartiles, interval]))
     confidence = f"{100 * benchmark.method.confidence:.0f} % interval"
     columns = [Column(header, COUNT) for header in ("Median", "Quartiles", confidence)]
     title = f"Time ÷ {benchmark.ratios_to}'s"

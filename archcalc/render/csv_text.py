@@ -19,12 +19,15 @@ def csv_cell(value: Any) -> Any:
     return f"'{clean}" if _FORMULA.match(clean) and not _NUMBERS.fullmatch(clean) else clean
 
 
-def write_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records as comma-separated values with a header, without a final line end; None is an empty cell."""
+def write_csv(records: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> str:
+    """Records as comma-separated values with a header, without a final line end; None is an empty cell.
+
+    The header has the names of the records' values, and `names` if there are no records.
+    """
     import csv
     import io
 
-    columns = [*dict.fromkeys(key for record in records for key in record)]
+    columns = [*dict.fromkeys(key for record in records for key in record)] or names
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(csv_cell, columns))

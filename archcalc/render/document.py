@@ -3,10 +3,10 @@
 Texts are raw, with names from untrusted specs. Each writer escapes them for its format.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from archcalc.errors import SHOWN, Diagnostic
 from archcalc.numbers.bounds import Cause
@@ -22,6 +22,7 @@ BYTES = "bytes"  # scaled by powers of 1024
 NUMBER = "number"  # with three significant digits
 SHARE = "share"  # a share of 1, as a percentage
 SHAPE = "shape"  # sizes without the batch
+RIGHT = "right"  # right-aligned text, such as positions: 8…15
 WORDS = (NAME, TEXT, SHAPE)  # kinds that are left-aligned
 
 
@@ -85,7 +86,7 @@ class Fact(Struct, frozen=True, gc=False):
 
 
 class Facts(Struct, frozen=True, gc=False):
-    """Values below each other. `totals` repeat the total rows of the table before, for formats that omit these."""
+    """Values below each other. `totals` include those of the tables' total rows, which formats with totals omit."""
 
     facts: Sequence[Fact]
     title: str = ""
@@ -109,6 +110,12 @@ class Math(Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         return self.text
+
+
+class NumberText(str):
+    """A number as text that its column's kind would write in another way: `+1,234`."""
+
+    __slots__ = ()
 
 
 class Equation(Struct, frozen=True, gc=False):
@@ -160,7 +167,7 @@ class Document(Struct, frozen=True, gc=False):
     """A result for the writers. `head` has the lines below the title: source, inputs.
 
     `data` returns the plain values for JSON, `records` those of the main table's rows for CSV and data frames; both are
-    called only by writers that need them.
+    called only by writers that need them. `columns` are the names of the records' values, if there may be no records.
     """
 
     title: str
@@ -169,11 +176,25 @@ class Document(Struct, frozen=True, gc=False):
     head: Sequence[str] = ()
     parts: Sequence[Part] = ()
     notes: Sequence[Note] = ()
+    columns: Sequence[str] = ()
 
 
-def parts_without_totals(document: Document) -> list[Part]:
-    """The parts for a format whose tables have total rows: without facts that repeat these."""
-    return [part for part in document.parts if not (isinstance(part, Facts) and part.totals)]
+def beside_totals(document: Document) -> Iterator[Part]:
+    """The parts for a format whose tables have total rows: without facts in which these have everything."""
+    tables = [part for part in document.parts if isinstance(part, Table)]
+    totals = [pair for table in tables for row in table.totals for pair in _headed(table, row)]
+    for part in document.parts:
+        if isinstance(part, Facts) and part.totals:
+            facts = [fact for fact in part.facts if fact_remark(fact) or (fact.label, fact.value) not in totals]
+            if facts:
+                yield structs.replace(part, facts=facts)
+        else:
+            yield part
+
+
+def _headed(table: Table, row: Row) -> Iterator[tuple[str, Cell]]:
+    """The cells of a row with their headers."""
+    return ((column.header, cell) for column, cell in zip(table.columns, row.cells, strict=False))
 
 
 def fact_remark(fact: Fact) -> str:

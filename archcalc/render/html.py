@@ -5,7 +5,17 @@ from html import escape
 
 from archcalc.errors import printable
 from archcalc.render.cells import fact_text, flat_rows, indents, table_texts, used_columns
-from archcalc.render.document import WORDS, Document, Equations, Facts, Findings, Part, Table, parts_without_totals
+from archcalc.render.document import (
+    WORDS,
+    Document,
+    Equations,
+    Facts,
+    Findings,
+    Part,
+    Table,
+    beside_totals,
+    fact_remark,
+)
 
 
 def write_html(document: Document) -> str:
@@ -14,7 +24,7 @@ def write_html(document: Document) -> str:
     head = "<br>\n".join([*title, *map(escaped, document.head)])
     blocks = [
         *([f"<p>{head}</p>"] if head else []),
-        *(block for part in parts_without_totals(document) for block in _part(part)),
+        *(block for part in beside_totals(document) for block in _part(part)),
     ]
     return "\n".join([*blocks, *(f"<p>{escaped(str(note))}</p>" for note in document.notes)])
 
@@ -55,7 +65,7 @@ def _facts(part: Facts) -> str:
     rows = (
         f"<tr><th scope='row' style='text-align: left'>{escaped(fact.label)}</th>"
         f"<td style='text-align: right'>{escaped(fact_text(fact.kind, fact.unit, fact.value))}</td>"
-        f"<td style='text-align: left'>{escaped(', '.join(filter(None, (fact.short, fact.note))))}</td></tr>"
+        f"<td style='text-align: left'>{escaped(fact_remark(fact))}</td></tr>"
         for fact in part.facts
     )
     return "\n".join(["<table>", *rows, "</table>"])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from archcalc.errors import Diagnostic, printable
 from archcalc.render.cells import fact_text, flat_rows, indents, table_texts, used_columns
@@ -10,59 +11,89 @@ from archcalc.render.document import (
     Document,
     Equation,
     Equations,
+    Fact,
     Facts,
     Findings,
     Lines,
     Math,
+    NumberText,
     Part,
-    Row,
     Table,
+    beside_totals,
     fact_remark,
-    parts_without_totals,
 )
 
-_ESCAPES = {
+_SIGNS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    "×": r"$\times$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "−": r"$-$",
-    "⌊": r"$\lfloor$",
-    "⌋": r"$\rfloor$",
-    "⌈": r"$\lceil$",
-    "⌉": r"$\rceil$",
-    "→": r"$\to$",
-    "·": r"$\cdot$",
-    "÷": r"$\div$",
-    "°": r"\textdegree{}",
-    "µ": r"\textmu{}",
-    "…": r"\ldots{}",
-    "–": "--",
-    "—": "---",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
-} | {letter: f"\\{letter}" for letter in "&%$#_{}"}
-_SUBSCRIPTS = {letter: f"$_{number}$" for number, letter in enumerate("₀₁₂₃₄₅₆₇₈₉")}
-_SUPERSCRIPTS = {letter: f"$^{number}$" for number, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+    "[": "{[}",  # behind the end of a line, a bracket or a star would be an option
+    "*": "{*}",
+    "°": r"\textdegree{}",
+    "µ": r"\textmu{}",
+    "…": r"\ldots{}",
+    "–": r"\textendash{}",
+    "—": r"\textemdash{}",
+    "Â": r"\^{A}",
+    "\N{REPLACEMENT CHARACTER}": "?",
+}
+_MATH = {
+    "×": r"\times",
+    "≥": r"\geq",
+    "≤": r"\leq",
+    "≠": r"\neq",
+    "≈": r"\approx",
+    "∞": r"\infty",
+    "−": "-",
+    "⌊": r"\lfloor",
+    "⌋": r"\rfloor",
+    "⌈": r"\lceil",
+    "⌉": r"\rceil",
+    "→": r"\to",
+    "·": r"\cdot",
+    "÷": r"\div",
+    "±": r"\pm",
+    "√": r"\surd",
+    "½": r"\frac{1}{2}",
+    "Σ": r"\Sigma",
+    "π": r"\pi",
+    "◀": r"\triangleleft",
+    "ᵀ": r"^{\mathrm{T}}",
+    "ˣ": "^{x}",
+    "ᵏ": "^{k}",
+    "⁻": "^{-}",
+}
+_ESCAPES = {
+    **_SIGNS,
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    **{letter: f"${command}$" for letter, command in _MATH.items()},
+    **{letter: f"$_{number}$" for number, letter in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{letter: f"$^{number}$" for number, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+}
+_NEEDS = (
+    r"% \usepackage{amsmath, booktabs, siunitx}",
+    r"% \sisetup{group-separator={,}, group-minimum-digits=4, retain-explicit-plus}",
+)
+_LIGATURE = re.compile(r"([-`',])(?=\1)|[?!](?=`)")  # letters that fonts join to another one with the next
 _NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?")
 
 
 def write_latex(document: Document) -> str:
     """The parts of the document, with title and head as comments before and notes as text behind them."""
     head = [f"% {printable(line)}" for line in (document.title, *document.head) if line]
-    needs = "% \\usepackage{booktabs, siunitx}  \\sisetup{group-separator={,}, group-minimum-digits=4}"
-    blocks = ["\n".join([*head, needs]), *(block for part in parts_without_totals(document) for block in _part(part))]
-    return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
+    parts = (block for part in beside_totals(document) for block in _part(part))
+    notes = (escaped(str(note)) for note in document.notes)
+    return "\n\n".join(filter(None, ["\n".join([*head, *_NEEDS]), *parts, *notes]))
 
 
 def escaped(text: str) -> str:
     """The text with commands escaped, and signs as LaTeX commands."""
-    signs = _ESCAPES | _SUBSCRIPTS | _SUPERSCRIPTS
-    return "".join(signs.get(letter, letter) for letter in printable(text))
+    letters = "".join(_ESCAPES.get(letter, letter) for letter in printable(text))
+    return _LIGATURE.sub(r"\g<0>{}", letters)
 
 
 def _part(part: Part) -> Iterator[str]:
@@ -106,21 +137,30 @@ def _equation(equation: Equation) -> str:
 
 
 def _facts(part: Facts) -> str:
-    texts = ((fact.label, fact_text(fact.kind, fact.unit, fact.value), fact_remark(fact)) for fact in part.facts)
-    rows = (f"  {' & '.join(map(escaped, text))} \\\\" for text in texts)
+    texts = ((escaped(fact.label), _value(fact), escaped(fact_remark(fact))) for fact in part.facts)
+    rows = (f"  {' & '.join(text)} \\\\" for text in texts)
     return "\n".join(["\\begin{tabular}{lrl}", "  \\toprule", *rows, "  \\bottomrule", "\\end{tabular}"])
+
+
+def _value(fact: Fact) -> str:
+    """The value of a fact: a number for siunitx, and its unit."""
+    text = fact_text(fact.kind, fact.unit, fact.value)
+    number, space, unit = text.partition(" ")
+    if isinstance(fact.value, int | float) and _NUMBER.fullmatch(number):
+        return f"\\num{{{_plain(number)}}}{space}{escaped(unit)}"
+    return escaped(text)
 
 
 def _table(table: Table) -> str:
     places = used_columns(table)
-    headers, cells = table_texts(table, flat_rows(table))
-    cells = [_with_math(row, texts) for row, texts in zip(flat_rows(table), cells, strict=True)]
-    kinds = [table.columns[place].kind for place in places]
+    rows = flat_rows(table)
+    headers, texts = table_texts(table, rows)
+    cells = [[*map(_cell, row.cells, line)] for row, line in zip(rows, texts, strict=True)]
     columns = [[row[place] for row in cells if len(row) > 1] for place in places]
-    formats = ["l" if kind in WORDS else _format(texts) for kind, texts in zip(kinds, columns, strict=True)]
+    formats = [_format(table.columns[place].kind, column) for place, column in zip(places, columns, strict=True)]
     lines = [_row(row, places, formats, level) for row, level in zip(cells, indents(table), strict=True)]
     split = len(lines) - len(table.totals)
-    head = _row([*headers], places, ["l" if kind in WORDS else "h" for kind in kinds])
+    head = _row([_Cell(escaped(header)) for header in headers], places, formats)
     rule = ["  \\midrule"] if table.totals and split else []
     return "\n".join(
         [
@@ -137,36 +177,43 @@ def _table(table: Table) -> str:
     )
 
 
-def _with_math(row: Row, texts: list[str]) -> list[str]:
-    """The texts of a row, with formulas in LaTeX between dollars."""
-    pairs = zip(row.cells, texts, strict=True)
-    return [f"${cell.latex}$" if isinstance(cell, Math) else text for cell, text in pairs]
+class _Cell(NamedTuple):
+    """A cell in LaTeX; `is_number` if siunitx reads it."""
+
+    latex: str
+    is_number: bool = False
 
 
-def _format(texts: list[str]) -> str:
-    """The siunitx column of numbers, with the digits before and behind the point."""
-    numbers = [text.replace(",", "") for text in texts if _NUMBER.fullmatch(text)]
-    if not numbers:
-        return "r"
-    whole = max(len(number.partition(".")[0].lstrip("+−-")) for number in numbers)
+def _cell(value: Any, text: str) -> _Cell:
+    """The cell of a value, whose type decides: text from a spec may look like a formula or a number."""
+    if isinstance(value, Math):
+        return _Cell(f"${value.latex}$")
+    if isinstance(value, int | float | NumberText) and _NUMBER.fullmatch(text):
+        return _Cell(_plain(text), is_number=True)
+    return _Cell(escaped(text))
+
+
+def _plain(number: str) -> str:
+    """A number as siunitx reads it."""
+    return number.replace(",", "").replace("−", "-")
+
+
+def _format(kind: str, cells: list[_Cell]) -> str:
+    """The alignment of a column; for numbers the siunitx column with the digits before and behind the point."""
+    numbers = [cell.latex for cell in cells if cell.is_number]
+    if kind in WORDS or not numbers:
+        return "l" if kind in WORDS else "r"
+    whole = max(len(number.partition(".")[0].lstrip("+-")) for number in numbers)
     decimals = max(len(number.partition(".")[2]) for number in numbers)
-    sign = "+" if any(number[0] in "+−-" for number in numbers) else ""
+    sign = "+" if any(number[0] in "+-" for number in numbers) else ""
     return f"S[table-format={sign}{whole}.{decimals}]" if decimals else f"S[table-format={sign}{whole}]"
 
 
-def _row(texts: list[str], places: list[int], formats: list[str], level: int = 0) -> str:
-    if len(texts) == 1 != len(places):
-        return f"  \\multicolumn{{{len(places)}}}{{l}}{{{escaped(texts[0])}}} \\\\"
-    cells = (_cell(texts[place], kind) for place, kind in zip(places, formats, strict=True))
+def _row(cells: list[_Cell], places: list[int], formats: list[str], level: int = 0) -> str:
+    """A row of a table; other text in a column of numbers is in braces."""
+    if len(cells) == 1 != len(places):
+        return f"  \\multicolumn{{{len(places)}}}{{l}}{{{cells[0].latex}}} \\\\"
+    shown = [(cells[place], column) for place, column in zip(places, formats, strict=True)]
+    texts = (f"{{{cell.latex}}}" if column[0] == "S" and not cell.is_number else cell.latex for cell, column in shown)
     indent = "\\quad " * level
-    return f"  {indent}{' & '.join(cells)} \\\\"
-
-
-def _cell(text: str, column: str) -> str:
-    """A number as siunitx reads it; other text in a column of numbers is in braces."""
-    if column.startswith("S") and _NUMBER.fullmatch(text):
-        return text.replace(",", "").replace("−", "-")
-    if text.startswith("$") and text.endswith("$") and len(text) > 1:
-        return text
-    # LaTeX would read a bracket or star at the start of a row as an option of the line above.
-    return f"{{{escaped(text)}}}" if column[0] in "Sh" or text[:1] in ("[", "*") else escaped(text)
+    return f"  {indent}{' & '.join(texts)} \\\\"

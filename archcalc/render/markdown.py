@@ -1,5 +1,6 @@
 """Documents as GitHub's Markdown."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from archcalc.errors import Diagnostic, printable
@@ -13,22 +14,29 @@ from archcalc.render.document import (
     Lines,
     Part,
     Table,
+    beside_totals,
     fact_remark,
-    parts_without_totals,
 )
+
+_MARKER = re.compile(r"^(\d*)([-+=#.)])(?=[-=#]*(\s|$))")  # what starts a list or heading
 
 
 def write_markdown(document: Document) -> str:
     """The document as Markdown, with its title in bold."""
     title = [f"**{escaped(document.title)}**"] if document.title else []
-    head = "  \n".join([*title, *map(escaped, document.head)])
-    blocks = [*([head] if head else []), *(block for part in parts_without_totals(document) for block in _part(part))]
-    return "\n\n".join([*blocks, *(escaped(str(note)) for note in document.notes)])
+    head = "  \n".join([*title, *map(paragraph, document.head)])
+    parts = (block for part in beside_totals(document) for block in _part(part))
+    return "\n\n".join(filter(None, [head, *parts, *(paragraph(str(note)) for note in document.notes)]))
 
 
 def escaped(text: str) -> str:
     """The text with markup escaped."""
-    return "".join(f"\\{letter}" if letter in r"\`*_|<>[]" else letter for letter in printable(text))
+    return "".join(f"\\{letter}" if letter in r"\`*_|<>[]&~@$" else letter for letter in printable(text))
+
+
+def paragraph(text: str) -> str:
+    """The text as a block or line of its own, whose start makes no list, heading or code."""
+    return _MARKER.sub(r"\1\\\2", escaped(text.strip()))
 
 
 def _part(part: Part) -> Iterator[str]:
@@ -41,20 +49,20 @@ def _part(part: Part) -> Iterator[str]:
         rows = ([escaped(str(one.left)), escaped(str(one.right))] for one in part.equations)
         yield "\n".join(f"| {left} | {right} |" for left, right in [("", ""), ("---", "---"), *rows])
     elif isinstance(part, Lines):
-        yield "\n\n".join(map(escaped, part.lines)) if part.wrapped else _code(part.lines)
+        yield "\n\n".join(map(paragraph, part.lines)) if part.wrapped else _code(part.lines)
     elif isinstance(part, Facts):
-        yield "\n".join(f"- {escaped(label)}: {escaped(value)}" for label, value in _facts(part))
+        yield "\n".join(f"- {paragraph(label)}: {escaped(value)}" for label, value in _facts(part))
     else:
         yield _table(part)
-        yield from map(escaped, part.notes)
+        yield from map(paragraph, part.notes)
 
 
 def _finding(diagnostic: Diagnostic) -> str:
     """A list item: the message with its code and place, then reason and remedy."""
     code = f" {diagnostic.code}" if diagnostic.code else ""
-    head = f"**{diagnostic.severity}{code}** {escaped(diagnostic.message)} (`{printable(str(diagnostic.place))}`)"
+    head = f"**{diagnostic.severity}{code}** {escaped(diagnostic.message)} ({_span(str(diagnostic.place))})"
     more = [diagnostic.reason, diagnostic.help and f"help: {diagnostic.help}"]
-    return "  \n  ".join([head, *(escaped(text) for text in more if text)])
+    return "  \n  ".join([head, *(paragraph(text) for text in more if text)])
 
 
 def _facts(part: Facts) -> Iterator[tuple[str, str]]:
@@ -63,12 +71,22 @@ def _facts(part: Facts) -> Iterator[tuple[str, str]]:
         yield fact.label, fact_text(fact.kind, fact.unit, fact.value) + note
 
 
+def _span(text: str) -> str:
+    """Code within a line."""
+    code = printable(text)
+    fence = _fence(code, 1)
+    return f"{fence} {code} {fence}" if "`" in code else f"{fence}{code}{fence}"
+
+
 def _code(lines: Sequence[str]) -> str:
     text = "\n".join(map(printable, lines))
-    fence = "```"
-    while fence in text:
-        fence += "`"
+    fence = _fence(text, 3)
     return f"{fence}\n{text}\n{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    """More backticks than any row of them in the text."""
+    return "`" * max([least, *(len(found) + 1 for found in re.findall("`+", text))])
 
 
 def _table(table: Table) -> str:

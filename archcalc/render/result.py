@@ -49,7 +49,8 @@ class Result:
                 frames = import_module(library)
             except ModuleNotFoundError:
                 continue
-            return frames.DataFrame([dict(record) for record in self.records()])
+            records = [dict(record) for record in self.records()]
+            return frames.DataFrame(records or {name: [] for name in self.document().columns})
         raise UsageError("to_dataframe needs pandas or polars, and neither is installed", "pip install pandas")
 
     def __str__(self) -> str:

@@ -117,7 +117,7 @@ def _findings(part: Findings, style: Style) -> list[str]:
 
 def _facts(part: Facts, style: Style) -> Iterator[str]:
     texts = [
-        (printable(fact.label), printable(fact_text(fact.kind, fact.unit, fact.value)), fact.short)
+        (printable(fact.label), printable(fact_text(fact.kind, fact.unit, fact.value)), printable(fact.short))
         for fact in part.facts
     ]
     labels, values, shorts = (max(map(display_width, column)) for column in zip(*texts, strict=True))

@@ -20,7 +20,7 @@ def write(document: Document, format_name: str, style: Style | None = None) -> s
     if format_name == "csv":
         from archcalc.render.csv_text import write_csv
 
-        return write_csv(document.records())
+        return write_csv(document.records(), document.columns)
     return _write_markup(document, format_name)
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from archcalc.cli import COMMANDS, cli
+from archcalc.layers import LAYER_TYPES
 from archcalc.render.write import FORMATS
 
 # By command: its arguments, and a text that its result contains in every format.
@@ -29,6 +30,8 @@ RESULTS = {
     "layers": ([], "conv2d"),
     "specs": ([], "lenet5"),
 }
+# Their texts have signs.
+LAYERS = [name for name, layer in LAYER_TYPES.items() if not (layer.__doc__ or "").isascii()]
 # These write or draw what has a form of its own.
 OTHERS = {"diagram", "report", "watch", "export", "schema", "completion"}
 
@@ -49,7 +52,21 @@ def test_the_table_has_every_command() -> None:
 def test_every_command_prints_every_format(command: str, format_name: str) -> None:
     text = output(command, format_name)
     assert RESULTS[command][1] in text
+    assert "\N{REPLACEMENT CHARACTER}" not in text
     CHECKS[format_name](text)
+
+
+@pytest.mark.parametrize("arguments", [["check", "lenet5"], ["layers", "tanh"]])
+def test_an_empty_result_has_no_empty_blocks(arguments: list[str]) -> None:
+    for format_name in FORMATS:
+        found = CliRunner().invoke(cli, [*arguments, "--format", format_name], catch_exceptions=False)
+        assert found.exit_code == 0
+        assert found.stdout.strip()
+        assert "\n\n\n" not in found.stdout
+        assert not found.stdout.startswith("\n")
+        if format_name == "csv":
+            (header,) = csv.reader(io.StringIO(found.stdout))
+            assert len(header) > 4
 
 
 def _is_text(text: str) -> None:
@@ -68,10 +85,25 @@ def _is_latex(text: str) -> None:
     """Environments are closed, and every row has as many cells as its table has columns."""
     begun, ended = (re.findall(rf"\\{word}{{(\w+\*?)}}", text) for word in ("begin", "end"))
     assert sorted(begun) == sorted(ended) != []
+    assert _unknown_to_pdflatex(text) == set()
     for columns, body in re.findall(r"\\begin{tabular}{([^\n]*)}\n(.*?)\\end{tabular}", text, flags=re.DOTALL):
         count = len(re.findall(r"S\[[^]]*\]|[lr]", columns))
         rows = [line for line in body.splitlines() if line.endswith("\\\\") and "multicolumn" not in line]
         assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {count}, columns
+
+
+def _unknown_to_pdflatex(text: str) -> set[str]:
+    """The characters outside of comments that it has no sign for."""
+    return {letter for line in text.splitlines() if not line.startswith("%") for letter in line if not letter.isascii()}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["explain", "gcn_cora"], ["range", "unet"], *(["layers", one] for one in LAYERS)]
+)
+def test_latex_has_every_sign(arguments: list[str]) -> None:
+    found = CliRunner().invoke(cli, [*arguments, "--format", "latex"], catch_exceptions=False)
+    assert found.exit_code == 0
+    assert _unknown_to_pdflatex(found.stdout) == set()
 
 
 def _is_html(text: str) -> None:

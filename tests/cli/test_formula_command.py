@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from written import written
 
 import archcalc
+from archcalc.analysis.formula_document import latex_of
 from archcalc.cli import cli
 from archcalc.render.style import Style
 from archcalc.symbolic.functions import round_to
@@ -130,3 +131,9 @@ def test_wrong_arguments(arguments: list[str], message: str) -> None:
     done = invoke(*arguments)
     assert done.exit_code != 0
     assert message in done.output + str(done.exception)
+
+
+def test_signs_in_names_are_text_in_latex() -> None:
+    """Their commands need math of their own."""
+    assert latex_of(sympy.Symbol("growth") + 1) == r"\mathit{growth} + 1"
+    assert latex_of(sympy.Symbol("größeᵀ") + 1) == r"\textit{größe$^{\mathrm{T}}$} + 1"

@@ -231,3 +231,9 @@ def test_wrong_options_together(arguments: list[str], message: str) -> None:
 def test_int8_takes_a_byte_for_each_value() -> None:
     plain, small = (archcalc.load("lenet5").memory(dtype).peak for dtype in ("float32", "int8"))
     assert plain == 4 * small
+
+
+def test_bytes_are_said_once() -> None:
+    lines = CliRunner().invoke(cli, ["memory", "lenet5"]).stdout.splitlines()
+    assert "Buffers            0 bytes" in lines
+    assert "Weights      246,824 bytes   241 KiB" in lines

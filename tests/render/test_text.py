@@ -4,7 +4,25 @@ import pytest
 from written import written
 
 import archcalc
+from archcalc.errors import Diagnostic, Place
+from archcalc.render.document import (
+    BYTES,
+    COUNT,
+    NAME,
+    Column,
+    Document,
+    Fact,
+    Facts,
+    Findings,
+    Lines,
+    Math,
+    NumberText,
+    Row,
+    Table,
+)
+from archcalc.render.latex import escaped
 from archcalc.render.style import Style
+from archcalc.render.write import write
 
 LONG = "a_very_long_name_of_a_layer_that_nobody_wants_to_read_in_full_but_somebody_wrote_it_that_way"
 HOSTILE = """
@@ -71,7 +89,7 @@ def test_latex_escapes_names() -> None:
 def test_control_characters_never_reach_the_terminal(format_name: str) -> None:
     text = written(archcalc.loads(HOSTILE).summary, format_name)
     assert "\x1b" not in text
-    assert "line�break �[2J" in text or format_name == "markdown"
+    assert "line�break �[2J" in text or format_name in ("markdown", "latex")
 
 
 def test_notebooks_show_the_table() -> None:
@@ -138,5 +156,49 @@ def test_names_in_latex_are_no_options() -> None:
     layers = '{ name = "[1pt]", type = "relu" }, { name = "*", type = "relu" }'
     network = archcalc.loads(f'name = "x"\ninputs.x = [3]\nlayers = [{layers}]')
     rows = written(network.summary, "latex").split("\n")
-    assert any(row.startswith("{[1pt]}") for row in map(str.strip, rows))
-    assert any(row.startswith("{*}") for row in map(str.strip, rows))
+    assert any(row.startswith("{[}1pt] &") for row in map(str.strip, rows))
+    assert any(row.startswith("{*} &") for row in map(str.strip, rows))
+
+
+def test_lines_in_markdown_start_no_list() -> None:
+    lines = ["+ all", "- a", "1. b", "# c", "1.5 d", "-2", "---"]
+    document = Document("", list, list, parts=[Lines(lines, wrapped=True)])
+    assert write(document, "markdown").split("\n\n") == ["\\+ all", "\\- a", "1\\. b", "\\# c", "1.5 d", "-2", "\\---"]
+
+
+def test_places_in_markdown_end_no_code() -> None:
+    found = Diagnostic("m", Place("a``b`.toml", 2))
+    text = write(Document("", list, list, parts=[Findings([found])]), "markdown")
+    assert text == "- **error** m (``` a``b`.toml:2 ```)"
+
+
+def test_short_values_are_printable() -> None:
+    document = Document("", list, list, parts=[Facts([Fact("a", 1, short="\x1b[2J")])])
+    assert write(document, "plain") == "a  1  �[2J"
+
+
+def test_lines_in_latex_are_no_options() -> None:
+    document = Document("", list, list, parts=[Lines(["a", "[1pt]", "*"])])
+    assert write(document, "latex").endswith("a\\\\\n{[}1pt]\\\\\n{*}")
+
+
+def test_text_in_latex_is_neither_a_formula_nor_a_number() -> None:
+    """The type of a cell decides, not its text."""
+    columns = [Column("Name", NAME), Column("Count", COUNT), Column("Formula")]
+    rows = [Row(["$\\input{x}$", "48,48", Math("x²", "x^2")]), Row(["b", NumberText("+1,234"), "$$"])]
+    text = write(Document("", list, list, parts=[Table(columns, rows)]), "latex")
+    assert "  \\$\\textbackslash{}input\\{x\\}\\$ & {48,48} & $x^2$ \\\\\n" in text
+    assert "  b & +1234 & \\$\\$ \\\\\n" in text
+
+
+def test_latex_joins_no_letters() -> None:
+    names = {"a--b---c": "a-{}-b-{}-{}-c", "``x''": "`{}`x'{}'", "?`!`": "?{}`!{}`", "a-b": "a-b"}
+    assert {name: escaped(name) for name in names} == names
+
+
+def test_latex_facts_are_numbers_for_siunitx() -> None:
+    facts = [Fact("a", 1234, unit="bytes", short="1 KiB"), Fact("b", "1,234"), Fact("c", 3 * 2**20, BYTES)]
+    text = write(Document("", list, list, parts=[Facts(facts)]), "latex")
+    assert r"a & \num{1234} bytes & 1 KiB \\" in text
+    assert r"b & 1,234 &  \\" in text
+    assert r"c & \num{3.00} MiB &  \\" in text
