@@ -122,16 +122,29 @@ class ComparedLayer(NamedTuple):
         }
 
 
+class ComparedBlock(NamedTuple):
+    """A block whose arguments differ, and which is not a row itself; `changes` as for a layer."""
+
+    name: str
+    changes: tuple[tuple[Change, ...], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"name": self.name, "changes": [[change._asdict() for change in changes] for changes in self.changes]}
+
+
 class Comparison(Struct, Result, frozen=True, kw_only=True):
     """A comparison of networks. `labels` are their short names, `networks` their summaries.
 
-    `counting` is the counting convention of the quantity `count`, if there is one.
+    `blocks` are common blocks that are no rows, and whose type or arguments differ. `counting` is the counting
+    convention of the quantity `count`, if there is one.
     """
 
     labels: tuple[str, ...]
     networks: tuple[Summary, ...]
     totals: dict[str, ComparedTotal]
     layers: tuple[ComparedLayer, ...]
+    blocks: tuple[ComparedBlock, ...] = ()
     counting: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,6 +156,7 @@ class Comparison(Struct, Result, frozen=True, kw_only=True):
             "networks": [{"label": label, **{key: head[key] for key in keys}} for label, head in labelled],
             "totals": {name: total.to_dict() for name, total in self.totals.items()},
             "layers": [row.to_dict() for row in self.layers],
+            "blocks": [block.to_dict() for block in self.blocks],
             **({"counting": self.counting} if self.counting else {}),
         }
 
@@ -191,8 +205,16 @@ def compare(
     }
     summaries = tuple(summarize(context).collapsed(context.graph, depth) for context in every)
     sums = [_sums(context, measures, depth) for context in every]
-    rows = tuple(_layers(summaries, sums, [_arguments(context) for context in every]))
-    return Comparison(labels=tuple(networks), networks=summaries, totals=totals, layers=rows, counting=counting)
+    arguments = [_arguments(context) for context in every]
+    rows = tuple(_layers(summaries, sums, arguments))
+    return Comparison(
+        labels=tuple(networks),
+        networks=summaries,
+        totals=totals,
+        layers=rows,
+        blocks=tuple(_blocks(every, rows, arguments)),
+        counting=counting,
+    )
 
 
 def distinct(labels: Sequence[str]) -> list[str]:
@@ -215,6 +237,22 @@ def _layers(
         first, *others = [layer and (layer.type, own[layer.name]) for layer, own in zip(row, arguments, strict=True)]
         changes = tuple(tuple(_changes(first, other)) if first and other else () for other in others)
         yield ComparedLayer(layers=tuple(row), sums=values, changes=changes)
+
+
+def _blocks(
+    every: Sequence[AnalysisContext], rows: Sequence[ComparedLayer], arguments: Sequence[dict[str, Arguments]]
+) -> Iterator[ComparedBlock]:
+    """The common blocks that are no rows, and whose type or arguments differ from the first network's."""
+    names = {row.layers[0].name for row in rows if row.layers[0]}
+    first, *others = (
+        {block.name: (block.type, own[block.name]) for node in context.graph.nodes for block in node.instances}
+        for context, own in zip(every, arguments, strict=True)
+    )
+    for name, block in first.items():
+        if name not in names and all(name in other for other in others):
+            changes = tuple(tuple(_changes(block, other[name])) for other in others)
+            if any(changes):
+                yield ComparedBlock(name, changes)
 
 
 def _arguments(context: AnalysisContext) -> dict[str, Arguments]:
