@@ -35,7 +35,7 @@ def find_scope(graph: Graph, block: str | None = None) -> DrawnScope:
     """The whole network, or the block of a name. Raises UsageError for a block that does not exist."""
     root = find_structure(graph)
     if block is None:
-        inputs, outputs = tuple(range(len(graph.inputs))), tuple(dict.fromkeys(graph.outputs))
+        inputs, outputs = tuple(range(graph.first_edge)), tuple(dict.fromkeys(graph.outputs))
         return DrawnScope(
             name=None, group=root, positions=tuple(range(len(graph.nodes))), inputs=inputs, outputs=outputs, level=0
         )

@@ -276,6 +276,6 @@ class _Blocks:
 
 def _conventions(found: Reconciliation) -> Iterator[tuple[str, str, str, str]]:
     """Name, total, unit, and the terms that make the difference from plain MACs."""
-    for name, reading in found.readings.items():
-        terms = [f"{signed(term)} {term.label}" for term in reading.terms[1:] if term.value != 0]
-        yield name, value_text(reading.total), reading.unit, "; ".join(terms)
+    for name, count in found.counts.items():
+        terms = [f"{signed(term)} {term.label}" for term in count.terms[1:] if term.value != 0]
+        yield name, value_text(count.total), count.unit, "; ".join(terms)
