@@ -283,9 +283,8 @@ def _source(context: AnalysisContext, position: int, source: str | None) -> str:
 
 def _last_with_positions(context: AnalysisContext, source: str | None) -> int:
     """The last layer with several units and different fields; the first of the layers that share these fields."""
-    if any(
-        isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in context.receptive_fields.edges
-    ):
+    edges = context.receptive_fields.edges
+    if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in edges):
         raise UsageError(f"{quoted(context.graph.name)} is of a graph: {_HOPS}")
     for several in (True, False):
         for position in reversed(range(len(context.graph.nodes))):

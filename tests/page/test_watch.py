@@ -243,7 +243,7 @@ def test_specs_that_cannot_be_watched(spec: Path) -> None:
             invoke(str(spec), "--port", str(port))
     os.mkfifo(spec.with_name("pipe"))
     for name in ("-", str(spec.with_name("pipe"))):
-        with pytest.raises(UsageError, match="never saved"):
+        with pytest.raises(UsageError, match="cannot be watched"):
             invoke(name)
     with pytest.raises(SpecError, match="this is a folder, not a spec"):
         invoke(str(spec.parent))
