@@ -87,11 +87,11 @@ def command(spec: str, output: str | None, form: str | None, show: str, force: b
     The program dot computes the layout if it is installed, else the bundled Graphviz. PNG and PDF are converted from
     the SVG without other programs; PDF needs pip install 'archcalc[pdf]'.
 
-    Without --depth, at most 60 cards are drawn: if there would be more, only the first block of each kind is open, or
-    none. --block draws one block, with its inputs as dashed cards; --depth then counts from that block.
+    Without --depth, if there would be more than 60 cards, only the first block of each kind is open, or none. --block
+    draws one block, with its inputs as dashed cards; --depth then counts from that block.
 
     --volumes draws the classic picture of a convolutional network: maps as boxes, heights and widths to scale. A row
-    that is too long continues below. --volumes takes the options --depth, --style, --block, --no-title and --no-legend.
+    that is too long continues below. It takes the options --depth, --style, --block, --no-title and --no-legend.
     """
     chosen = form or _form(output)
     if output is None and chosen in ("pdf", "png"):

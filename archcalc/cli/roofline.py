@@ -56,10 +56,10 @@ def command(
     layer. Each MAC is two operations; a layer without MACs counts elementary operations. A layer reads its inputs,
     parameters and buffers once and writes its output once, all in the dtype. 1 MiB = 2^20 bytes, 1 KiB = 2^10.
 
-    The total is the sum over the layers. The model has no fusion, no cache between layers and no time for launches. A
-    compiler that fuses layers, a cache that keeps an output for the next layer, or an algorithm with fewer MACs
-    (Winograd's) can be faster than the sum. Devices do not reach the peaks of their makers, which are dense and at the
-    boost clock. PyTorch's convolutions multiply float32 as tf32 by default, if the GPU can.
+    Times are lower bounds for single layers, and the total is their sum: without fusion, without a cache between layers
+    and without time for launches. A compiler that fuses layers, a cache that keeps an output for the next layer, or an
+    algorithm with fewer MACs (Winograd's) can be faster than the sum. Devices do not reach the peaks of their makers,
+    which are dense and at the boost clock. PyTorch's convolutions multiply float32 as tf32 by default, if the GPU can.
     """
     device, dtype = options.pop("device"), options.pop("dtype")
     if list_devices:

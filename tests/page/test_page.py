@@ -192,7 +192,7 @@ def test_many_findings_are_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> N
     layers = ", ".join(['{ type = "conv2d", out_channels = 4, kernel_size = 3 }, { type = "batch_norm" }'] * 3)
     network = archcalc.loads(f'name = "x"\nlayers = [{layers}]\n[inputs]\nx = [3, 20, 20]\n')
     page = render_page({"x": network})
-    assert f"{len(network.check()) - 1} more: archcalc check shows them" in page
+    assert f"{len(network.check()) - 1} more: archcalc check lists them" in page
 
 
 def test_an_unknown_value_is_a_gap_in_the_plot() -> None:

@@ -146,7 +146,7 @@ def test_the_last_good_page_stays_below_an_error(watched: tuple[str, Any], spec:
     first = got(address)
     saved(spec, SPEC.replace("linear", "linaer"))
     page = newer(address, first)
-    assert page.index("linaer") < page.index("Below is what it was before.") < page.index(">first</h1>")
+    assert page.index("linaer") < page.index("The last valid version is below.") < page.index(">first</h1>")
 
 
 def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
         page = got(process.stdout.readline().split()[0])
         process.kill()
     assert "linaer" in page
-    assert "Below is what it was before." not in page
+    assert "The last valid version is below." not in page
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, pytest.param(os.mkdir, marks=pytest.mark.slow)], ids=["pipe", "folder"])
