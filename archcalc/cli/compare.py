@@ -64,8 +64,8 @@ def command(
     network: absolute and in percent, or as a multiple if the value at least doubles.
     """
     counting = options.pop("counting")
-    shown = _quantity(quantity, counting)
+    column = _quantity(quantity, counting)
     comparison = archcalc.compare(load_specs(specs, **options), depth=depth, counting=counting)
-    show(comparison.document(shown, differences), format_name)
-    if given := format_settings(options["variables"], options["inputs"]):
-        echo(f"note: every network is with {printable(given)}", err=True)
+    show(comparison.document(column, differences), format_name)
+    if settings := format_settings(options["variables"], options["inputs"]):
+        echo(f"note: every network is with {printable(settings)}", err=True)

@@ -147,6 +147,6 @@ def _form(output: str | None) -> str:
     ending = output.lower().rpartition(".")[2]
     if ending not in FORMS:
         raise UsageError(
-            f"a file that ends in {quoted(f'.{ending}')} has no format", f"add --to, with {', '.join(FORMS)}"
+            f"{quoted(f'.{ending}')} is the ending of no known format", f"add --to, with {', '.join(FORMS)}"
         )
     return ending

@@ -164,8 +164,8 @@ def _naming_values(command: F) -> F:
     return cast("F", run)
 
 
-def _smallest(graph: Graph, given: dict[str, list[int]]) -> str | None:
-    """A note with the smallest inputs that work; None unless the given ones are too small."""
+def _smallest(graph: Graph, inputs: dict[str, list[int]]) -> str | None:
+    """A note with the smallest inputs that work; None unless `inputs` are too small."""
     from archcalc.analysis.shapes import infer_shapes
     from archcalc.analysis.smallest_input import smallest_shapes
     from archcalc.graph import connect
@@ -179,17 +179,17 @@ def _smallest(graph: Graph, given: dict[str, list[int]]) -> str | None:
     if infer_shapes(own).problems:
         return None
     shapes = smallest_shapes(own)
-    if all(len(given[name]) == len(shapes[name]) and all(map(ge, given[name], shapes[name])) for name in given):
+    if all(len(inputs[name]) == len(shapes[name]) and all(map(ge, inputs[name], shapes[name])) for name in inputs):
         return None  # they are large enough
-    smallest = " ".join(f"--input {name}={'x'.join(map(str, shapes[name]))}" for name in given)
+    smallest = " ".join(f"--input {name}={'x'.join(map(str, shapes[name]))}" for name in inputs)
     return f"note: the smallest that works is {printable(smallest)}; archcalc range says which other sizes do"
 
 
 def format_settings(variables: dict[str, Value], inputs: dict[str, list[Any]]) -> str:
     """The options --set and --input as written."""
-    given = [f"--set {name}={format_value(value)}" for name, value in variables.items()]
-    given += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
-    return ", ".join(given)
+    settings = [f"--set {name}={format_value(value)}" for name, value in variables.items()]
+    settings += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
+    return ", ".join(settings)
 
 
 @contextmanager

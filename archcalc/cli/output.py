@@ -37,7 +37,7 @@ def check_writable(path: str, force: bool, ending: str = "") -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if mode is None or stat.S_ISREG(mode):
             if not path.lower().endswith(ending):
-                raise UsageError(f"{_format_path(path)} would be of another kind", f"name a file that ends in {ending}")
+                raise UsageError(f"{_format_path(path)} has another ending", f"name a file that ends in {ending}")
             _refuse_existing(mode, force)
             with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
                 pass

@@ -44,8 +44,8 @@ def blocks(context: Context, incomplete: str) -> "list[CompletionItem[str]]":
 def listed(names: Iterable[str], incomplete: str) -> "list[CompletionItem[str]]":
     """Complete the last name of a list with commas."""
     before, comma, last = incomplete.rpartition(",")
-    given = before.split(",")
-    return matching([f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in given], before)
+    named = before.split(",")
+    return matching([f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in named], before)
 
 
 def matching(names: Iterable[str], incomplete: str) -> "list[CompletionItem[str]]":

@@ -57,10 +57,10 @@ def _shipped() -> list[tuple[str, str]]:
 def _describe(document: SpecDocument) -> Document:
     """Name and source of a spec, with its inputs and variables as written."""
     data = document.data
-    said = [data[key] for key in ("name", "source") if isinstance(data.get(key), str)]
+    heading = [data[key] for key in ("name", "source") if isinstance(data.get(key), str)]
     return Document(
-        title=said[0] if said else document.source,
-        head=said[1:],
+        title=heading[0] if heading else document.source,
+        head=heading[1:],
         parts=[Facts(facts, title=title) for title, facts in _settings(data)],
         data=lambda: {key: data.get(key) for key in ("name", "source", "inputs", "variables")},
         records=lambda: [

@@ -59,10 +59,10 @@ def _run(command: list[str], source: str) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot run {command[0]}: {(error.strerror or str(error)).lower()}") from None
     if done.returncode or not done.stdout:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        if command == WASM:  # the sandbox has traps of its own, from memory to the stack
+        errors = done.stderr.decode(errors="replace").strip().splitlines()
+        if command == WASM:  # the sandbox may also run out of memory or stack
             raise UsageError(
-                f"the bundled Graphviz failed ({said[-1] if said else done.returncode}): {_LESS}, or {_REMEDY}"
+                f"the bundled Graphviz failed ({errors[-1] if errors else done.returncode}): {_LESS}, or {_REMEDY}"
             )
-        raise UsageError(f"dot failed: {' '.join(said) or done.returncode}")
+        raise UsageError(f"dot failed: {' '.join(errors) or done.returncode}")
     return done.stdout

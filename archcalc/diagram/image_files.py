@@ -41,7 +41,7 @@ def image_format(path: str) -> str:
     for file_format in FORMATS:
         if path.lower().endswith(f".{file_format}"):
             return file_format
-    raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
+    raise UsageError(f"{quoted(path)} has no known ending", "name a file that ends in .svg, .pdf or .png")
 
 
 def convert_svg(svg: str, file_format: str, scale: float = SCALE) -> str | bytes:

@@ -47,25 +47,25 @@ Kind = Callable[[Group], Hashable]  # a key for blocks: only the first block of 
 
 @dataclass(slots=True, eq=False)
 class Parts:
-    """All parts, outermost first. `shown` has, for every layer, the layer that is drawn in its place.
+    """All parts, outermost first. `originals` has, for every layer, itself or its original, which is drawn.
 
     `training` has the names of the layers that exist only in training.
     """
 
     parts: list[Part]
-    shown: list[int]
+    originals: list[int]
     training: set[str]
     scope: DrawnScope
 
     @property
     def drawn(self) -> list[int]:
         """The layers that are drawn themselves, by position."""
-        return [position for position in self.scope.positions if self.shown[position] == position]
+        return [position for position in self.scope.positions if self.originals[position] == position]
 
     def drawn_edge(self, graph: Graph, edge: int) -> int:
         """The edge that is drawn in the place of an edge: for a copy, the edge of its original."""
         producer = graph.producer(edge)
-        return edge if producer is None else graph.edge(self.shown[producer])
+        return edge if producer is None else graph.edge(self.originals[producer])
 
 
 def find_parts(
@@ -107,7 +107,7 @@ def _stretch(tiles: list[Tile], found: Parts) -> Tile:
     if len(tiles) == 1:
         return tiles[0]
     drawn = {position for tile in tiles for position in tile.layers}
-    layers = [position for position in found.scope.positions if found.shown[position] in drawn]
+    layers = [position for position in found.scope.positions if found.originals[position] in drawn]
     return Tile(tiles[0].name, layers, "", last=tiles[-1].last or tiles[-1].name)
 
 
@@ -118,13 +118,13 @@ class _Finder:
         self.graph, self.depth, self.every_copy, self.scope = context.graph, depth, every_copy, scope
         self.kind, self.opened = kind, set[Hashable]()
         self.copies = Copies(context)
-        self.shown = [*range(len(self.graph.nodes))]
+        self.originals = [*range(len(self.graph.nodes))]
 
     def find(self) -> Parts:
         parts = self._parts(self.scope.group)
-        for position, original in enumerate(self.shown):  # an original may itself be a copy within its block
-            self.shown[position] = self.shown[original]
-        return Parts(parts, self.shown, self.copies.training, self.scope)
+        for position, original in enumerate(self.originals):  # an original may itself be a copy within its block
+            self.originals[position] = self.originals[original]
+        return Parts(parts, self.originals, self.copies.training, self.scope)
 
     def _parts(self, group: Group) -> list[Part]:
         """The parts for the members of a group."""
@@ -150,7 +150,7 @@ class _Finder:
     def draw_as(self, copy: Member, original: Member) -> None:
         """Draw the layers of a copy as the layers of its original."""
         for position, drawn in zip(copy.layers, original.layers, strict=True):
-            self.shown[position] = drawn
+            self.originals[position] = drawn
 
     def _drawn(self, unit: Unit) -> Part:
         if isinstance(unit, int):

@@ -137,7 +137,7 @@ class _Painter:
         self.choice = choose(context, look.depth, look.every_copy, look.block)
         self.found = self.choice.parts
         self.scope = self.found.scope
-        self.lines = CardNumbers(context, look.show, self.found.shown)
+        self.lines = CardNumbers(context, look.show, self.found.originals)
         self.heat = Heat(look.heat, self.lines) if look.heat else None
         if self.heat:
             self.heat.scale(tiles_in(self.found.parts))
@@ -336,7 +336,7 @@ class _Painter:
         for position in self.found.drawn:
             lender = self._lender(position)
             if lender is not None:
-                owner, user = self.graph.edge(self.found.shown[lender]), self.graph.edge(position)
+                owner, user = self.graph.edge(self.found.originals[lender]), self.graph.edge(position)
                 if owner in self.card_of and self.card_of[owner] != self.card_of[user]:
                     found[self.card_of[owner], self.card_of[user]] = None
         return (Arrow(owner, user, "", "weights") for owner, user in found)

@@ -59,12 +59,12 @@ def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class CardNumbers:
-    """The lines of cards besides name, type and shape. `shown` has the layer drawn in the place of each layer."""
+    """The lines of cards besides name, type and shape. `originals` has the layer drawn in the place of each layer."""
 
-    def __init__(self, context: "AnalysisContext", show: tuple[str, ...], shown: list[int]) -> None:
+    def __init__(self, context: "AnalysisContext", show: tuple[str, ...], originals: list[int]) -> None:
         self.context, self.show = context, check_names(show)
         self.drawn_as: defaultdict[int, list[int]] = defaultdict(list)  # the layers that a drawn layer stands for
-        for position, drawn in enumerate(shown):
+        for position, drawn in enumerate(originals):
             self.drawn_as[drawn].append(position)
 
     def stands_for(self, tile: Tile) -> list[int]:

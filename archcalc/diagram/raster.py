@@ -42,27 +42,27 @@ class Raster(NamedTuple):
 
 def read_raster(path: str) -> Raster:
     """Read an image. Raises UsageError without Pillow, and for a file that is too large, broken, or no PNG or JPEG."""
-    shown = f'"{printable(path)}"'
+    name = f'"{printable(path)}"'
     try:
         data = read_bytes(path, MAX_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot read {shown}: {reason.lower()}") from None
+        raise UsageError(f"cannot read {name}: {reason.lower()}") from None
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{shown} has more than {MAX_BYTES // 2**20} MiB", "make it smaller")
-    return _decoded(data, shown)
+        raise UsageError(f"{name} has more than {MAX_BYTES // 2**20} MiB", "make it smaller")
+    return _decoded(data, name)
 
 
-def _decoded(data: bytes, shown: str) -> Raster:
+def _decoded(data: bytes, name: str) -> Raster:
     try:
         from PIL import Image
     except ModuleNotFoundError:
         raise UsageError("an image needs Pillow, which is not installed", "pip install 'archcalc[image]'") from None
     start = next((start for start in _STARTS if data.startswith(start)), None)
     if start is None:
-        raise UsageError(f"{shown} is neither a PNG nor a JPEG image")
+        raise UsageError(f"{name} is neither a PNG nor a JPEG image")
     if any(_has_more(data, *limit) for limit in _LIMITS[start].items()):
-        raise UsageError(f"{shown} has more parts than a {_STARTS[start]} of any camera or program")
+        raise UsageError(f"{name} has more parts than a {_STARTS[start]} of any camera or program")
     try:
         with catch_warnings(action="ignore"), Image.open(BytesIO(data), formats=("PNG", "JPEG")) as image:
             if image.width * image.height <= MAX_PIXELS:
@@ -72,8 +72,8 @@ def _decoded(data: bytes, shown: str) -> Raster:
     except MemoryError:
         raise
     except Exception as error:  # a decoder may raise anything for a broken file
-        raise UsageError(f"{shown} is a broken {_STARTS[start]} image: {printable(str(error))}") from None
-    raise UsageError(f"{shown} has more than {MAX_PIXELS:,} pixels", "make it smaller")  # before decoding
+        raise UsageError(f"{name} is a broken {_STARTS[start]} image: {printable(str(error))}") from None
+    raise UsageError(f"{name} has more than {MAX_PIXELS:,} pixels", "make it smaller")  # before decoding
 
 
 def _has_more(data: bytes, part: re.Pattern[bytes], most: int) -> bool:
@@ -87,14 +87,14 @@ def _drawable(image: Any) -> Raster:
     width, height = image.size
     kind = "PNG" if image.format == "PNG" else "JPEG"
     image.draft(None, (LONGEST, LONGEST))  # decodes a large JPEG at lower resolution
-    shown = ImageOps.exif_transpose(image)
+    upright = ImageOps.exif_transpose(image)
     if image.getexif().get(_ORIENTATION, 1) in _LYING:
         width, height = height, width
-    shown = _of_eight_bits(shown)
-    shown.thumbnail((LONGEST, LONGEST))
-    shown.info.clear()
+    upright = _of_eight_bits(upright)
+    upright.thumbnail((LONGEST, LONGEST))
+    upright.info.clear()
     content = BytesIO()
-    shown.save(content, kind, quality=90)
+    upright.save(content, kind, quality=90)
     return Raster(f"image/{kind.lower()}", width, height, content.getvalue())
 
 

@@ -148,9 +148,9 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
     """Make the section of a network."""
     large = allowance.is_large
     memory = None if large else network.memory()
-    shown = allowance.select_layers(network)
+    layers = allowance.select_layers(network)
     findings = [] if large else network.check()
-    rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(shown)]
+    rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(layers)]
     return NetworkSection(
         title=network.name,
         label=label,
@@ -162,7 +162,7 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
         rows=tuple(_Blocks(network, memory).rows(rows)),
         cut=len(network.layers) - len(rows),
         unexplained=sum(row.explanation is None for row in rows),
-        reasons=(*field_notes((row.name, row.receptive_field) for row in shown), *unknown_reasons(network.summary)),
+        reasons=(*field_notes((row.name, row.receptive_field) for row in layers), *unknown_reasons(network.summary)),
         is_large=large,
         findings=tuple(map(_in_its_file, findings[:SHOWN_FINDINGS])),
         more_findings=max(len(findings) - SHOWN_FINDINGS, 0),

@@ -219,7 +219,7 @@ def test_a_large_page_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_page_needs_an_output_file(tmp_path: Path) -> None:
     assert invoke("lenet5").exit_code == 2
     for name in ("page.pdf", "page", "-"):
-        with pytest.raises(UsageError, match=r"would be of another kind; name a file that ends in \.html"):
+        with pytest.raises(UsageError, match=r"has another ending; name a file that ends in \.html"):
             invoke("lenet5", "-o", str(tmp_path / name))
     assert invoke("lenet5", "-o", "/dev/null").exit_code == 0
 
