@@ -53,13 +53,18 @@ class Graph(Struct, frozen=True, dict=True):
     problems: tuple[Problem, ...] = ()  # the faults of the spec; if there are any, the graph has the valid layers only
     others: tuple[ExpandedLayer, ...] = ()  # the layers that depend on something wrong
 
+    @cached_property
+    def first_edge(self) -> int:
+        """The number of the first node's output; the edges before it are inputs."""
+        return len(self.inputs)
+
     def edge(self, position: int) -> int:
         """The number of a node's output."""
-        return len(self.inputs) + position
+        return self.first_edge + position
 
     def producer(self, edge: int) -> int | None:
         """The position of the node whose output an edge is; None for an input of the network."""
-        position = edge - len(self.inputs)
+        position = edge - self.first_edge
         return None if position < 0 else position
 
     @cached_property
@@ -75,7 +80,7 @@ class Graph(Struct, frozen=True, dict=True):
     @cached_property
     def readers(self) -> list[list[int]]:
         """The positions of the nodes that read each edge, in order; a node that reads it twice is listed twice."""
-        found: list[list[int]] = [[] for _ in range(len(self.inputs) + len(self.nodes))]
+        found: list[list[int]] = [[] for _ in range(self.edge(len(self.nodes)))]
         for position, node in enumerate(self.nodes):
             for source in node.sources:
                 found[source].append(position)

@@ -178,8 +178,8 @@ class Network:
         from archcalc.numbers.figure import read_figure
 
         figure = None if target is None else read_figure(target)
-        readings = {name: self.count(name) for name in CONVENTIONS}
-        return Reconciliation(summary=self.summary, readings=readings, target=figure)
+        counts = {name: self.count(name) for name in CONVENTIONS}
+        return Reconciliation(summary=self.summary, counts=counts, target=figure)
 
     def check(self, ignored: bool = False) -> "CheckResult":
         """The findings of the lint rules, each with a code, a place, a reason and a remedy.

@@ -90,7 +90,7 @@ def find_structure(graph: Graph) -> Group:
         inside = {edge for step in group.steps for edge in step.outputs}
         read = (edge for step in group.steps for edge in step.inputs)
         group.inputs = (*dict.fromkeys(edge for edge in read if edge not in inside),)
-    root.inputs, root.outputs = (*range(len(graph.inputs)),), graph.outputs
+    root.inputs, root.outputs = (*range(graph.first_edge),), graph.outputs
     for group in called_groups(root):
         group.is_called = True
     return root
@@ -149,7 +149,10 @@ def _crossings(graph: Graph, parents: list[Group]) -> tuple[dict[Group, dict[int
     """The edges into each group, and the edges out of it."""
     inputs_of: dict[Group, dict[int, None]] = {}
     outputs_of: dict[Group, dict[int, None]] = {}
-    inputs = len(graph.inputs)
+
+    def parent_of(edge: int) -> Group | None:
+        position = graph.producer(edge)
+        return None if position is None else parents[position]
 
     def leave(edge: int, inner: Group | None, around: set[Group]) -> None:
         while inner is not None and inner not in around:
@@ -159,13 +162,13 @@ def _crossings(graph: Graph, parents: list[Group]) -> tuple[dict[Group, dict[int
     for position, node in enumerate(graph.nodes):
         around = set(_ancestors(parents[position]))
         for edge in node.sources:
-            source = parents[edge - inputs] if edge >= inputs else None
+            source = parent_of(edge)
             leave(edge, source, around)
             sources = set(_ancestors(source))
             for group in around - sources:
                 inputs_of.setdefault(group, {})[edge] = None
     for edge in graph.outputs:
-        leave(edge, parents[edge - inputs] if edge >= inputs else None, set())
+        leave(edge, parent_of(edge), set())
     return inputs_of, outputs_of
 
 
@@ -179,8 +182,7 @@ def _put_output_first(graph: Graph, group: Group) -> None:
     """Sort a group's outputs: the block's output first, then the others in the order of the layers."""
     assert group.instance
     output = graph.block_outputs.get(group.instance.name)
-    inputs = len(graph.inputs)
-    group.outputs = (*sorted(group.outputs, key=lambda edge: (graph.nodes[edge - inputs].name != output, edge)),)
+    group.outputs = (*sorted(group.outputs, key=lambda edge: (graph.edge_names[edge] != output, edge)),)
 
 
 def _last_edge(graph: Graph, group: Group) -> int:

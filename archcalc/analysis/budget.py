@@ -41,11 +41,11 @@ def check_budget(context: AnalysisContext, limits: Iterable[Limit] = ()) -> list
 
 def _breaches(context: AnalysisContext, limit: Limit) -> Iterator[Diagnostic]:
     quantity = QUANTITIES[limit.quantity]
-    reading = MEASURES[limit.quantity].whole(context)
+    measured = MEASURES[limit.quantity].whole(context)
     more_or_less, most_or_least = WORDS[limit.bound]
     bound = f"the {most_or_least} of {amount_text(limit.amount, quantity.unit)}"
-    is_kept = (is_at_most if limit.bound == "max" else is_at_least)(reading.value, limit.amount)
-    value, missing = known(reading.value), reason_of(reading.value)
+    is_kept = (is_at_most if limit.bound == "max" else is_at_least)(measured.value, limit.amount)
+    value, missing = known(measured.value), reason_of(measured.value)
     if is_kept:
         return
     if value is None:
@@ -62,20 +62,20 @@ def _breaches(context: AnalysisContext, limit: Limit) -> Iterator[Diagnostic]:
     distance = f"{amount_text(excess, quantity.unit)}{share} {more_or_less}"
     message = f"{limit.quantity}: {at_least}{amount}, which is {at_least}{distance} than {bound}"
     code = OVER if limit.bound == "max" else UNDER
-    yield _diagnostic(context, limit, code, message, _most(context, limit.quantity, reading))
+    yield _diagnostic(context, limit, code, message, _most(context, limit.quantity, measured))
 
 
-def _most(context: AnalysisContext, quantity: str, reading: Measured) -> str | None:
+def _most(context: AnalysisContext, quantity: str, measured: Measured) -> str | None:
     """The layer that costs most, or the layer at which the quantity is measured, in words."""
-    if reading.layer is not None:
-        return f"{reading.text if reading.sizes else 'the peak is'} at layer {quoted(reading.layer)}"
-    whole = known(reading.value)
+    if measured.layer is not None:
+        return f"{measured.text if measured.sizes else 'the peak is'} at layer {quoted(measured.layer)}"
+    whole = known(measured.value)
     layers = MEASURES[quantity].layers
     if not layers or not whole:
         return None
     values = [known(value) or 0 for value in layers(context)]
     most = max(values)
-    name, of_known = context.graph.nodes[values.index(most)].name, isinstance(reading.value, AtLeast)
+    name, of_known = context.graph.nodes[values.index(most)].name, isinstance(measured.value, AtLeast)
     which = "most of what is known" if of_known else "most"
     return f"{which} is in layer {quoted(name)}: {most:,} ({'≤ ' * of_known}{exact_percent(most, whole)})"
 

@@ -6,25 +6,25 @@ from typing import Generic, NamedTuple, TypeVar
 from archcalc.errors import UsageError
 from archcalc.graph import Graph, Node
 
-Row = TypeVar("Row")
+T = TypeVar("T")
 
 
-class Collapsed(NamedTuple, Generic[Row]):
+class Collapsed(NamedTuple, Generic[T]):
     """A collapsed block with the rows of its layers, or a single layer. `last` is the row of its output layer."""
 
     name: str
     type: str
-    rows: list[Row]
-    last: Row
+    rows: list[T]
+    last: T
 
 
-def collapse(rows: Iterable[Row], graph: Graph, depth: int | None) -> list[Collapsed[Row]]:
+def collapse(rows: Iterable[T], graph: Graph, depth: int | None) -> list[Collapsed[T]]:
     """Group rows by blocks, collapsed below `depth`: 1 collapses all blocks, None opens all.
 
     `rows` has one row for each layer, or for the first layers. Raises UsageError for a depth below 1.
     """
     check_depth(depth)
-    found: dict[str, tuple[str, dict[str, Row]]] = {}  # for each group its type, and rows by layer
+    found: dict[str, tuple[str, dict[str, T]]] = {}  # for each group its type, and rows by layer
     for node, row in zip(graph.nodes, rows, strict=False):
         name, kind = _name_and_type(node, depth)
         found.setdefault(name, (kind, {}))[1][node.name] = row
@@ -37,7 +37,7 @@ def check_depth(depth: object) -> None:
         raise UsageError(f"a depth cannot be {depth!r}", "use a whole number, 1 or more, or None for all layers")
 
 
-def _group(name: str, kind: str, own: dict[str, Row], output: str | None) -> Collapsed[Row]:
+def _group(name: str, kind: str, own: dict[str, T], output: str | None) -> Collapsed[T]:
     rows = [*own.values()]
     return Collapsed(name, kind, rows, own.get(output or "", rows[-1]))
 

@@ -49,12 +49,12 @@ class ComparedTotal(NamedTuple):
     """One quantity of all networks."""
 
     title: str
-    readings: tuple[Measured, ...]
+    measured: tuple[Measured, ...]
 
     @property
     def values(self) -> Values:
         """The quantity's value for each network."""
-        return tuple(reading.value for reading in self.readings)
+        return tuple(found.value for found in self.measured)
 
     @property
     def reasons(self) -> tuple[str | None, ...]:
@@ -64,7 +64,7 @@ class ComparedTotal(NamedTuple):
     @property
     def differences(self) -> tuple[Difference, ...]:
         """The difference of every network but the first; None for different units and missing fields."""
-        first, *others = self.readings
+        first, *others = self.measured
         return tuple(
             difference(first.value, other.value)
             if other.unit == first.unit and NO_FIELD not in (first, other)
@@ -75,10 +75,10 @@ class ComparedTotal(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         found: dict[str, Any] = _side_by_side(self.values, self.differences)
-        if any(reading.sizes for reading in self.readings):
-            found |= {"sizes": [list(reading.sizes) for reading in self.readings]}
-        if any(reading.layer for reading in self.readings):
-            found |= {"layers": [reading.layer for reading in self.readings]}
+        if any(one.sizes for one in self.measured):
+            found |= {"sizes": [list(one.sizes) for one in self.measured]}
+        if any(one.layer for one in self.measured):
+            found |= {"layers": [one.layer for one in self.measured]}
         return found
 
 
@@ -200,7 +200,7 @@ def compare(
     if counting is not None:
         titles["count"], measures["count"] = find_convention(counting).title, by_convention(counting)
     totals = {
-        name: ComparedTotal(title=titles[name], readings=tuple(measure.whole(context) for context in every))
+        name: ComparedTotal(title=titles[name], measured=tuple(measure.whole(context) for context in every))
         for name, measure in measures.items()
     }
     summaries = tuple(summarize(context).collapsed(context.graph, depth) for context in every)

@@ -133,7 +133,7 @@ def _total_rows(comparison: Comparison) -> tuple[list[Row], list[str]]:
 def _is_shown(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
     """Whether a total is listed: buffers and fields if there are any, trainable parameters if some are frozen."""
     if name == "receptive_field":
-        return any(reading != NO_FIELD for reading in total.readings)
+        return any(found != NO_FIELD for found in total.measured)
     if name == "trainable_parameters":
         return total.values != comparison.totals["parameters"].values
     return name != "buffers" or any(value != 0 for value in total.values)
@@ -141,8 +141,8 @@ def _is_shown(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
 
 def _rows_of(total: ComparedTotal) -> list[Row]:
     """A row of two networks' values and difference; for more networks, differences are in rows below."""
-    texts = [reading_text(reading) for reading in total.readings]
-    first, *others = total.readings
+    texts = [measured_text(found) for found in total.measured]
+    first, *others = total.measured
     differences = [_total_difference(first, other) for other in others]
     if len(differences) == 1:
         return [Row([total.title, *texts, *differences[0]])]
@@ -157,11 +157,11 @@ def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
     return _difference(first.value, other.value)
 
 
-def reading_text(reading: Measured) -> str:
+def measured_text(found: Measured) -> str:
     """The value of a quantity; – for a network without it, ? if it is unknown."""
-    if reading.sizes:
-        return reading.text
-    return "–" if reading == NO_FIELD else NumberText(value_text(reading.value))
+    if found.sizes:
+        return found.text
+    return "–" if found == NO_FIELD else NumberText(value_text(found.value))
 
 
 # texts

@@ -49,7 +49,7 @@ class AnalysisContext:
     @cached_property
     def fitting(self) -> int:
         """The number of nodes before the first with an unknown shape; all, unless there are problems."""
-        outputs = self.tensors[len(self.graph.inputs) :]
+        outputs = self.tensors[self.graph.first_edge :]
         return outputs.index(None) if None in outputs else len(outputs)
 
     @cached_property

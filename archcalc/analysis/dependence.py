@@ -58,16 +58,17 @@ def depends_on(context: AnalysisContext, edge: int, box: Box, cut: frozenset[Lin
 
     Links in `cut` are left out.
     """
-    graph, inferred, inputs = context.graph, context.shapes.inferred, len(context.graph.inputs)
+    graph, inferred = context.graph, context.shapes.inferred
     found = {edge: Units((box,))}
     waiting = [-edge]
     while waiting:
         current = -heapq.heappop(waiting)
         units = found[current] = _bounded(found[current])
-        layer = inferred[current - inputs] if current >= inputs else None
-        if layer is None:
+        position = graph.producer(current)
+        layer = None if position is None else inferred[position]
+        if position is None or layer is None:
             continue
-        sources = graph.nodes[current - inputs].sources
+        sources = graph.nodes[position].sources
         for number, (source, read) in enumerate(zip(sources, _read_by(layer, units), strict=True)):
             if not read.boxes or (current, number) in cut:
                 continue

@@ -47,7 +47,7 @@ class _Follower:
     def __init__(self, context: AnalysisContext, training: bool) -> None:
         self.context, self.graph, self.training = context, context.graph, training
         self.flow = follow_gradients(context) if training else GradientFlow()
-        self.edges = [*range(len(self.graph.inputs))]  # the storage of each edge
+        self.edges = [*range(self.graph.first_edge)]  # the storage of each edge
         self.sharing = {storage: [edge] for edge, storage in enumerate(self.edges)}  # the edges of each storage
         self.count = len(self.edges)  # of storages
         self.locks: list[str | None] = [None] * self.count  # for each edge, the layer that made it as one of many views

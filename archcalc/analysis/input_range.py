@@ -202,8 +202,10 @@ class _UsefulSizes:
 
     def covered(self) -> SizeBound | None:
         """The largest field by windows, without layers that read the whole map."""
-        names, first = self.context.graph.edge_names, len(self.context.graph.inputs)
-        return self._largest((names[edge], edge, self.fields) for edge in range(first, len(names)))
+        graph = self.context.graph
+        return self._largest(
+            (node.name, graph.edge(position), self.fields) for position, node in enumerate(graph.nodes)
+        )
 
     def _largest(self, candidates: Iterable[tuple[str, int, Fields]]) -> SizeBound | None:
         found: SizeBound | None = None

@@ -67,8 +67,8 @@ def mistake(network: AnalysisContext, found: Mistaken) -> str:
 
 def incomplete_flatten(network: AnalysisContext, found: Mistaken) -> Node | None:
     """The flatten right before a layer, if it joins only spatial axes."""
-    source = found.node.sources[0] - len(network.graph.inputs)
-    before = network.graph.nodes[source] if source >= 0 else None
+    producer = network.graph.producer(found.node.sources[0])
+    before = None if producer is None else network.graph.nodes[producer]
     return before if before is not None and getattr(before.layer, "start_dim", None) else None
 
 

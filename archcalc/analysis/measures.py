@@ -67,14 +67,14 @@ def _field(context: AnalysisContext) -> Measured:
         if "receptive_field" in row.unknown:
             return Measured(Unknown(f"{row.name}: {row.unknown['receptive_field']}"), layer=row.name)
         if row.receptive_field:
-            reading = _field_reading(row.name, row.receptive_field)
+            found = _measure_field(row.name, row.receptive_field)
             if any(axis.extent > 1 and axis.advance and not axis.mixed for axis in row.receptive_field.axes):
-                return reading
-            last = last or reading
+                return found
+            last = last or found
     return last or NO_FIELD
 
 
-def _field_reading(layer: str, field: ReceptiveField) -> Measured:
+def _measure_field(layer: str, field: ReceptiveField) -> Measured:
     smallest = min(size or 0 for size in field.size)
     unit = "hops" if field.unit == "hops" else ""
     return Measured(smallest, field.size, unit, layer, marked_size(field).text())

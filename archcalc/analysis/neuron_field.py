@@ -235,14 +235,16 @@ class _Question:
 
     def _before(self, edge: int, depth: int | None) -> dict[int, tuple[str, Field]]:
         """The layers that a layer depends on, in order, with names and fields; collapsed blocks count as one layer."""
-        graph, inputs = self.context.graph, len(self.context.graph.inputs)
+        graph, chosen = self.context.graph, self.context.graph.producer(edge)
+        assert chosen is not None
         found: dict[int, tuple[str, Field]] = {}
-        around = {instance.name for instance in graph.nodes[edge - inputs].instances}
+        around = {instance.name for instance in graph.nodes[chosen].instances}
         for other in sorted(graph.ancestors([edge]) - {edge}):
             field = self.context.receptive_fields.on_input(other, self.source)
-            if other < inputs or not isinstance(field, Field) or not _are_like(field, self.field):
+            position = graph.producer(other)
+            if position is None or not isinstance(field, Field) or not _are_like(field, self.field):
                 continue
-            node = graph.nodes[other - inputs]
+            node = graph.nodes[position]
             name = node.instances[depth - 1].name if depth and len(node.instances) >= depth else node.name
             if name in around:
                 continue  # an earlier layer of the chosen layer's own block
@@ -283,13 +285,13 @@ def _source(context: AnalysisContext, position: int, source: str | None) -> str:
 
 def _last_with_positions(context: AnalysisContext, source: str | None) -> int:
     """The last layer with several units and different fields; the first of the layers that share these fields."""
-    inputs, edges = len(context.graph.inputs), context.receptive_fields.edges
+    edges = context.receptive_fields.edges
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in edges):
         raise UsageError(f"{quoted(context.graph.name)} is of a graph: {_HOPS}")
     for several in (True, False):
         for position in reversed(range(len(context.graph.nodes))):
             chosen = _source(context, position, source)
-            field = context.receptive_fields.on_input(inputs + position, chosen)
+            field = context.receptive_fields.on_input(context.graph.edge(position), chosen)
             if not isinstance(field, Field) or _why_not(context, position, chosen):
                 continue
             if not several or any(axis.advance and axis.extent > 1 for axis in field.axes):
@@ -299,14 +301,15 @@ def _last_with_positions(context: AnalysisContext, source: str | None) -> int:
 
 def _origin(context: AnalysisContext, position: int) -> int:
     """The first layer in the same block with the same field."""
-    nodes, inputs, paths = context.graph.nodes, len(context.graph.inputs), context.receptive_fields.paths
+    graph, paths = context.graph, context.receptive_fields.paths
     while True:
-        source = nodes[position].sources[0]
-        if source < inputs or paths[source] != paths[inputs + position]:
+        source = graph.nodes[position].sources[0]
+        before = graph.producer(source)
+        if before is None or paths[source] != paths[graph.edge(position)]:
             return position
-        if nodes[source - inputs].instances != nodes[position].instances:
+        if graph.nodes[before].instances != graph.nodes[position].instances:
             return position
-        position = source - inputs
+        position = before
 
 
 def _field_with_positions(context: AnalysisContext, position: int, source: str) -> Field:

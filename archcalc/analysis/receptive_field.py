@@ -226,7 +226,7 @@ def links_that_share(
     All units of the layer have the same field through such a link.
     """
     found = set[tuple[int, int]]()
-    for edge, (node, inferred) in enumerate(zip(graph.nodes, shapes.inferred, strict=True), start=len(graph.inputs)):
+    for edge, (node, inferred) in enumerate(zip(graph.nodes, shapes.inferred, strict=True), start=graph.first_edge):
         if inferred is None or not inferred.fits:
             continue
         for number, read in enumerate(node.sources):

@@ -21,11 +21,11 @@ class Reconciliation(Struct, Result, frozen=True, kw_only=True):
     """The count of every convention, by name; `target` is a figure to match with them."""
 
     summary: "Summary"
-    readings: dict[str, ConventionCount]
+    counts: dict[str, ConventionCount]
     target: Figure | None = None
 
     def __repr__(self) -> str:
-        return f"Reconciliation({self.summary.name!r}, {len(self.readings)} conventions)"
+        return f"Reconciliation({self.summary.name!r}, {len(self.counts)} conventions)"
 
     def document(self) -> Document:
         """The reconciliation as a document."""
@@ -49,7 +49,7 @@ class Reconciliation(Struct, Result, frozen=True, kw_only=True):
 
     def _candidates(self, target: Figure) -> dict[str, int]:
         """The exact counts of the conventions with the target's unit."""
-        fitting = ((name, found.total) for name, found in self.readings.items() if target.unit in (None, found.unit))
+        fitting = ((name, found.total) for name, found in self.counts.items() if target.unit in (None, found.unit))
         return {name: count for name, count in fitting if isinstance(count, int)}
 
     @property
@@ -70,23 +70,23 @@ class Reconciliation(Struct, Result, frozen=True, kw_only=True):
             "source": summary.source,
             "inputs": {name: list(shape) for name, shape in summary.inputs.items()},
             "batch": summary.batch,
-            "conventions": [_plain(name, reading) for name, reading in self.readings.items()],
+            "conventions": [_plain(name, count) for name, count in self.counts.items()],
             "target": found,
         }
 
 
-def _plain(name: str, reading: ConventionCount) -> dict[str, Any]:
+def _plain(name: str, count: ConventionCount) -> dict[str, Any]:
     convention = CONVENTIONS[name]
     return {
         "name": name,
         "source": convention.source,
         "counts": convention.sentence,
-        "unit": reading.unit,
-        "total": known(reading.total),
-        "lower_bound": isinstance(reading.total, AtLeast),
-        "terms": [_plain_term(term) for term in reading.terms],
-        "unknown": reason_of(reading.total),
-        "departures": list(reading.tool_bugs),
+        "unit": count.unit,
+        "total": known(count.total),
+        "lower_bound": isinstance(count.total, AtLeast),
+        "terms": [_plain_term(term) for term in count.terms],
+        "unknown": reason_of(count.total),
+        "departures": list(count.tool_bugs),
     }
 
 
@@ -98,7 +98,7 @@ def _plain_term(term: TermTotal) -> dict[str, Any]:
 
 
 def _records(found: Reconciliation) -> Iterator[dict[str, Any]]:
-    for name, count in found.readings.items():
+    for name, count in found.counts.items():
         yield _record(name, count.unit, "", count.total)
         for term in count.terms:
             yield _record(name, count.unit, term.label, term.value)
@@ -110,7 +110,7 @@ def _record(name: str, unit: str, term: str, value: Any) -> dict[str, Any]:
 
 
 def _rows(found: Reconciliation) -> Iterator[Row]:
-    for name, count in found.readings.items():
+    for name, count in found.counts.items():
         matches = name in found.matches
         unit = f"{count.unit}  = {found.target.text}" if matches and found.target else count.unit
         yield Row([name, count.total, unit], emphasis="strong" if matches else "")
@@ -129,8 +129,8 @@ def signed(term: TermTotal) -> str:
 
 def _notes(found: Reconciliation) -> list[Note]:
     """Notes about matches of the target, unknown counts, and mistakes of the tools in this network."""
-    missing = gathered(cause for count in found.readings.values() for cause in causes_of(count.total))
-    return [*map(Note, _answer(found)), *notes_of("?", missing), *map(Note, _wrong(found.readings))]
+    missing = gathered(cause for count in found.counts.values() for cause in causes_of(count.total))
+    return [*map(Note, _answer(found)), *notes_of("?", missing), *map(Note, _wrong(found.counts))]
 
 
 def _answer(found: Reconciliation) -> Iterator[str]:
@@ -140,16 +140,16 @@ def _answer(found: Reconciliation) -> Iterator[str]:
     if found.matches:
         yield f"Rounded to {figure}: {_listed(found.matches)}."
     elif nearest:
-        count = value_text(found.readings[nearest].total)
+        count = value_text(found.counts[nearest].total)
         yield f"No convention rounds to {figure}; the nearest is {nearest}, with {count}."
     else:
         yield f"No convention is known to round to {figure}: every count of this network is a lower bound."
 
 
-def _wrong(readings: dict[str, ConventionCount]) -> list[str]:
+def _wrong(counts: dict[str, ConventionCount]) -> list[str]:
     tools: dict[str, list[str]] = {}
-    for name, reading in readings.items():
-        for mistake in reading.tool_bugs:
+    for name, count in counts.items():
+        for mistake in count.tool_bugs:
             tools.setdefault(mistake, []).append(name)
     return [f"{_listed(names)}: the tool itself {mistake}; archcalc does not." for mistake, names in tools.items()]
 

@@ -131,22 +131,21 @@ class Counting(Struct, frozen=True, gc=False):
     activations: "ConventionCount"
 
     @property
-    def readings(self) -> "dict[str, ConventionCount]":
-        """Both, by the names of their columns."""
+    def counts(self) -> "dict[str, ConventionCount]":
+        """The counts of operations and activations, by the names of their columns."""
         return {"count": self.operations, "activations": self.activations}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `lower_bounds` has the reason for each total that is a lower bound."""
-        readings = self.readings
         return {
             "name": self.convention.name,
             "source": self.convention.source,
             "counts": self.convention.sentence,
             "unit": self.operations.unit,
             "activations_unit": self.activations.unit,
-            **{what: known(reading.total) for what, reading in readings.items()},
+            **{what: known(count.total) for what, count in self.counts.items()},
             "lower_bounds": {
-                what: reason for what, reading in readings.items() if (reason := reason_of(reading.total)) is not None
+                what: reason for what, count in self.counts.items() if (reason := reason_of(count.total)) is not None
             },
         }
 
@@ -225,8 +224,8 @@ class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
 
     def counted(self, counting: Counting) -> "Summary":
         """The same with a `count` and `activations` in every row."""
-        readings = zip(self.layers, counting.operations.layers, counting.activations.layers, strict=True)
-        return structs.replace(self, layers=Layers(_with_counts(*found) for found in readings), counting=counting)
+        rows = zip(self.layers, counting.operations.layers, counting.activations.layers, strict=True)
+        return structs.replace(self, layers=Layers(_with_counts(*found) for found in rows), counting=counting)
 
     def nested(self, graph: Graph) -> "Summary":
         """The same with a `tree`, which has a row of sums above the rows of each block."""

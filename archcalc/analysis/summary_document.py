@@ -108,8 +108,8 @@ def head_of(summary: "Summary") -> list[str]:
 
 def _table(summary: "Summary", columns: Sequence[str]) -> Table:
     chosen = [COLUMNS[name] for name in columns]
-    readings = summary.counting.readings if summary.counting else {}
-    titles = [readings[name].title if name in readings else COLUMNS[name].header for name in columns]
+    counts = summary.counting.counts if summary.counting else {}
+    titles = [counts[name].title if name in counts else COLUMNS[name].header for name in columns]
     heads = [
         Column(title, column.kind, column.priority if place else 0)
         for place, (title, column) in enumerate(zip(titles, chosen, strict=True))
@@ -133,7 +133,7 @@ def _total_row(summary: "Summary", columns: Sequence[str]) -> Row:
     own = ("parameters", "trainable_parameters", "buffers", "macs", "flops", "connections")
     values: dict[str, Any] = {name: getattr(totals, name) for name in own}
     if counting := summary.counting:
-        values |= {name: found.total for name, found in counting.readings.items()}
+        values |= {name: found.total for name, found in counting.counts.items()}
     return Row([values.get(name, "Total" if name == columns[0] else "") for name in columns])
 
 

@@ -36,21 +36,21 @@ class GradientFlow(NamedTuple):
 
 def follow_gradients(context: AnalysisContext) -> GradientFlow:
     """Find the edges and nodes with gradients: those on a path from trained weights to an output."""
-    graph, first = context.graph, len(context.graph.inputs)
+    graph = context.graph
     used = graph.ancestors(graph.outputs)
     flowing, recorded = set[int](), set[int]()
     trained: dict[int, int] = {}  # the owner of the weights, by node
     for position, node in enumerate(graph.nodes):
-        owner = position if node.owner is None else node.owner
+        edge, owner = graph.edge(position), position if node.owner is None else node.owner
         is_trained = graph.nodes[owner].trainable and bool(context.layer_at(position).parameters)
         if is_trained or not recorded.isdisjoint(node.sources):
-            recorded.add(first + position)
-        if first + position not in used:
+            recorded.add(edge)
+        if edge not in used:
             continue
         if is_trained:
             trained[position] = owner
         if is_trained or not flowing.isdisjoint(node.sources):
-            flowing.add(first + position)
+            flowing.add(edge)
     return GradientFlow(frozenset(flowing), frozenset(trained), frozenset(trained.values()), frozenset(recorded))
 
 

@@ -1,4 +1,4 @@
-"""The command line: parse arguments, call the library, print. Every command is a file, imported when it is called."""
+"""The command line: parses arguments, calls the library and prints. Each command is a module, imported on use."""
 
 import os
 import sys
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "summary": "Print shapes, parameters, MACs and receptive fields, layer by layer.",
-    "explain": "Show how every number came about.",
-    "reconcile": "Show why tools count differently, and which of them a figure comes from.",
-    "formula": "Give parameters, MACs and shapes in closed form.",
-    "memory": "Say how much memory inference and training take, and which batch fits.",
+    "explain": "Show the derivation of every number.",
+    "reconcile": "Show why tools count differently, and which tools round to a figure.",
+    "formula": "Print parameters, MACs and shapes in closed form.",
+    "memory": "Print the memory of inference and training, and the largest batch that fits.",
     "diagram": "Draw the network as SVG, PDF, PNG or DOT.",
     "report": "Write a page about networks, as one HTML file.",
     "watch": "Serve the page of a spec, and refresh it when the spec is saved.",
     "export": "Write the network as PyTorch source text, or as ONNX.",
-    "compare": "Set networks side by side: totals, layers and differences.",
-    "check": "Validate specs and point out what is odd about them.",
-    "range": "Say which sizes of an input work, leave no remainder, and are of use.",
-    "verify": "Compare every number with what PyTorch does.",
-    "receptive-field": "Show what one unit sees of the input, layer after layer.",
+    "compare": "Compare networks side by side: totals, layers and differences.",
+    "check": "Validate specs, and list probable mistakes.",
+    "range": "Print which input sizes work, leave no remainder, and are useful.",
+    "verify": "Compare every number with PyTorch.",
+    "receptive-field": "Show the receptive field of one unit, layer by layer.",
     "bench": "Time networks on a device, and compare them.",
-    "roofline": "Say the least time of every layer on a device, and what bounds it.",
+    "roofline": "Print the least time of every layer on a device, and what bounds it.",
     "layers": "List the layer types and their fields.",
     "specs": "List the architectures that come with archcalc.",
     "schema": "Print the JSON Schema of specs, for completion in editors.",
-    "completion": "Print a script by which a shell completes what you type.",
+    "completion": "Print a script for completion in a shell.",
 }
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command only to run it, or to show its own help."""
+    """A group that imports a command only to run it, or to show its help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            # The parser does not know of which command an option lacks its value.
+            # If an option lacks its value, the parser does not know its command.
             if error.ctx is None and ctx.invoked_subcommand and (name := ctx.invoked_subcommand) in COMMANDS:
                 error.ctx = click.Context(self.get_command(ctx, name) or self, ctx, name)
             raise
@@ -90,9 +90,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line, and turn every error of the user's into a message and an exit code."""
+    """Run the command line, and turn user errors into a message and an exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A stream that was closed before the start is None.
+        # A stream that is closed at the start is None.
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
             stream.reconfigure(errors="replace")
     try:
@@ -110,16 +110,16 @@ def main() -> None:
 
 
 def _answer_shell() -> int:
-    """Print what may come next on the command line, as click's scripts for shells ask for it."""
+    """Print completions for the shell scripts of click; return the exit code."""
     from archcalc.cli.completion import answer
 
     return answer(os.environ["_ARCHCALC_COMPLETE"])
 
 
 def _run() -> int:
-    """Run the command that the command line names; returns the exit code."""
+    """Run the command; return the exit code."""
     try:
-        # Not by calling the group, which would answer a closed pipe with the exit code of a failed check.
+        # Calling the group would exit with 1, as after a failed check, if a pipe is closed.
         with cli.make_context("archcalc", sys.argv[1:]) as context:
             cli.invoke(context)
     except click.exceptions.Exit as exit_request:
@@ -138,5 +138,5 @@ def _run() -> int:
 
 
 def _give_up_output() -> None:
-    """What is still buffered must not raise again at exit."""
+    """Discard buffered output, which would raise again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -26,7 +26,7 @@ def _batches(context: click.Context, option: click.Parameter, text: str) -> tupl
 
 
 def _format_of(file: str) -> str:
-    """The format that the ending of a file says; plain text for any other."""
+    """The format for the ending of a file name; plain text for any other."""
     ending = file.lower().rpartition(".")[2]
     return _ENDINGS.get(ending, "plain")
 
@@ -35,7 +35,7 @@ _ENDINGS = {"json": "json", "csv": "csv", "md": "markdown", "tex": "latex", "htm
 
 
 class _Target(NamedTuple):
-    """Where a result goes, and in which form."""
+    """The files and the format of a result."""
 
     output: str | None
     format_name: str
@@ -43,20 +43,20 @@ class _Target(NamedTuple):
     force: bool
 
     def check(self) -> None:
-        """Raises UsageError, before long work, where nothing can be written."""
+        """Raises UsageError before long work if a file cannot be written."""
         for file in (self.output, self.device_file):
             if file:
                 check_writable(file, self.force)
 
     def write(self, result: Benchmark) -> None:
-        """Print the result, or write it to its file; and the device to its own."""
+        """Print the result or write it to its file, and write the device file."""
         style = Style() if self.output else terminal_style()
         text = write(result.document(), self.format_name, style)
         try:
             if self.output:
                 write_file(self.output, text + "\n", self.force)
         except UsageError:
-            echo(text)  # long work is not lost for a full disk
+            echo(text)  # a full disk does not lose long work
             raise
         if not self.output:
             echo(text)
@@ -90,11 +90,11 @@ class _Target(NamedTuple):
     type=WordChoice(["inference", "training"]),
     default="inference",
     show_default=True,
-    help="training times forward, backward and a step of SGD, with what the spec has in training alone.",
+    help="training times forward, backward and a step of SGD, with the layers that exist only in training.",
 )
-@click.option("--compile", is_flag=True, help="Run what torch.compile makes of the network.")
-@click.option("--channels-last", is_flag=True, help="Keep channels next to each other in memory.")
-@click.option("--layers", is_flag=True, help="Time every layer of the forward pass, too.")
+@click.option("--compile", is_flag=True, help="Run the network through torch.compile.")
+@click.option("--channels-last", is_flag=True, help="Use the memory format channels_last.")
+@click.option("--layers", is_flag=True, help="Also time every layer of the forward pass.")
 @click.option("--cuda-graph", is_flag=True, help="Record a call as a CUDA graph, and time its replay.")
 @click.option("--flush-l2", is_flag=True, help="Empty the GPU's cache before each call.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Number of CPU threads.  [default: PyTorch's]")
@@ -104,14 +104,14 @@ class _Target(NamedTuple):
     default=5.0,
     show_default=True,
     metavar="N",
-    help="Longest time to measure a row, after its warm-up; six samples are taken in any case.",
+    help="Longest time to measure a row after its warm-up; at least six samples are taken.",
 )
 @value_options
 @click.option(
     "--format",
     "format_name",
     type=WordChoice(FORMATS),
-    help="[default: what the name of FILE ends in, .json, .csv, .md, .tex or .html, else text]",
+    help="[default: by the ending of FILE, .json, .csv, .md, .tex or .html, else text]",
 )
 @click.option("-o", "--output", type=FileName(), metavar="FILE", help="Write to a file.")
 @click.option(
@@ -119,20 +119,20 @@ class _Target(NamedTuple):
     "device_file",
     type=FileName(),
     metavar="FILE",
-    help="Write the peaks measured as a device for archcalc roofline.",
+    help="Write the measured peaks as a device for archcalc roofline.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(specs: tuple[str, ...], variables: dict[str, Any], inputs: dict[str, list[int]], **options: Any) -> None:
-    """Time SPEC on a device; several specs are timed in turns and compared with the first, pair by pair.
+    """Time SPEC on a device. Several specs are timed in turns, and each is compared with the first, pair by pair.
 
-    After a warm-up until times settle, calls are timed in samples of a millisecond or more, until the 95 % confidence
-    interval of the median lies within ±2 % of it, or the time of the row is over. A CPU is timed by its clock, a GPU by
-    events among its work. Inputs are on the device beforehand.
+    The warm-up ends when times settle. A sample is one or more calls that take at least a millisecond. Sampling ends
+    when the 95 % confidence interval of the median lies within ±2 % of it, or when --seconds are over. A CPU is timed
+    by its clock, a GPU by events. Inputs are on the device before timing.
 
-    FLOPs are archcalc's own count: two for each MAC; in training also those of the gradients that are needed. Bytes
-    moved are what the layers read and write at least, each by itself: inputs, parameters and buffers in, outputs out,
-    nothing for a view of the input. Peak is the share of the FLOP/s of a matrix product, Copy that of the bytes/s of a
-    copy, both timed on the spot. 1 MiB = 2^20 bytes.
+    FLOPs are counted by archcalc: two for each MAC; in training, the gradients are included. Bytes moved are a lower
+    bound: every layer reads its inputs, parameters and buffers, and writes its outputs; a view moves nothing. Peak is
+    the share of the measured FLOP/s of a matrix product, Copy the share of the measured bytes/s of a copy. 1 MiB = 2^20
+    bytes.
     """
     from archcalc.pytorch.bench import Interrupted, Options, bench
 

@@ -39,7 +39,7 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
 
 @click.command(
     "check",
-    short_help="Validate specs and point out what is odd about them.",
+    short_help="Validate specs, and list probable mistakes.",
     epilog=f"Quantities of --max and --min: {QUANTITY_LIST}.\n\n\b\nRules:\n{RULE_LIST}",
 )
 @specs_argument()
@@ -50,10 +50,10 @@ def _limits(_context: click.Context, option: click.Parameter, texts: tuple[str, 
     "selected",
     metavar="CODES",
     shell_complete=_PROPOSED,
-    help="Only these rules: W101, all of W, or a rule's name.",
+    help="Run only these rules, by code (W101), group (W) or name.",
 )
-@click.option("--ignore", "ignored", metavar="CODES", shell_complete=_PROPOSED, help="Leave these rules out.")
-@click.option("--all", "everything", is_flag=True, help="Show findings that the specs ignore, too.")
+@click.option("--ignore", "ignored", metavar="CODES", shell_complete=_PROPOSED, help="Skip these rules.")
+@click.option("--all", "everything", is_flag=True, help="Also show the findings that specs ignore.")
 @lambda command: format_option(command, more=("github",))
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are findings.")
 @click.option(
@@ -81,14 +81,14 @@ def command(
     strict: bool,
     **network: Any,
 ) -> None:
-    """Validate each SPEC, and point out what is odd about it: each finding with its place, reason and remedy.
+    """Validate each SPEC, and list probable mistakes as findings, each with its place, reason and remedy.
 
-    A spec may ignore findings that are meant, with a reason (`[[ignore]]`).
+    A spec can ignore intended findings, with a reason (`[[ignore]]`).
 
-    A network must keep to the [budget] of its spec, and to --max and --min, which replace what the spec says of the
-    same quantity.
+    A network must stay within the [budget] of its spec. --max and --min replace the limits of the spec for the same
+    quantity.
 
-    Exit codes: 0 fine, 1 findings with --strict or a budget that is not kept, 2 a spec is wrong.
+    Exit codes: 0 fine, 1 findings with --strict or a budget exceeded, 2 a spec is wrong.
     """
     limits = network.pop("maximum") + network.pop("minimum")
     found = [diagnostic for spec in specs for diagnostic in _check(spec, limits, everything, network)]
@@ -117,7 +117,7 @@ def _codes(text: str | None) -> list[str]:
 
 
 def _github(found: Iterable[Diagnostic]) -> str:
-    """Workflow commands, which GitHub shows as annotations of the lines."""
+    """Workflow commands, which GitHub shows as annotations of lines."""
     return "\n".join(_annotation(d) for d in found)
 
 

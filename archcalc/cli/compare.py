@@ -11,7 +11,7 @@ from archcalc.cli.options import (
     counting_option,
     depth_option,
     format_option,
-    given_values,
+    format_settings,
     network_options,
     proposing,
     specs_argument,
@@ -23,7 +23,7 @@ from archcalc.quantities import SUMS, quantity_name
 
 
 def _quantity(word: str | None, counting: str | None) -> str:
-    """The quantity of every layer; that of the convention, if one is chosen."""
+    """The quantity to compare layer by layer; by default MACs, or the count of the convention."""
     if word is None:
         return "macs" if counting is None else "count"
     try:
@@ -32,7 +32,7 @@ def _quantity(word: str | None, counting: str | None) -> str:
         raise BadValue(error.message, error.help, "--quantity") from None
 
 
-@click.command("compare", short_help="Set networks side by side: totals, layers and differences.")
+@click.command("compare", short_help="Compare networks side by side: totals, layers and differences.")
 @specs_argument("SPEC SPEC...", parse_specs)
 @network_options
 @batch_option
@@ -42,10 +42,10 @@ def _quantity(word: str | None, counting: str | None) -> str:
     "--quantity",
     metavar="NAME",
     shell_complete=proposing([name.replace("_", "-") for name in (*SUMS, "count")]),
-    help=f"Which one of every layer to show: {', '.join(name.replace('_', '-') for name in SUMS)}; with --counting, "
+    help=f"The quantity to show for each layer: {', '.join(name.replace('_', '-') for name in SUMS)}; with --counting, "
     "count.  [default: macs; with --counting, count]",
 )
-@click.option("--differences", is_flag=True, help="Show only the layers that differ.")
+@click.option("--differences", is_flag=True, help="Show only layers that differ. JSON and CSV have all layers.")
 @format_option
 def command(
     specs: tuple[SpecWithSettings, ...],
@@ -55,18 +55,17 @@ def command(
     format_name: str,
     **options: Any,
 ) -> None:
-    """Set networks side by side: their layers, their totals, and how far each is from the first.
+    """Compare networks side by side: layers, totals, and differences from the first network.
 
-    A SPEC may have settings of its own behind a colon, variables and input shapes alike, so that one spec is there
-    under several: mobilenet_v1 mobilenet_v1:alpha=0.5,resolution=160. The options --set, --input, --training and
-    --batch are for all.
+    Variables and input shapes after a colon apply to one SPEC, so that a spec can be compared with itself:
+    mobilenet_v1 mobilenet_v1:alpha=0.5,resolution=160. The options --set, --input, --training and --batch apply to all.
 
-    Layers are beside each other where their names are the same, and between those where their types are. Differences
-    are from the first network: absolute, and in percent, or from twice as much on as a multiple.
+    Layers of equal names share a row. Between two such rows, layers of equal types do. Differences are from the first
+    network: absolute and in percent, or as a multiple if the value at least doubles.
     """
     counting = options.pop("counting")
-    shown = _quantity(quantity, counting)
+    column = _quantity(quantity, counting)
     comparison = archcalc.compare(load_specs(specs, **options), depth=depth, counting=counting)
-    show(comparison.document(shown, differences), format_name)
-    if given := given_values(options["variables"], options["inputs"]):
-        echo(f"note: every network is with {printable(given)}", err=True)
+    show(comparison.document(column, differences), format_name)
+    if settings := format_settings(options["variables"], options["inputs"]):
+        echo(f"note: every network is with {printable(settings)}", err=True)

@@ -1,4 +1,4 @@
-"""`archcalc completion`, and the answers to a shell that asks what may come next."""
+"""`archcalc completion`, and the completions for a shell."""
 
 from contextlib import redirect_stderr
 from io import StringIO
@@ -10,9 +10,9 @@ from archcalc.cli.options import WordChoice
 from archcalc.cli.terminal import echo
 
 SHELLS = ("bash", "zsh", "fish")
-VARIABLE = "_ARCHCALC_COMPLETE"  # click's name for it
+VARIABLE = "_ARCHCALC_COMPLETE"  # click's name
 
-# Click's own proposes either words or folders. This one proposes both, and lets nothing in a name be expanded.
+# Click's script proposes either words or folders. This one proposes both, and expands nothing in a name.
 _BASH = """\
 %(complete_func)s() {
     local IFS=$'\\n' type value
@@ -36,10 +36,10 @@ class _Bash(BashComplete):
     source_template = _BASH
 
     def source(self) -> str:
-        return ShellComplete.source(self)  # without a look at the version of the bash that is found
+        return ShellComplete.source(self)  # without checking the version of bash
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The words before, and the one to complete. Bash takes `--format=json` and `m5:n=1` for several words."""
+        """The words before, and the word to complete. Bash splits `--format=json` and `m5:n=1` into several words."""
         arguments, incomplete = super().get_completion_args()
         words: list[str] = []
         for word in (*arguments, incomplete):
@@ -51,7 +51,7 @@ class _Bash(BashComplete):
 
 
 class _Fish(FishComplete):
-    # The value may have commas itself.
+    # The value may contain commas.
     source_template = FishComplete.source_template.replace('string split ","', 'string split -m 1 ","')
 
 
@@ -59,7 +59,7 @@ add_completion_class(_Bash)
 add_completion_class(_Fish)
 
 
-@click.command("completion", short_help="Print a script by which a shell completes what you type.")
+@click.command("completion", short_help="Print a script for completion in a shell.")
 @click.argument("shell", type=WordChoice(SHELLS))
 def command(shell: str) -> None:
     """Print a script by which a shell completes commands, options, specs and layers.
@@ -73,7 +73,7 @@ def command(shell: str) -> None:
 
 
 def answer(instruction: str) -> int:
-    """Print what a shell asks for, as `bash_complete`; nothing at all where something goes wrong."""
+    """Print completions for an instruction such as `bash_complete`; nothing after an error."""
     shell, _, what = instruction.partition("_")
     if shell not in SHELLS or what not in ("source", "complete"):
         return 1

@@ -44,7 +44,7 @@ class Depth(click.ParamType):  # type: ignore[type-arg]  # it takes none in olde
 @click.command("diagram", short_help="Draw the network as SVG, PDF, PNG or DOT.")
 @spec_argument
 @network_options
-@click.option("-o", "--output", type=FileName(), help="The file to write; without it SVG is printed.")
+@click.option("-o", "--output", type=FileName(), help="The file to write; by default, SVG is printed.")
 @click.option("--to", "form", type=WordChoice(FORMS), help="[default: by the file's ending, else svg]")
 @click.option(
     "--depth", type=Depth(), metavar="N", help="Collapse blocks below this depth; all or 0 opens every block."
@@ -54,9 +54,9 @@ class Depth(click.ParamType):  # type: ignore[type-arg]  # it takes none in olde
     default="",
     metavar="NAMES",
     shell_complete=proposing(LINES, several=True),
-    help=f"More lines on a card, separated by commas: {', '.join(LINES)}.",
+    help=f"Add lines to the cards, separated by commas: {', '.join(LINES)}.",
 )
-@click.option("--heat", type=WordChoice(HEATS), help="Colour layers by a quantity, or by what check finds.")
+@click.option("--heat", type=WordChoice(HEATS), help="Colour layers by a quantity, or by the findings of check.")
 @click.option(
     "--direction",
     type=WordChoice(["TB", "LR"]),
@@ -68,31 +68,30 @@ class Depth(click.ParamType):  # type: ignore[type-arg]  # it takes none in olde
     "--style", type=WordChoice([*STYLES]), default="color", show_default=True, help="Colours; paper is for print."
 )
 @click.option(
-    "--block", metavar="NAME", shell_complete=propose_blocks, help="Draw one block of the network alone, opened."
+    "--block", metavar="NAME", shell_complete=propose_blocks, help="Draw only this block of the network, opened."
 )
 @click.option("--volumes", is_flag=True, help="Draw feature maps as boxes to scale, in a row.")
-@click.option("--every-copy", is_flag=True, help="Draw every copy of a block that is repeated.")
+@click.option("--every-copy", is_flag=True, help="Draw every copy of a repeated block.")
 @click.option("--title/--no-title", default=True, help="Show the name and the totals above the drawing.")
-@click.option("--legend/--no-legend", default=True, help="Show what colours mean, and notes.")
+@click.option("--legend/--no-legend", default=True, help="Show the meaning of colours, and notes.")
 @click.option(
     "--scale",
     type=float,
     metavar="N",
     help=f"Pixels of the PNG for each pixel of the SVG.  [default: {SCALE:g}]",
 )
-@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def command(spec: str, output: str | None, form: str | None, show: str, force: bool, **options: Any) -> None:
-    """Draw SPEC: its layers as cards with type, essential fields and output shape, its blocks as frames.
+    """Draw SPEC: layers as cards with type, essential fields and output shape, blocks as frames.
 
-    The program dot lays it out if it is installed, or else a Graphviz that comes with archcalc. PNG and PDF are made of
-    the SVG, and need no other program; PDF needs pip install 'archcalc[pdf]'.
+    The program dot computes the layout if it is installed, else the bundled Graphviz. PNG and PDF are converted from
+    the SVG without other programs; PDF needs pip install 'archcalc[pdf]'.
 
-    Without --depth, where there would be more than 60 cards only the first block of each kind is open, or none. --block
-    draws one block, with what it reads as dashed cards; --depth then counts from that block.
+    Without --depth, if there would be more than 60 cards, only the first block of each kind is open, or none. --block
+    draws one block, with its inputs as dashed cards; --depth then counts from that block.
 
-    --volumes draws the classic picture of a convolutional network instead: maps as boxes, heights and widths to scale.
-    A row that is too long goes on below. Of the options of a diagram it takes --depth, --style, --block, --no-title and
-    --no-legend.
+    --volumes draws the classic picture of a convolutional network: maps as boxes, heights and widths to scale. A row
+    that is too long continues below. It takes the options --depth, --style, --block, --no-title and --no-legend.
     """
     chosen = form or _form(output)
     if output is None and chosen in ("pdf", "png"):
@@ -119,7 +118,7 @@ def _put(content: str | bytes, output: str | None, force: bool) -> None:
 
 
 def _diagram(network: archcalc.Network, form: str, look: Look) -> str:
-    """Cards and frames, as DOT or as the SVG that other forms are made of."""
+    """The diagram as DOT; as SVG for all other formats."""
     from archcalc.diagram.dot import to_dot
     from archcalc.diagram.draw import dot_program, to_svg
 
@@ -130,7 +129,7 @@ def _diagram(network: archcalc.Network, form: str, look: Look) -> str:
 
 
 def _volumes(network: archcalc.Network, form: str, look: Look) -> str:
-    """Maps to scale, which no Graphviz lays out."""
+    """The drawing of volumes as SVG. Raises UsageError for DOT and for options of cards."""
     if form == "dot":
         raise UsageError("--volumes draws no DOT", "name a file that ends in .svg, .pdf or .png")
     if look._replace(show=(), heat=None, direction="TB", every_copy=False) != look:

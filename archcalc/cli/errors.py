@@ -1,4 +1,4 @@
-"""What an error looks like on the command line: one form for those of archcalc and those of click."""
+"""Formats errors on the command line, in one form for archcalc and click."""
 
 import re
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from archcalc.errors import ArchcalcError, UsageError, meant, printable, quoted
 from archcalc.render.style import Style
 from archcalc.spelling import closest
 
-# What stands for a required argument or option in an example.
+# Examples of required arguments and options.
 _EXAMPLES = {"SPEC": "lenet5", "SPEC...": "lenet5", "SPEC SPEC...": "lenet5 resnet18", "FILE": "page.html"}
 _NUMBERS = click.IntRange, click.FloatRange
-_STARTS = re.compile(r"(?:error|note): |  (?:= |help: |usage: )")  # of a line that may go on below
+_STARTS = re.compile(r"(?:error|note): |  (?:= |help: |usage: )")  # of a line that may be wrapped
 
 
 def format_error(error: ArchcalcError | click.ClickException) -> str:
-    """The error with its remedy, in lines that fit the terminal."""
+    """The error with its remedy, wrapped to the terminal."""
     if isinstance(error, click.ClickException):
         text = _format_click_error(error)
     else:
@@ -46,13 +46,13 @@ def _format_click_error(error: click.ClickException) -> str:
         return error.format_message()
     context = getattr(error, "ctx", None)
     message, remedy = _explain(error, context)
-    # Click repeats arguments as they are; their line ends must not look like more messages.
+    # Click repeats arguments; their line breaks must not look like more messages.
     message = printable(" ".join(message.split()))
     return _lines(message, remedy and printable(remedy), _usage(error, context))
 
 
 def _explain(error: click.ClickException, context: click.Context | None) -> tuple[str, str | None]:
-    """What is wrong with a command line, and what to do."""
+    """The error in a command line, and the remedy."""
     more = f"{context.command_path} --help says what it takes" if context else None
     if isinstance(error, click.NoSuchOption):
         close = closest(error.option_name, _options(context))
@@ -80,14 +80,14 @@ def _explain_value(error: click.BadParameter) -> tuple[str, str | None]:
 
 
 def _options(context: click.Context | None) -> dict[str, click.Parameter]:
-    """The options of a command by all their names."""
+    """The options of a command, by all their names."""
     params = context.command.get_params(context) if context else []
     options = [param for param in params if param.param_type_name == "option"]
     return {name: param for param in options for name in (*param.opts, *param.secondary_opts)}
 
 
 def _name(error: click.BadParameter) -> str:
-    """The option or the argument as it is written: `--batch`, SPEC."""
+    """The option or argument as the user writes it: `--batch`, SPEC."""
     param = error.param
     if param is None or error.param_hint:
         return str(error.param_hint or "")
@@ -99,7 +99,7 @@ def _metavar(param: click.Parameter) -> str:
 
 
 def _value_remedy(param: click.Parameter | None) -> str | None:
-    """What a number or a word may be."""
+    """The allowed values of a number or a choice."""
     kind: Any = param and param.type
     if isinstance(kind, click.Choice):
         return f"choose from {', '.join(kind.choices)}"
@@ -114,28 +114,28 @@ def _value_remedy(param: click.Parameter | None) -> str | None:
 
 
 def _example(context: click.Context) -> str:
-    """A command line with all that is required."""
+    """A command line with all required arguments."""
     params = context.command.get_params(context)
     words = [_with_value(param) for param in params if param.required or param.name == "spec"]
     return " ".join([context.command_path, *words])
 
 
 def _with_value(param: click.Parameter) -> str:
-    """An argument, or an option with its value, as it may be written."""
+    """An example of an argument, or of an option with its value."""
     choices = getattr(param.type, "choices", None)
     value = choices[0] if choices else _EXAMPLES.get(_metavar(param), _metavar(param))
     return f"{min(param.opts, key=len)} {value}" if param.param_type_name == "option" else str(value)
 
 
 def _usage(error: click.ClickException, context: click.Context | None) -> str | None:
-    """The form of the command line, where that is what is wrong, and not a value."""
+    """The usage of the command; None if only a value is wrong."""
     if context is None or (isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)):
         return None
     return " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
 
 
 def _format_line(line: str, style: Style) -> Iterator[str]:
-    """The line, emphasized, and parted where it is longer than the terminal is wide."""
+    """The line with emphasis, wrapped to the terminal."""
     from textwrap import wrap
 
     start = _STARTS.match(line)

@@ -20,13 +20,13 @@ from archcalc.errors import UsageError
     type=WordChoice(["source", "onnx"]),
     help="[default: onnx for a file that ends in .onnx, else source]",
 )
-@click.option("-o", "--output", type=FileName(), help="The file to write; without it source text is printed.")
-@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+@click.option("-o", "--output", type=FileName(), help="The file to write; by default, source text is printed.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def command(spec: str, form: str | None, output: str | None, force: bool, **network: Any) -> None:
     """Write SPEC as the source text of a PyTorch module, or as an ONNX graph with random weights.
 
-    The source needs nothing but PyTorch: blocks are classes, and weights have the names that archcalc.build gives them.
-    ONNX is made by PyTorch's own exporter, of networks of at most 5,000 layers; it needs pip install 'archcalc[onnx]'.
+    The source needs only PyTorch: blocks are classes, and weights have the same names as in archcalc.build. PyTorch's
+    own exporter writes ONNX, for networks of at most 5,000 layers; it needs pip install 'archcalc[onnx]'.
     """
     if output is not None:
         check_writable(output, force)

@@ -1,4 +1,4 @@
-"""Ctrl-C, which ends a command at once, but for what has to be tidied up."""
+"""Ctrl-C ends a command at once, except in a block that has to clean up."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, Ctrl-C raises KeyboardInterrupt, where it would have ended the command at once."""
-    import signal  # a summary has nothing to tidy up
+    """Within the block, Ctrl-C raises KeyboardInterrupt instead of ending the process."""
+    import signal  # most commands have nothing to clean up
 
     before = signal.getsignal(signal.SIGINT)
-    if not callable(before) or before is signal.default_int_handler:  # it is ignored, or raises as it is
+    if not callable(before) or before is signal.default_int_handler:  # ignored, or raises already
         yield
         return
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -22,7 +22,7 @@ from archcalc.spec.wanted import format_annotation
 @click.argument("type_name", metavar="[TYPE]", required=False, shell_complete=proposing(LAYER_TYPES))
 @format_option
 def command(type_name: str | None, format_name: str) -> None:
-    """List the layer types, or all about TYPE: its fields with their defaults, and what is counted."""
+    """List the layer types; or describe TYPE: its fields with defaults, and what is counted."""
     if type_name is None:
         show(_list(), format_name)
     elif type_name in LAYER_TYPES:
@@ -32,7 +32,7 @@ def command(type_name: str | None, format_name: str) -> None:
 
 
 def _list() -> Document:
-    """All types by family, each with the first sentence about it."""
+    """All types by family, each with its first sentence."""
     families: dict[str, list[type[Layer]]] = {}
     for layer in LAYER_TYPES.values():
         families.setdefault(layer.family, []).append(layer)
@@ -55,7 +55,7 @@ def _rows(family: str, layers: list[type[Layer]]) -> Iterator[Row]:
 
 
 def _describe(layer: type[Layer]) -> Document:
-    """One type: its inputs, what is said of it and of what it is a kind of, and its fields."""
+    """One type: its inputs, its description with those of its base classes, and its fields."""
     least, most = layer.input_counts
     inputs = ", ".join(layer.input_names) + (", …" if most is None else "")
     optional = f" (only the first {least} required)" if most and least < most else ""
@@ -85,7 +85,7 @@ def _default(field: dict[str, Any]) -> str:
 
 
 def _about(field: dict[str, Any]) -> str:
-    """What a field means, and what it takes."""
+    """The meaning of a field, and its values."""
     return f"{field['about']} Values: {field['values']}.".strip()
 
 

@@ -14,23 +14,23 @@ from archcalc.quantities import BYTES, whole_amount
 
 
 def _parse_size(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    """Bytes of a text such as `8GiB`, rounded down."""
+    """The bytes of a size such as `8GiB`, rounded down."""
     return None if text is None else whole_amount(text, BYTES, "max")
 
 
-@click.command("memory", short_help="Say how much memory inference and training take, and which batch fits.")
+@click.command("memory", short_help="Print the memory of inference and training, and the largest batch that fits.")
 @spec_argument
 @network_options
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Number of samples.  [default: 1]")
 @click.option(
     "--dtype", type=WordChoice(DTYPES), help="Data type of weights and activations.  [default: as the spec says]"
 )
-@click.option("--optimizer", type=WordChoice([*OPTIMIZERS]), help="Optimizer whose state is counted, with --training.")
+@click.option("--optimizer", type=WordChoice([*OPTIMIZERS]), help="Count the state of this optimizer, with --training.")
 @click.option(
     "--fits",
     metavar="SIZE",
     callback=_parse_size,
-    help="Find the largest batch that fits into an amount: 8GiB, 500MB, bytes.",
+    help="Find the largest batch that fits into this memory: 8GiB, 500MB, or bytes.",
 )
 @depth_option
 @format_option
@@ -46,19 +46,18 @@ def command(  # noqa: PLR0913  # one for each option
     training: bool,
     **network: Any,
 ) -> None:
-    """Say how much memory SPEC takes, layer by layer, and where most of it is alive at once.
+    """Print the memory that SPEC needs, layer by layer, and the layer at its peak.
 
-    A value lives until the last layer that reads it is done; with --training also until the backward pass of a layer
-    that needs it. Output is what a layer gives (0 for a view), Saved what it keeps for its backward pass; Live, or
-    Forward and Backward, is all that is alive at once at most while it runs, weights, buffers and the optimizer's state
-    among it. Workspaces of kernels and what an allocator rounds up are not counted. With int8, which is for inference,
-    weights and values take a byte each, as if every layer had a kernel for it.
+    A value is live until its last reader is done; with --training, also until the last backward pass that needs it.
+    Output is the size of a layer's output (0 for a view), Saved the size of what its backward pass needs. Live (or
+    Forward and Backward) is the peak while the layer runs, with weights, buffers and the state of the optimizer.
+    Workspaces of kernels and the rounding of allocators are not counted. int8 is for inference: weights and values take
+    one byte, as if every layer had an int8 kernel.
 
-    Where the peak is a lower bound (≥), --fits can only say which batch fits at most. A batch that PyTorch refuses to
-    train, as one value for each channel of a batch normalization, is an error, and no answer of --fits.
+    If the peak is a lower bound (≥), --fits finds an upper bound of the batch. PyTorch refuses to train some batches,
+    such as one value per channel of a batch normalization: these are errors, and --fits does not return them.
 
-    Exit codes: 0 fine, 1 not even one sample fits or it cannot be said which batch does, 2 the spec or the command line
-    is wrong.
+    Exit codes: 0 fine, 1 not even one sample fits or the batch is unknown, 2 the spec or the command line is wrong.
     """
     if fits is not None and batch is not None:
         raise UsageError("--fits finds the batch", "leave --batch out")

@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class BadValue(click.BadParameter):
-    """A value of an option or an argument is wrong; `help` says what to write."""
+    """A wrong value of an option or an argument; `help` is the remedy."""
 
     def __init__(self, message: str, help: str | None = None, param_hint: str | None = None) -> None:  # noqa: A002
         super().__init__(f"{message}; {help}" if help else message, param_hint=param_hint)
@@ -45,7 +45,7 @@ class WordChoice(click.Choice):  # type: ignore[type-arg]  # it takes none in ol
 
 
 class FileName(click.ParamType):  # type: ignore[type-arg]
-    """The name of a file, which is not empty: one that is would be no file, and yet not the same as none."""
+    """The name of a file; an empty name is an error."""
 
     name = "file"
 
@@ -63,28 +63,28 @@ class FileName(click.ParamType):  # type: ignore[type-arg]
 
 
 def propose_specs(_context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
-    """What a shell proposes for SPEC."""
+    """Completions for SPEC."""
     from archcalc.cli.proposals import specs
 
     return specs(incomplete)
 
 
 def propose_layers(context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
-    """What a shell proposes for the name of a layer or a block of SPEC."""
+    """Completions for a layer or a block of SPEC."""
     from archcalc.cli.proposals import layers
 
     return layers(context, incomplete)
 
 
 def propose_blocks(context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
-    """What a shell proposes for the name of a block of SPEC."""
+    """Completions for a block of SPEC."""
     from archcalc.cli.proposals import blocks
 
     return blocks(context, incomplete)
 
 
 def proposing(names: Iterable[str], several: bool = False) -> "Proposals":
-    """What a shell proposes for one of these names, or with `several` for a list of them with commas."""
+    """Completions for one of these names; with `several`, for a list of them with commas."""
 
     def propose(_context: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
         from archcalc.cli.proposals import listed, matching
@@ -98,24 +98,24 @@ spec_argument = click.argument("spec", shell_complete=propose_specs)
 
 
 def specs_argument(metavar: str = "SPEC...", callback: Callable[..., Any] | None = None) -> Callable[[F], F]:
-    """One SPEC or more, in the parameter `specs`."""
+    """One or more SPECs, in the parameter `specs`."""
     return click.argument(
         "specs", metavar=metavar, nargs=-1, required=True, callback=callback, shell_complete=propose_specs
     )
 
 
 def network_options(command: F) -> F:
-    """SPEC, and everything that changes which network it means."""
+    """The options that select the network of SPEC: --set, --input and --training."""
     return value_options(training_option(command))
 
 
 def value_options(command: F) -> F:
-    """Other values for what a spec says, whether it is for training or not. An error of the spec names them."""
+    """The options --set and --input. Errors of the spec name their values."""
     return settings_option(inputs_option(_naming_values(command)))
 
 
 def training_option(command: F) -> F:
-    """Whether the network is for training."""
+    """The option --training."""
     option = click.option(
         "--training", is_flag=True, help='Keep layers that exist only in training (when = "training").'
     )
@@ -123,7 +123,7 @@ def training_option(command: F) -> F:
 
 
 def settings_option(command: F) -> F:
-    """Other values of variables."""
+    """The option --set."""
     option = click.option(
         "--set",
         "variables",
@@ -136,7 +136,7 @@ def settings_option(command: F) -> F:
 
 
 def inputs_option(command: F, words: bool = False) -> F:
-    """Other input shapes; with `words`, a size may be one, and is then a symbol."""
+    """The option --input; with `words`, a size may be a symbol."""
     option = click.option(
         "--input",
         "inputs",
@@ -154,7 +154,7 @@ def _naming_values(command: F) -> F:
     @wraps(command)
     def run(*arguments: Any, variables: dict[str, Value], inputs: dict[str, list[int]], **options: Any) -> Any:
         try:
-            with naming(given_values(variables, inputs)):
+            with naming(format_settings(variables, inputs)):
                 return command(*arguments, variables=variables, inputs=inputs, **options)
         except ShapeError as error:
             if inputs and (note := _smallest(error.network.graph, inputs)):
@@ -164,8 +164,8 @@ def _naming_values(command: F) -> F:
     return cast("F", run)
 
 
-def _smallest(graph: Graph, given: dict[str, list[int]]) -> str | None:
-    """The smallest inputs that work, in place of some that are too small; None where the spec's own do not, either."""
+def _smallest(graph: Graph, inputs: dict[str, list[int]]) -> str | None:
+    """A note with the smallest inputs that work; None unless `inputs` are too small."""
     from archcalc.analysis.shapes import infer_shapes
     from archcalc.analysis.smallest_input import smallest_shapes
     from archcalc.graph import connect
@@ -179,22 +179,22 @@ def _smallest(graph: Graph, given: dict[str, list[int]]) -> str | None:
     if infer_shapes(own).problems:
         return None
     shapes = smallest_shapes(own)
-    if all(len(given[name]) == len(shapes[name]) and all(map(ge, given[name], shapes[name])) for name in given):
-        return None  # something else is wrong with them
-    smallest = " ".join(f"--input {name}={'x'.join(map(str, shapes[name]))}" for name in given)
+    if all(len(inputs[name]) == len(shapes[name]) and all(map(ge, inputs[name], shapes[name])) for name in inputs):
+        return None  # they are large enough
+    smallest = " ".join(f"--input {name}={'x'.join(map(str, shapes[name]))}" for name in inputs)
     return f"note: the smallest that works is {printable(smallest)}; archcalc range says which other sizes do"
 
 
-def given_values(variables: dict[str, Value], inputs: dict[str, list[Any]]) -> str:
-    """The options that give a spec other values, as they are written."""
-    given = [f"--set {name}={format_value(value)}" for name, value in variables.items()]
-    given += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
-    return ", ".join(given)
+def format_settings(variables: dict[str, Value], inputs: dict[str, list[Any]]) -> str:
+    """The options --set and --input as written."""
+    settings = [f"--set {name}={format_value(value)}" for name, value in variables.items()]
+    settings += [f"--input {name}={'x'.join(map(str, shape))}" for name, shape in inputs.items()]
+    return ", ".join(settings)
 
 
 @contextmanager
 def naming(settings: str) -> Iterator[None]:
-    """An error of a spec says which settings it was read with, if there are any."""
+    """Add the settings to an error of the spec."""
     try:
         yield
     except SpecError as error:
@@ -204,7 +204,7 @@ def naming(settings: str) -> Iterator[None]:
 
 
 def batch_option(command: F) -> F:
-    """How many samples operations are for."""
+    """The option --batch."""
     size = click.IntRange(min=1)
     return click.option(
         "--batch",
@@ -217,7 +217,7 @@ def batch_option(command: F) -> F:
 
 
 def depth_option(command: F) -> F:
-    """How far blocks stay open."""
+    """The option --depth."""
     about = "Collapse blocks below this depth; 1 shows the top level alone."
     return click.option("--depth", type=click.IntRange(min=1), metavar="N", help=about)(command)
 
@@ -230,18 +230,18 @@ def _propose_conventions(_context: click.Context, _param: click.Parameter, text:
 
 
 def counting_option(command: F) -> F:
-    """The convention by which operations are counted."""
+    """The option --counting."""
     return click.option(
         "--counting",
         metavar="NAME",
         shell_complete=_propose_conventions,
-        help="Count as a convention does: macs, flops, all, connections, or a tool's, such as fvcore or ptflops; "
-        "archcalc reconcile shows them all.",
+        help="Count by a convention: macs, flops, all, connections, or a tool's, such as fvcore or ptflops; "
+        "archcalc reconcile lists all.",
     )(command)
 
 
 def format_option(command: F, more: tuple[str, ...] = ()) -> F:
-    """How the result is written: by default for the one who reads it. `more` are formats of the command alone."""
+    """The option --format, by default for a terminal or a pipe. `more` are additional formats."""
 
     def chosen(_context: click.Context, _option: click.Parameter, name: str | None) -> str:
         return name or ("table" if output_is_terminal() else "plain")
@@ -261,7 +261,7 @@ _EXAMPLES = {
 
 
 def split_setting(text: str, form: str) -> tuple[str, str]:
-    """The name and the value of `NAME=VALUE`."""
+    """The name and value of `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
         raise BadValue(f"{quoted(text)} is not of the form {form}", f"for example: {_EXAMPLES[form]}")
@@ -269,7 +269,7 @@ def split_setting(text: str, form: str) -> tuple[str, str]:
 
 
 def split_settings(texts: Iterable[str], form: str) -> dict[str, str]:
-    """The values of several settings by name, none of which is given twice."""
+    """The values of settings by name. Raises BadValue for a repeated name."""
     settings: dict[str, str] = {}
     for name, value in (split_setting(text, form) for text in texts):
         if name in settings:
@@ -283,7 +283,7 @@ def _parse_settings(_context: click.Context, _option: click.Parameter, texts: tu
 
 
 def parse_value(name: str, text: str) -> Value:
-    """The value that a variable is given."""
+    """The value of a variable."""
     try:
         return evaluate(text, {})
     except ExpressionError as error:
@@ -312,7 +312,7 @@ def _shapes(texts: tuple[str, ...], words: bool) -> dict[str, list[Any]]:
 
 
 def parse_shape(text: str, words: bool = False) -> list[Any]:
-    """The shape that an input is given; with `words`, a size may be one."""
+    """The shape of an input; with `words`, a size may be a symbol."""
     sizes = _sizes(text)
     if not all(size > 0 if isinstance(size, int) else words and size.isidentifier() for size in sizes):
         form = "sizes, and letters for symbols, as 3xHxW" if words else "sizes of 1 or more as 3x224x224"
@@ -321,6 +321,6 @@ def parse_shape(text: str, words: bool = False) -> list[Any]:
 
 
 def _sizes(value: str) -> list[Any]:
-    """The parts of a shape such as 3×224x224: numbers, and as text what is none."""
+    """The parts of a shape such as 3×224x224: numbers, or text."""
     parts = [part.strip() for part in value.replace("X", "x").replace("×", "x").split("x")]
     return [int(part) if part.isdecimal() and len(part) <= MAX_DIGITS else part for part in parts]

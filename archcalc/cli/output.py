@@ -1,4 +1,4 @@
-"""Files that commands write."""
+"""Writes the files of commands."""
 
 import errno
 import os
@@ -13,10 +13,10 @@ from archcalc.errors import UsageError, printable
 
 
 def write_file(path: str, content: str | bytes, force: bool = False) -> None:
-    """Write a file whole or not at all; text becomes UTF-8.
+    """Write a file whole or not at all; text is encoded as UTF-8.
 
-    Raises UsageError where there is a file already, unless `force` allows to replace it, and where nothing can be
-    written. A device or a pipe is written to and stays what it is.
+    Raises UsageError if the file exists, unless `force` replaces it, and if it cannot be written. A device or a pipe is
+    written to, not replaced.
     """
     data = content.encode() if isinstance(content, str) else content
     with _explained(path):
@@ -25,19 +25,19 @@ def write_file(path: str, content: str | bytes, force: bool = False) -> None:
             _refuse_existing(mode, force)
             _replace(os.path.realpath(path), data, mode, force)
             return
-        with open(path, "wb") as stream:  # a folder says here that it is one
+        with open(path, "wb") as stream:  # raises IsADirectoryError for a folder
             stream.write(data)
 
 
 def check_writable(path: str, force: bool, ending: str = "") -> None:
-    """Raises what `write_file` would, as far as that is known before long work; also for a file of another ending."""
+    """Raise the errors of `write_file` before long work, as far as they are known; also for another ending."""
     with _explained(path):
         mode = _mode(path)
         if mode is not None and stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if mode is None or stat.S_ISREG(mode):
             if not path.lower().endswith(ending):
-                raise UsageError(f"{_format_path(path)} would be of another kind", f"name a file that ends in {ending}")
+                raise UsageError(f"{_format_path(path)} has another ending", f"name a file that ends in {ending}")
             _refuse_existing(mode, force)
             with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
                 pass
@@ -61,7 +61,7 @@ def _refuse_existing(mode: int | None, force: bool) -> None:
 
 
 def _mode(path: str) -> int | None:
-    """What a path leads to, and who may use it; None if there is nothing."""
+    """The file type and permissions of a path; None if nothing exists."""
     try:
         return os.stat(path).st_mode
     except FileNotFoundError:
@@ -69,10 +69,10 @@ def _mode(path: str) -> int | None:
 
 
 def _replace(path: str, data: bytes, mode: int | None, force: bool) -> None:
-    """Put a complete file in the place of what is there; its permissions stay."""
+    """Replace a file by a complete one with the same permissions."""
     temporary = os.path.join(os.path.dirname(path), f".archcalc-{secrets.token_hex(8)}.tmp")
     with interruptible():
-        stream = open(temporary, "xb")  # noqa: SIM115  # outside of `try`: a file of another is not removed
+        stream = open(temporary, "xb")  # noqa: SIM115  # outside of `try`: another process's file is not removed
         try:
             with stream:
                 stream.write(data)
@@ -85,7 +85,7 @@ def _replace(path: str, data: bytes, mode: int | None, force: bool) -> None:
 
 
 def _rename(temporary: str, path: str, force: bool) -> None:
-    """Without `force`, FileExistsError for a file that has appeared meanwhile, where the file system has links."""
+    """Rename. Without `force`, raises FileExistsError for a new file, if the file system has hard links."""
     if not force:
         try:
             os.link(temporary, path)
@@ -93,10 +93,10 @@ def _rename(temporary: str, path: str, force: bool) -> None:
         except FileExistsError:
             raise
         except OSError:
-            pass  # no links here
+            pass  # no hard links
     os.replace(temporary, path)
 
 
 def _format_path(path: str) -> str:
-    """The whole path: its end says which file it is."""
+    """The whole path, quoted: its end identifies the file."""
     return f'"{printable(path)}"'

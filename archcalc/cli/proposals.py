@@ -1,4 +1,4 @@
-"""What a shell may propose for an argument. Imported only to complete a command line, and never imports torch."""
+"""Completions of arguments. Imported only to complete a command line; never imports torch."""
 
 import os
 import re
@@ -13,43 +13,43 @@ from archcalc.graph import connect_sound
 from archcalc.spec.document import SPEC_KIND, read_file, shipped_specs
 from archcalc.spec.expansion import expand
 
-MOST = 1000  # proposals
-MOST_ENTRIES = 10_000  # of a folder that are looked at
-MAX_BYTES = 2**20  # of a spec whose layers are proposed: a shell does not wait for a larger one
-# A shell puts a proposal into the command line as it is, so it must hold nothing that the shell obeys.
+MOST = 1000  # completions
+MOST_ENTRIES = 10_000  # of a folder
+MAX_BYTES = 2**20  # of a spec: reading the layers of a larger one is too slow
+# A shell inserts a completion literally, so it must not contain shell syntax.
 _HARMLESS = re.compile(r"[\w./,+@%=-]+")
 
 
 def specs(incomplete: str) -> "list[CompletionItem[str]]":
-    """The shipped specs, TOML files, and folders that lead to more."""
+    """Complete a shipped spec, a TOML file or a folder."""
     return files_or(shipped_specs(), incomplete)
 
 
 def files_or(names: Iterable[str], incomplete: str) -> "list[CompletionItem[str]]":
-    """Names, TOML files, and folders that lead to more."""
+    """Complete a name, a TOML file or a folder."""
     return [*matching([*names, *_toml_files(incomplete)], incomplete), CompletionItem(incomplete, type="dir")]
 
 
 def layers(context: Context, incomplete: str) -> "list[CompletionItem[str]]":
-    """The layers and the blocks of the spec that stands earlier on the line."""
+    """Complete a layer or block of the spec on the command line."""
     names = _layer_names(context)
     return matching([*_blocks(names), *names], incomplete)
 
 
 def blocks(context: Context, incomplete: str) -> "list[CompletionItem[str]]":
-    """The blocks of the spec that stands earlier on the line."""
+    """Complete a block of the spec on the command line."""
     return matching(_blocks(_layer_names(context)), incomplete)
 
 
 def listed(names: Iterable[str], incomplete: str) -> "list[CompletionItem[str]]":
-    """One more name of a list with commas."""
+    """Complete the last name of a list with commas."""
     before, comma, last = incomplete.rpartition(",")
-    given = before.split(",")
-    return matching([f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in given], before)
+    named = before.split(",")
+    return matching([f"{before}{comma}{name}" for name in names if name.startswith(last) and name not in named], before)
 
 
 def matching(names: Iterable[str], incomplete: str) -> "list[CompletionItem[str]]":
-    """Those that begin with what is written, each once."""
+    """The names that start with `incomplete`, each once."""
     found = (name for name in dict.fromkeys(names) if name.startswith(incomplete) and _HARMLESS.fullmatch(name))
     return [CompletionItem(name) for name in islice(found, MOST)]
 
@@ -65,15 +65,15 @@ def _toml_files(incomplete: str) -> list[str]:
 
 
 def _layer_names(context: Context) -> list[str]:
-    """The names of all layers that are right, in a spec that may be about to be written; none where it cannot be read.
+    """The names of all valid layers of a spec, which may be unfinished; none if it cannot be read.
 
-    Input shapes are left out, since no name depends on them.
+    Input shapes are ignored, since no name depends on them.
     """
-    # Behind an option that lacks its value, click leaves the arguments where they are.
+    # After an option without its value, click leaves the arguments unparsed.
     spec = context.params.get("spec") or next(iter(context.args), "")
     path = shipped_specs().get(spec, spec)
     try:
-        # A pipe would have to be waited for.
+        # Reading a pipe would block.
         if not os.path.isfile(path) or os.path.getsize(path) > MAX_BYTES:
             return []
         document = read_file(path, SPEC_KIND)
@@ -84,6 +84,6 @@ def _layer_names(context: Context) -> list[str]:
 
 
 def _blocks(names: Iterable[str]) -> list[str]:
-    """The blocks that layers are in, from their names: `layer1` and `layer1.0` of `layer1.0.conv1`."""
+    """The blocks around layers, from their names: `layer1` and `layer1.0` of `layer1.0.conv1`."""
     parts = (name.split(".") for name in names)
     return [*dict.fromkeys(".".join(part[:depth]) for part in parts for depth in range(1, len(part)))]

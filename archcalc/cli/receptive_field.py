@@ -31,7 +31,7 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
     return tuple(map(int, indices))
 
 
-@click.command("receptive-field", short_help="Show what one unit sees of the input, layer after layer.")
+@click.command("receptive-field", short_help="Show the receptive field of one unit, layer by layer.")
 @spec_argument
 @network_options
 @click.option(
@@ -40,22 +40,22 @@ def _unit(_context: click.Context, _option: click.Parameter, text: str | None) -
     shell_complete=propose_layers,
     help="The layer of the unit.  [default: the last with several units that see different parts]",
 )
-@click.option("--unit", metavar="Y,X", callback=_unit, help="Its position, counted from 0.  [default: the middle one]")
+@click.option("--unit", metavar="Y,X", callback=_unit, help="Position of the unit, from 0.  [default: the middle one]")
 @click.option(
-    "--of", "source", metavar="INPUT", help="The input that is seen.  [default: the first that the layer sees]"
+    "--of", "source", metavar="INPUT", help="The input that the field is on.  [default: the first that the layer sees]"
 )
 @depth_option
 @click.option("--image", type=FileName(), metavar="FILE", help="A PNG or JPEG of at most 5 MiB to draw the field on.")
 @click.option("--style", type=WordChoice([*STYLES]), default="color", show_default=True, help="Colours of the drawing.")
 @format_option
-@click.option("-o", "--output", type=FileName(), metavar="FILE", help="Draw it, too, as SVG, PDF or PNG.")
+@click.option("-o", "--output", type=FileName(), metavar="FILE", help="Also draw the field, as SVG, PDF or PNG.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(spec: str, image: str | None, style: str, format_name: str, output: str | None, **options: Any) -> None:
-    """Show what one unit of a layer in SPEC sees of the input, and draw it with -o.
+    """Show the receptive field of one unit of a layer in SPEC; -o draws it.
 
-    Listed are exactly the positions that it sees, counted from 0. Every layer on the way is seen through the unit whose
-    field has its middle nearest. Padding lets a field reach over the border of the input: by how much, has a column of
-    its own. An image is stretched to the input's size, and is held by the drawing.
+    The table lists exactly the positions that the unit sees, counted from 0. For each earlier layer, it has the unit
+    whose field is centred nearest to the unit's field. With padding, a field can exceed the border of the input;
+    a column shows by how much. An image is stretched to the input's size and embedded in the drawing.
     """
     question = {key: options.pop(key) for key in ("layer", "unit", "depth", "source")}
     force = options.pop("force")

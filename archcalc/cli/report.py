@@ -10,7 +10,7 @@ from archcalc.cli.settings import SpecWithSettings, load_specs, parse_specs
 from archcalc.cli.terminal import echo, progress_bar
 from archcalc.errors import printable
 
-LARGE = 2_000_000  # bytes of a page that is slow to send
+LARGE = 2_000_000  # bytes; a larger page is slow to send
 
 
 @click.command("report", short_help="Write a page about networks, as one HTML file.")
@@ -19,17 +19,17 @@ LARGE = 2_000_000  # bytes of a page that is slow to send
 @batch_option
 @click.option("-o", "--output", type=FileName(), metavar="FILE", required=True, help="The HTML file to write.")
 @click.option(
-    "--bench", "bench_file", type=FileName(), metavar="FILE", help="Show the times in what bench --format json wrote."
+    "--bench", "bench_file", type=FileName(), metavar="FILE", help="Show the times in an output of bench --format json."
 )
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def command(
     specs: tuple[SpecWithSettings, ...], output: str, bench_file: str | None, force: bool, **options: Any
 ) -> None:
-    """Write a page about each SPEC: totals, findings, plots, diagram, layers with explanations and counts of tools.
+    """Write a page about each SPEC: totals, findings, plots, diagram, layers with explanations, and counts of tools.
 
-    Several are also set side by side, their parameters against their MACs; a SPEC may have settings of its own behind a
-    colon, as in compare. The page is one file that fetches nothing, opens from disk, and works without JavaScript but
-    for sorting, collapsing and marking layers. The row of a layer opens how its numbers came about.
+    Several specs are also compared, with a plot of MACs over parameters. A SPEC can have its own settings after a
+    colon, as in compare. The page is one file that fetches nothing and opens from disk. Only sorting, collapsing and
+    marking layers need JavaScript. The row of a layer opens to the derivation of its numbers.
     """
     check_writable(output, force, ".html")
     networks = load_specs(specs, **options)

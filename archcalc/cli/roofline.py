@@ -15,20 +15,20 @@ from archcalc.errors import UsageError
 
 
 def propose_devices(_context: click.Context, _param: click.Parameter, incomplete: str) -> Any:
-    """What a shell proposes for a device."""
+    """Completions for a device."""
     from archcalc.cli.proposals import files_or
 
     return files_or(shipped_devices(), incomplete)
 
 
-@click.command("roofline", short_help="Say the least time of every layer on a device, and what bounds it.")
+@click.command("roofline", short_help="Print the least time of every layer on a device, and what bounds it.")
 @click.argument("spec", required=False, shell_complete=propose_specs)
 @network_options
 @click.option(
     "--device",
     metavar="NAME|FILE",
     shell_complete=propose_devices,
-    help="A device of --list-devices, or a TOML file such as my_device.toml.",
+    help="A device from --list-devices, or a TOML file such as my_device.toml.",
 )
 @click.option(
     "--list-devices",
@@ -39,8 +39,8 @@ def propose_devices(_context: click.Context, _param: click.Parameter, incomplete
 @batch_option
 @depth_option
 @format_option
-@click.option("-o", "--output", type=FileName(), help="Draw a picture: a file that ends in .svg, .pdf or .png.")
-@click.option("--force", is_flag=True, help="Replace the file if it is there already.")
+@click.option("-o", "--output", type=FileName(), help="Draw the roofline to a file that ends in .svg, .pdf or .png.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def command(
     spec: str | None,
     list_devices: bool,
@@ -50,17 +50,16 @@ def command(
     force: bool,
     **options: Any,
 ) -> None:
-    """Say for every layer of SPEC on a device what it computes, reads and writes, and the least time that takes.
+    """Print the operations and bytes of every layer of SPEC, and its least time on a device.
 
-    A layer takes its operations / the peak, or its bytes / the bandwidth, whichever is longer: that is what bounds it.
-    Operations are two for each MAC; of a layer without MACs its elementary ones. Bytes are those of inputs, parameters
-    and buffers, read once, and of the output, written once, all in the dtype. 1 MiB = 2^20 bytes, 1 KiB = 2^10.
+    The least time of a layer is operations / peak or bytes / bandwidth, whichever is longer; the longer one bounds the
+    layer. Each MAC is two operations; a layer without MACs counts elementary operations. A layer reads its inputs,
+    parameters and buffers once and writes its output once, all in the dtype. 1 MiB = 2^20 bytes, 1 KiB = 2^10.
 
-    Times are lower bounds, layer by layer and added up: nothing is fused, nothing kept in a cache between two layers,
-    and no launch takes time. A compiler that fuses layers, a cache that holds what one writes for the next, or an
-    algorithm with fewer MACs (Winograd's) can be faster than the sum. Devices reach less than their maker's peaks,
-    which are dense, at the boost clock. PyTorch's convolutions multiply float32 as tf32 where a GPU can, unless told
-    otherwise.
+    Times are lower bounds for single layers, and the total is their sum: without fusion, without a cache between layers
+    and without time for launches. A compiler that fuses layers, a cache that keeps an output for the next layer, or an
+    algorithm with fewer MACs (Winograd's) can be faster than the sum. Devices do not reach the peaks of their makers,
+    which are dense and at the boost clock. PyTorch's convolutions multiply float32 as tf32 by default, if the GPU can.
     """
     device, dtype = options.pop("device"), options.pop("dtype")
     if list_devices:

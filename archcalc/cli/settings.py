@@ -1,4 +1,4 @@
-"""Specs with settings of their own behind a colon: `mobilenet_v1:alpha=0.5,image=3x160x160`."""
+"""Specs with their own settings after a colon: `mobilenet_v1:alpha=0.5,image=3x160x160`."""
 
 import os.path
 import re
@@ -19,28 +19,28 @@ FORM = "SPEC:NAME=VALUE,NAME=VALUE"
 
 
 class SpecWithSettings(NamedTuple):
-    """A spec as the command line names it, and the settings behind its colon, by name."""
+    """A spec on the command line, with the settings after its colon, by name."""
 
     spec: str
     settings: dict[str, str]
-    text: str  # of the settings
+    text: str  # the settings as written
 
     @property
     def stem(self) -> str:
-        """The spec without its folder and ending."""
+        """The name of the spec without folder and ending."""
         return os.path.basename(self.spec).removesuffix(".toml")
 
 
 def parse_specs(
     _context: click.Context, _argument: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[SpecWithSettings, ...]:
-    """The specs that arguments name, each with its settings."""
+    """Parse specs with their settings."""
     return tuple(map(parse_spec, texts))
 
 
 def parse_spec(text: str) -> SpecWithSettings:
-    """A spec and its settings; a file whose name has a colon in it is a file."""
-    # A colon of the path, as in C:\\net.toml, has no name and equals sign behind it.
+    """Parse a spec with its settings. An existing file with a colon in its name has no settings."""
+    # A colon in a path, as in C:\\net.toml, is not followed by a name and an equals sign.
     colons = [found.start() for found in re.finditer(r":(?=[^:=/\\]*(=|$))", text)]
     if not colons or os.path.exists(text):
         return SpecWithSettings(text, {}, "")
@@ -50,7 +50,7 @@ def parse_spec(text: str) -> SpecWithSettings:
 
 
 def _parts(settings: str) -> list[str]:
-    """What stands between commas, but for those in brackets: `sizes=[1, 2],depth=max(3, 4)`."""
+    """Split at commas outside of brackets: `sizes=[1, 2],depth=max(3, 4)`."""
     parts, depth = [""], 0
     for letter in settings:
         depth += (letter in "([") - (letter in ")]")
@@ -68,7 +68,7 @@ def load_specs(
     training: bool,
     batch: int,
 ) -> dict[str, Network]:
-    """The networks by their labels; what is given beside the specs is for all of them. Reads every spec once."""
+    """Load the networks, by label. The other arguments apply to all specs. Reads every spec once."""
     documents = {spec: read(spec) for spec in dict.fromkeys(item.spec for item in specs)}
     networks = []
     for item in specs:
@@ -81,7 +81,7 @@ def load_specs(
 
 
 def _divided(item: SpecWithSettings, document: SpecDocument) -> tuple[dict[str, Any], dict[str, list[int]]]:
-    """The settings that are for variables of the spec, and those that are for its inputs."""
+    """The settings of variables, and the settings of inputs."""
     tables = (document.data.get(key) for key in ("variables", "inputs"))
     known, shaped = (table if isinstance(table, dict) else {} for table in tables)
     variables, shapes = {}, {}
@@ -97,7 +97,7 @@ def _divided(item: SpecWithSettings, document: SpecDocument) -> tuple[dict[str, 
 
 
 def labels_of(specs: Sequence[SpecWithSettings]) -> list[str]:
-    """Short labels that tell the specs apart: names without folders, settings alone where all else is the same."""
+    """Short distinct labels: names without folders, or only the settings if all specs are the same."""
     paths = {item.spec for item in specs}
     named = {item.spec: item.stem for item in specs}
     if len(set(named.values())) < len(paths):

@@ -16,14 +16,14 @@ from archcalc.spec.values import format_value
 
 @click.command("specs", short_help="List the architectures that come with archcalc.")
 @click.argument("spec", required=False, shell_complete=propose_specs)
-@click.option("--paths", is_flag=True, help="Show where their files are.")
-@click.option("--copy", is_flag=True, help="Copy the shipped SPEC into this folder, to change it.")
+@click.option("--paths", is_flag=True, help="Show the paths of their files.")
+@click.option("--copy", is_flag=True, help="Copy the shipped SPEC to the current folder.")
 @click.option("--force", is_flag=True, help="Let --copy replace a file.")
 @format_option
 def command(spec: str | None, paths: bool, copy: bool, force: bool, format_name: str) -> None:
     """List the architectures that come with archcalc; each name can be used as a SPEC.
 
-    With a SPEC: what --input and --set can change in it, with the values that it has now.
+    With a SPEC, list the inputs and variables that --input and --set can change, with their values.
     """
     if copy:
         _copy(spec, force)
@@ -55,12 +55,12 @@ def _shipped() -> list[tuple[str, str]]:
 
 
 def _describe(document: SpecDocument) -> Document:
-    """A spec's name and source, and its inputs and variables as they are written."""
+    """Name and source of a spec, with its inputs and variables as written."""
     data = document.data
-    said = [data[key] for key in ("name", "source") if isinstance(data.get(key), str)]
+    heading = [data[key] for key in ("name", "source") if isinstance(data.get(key), str)]
     return Document(
-        title=said[0] if said else document.source,
-        head=said[1:],
+        title=heading[0] if heading else document.source,
+        head=heading[1:],
         parts=[Facts(facts, title=title) for title, facts in _settings(data)],
         data=lambda: {key: data.get(key) for key in ("name", "source", "inputs", "variables")},
         records=lambda: [
@@ -73,7 +73,7 @@ def _describe(document: SpecDocument) -> Document:
 
 
 def _settings(data: dict[str, Any]) -> Iterator[tuple[str, list[Fact]]]:
-    """What can be changed: inputs and variables."""
+    """Inputs and variables, which options can change."""
     for key, option in (("inputs", "--input"), ("variables", "--set")):
         values = data.get(key)
         if isinstance(values, dict) and values:
@@ -81,7 +81,7 @@ def _settings(data: dict[str, Any]) -> Iterator[tuple[str, list[Fact]]]:
 
 
 def _value(value: object) -> str:
-    """A value as the spec has it; an input that says more than its shape is a table."""
+    """A value as written in the spec; an input with more than a shape is a table."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {format_value(part)}" for key, part in value.items())
     return format_value(value)

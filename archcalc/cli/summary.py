@@ -44,8 +44,8 @@ def command(
 ) -> None:
     """Print output shapes, parameters, MACs and receptive fields of SPEC, layer by layer, and their totals.
 
-    One MAC is one multiplication and one addition; counted are those of convolutions, matrix products and dense layers.
-    Shapes exclude the batch. Jump is the distance between neighbouring units in input pixels.
+    One MAC is one multiplication and one addition, in a convolution, a matrix product or a dense layer. Shapes exclude
+    the batch. Jump is the distance between neighbouring units in input pixels.
     """
     names = _columns(columns, counting)
     if counting is None and not set(names).isdisjoint(BY_CONVENTION):
@@ -53,7 +53,7 @@ def command(
     try:
         show(_document(archcalc.load(spec, batch=batch, **network), depth, counting, names, format_name), format_name)
     except archcalc.ShapeError as error:
-        # What does fit is shown for people; a program gets all or nothing.
+        # People see the layers that fit; programs get all or nothing.
         if format_name in ("table", "plain") and error.network.layers:
             show(_document(error.network, depth, counting, names, format_name), format_name)
             echo("")
@@ -63,13 +63,13 @@ def command(
 def _document(
     network: archcalc.Network, depth: int | None, counting: str | None, columns: tuple[str, ...], format_name: str
 ) -> Document:
-    """The summary, in a terminal as a tree of its blocks."""
+    """The summary; in a terminal, as a tree of blocks."""
     summary = network.collapsed(depth, counting)
     return (summary.nested(network.graph) if format_name == "table" else summary).document(columns)
 
 
 def _columns(names: str | None, counting: str | None) -> tuple[str, ...]:
-    """The columns asked for, or the usual ones."""
+    """The chosen columns, or the default ones."""
     if names is None:
         return tuple("count" if name == "macs" and counting is not None else name for name in DEFAULT_COLUMNS)
     return check_columns([name.strip() for name in names.split(",")])

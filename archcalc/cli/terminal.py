@@ -1,4 +1,4 @@
-"""What a command finds out about the terminal it writes to."""
+"""Writes to the terminal, by its width and abilities."""
 
 import os
 import re
@@ -15,12 +15,12 @@ from archcalc.render.document import Document
 from archcalc.render.style import Style
 from archcalc.render.write import write
 
-# Line ends, spaces and emphasis of our own; what else a terminal obeys came from a spec, a file or an argument.
+# Our own line breaks, spaces and emphasis. Other control characters come from a spec, a file or an argument.
 _OWN = re.compile(r"(\n|\t|\xa0|\x1b\[[012]m)")
 
 
 def echo(text: str | bytes, err: bool = False, nl: bool = True) -> None:
-    """Print text: the one way out of every command. Of what is no letter, line ends and our own emphasis pass."""
+    """Print text, without control characters except line breaks and emphasis. Every command prints with it."""
     click.echo(cleaned(text) if isinstance(text, str) else text, err=err, nl=nl)
 
 
@@ -30,19 +30,19 @@ def show(document: Document, format_name: str) -> None:
 
 
 def cleaned(text: str) -> str:
-    """The text without all that could steer a terminal, hide in it, or turn its direction."""
+    """The text without characters that control a terminal, are invisible, or change the writing direction."""
     if text.replace("\n", "").isprintable():
         return text
     return "".join(part if _OWN.fullmatch(part) else printable(part) for part in _OWN.split(text))
 
 
 def output_is_terminal() -> bool:
-    """Whether a person is reading."""
+    """Whether stdout is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def terminal_style() -> Style:
-    """No wider than the terminal and with emphasis; plain text of any width for a pipe."""
+    """The style for stdout: width and emphasis of the terminal; plain text of any width for a pipe."""
     if not output_is_terminal():
         return Style()
     return _emphatic(_width())
@@ -55,7 +55,7 @@ def _emphatic(width: int) -> Style:
 
 
 def error_style() -> Style:
-    """The same for what goes to stderr."""
+    """The style for stderr."""
     if sys.stderr is None or not sys.stderr.isatty():
         return Style()
     return _emphatic(_columns_of(sys.stderr))
@@ -69,27 +69,27 @@ def _width() -> int:
 
 
 def _columns_of(stream: TextIO) -> int:
-    """How wide the terminal behind a stream is; 80 where nothing says so."""
+    """The width of the terminal of a stream; 80 if it is unknown."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):
         return 80
 
 
-_STEPS = 1000  # of a bar
-_ERASE = "\r\x1b[1A\x1b[2K"  # the line above, where click leaves the bar
+_STEPS = 1000  # of a progress bar
+_ERASE = "\r\x1b[1A\x1b[2K"  # the line above, which has the bar
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal, for work that says how much of how much is done.
+    """A progress bar on stderr, if that is a terminal. Call the result with the work done and all work.
 
-    Nothing of it is left at the end.
+    The bar is erased at the end.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _done, _all: None
         return
-    # Interrupted, the bar shows the cursor again, which it hides.
+    # The bar hides the cursor, and must show it again after Ctrl-C.
     room = _columns_of(sys.stderr) - len(label) - len("  [] 100%") - 1
     width = max(1, min(30, room))
     with interruptible():
@@ -97,7 +97,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
             with click.progressbar(length=_STEPS, label=label, width=width, show_eta=False, file=sys.stderr) as bar:
 
                 def show(done: int, whole: int) -> None:
-                    # What turns out to be more work than was thought lets the bar wait, and not fall.
+                    # If the work grows, the bar waits instead of going back.
                     if (steps := min(_STEPS, _STEPS * done // max(whole, 1)) - bar.pos) > 0:
                         bar.update(steps)
 

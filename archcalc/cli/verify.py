@@ -10,7 +10,7 @@ from archcalc.cli.options import format_option, network_options, spec_argument
 from archcalc.cli.terminal import progress_bar, show
 
 
-@click.command("verify", short_help="Compare every number with what PyTorch does.")
+@click.command("verify", short_help="Compare every number with PyTorch.")
 @spec_argument
 @network_options
 @click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu, cuda, mps, or meta (no memory).")
@@ -19,8 +19,8 @@ from archcalc.cli.terminal import progress_bar, show
     metavar="LAYERS",
     help="Layers whose receptive fields are measured: all, none, or names with commas.  [default: all; none on meta]",
 )
-@click.option("--memory/--no-memory", default=None, help="Compare the peak memory, too.  [default: unless on meta]")
-@click.option("--differences", is_flag=True, help="Show only rows that differ.")
+@click.option("--memory/--no-memory", default=None, help="Also compare the peak memory.  [default: unless on meta]")
+@click.option("--differences", is_flag=True, help="Show only rows that differ. JSON and CSV have all rows.")
 @format_option
 def command(
     spec: str,
@@ -31,13 +31,13 @@ def command(
     format_name: str,
     **network: Any,
 ) -> None:
-    """Build SPEC in PyTorch, run it, and set every number of archcalc beside what PyTorch did, layer by layer.
+    """Build SPEC in PyTorch, run it, and compare every number of archcalc with PyTorch's, layer by layer.
 
-    Output shapes come from forward hooks; parameters and buffers from the module; operations from PyTorch's own counter
-    (2 × MACs, one sample); receptive fields from gradients, measured on the CPU whatever the device; the smallest input
-    that works from trying sizes on both sides; the memory at the peak, of inference and of training, from following
-    every storage on the device meta; what `archcalc export` writes is run with the same weights. What PyTorch cannot
-    show is listed as not covered. Networks of more than 5,000 layers are refused.
+    Output shapes are from forward hooks, parameters and buffers from the module, operations from PyTorch's own counter
+    (2 × MACs, one sample). Receptive fields are from gradients, always on the CPU. The smallest input that works is
+    found by trial in both. The peak memory of inference and training is from tracing every storage on the device meta.
+    The output of `archcalc export` runs with the same weights. Numbers that PyTorch cannot show are listed as not
+    covered. Networks of more than 5,000 layers are refused.
 
     Exit codes: 0 no difference, 1 something differs, 2 the spec or the command line is wrong.
     """

@@ -13,7 +13,7 @@ from archcalc.cli.options import batch_option, network_options, spec_argument
 from archcalc.cli.terminal import echo
 from archcalc.errors import ArchcalcError, Diagnostic, Place, SpecError, UsageError, printable, quoted
 
-MOST_MILLISECONDS = 500  # until a file is looked at that was saved before anybody watched
+MOST_MILLISECONDS = 500  # between looks at a file that was saved before the watch began
 
 
 @click.command("watch", short_help="Serve the page of a spec, and refresh it when the spec is saved.")
@@ -31,8 +31,8 @@ MOST_MILLISECONDS = 500  # until a file is looked at that was saved before anybo
 def command(spec: str, port: int, **options: Any) -> None:
     """Serve the page of SPEC on 127.0.0.1, and refresh it in the browser whenever SPEC is saved.
 
-    What is wrong with the spec is shown in the page, with its place, above what it was before. What you have opened,
-    collapsed, sorted and scrolled to stays so. Ctrl-C ends it, with exit code 0.
+    If the spec is wrong, the page shows the errors with their places above the last valid version. A refresh keeps what
+    you opened, collapsed, sorted and scrolled to. Ctrl-C ends the server with exit code 0.
     """
     try:
         from watchfiles import watch
@@ -42,21 +42,21 @@ def command(spec: str, port: int, **options: Any) -> None:
     from archcalc.page.server import PageServer
 
     if spec == "-":
-        raise UsageError("standard input is never saved", "name a file")
+        raise UsageError("standard input cannot be watched", "name a file")
     path = spec if os.path.exists(spec) else archcalc.shipped_specs().get(spec, spec)
     if not os.path.exists(path) or os.path.isdir(path):
-        archcalc.load(spec)  # which says so
+        archcalc.load(spec)  # raises the error
     elif not os.path.isfile(path):
-        raise UsageError(f"{quoted(path)} is no file, and is never saved", "name a file")
+        raise UsageError(f"{quoted(path)} is no file, and cannot be watched", "name a file")
 
-    good: dict[str, archcalc.Network] = {}  # what was last without an error
-    shown: list[tuple[int, ...] | None] = [None]  # the state of the file that the page is about
+    good: dict[str, archcalc.Network] = {}  # the last valid network
+    shown: list[tuple[int, ...] | None] = [None]  # the state of the file on the page
 
     def page(version: int) -> str:
         shown[:] = [_state(path)]
         try:
             if os.path.exists(path) and not os.path.isfile(path):
-                # A pipe would have to be waited for, and what a folder is called now may be a file in a moment.
+                # Reading a pipe would block; a folder may be replaced by a file soon.
                 raise SpecError([Diagnostic(f"cannot read {quoted(path)}: not a file", Place(path))])
             good[spec] = archcalc.load(path, **options)
             return render_page(good, version=version)
@@ -67,7 +67,7 @@ def command(spec: str, port: int, **options: Any) -> None:
     with PageServer(port, page) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         echo(f"{server.address} shows {printable(path)}; Ctrl-C ends it")
-        # The folder, since an editor may put another file in the place of the spec.
+        # Watches the folder, since an editor may replace the file.
         changes = watch(
             os.path.dirname(full_path),
             watch_filter=lambda _change, changed: os.path.abspath(changed) == full_path,
@@ -83,7 +83,7 @@ def command(spec: str, port: int, **options: Any) -> None:
 
 
 def _state(path: str) -> tuple[int, ...] | None:
-    """What changes when a file is saved; None while there is none."""
+    """The state of a file, which changes when it is saved; None for no file."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""A network as a picture: what is drawn (`parts.py`, `picture.py`), how it looks (`style.py`), and who draws it.
+"""Draws a network: its parts (`parts.py`), cards and arrows (`picture.py`), colours (`style.py`) and output files.
 
 graph ─▶ parts ──▶ picture ──────▶ DOT text ─▶ SVG, PDF, PNG
          (collapsed)  (texts, edges)  (dot.py)    (draw.py, svg.py)

@@ -1,4 +1,4 @@
-"""How much of a network is drawn: all of it, or with blocks closed where that would be too much to look at."""
+"""Chooses the depth of a drawing: every block open, or blocks collapsed if there would be too many cards."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,30 +9,30 @@ from archcalc.diagram.scope import DrawnScope, find_scope
 from archcalc.errors import UsageError
 from archcalc.structure import Group, layers_in
 
-MANY = 60  # tiles; blocks are closed by themselves where there would be more
-MANY_KINDS = 80  # tiles of which those in open blocks are all of different types of blocks
-MANY_ARROWS = 150  # between tiles, which Graphviz lays out within seconds, however they cross
+MANY = 60  # tiles; with more, blocks are collapsed automatically
+MANY_KINDS = 80  # tiles, if every open block is of another type
+MANY_ARROWS = 150  # between tiles; Graphviz lays out this many within seconds
 TOO_MANY = 400  # tiles and merging edges
-MANY_PASSED = 300  # rows of tiles that they pass by
-MOST = 4_000  # tiles and merging edges that are drawn if somebody asks for them, and
-MOST_PASSED = 600  # rows of tiles that arrows pass by: Graphviz's time grows with their square, 600 take 10 seconds
+MANY_PASSED = 300  # rows of tiles that arrows pass
+MOST = 4_000  # tiles and merging edges at a depth that the user chose
+MOST_PASSED = 600  # rows of tiles that arrows pass: Graphviz's time grows with their square, 600 take 10 seconds
 
 
 class Choice(NamedTuple):
-    """What is drawn, at which depth (0 for all blocks open), and whether as stretches of layers.
+    """The parts to draw, and the depth at which blocks are collapsed (0: all open).
 
-    With `firsts`, only the first block of each kind is open.
+    `in_stretches` collapses consecutive tiles to one; `firsts` opens only the first block of each kind.
     """
 
     parts: Parts
     depth: int
     in_stretches: bool = False
     firsts: bool = False
-    most: int = MANY  # tiles that it may have
+    most: int = MANY  # allowed tiles
 
     @property
     def note(self) -> str:
-        """What has been collapsed."""
+        """A note about what is collapsed; empty if nothing is."""
         collapsed = [f"blocks are collapsed at depth {self.depth}"] if self.depth else []
         collapsed += ["of each kind of block, only the first is open"] if self.firsts else []
         collapsed += ["stretches of layers are collapsed"] if self.in_stretches else []
@@ -40,16 +40,15 @@ class Choice(NamedTuple):
 
 
 def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block: str | None = None) -> Choice:
-    """The parts at the depth asked for, or for None at the deepest that leaves a picture to look at.
+    """The parts at `depth`; for None, at the largest depth with few enough tiles.
 
-    Where too much would be open at a depth, only the first block of each kind is; where even closed blocks, or layers
-    in no block, are too many, stretches of them are one tile each. Raises UsageError where what is asked for is more
-    than can be drawn, and for a block that does not exist.
+    If a depth opens too many tiles, only the first block of each kind is opened; if even collapsed blocks are too many,
+    consecutive tiles are collapsed to one. Raises UsageError for an unknown block, and for too many tiles at `depth`.
     """
     scope = find_scope(context.graph, block)
-    ends = len(scope.inputs) + len(scope.outputs)  # none of which can be collapsed
+    ends = len(scope.inputs) + len(scope.outputs)  # which cannot be collapsed
     if ends > TOO_MANY:
-        raise UsageError(f"{ends:,} inputs and outputs are too many for a picture; {TOO_MANY} are not")
+        raise UsageError(f"{ends:,} inputs and outputs are too many for a picture (at most {TOO_MANY})")
     if depth is not None:
         return Choice(_checked(find_parts(context, depth or None, every_copy, scope), context), depth)
     for choice in _tried(context, every_copy, scope):
@@ -66,7 +65,7 @@ def choose(context: AnalysisContext, depth: int | None, every_copy: bool, block:
 
 
 def _tried(context: AnalysisContext, every_copy: bool, scope: DrawnScope) -> Iterator[Choice]:
-    """Ever less of the network; what is collapsed at depth 1 comes last."""
+    """Choices with fewer and fewer tiles; the last is collapsed at depth 1."""
     deepest = scope.levels(context.graph)
     for depth in (0, *range(deepest, 0, -1)):
         for kind in (None, _by_layers(context), _by_name) if deepest and depth != 1 else (None,):
@@ -75,7 +74,7 @@ def _tried(context: AnalysisContext, every_copy: bool, scope: DrawnScope) -> Ite
 
 
 def _by_layers(context: AnalysisContext) -> Kind:
-    """Blocks are of one kind that are uses of one block with the same types of layers."""
+    """A kind of block: its type with the types of its layers."""
     nodes = context.graph.nodes
 
     def kind(group: Group) -> tuple[object, ...]:
@@ -89,18 +88,18 @@ def _by_name(group: Group) -> str:
 
 
 def _checked(parts: Parts, context: AnalysisContext) -> Parts:
-    """Raises UsageError for more than can be drawn."""
-    remedy = "leave out --depth, and what is too much is collapsed"
+    """Return the parts. Raises UsageError if there are too many to draw."""
+    remedy = "leave out --depth to collapse blocks automatically"
     if (size := _size(parts, context)) > MOST:
         raise UsageError(f"{size:,} cards and merging arrows are too many for a picture", remedy)
     if (passed := _passed(parts, context)) > MOST_PASSED:
-        arrows = f"arrows that pass by {passed:,} rows of cards"
+        arrows = f"arrows that pass {passed:,} rows of cards"
         raise UsageError(f"{arrows} are more than Graphviz lays out in time (at most {MOST_PASSED})", remedy)
     return parts
 
 
 def _arrows(parts: Parts, context: AnalysisContext) -> list[tuple[int, int]]:
-    """The arrows from one tile, or an input, to another, in the order of what they lead to."""
+    """The arrows between tiles, and from inputs to tiles, in the order of their targets."""
     graph, found = context.graph, dict[tuple[int, int], None]()
     tile_of = {
         graph.edge(position): number
@@ -110,18 +109,18 @@ def _arrows(parts: Parts, context: AnalysisContext) -> list[tuple[int, int]]:
     for position in parts.drawn:
         edges = (parts.drawn_edge(graph, edge) for edge in graph.nodes[position].sources)
         target = tile_of[graph.edge(position)]
-        # What is no tile, as inputs are, has a number below zero.
+        # Inputs, which are no tiles, have negative numbers.
         found |= dict.fromkeys((tile_of.get(edge, -1 - edge), target) for edge in edges)
     return [(source, target) for source, target in found if source != target]
 
 
 def _is_quick(parts: Parts, context: AnalysisContext) -> bool:
-    """Whether Graphviz lays it out within a few seconds."""
+    """Whether Graphviz lays out the parts within a few seconds."""
     return len(_arrows(parts, context)) <= MANY_ARROWS and _passed(parts, context) <= MANY_PASSED
 
 
 def _passed(parts: Parts, context: AnalysisContext) -> int:
-    """How many rows of tiles all arrows together pass by, each tile being a row below what it reads."""
+    """The number of rows that all arrows together pass; each tile is one row below the tiles that it reads."""
     arrows, rows = _arrows(parts, context), dict[int, int]()
     for source, target in arrows:
         rows[target] = max(rows.get(target, 0), rows.get(source, 0) + 1)
@@ -129,6 +128,6 @@ def _passed(parts: Parts, context: AnalysisContext) -> int:
 
 
 def _size(parts: Parts, context: AnalysisContext) -> int:
-    """Tiles, and edges that are not the first of the layer that reads them."""
+    """The number of tiles, and of the edges that merge: all but the first into each layer."""
     sources = (context.graph.nodes[position].sources for position in parts.drawn)
     return sum(1 for _ in tiles_in(parts.parts)) + sum(len(found) - 1 for found in sources)

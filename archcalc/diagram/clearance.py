@@ -1,4 +1,4 @@
-"""Where a text can stand that no arrow runs through."""
+"""Finds room for a text that no arrow crosses."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,13 +8,13 @@ from xml.etree.ElementTree import Element
 Point = tuple[float, float]
 Span = tuple[float, float]
 
-_STEPS = 12  # straight lines that a curve is taken for
-_CLEAR = 7.0  # between a text and what is drawn
+_STEPS = 12  # straight segments that stand for a curve
+_CLEAR = 7.0  # between a text and a line
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def line_of(path: str) -> list[Point]:
-    """Points along a path of Graphviz: from one point by cubic curves to others."""
+    """Points along a path of Graphviz, which is made of cubic Bézier curves."""
     numbers = [*map(float, _NUMBER.findall(path))]
     points = [*zip(numbers[::2], numbers[1::2], strict=True)]
     line = points[:1]
@@ -32,7 +32,7 @@ def _curve(a: Point, b: Point, c: Point, d: Point) -> Iterator[Point]:
 
 
 def lines_of(group: Element) -> Iterator[list[Point]]:
-    """What an arrow of Graphviz is drawn of: its line and the outline of its head."""
+    """The line of an arrow of Graphviz, and the outline of its head."""
     for element in group.iter():
         tag = element.tag.rpartition("}")[2]
         if tag == "path":
@@ -43,7 +43,7 @@ def lines_of(group: Element) -> Iterator[list[Point]]:
 
 
 def spans_at(lines: Iterable[Sequence[Point]], band: Span) -> Iterator[Span]:
-    """From where to where lines are within a band of heights."""
+    """The horizontal extents of lines within a band of heights."""
     top, bottom = band
     for line in lines:
         for (x0, y0), (x1, y1) in pairwise(line):
@@ -54,7 +54,7 @@ def spans_at(lines: Iterable[Sequence[Point]], band: Span) -> Iterator[Span]:
 
 
 def first_gap(taken: Iterable[Span], left: float, width: float) -> float:
-    """The leftmost place from a place on for something of a width that touches nothing."""
+    """The leftmost x, from `left` on, at which a text of `width` touches no span."""
     place = left
     for start, end in sorted(taken):
         if place + width + _CLEAR <= start:

@@ -1,4 +1,4 @@
-"""The picture as DOT text, with cards as tables; or with boxes of the cards' sizes, to be filled by `svg.py`."""
+"""Writes a diagram as DOT text: cards as tables, or as empty boxes of their size that `svg.py` fills."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -13,15 +13,15 @@ from archcalc.diagram.picture import Arrow, BlockFrame, Card, CardLine, Diagram,
 from archcalc.diagram.style import FONTS, STYLES, DrawingStyle, Paint
 
 _TITLE, _NOTE = Lettering(16, 20, bold=True), Lettering(11, 15)
-_IN_A_ROW = 4  # entries of the legend
+_IN_A_ROW = 4  # entries of the legend per row
 LONGEST = 16_000  # bytes of a value
 POINTS = 72  # in an inch
 
 
 def to_dot(picture: Diagram, boxes: bool = False, wider: Mapping[str, float] = MappingProxyType({})) -> str:
-    """DOT text. With `boxes`, cards are empty boxes of the right size and there is no title.
+    """Write a diagram as DOT. With `boxes`, cards are empty boxes of their size and there is no title.
 
-    `wider` says by how much frames are wider than they need to be, by their identifiers.
+    `wider` has the extra width of frames in points, by identifier.
     """
     from graphviz import Digraph
 
@@ -47,7 +47,7 @@ def to_dot(picture: Diagram, boxes: bool = False, wider: Mapping[str, float] = M
 
 
 def _add(graph: Any, parts: Iterable[Card | BlockFrame], style: DrawingStyle, rooms: Mapping[str, str] | None) -> None:
-    """Add parts as empty boxes, frames with labels that make room for their titles; for None, with their texts."""
+    """Add parts. With `rooms`, cards are empty boxes, and the labels of frames reserve room for their titles."""
     for part in parts:
         if isinstance(part, Card):
             graph.node(f"n{part.number}", **_card(part, style, rooms is not None))
@@ -74,14 +74,14 @@ def _frame(box: BlockFrame, style: DrawingStyle) -> dict[str, str]:
 
 
 def frame_title(box: BlockFrame) -> str:
-    """What stands at the top of a frame."""
+    """The title of a frame."""
     return f"{box.title}   ×{box.copies}" if box.copies > 1 else box.title
 
 
 def _rooms(picture: Diagram, wider: Mapping[str, float]) -> dict[str, str]:
-    """For each frame a label of as many lines as its title, so wide that this has room beside an arrow to the middle.
+    """A placeholder label for each frame, with room for its title beside an arrow to the middle.
 
-    Its letters, which Graphviz may take for narrower, are those of Courier, which have 0.6 of their size.
+    The labels are in Courier, whose letters Graphviz measures as 0.6 of their size.
     """
     titles, rooms = frame_titles(picture), dict[str, str]()
     for box in boxes_in(picture.parts):
@@ -93,7 +93,7 @@ def _rooms(picture: Diagram, wider: Mapping[str, float]) -> dict[str, str]:
 
 def _card(card: Card, style: DrawingStyle, boxes: bool) -> dict[str, str]:
     classes = " ".join(card.classes)
-    classes = classes if len(classes) < LONGEST else ""  # Graphviz reads no longer text
+    classes = classes if len(classes) < LONGEST else ""  # Graphviz reads no longer values
     shared = {"id": card.identifier, "class": classes, "tooltip": format_literal(card.tip)}
     shared = {name: value for name, value in shared.items() if value}
     if not boxes:
@@ -111,7 +111,7 @@ def _arrow(arrow: Arrow) -> dict[str, str]:
 
 
 def format_literal(text: str) -> str:
-    """A text that means itself as the value of an attribute: backslashes and entities are its letters."""
+    """A text as the value of an attribute, with backslashes and entities escaped."""
     from graphviz import escape as literal
 
     # Its type keeps <…> from being read as a table.
@@ -132,7 +132,7 @@ def _table(card: Card, style: DrawingStyle) -> str:
 
 
 def ground(card: Card, style: DrawingStyle) -> str:
-    """The colour of a card; that of a frozen one is pale."""
+    """The fill colour of a card; pale for a frozen one."""
     if card.heat is not None:
         return style.heated(card.heat)
     fill = style.paint(card.color).fill
@@ -140,7 +140,7 @@ def ground(card: Card, style: DrawingStyle) -> str:
 
 
 def border(card: Card, style: DrawingStyle) -> str:
-    """The colour of a card's edge; where the ground shows a quantity, families have none."""
+    """The colour of a card's border; neutral if the fill shows a quantity."""
     return style.muted if card.heat is not None else style.paint(card.color).line
 
 
@@ -161,7 +161,7 @@ def _text(text: str, lettering: Lettering, color: str) -> str:
 
 
 def html(text: str) -> str:
-    """A text that means itself in a label: no tag, no entity, none of Graphviz's own escapes."""
+    """A text as a label, with tags, entities and Graphviz's own escapes escaped."""
     return escape(text).replace("\\", "&#92;&#92;")
 
 
@@ -180,7 +180,7 @@ def _head(picture: Diagram, style: DrawingStyle) -> str:
 
 
 def legend(picture: Diagram) -> list[tuple[Paint, str]]:
-    """The colours that the picture uses, and what each means; none where all are alike, or where none is wanted."""
+    """The colours of the diagram with their meanings; empty if all are alike, or without a legend."""
     style = STYLES[picture.look.style]
     if not picture.look.legend:
         return []

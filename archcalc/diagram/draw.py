@@ -1,4 +1,4 @@
-"""Who draws: the `dot` program where it is installed, or else the bundled Graphviz in WebAssembly."""
+"""Runs the layout: by the program `dot` if it is installed, else by the bundled Graphviz in WebAssembly."""
 
 import shutil
 import subprocess
@@ -9,9 +9,9 @@ from archcalc.diagram.picture import Diagram
 from archcalc.diagram.svg import fill_boxes, missing_widths
 from archcalc.errors import UsageError
 
-PATIENCE = 120  # seconds
-TRIES = 2  # layouts more, with wider frames where arrows run through their titles
-SPARE = 12.0  # in a frame that is made wider, since arrows move
+PATIENCE = 120  # seconds for a layout
+TRIES = 2  # more layouts, with wider frames if arrows cross their titles
+SPARE = 12.0  # extra width, since arrows move in a wider frame
 # A process of its own, since nothing else ends a layout that takes too long. Wasmtime keeps what it compiles, which is
 # a second's work, in the user's cache if there is one.
 _LAY_OUT = """
@@ -32,12 +32,12 @@ _REMEDY = "install Graphviz (apt install graphviz, brew install graphviz, winget
 
 
 def dot_program() -> str | None:
-    """The path of `dot`, if it is installed."""
+    """The path of `dot`; None if it is not installed."""
     return shutil.which("dot")
 
 
 def to_svg(picture: Diagram, program: str | None) -> str:
-    """The picture as an SVG element without any reference or script, laid out by `program` or by WebAssembly."""
+    """Draw the diagram as SVG without references or scripts, laid out by `program`, else by WebAssembly."""
     command, wider = [program, "-Tsvg"] if program else WASM, dict[str, float]()
     laid_out = _run(command, to_dot(picture, boxes=True))
     for _ in range(TRIES):
@@ -50,7 +50,7 @@ def to_svg(picture: Diagram, program: str | None) -> str:
 
 
 def _run(command: list[str], source: str) -> bytes:
-    """What a program makes of DOT text. Raises UsageError where it fails, or does not come to an end."""
+    """The output of a layout program for DOT text. Raises UsageError if it fails or takes too long."""
     try:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
@@ -59,10 +59,10 @@ def _run(command: list[str], source: str) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot run {command[0]}: {(error.strerror or str(error)).lower()}") from None
     if done.returncode or not done.stdout:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        if command == WASM:  # the sandbox has traps of its own, from memory to the stack
+        errors = done.stderr.decode(errors="replace").strip().splitlines()
+        if command == WASM:  # the sandbox may also run out of memory or stack
             raise UsageError(
-                f"the bundled Graphviz failed ({said[-1] if said else done.returncode}): {_LESS}, or {_REMEDY}"
+                f"the bundled Graphviz failed ({errors[-1] if errors else done.returncode}): {_LESS}, or {_REMEDY}"
             )
-        raise UsageError(f"dot failed: {' '.join(said) or done.returncode}")
+        raise UsageError(f"dot failed: {' '.join(errors) or done.returncode}")
     return done.stdout

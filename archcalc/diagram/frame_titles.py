@@ -1,4 +1,4 @@
-"""The titles of frames: what they say, how wide they are, and where one line would make a frame too wide."""
+"""The titles of frames, in one line or two, and their widths."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ TitleLines = tuple[str, ...]
 
 
 def frame_titles(picture: Diagram) -> dict[str, TitleLines]:
-    """The titles of frames, by their identifiers: in two lines, name and type, where one needs more than its cards."""
+    """The lines of the titles, by identifier: name and type have a line each if one line is wider than the cards."""
     readers: defaultdict[int, list[int]] = defaultdict(list)
     for arrow in picture.arrows:
         if arrow.kind == "data":
@@ -27,18 +27,18 @@ def _title(box: BlockFrame, readers: Mapping[int, list[int]], is_down: bool) -> 
 
 
 def title_width(box: BlockFrame, lines: TitleLines) -> float:
-    """How wide a title is, with the number of copies behind the last line."""
+    """The width of a title, with the number of copies after its last line."""
     copies = TIMES_GAP + text_width(f"×{box.copies}", FRAME._replace(bold=True)) if box.copies > 1 else 0.0
     return max(*(text_width(line, FRAME) for line in lines), text_width(lines[-1], FRAME) + copies)
 
 
 def title_room(box: BlockFrame, lines: TitleLines) -> float:
-    """How wide a frame is whose title has room beside an arrow to the middle of what is in it."""
+    """The width of a frame whose title has room beside an arrow to the middle."""
     return 2 * (title_width(box, lines) + FRAME_MARGIN) + BESIDE
 
 
 def _content_width(box: BlockFrame, readers: Mapping[int, list[int]], is_down: bool) -> float:
-    """About how wide the cards in a frame are together, each in the row behind the last card that it reads."""
+    """The approximate width of the cards in a frame; each card is one row below the cards that it reads."""
     widths = {card.number: card_size(card)[0] for card in cards_in(box.parts)}
     ranks = dict.fromkeys(sorted(widths), 0)
     for number in ranks:

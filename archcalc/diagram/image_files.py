@@ -1,4 +1,4 @@
-"""PDF and PNG of a drawing, made of its SVG with the font that comes with archcalc, so that all three look alike."""
+"""Converts SVG drawings to PDF and PNG, with the bundled font, so that all three look alike."""
 
 from collections.abc import Callable
 from math import ceil
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 FORMATS = ("svg", "pdf", "png")
-MAX_PIXELS = 5 * 10**7  # of a PNG: each takes four bytes
-SCALE = 2.0  # pixels for each of the SVG, for screens with small pixels
-SMALLEST, LARGEST = 0.05, 20.0  # scales
-MAX_POINTS = 14_400  # of a side of a page, which PDF programs show
+MAX_PIXELS = 5 * 10**7  # of a PNG, four bytes each
+SCALE = 2.0  # pixels for each pixel of the SVG, for high-density screens
+SMALLEST, LARGEST = 0.05, 20.0  # allowed scales
+MAX_POINTS = 14_400  # the longest side of a page that PDF programs show
 _PIXELS_PER_POINT = 96 / 72
 _SPACE = "{http://www.w3.org/2000/svg}"
 _FOLDER = Path(__file__).parent / "fonts"
 _FAMILY = "Archcalc Sans"
 _FILES = ("ArchcalcSans-Regular.ttf", "ArchcalcSans-Bold.ttf")
-# Letters that the font has, from one to another: Latin, Greek and Cyrillic ones, arrows and signs of mathematics.
+# The ranges of letters in the font: Latin, Greek, Cyrillic, arrows and signs of mathematics.
 LETTERS = (
     *((" ", "~"), ("\u00a0", "ſ"), ("Α", "Ρ"), ("Σ", "ώ"), ("А", "я"), ("‒", "•"), ("…", "…"), ("←", "↕")),
     *(("−", "−"), ("√", "√"), ("∞", "∞"), ("≈", "≈"), ("≠", "≡"), ("≤", "≥")),
 )
-# What a drawing is made of. Nothing else is given to the libraries, so that they have nothing to fetch or to run.
+# The elements of a drawing. The libraries get no others, so that they have nothing to fetch or to run.
 ELEMENTS = {"svg", "g", "title", "desc", "rect", "path", "polygon", "polyline", "circle", "text", "image"}
 _IMAGES = ("data:image/png;base64,", "data:image/jpeg;base64,")
 _DOCUMENT = """
@@ -37,25 +37,25 @@ _DOCUMENT = """
 
 
 def image_format(path: str) -> str:
-    """The format that the name of a file says. Raises UsageError for another ending."""
+    """The format for the ending of a file name. Raises UsageError for an unknown ending."""
     for file_format in FORMATS:
         if path.lower().endswith(f".{file_format}"):
             return file_format
-    raise UsageError(f"{quoted(path)} does not say what picture it is: let its name end in .svg, .pdf or .png")
+    raise UsageError(f"{quoted(path)} has no known ending", "name a file that ends in .svg, .pdf or .png")
 
 
 def convert_svg(svg: str, file_format: str, scale: float = SCALE) -> str | bytes:
-    """A drawing of archcalc as PNG or PDF; for another format the text that it is. `scale` is for PNG.
+    """Convert a drawing to PNG (at `scale`) or PDF; return the text for any other format.
 
-    Raises UsageError as those below do.
+    Raises UsageError as `svg_to_png` and `svg_to_pdf` do.
     """
     return svg_to_png(svg, scale) if file_format == "png" else svg_to_pdf(svg) if file_format == "pdf" else svg
 
 
 def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
-    """A drawing of archcalc as PNG, `scale` pixels for each of its own.
+    """Convert a drawing of archcalc to PNG, with `scale` pixels for each pixel of the SVG.
 
-    Raises UsageError without the library that draws it, for a scale out of range, and for an image that is too large.
+    Raises UsageError without resvg, for a scale out of range, and for an image that is too large.
     """
     try:
         import resvg_py
@@ -76,9 +76,9 @@ def svg_to_png(svg: str, scale: float = SCALE) -> bytes:
 
 
 def svg_to_pdf(svg: str) -> bytes:
-    """A drawing of archcalc as PDF of one page: shapes as vectors, words as text.
+    """Convert a drawing of archcalc to a PDF of one page, with shapes as vectors and text as text.
 
-    Raises UsageError without the library that draws it.
+    Raises UsageError without the library for PDF.
     """
     try:
         import typst
@@ -88,13 +88,13 @@ def svg_to_pdf(svg: str) -> bytes:
     points = [side / _PIXELS_PER_POINT for side in _size(root)]
     width = points[0] * min(1.0, MAX_POINTS / max(points))
     texts = {"svg": _use_bundled_font(svg), "width": f"{width:.4f}", "title": root.findtext(f"{_SPACE}title", "")}
-    # Its types want the folder of fonts as bytes, like the document.
+    # The stubs of the library want the path of the fonts as bytes.
     options: Any = {"font_paths": [str(_FOLDER)], "ignore_system_fonts": _is_covered(svg), "sys_inputs": texts}
     return _call_library("Typst", lambda: typst.compile(_DOCUMENT.encode(), format="pdf", **options))
 
 
 def _call_library(library: str, draw: Callable[[], Any]) -> bytes:
-    """What a library makes. Raises UsageError where it fails."""
+    """The output of a library. Raises UsageError if it fails."""
     try:
         return bytes(draw())
     except (ValueError, RuntimeError) as error:
@@ -102,16 +102,16 @@ def _call_library(library: str, draw: Callable[[], Any]) -> bytes:
 
 
 def check_scale(scale: float) -> None:
-    """Raises UsageError for a scale at which nothing can be drawn."""
-    if not SMALLEST <= scale <= LARGEST:  # nor for nan
+    """Raises UsageError for a scale out of range."""
+    if not SMALLEST <= scale <= LARGEST:  # which also refuses nan
         raise UsageError(f"scale must be between {SMALLEST:g} and {LARGEST:g}, and is {scale:g}")
 
 
 def _read(svg: str) -> "Element":
-    """The elements of a drawing. Raises ValueError for one that could refer to anything outside of it."""
+    """Parse a drawing. Raises ValueError if it may refer to anything outside of it."""
     from xml.etree.ElementTree import fromstring
 
-    if not svg.startswith("<svg "):  # but with a DOCTYPE, whose entities could be anything
+    if not svg.startswith("<svg "):  # a DOCTYPE could define entities
         raise ValueError("a drawing begins with <svg")
     root = fromstring(svg)
     for element in root.iter():
@@ -124,15 +124,15 @@ def _read(svg: str) -> "Element":
 
 
 def _use_bundled_font(svg: str) -> str:
-    """The text with the font that comes with archcalc."""
+    """The SVG text with the bundled font."""
     return svg.replace(f'font-family="{FONTS}"', f'font-family="{_FAMILY}, {FONTS}"', 1)
 
 
 def _size(root: "Element") -> tuple[float, float]:
-    """Width and height in pixels."""
+    """The width and height in pixels."""
     return float(root.attrib["width"]), float(root.attrib["height"])
 
 
 def _is_covered(svg: str) -> bool:
-    """Whether the font has all letters; others are looked for in the fonts of the system, which takes time."""
+    """Whether the font has all letters; searching the fonts of the system for others takes time."""
     return svg.isascii() or all(any(first <= letter <= last for first, last in LETTERS) for letter in {*svg} - {"\n"})

@@ -1,4 +1,4 @@
-"""How wide texts are. SVG says it to whoever shows the text, so that it fits whatever font there is."""
+"""Measures texts. The SVG declares each width, so that the text fits in any font."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from archcalc.render.style import display_width
 
 
 class Lettering(NamedTuple):
-    """The size of a row's letters, its height, and whether it is bold."""
+    """Font size, line height and weight of a line of text."""
 
     size: float
     height: float
@@ -29,8 +29,8 @@ _BOLD = (
     "611 611 611 611 389 556 333 611 556 778 556 556 500 389 280 389 584 "
 )
 _BEYOND = {"×": 584, "·": 333, "…": 1000, "→": 1000, "≥": 549, "≤": 549, "−": 584, "–": 556, "—": 1000, "\u00a0": 278}
-_OTHER = 0.6  # of a letter that is not listed
-_WIDE = 1.0  # of one that takes two of a terminal's columns
+_OTHER = 0.6  # the width of a letter that is not listed
+_WIDE = 1.0  # the width of a letter that takes two columns in a terminal
 
 
 def _table(widths: str) -> dict[str, float]:
@@ -38,16 +38,16 @@ def _table(widths: str) -> dict[str, float]:
     return ascii_widths | {letter: width / 1000 for letter, width in _BEYOND.items()}
 
 
-WIDTHS = {False: _table(_REGULAR), True: _table(_BOLD)}  # by whether letters are bold
+WIDTHS = {False: _table(_REGULAR), True: _table(_BOLD)}  # for regular and bold letters
 
 
 def text_width(text: str, lettering: Lettering) -> float:
-    """How wide a text is: exactly for the letters of Helvetica that are listed, else about."""
+    """The width of a text: exact for the listed letters of Helvetica, approximate for others."""
     return sum(_letter_width(letter, lettering.bold) for letter in text) * lettering.size
 
 
 def text_length(text: str, lettering: Lettering) -> dict[str, str]:
-    """The attributes by which a text is as wide as it was measured, in every font."""
+    """The attributes that give a text its measured width in every font."""
     width = text_width(text, lettering)
     return {"textLength": f"{width:.2f}", "lengthAdjust": "spacingAndGlyphs"} if width else {}
 
@@ -59,7 +59,7 @@ def _letter_width(letter: str, bold: bool) -> float:
         return known
     from unicodedata import normalize
 
-    base = WIDTHS[bold].get(normalize("NFD", letter)[0])  # of é that of e
+    base = WIDTHS[bold].get(normalize("NFD", letter)[0])  # é is as wide as e
     if base is not None:
         return base
     columns = display_width(letter)

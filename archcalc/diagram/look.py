@@ -1,4 +1,4 @@
-"""What somebody wants of a diagram."""
+"""The options of a diagram."""
 
 from typing import Any, NamedTuple
 
@@ -8,9 +8,9 @@ from archcalc.errors import UsageError, did_you_mean, quoted
 
 
 class Look(NamedTuple):
-    """How a diagram is wanted. `depth` is None for one chosen by the number of cards, 0 for all blocks open.
+    """The options of a diagram. `depth` 0 opens all blocks; None chooses by the number of cards.
 
-    `block` is the name of a block that is drawn alone.
+    `block` is the name of a block to draw alone.
     """
 
     depth: int | None = None
@@ -33,7 +33,7 @@ _CHOICES = {
 
 
 def look_of(**wanted: Any) -> Look:
-    """A look from arguments. Raises UsageError for what there is none of."""
+    """Check arguments and make a Look of them. Raises UsageError for unknown names and values."""
     for name, value in wanted.items():
         if name not in Look._fields:
             raise UsageError(f"a diagram takes no {quoted(name)}", did_you_mean(name, Look._fields))

@@ -1,4 +1,4 @@
-"""What of a network is drawn as one: chains of layers, closed blocks, frames around open ones, copies drawn once."""
+"""Divides a network into tiles (chains of layers, collapsed blocks) and frames (open blocks); copies are drawn once."""
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,26 +13,26 @@ from archcalc.structure import Group, Unit, layers_in
 
 @dataclass(slots=True, eq=False)
 class Tile:
-    """A chain of layers, each reading the one before alone, or a closed block. `layers` are positions in the graph.
+    """A chain of layers, or a collapsed block. `layers` are positions in the graph.
 
-    `copies` are equal ones in a row, of which this is the first; `last` is the name of the last.
+    `copies` is the length of the run of equal tiles that it stands for, `last` the name of the last one.
     """
 
     name: str
     layers: list[int]
-    block: str | None = None  # the type of a closed block; empty for a stretch of layers and blocks in no block
+    block: str | None = None  # the type of a collapsed block; empty for collapsed consecutive tiles
     copies: int = 1
     last: str = ""
 
     @property
-    def is_closed(self) -> bool:
-        """Whether it stands for layers that are no chain."""
+    def is_collapsed(self) -> bool:
+        """Whether the tile is collapsed, and no chain."""
         return self.block is not None
 
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """An open block with what is drawn in it; copies as in a tile."""
+    """An open block with its parts. `copies` and `last` are as in Tile."""
 
     name: str
     block: str
@@ -42,30 +42,30 @@ class Frame:
 
 
 Part = Tile | Frame
-Kind = Callable[[Group], Hashable]  # what blocks are told apart by, of which only the first of each is opened
+Kind = Callable[[Group], Hashable]  # a key for blocks: only the first block of each key is opened
 
 
 @dataclass(slots=True, eq=False)
 class Parts:
-    """Everything drawn, outermost first; `shown` says for every layer the one that is drawn in its place.
+    """All parts, outermost first. `originals` has, for every layer, itself or its original, which is drawn.
 
-    `training` has the names of the layers that are there in training alone.
+    `training` has the names of the layers that exist only in training.
     """
 
     parts: list[Part]
-    shown: list[int]
+    originals: list[int]
     training: set[str]
     scope: DrawnScope
 
     @property
     def drawn(self) -> list[int]:
-        """The layers that are drawn themselves."""
-        return [position for position in self.scope.positions if self.shown[position] == position]
+        """The layers that are drawn themselves, by position."""
+        return [position for position in self.scope.positions if self.originals[position] == position]
 
     def drawn_edge(self, graph: Graph, edge: int) -> int:
-        """The edge that is drawn in the place of another: that of a copy is its original's."""
+        """The edge that is drawn in the place of an edge: for a copy, the edge of its original."""
         producer = graph.producer(edge)
-        return edge if producer is None else graph.edge(self.shown[producer])
+        return edge if producer is None else graph.edge(self.originals[producer])
 
 
 def find_parts(
@@ -75,15 +75,15 @@ def find_parts(
     scope: DrawnScope | None = None,
     kind: Kind | None = None,
 ) -> Parts:
-    """The parts of the network or of a block of it, with blocks closed below `depth` (none for None).
+    """The parts of the network or of one block, collapsed below `depth` (None: all open).
 
-    Equal blocks in a row are one unless `every_copy`. With `kind`, only the first block of each kind is open.
+    Runs of equal blocks are drawn once, unless `every_copy`. With `kind`, only the first block of each kind is open.
     """
     return _Finder(context, depth, every_copy, scope or find_scope(context.graph), kind).find()
 
 
 def parts_in(parts: list[Part], copies: int = 1) -> Iterator[tuple[Part, int]]:
-    """All parts, each before those in it, and how often each is in the network."""
+    """All parts, each before its inner parts, with their numbers of copies in the network."""
     for part in parts:
         yield part, copies * part.copies
         if isinstance(part, Frame):
@@ -91,12 +91,12 @@ def parts_in(parts: list[Part], copies: int = 1) -> Iterator[tuple[Part, int]]:
 
 
 def tiles_in(parts: list[Part]) -> Iterator[tuple[Tile, int]]:
-    """All tiles, and how often each is in the network."""
+    """All tiles, with their numbers of copies in the network."""
     return ((part, copies) for part, copies in parts_in(parts) if isinstance(part, Tile))
 
 
 def in_stretches(found: Parts, most: int) -> Parts:
-    """The same in at most so many tiles, each of which stands for a stretch of the network's order."""
+    """Collapse consecutive tiles, so that there are at most `most`."""
     tiles = [tile for tile, _ in tiles_in(found.parts)]
     length = -(-len(tiles) // most)
     stretches = [tiles[start : start + length] for start in range(0, len(tiles), length)]
@@ -107,7 +107,7 @@ def _stretch(tiles: list[Tile], found: Parts) -> Tile:
     if len(tiles) == 1:
         return tiles[0]
     drawn = {position for tile in tiles for position in tile.layers}
-    layers = [position for position in found.scope.positions if found.shown[position] in drawn]
+    layers = [position for position in found.scope.positions if found.originals[position] in drawn]
     return Tile(tiles[0].name, layers, "", last=tiles[-1].last or tiles[-1].name)
 
 
@@ -118,16 +118,16 @@ class _Finder:
         self.graph, self.depth, self.every_copy, self.scope = context.graph, depth, every_copy, scope
         self.kind, self.opened = kind, set[Hashable]()
         self.copies = Copies(context)
-        self.shown = [*range(len(self.graph.nodes))]
+        self.originals = [*range(len(self.graph.nodes))]
 
     def find(self) -> Parts:
         parts = self._parts(self.scope.group)
-        for position, original in enumerate(self.shown):  # which may be a copy inside of its block
-            self.shown[position] = self.shown[original]
-        return Parts(parts, self.shown, self.copies.training, self.scope)
+        for position, original in enumerate(self.originals):  # an original may itself be a copy within its block
+            self.originals[position] = self.originals[original]
+        return Parts(parts, self.originals, self.copies.training, self.scope)
 
     def _parts(self, group: Group) -> list[Part]:
-        """What is drawn of the members of a group."""
+        """The parts for the members of a group."""
         parts: list[Part] = []
         for run in self._runs(self._members(group)):
             found = self._drawn(run[0].unit)
@@ -148,9 +148,9 @@ class _Finder:
             yield run
 
     def draw_as(self, copy: Member, original: Member) -> None:
-        """Let the layers of a copy be those of another."""
+        """Draw the layers of a copy as the layers of its original."""
         for position, drawn in zip(copy.layers, original.layers, strict=True):
-            self.shown[position] = drawn
+            self.originals[position] = drawn
 
     def _drawn(self, unit: Unit) -> Part:
         if isinstance(unit, int):
@@ -159,9 +159,9 @@ class _Finder:
         kind = self.kind(unit) if self.kind else None
         opened, is_again = {*self.opened}, kind in self.opened
         parts = self._parts(unit)
-        if len(parts) == 1 and isinstance(parts[0], Tile) and not parts[0].is_closed and parts[0].copies == 1:
-            return parts[0]  # a frame around a single chain would say nothing
-        if is_again or self._is_closed(unit):
+        if len(parts) == 1 and isinstance(parts[0], Tile) and not parts[0].is_collapsed and parts[0].copies == 1:
+            return parts[0]  # a frame around a single chain adds nothing
+        if is_again or self._is_collapsed(unit):
             self.opened = opened
             return Tile(name, [position for _, position in layers_in(unit)], block)
         if kind is not None:
@@ -171,20 +171,20 @@ class _Finder:
     def _name(self, unit: Unit) -> str:
         return self.graph.nodes[unit].name if isinstance(unit, int) else ".".join(unit.path)
 
-    def _is_closed(self, group: Group) -> bool:
+    def _is_collapsed(self, group: Group) -> bool:
         return self.depth is not None and len(group.path) - self.scope.level >= self.depth
 
     def _members(self, group: Group) -> list[Unit]:
-        """The blocks and layers in a group; those of an open repeated entry are members themselves."""
+        """The blocks and layers in a group; an open repeated entry is replaced by its members."""
         found: list[Unit] = []
         for part in group.parts.values():
-            is_open = isinstance(part, Group) and part.repeat and not self._is_closed(part)
+            is_open = isinstance(part, Group) and part.repeat and not self._is_collapsed(part)
             found += self._members(part) if isinstance(part, Group) and is_open else [part]
         return found
 
     def _goes_on(self, before: Tile, found: Tile) -> bool:
-        """Whether a tile is the rest of the chain before it: layers that give each value, or all, in another form."""
-        if before.is_closed or before.copies > 1 or found.is_closed or found.copies > 1:
+        """Whether a tile continues the chain before it: elementwise layers and views."""
+        if before.is_collapsed or before.copies > 1 or found.is_collapsed or found.copies > 1:
             return False
         edge = self.graph.edge(before.layers[-1])
         alone = len(self.graph.readers[edge]) == 1 and edge not in self.graph.outputs

@@ -1,4 +1,4 @@
-"""The picture of a network as plain data: cards with their texts, frames, arrows, a legend."""
+"""The diagram of a network as plain data: cards, frames, arrows and a legend."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from archcalc.render.words import local_name
 if TYPE_CHECKING:
     from archcalc.analysis.context import AnalysisContext
 
-LONGEST = 44  # letters of a name or a text in a card
+LONGEST = 44  # letters of a name or another text in a card
 LONGEST_TIP = 2_000
-FIRST_BANDS, LAST_BANDS = 20, 4  # layers of a chain that a card has, where it has more
-MOST_MARKED = 2000  # layers that a card on a page can be found by
-MOST_OWNERS = 2  # named in a card
+FIRST_BANDS, LAST_BANDS = 20, 4  # bands that are kept of a longer chain
+MOST_MARKED = 2000  # layers by which a page finds a card
+MOST_OWNERS = 2  # owners of weights that a card names
 
 
 class CardLine(NamedTuple):
-    """A line of a card; `kind` is name, type, line, mark or band. `color` names what the ground of a band shows."""
+    """A line of a card; `kind` is name, type, line, mark or band. `color` is the family of a band."""
 
     kind: str
     left: str
@@ -38,7 +38,7 @@ class CardLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A node of the picture. `color` is a family of layers, `heat` a share from 0 to 1 that replaces it."""
+    """A node of the diagram. `color` is a family of layers; `heat`, a share from 0 to 1, replaces it."""
 
     number: int
     rows: tuple[CardLine, ...]
@@ -54,7 +54,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class BlockFrame:
-    """A frame around what an open block is made of. `block` is its type; empty where the name says it."""
+    """A frame around the parts of an open block. `block` is its type; empty if the name is the same."""
 
     number: int
     name: str
@@ -66,7 +66,7 @@ class BlockFrame:
 
     @property
     def title(self) -> str:
-        """What stands at its top, in one line and without the copies."""
+        """The name and type in one line, without the number of copies."""
         return f"{self.name} · {self.block}" if self.block else self.name
 
 
@@ -77,15 +77,15 @@ class Arrow(NamedTuple):
     target: int
     text: str = ""
     kind: str = "data"
-    is_main: bool = False  # along the trunk from which a shortcut leaves, and to which it comes back
+    is_main: bool = False  # on the trunk that a shortcut leaves and joins
 
 
 class Diagram(NamedTuple):
-    """Everything that is drawn. `legend` has a text for every colour; `notes` say what the reader must know."""
+    """A diagram. `legend` has a text for every colour; `notes` qualify the drawing."""
 
     title: str
     subtitle: str
-    collapsed: str  # what has been collapsed without being asked for
+    collapsed: str  # a note about what was collapsed automatically
     notes: tuple[str, ...]
     parts: tuple[Card | BlockFrame, ...]
     arrows: tuple[Arrow, ...]
@@ -95,12 +95,12 @@ class Diagram(NamedTuple):
 
     @property
     def titles(self) -> list[str]:
-        """What stands above it: its name, and what it has in all."""
+        """The name and the totals, if the look has a title."""
         return [self.title, self.subtitle] if self.look.title else []
 
     @property
     def explanations(self) -> tuple[str, ...]:
-        """What the reader must know, beside the colours."""
+        """The notes, if the look has a legend."""
         return self.notes if self.look.legend else ()
 
     @property
@@ -110,12 +110,12 @@ class Diagram(NamedTuple):
 
 
 def draw(context: "AnalysisContext", look: Look) -> Diagram:
-    """The picture of a network."""
+    """Make the diagram of a network. Raises UsageError for an unknown block, and for too many cards."""
     return _Painter(context, look).picture()
 
 
 def cards_in(parts: Iterable[Card | BlockFrame]) -> Iterator[Card]:
-    """All cards, in order, also of frames in frames."""
+    """All cards in parts and nested frames, in order."""
     for part in parts:
         if isinstance(part, Card):
             yield part
@@ -124,7 +124,7 @@ def cards_in(parts: Iterable[Card | BlockFrame]) -> Iterator[Card]:
 
 
 def boxes_in(parts: Iterable[Card | BlockFrame]) -> Iterator[BlockFrame]:
-    """All frames, the outer before the inner ones."""
+    """All frames, outer before inner."""
     for part in parts:
         if isinstance(part, BlockFrame):
             yield part
@@ -137,7 +137,7 @@ class _Painter:
         self.choice = choose(context, look.depth, look.every_copy, look.block)
         self.found = self.choice.parts
         self.scope = self.found.scope
-        self.lines = CardNumbers(context, look.show, self.found.shown)
+        self.lines = CardNumbers(context, look.show, self.found.originals)
         self.heat = Heat(look.heat, self.lines) if look.heat else None
         if self.heat:
             self.heat.scale(tiles_in(self.found.parts))
@@ -174,14 +174,14 @@ class _Painter:
         if tensor.dtype != "float32":
             rows = (rows[0], CardLine("type", f"input, {tensor.dtype}"))
         self.card_of[edge] = edge
-        dashed = self.scope.name is not None  # of a block, it is what some other layer gives
+        dashed = self.scope.name is not None  # the input of a block is the output of another layer
         return Card(edge, rows, "end", f"input-{edge}", tip=f"input {_format_tip(name)}", dashed=dashed)
 
     def _output(self, number: int, edge: int) -> Card:
         name, tensor = self.graph.edge_names[edge], self.context.tensors[edge]
         assert tensor is not None
         if name == self.graph.block_outputs.get(self.scope.name or ""):
-            name = self.scope.name or name  # the block's own
+            name = self.scope.name or name  # the block's own output
         rows = (CardLine("name", _shorten(name), size_text(tensor.shape)), CardLine("type", "output"))
         place = len(self.graph.edge_names) + number
         return Card(place, rows, "end", f"output-{edge}", tip=f"output {_format_tip(name)}")
@@ -205,7 +205,7 @@ class _Painter:
     def _card(self, tile: Tile, prefix: str) -> Card:
         number = self.graph.edge(tile.layers[0])
         self.card_of.update(dict.fromkeys(map(self.graph.edge, tile.layers), number))
-        color = "block" if tile.is_closed else self.graph.nodes[tile.layers[0]].layer.family
+        color = "block" if tile.is_collapsed else self.graph.nodes[tile.layers[0]].layer.family
         heat = self.heat.share(tile) if self.heat else None
         rows = [*self._rows(tile, prefix, color)]
         if self.heat is None:
@@ -229,7 +229,7 @@ class _Painter:
     def _rows(self, tile: Tile, prefix: str, color: str) -> Iterator[CardLine]:
         rows = [summarize(self.context).layers[position] for position in tile.layers]
         name = _format_name(tile, prefix)
-        if tile.is_closed:
+        if tile.is_collapsed:
             yield CardLine("name", name, size_text(self.lines.total(tile).output_shape))
             layers = f"{len(rows):,} layer{'s' * (len(rows) > 1)}"
             yield CardLine(
@@ -242,11 +242,11 @@ class _Painter:
                 yield CardLine("type", _format_layer(layer), _format_copies(tile.copies))
         yield from (CardLine("line", text) for text in self.lines.of(tile))
         yield from (CardLine("mark", text) for text in self._marks(tile))
-        if not tile.is_closed:
+        if not tile.is_collapsed:
             yield from self._bands(tile)
 
     def _bands(self, tile: Tile) -> Iterator[CardLine]:
-        """The layers of a chain behind the first."""
+        """A band for each layer of a chain after the first."""
         shape = summarize(self.context).layers[tile.layers[0]].output_shape
         left_out = range(FIRST_BANDS, len(tile.layers) - LAST_BANDS)
         for number, position in enumerate(tile.layers[1:], 1):
@@ -281,7 +281,7 @@ class _Painter:
         return inferred is not None and inferred.parameter_count > 0
 
     def _lender(self, position: int) -> int | None:
-        """The layer whose weights another uses, if it has any."""
+        """The owner of the weights that a layer shares; None without shared weights."""
         return self.graph.nodes[position].owner if self._weighs(position) else None
 
     def _tooltip(self, tile: Tile) -> str:
@@ -290,7 +290,7 @@ class _Painter:
         name = name if tile.copies == 1 else f"{tile.name} to {tile.last}, {tile.copies} equal ones, each:"
         macs = "unknown MACs" if isinstance(row.macs, Unknown) else f"{value_text(row.macs)} MACs"
         lines = [f"{_format_tip(name)} → {size_text(row.output_shape)}", f"{row.parameters:,} parameters, {macs}"]
-        if not tile.is_closed:
+        if not tile.is_collapsed:
             for position in tile.layers:
                 node = self.graph.nodes[position]
                 lines.append(f"{_format_tip(node.name)}: {node.layer.type} {printable(node.layer.label())}".rstrip())
@@ -299,7 +299,7 @@ class _Painter:
     # arrows
 
     def _data_arrows(self) -> Iterator[Arrow]:
-        edges: dict[tuple[int, int], dict[int, int]] = {}  # and which of the target's inputs, where that matters
+        edges: dict[tuple[int, int], dict[int, int]] = {}  # by arrow: edges, and input numbers if ordered
         for position in self.found.drawn:
             node = self.graph.nodes[position]
             own = self.graph.edge(position)
@@ -323,7 +323,7 @@ class _Painter:
             yield Arrow(self.card_of[self.found.drawn_edge(self.graph, edge)], len(self.graph.edge_names) + number)
 
     def _shapes(self, edges: dict[int, int]) -> str:
-        """The shape of a value on the way, with its place among those that are joined; or how many values there are."""
+        """The label of an arrow: the shape, with its number among ordered inputs; or the number of tensors."""
         if len(edges) > 1:
             return f"{len(edges)} tensors"
         ((edge, place),) = edges.items()
@@ -336,7 +336,7 @@ class _Painter:
         for position in self.found.drawn:
             lender = self._lender(position)
             if lender is not None:
-                owner, user = self.graph.edge(self.found.shown[lender]), self.graph.edge(position)
+                owner, user = self.graph.edge(self.found.originals[lender]), self.graph.edge(position)
                 if owner in self.card_of and self.card_of[owner] != self.card_of[user]:
                     found[self.card_of[owner], self.card_of[user]] = None
         return (Arrow(owner, user, "", "weights") for owner, user in found)
@@ -361,7 +361,7 @@ _LEGEND = {"block": "collapsed"}
 
 
 def _format_name(part: Part, prefix: str) -> str:
-    """The name inside of the frame, and that of the last copy."""
+    """The name relative to the frame, with the name of the last copy."""
     return " … ".join(_shorten(local_name(name, prefix)) for name in (part.name, part.last) if name)
 
 

@@ -1,4 +1,4 @@
-"""The numbers in a picture: lines of a card, and what its colour shows instead of the family."""
+"""The numbers in a diagram: lines of a card, and the quantity that its colour shows."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +32,7 @@ def _format_count(count: int) -> str:
 
 
 def _format_sum(what: str, counts: list[str]) -> str:
-    """`9,408 + 128 parameters`: what each has of what a card stands for."""
+    """The counts of the layers of a card: `9,408 + 128 parameters`."""
     return f"{' + '.join(counts)} {what}" if counts else ""
 
 
@@ -51,7 +51,7 @@ HEATS = ("parameters", "macs", "memory", "check")
 
 
 def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """What lines can say. Raises UsageError for what they cannot."""
+    """Return names of lines. Raises UsageError for an unknown name."""
     for name in names:
         if name not in LINES:
             raise UsageError(f"a card cannot show {quoted(name)}", did_you_mean(name, LINES))
@@ -59,12 +59,12 @@ def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class CardNumbers:
-    """What a card says besides name, type and shape. `shown` says for each layer the one drawn in its place."""
+    """The lines of cards besides name, type and shape. `originals` has the layer drawn in the place of each layer."""
 
-    def __init__(self, context: "AnalysisContext", show: tuple[str, ...], shown: list[int]) -> None:
+    def __init__(self, context: "AnalysisContext", show: tuple[str, ...], originals: list[int]) -> None:
         self.context, self.show = context, check_names(show)
-        self.drawn_as: defaultdict[int, list[int]] = defaultdict(list)  # the layers for which one is drawn
-        for position, drawn in enumerate(shown):
+        self.drawn_as: defaultdict[int, list[int]] = defaultdict(list)  # the layers that a drawn layer stands for
+        for position, drawn in enumerate(originals):
             self.drawn_as[drawn].append(position)
 
     def stands_for(self, tile: Tile) -> list[int]:
@@ -72,35 +72,35 @@ class CardNumbers:
         return sorted({position for layer in tile.layers for position in self.drawn_as[layer]} | {*tile.layers})
 
     def total(self, tile: Tile) -> LayerSummary:
-        """The layers of a tile as one row: of one copy."""
+        """The row of a tile, for one copy."""
         rows = [summarize(self.context).layers[position] for position in tile.layers]
-        given = self.context.graph.block_outputs.get(tile.name) if tile.block else None
-        last = next((row for row in rows if row.name == given), rows[-1])
+        output = self.context.graph.block_outputs.get(tile.name) if tile.block else None
+        last = next((row for row in rows if row.name == output), rows[-1])
         return add_rows(tile.name, tile.block or rows[0].type, rows[0].inputs, rows, last)
 
     def rows(self, tile: Tile) -> list[LayerSummary]:
-        """Those of a chain's layers; of a closed block the total."""
-        if tile.is_closed:
+        """The rows of the layers of a chain, or the one row of a collapsed block."""
+        if tile.is_collapsed:
             return [self.total(tile)]
         return [summarize(self.context).layers[position] for position in tile.layers]
 
     @cached_property
     def memory(self) -> "Memory":
-        """One pass of inference."""
+        """The memory of inference."""
         return measure_memory(self.context)
 
     def alive(self, tile: Tile) -> Lower[int]:
-        """The most bytes of values alive at once while a tile, or a copy of it, runs."""
+        """The largest number of bytes of live values while a tile or a copy of it runs."""
         rows = (self.memory.layers[position] for position in self.stands_for(tile))
         return highest(map(self.memory.values_alive, rows))
 
     def of(self, tile: Tile) -> Iterator[str]:
-        """A text for each thing to be shown; nothing where it is zero."""
+        """The lines of a tile, without quantities that are zero."""
         return filter(None, (LINES[name](self, tile) for name in self.show))
 
 
 class Heat:
-    """A quantity as a colour: the share of a tile, all copies of it together, in the largest one."""
+    """A quantity as a colour: the value of a tile with all its copies, as a share of the largest value."""
 
     def __init__(self, what: str, lines: CardNumbers) -> None:
         if what not in HEATS:
@@ -111,7 +111,7 @@ class Heat:
         self.findings = _findings(self.context) if what == "check" else {}
 
     def scale(self, tiles: Iterable[tuple[Tile, int]]) -> None:
-        """Find the largest value among the tiles, each with how often it is in the network."""
+        """Find the largest value among tiles, each with its number of copies."""
         self.copies = dict(tiles)
         values = [value for tile in self.copies if not isinstance(value := self.value(tile), Unknown)]
         most = max(map(floor_of, values), default=0)
@@ -119,26 +119,26 @@ class Heat:
 
     @property
     def most(self) -> int:
-        """The largest value, or what is known of it."""
+        """The largest value, or its lower bound."""
         return floor_of(self.largest)
 
     def value(self, tile: Tile) -> Amount:
         """The quantity of all copies of a tile."""
         if self.what == "memory":
-            return self.lines.alive(tile)  # not all at once
+            return self.lines.alive(tile)  # copies run one after another
         row = self.lines.total(tile)
         one: Amount = row.parameters if self.what == "parameters" else row.macs
         return times(self.copies[tile], one)
 
     def share(self, tile: Tile) -> float:
-        """From 0 for nothing to 1 for the most, of what is known; UNKNOWN where nothing is."""
+        """The share of the largest value, from 0 to 1; UNKNOWN for an unknown value."""
         if self.what == "check":
             return 1.0 if self._codes(tile) else 0.0
         value = known(self.value(tile))
         return UNKNOWN if value is None else value / self.most
 
     def text(self, tile: Tile) -> str:
-        """What the colour says, in words."""
+        """The quantity that the colour shows, in words."""
         if self.what == "check":
             return ", ".join(self._codes(tile))
         if self.what == "memory":
@@ -153,7 +153,7 @@ class Heat:
         return f"unknown share of {name}" if isinstance(share, Unknown) else f"{value_text(share, percent)} of {name}"
 
     def legend(self) -> Iterator[tuple[float, str]]:
-        """Shares, and what their colours stand for."""
+        """Shares with the text of the legend for their colours."""
         if self.what == "check":
             yield 1, "found by check"
             return
@@ -171,7 +171,7 @@ class Heat:
 
 
 def _findings(context: "AnalysisContext") -> dict[str, list[str]]:
-    """What `check` finds, by layer: the code and the name of each rule."""
+    """The findings of `check` by layer: code and name of each rule."""
     from archcalc.analysis.lint import RULES
 
     found: dict[str, list[str]] = {}

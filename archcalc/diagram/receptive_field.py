@@ -1,4 +1,4 @@
-"""What a unit sees of the input, drawn on the input: one rectangle inside the other, a layer each."""
+"""Draws the receptive field of a unit on the input: nested rectangles, one for each layer."""
 
 import itertools
 import math
@@ -12,25 +12,25 @@ from archcalc.diagram.drawing import Drawing, blended, line_width, short, style_
 from archcalc.diagram.raster import Raster
 from archcalc.layers.base import size_text
 
-MAX_SHOWN = 24  # fields in a picture
+MAX_SHOWN = 24  # fields in a drawing
 MAX_PARTS = 512  # rectangles of a field
-# From the smallest field to the largest, by style.
+# The colours from the smallest field to the largest, by style.
 SCALES = {
     "color": ("#3b4cc0", "#2b83ba", "#1a9e77", "#b58900", "#e66101", "#ca0020"),
     "paper": ("#000000", "#555555"),
     "dark": ("#7aa2f7", "#7dcfff", "#73daca", "#e0af68", "#ff9e64", "#f7768e"),
 }
-_SIDE = 460.0  # of what is drawn of the input, its larger side
-_TICK = 36.0  # the least distance of numbers along an axis
-_ROW = 19.0  # from a label to the next
-_BAR = 14.0  # thickness of the field of an input with one axis
-_GRID = 6.0  # the least distance of lines between positions
+_SIDE = 460.0  # the larger side of the drawn part of the input
+_TICK = 36.0  # the smallest distance of numbers along an axis
+_ROW = 19.0  # the height of a label
+_BAR = 14.0  # the height of the bar of a field with one axis
+_GRID = 6.0  # the smallest distance of lines between positions
 _LARGEST_POSITION = 30.0
-_ZOOMED = 0.25  # a field that takes less of an input with one axis is drawn with its surroundings alone
+_ZOOMED = 0.25  # below this share of an input with one axis, only the surroundings of the field are drawn
 
 
 class DrawnField(NamedTuple):
-    """Layers that see the same, told by the first of them."""
+    """Layers with the same field: the first, and the number of others."""
 
     layer: LayerField
     more: int
@@ -38,9 +38,9 @@ class DrawnField(NamedTuple):
 
 
 def draw_neuron_field(found: NeuronField, style: str = "color", image: Raster | None = None) -> str:
-    """The text of an SVG. With more axes than two, the last two are drawn and the others told.
+    """Draw a field as SVG. Of more than two axes, the last two are drawn and the others are in the text.
 
-    Raises UsageError for a style that does not exist, and for a unit that sees nothing.
+    Raises UsageError for an unknown style, and for a unit that sees nothing.
     """
     if found.last.sees is None:
         from archcalc.errors import UsageError, quoted
@@ -62,7 +62,7 @@ def _format_field(found: NeuronField) -> str:
 
 
 def _seen_by_axis(found: NeuronField) -> Iterator[tuple[str, str]]:
-    """The positions that the unit sees along each axis, with what these are called; none if it sees nothing."""
+    """The name of each axis with the positions that the unit sees along it; none if it sees nothing."""
     seen = found.last.seen
     if seen.boxes:
         for axis, name in enumerate(axis_names(len(found.extents))):
@@ -70,12 +70,12 @@ def _seen_by_axis(found: NeuronField) -> Iterator[tuple[str, str]]:
 
 
 def _select_fields(found: NeuronField, scale: Sequence[str]) -> tuple[list[DrawnField], int]:
-    """Fields that differ, the smallest first; where there are too many, some between, and how many are left out."""
+    """At most MAX_SHOWN distinct fields, evenly chosen, the smallest first, and the number left out."""
     groups: dict[tuple[tuple[Interval, ...], Boxes], list[LayerField]] = {}
     for layer in found.layers:
         if layer.sees is not None:
             groups.setdefault((layer.sees[-2:], layer.seen.boxes), []).append(layer)
-    # The layer asked for is told by its own name.
+    # Equal fields have the label of the chosen layer.
     own = groups[(found.last.sees or ())[-2:], found.last.seen.boxes]
     own.remove(found.last)
     own.insert(0, found.last)
@@ -94,7 +94,7 @@ def _format_label(field: DrawnField) -> str:
 
 
 def _parts(layer: LayerField, axes: int) -> Iterator[tuple[Interval, ...]]:
-    """What a unit sees as rectangles over the last axes; what is in too many is drawn as one around them."""
+    """The field as rectangles over the last axes; as one bounding rectangle if there would be too many."""
     boxes = simplified(box[-axes:] for box in layer.seen.boxes)
     if sum(math.prod(map(len, box)) for box in boxes) > MAX_PARTS:
         boxes = (tuple(((intervals[0][0], intervals[-1][1]),) for intervals in cover(boxes)),)
@@ -103,12 +103,12 @@ def _parts(layer: LayerField, axes: int) -> Iterator[tuple[Interval, ...]]:
 
 
 def _format_size(layer: LayerField) -> str:
-    """How much its unit sees; behind an upsampling another may see more."""
+    """The size of the field of this unit; other units may have larger fields after an upsampling."""
     return size_text(tuple(last - first + 1 for first, last in layer.sees or ()))
 
 
 class _FieldDrawing:
-    """The parts that pictures share: title, scale, labels. Abstract."""
+    """A drawing of fields on an input: title, scale and labels. Abstract."""
 
     def __init__(
         self, drawing: Drawing, found: NeuronField, fields: list[DrawnField], left_out: int, image: Raster | None
@@ -128,19 +128,19 @@ class _FieldDrawing:
         ]
 
     def head(self) -> None:
-        """Title and what is seen, above the picture."""
+        """Draw the title and the seen positions above the field."""
         self.drawing.write(short(f"{self.found.network}: {titled(self.found)}", 90), (0, -52), 15, font_weight="bold")
         self.drawing.write(short(_format_field(self.found), 120), (0, -34), 11, fill=self.style.muted)
 
     def foot(self, y: float) -> float:
-        """Notes below the picture; returns where they end."""
+        """Draw notes below the field; return their lower end."""
         for note in self.notes:
             self.drawing.write(note, (0, y), 10, fill=self.style.muted)
             y += 14
         return y
 
     def hatch(self, x: float, y: float, width: float, height: float) -> None:
-        """Slanted lines over what is not in the input."""
+        """Draw slanted lines over a part outside the input."""
         step, path = 6.0, []
         number = 1
         while number * step < width + height:
@@ -182,7 +182,7 @@ class _Rectangles(_FieldDrawing):
         return self.drawing.finish(-56, -80, right + 56 + 20, bottom + 80)
 
     def box(self, rows: Interval, columns: Interval) -> tuple[float, float, float, float]:
-        """Where positions are in the picture: x, y, width and height."""
+        """The rectangle of positions in the drawing: x, y, width and height."""
         x, y = (columns[0] - self.columns[0]) * self.scale, (rows[0] - self.rows[0]) * self.scale
         return x, y, (columns[1] - columns[0] + 1) * self.scale, (rows[1] - rows[0] + 1) * self.scale
 
@@ -204,7 +204,7 @@ class _Rectangles(_FieldDrawing):
         self.drawing.add("rect", x=x, y=y, width=w, height=h, fill="none", stroke=self.style.muted)
 
     def _border(self) -> None:
-        """Hatching where the largest field is not over the input: above, below, left and right of it."""
+        """Hatch the parts of the largest field outside the input: above, below, left and right."""
         (top, bottom), (left, right) = (self.found.last.sees or ())[-2:]
         height, width = self.found.extents[-2:]
         inner = max(top, 0), min(bottom, height - 1)
@@ -215,7 +215,7 @@ class _Rectangles(_FieldDrawing):
                 self.hatch(*self.box(rows, columns))
 
     def _field(self, field: DrawnField) -> None:
-        """The whole field as an outline, dashed over the border; the part in the input filled."""
+        """Draw the outline of a field, dashed outside the input, and fill its part in the input."""
         rows, columns = (field.layer.sees or ())[-2:]
         x, y, w, h = self.box(rows, columns)
         whole = [*_parts(field.layer, 2)] == [(rows, columns)]
@@ -252,7 +252,7 @@ class _Rectangles(_FieldDrawing):
             self.drawing.write(str(tick), (-12, y + h / 2 + 3.5), 10, "end", fill=self.style.muted)
 
     def _labels(self, width: float) -> tuple[float, float]:
-        """Names at the right, the largest field at the top, each with a line to its corner; their right and bottom."""
+        """Draw the names at the right, the largest field at the top; return their right and lower ends."""
         x, right = width + 42, 0.0
         fields = [*reversed(self.fields)]
         tops = [self.box(*(field.layer.sees or ())[-2:])[1] for field in fields]
@@ -272,7 +272,7 @@ class _Rectangles(_FieldDrawing):
 
 
 class _Strips(_FieldDrawing):
-    """The field on an input of one axis: a bar for each layer, the input's at the bottom."""
+    """The field on an input with one axis: a bar for each layer, the input at the bottom."""
 
     def draw(self) -> str:
         self.first, self.end = first, last = self._view()
@@ -297,7 +297,7 @@ class _Strips(_FieldDrawing):
         return self.drawing.finish(-24, -80, right + 44, bottom + 80)
 
     def _view(self) -> Interval:
-        """The positions that are drawn."""
+        """The first and last position that are drawn."""
         ((first, last),) = self.seen
         (start, end), *_ = self.found.last.sees or ((0, -1),)
         size = end - start + 1
@@ -310,7 +310,7 @@ class _Strips(_FieldDrawing):
         return view
 
     def place(self, interval: Interval) -> tuple[float, float]:
-        """Where positions begin in the picture, and how wide they are."""
+        """The start and width of positions in the drawing."""
         return (interval[0] - self.first) * self.scale, (interval[1] - interval[0] + 1) * self.scale
 
     def _bar(self, field: DrawnField, y: float) -> None:
@@ -349,17 +349,17 @@ class _Strips(_FieldDrawing):
 
 
 def ticks(first: int, last: int, most: int = 8) -> list[int]:
-    """Round numbers between two positions, and the last."""
+    """Round positions for ticks from the first to the last, and the last."""
     span, most = last - first, min(max(most, 1), 8)
     steps = (factor * 10**power for power in range(len(str(span)) + 1) for factor in (1, 2, 5))
     step = next(step for step in steps if span / step <= most)
     found = [*range(-(-first // step) * step, last + 1, step)]
-    # The last position takes the place of a tick that is too near.
+    # The last position replaces a tick that is too close.
     return [*(tick for tick in found if last - tick >= step * 0.6), last]
 
 
 def spread(places: Sequence[float], distance: float) -> list[float]:
-    """The places, in order, moved down so that each is at a distance from the one before."""
+    """The places in order, moved down to keep a distance between neighbours."""
     found: list[float] = []
     for place in places:
         found.append(max(place, found[-1] + distance) if found else place)

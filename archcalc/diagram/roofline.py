@@ -1,7 +1,7 @@
-"""A roofline as a picture: a point for each layer under the roof, on logarithmic axes, and below them where time goes.
+"""Draws a roofline: a point for each layer under the roof, on logarithmic axes, and a histogram of time below.
 
-Needs Matplotlib. The same roofline gives the same bytes. Names are drawn as they are: Matplotlib would otherwise set
-what stands between two dollar signs as mathematics.
+Needs Matplotlib. The output is deterministic. Names are drawn literally: Matplotlib would typeset text between two
+dollar signs as mathematics.
 """
 
 import io
@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:
         raise
     raise UsageError("a picture needs Matplotlib, which is not installed", "pip install 'archcalc[plot]'") from None
 
-# What a file of each kind would say of its making, left out.
+# Omits the metadata of each format, such as the date.
 METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -41,7 +41,7 @@ SETTINGS = {
     "axes.spines.right": False,
 }
 
-# By family; of Okabe and Ito's, which people with a colour vision deficiency can tell apart.
+# By family: Okabe and Ito's colours, which are distinct for people with a colour vision deficiency.
 COLORS = {
     "convolution": "#0072B2",
     "dense": "#D55E00",
@@ -64,16 +64,16 @@ NO_MATHEMATICS = {"parse_math": False}
 
 
 def draw(found: Roofline, file_format: str) -> bytes:
-    """The picture as a file: svg, pdf or png."""
+    """Draw a roofline as svg, pdf or png."""
     content = io.BytesIO()
     with rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # who views an SVG may have it
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # an SVG viewer may have it
         _RooflineFigure(found).figure.savefig(content, format=file_format, metadata=METADATA[file_format], dpi=160)
     return content.getvalue()
 
 
 class Point(NamedTuple):
-    """A layer, or block, in its place."""
+    """A layer or block, with its coordinates."""
 
     row: LayerRoofline
     x: float
@@ -81,17 +81,17 @@ class Point(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Which give its size."""
+        """The least time in seconds, which sets the area."""
         return self.row.seconds
 
     @property
     def color(self) -> str:
-        """Which tells its family."""
+        """The colour of its family."""
         return COLORS.get(self.row.family, OTHER_COLOR)
 
     @property
     def marker(self) -> str:
-        """A circle, or an arrow to the left for what moves bytes without an operation: its intensity is 0."""
+        """A circle; an arrow to the left for a layer without operations, whose intensity is 0."""
         return "o" if self.row.operations else "<"
 
 
@@ -112,11 +112,11 @@ class _RooflineFigure:
         self._points()
         self._times()
         self._missing()
-        self.figure.draw_without_rendering()  # after which it is known where points are
+        self.figure.draw_without_rendering()  # which fixes the positions of points
         self._labels()
 
     def _reached(self, intensity: float) -> float:
-        """Operations/s under the roof."""
+        """The attainable operations/s at an intensity."""
         return min(self.roof.operations_per_second, intensity * self.roof.bytes_per_second)
 
     def _axes(self) -> None:
@@ -158,12 +158,12 @@ class _RooflineFigure:
         self._note(0.06, f"  ridge at {digits(ridge)} {self.unit}/B", "left")
 
     def _note(self, height: float, text: str, side: str) -> None:
-        """A word beside the ridge."""
+        """Write a text beside the ridge."""
         place = {"transform": self.above.get_xaxis_transform(), "ha": side, "va": "top"}
         self.above.text(self.roof.ridge, height, text, color="#666666", fontsize=9, **place)
 
     def _families(self) -> dict[str, list[Point]]:
-        """The points of each family, the one that takes longest first."""
+        """The points of each family, the slowest family first."""
         families: dict[str, list[Point]] = {}
         for point in self.points:
             families.setdefault(point.row.family, []).append(point)
@@ -181,7 +181,7 @@ class _RooflineFigure:
             self.above.legend(loc="upper left", title=title, edgecolor="#DDDDDD", labelspacing=0.6)
 
     def _scatter(self, points: list[Point], marker: str, longest: float) -> None:
-        """Points of one colour and form."""
+        """Draw points of one colour and marker."""
         drawn = self.above.scatter(
             [point.x for point in points],
             [point.y for point in points],
@@ -196,7 +196,7 @@ class _RooflineFigure:
         drawn.set_gid(f"layers-{points[0].row.family}-{'some' if marker == 'o' else 'no'}-operations")
 
     def _times(self) -> None:
-        """Bars of the time that is spent at each intensity."""
+        """Draw a histogram of time over intensity."""
         families = [*self._families().values()]
         decades = math.log10(self.last / self.first)
         count = max(math.ceil(decades * BARS_PER_DECADE), 1)
@@ -214,7 +214,7 @@ class _RooflineFigure:
             )
 
     def _missing(self) -> None:
-        """How many layers move something and have no point."""
+        """Write the number of layers that have no point."""
         count = sum(1 for row in self.found.layers if isinstance(row.operations, Inexact))
         if count:
             verb, whose = ("is", "its") if count == 1 else ("are", "their")
@@ -223,8 +223,8 @@ class _RooflineFigure:
             self.above.text(0.99, 0.02, text, color="#666666", fontsize=9, **place)
 
     def _labels(self) -> None:
-        """The names of the places where most time goes, below and to the right of them, none on another."""
-        boxes: list[tuple[float, float, float]] = []  # where each starts and ends, and its height
+        """Label the slowest places, below and to the right, without overlaps."""
+        boxes: list[tuple[float, float, float]] = []  # left, right and height of each label
         end_of_axes = self.above.bbox.x1
         for points in sorted(self._places(), key=lambda points: points[0].x):
             x, y = self.above.transData.transform((points[0].x, points[0].y))
@@ -236,7 +236,7 @@ class _RooflineFigure:
             ):
                 height -= LINE_HEIGHT
             boxes.append((left, left + width, height))
-            reached = (0, 0.5) if left > x else ((x - left) / width, 1)  # where the line to the point ends
+            reached = (0, 0.5) if left > x else ((x - left) / width, 1)  # where the line from the point meets the label
             self.above.annotate(
                 text,
                 (points[0].x, points[0].y),
@@ -250,7 +250,7 @@ class _RooflineFigure:
             ).set_in_layout(False)
 
     def _places(self) -> list[list[Point]]:
-        """Points where most time goes; those on one spot together, the slowest first."""
+        """The slowest points, grouped by spot, the slowest group first."""
         spots: dict[tuple[Any, ...], list[Point]] = {}
         for point in sorted(self.points, key=lambda point: -point.seconds):
             spots.setdefault((point.color, point.marker, round(20 * math.log10(point.x))), []).append(point)

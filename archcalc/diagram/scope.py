@@ -1,4 +1,4 @@
-"""What of a network is drawn: all of it, or one of its blocks."""
+"""The part of a network that is drawn: all of it, or one block."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from archcalc.structure import Group, find_structure, groups_in, layers_in
 
 
 class DrawnScope(NamedTuple):
-    """A group of layers, by their positions, and the edges that lead into it and out of it.
+    """The layers to draw, by position, with the edges into them and out of them.
 
-    `name` is None for the whole network. The output of a block is the first of `outputs`. `level` is the number of
-    blocks and repeated entries around the layers that the group holds itself.
+    `name` is None for the whole network. `outputs` starts with the output of the block. `level` is the number of
+    blocks and repeated entries around the members of `group`.
     """
 
     name: str | None
@@ -27,15 +27,15 @@ class DrawnScope(NamedTuple):
         return self.group.type
 
     def levels(self, graph: Graph) -> int:
-        """How many blocks and repeated entries are inside each other at most."""
+        """The depth of the nested blocks and repeated entries."""
         return max((len(graph.nodes[position].instances) for position in self.positions), default=0) - self.level
 
 
 def find_scope(graph: Graph, block: str | None = None) -> DrawnScope:
-    """The whole network, or the block of a name. Raises UsageError for a block that does not exist."""
+    """The scope of the whole network, or of one block. Raises UsageError for an unknown block."""
     root = find_structure(graph)
     if block is None:
-        inputs, outputs = tuple(range(len(graph.inputs))), tuple(dict.fromkeys(graph.outputs))
+        inputs, outputs = tuple(range(graph.first_edge)), tuple(dict.fromkeys(graph.outputs))
         return DrawnScope(
             name=None, group=root, positions=tuple(range(len(graph.nodes))), inputs=inputs, outputs=outputs, level=0
         )
@@ -53,12 +53,12 @@ def find_scope(graph: Graph, block: str | None = None) -> DrawnScope:
 
 
 def _crossing(graph: Graph, inside: set[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The edges from outside that the layers read, and theirs that are read outside or are outputs."""
+    """The edges into a set of layers, and the edges out of it or to outputs; at least its last edge."""
     own = {graph.edge(position) for position in inside}
     read = dict.fromkeys(edge for position in sorted(inside) for edge in graph.nodes[position].sources)
     used = {edge for edge in own if not inside.issuperset(graph.readers[edge])}
-    given = sorted(used | (own & {*graph.outputs})) or [max(own)]
-    return tuple(edge for edge in read if edge not in own), tuple(given)
+    outputs = sorted(used | (own & {*graph.outputs})) or [max(own)]
+    return tuple(edge for edge in read if edge not in own), tuple(outputs)
 
 
 def _no_block(graph: Graph, name: str, groups: dict[str, Group]) -> UsageError:

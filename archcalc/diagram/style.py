@@ -2,19 +2,19 @@
 
 from typing import NamedTuple
 
-UNKNOWN = -1.0  # in the place of a share
+UNKNOWN = -1.0  # a share that is unknown
 FONTS = "Helvetica, Arial, Liberation Sans, sans-serif"  # all but the last have letters of the same widths
 
 
 class Paint(NamedTuple):
-    """The ground and the line of what has a colour."""
+    """Fill and line colour."""
 
     fill: str
     line: str
 
 
 class DrawingStyle(NamedTuple):
-    """The colours of a picture. `paints` are by family of layer; `heat` goes from nothing to the most."""
+    """The colours of a drawing. `paints` are by family of layer; `heat` is the scale from 0 to the maximum."""
 
     background: str
     text: str
@@ -23,25 +23,25 @@ class DrawingStyle(NamedTuple):
     frame: Paint
     paints: dict[str, Paint]
     heat: tuple[str, str]
-    heat_text: str  # on the hottest ground
+    heat_text: str  # on the hottest fill
 
     def paint(self, color: str) -> Paint:
-        """The colour of a family; one that has none of its own looks like what moves values about."""
+        """The paint of a family; of `shaping` for a family without its own."""
         return self.paints.get(color) or self.paints["shaping"]
 
     def heated(self, share: float) -> str:
-        """The ground for a share from 0 to 1, or UNKNOWN."""
+        """The fill for a share from 0 to 1, or UNKNOWN."""
         if share == UNKNOWN:
             return self.paints["shaping"].fill
         return mixed(*self.heat, share)
 
     def pale(self, fill: str) -> str:
-        """The ground of what is not trained."""
+        """The fill of a frozen layer."""
         return mixed(fill, self.background, 0.6)
 
 
 def mixed(one: str, other: str, share: float) -> str:
-    """A colour between two."""
+    """The colour between two colours at a share from 0 to 1."""
     pairs = zip(_channels(one), _channels(other), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 

@@ -1,4 +1,4 @@
-"""SVG of a picture: where Graphviz has put boxes, frames and arrows, drawn with the texts and colours of the cards."""
+"""Draws a diagram as SVG: boxes, frames and arrows at the places of a Graphviz layout, with texts and colours."""
 
 import re
 from collections.abc import Iterator
@@ -25,20 +25,20 @@ from archcalc.diagram.picture import Arrow, BlockFrame, Card, Diagram, boxes_in
 from archcalc.diagram.style import FONTS, STYLES, DrawingStyle
 
 _SPACE = "{http://www.w3.org/2000/svg}"
-_ROUND = 5.0  # radius of a card's corners
-_MARGIN = 14.0  # around everything
+_ROUND = 5.0  # the radius of a card's corners
+_MARGIN = 14.0  # around the drawing
 _TITLE = Lettering(17, 24, True)
 _NOTE = Lettering(12, 17)
 _CHIP = 12.0  # a square of the legend
 
 
 def fill_boxes(picture: Diagram, laid_out: bytes) -> str:
-    """The SVG text for a picture whose boxes Graphviz has laid out. It has no script and refers to nothing."""
+    """Draw a diagram at the layout that Graphviz computed, as SVG without scripts or references."""
     return _DiagramDrawing(picture, _graph(laid_out)).text()
 
 
 def missing_widths(picture: Diagram, laid_out: bytes) -> dict[str, float]:
-    """How much wider frames would have to be so that no arrow runs through their titles, by their identifiers."""
+    """The extra width that frames need so that no arrow crosses their titles, by identifier."""
     return _DiagramDrawing(picture, _graph(laid_out)).missing()
 
 
@@ -63,7 +63,7 @@ class _DiagramDrawing:
         head = [*self._head(right - left)]
         head_height = max((y + 14 for _, y, _ in head), default=0.0)
         head_width = max((width for width, _, _ in head), default=0.0)
-        width = ceil(max(right - left, head_width) + 2 * _MARGIN)  # a part of a pixel would look torn
+        width = ceil(max(right - left, head_width) + 2 * _MARGIN)  # a part of a pixel looks torn
         height = ceil(bottom - top + head_height + 2 * _MARGIN)
         root = Element(
             "svg",
@@ -92,7 +92,7 @@ class _DiagramDrawing:
     # title and legend
 
     def _head(self, available: float) -> Iterator[tuple[float, float, Element]]:
-        """The elements above the picture, each with its right end and its lower end."""
+        """The elements of title and legend, each with its right and lower ends."""
         y = 0.0
         titles = zip(self.picture.titles, (_TITLE, _NOTE), strict=False)
         for text, lettering in [*titles, *((text, _NOTE) for text in self.picture.explanations)]:
@@ -111,7 +111,7 @@ class _DiagramDrawing:
             x += wide
             yield x, y + 14, group
 
-    # what Graphviz has laid out
+    # the graph
 
     def _frames(self) -> Iterator[Element]:
         for group in self.groups["cluster"]:
@@ -126,7 +126,7 @@ class _DiagramDrawing:
             yield frame
 
     def _places(self) -> Iterator[tuple[BlockFrame, TitleLines, float, float]]:
-        """Frames, the lines of their titles, where they begin beside all arrows, and how far they leave the frames."""
+        """Frames, the lines of their titles, the first place beside all arrows, and the width that the frame lacks."""
         arrows = [line for group in self.groups["edge"] for line in lines_of(group)]
         for group in self.groups["cluster"]:
             box = self.boxes[group.get("id", "")]
@@ -138,11 +138,11 @@ class _DiagramDrawing:
             yield box, lines, place, max(place + width + FRAME_MARGIN - right, 0.0)
 
     def missing(self) -> dict[str, float]:
-        """How much wider frames would have to be for titles that have no room beside arrows."""
+        """The extra width that frames need for titles beside arrows, by identifier."""
         return {box.identifier: width for box, *_, width in self._places() if width}
 
     def _frame_titles(self) -> Iterator[Element]:
-        """The texts at the top of frames, with how many blocks each stands for."""
+        """The titles of frames, with their numbers of copies."""
         for group, (box, lines, free, missing) in zip(self.groups["cluster"], self._places(), strict=True):
             left, top, _, _ = _bounds(group)
             place, y = left + FRAME_MARGIN if missing else free, top + 1
@@ -158,12 +158,12 @@ class _DiagramDrawing:
             yield title
 
     def _cover(self, corner: tuple[float, float], width: float, lines: int) -> Element:
-        """What hides the arrow behind a title that has no other room."""
+        """A rectangle that hides the arrow behind a title."""
         place = {"x": corner[0] - 3, "y": corner[1], "width": width + 6, "height": FRAME.height * lines}
         return Element("rect", {key: _number(value) for key, value in place.items()} | {"fill": self.style.frame.fill})
 
     def _in_halo(self, text: Element, color: str) -> Element:
-        """A text that stays readable on a line."""
+        """Add a halo, so that a text stays readable on a line."""
         halo = {"stroke": color, "stroke-width": "3", "stroke-linejoin": "round", "paint-order": "stroke"}
         text.attrib.update(halo)
         return text
@@ -200,7 +200,7 @@ class _DiagramDrawing:
 
 
 def draw_card(card: Card, center: tuple[float, float], style: DrawingStyle) -> Element:
-    """A card as SVG."""
+    """Draw a card as SVG, around a centre."""
     width, height = card_size(card)
     left, top = center[0] - width / 2, center[1] - height / 2
     line = border(card, style)
@@ -243,7 +243,7 @@ def _rows(card: Card, left: float, top: float, style: DrawingStyle) -> Iterator[
 
 
 def _band(box: tuple[float, float, float, float], is_last: bool) -> Element:
-    """The ground of a band; the last one has the round corners of the card."""
+    """The background of a band; the last band has the round corners of the card."""
     left, top, right, bottom = box
     radius = _ROUND if is_last else 0.0
     turn, across = f"a{_number(radius)} {_number(radius)} 0 0 1", _number(2 * radius - (right - left))
@@ -263,7 +263,7 @@ def _text(text: str, x: float, y: float, lettering: Lettering, color: str) -> El
 
 
 def _shifts(copies: int) -> tuple[float, ...]:
-    """Where equal ones lie behind the first, as in a pile."""
+    """The shifts of copies behind the first."""
     return (6.0, 3.0, 0.0) if copies > 2 else (3.0, 0.0) if copies == 2 else (0.0,)
 
 

@@ -1,4 +1,4 @@
-"""Which layers a network has in training alone."""
+"""Finds the layers that exist only in training."""
 
 from archcalc.errors import SpecError
 from archcalc.graph import Graph, connect
@@ -6,7 +6,7 @@ from archcalc.spec.expansion import expand
 
 
 def only_in_training(graph: Graph) -> set[str]:
-    """The layers that the network does not have outside of training."""
+    """The names of the layers that exist only in training; none if the network cannot be built without training."""
     if not graph.variables["training"]:
         return set()
     settings = {name: value for name, value in graph.variables.items() if name != "training"}
@@ -14,5 +14,5 @@ def only_in_training(graph: Graph) -> set[str]:
     try:
         without = connect(graph.document, expand(graph.document, settings, shapes, False))
     except SpecError:
-        return set()  # there is no network outside of training to compare with
+        return set()  # the spec is wrong outside of training
     return {node.name for node in graph.nodes} - {node.name for node in without.nodes}

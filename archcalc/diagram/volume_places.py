@@ -1,4 +1,4 @@
-"""Where the boxes of a row of volumes are, to scale; a row that is too long goes on in lines below."""
+"""Places the boxes of volumes in a row, to scale; a row that is too long is broken into lines."""
 
 import math
 from collections.abc import Sequence
@@ -9,21 +9,21 @@ from archcalc.diagram.volume_row import Volume
 from archcalc.diagram.volume_words import caption_width, operation_width
 
 TALLEST = 230.0
-WIDEST = 1640.0  # of a line; one that would be longer is broken
+WIDEST = 1640.0  # of a line, in pixels
 BAR = 9.0
-APART = 3.0  # boxes of one shape that follow each other
-_WIDEST_RANGE = 64  # of sizes that are drawn linearly
-_FEW = 32  # channels of maps that are drawn one by one
-_LONGEST = 84.0  # for the most channels
+APART = 3.0  # the gap between copies
+_WIDEST_RANGE = 64  # the largest ratio of sizes on a linear scale
+_FEW = 32  # the most channels that are drawn one by one
+_LONGEST = 84.0  # of the box with most channels
 _HIGHEST_BAR = 190.0
-_SLANT = (0.40, -0.30)  # where a position further back lies, for each one to the right
-_STRIP = 14.0  # how far back maps with one axis reach
-_PLATES = 6  # boxes drawn of maps that follow each other in one shape
+_SLANT = (0.40, -0.30)  # the shift of depth, for each position of width
+_STRIP = 14.0  # the depth of maps with one axis
+_PLATES = 6  # the most copies that are drawn
 _GAP = 34.0
 
 
 class VolumeScale(NamedTuple):
-    """How long numbers are drawn."""
+    """The scales of a drawing, in pixels; `root` scales positions by their square root."""
 
     position: float
     root: bool
@@ -32,20 +32,20 @@ class VolumeScale(NamedTuple):
     plates: bool
 
     def side(self, size: float) -> float:
-        """Of positions along an axis."""
+        """The length of an axis of positions."""
         return self.position * (math.sqrt(size) if self.root else size)
 
     def depth(self, channels: float) -> float:
-        """Of channels."""
+        """The depth of channels."""
         return self.channel * math.sqrt(channels)
 
     def height(self, features: int) -> float:
-        """Of features that have no positions."""
+        """The height of features without positions."""
         return max(self.bar * math.sqrt(features), 3.0)
 
 
 class VolumeBox(NamedTuple):
-    """A drawn volume: the front face of the last of `copies`, and how far it goes back."""
+    """The box of a volume: the front face of the last of `copies`; `back` is the shift to the back face."""
 
     left: float
     top: float
@@ -60,7 +60,7 @@ class VolumeBox(NamedTuple):
         return self.left - (self.copies - 1) * (self.length + APART)
 
     def moved_to(self, left: float) -> "VolumeBox":
-        """The same with its first copy at a place."""
+        """The box with its first copy at `left`."""
         return self._replace(left=self.left + left - self.first)
 
     @property
@@ -69,7 +69,7 @@ class VolumeBox(NamedTuple):
 
     @property
     def end(self) -> float:
-        """Where it ends at the right."""
+        """The right end of the back face."""
         return self.right + self.back[0]
 
     @property
@@ -82,16 +82,16 @@ class VolumeBox(NamedTuple):
 
     @property
     def center(self) -> float:
-        """The middle between its left and its right end."""
+        """The middle between the left and right ends."""
         return (self.first + self.end) / 2
 
     def on_side(self, across: float, down: float) -> Point:
-        """A point of the face at the right, by its share of the way back and down."""
+        """A point of the right face, by its shares of the depth and the height."""
         return self.right + across * self.back[0], self.top + down * self.height + across * self.back[1]
 
 
 def scale_of(row: Sequence[Volume]) -> VolumeScale:
-    """Scales by which the largest of everything is as large as it may be."""
+    """The scales that draw the largest volume at the largest allowed size."""
     sizes = [size for volume in row if not volume.is_bar for size in volume.sizes if size > 1] or [1]
     root = max(sizes) > _WIDEST_RANGE * min(sizes)
     largest = math.sqrt(max(sizes)) if root else max(sizes)
@@ -105,22 +105,22 @@ def scale_of(row: Sequence[Volume]) -> VolumeScale:
 
 
 def spread_of(maps: int) -> float:
-    """How far each of several maps lies from the next."""
+    """The distance between maps that are drawn one by one."""
     return min(7.0, 64.0 / maps)
 
 
 class Places:
-    """The boxes of a row, a line after the other, each line by itself; a box for each column of a volume."""
+    """The boxes of a row, by line; each volume has a box for each of its columns."""
 
     def __init__(self, row: Sequence[Volume], scale: VolumeScale) -> None:
         self.row, self.scale = row, scale
         apart = [self._extent(volume) for volume in row if volume.columns > 1]
-        self.apart = max((height - back[1] for _, height, back in apart), default=0.0) + 22  # from column to column
+        self.apart = max((height - back[1] for _, height, back in apart), default=0.0) + 22  # the distance of columns
         whole = self._line(range(len(row)))
         self.lines = [self._line(numbers) for numbers in self._broken([boxes[0].end for boxes in whole])]
 
     def _broken(self, ends: Sequence[float]) -> list[range]:
-        """The numbers of volumes line by line, about equally long; no line ends below a skip."""
+        """Divide the volumes into lines of similar length; a line does not end below a skip."""
         count = math.ceil(ends[-1] / WIDEST)
         starts = [0]
         for number in range(1, len(ends)):
@@ -130,11 +130,11 @@ class Places:
         return [range(start, end) for start, end in zip(starts, [*starts[1:], len(ends)], strict=True)]
 
     def _is_skipped(self, number: int) -> bool:
-        """Whether a skip leads from before a volume to it, or past it."""
+        """Whether a skip starts before a volume and ends at it or after it."""
         return any(source < number <= place for place, volume in enumerate(self.row) for source in volume.sources)
 
     def _line(self, numbers: range) -> list[tuple[VolumeBox, ...]]:
-        """Every box beside the one before, far enough for the words below."""
+        """The boxes of a line, with room for the captions below."""
         found: list[tuple[VolumeBox, ...]] = []
         words_end = -math.inf
         for number in numbers:
@@ -145,19 +145,19 @@ class Places:
                     max(self._beside(found[-1], box, number), 2 * (words_end + 10 + words / 2) - found[-1][0].end)
                 )
                 words_end = (found[-1][0].end + box.first + words) / 2
-            elif number:  # what makes it stands before it
+            elif number:  # room for the operation before it
                 box = box.moved_to(max(words + 24, 56.0, words / 2 + 24))
                 words_end = (box.first + words) / 2
             found.append(tuple(self._in_column(box, column, volume) for column in range(volume.columns)))
         return found
 
     def _beside(self, before: tuple[VolumeBox, ...], box: VolumeBox, number: int) -> float:
-        """Where a box begins that neither touches the ones before nor has its words cover theirs."""
+        """The left end of a box that touches no earlier box and whose caption covers no other."""
         captions = (caption_width(self.row[number - 1]) + caption_width(self.row[number])) / 2 + 12
         return max(max(each.end for each in before) + _GAP, before[0].center + captions - (box.center - box.first))
 
     def _box(self, volume: Volume) -> VolumeBox:
-        """The box of a volume at the left end."""
+        """The box of a volume at the left edge."""
         length, height, back = self._extent(volume)
         copies = min(len(volume.names), _PLATES)
         return VolumeBox(
@@ -169,7 +169,7 @@ class Places:
         return box._replace(top=middle - (box.height + box.back[1]) / 2)
 
     def _extent(self, volume: Volume) -> tuple[float, float, Point]:
-        """Length, height and way back of a box."""
+        """Length, height and depth shift of a box."""
         channels = volume.channels / volume.columns
         if volume.is_bar:
             return BAR, self.scale.height(volume.channels), (5.0, -4.0)

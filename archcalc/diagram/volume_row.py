@@ -1,7 +1,7 @@
-"""Which maps of a network stand for it in a row: those that its data must pass through, from the input to the output.
+"""Selects the maps to draw in a row: those that all data passes through, from the input to the output.
 
-Where branches run beside each other, the row goes on where they have met. Only where they come back from fewer
-positions to more, as in a U-Net, does it follow the longest of them, and the others become skips.
+Parallel branches are collapsed into the map where they meet. If branches return from fewer positions to more, as in a
+U-Net, the row follows the longest branch, and the others become skips.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,17 +16,17 @@ from archcalc.errors import UsageError, quoted
 from archcalc.graph import Node
 from archcalc.layers.base import Layer, Shape, elements, size_text
 
-MOST = 24  # maps of a row that is not asked to be collapsed
+MOST = 24  # maps; blocks of a longer row are collapsed automatically
 TOO_MANY = 100
-MOST_PARTS = 2_000  # layers and collapsed blocks that a row is looked for in: the time grows with their square
-MAX_COLUMNS = 4  # groups of a convolution that are drawn apart
+MOST_PARTS = 2_000  # layers and collapsed blocks: time grows with their square
+MAX_COLUMNS = 4  # groups of a convolution that are drawn as columns
 
 
 class Volume(NamedTuple):
-    """Maps of one shape, one after the other. `sizes` are those of its positions, without any for features alone.
+    """Consecutive maps of one shape. `sizes` are the positions along each axis; empty for features without positions.
 
-    `sources` are volumes that it reads by their place in the row, beside the one before it; `branches` counts what lies
-    in branches that end in it, which are not drawn.
+    `sources` are the skips: volumes that it reads besides the one before it, by number in the row. `branches` counts
+    the layers and blocks in collapsed branches that end in it.
     """
 
     names: tuple[str, ...]
@@ -34,9 +34,9 @@ class Volume(NamedTuple):
     channels: int
     sizes: tuple[int, ...]
     family: str
-    operations: tuple[str, ...]  # that made it
-    then: tuple[str, ...] = ()  # those after it that keep its shape
-    windows: tuple[Window, ...] = ()  # on the volume before, an axis each
+    operations: tuple[str, ...]  # that compute it
+    then: tuple[str, ...] = ()  # later operations that keep the shape
+    windows: tuple[Window, ...] = ()  # on the volume before it, by axis
     groups: int = 1
     columns: int = 1
     sources: tuple[int, ...] = ()
@@ -44,14 +44,14 @@ class Volume(NamedTuple):
 
     @property
     def is_bar(self) -> bool:
-        """Whether there is one position, if any."""
+        """Whether there are no positions, or only one."""
         return all(size == 1 for size in self.sizes)
 
 
 class VolumeRow(NamedTuple):
-    """The volumes, the depth below which blocks are collapsed (None for open ones), and what is drawn nowhere.
+    """The volumes of a row. Blocks are collapsed below `depth`; None if all are open.
 
-    `elsewhere` are the names of what leads to other outputs alone, `inputs` those that branches begin with.
+    `elsewhere` names the layers that only lead to other outputs, `inputs` the inputs of collapsed branches.
     """
 
     volumes: tuple[Volume, ...]
@@ -61,7 +61,7 @@ class VolumeRow(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A layer, or a collapsed block, and what it reads by number."""
+    """A layer or a collapsed block. `sources` are numbers of parts."""
 
     name: str
     kind: str
@@ -72,12 +72,11 @@ class _Part(NamedTuple):
 
 
 def volume_row(context: AnalysisContext, depth: int | None = None, block: str | None = None) -> VolumeRow:
-    """The maps of a network or a block in a row.
+    """The row of volumes of a network or a block.
 
     Blocks are collapsed below `depth`, and by default if the row is long; 0 opens all.
 
-    Raises UsageError for a graph, whose positions are nodes, for a row that is too long, and for a block that does not
-    exist.
+    Raises UsageError for a network on a graph, for a row that is too long, and for an unknown block.
     """
     fields = context.receptive_fields.edges
     if any(isinstance(field, Field) and any(axis.hops for axis in field.axes) for field in fields):
@@ -101,7 +100,7 @@ def volume_row(context: AnalysisContext, depth: int | None = None, block: str | 
 
 
 def _rows(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> Iterator[VolumeRow]:
-    """The row at a depth, and a shorter one in which fewer volumes differ."""
+    """The row at a depth, and a shorter one that merges all consecutive volumes of one shape."""
     parts = _parts(context, scope, depth)
     target = _target(context, scope, parts)
     needed = _find_needed(parts, target)
@@ -115,22 +114,22 @@ def _rows(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> Ite
 
 
 def _count(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> int:
-    """How many layers and collapsed blocks there are at a depth."""
+    """The number of layers and collapsed blocks at a depth."""
     return len({_find_name(context, scope, position, depth) for position in scope.positions})
 
 
 def _find_name(context: AnalysisContext, scope: DrawnScope, position: int, depth: int | None) -> str:
-    """The name of a layer, or of the block that is closed around it."""
-    node, closed = context.graph.nodes[position], (depth or 0) + scope.level
-    return node.instances[closed - 1].name if depth and len(node.instances) >= closed else node.name
+    """The name of a layer, or of the collapsed block around it."""
+    node, level = context.graph.nodes[position], (depth or 0) + scope.level
+    return node.instances[level - 1].name if depth and len(node.instances) >= level else node.name
 
 
 def _parts(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> list[_Part]:
-    """The inputs and what the summary has, collapsed to a depth."""
+    """The inputs, layers and blocks collapsed below a depth."""
     parts = [_input_part(context, edge) for edge in scope.inputs]
     numbers = {part.name: number for number, part in enumerate(parts)}
     for number, position in enumerate(map(context.graph.producer, scope.inputs)):
-        if position is not None:  # what a block reads may be in a block that is closed
+        if position is not None:  # the input of a block may come from a collapsed block
             numbers[_find_name(context, scope, position, depth)] = number
     inside = {_find_name(context, scope, position, depth) for position in scope.positions}
     summary = summarize(context).collapsed(context.graph, None if depth is None else depth + scope.level)
@@ -147,7 +146,7 @@ def _parts(context: AnalysisContext, scope: DrawnScope, depth: int | None) -> li
 
 
 def _input_part(context: AnalysisContext, edge: int) -> _Part:
-    """What is read from outside."""
+    """The part for an input of the network or block."""
     tensor, field = context.tensors[edge], context.receptive_fields.edges[edge]
     assert tensor is not None
     axes = field.axes if isinstance(field, Field) else ()
@@ -156,7 +155,7 @@ def _input_part(context: AnalysisContext, edge: int) -> _Part:
     )
 
 
-# the way through
+# the path through the network
 
 
 def _find_needed(parts: Sequence[_Part], target: int) -> set[int]:
@@ -170,7 +169,7 @@ def _find_needed(parts: Sequence[_Part], target: int) -> set[int]:
 
 
 def _longest_path(parts: Sequence[_Part], needed: set[int], target: int) -> list[int]:
-    """The numbers from an input to the target through as many parts as possible."""
+    """The longest path from an input to the target, as numbers of parts."""
     lengths: dict[int, int] = {}
     for number in sorted(needed):
         lengths[number] = 1 + max((lengths[source] for source in parts[number].sources), default=0)
@@ -181,13 +180,13 @@ def _longest_path(parts: Sequence[_Part], needed: set[int], target: int) -> list
 
 
 def _cuts(parts: Sequence[_Part], needed: set[int]) -> set[int]:
-    """The parts that all data passes through: those that no edge leads past."""
+    """The parts that all data passes through: no edge skips them."""
     furthest: dict[int, int] = {}
     for number in needed:
-        for source in parts[number].sources or (-1,):  # all inputs come from one place
+        for source in parts[number].sources or (-1,):  # all inputs count as one source
             furthest[source] = max(furthest.get(source, -1), number)
     cuts = set()
-    reach = furthest.get(-1, -1)  # the furthest part that anything before reads into
+    reach = furthest.get(-1, -1)  # the furthest reader of any earlier part
     for number in sorted(needed):
         if reach <= number:
             cuts.add(number)
@@ -196,7 +195,7 @@ def _cuts(parts: Sequence[_Part], needed: set[int]) -> set[int]:
 
 
 class _RowPart(NamedTuple):
-    """A part of the row, the one before it, and whether there are others between, which are collapsed into it."""
+    """A part of the row. `collapsed`: parts between it and `before` are collapsed into it."""
 
     before: int | None
     number: int
@@ -204,7 +203,7 @@ class _RowPart(NamedTuple):
 
 
 def _select_parts(parts: Sequence[_Part], needed: set[int], cuts: set[int], target: int) -> list[_RowPart]:
-    """The parts of the row."""
+    """Select the parts of the row."""
     path = _longest_path(parts, needed, target)
     found = [_RowPart(None, path[0], False)]
     region: list[int] = []
@@ -228,7 +227,7 @@ def _positions(part: _Part) -> int:
 
 
 def _enlarges(parts: Sequence[_Part], number: int) -> bool:
-    """Whether a part has at least twice as many positions as one that it reads; a single one is no map."""
+    """Whether a part has at least twice as many positions as a source with more than one."""
     read = [_positions(parts[source]) for source in parts[number].sources]
     return any(1 < count <= _positions(parts[number]) // 2 for count in read)
 
@@ -239,9 +238,9 @@ def _enlarges(parts: Sequence[_Part], number: int) -> bool:
 def _volumes(
     context: AnalysisContext, scope: DrawnScope, parts: Sequence[_Part], needed: set[int], target: int
 ) -> list[Volume]:
-    """A volume for each part of the row that has a shape of its own or computes with weights."""
+    """The volumes: one for each part of the row with a new shape or with weights."""
     cuts = _cuts(parts, needed)
-    places: dict[int, int] = {}  # the volume that a part of the row belongs to
+    places: dict[int, int] = {}  # the volume of each part
     row: list[Volume] = []
     for member in _select_parts(parts, needed, cuts, target):
         part = parts[member.number]
@@ -258,13 +257,13 @@ def _volumes(
 
 
 def _format_following(part: _Part) -> Iterator[str]:
-    """What is said of a layer that keeps the shape; one that only lays it out differently is not told."""
+    """The caption of a layer that keeps the shape; none for a reshape."""
     if part.node and part.node.layer.family != "shaping":
         yield _format_kind(part.kind)
 
 
 def _target(context: AnalysisContext, scope: DrawnScope, parts: Sequence[_Part]) -> int:
-    """The part that the first output is in."""
+    """The part that contains the first output."""
     numbers = {part.name: number for number, part in enumerate(parts)}
     name = context.graph.edge_names[scope.outputs[0]]
     while name not in numbers:
@@ -277,16 +276,16 @@ def _is_shown(part: _Part, before: Volume) -> bool:
     if family in ("convolution", "dense", "attention", "block"):
         return True
     if len(part.shape) == 1 and elements(part.shape) == elements(before.shape):
-        return False  # the same values in a row
+        return False  # a flattened map
     if family == "shaping":
         same = part.shape[0] == before.shape[0] and len(part.shape) == len(before.shape)
         ratio = _positions(part) / max(elements(before.shape[1:]), 1)
-        return part.shape != before.shape and not (same and 0.5 < ratio < 2)  # padded, or cut to size
+        return part.shape != before.shape and not (same and 0.5 < ratio < 2)  # padding and cropping keep the volume
     return part.shape != before.shape
 
 
 def _skips(parts: Sequence[_Part], member: _RowPart, places: dict[int, int]) -> Iterator[int]:
-    """The volumes that a part reads past the one before."""
+    """The volumes that a part reads besides the one before it."""
     if member.before is None or member.collapsed:
         return
     waiting = [source for source in parts[member.number].sources if source != member.before]
@@ -322,19 +321,19 @@ def _volume(context: AnalysisContext, part: _Part, layer: Layer) -> Volume:
 
 
 def _channels_and_sizes(part: _Part) -> tuple[int, tuple[int, ...]]:
-    """The channels of a shape, and its positions along each axis."""
+    """The channels of a part, and the positions along each axis."""
     shape = part.shape
     if len(shape) < 2:
         return elements(shape), ()
     if len(shape) == 2 and [axis.axis for axis in part.axes] == [0] and part.axes[0].extent == shape[0]:
-        return shape[1], (shape[0],)  # features come last, as of tokens
+        return shape[1], (shape[0],)  # tokens: features are the last axis
     return shape[0], tuple(shape[1:])
 
 
 def _block(scope: DrawnScope, parts: Sequence[_Part], needed: set[int], branches: set[int], member: _RowPart) -> Volume:
-    """The volume of an input, of a collapsed block, or of what lies between two parts of the row.
+    """The volume of an input, a collapsed block, or collapsed branches.
 
-    The last is called by the outermost block that has all of its branches between.
+    Collapsed branches have the name of the outermost block that contains them all.
     """
     part = parts[member.number]
     name, kind = part.name, "" if part.kind == "input" else _format_kind(part.kind)
@@ -357,7 +356,7 @@ def _format_kind(kind: str) -> str:
 
 
 def _format_operation(kind: str, windows: tuple[Window, ...], groups: int, channels: int) -> str:
-    """What a layer does, with its window: `conv 11×11, stride 4`."""
+    """The operation of a layer with its window: `conv 11×11, stride 4`."""
     words = f"{'depthwise ' * (groups == channels > 1)}{_format_kind(kind)}"
     if windows:
         words += f" {size_text(tuple(window.kernel for window in windows))}"
@@ -367,7 +366,7 @@ def _format_operation(kind: str, windows: tuple[Window, ...], groups: int, chann
     return f"{words}, {groups} groups" if 1 < groups < channels else words
 
 
-# volumes that stand for several
+# merging volumes
 
 
 def _same_operation(one: Volume, other: Volume) -> bool:
@@ -379,7 +378,7 @@ def _same_shape(one: Volume, other: Volume) -> bool:
 
 
 def _merged(row: Sequence[Volume], alike: Callable[[Volume, Volume], bool]) -> list[Volume]:
-    """Volumes that are alike and follow each other as one of several names, unless a skip ends or begins between."""
+    """Merge consecutive volumes that are alike, unless a skip starts or ends between them."""
     skipped = {source for volume in row for source in volume.sources}
     places: list[int] = []
     found: list[Volume] = []
@@ -398,7 +397,7 @@ def _merged(row: Sequence[Volume], alike: Callable[[Volume, Volume], bool]) -> l
 
 
 def _in_columns(row: Sequence[Volume]) -> tuple[Volume, ...]:
-    """Maps that a convolution makes or reads in groups stand in as many columns; pooling keeps them apart."""
+    """Divide maps that a grouped convolution reads or computes into a column for each group; pooling keeps columns."""
     columns = [volume.groups for volume in row]
     for number in range(len(row) - 2, -1, -1):
         after = columns[number + 1] if row[number + 1].family == "pooling" else row[number + 1].groups

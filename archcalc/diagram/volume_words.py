@@ -1,16 +1,16 @@
-"""What is written below volumes, and between them."""
+"""Captions of volumes, and operations between them."""
 
 from archcalc.diagram.drawing import line_width, short
 from archcalc.diagram.volume_row import Volume
 from archcalc.layers.base import size_text
 from archcalc.render.words import local_name
 
-_LINES = 3  # of what was done, and of what follows
-_OPERATION = 10.0  # the size of its letters
+_LINES = 3  # of operations before a volume, and of operations after it
+_OPERATION = 10.0  # the font size of operations
 
 
 def format_name(volume: Volume) -> str:
-    """The name of a volume, or the first and the last; without the end that they share, such as `.conv`."""
+    """The name of a volume, or its first and last names without a common ending such as `.conv`."""
     first, last = volume.names[0], volume.names[-1]
     if first == last:
         return short(first, 22)
@@ -22,7 +22,7 @@ def format_name(volume: Volume) -> str:
 
 
 def caption(volume: Volume) -> list[tuple[str, float, str]]:
-    """The lines below a volume: texts, sizes of letters, weights."""
+    """The lines below a volume: text, font size, font weight."""
     times = f" ({len(volume.names)}×)" if len(volume.names) > 1 else ""
     lines = [(format_name(volume), 11.0, "bold"), (size_text(volume.shape) + times, 11.0, "normal")]
     if len(volume.sizes) == 3 and not volume.is_bar:
@@ -32,12 +32,12 @@ def caption(volume: Volume) -> list[tuple[str, float, str]]:
 
 
 def caption_width(volume: Volume) -> float:
-    """How wide the lines below a volume are."""
+    """The width of the caption in pixels."""
     return max(line_width(text, size, weight == "bold") for text, size, weight in caption(volume))
 
 
 def operation(volume: Volume) -> list[str]:
-    """What makes a volume of the one before, and what follows in its shape; in lines of a few words."""
+    """The lines of the operations that compute a volume, and of later operations that keep its shape."""
     kinds = [*dict.fromkeys(volume.operations)]
     if len(kinds) > 1:
         more = [f"{len(volume.names)} layers"] if len(kinds) > _LINES else []
@@ -51,5 +51,5 @@ def operation(volume: Volume) -> list[str]:
 
 
 def operation_width(volume: Volume) -> float:
-    """How wide the lines are that say what makes it."""
+    """The width of the lines of operations in pixels."""
     return max((line_width(line, _OPERATION) for line in operation(volume)), default=0.0)

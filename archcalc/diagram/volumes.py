@@ -1,8 +1,8 @@
-"""The classic picture of a convolutional network: its maps in a row, as boxes to scale.
+"""Draws the classic picture of a convolutional network: maps in a row, as boxes to scale.
 
-Heights and widths are linear in the number of positions (their square root where sizes differ by more than 64 times),
-depths grow with the square root of the number of channels. Few maps are drawn one by one, as in LeNet-5's paper; many
-as a box, as in AlexNet's.
+Heights and widths are linear in the number of positions (their square root, if sizes differ by more than 64 times).
+Depths grow with the square root of the number of channels. A few maps are drawn one by one, as in LeNet-5's paper; many
+are drawn as a box, as in AlexNet's.
 """
 
 import math
@@ -17,10 +17,10 @@ from archcalc.diagram.volume_row import Volume, VolumeRow, volume_row
 from archcalc.diagram.volume_words import caption, caption_width, format_name, operation, operation_width
 from archcalc.layers.base import size_text
 
-_LINE = 14.0  # from a line of words to the next
-_BETWEEN = 44.0  # from a line of boxes with its words to the next
-_ARC = 14.0  # from a skip to the one above
-_OUTSIDE = 22.0  # how far beside the lines the arrow runs that leads from one to the next
+_LINE = 14.0  # the height of a line of text
+_BETWEEN = 44.0  # the gap between lines of boxes
+_ARC = 14.0  # the distance between skips
+_OUTSIDE = 22.0  # the margin for the arrow from a line to the next
 
 
 def volumes(
@@ -32,11 +32,10 @@ def volumes(
     title: bool = True,
     legend: bool = True,
 ) -> str:
-    """The text of an SVG: the maps of a network, or of one block of it, in a row, each made from the one before it.
+    """Draw the maps of a network, or of one block, in a row, as SVG.
 
-    `style` is color, paper or dark; `depth` collapses blocks, which happens by itself where the row gets too long;
-    `legend` are the notes below it. Raises UsageError for a style or a block that does not exist, for a graph, and for
-    a row that is too long.
+    `style` is color, paper or dark; `depth` collapses blocks, by default if the row gets too long; `legend` draws notes
+    below. Raises UsageError for an unknown style or block, for a network on a graph, and for a row that is too long.
     """
     found = volume_row(context, depth, block)
     description = " → ".join(f"{format_name(volume)} {size_text(volume.shape)}" for volume in found.volumes)
@@ -51,17 +50,17 @@ def _format_names(names: Sequence[str]) -> str:
 
 
 class _VolumeDrawing:
-    """The drawing while it is made, from left to right and from line to line."""
+    """Draws volumes from left to right, line by line."""
 
     def __init__(self, drawing: Drawing, found: VolumeRow) -> None:
         self.drawing, self.found, self.row = drawing, found, found.volumes
         self.style, self.scale = drawing.style, scale_of(self.row)
         self.lines = Places(self.row, self.scale).lines
-        self.starts = [*accumulate(map(len, self.lines), initial=0)]  # the numbers that lines begin with
-        self.boxes: list[tuple[VolumeBox, ...]] = []  # a box for each column
+        self.starts = [*accumulate(map(len, self.lines), initial=0)]  # the first volume of each line
+        self.boxes: list[tuple[VolumeBox, ...]] = []  # by volume: a box for each column
 
     def draw(self, title: str, legend: bool) -> str:
-        """The text of the drawing."""
+        """Return the SVG text."""
         ends = [0.0]
         for number, line in enumerate(self.lines):
             ends.append(self._line(line, ends[-1] + _BETWEEN * (number > 0)))
@@ -75,7 +74,7 @@ class _VolumeDrawing:
         )
 
     def _line(self, line: list[tuple[VolumeBox, ...]], y: float) -> float:
-        """Draw a line of boxes with its words below a height; returns where it ends."""
+        """Draw a line of boxes and captions below `y`; return its lower end."""
         numbers = range(len(self.boxes), len(self.boxes) + len(line))
         top = min(box.top + min(box.back[1], 0) for boxes in line for box in boxes)
         down = y + self._height_of_arcs(numbers) - top
@@ -89,7 +88,7 @@ class _VolumeDrawing:
         return self._words(numbers, max(box.bottom for number in numbers for box in self.boxes[number]) + 26)
 
     def _sides(self) -> tuple[float, float]:
-        """Left and right of everything that is drawn and written."""
+        """The left and right ends of all boxes and texts."""
         widths = [(boxes[0].center, caption_width(volume)) for boxes, volume in zip(self.boxes, self.row, strict=True)]
         widths += [(self._before(n), operation_width(self.row[n])) for n in range(1, len(self.row))]
         ends = [boxes[0].end for boxes in self.boxes]
@@ -97,7 +96,7 @@ class _VolumeDrawing:
         return left, max(*ends, *(middle + width / 2 for middle, width in widths))
 
     def _continue(self, number: int, between: float, sides: tuple[float, float]) -> None:
-        """The arrow to the first volume of a line, from the end of the line before it and between the two."""
+        """Draw the arrow from the end of a line to the first volume of the next."""
         left, right = sides
         source, columns = self.boxes[number - 1][0], self.boxes[number]
         start = source.right + source.back[0] * 0.5 + 4, source.middle + source.back[1] * 0.5
@@ -116,14 +115,14 @@ class _VolumeDrawing:
         return self.drawing.finish(left - 20, top - above, right - left + 40, bottom - top + above + below)
 
     def _note(self) -> str:
-        """What the drawing is true to."""
+        """A note about the scales."""
         positions = "positions by the square root of their number" if self.scale.root else "height and width to scale"
         channels = "every channel drawn" if self.scale.plates else "channels by the square root of their number"
         bars = ["features without positions by the square root of theirs"] if any(v.is_bar for v in self.row) else []
         return "; ".join([positions, channels, *bars])
 
     def _explain_omissions(self) -> Iterator[str]:
-        """What the drawing does not show."""
+        """Notes about what is not drawn."""
         if self.found.depth is not None:
             yield f"blocks are collapsed at depth {self.found.depth}"
         if any(volume.branches for volume in self.row):
@@ -139,7 +138,7 @@ class _VolumeDrawing:
         if self.scale.plates and not volume.is_bar:
             self._plates(volume, box)
             return
-        # Frames are hinted at, and told in words.
+        # A few ghosts hint at frames; the caption has their number.
         ghosts = min(volume.sizes[0], 4) if len(volume.sizes) == 3 and not volume.is_bar else 1
         for copy in range(box.copies - 1, -1, -1):
             left = box.left - copy * (box.length + APART)
@@ -159,7 +158,7 @@ class _VolumeDrawing:
         self.drawing.add("rect", x=left, y=top, **size, fill=paint.fill, **line, class_=f"volume {family}")
 
     def _plates(self, volume: Volume, box: VolumeBox) -> None:
-        """Each map by itself, the first in front."""
+        """Draw the maps one by one, the first in front."""
         step = spread_of(volume.channels)
         paint = self._paint(volume.family)
         line = {"stroke": paint.line, "stroke_width": 0.9}
@@ -172,7 +171,7 @@ class _VolumeDrawing:
     def _paint(self, family: str) -> Paint:
         return self.style.paint("end" if family == "input" else family)
 
-    # what leads from one to the next
+    # connections between volumes
 
     def _between(self, number: int) -> None:
         volume = self.row[number]
@@ -185,7 +184,7 @@ class _VolumeDrawing:
                 self._lead(number, source, target)
 
     def _lead(self, number: int, source: VolumeBox, target: VolumeBox) -> None:
-        """The window on the volume before and the unit that reads it; all of it for a dense layer; else an arrow."""
+        """Draw the window and the unit that reads it; lines from all of a volume to a dense layer; else an arrow."""
         volume, before = self.row[number], self.row[number - 1]
         sizes = before.sizes[-2:]
         first = target.left - (target.copies - 1) * (target.length + APART)
@@ -245,7 +244,7 @@ class _VolumeDrawing:
         self.drawing.polygon([(x, y), *wings], fill=self.style.muted)
 
     def _skips(self, numbers: range) -> list[tuple[int, int, int]]:
-        """The skips of a line, with levels: one that reaches over another is higher."""
+        """The skips of a line with their levels; a skip over another has a higher level."""
         skips = [(source, number) for number in numbers for source in self.row[number].sources]
         levels: list[tuple[int, int, int]] = []
         for source, number in sorted(skips, key=lambda skip: skip[1] - skip[0]):
@@ -257,7 +256,7 @@ class _VolumeDrawing:
         return _ARC * max((level for *_, level in self._skips(numbers)), default=0)
 
     def _arcs(self, numbers: range, top: float) -> None:
-        """Skips above the boxes, the longest the highest."""
+        """Draw skips above the boxes, the longest highest."""
         for source, number, level in self._skips(numbers):
             start, end, y = self.boxes[source][0], self.boxes[number][0], top - 4 - _ARC * level
             x0, x1 = (self._top_center(box) for box in (start, end))
@@ -267,10 +266,10 @@ class _VolumeDrawing:
     def _top_center(box: VolumeBox) -> Point:
         return (box.left + box.right + box.back[0]) / 2, box.top + box.back[1] / 2
 
-    # words
+    # texts
 
     def _words(self, numbers: range, y: float) -> float:
-        """Names and sizes below the boxes, and below them what was done between; returns where they end."""
+        """Draw captions below the boxes, and operations below them; return the lower end."""
         captions = [caption(self.row[number]) for number in numbers]
         for number, lines in zip(numbers, captions, strict=True):
             for line, (text, size, weight) in enumerate(lines):
@@ -287,6 +286,6 @@ class _VolumeDrawing:
         return y + max(most - 1, 0) * 12.5
 
     def _before(self, number: int) -> float:
-        """The middle between a volume and the one before, or the beginning of its line."""
+        """The middle between a volume and the one before it, or the start of its line."""
         start = 0.0 if number in self.starts else self.boxes[number - 1][0].end
         return (start + self.boxes[number][0].first) / 2

@@ -203,9 +203,8 @@ class Forward:
             return "_"
         if readers == (number + 1,) and len(step.outputs) == 1 and not self._starts_branch(number, step):
             return self._passing
-        own = edge - len(self._graph.inputs)
         is_first = edge == step.outputs[0]
-        name = "_".join(step.keys) if is_first else self._graph.nodes[own].name.rpartition(".")[2]
+        name = "_".join(step.keys) if is_first else self._graph.edge_names[edge].rpartition(".")[2]
         return self._names.add(variable(name))
 
     def _starts_branch(self, number: int, step: Step) -> bool:

@@ -92,7 +92,7 @@ class _Proof:
 
     def _calls_that_differ(self) -> Iterator[str]:
         graph = self._context.graph
-        inputs = (*range(len(graph.inputs)),)
+        inputs = (*range(graph.first_edge),)
         self._numbers = {("input", number): number for number in inputs}
         edges = [*inputs]
         for position, node in enumerate(self._nodes):

@@ -1,1 +1,1 @@
-"""A page about networks, in one file that needs nothing else."""
+"""Writes a page about networks as one self-contained HTML file."""

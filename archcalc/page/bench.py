@@ -1,4 +1,4 @@
-"""The times that `archcalc bench --format json` has written, for a page."""
+"""Reads the output of `archcalc bench --format json` for a page."""
 
 import json
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ MAX_BYTES = 4 * 2**20
 
 
 class BenchRow(NamedTuple):
-    """One measurement as text; `median` says what went wrong where there is none."""
+    """One measurement as text; `median` is the error of a failed one."""
 
     network: str
     batch: str
@@ -22,7 +22,7 @@ class BenchRow(NamedTuple):
 
 
 def read_bench(path: str) -> tuple[BenchRow, ...]:
-    """The rows of a benchmark. Raises UsageError for a file that cannot be read, or is none."""
+    """Read the rows of a benchmark. Raises UsageError for a file that cannot be read, or is no benchmark."""
     try:
         content = read_bytes(path, MAX_BYTES)
         if len(content) > MAX_BYTES:
@@ -31,7 +31,7 @@ def read_bench(path: str) -> tuple[BenchRow, ...]:
     except OSError as error:
         raise UsageError(f"cannot read {quoted(path)}: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
-        raise UsageError(f"{quoted(path)} is not what archcalc bench --format json writes") from None
+        raise UsageError(f"{quoted(path)} is no output of archcalc bench --format json") from None
 
 
 def _row(row: dict[str, Any]) -> BenchRow:

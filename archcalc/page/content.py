@@ -1,4 +1,4 @@
-"""What a page says of one network, as values for its template."""
+"""The content of a page about one network, as values for its template."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -31,16 +31,16 @@ SHOWN = ("output_shape", "parameters", "macs", "receptive_field", "jump")
 HEADERS = ("Layer", "Type", *(COLUMNS[name].header for name in SHOWN), "Values", "Memory")
 MOST_BYTES = 700_000  # of explanations on one page
 MOST_ROWS = 1200  # of all tables of a page
-MOST_LETTERS = 400_000  # of the names in them
-MOST_LAYERS = 20_000  # of networks that a page shows in full
-MOST_FOLDED = 200_000  # layers, over the depths to which blocks have rows
-PAGE_BYTES = 1_900_000  # what there may be of drawings, rows and explanations
-ROW_BYTES = 600  # of a layer in a table, with its share of the blocks, about
-WIDE = 700  # pixels of a diagram that has no room beside a table
+MOST_LETTERS = 400_000  # of the names in all tables
+MOST_LAYERS = 20_000  # of all networks; a page leaves out more of larger ones
+MOST_COLLAPSED = 200_000  # layers times depths at which blocks have rows
+PAGE_BYTES = 1_900_000  # of drawings, rows and explanations
+ROW_BYTES = 600  # of a layer in a table with its share of the blocks, approximately
+WIDE = 700  # pixels; a wider diagram has no room beside a table
 
 
 class Allowance:
-    """How much a page may still hold of what there could be too much of."""
+    """The rows, letters of names and bytes of explanations that a page still has room for."""
 
     def __init__(self, pictures: Iterable["Pictures"], layers: int) -> None:
         drawn = sum(len(found.diagram) + len(found.plots) for found in pictures)
@@ -49,7 +49,7 @@ class Allowance:
         self.bytes = min(MOST_BYTES, PAGE_BYTES - drawn - ROW_BYTES * min(layers, MOST_ROWS))
 
     def select_layers(self, network: Network) -> list[LayerSummary]:
-        """The first layers, as many as there is room for their rows and names, with those of blocks around them."""
+        """The first layers whose rows and names, with the names of their blocks, have room on the page."""
         nodes = network.graph.nodes[: max(self.rows, 0)]
         names = (len(node.name) + sum(len(block.name) for block in node.instances) for node in nodes)
         used = [letters for letters in accumulate(names) if letters <= self.letters]
@@ -58,7 +58,7 @@ class Allowance:
         return list(network.layers[: len(used)])
 
     def explanation(self, network: Network, layer: str) -> str | None:
-        """How a layer's numbers came about; None once a page has enough of that."""
+        """The explanation of a layer; None if the page has no room for it."""
         if self.bytes <= 0:
             return None
         explained = str(network.explain(layer))
@@ -67,28 +67,28 @@ class Allowance:
 
 
 class SortableCell(NamedTuple):
-    """The text of a cell, and the number that it is sorted by; None for words, and for what is unknown."""
+    """The text of a cell. `order` is its sort key; None for text and unknown values."""
 
     text: str
     order: float | None = None
 
 
 class LayerRow(NamedTuple):
-    """A layer, or a block with the layers in it. `positions` are places in the diagram."""
+    """A layer, or a block with the rows of its layers. `positions` are positions in the graph, with spaces."""
 
     name: str
     type: str
     positions: str
-    around: str  # the beginning of the name, which says the blocks around it
+    around: str  # the prefix of the name that names the blocks around it
     cells: tuple[SortableCell, ...]
     explanation: str | None
     rows: "tuple[LayerRow, ...]" = ()
 
 
 class Pictures(NamedTuple):
-    """What is drawn of a network, as SVG elements, and what is collapsed; a diagram that would be too large is "".
+    """The drawings of a network, as SVG elements. `diagram` is empty if it would be too large.
 
-    `width` is that of the diagram in pixels; `collapsed` says why there is none.
+    `width` is the width of the diagram in pixels. `collapsed` says what is collapsed, or why there is no diagram.
     """
 
     diagram: str
@@ -103,9 +103,9 @@ class Pictures(NamedTuple):
 
 
 class NetworkSection(NamedTuple):
-    """What a page says of one network. `cut` is how many rows have no room, `unexplained` how many no explanation.
+    """The section of one network. `cut` counts the layers without a row, `unexplained` the rows without an explanation.
 
-    One that `is_large` has no diagram, memory, findings and counts of others.
+    A large network has no diagram, memory, findings or conventions.
     """
 
     title: str
@@ -126,12 +126,12 @@ class NetworkSection(NamedTuple):
 
 
 def is_large(networks: Collection[Network]) -> bool:
-    """Whether a page about networks leaves out what takes long, or much memory."""
+    """Whether a page leaves out what takes long or needs much memory."""
     return sum(len(network.graph.nodes) for network in networks) > MOST_LAYERS
 
 
 def depict(network: Network, number: int, large: bool = False) -> Pictures:
-    """The drawings of the network of a number, which makes their identifiers unlike those of others."""
+    """Draw a network. `number` makes the identifiers of the drawings unique on the page."""
     plots = plot_depth(network, f"plot-{number}", None if large else network.memory())
     if large:
         return Pictures("", 0, None, plots)
@@ -145,12 +145,12 @@ def depict(network: Network, number: int, large: bool = False) -> Pictures:
 
 
 def describe(network: Network, label: str, number: int, pictures: Pictures, allowance: Allowance) -> NetworkSection:
-    """All that a page says of a network."""
+    """Make the section of a network."""
     large = allowance.is_large
     memory = None if large else network.memory()
-    shown = allowance.select_layers(network)
+    layers = allowance.select_layers(network)
     findings = () if large else network.check().diagnostics
-    rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(shown)]
+    rows = [_row(network, memory, place, row, allowance) for place, row in enumerate(layers)]
     return NetworkSection(
         title=network.name,
         label=label,
@@ -162,7 +162,7 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
         rows=tuple(_Blocks(network, memory).rows(rows)),
         cut=len(network.layers) - len(rows),
         unexplained=sum(row.explanation is None for row in rows),
-        reasons=(*field_notes((row.name, row.receptive_field) for row in shown), *unknown_reasons(network.summary)),
+        reasons=(*field_notes((row.name, row.receptive_field) for row in layers), *unknown_reasons(network.summary)),
         is_large=large,
         findings=tuple(map(_in_its_file, findings[:SHOWN_FINDINGS])),
         more_findings=max(len(findings) - SHOWN_FINDINGS, 0),
@@ -171,7 +171,7 @@ def describe(network: Network, label: str, number: int, pictures: Pictures, allo
 
 
 def _in_its_file(found: Diagnostic) -> Diagnostic:
-    """The finding with the bare name of the spec: a page is for others, who have it elsewhere."""
+    """The finding with the file name of the spec; readers of the page have no use for its folder."""
     return structs.replace(found, place=structs.replace(found.place, source=basename(found.place.source)))
 
 
@@ -206,7 +206,7 @@ def _row(network: Network, memory: Memory | None, place: int, row: LayerSummary,
 
 
 def _around(name: str, instances: Sequence[Instance]) -> str:
-    """The beginning of a name that says its block."""
+    """The prefix of a name that names its block."""
     return name.removesuffix(local_name(name, f"{instances[-1].name}.")) if instances else ""
 
 
@@ -219,7 +219,7 @@ def _cells(row: LayerSummary, memory: Memory | None, alive: LayerMemory | None) 
 
 
 def _order(value: Any) -> float | None:
-    """What a value is sorted by: sizes by how many positions they are together, jumps likewise."""
+    """The sort key of a value; shapes, fields and jumps are sorted by their product."""
     if not isinstance(value, tuple):
         return known(value) if isinstance(value, int | AtLeast) else None
     if isinstance(value, Marked):
@@ -233,24 +233,24 @@ def _order(value: Any) -> float | None:
 
 
 class _Blocks:
-    """The rows of a table, those in a block in the row of the block."""
+    """Nests the rows of layers in the rows of their blocks."""
 
     def __init__(self, network: Network, memory: Memory | None) -> None:
         self.network, self.memory = network, memory
-        self.depth = MOST_FOLDED // max(1, len(network.layers)) if memory else 0  # below which blocks have no rows
+        self.depth = MOST_COLLAPSED // max(1, len(network.layers)) if memory else 0  # deeper blocks have no rows
         self.levels: dict[int, tuple[dict[str, LayerSummary], dict[str, LayerMemory]]] = {}
 
-    def _closed(self, level: int) -> tuple[dict[str, LayerSummary], dict[str, LayerMemory]]:
-        """The rows of blocks that are inside of `level` others, by name."""
+    def _collapsed(self, level: int) -> tuple[dict[str, LayerSummary], dict[str, LayerMemory]]:
+        """The rows of the blocks at a level of nesting, 0 for the outermost, by name."""
         if level not in self.levels:
-            assert self.memory  # or else there are no rows of blocks
+            assert self.memory  # without memory there are no rows of blocks
             layers = self.memory.collapsed(self.network.graph, level + 1).layers
             summary = self.network.collapsed(level + 1)
             self.levels[level] = {row.name: row for row in summary.layers}, {row.name: row for row in layers}
         return self.levels[level]
 
     def rows(self, found: list[LayerRow], level: int = 0) -> Iterator[LayerRow]:
-        """Rows of layers in the rows of a level, 0 for the top."""
+        """Nest rows of layers in the rows of blocks from a level on, 0 for the outermost."""
         if level >= self.depth:
             yield from found
             return
@@ -262,7 +262,7 @@ class _Blocks:
             if [row.name for row in inside] == [name]:
                 yield inside[0]
                 continue
-            summaries, layers = self._closed(level)
+            summaries, layers = self._collapsed(level)
             yield LayerRow(
                 name=name,
                 type=summaries[name].type,
@@ -275,7 +275,7 @@ class _Blocks:
 
 
 def _conventions(found: Reconciliation) -> Iterator[tuple[str, str, str, str]]:
-    """Name, total, unit, and the terms that make the difference from plain MACs."""
-    for name, reading in found.readings.items():
-        terms = [f"{signed(term)} {term.label}" for term in reading.terms[1:] if term.value != 0]
-        yield name, value_text(reading.total), reading.unit, "; ".join(terms)
+    """Name, total and unit of each convention, and its terms beside plain MACs."""
+    for name, count in found.counts.items():
+        terms = [f"{signed(term)} {term.label}" for term in count.terms[1:] if term.value != 0]
+        yield name, value_text(count.total), count.unit, "; ".join(terms)

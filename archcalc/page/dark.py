@@ -1,4 +1,4 @@
-"""A drawing in the colours of the dark style where a reader's screen is dark: rules for what the light style paints."""
+"""CSS rules that replace the colours of the light style by the dark ones on a dark screen."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from archcalc.diagram.style import STYLES, DrawingStyle
 
 
 def dark_rules() -> str:
-    """The rules, for what is in an element of the class `diagram`."""
+    """The rules, for drawings in an element of the class `diagram`."""
     fills, strokes = (dict(pairs(STYLES["color"], STYLES["dark"])) for pairs in (_fills, _strokes))
     rules = [f'.diagram [fill="{light}"] {{ fill: {dark}; }}' for light, dark in fills.items()]
     rules += [f'.diagram [stroke="{light}"] {{ stroke: {dark}; }}' for light, dark in strokes.items()]
@@ -27,6 +27,6 @@ def _fills(light: DrawingStyle, dark: DrawingStyle) -> Iterator[tuple[str, str]]
 def _strokes(light: DrawingStyle, dark: DrawingStyle) -> Iterator[tuple[str, str]]:
     yield from ((paint.line, dark.paints[color].line) for color, paint in light.paints.items())
     yield light.frame.line, dark.frame.line
-    yield light.frame.fill, dark.frame.fill  # halos of letters
+    yield light.frame.fill, dark.frame.fill  # for halos of letters
     yield light.background, dark.background
     yield light.edge, dark.edge

@@ -1,9 +1,9 @@
-// What a reader has opened, collapsed, sorted and scrolled to stays so in a newer page.
+// Keeps what the reader opened, collapsed, sorted and scrolled to in a newer version of the page.
 {
   const said = (list) => [...list].map((found) => found.closest("tr").dataset.layers);
   const all = (selector) => document.querySelectorAll(selector);
   const keep = () => {
-    if (!document.querySelector("article")) return; // an error before any page
+    if (!document.querySelector("article")) return; // an error before the first page
     const sorted = document.querySelector("th[aria-sort]");
     sessionStorage.setItem("state", JSON.stringify({
       open: said(all("tr[data-layers] details[open]")),
@@ -26,7 +26,7 @@
     scrollTo(0, state.scroll);
   }
 
-  // The server answers once there is a newer page, or after a while with the same version.
+  // The server answers with a newer version, or after a while with the same.
   const alone = Object.assign(document.createElement("p"), { className: "alone", hidden: true });
   alone.setAttribute("role", "status");
   alone.textContent = "archcalc watch has ended: this page is no longer refreshed.";
@@ -42,7 +42,7 @@
         alone.hidden = true;
       } catch {
         alone.hidden = false;
-        await new Promise((done) => setTimeout(done, 1000)); // the server is gone, or starts again
+        await new Promise((done) => setTimeout(done, 1000)); // the server stopped, or restarts
       }
     }
   })();

@@ -1,5 +1,5 @@
 "use strict";
-// What takes a script: sorting, collapsing, and marking a layer in the table and in the diagram. The page works without.
+// Sorts and collapses tables, and marks a layer in the table and the diagram. The page works without it.
 for (const article of document.querySelectorAll("article")) {
   const table = article.querySelector("table.sortable");
   const rows = [...table.querySelectorAll("tr[data-layers]")];
@@ -9,14 +9,14 @@ for (const article of document.querySelectorAll("article")) {
   ]));
   const layersOf = (row) => row.dataset.layers.split(" ");
 
-  // marking, both ways
+  // marking, from table to diagram and back
   const mark = (layers) => {
     const wanted = new Set(layers);
     for (const row of rows) row.classList.toggle("marked", layersOf(row).some((layer) => wanted.has(layer)));
     for (const card of cards) card.classList.toggle("marked", places.get(card).some((layer) => wanted.has(layer)));
   };
   const pane = article.querySelector(".diagram figure");
-  const reveal = () => { // the first marked card, by scrolling the diagram alone
+  const reveal = () => { // scrolls the diagram, not the page, to the first marked card
     const card = cards.find((each) => each.classList.contains("marked"));
     if (!card) return;
     const [inner, outer] = [card.getBoundingClientRect(), pane.getBoundingClientRect()];
@@ -27,7 +27,7 @@ for (const article of document.querySelectorAll("article")) {
       pane.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
     }
   };
-  let soon; // the diagram stays where it is while the pointer only passes over rows
+  let soon; // the diagram does not scroll while the pointer passes over rows
   for (const row of rows) {
     for (const event of ["mouseenter", "focusin"]) {
       row.addEventListener(event, () => {
@@ -43,7 +43,7 @@ for (const article of document.querySelectorAll("article")) {
       });
     }
   }
-  const lead = (card) => { // to the smallest row that has all layers of a card, out of collapsed blocks
+  const lead = (card) => { // goes to the smallest row with all layers of a card, and opens the blocks around it
     const wanted = places.get(card);
     const having = rows.filter((row) => wanted.every((layer) => layersOf(row).includes(layer)));
     const found = (having.length ? having : rows.filter((row) => layersOf(row).includes(wanted[0])))
@@ -60,9 +60,9 @@ for (const article of document.querySelectorAll("article")) {
     if (places.get(card).length) card.addEventListener("click", () => lead(card));
   }
 
-  // a unit is a layer, or a block with the units in it; these stay together
+  // a unit is a layer, or a block with its units, which stay together
   const units = [];
-  const path = [{ inside: units }]; // the blocks that the next one may be in
+  const path = [{ inside: units }]; // the blocks that may contain the next unit
   for (const body of table.tBodies) {
     const level = Number(body.dataset.level ?? 0);
     const unit = { body, inside: [], open: true, around: path[level] };
@@ -70,7 +70,7 @@ for (const article of document.querySelectorAll("article")) {
     path.splice(level + 1, path.length, unit);
   }
   const blocks = (list) => list.flatMap((unit) => (unit.inside.length ? [unit, ...blocks(unit.inside)] : []));
-  let flat = false; // layers alone, in no block
+  let flat = false; // shows layers without blocks
   const show = (list, shown) => {
     for (const unit of list) {
       unit.body.hidden = flat ? unit.inside.length > 0 : !shown;
@@ -97,7 +97,7 @@ for (const article of document.querySelectorAll("article")) {
     cell.append(unit.button);
   }
   show(units, true);
-  const expand = (body) => { // the blocks around a row
+  const expand = (body) => { // opens the blocks around a row
     const inner = [...units, ...blocks(units).flatMap((unit) => unit.inside)].find((unit) => unit.body === body);
     for (let unit = inner.around; unit.button; unit = unit.around) setOpen(unit, true);
     show(units, true);
@@ -122,7 +122,7 @@ for (const article of document.querySelectorAll("article")) {
     table.parentElement.before(bar);
   }
 
-  // sorting: up, down, and back to the order of the network
+  // sorting: ascending, descending, and back to the order of the network
   const value = (body, column) => {
     const cell = body.rows[0].cells[column];
     if (column < 2) return cell.textContent.trim();

@@ -1,7 +1,7 @@
-"""The page as text. Jinja fills `page.html.jinja`, and escapes whatever a spec says; the rest of the page is our own.
+"""Renders the page. Jinja fills `page.html.jinja` and escapes all text from specs.
 
-Nothing on it is fetched: its policy allows the script and the style that it holds, and nothing else. Needs Jinja and
-Matplotlib. The same networks give the same page.
+The page fetches nothing: its policy allows only its own script and style. Needs Jinja and Matplotlib. The output is
+deterministic.
 """
 
 from base64 import b64encode
@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from archcalc.analysis.comparison import compare
-from archcalc.analysis.comparison_document import reading_text
+from archcalc.analysis.comparison_document import measured_text
 from archcalc.errors import UsageError, printable
 from archcalc.network import Network
 from archcalc.page.bench import BenchRow
@@ -37,10 +37,10 @@ def render_page(
     version: int | None = None,
     error: str | None = None,
 ) -> str:
-    """The HTML of a page about networks, by their labels.
+    """Render a page about networks, by label, as HTML.
 
-    `bench` are measured times. `progress` hears how many networks of how many are done. With a `version`, the page asks
-    the server it came from for a newer one. `error` is what is wrong with a newer spec than the page is about. Raises
+    `bench` are measured times. `progress` is called with the numbers of finished and of all networks. With a `version`,
+    the page asks its server for a newer version. `error` is the error of a newer spec than the one on the page. Raises
     UsageError without Jinja or Matplotlib.
     """
     pictures, large = [], is_large(networks.values())
@@ -80,9 +80,9 @@ def _part(name: str) -> str:
 
 
 def _comparison(networks: Mapping[str, Network]) -> dict[str, Any] | None:
-    """Totals side by side, and the plot; None for one network."""
+    """The table of totals and the plot; None for a single network."""
     if len(networks) < 2:
         return None
     found = compare({label: network.context for label, network in networks.items()})
-    rows = [(total.title, [*map(reading_text, total.readings)]) for total in found.totals.values()]
+    rows = [(total.title, [*map(measured_text, total.measured)]) for total in found.totals.values()]
     return {"labels": found.labels, "rows": rows, "plot": Markup(plot_sizes(networks))}

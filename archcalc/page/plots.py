@@ -1,4 +1,4 @@
-"""Plots for a page, by Matplotlib: SVG elements whose words are text, and whose ink is the page's own colour."""
+"""Draws the plots of a page with Matplotlib, as SVG elements in the page's font and text colour."""
 
 import io
 import re
@@ -26,27 +26,27 @@ from archcalc.diagram.roofline import SETTINGS
 from archcalc.numbers.units import mebibytes, round_figure
 from archcalc.render.style import display_width, shortened
 
-INK = "#010203"  # stands for the colour of the page's text, which Matplotlib does not know
-SERIES, FIXED = "#2f7fc1", "#95a1b0"  # seen on light ground and on dark
-PANEL = (5.2, 1.9)  # inches of a plot over the layers, whose letters can be read at 370 pixels, too
+INK = "#010203"  # a placeholder for the text colour of the page
+SERIES, FIXED = "#2f7fc1", "#95a1b0"  # visible on a light and a dark background
+PANEL = (5.2, 1.9)  # inches of a plot over the layers, readable at 370 pixels
 OWN = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
 MOST_STEPS = 1500  # of a plot over the layers
-LETTERS, HEIGHT = 10, 13  # of words, and of their line, in points
-MOST_FIGURES = 20  # letters of a size in a legend
-LARGEST = 10**300  # of what is drawn
+LETTERS, HEIGHT = 10, 13  # font size and line height in points
+MOST_FIGURES = 20  # digits of a size in a legend
+LARGEST = 10**300  # the largest value that is drawn
 
 
 class Panel(NamedTuple):
-    """A plot over the layers: areas by name, one on top of the other. The names of several stand above it."""
+    """A plot over the layers: stacked areas by name, with a legend if there are several."""
 
     title: str
     areas: dict[str, Sequence[float | None]]
 
 
 def plot_depth(network: Network, prefix: str, memory: Memory | None) -> str:
-    """Parameters, MACs, memory where it is given, and receptive field over the layers: an element for each.
+    """Plot parameters, MACs, memory (if any) and receptive field over the layers, an SVG element each.
 
-    Nothing for a network without layers.
+    Returns an empty text for a network without layers.
     """
     if not network.layers:
         return ""
@@ -65,7 +65,7 @@ def _widest(field: ReceptiveField | None) -> int | None:
 
 
 def _memory_panel(memory: Memory) -> Panel:
-    """Weights and buffers, which are alive all the time, and on top of them the values."""
+    """Weights and buffers, which are always alive, with the live values on top."""
     at_least = " (at least)" * isinstance(memory.peak, AtLeast)
     values = [floor_of(memory.values_alive(row)) / 2**20 for row in memory.layers]
     fixed = f"weights and buffers, {shortened(mebibytes(memory.fixed), MOST_FIGURES)}"
@@ -78,7 +78,7 @@ def _plot_panel(panel: Panel, prefix: str) -> str:
     axes = figure.subplots()
     count = max(map(len, panel.areas.values()))
     _stack(axes, panel.areas)
-    # A legend has a line of its own below the title.
+    # The legend has its own line below the title.
     axes.set_title(panel.title, loc="left", fontsize=10, pad=20 if len(panel.areas) > 1 else 6)
     if len(panel.areas) > 1:
         place = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.97), "borderaxespad": 0.2}
@@ -95,7 +95,7 @@ def _tick(value: float) -> str:
 
 
 def _stack(axes: Any, areas: Mapping[str, Sequence[float | None]]) -> None:
-    """A step for each layer, a gap where its value is unknown; of very many layers the largest of each few."""
+    """Draw a step for each layer, or the maximum of a few layers if there are many; unknown values are gaps."""
     below: list[float] | float = 0
     colors = [SERIES] if len(areas) == 1 else [FIXED, SERIES]
     for (name, values), color in zip(areas.items(), colors, strict=True):
@@ -110,13 +110,13 @@ def _stack(axes: Any, areas: Mapping[str, Sequence[float | None]]) -> None:
 
 
 def _largest_of_each(values: Sequence[float | None], width: int) -> list[float]:
-    """The largest of so many values at a time, as Matplotlib takes it."""
+    """The maximum of each `width` values; NaN if all are unknown."""
     groups = [[value for value in values[i : i + width] if value is not None] for i in range(0, len(values), width)]
     return [_drawable(max(group)) if group else float("nan") for group in groups]
 
 
 def plot_sizes(networks: Mapping[str, Network]) -> str:
-    """A point for each network: its parameters against its MACs."""
+    """Plot the MACs of networks over their parameters, a point each."""
     with rc_context(SETTINGS | OWN):
         figure = Figure(figsize=(6, 4), layout="constrained")
         axes = figure.subplots()
@@ -130,13 +130,13 @@ def plot_sizes(networks: Mapping[str, Network]) -> str:
             axis.set_major_formatter(FuncFormatter(lambda value, _place: round_figure(value)))
             axis.set_minor_formatter(NullFormatter())
             axis.set_label_text(name)
-        figure.draw_without_rendering()  # which settles where everything is
+        figure.draw_without_rendering()  # which fixes all positions
         _label(axes, networks)
         return inlined(_svg(figure), "sizes", "MACs against parameters, a point for each network")
 
 
 def _label(axes: Any, networks: Mapping[str, Network]) -> None:
-    """The name beside each point, where it covers least of the others, in points of a 72nd of an inch."""
+    """Label each point where the label overlaps the others least."""
     labels = {
         f"{shortened(printable(label), 40)}{' (at least)' * isinstance(network.totals.macs, AtLeast)}": (
             _drawable(network.totals.parameters),
@@ -157,7 +157,7 @@ def _label(axes: Any, networks: Mapping[str, Network]) -> None:
 
 
 def _around(width: float) -> Iterator[tuple[float, float]]:
-    """Places beside a point, the best first, then further and further away."""
+    """Places beside a point, the best first, then farther away."""
     for far in range(0, 60, 12):
         for x in (7 + far / 4, -width - 7 - far / 4):
             yield from ((x, 3 + far), (x, -LETTERS - 3 - far), (x, -LETTERS / 2))
@@ -171,14 +171,14 @@ class _LabelBox(NamedTuple):
     top: float
 
     def shared(self, other: "_LabelBox") -> float:
-        """How much of the plane both cover."""
+        """The area of the overlap of two boxes."""
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.top, other.top) - max(self.bottom, other.bottom)
         return max(wide, 0) * max(high, 0)
 
 
 def _scale(set_scale: Any, set_limits: Any, values: Sequence[int]) -> None:
-    """An axis from 0 on, or a logarithmic one for values of different orders of magnitude."""
+    """Scale an axis: from 0, or logarithmic if values differ by orders of magnitude."""
     if min(values) > 0 and max(values) > 10 * min(values):
         set_scale("log")
     else:
@@ -186,7 +186,7 @@ def _scale(set_scale: Any, set_limits: Any, values: Sequence[int]) -> None:
 
 
 def _drawable(value: float) -> float:
-    """A value as Matplotlib takes it; nothing for one that no picture is for."""
+    """A value as a float; NaN for a value that is too large to draw."""
     return float(value) if value < LARGEST else float("nan")
 
 
@@ -202,7 +202,7 @@ _FINE = re.compile(r"-?\d+\.\d{3,}")
 
 
 def inlined(svg: str, prefix: str, title: str | None = None) -> str:
-    """An SVG as an element of a page: no name spaces, no rules for the whole page, identifiers that no other has."""
+    """An SVG as an element of a page: without name spaces and global style rules, with unique identifiers."""
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
         for child in [*parent]:
@@ -223,7 +223,7 @@ def _own(key: str, value: str, prefix: str) -> str:
         return f"{prefix}-{value}"
     if name == "href" and value.startswith("#"):
         return f"#{prefix}-{value[1:]}"
-    if name in ("d", "points"):  # a hundredth of a pixel is fine enough
+    if name in ("d", "points"):  # rounds to hundredths of a pixel
         return _FINE.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), value)
     if name in ("style", "fill", "stroke", "clip-path", "class"):
         return value.replace("url(#", f"url(#{prefix}-").replace(INK, "currentColor")

@@ -1,4 +1,4 @@
-"""A page served to this machine alone, with a newer one whenever there is one."""
+"""Serves a page to this machine only, and new versions of it as they appear."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -10,14 +10,14 @@ from typing import Any
 from archcalc.errors import UsageError
 
 HOST = "127.0.0.1"
-WAIT_SECONDS = 20  # for a newer page, before the question is answered with the old version
+WAIT_SECONDS = 20  # for a newer page, before a request gets the old version
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves what `make` says of a version. Raises UsageError for a port that is taken."""
+    """Serves the page that `make` returns for a version. Raises UsageError for a port in use."""
 
     def __init__(self, port: int, make: Callable[[int], str]) -> None:
-        # No version that an earlier server had, whose pages may still be open.
+        # Differs from the versions of an earlier server, whose pages may still be open.
         self.make, self.version, self.changed = make, time_ns() // 1_000_000, Condition()
         self.page = make(self.version)
         try:
@@ -29,23 +29,23 @@ class PageServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where a browser finds the page."""
+        """The URL of the page."""
         return f"http://{HOST}:{self.server_port}/"
 
     def refresh(self) -> None:
-        """Make the page anew, and tell whoever looks at it."""
+        """Make a new page, and answer the waiting browsers."""
         page = self.make(self.version + 1)
         with self.changed:
             self.page, self.version = page, self.version + 1
             self.changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that has gone away before it got its answer."""
+        """Ignore a browser that disconnected before its answer."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def newer(self, version: int) -> int:
-        """The version of the page, as soon as it is another."""
+        """The current version, once it differs from `version` or after WAIT_SECONDS."""
         with self.changed:
             self.changed.wait_for(lambda: self.version != version, WAIT_SECONDS)
             return self.version
@@ -53,10 +53,10 @@ class PageServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
-    timeout = 30  # seconds for a question to come in
+    timeout = 30  # seconds for a request to arrive
 
     def do_GET(self) -> None:
-        # Another name for this machine is how a page from elsewhere would read this one.
+        # A foreign page could read this one through another host name for this machine (DNS rebinding).
         if not _is_own(self.headers.get_all("Host", [])) or self.headers.get("Sec-Fetch-Site") == "cross-site":
             self.send_error(403)
             return
@@ -83,11 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the base class
-        """Nothing: requests are no news."""
+        """Log nothing."""
 
 
 def _is_own(hosts: Sequence[str]) -> bool:
-    """Whether a request names this machine, once, with a port or without."""
+    """Whether a request has exactly one Host header, and it names this machine."""
     if len(hosts) != 1:
         return False
     name, colon, port = hosts[0].strip().lower().partition(":")

@@ -49,7 +49,7 @@ def test_three_3x3_against_one_7x7() -> None:
         assert totals[quantity].differences[0].ratio == "49/27"
     assert totals["parameters"].differences[0].absolute == (49 - 27) * 64**2
     assert totals["receptive_field"].differences == (Difference(0, 1),)
-    assert [reading.sizes for reading in totals["receptive_field"].readings] == [(7, 7), (7, 7)]
+    assert [found.sizes for found in totals["receptive_field"].measured] == [(7, 7), (7, 7)]
 
 
 def test_savings_of_1x1_reductions() -> None:

@@ -163,6 +163,12 @@ def test_only_differences() -> None:
     assert "layer3   count 2 → 6" in output
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_data_have_equal_layers_too(form: str) -> None:
+    arguments = ("resnet18", "resnet34", "--depth", "1", "--format", form)
+    assert invoke(*arguments, "--differences").output == invoke(*arguments).output
+
+
 def test_counting() -> None:
     arguments = ("resnet18", "resnet50", "--depth", "1", "--counting", "fvcore")
     assert "fvcore MACs" in invoke(*arguments).output.splitlines()[5]

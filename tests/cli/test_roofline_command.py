@@ -77,7 +77,7 @@ def test_the_list_has_every_device() -> None:
             ("--device", "v100", "--format", "xml"),
             '"xml" is not a choice\n  help: choose from table, plain, markdown, latex, html, csv, json',
         ),
-        (("--device", "v100", "-o", "picture.gif"), "let its name end in .svg, .pdf or .png"),
+        (("--device", "v100", "-o", "picture.gif"), "name a file that ends in .svg, .pdf or .png"),
         (("--device", "v100", "-o", "/missing/picture.svg"), 'cannot write "/missing/picture.svg"'),
     ],
 )

@@ -362,7 +362,7 @@ def unrolled(steps: int) -> str:
 def test_too_many_long_arrows_are_refused_or_collapsed() -> None:
     """Graphviz would need minutes, and time out."""
     network = archcalc.loads(unrolled(40))
-    with pytest.raises(archcalc.UsageError, match=r"arrows that pass by 78. rows of cards are more than"):
+    with pytest.raises(archcalc.UsageError, match=r"arrows that pass 78. rows of cards are more than"):
         draw(network.context, Look(depth=0))
     assert draw(network.context, Look()).collapsed == "stretches of layers are collapsed"
     assert not draw(archcalc.loads(unrolled(8)).context, Look()).collapsed

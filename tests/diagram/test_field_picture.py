@@ -354,7 +354,7 @@ def test_the_ending_of_the_file_chooses_the_format(tmp_path: Path, ending: str, 
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     done = invoke("lenet5", "-o", str(tmp_path / "field.gif"))
     assert isinstance(done.exception, UsageError)
-    assert "let its name end in .svg, .pdf or .png" in str(done.exception)
+    assert "name a file that ends in .svg, .pdf or .png" in str(done.exception)
     assert not (tmp_path / "field.gif").exists()
 
 

@@ -148,7 +148,7 @@ layers = [{ type = "gcn_conv", inputs = ["x", "adjacency"], out_features = 4 }]"
 
 @pytest.mark.parametrize("path", ["roofline.jpg", "svg", "a.svg.txt", ""])
 def test_another_ending(path: str) -> None:
-    with pytest.raises(UsageError, match=r"let its name end in \.svg, \.pdf or \.png"):
+    with pytest.raises(UsageError, match=r"name a file that ends in \.svg, \.pdf or \.png"):
         image_format(path)
 
 

@@ -179,7 +179,7 @@ def test_the_contents_lead_to_every_section(driver: Any, tmp_path: Path) -> None
     links = driver.execute_script(script)
     headings = [found.text for found in driver.find_elements("css selector", "h2")]
     assert links == [[heading, heading] for heading in headings]
-    assert headings == ["Findings", "Over the depth", "Diagram", "Layers", "Counted by others"]
+    assert headings == ["Findings", "Over the depth", "Diagram", "Layers", "Counts of other tools"]
 
 
 def test_a_row_opens_its_explanation(driver: Any, tmp_path: Path) -> None:

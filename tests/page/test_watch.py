@@ -146,7 +146,7 @@ def test_the_last_good_page_stays_below_an_error(watched: tuple[str, Any], spec:
     first = got(address)
     saved(spec, SPEC.replace("linear", "linaer"))
     page = newer(address, first)
-    assert page.index("linaer") < page.index("Below is what it was before.") < page.index(">first</h1>")
+    assert page.index("linaer") < page.index("The last valid version is below.") < page.index(">first</h1>")
 
 
 def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_spec_that_is_wrong_from_the_start(spec: Path) -> None:
         page = got(process.stdout.readline().split()[0])
         process.kill()
     assert "linaer" in page
-    assert "Below is what it was before." not in page
+    assert "The last valid version is below." not in page
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, pytest.param(os.mkdir, marks=pytest.mark.slow)], ids=["pipe", "folder"])
@@ -243,7 +243,7 @@ def test_specs_that_cannot_be_watched(spec: Path) -> None:
             invoke(str(spec), "--port", str(port))
     os.mkfifo(spec.with_name("pipe"))
     for name in ("-", str(spec.with_name("pipe"))):
-        with pytest.raises(UsageError, match="never saved"):
+        with pytest.raises(UsageError, match="cannot be watched"):
             invoke(name)
     with pytest.raises(SpecError, match="this is a folder, not a spec"):
         invoke(str(spec.parent))

@@ -15,14 +15,14 @@ def check_reconcile(drawn: Drawn) -> None:
     network, single = loaded(drawn), drawn.load(batch=1).reconcile()
     found = network.reconcile()
     assert found.to_dict()
-    for name, reading in found.readings.items():
-        assert any(isinstance(count, Inexact) for count in reading.layers) == isinstance(reading.total, Inexact), name
-        if not isinstance(reading.total, Inexact):
-            assert sum(certain(term.value) for term in reading.terms) == reading.total, name
-            assert sum(reading.layers) == reading.total, name
+    for name, count in found.counts.items():
+        assert any(isinstance(layer, Inexact) for layer in count.layers) == isinstance(count.total, Inexact), name
+        if not isinstance(count.total, Inexact):
+            assert sum(certain(term.value) for term in count.terms) == count.total, name
+            assert sum(count.layers) == count.total, name
             batch = 1 if name == "connections" else network.batch
-            assert reading.total == batch * single.readings[name].total, name
-    assert found.readings["macs"].total == network.totals.macs
+            assert count.total == batch * single.counts[name].total, name
+    assert found.counts["macs"].total == network.totals.macs
 
 
 def check_budget(drawn: Drawn) -> None:
@@ -50,7 +50,7 @@ def check_compare(drawn: Drawn) -> None:
     found = archcalc.compare([network, network])
     assert str(found)
     for name, total in found.totals.items():
-        first, second = total.readings
+        first, second = total.measured
         assert first == second, name
         for difference in total.differences:
             exact = isinstance(first.value, int)

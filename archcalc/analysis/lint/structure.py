@@ -129,7 +129,7 @@ def _find_small_fields(network: AnalysisContext) -> Iterator[Finding]:
     """No unit sees the whole input, and no layer reads the whole map."""
     if missing_flattens(network):
         return  # this is why no unit sees the whole input
-    fields = network.receptive_fields.edges[len(network.graph.inputs) :]
+    fields = network.receptive_fields.edges[network.graph.first_edge :]
     if any(isinstance(field, Unknown) for field in fields):
         return
     groups = _inputs_that_meet(network)

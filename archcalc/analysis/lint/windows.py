@@ -266,7 +266,7 @@ def _stacks(network: AnalysisContext, axis: int) -> Iterable[list[Dilated]]:
     A stack is identified by its bottom, the edge that all its convolutions depend on.
     """
     stacks: defaultdict[int, list[Dilated]] = defaultdict(list)
-    bottoms = {edge: (edge, 0) for edge in range(len(network.graph.inputs))}
+    bottoms = {edge: (edge, 0) for edge in range(network.graph.first_edge)}
     for checked in checked_layers(network):
         window = checked.inferred.windows.get(axis)
         bottom, depth = _bottom(checked, axis, bottoms)

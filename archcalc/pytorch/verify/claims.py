@@ -147,12 +147,13 @@ class UnitFields:
     @cached_property
     def may_see_less(self) -> bool:
         """Whether the layer's field may exceed every unit's: it treats axes separately, and all channels together."""
-        context, inputs = self.claims.context, len(self.claims.context.graph.inputs)
+        context = self.claims.context
         for edge in depends_on(context, self.edge, unit_box(_shape(context, self.edge), {})):
             axes = (axis for path in context.receptive_fields.paths[edge] for axis in path.axes)
             if any(_has_gaps(axis) for axis in axes if isinstance(axis, AxisField)):
                 return True
-            inferred = context.shapes.inferred[edge - inputs] if edge >= inputs else None
+            position = context.graph.producer(edge)
+            inferred = None if position is None else context.shapes.inferred[position]
             if inferred and _reads_a_part(inferred):
                 return True
         return False

@@ -40,7 +40,7 @@ def compare_fields(
 def _positions(network: Network, names: Collection[str] | None) -> list[int]:
     if names is not None:
         return [*dict.fromkeys(network.position(name) for name in names)]
-    fields = network.context.receptive_fields.edges[len(network.graph.inputs) :]
+    fields = network.context.receptive_fields.edges[network.graph.first_edge :]
     return [position for position, field in enumerate(fields) if field is not None and not _is_mixed(field)]
 
 

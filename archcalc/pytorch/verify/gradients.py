@@ -35,7 +35,7 @@ class Measurable:
 
     def _pass(self, edge: int) -> Signal:
         """Run a layer."""
-        position = edge - len(self.inputs)
+        position = edge - self.context.graph.first_edge
         node = self.context.graph.nodes[position]
         tensors, _ = self.context.tensors_at(position)
         inputs = [self._linked(self.signals[source], (edge, number)) for number, source in enumerate(node.sources)]
