@@ -239,7 +239,7 @@ class Summary(Struct, Result, frozen=True, gc=False, kw_only=True):
 @remembered
 def summarize(context: AnalysisContext) -> Summary:
     """The rows of a network up to the first layer of unknown shape, and their totals."""
-    graph, names, first = context.graph, context.graph.edge_names, len(context.graph.inputs)
+    graph, names, first = context.graph, context.graph.edge_names, context.graph.first_edge
     fields = context.receptive_fields.edges[first:]
     columns = graph.nodes, context.tensors[first:], context.parameters, context.operations, fields
     rows = Layers([_summarize_layer(names, *found) for found in zip(*columns, strict=False)])
