@@ -22,7 +22,9 @@ from archcalc.render.document import (
     Table,
 )
 from archcalc.render.layout import Layout, fit, short_name, shortest_name
-from archcalc.render.style import WIDEST, Style, display_width, padded, shortened, wrap
+from archcalc.render.style import WIDEST, Style, display_width, padded, shortened, wrap, wrap_finding
+
+_QUOTED = ("  ┌ ", "  │ ")  # lines of a finding with its place and the line of the spec
 
 
 def write_text(document: Document, style: Style, ruled: bool = True) -> str:
@@ -110,9 +112,17 @@ def _findings(part: Findings, style: Style) -> list[str]:
     lines: list[str] = []
     for diagnostic in part.diagnostics[: part.most]:
         first, *others = str(diagnostic).split("\n")
-        lines += [*([""] if lines else []), style.bold(first), *others]
+        wrapped = [part for line in others for part in _finding_lines(line, style)]
+        lines += [*([""] if lines else []), *map(style.bold, _finding_lines(first, style)), *wrapped]
     hidden = len(part.diagnostics) - part.most
     return [*lines, *(["", f"… and {hidden:,} more"] if hidden > 0 else [])]
+
+
+def _finding_lines(line: str, style: Style) -> list[str]:
+    """A line of a finding: a place and a quoted line of a spec are cut, an example is kept to be copied."""
+    if not style.width:
+        return [line]
+    return [shortened(line, style.width)] if line.startswith(_QUOTED) else wrap_finding(line, style.width)
 
 
 def _facts(part: Facts, style: Style) -> Iterator[str]:
@@ -121,23 +131,24 @@ def _facts(part: Facts, style: Style) -> Iterator[str]:
         for fact in part.facts
     ]
     labels, values, shorts = (max(map(display_width, column)) for column in zip(*texts, strict=True))
+    beside = not style.width or labels + values + shorts + 4 <= style.width  # otherwise short values are below
     words = all(fact.kind in WORDS for fact in part.facts)
     for fact, (label, value, short) in zip(part.facts, texts, strict=True):
         line = f"{padded(label, labels)}  {padded(value, values, left=words)}"
-        line += f"  {padded(short, shorts, left=False)}" if shorts else ""
-        yield from _with_note(line, "\n".join(map(printable, fact.note.split("\n"))), labels + 2, style)
+        line += f"  {padded(short, shorts, left=False)}" if shorts and beside else ""
+        note = "\n".join(filter(None, ("" if beside else short, *map(printable, fact.note.split("\n")))))
+        yield from _with_note(line, note, labels + 2, style)
 
 
 def _with_note(line: str, note: str, indent: int, style: Style) -> list[str]:
     """A line with a note behind it, or below it if there is no room or the note has several lines."""
     width = min(style.width or WIDEST, WIDEST)
-    if not note:
-        return [line.rstrip()]
-    if "\n" not in note and (style.width is None or display_width(line) + 2 + display_width(note) <= style.width):
-        return [line + style.dim(f"  {note}")]
     room = max(width - indent, width // 2)
+    if "\n" not in note and (style.width is None or display_width(line) + 2 + display_width(note) <= style.width):
+        return [f"{line}{style.dim(f'  {note}')}" if note else line.rstrip()]
+    first = wrap(line, style.width, " " * (width - room)) if style.width else [line]
     texts = [text for part in note.strip().split("\n") for text in wrap(part, room)]
-    return [line.rstrip(), *(style.dim(f"{' ' * (width - room)}{text}") for text in texts)]
+    return [*first, *(style.dim(f"{' ' * (width - room)}{text}") for text in texts)]
 
 
 # tables
