@@ -57,7 +57,10 @@ def _tables(comparison: Comparison, quantity: str, only_differences: bool) -> It
 
 
 def _columns(comparison: Comparison, title: str) -> list[Column]:
-    labels = [Column(label, COUNT, priority=1, short=_letter(number)) for number, label in enumerate(comparison.labels)]
+    labels = [
+        Column(label, COUNT, priority=0 if number < 2 else 1, short=_letter(number))
+        for number, label in enumerate(comparison.labels)
+    ]
     pair = [Column("Difference", COUNT, priority=1), Column("", COUNT, priority=2)] if len(labels) == 2 else []
     return [Column(title, NAME), *labels, *pair]
 

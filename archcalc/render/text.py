@@ -1,6 +1,7 @@
 """Documents as text, for a terminal or plain for a pipe."""
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from msgspec import structs
@@ -21,7 +22,7 @@ from archcalc.render.document import (
     Row,
     Table,
 )
-from archcalc.render.layout import Layout, fit, short_name, shortest_name
+from archcalc.render.layout import NARROWEST_TEXT, Layout, fit, name_lines, shortest_width
 from archcalc.render.style import WIDEST, Style, display_width, padded, shortened, wrap, wrap_finding
 
 _QUOTED = ("  ┌ ", "  │ ")  # lines of a finding with its place and the line of the spec
@@ -136,7 +137,8 @@ def _facts(part: Facts, style: Style) -> Iterator[str]:
     for fact, (label, value, short) in zip(part.facts, texts, strict=True):
         line = f"{padded(label, labels)}  {padded(value, values, left=words)}"
         line += f"  {padded(short, shorts, left=False)}" if shorts and beside else ""
-        note = "\n".join(filter(None, ("" if beside else short, *map(printable, fact.note.split("\n")))))
+        note = "\n".join(map(printable, fact.note.split("\n")))
+        note = note if beside or not short else f"{short}\n{note}" if note else short
         yield from _with_note(line, note, labels + 2, style)
 
 
@@ -146,7 +148,7 @@ def _with_note(line: str, note: str, indent: int, style: Style) -> list[str]:
     room = max(width - indent, width // 2)
     if "\n" not in note and (style.width is None or display_width(line) + 2 + display_width(note) <= style.width):
         return [f"{line}{style.dim(f'  {note}')}" if note else line.rstrip()]
-    first = wrap(line, style.width, " " * (width - room)) if style.width else [line]
+    first = wrap(line, style.width, " " * (width - room)) if style.width else [line.rstrip()]
     texts = [text for part in note.strip().split("\n") for text in wrap(part, room)]
     return [*first, *(style.dim(f"{' ' * (width - room)}{text}") for text in texts)]
 
@@ -181,10 +183,10 @@ def _table(table: Table, style: Style, ruled: bool) -> list[str]:
     headers, layout = laid.headers, laid.layout
     if table.stacked and style.width and _width_of(headers, laid.texts) > style.width:
         return _paragraphs(headers, laid.texts, style)
-    kinds = [column.kind for column in table.columns]
     above, below = ([*_shown_lines(part, table, layout, style)] for part in (laid.body, laid.totals))
     rule = [style.dim("─" * layout.total)] if ruled and table.ruled else []
-    head = [style.bold(_line(_TextRow(Row(headers), headers), kinds, layout))] if any(headers) else []
+    titles = [shortened(headers[place], width) for place, width in layout.widths.items()]
+    head = [style.bold(_line(titles, table, layout))] if any(headers) else []
     return [*head, *rule, *above, *rule, *below, *_left_out(headers, layout, style), *_notes(table, style)]
 
 
@@ -235,42 +237,54 @@ def _fitted(table: Table, headers: list[str], rows: Sequence[_TextRow], width: i
     }
     names = {shown.branch + shown.texts[0] for shown in rows if len(shown.texts) > 1}
     widths[0] = max([widths[0], *map(display_width, names)])
-    texts = [place for place in widths if place and table.columns[place].kind == TEXT]
+    half = (width or 0) // 2  # of a line, for text that wraps
+    texts = {
+        place: half if table.columns[place].wrapped else NARROWEST_TEXT
+        for place in widths
+        if place and table.columns[place].kind == TEXT
+    }
     is_path = width is not None and table.columns[0].kind == NAME
-    shortest = max((len(shown.branch) + shortest_name(shown.texts[0]) for shown in whole), default=0) if is_path else 0
+    shortest = max((len(shown.branch) + shortest_width(shown.texts[0]) for shown in whole), default=0) if is_path else 0
     return fit(widths, width, texts, [column.priority for column in table.columns], shortest)
 
 
 def _shown_lines(rows: Sequence[_TextRow], table: Table, layout: Layout, style: Style) -> Iterator[str]:
-    kinds = [column.kind for column in table.columns]
-    last = len(kinds) - 1
-    wraps = table.columns[last].wrapped and last in layout.widths
-    for shown in rows:
+    for shown, names in zip(rows, _names(rows, table, layout), strict=True):
         emphasize = {"strong": style.bold, "faint": style.dim}.get(shown.row.emphasis, str)
-        if len(shown.texts) == 1 != len(kinds):
+        if len(shown.texts) == 1 != len(table.columns):
             yield from map(emphasize, _wrapped(shown.texts[0], style.width))
-        elif wraps and display_width(shown.texts[last]) > layout.widths[last]:
-            yield from map(emphasize, _wrapped_row(shown, kinds, layout))
         else:
-            yield emphasize(_line(shown, kinds, layout))
+            yield from map(emphasize, _row_lines([names, *_cells(shown, table, layout)], shown.branch, table, layout))
 
 
-def _wrapped_row(shown: _TextRow, kinds: Sequence[str], layout: Layout) -> Iterator[str]:
-    """The lines of a row whose last cell is wrapped."""
-    *before, text = shown.texts
-    for number, piece in enumerate(wrap(text, layout.widths[len(before)])):
-        texts = [*(before if not number else [""] * len(before)), piece]
-        yield _line(shown._replace(texts=texts, branch=shown.branch if not number else ""), kinds, layout)
+def _names(rows: Sequence[_TextRow], table: Table, layout: Layout) -> list[list[str]]:
+    """The lines of each row's first cell."""
+    texts, width = [shown.texts[0] for shown in rows], layout.widths[0]
+    if table.columns[0].kind == NAME:
+        return name_lines(texts, [len(shown.branch) for shown in rows], width)
+    return [[shortened(text, width - len(shown.branch))] for text, shown in zip(texts, rows, strict=True)]
 
 
-def _line(shown: _TextRow, kinds: Sequence[str], layout: Layout) -> str:
-    cells = []
+def _cells(shown: _TextRow, table: Table, layout: Layout) -> Iterator[list[str]]:
+    """The lines of the other cells."""
     for place, width in layout.widths.items():
-        branch = "" if place else shown.branch
-        room, text = width - len(branch), shown.texts[place]
-        if len(text) > room:  # a shorter text fits, except for wide letters
-            text = short_name(text, room) if kinds[place] == NAME else shortened(text, room)
-        cells.append(padded(branch + text, width, kinds[place] in WORDS))
+        if place:
+            text = shown.texts[place]
+            yield wrap(text, width) if table.columns[place].wrapped else [shortened(text, width)]
+
+
+def _row_lines(cells: Sequence[list[str]], branch: str, table: Table, layout: Layout) -> Iterator[str]:
+    for number, texts in enumerate(zip_longest(*cells, fillvalue="")):
+        first = f"{'' if number else branch}{texts[0]}"
+        yield _line([first, *texts[1:]], table, layout)
+
+
+def _line(texts: Sequence[str], table: Table, layout: Layout) -> str:
+    """A line of the columns that have room."""
+    cells = [
+        padded(text, width, table.columns[place].kind in WORDS)
+        for text, (place, width) in zip(texts, layout.widths.items(), strict=True)
+    ]
     return "  ".join(cells).rstrip()
 
 

@@ -307,3 +307,10 @@ def test_json_has_every_quantity() -> None:
     assert set(first) == {"names", "types", "output_shapes", "changes", *SUMS}
     kernel = {"what": "kernel_size", "before": "3", "after": "7"}
     assert kernel in first["changes"][0]
+
+
+def test_a_narrow_terminal_shows_both_networks() -> None:
+    lines = written(load("resnet18", "resnet50"), "table", style=Style(50)).splitlines()
+    row = next(place for place, line in enumerate(lines) if line.startswith("l1.0.first.conv"))
+    assert lines[row].split()[1:] == ["115,605,504", "12,845,056"]
+    assert lines[row + 1] == "  → l1.0.reduce.conv"

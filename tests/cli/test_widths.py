@@ -16,6 +16,7 @@ LARGER = (
     ["explain", "resnet18"],
     ["compare", "resnet18", "resnet50"],
     ["compare", "lenet5", "lenet5_1998", "resnet18"],
+    ["compare", "lenet5", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"],
     ["verify", "resnet18", "--device", "meta"],
     ["bench", "lenet5", "--seconds", "0.01", "--layers"],
     ["roofline", "resnet50", "--device", "a100"],
