@@ -22,6 +22,7 @@ from archcalc.render.document import (
     Row,
     Table,
     notes_of,
+    tree_row,
 )
 
 if TYPE_CHECKING:
@@ -44,19 +45,25 @@ COLUMNS = (
 
 def roofline_document(found: "Roofline") -> Document:
     """The roofline as a document, with a row for each layer that moves bytes."""
-    moving = [row for row in found.layers if row.seconds]
-    time = found.time
     return Document(
         title=found.network,
         head=_head(found),
         parts=[
-            Table(COLUMNS, [Row(_cells(row, time)) for row in moving], totals=[_total_row(found)]),
+            Table(COLUMNS, _rows(found), totals=[_total_row(found)]),
             Facts([*_totals(found)], totals=True),
         ],
         notes=_notes(found),
         data=found.to_dict,
         records=lambda: [row.to_dict() for row in found.layers],
     )
+
+
+def _rows(found: "Roofline") -> list[Row]:
+    """The rows of what moves bytes."""
+    time = found.time
+    if found.tree:
+        return [tree_row(_cells(row, time), level, is_block) for row, level, is_block in found.tree if row.seconds]
+    return [Row(_cells(row, time)) for row in found.layers if row.seconds]
 
 
 def unit_of(dtype: str) -> str:

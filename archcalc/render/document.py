@@ -55,6 +55,11 @@ class Row(Struct, frozen=True, gc=False):
     emphasis: Emphasis = ""
 
 
+def tree_row(cells: Sequence[Cell], level: int, is_block: bool) -> Row:
+    """A row of a tree of blocks and layers; those of blocks are emphasized."""
+    return Row(cells, level=level, group=is_block, emphasis="strong" if is_block else "")
+
+
 class Table(Struct, frozen=True, gc=False):
     """Rows of cells. `totals` are separate rows below them; `notes` are texts about the rows.
 

@@ -4,7 +4,8 @@ import pytest
 from click.testing import CliRunner
 from test_formats import RESULTS
 
-from archcalc.cli import cli, terminal
+# Those that import a function of `terminal` by name have to do so before it is replaced.
+from archcalc.cli import bench, cli, options, terminal  # noqa: F401
 from archcalc.render.style import display_width
 
 # Results of more columns, rows or words than those of the formats.
