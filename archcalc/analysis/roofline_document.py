@@ -10,6 +10,7 @@ from archcalc.render.cells import fact_text
 from archcalc.render.document import (
     AMOUNT,
     BYTES,
+    FIGURE,
     NAME,
     NUMBER,
     SHARE,
@@ -18,7 +19,6 @@ from archcalc.render.document import (
     Fact,
     Facts,
     Note,
-    NumberText,
     Row,
     Table,
     notes_of,
@@ -139,10 +139,10 @@ def _notes(found: "Roofline") -> list[Note]:
 
 def devices_document(devices: Mapping[str, Device]) -> Document:
     """The peaks of devices, one in each row."""
-    peaks = [Column(dtype, NUMBER, priority=1 + number) for number, dtype in enumerate(DTYPES)]
-    columns = [Column("Device", NAME), Column("Name", priority=9), Column("GB/s", priority=1), *peaks]
+    peaks = [Column(dtype, FIGURE, priority=1 + number) for number, dtype in enumerate(DTYPES)]
+    columns = [Column("Device", NAME), Column("Name", priority=9), Column("GB/s", FIGURE, priority=1), *peaks]
     rows = [
-        Row([name, device.name, f"{device.bytes_per_second / 1e9:,.5g}", *(_tera(device, dtype) for dtype in DTYPES)])
+        Row([name, device.name, device.bytes_per_second / 1e9, *(_tera(device, dtype) for dtype in DTYPES)])
         for name, device in devices.items()
     ]
     return Document(
@@ -154,9 +154,9 @@ def devices_document(devices: Mapping[str, Device]) -> Document:
     )
 
 
-def _tera(device: Device, dtype: str) -> str | None:
+def _tera(device: Device, dtype: str) -> float | None:
     peak = device.peaks.known().get(dtype)
-    return None if peak is None else NumberText(f"{peak / 1e12:,.5g}")
+    return None if peak is None else peak / 1e12
 
 
 def _record(name: str, device: Device) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from archcalc.errors import printable
-from archcalc.render.cells import fact_text, table_texts, used_columns
+from archcalc.render.cells import fact_text, indent, table_texts, used_columns
 from archcalc.render.document import (
     NAME,
     TEXT,
@@ -172,7 +172,8 @@ class _TextTable:
         headers, cells = table_texts(table, [*rows, *table.totals])
         self.headers = [*map(printable, headers)]
         self.texts = [[*map(printable, row)] for row in cells]
-        self.body = _nested(rows, self.texts[: len(rows)]) if ruled else _indented(table, rows, self.texts)
+        nested = ruled and table.ruled
+        self.body = _nested(rows, self.texts[: len(rows)]) if nested else _indented(table, rows, self.texts)
         self.totals = [*map(_TextRow, table.totals, self.texts[len(rows) :])]
         self.layout = _fitted(table, self.headers, [*self.body, *self.totals], style.width)
 
@@ -213,9 +214,8 @@ def _nested(rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_TextRow]:
 
 
 def _indented(table: Table, rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_TextRow]:
-    """The rows without a tree; names are indented unless they are paths, which show the nesting."""
-    is_path = table.columns[0].kind == NAME
-    return [_TextRow(row, cells, "" if is_path else "  " * row.level) for row, cells in zip(rows, texts, strict=False)]
+    """The rows without a tree."""
+    return [_TextRow(row, cells, "  " * indent(table, row)) for row, cells in zip(rows, texts, strict=False)]
 
 
 def _branches(rows: Sequence[Row]) -> list[str]:
@@ -252,7 +252,7 @@ def _shown_lines(rows: Sequence[_TextRow], table: Table, layout: Layout, style: 
     for shown, names in zip(rows, _names(rows, table, layout), strict=True):
         emphasize = {"strong": style.bold, "faint": style.dim}.get(shown.row.emphasis, str)
         if len(shown.texts) == 1 != len(table.columns):
-            yield from map(emphasize, _wrapped(shown.texts[0], style.width))
+            yield from map(emphasize, _wrapped(f"{shown.branch}{shown.texts[0]}", style.width))
         else:
             yield from map(emphasize, _row_lines([names, *_cells(shown, table, layout)], shown.branch, table, layout))
 
@@ -289,7 +289,7 @@ def _line(texts: Sequence[str], table: Table, layout: Layout) -> str:
 
 
 def _left_out(headers: Sequence[str], layout: Layout, style: Style) -> list[str]:
-    missing = ", ".join(headers[place] for place in layout.left_out if headers[place].strip())
+    missing = ", ".join(dict.fromkeys(headers[place] for place in layout.left_out if headers[place].strip()))
     width = style.width or WIDEST
     return [style.dim(line) for line in wrap(f"(no room for: {missing})", width)] if missing else []
 
