@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.measures import NO_FIELD, Measured
 from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
 from archcalc.numbers.units import exact_percent
-from archcalc.render.document import COUNT, NAME, TEXT, Column, Document, Fact, Facts, NumberText, Row, Table
+from archcalc.render.cells import ABSENT, fact_text, scale_of
+from archcalc.render.document import BYTES, COUNT, NAME, TEXT, Column, Document, Fact, Facts, NumberText, Row, Table
 from archcalc.render.words import inputs_text
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def _layer_difference(row: ComparedLayer, quantity: str) -> list[str]:
     """The difference between two networks; without a percentage if only one has the layer."""
     if len(row.layers) != 2:
         return []
-    absolute, relative = _difference(*row.sums[quantity])
+    first, other = row.sums[quantity]
+    absolute, relative = _difference(first, other)
     return [absolute, relative if all(row.layers) else ""]
 
 
@@ -144,7 +146,7 @@ def _is_shown(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
 
 def _rows_of(total: ComparedTotal) -> list[Row]:
     """A row of two networks' values and difference; for more networks, differences are in rows below."""
-    texts = [reading_text(reading) for reading in total.readings]
+    texts = reading_texts(total.readings)
     first, *others = total.readings
     differences = [_total_difference(first, other) for other in others]
     if len(differences) == 1:
@@ -157,27 +159,38 @@ def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
     """The difference of two totals; a dash if their units differ or one is missing."""
     if NO_FIELD in (first, other) or first.unit != other.unit:
         return "–", ""
-    return _difference(first.value, other.value)
+    return _difference(first.value, other.value, _bytes_text if first.unit == BYTES else "{:,}".format)
 
 
-def reading_text(reading: Measured) -> str:
-    """The value of a quantity; – for a network without it, ? if it is unknown."""
+def reading_texts(readings: Sequence[Measured]) -> list[str]:
+    """The values of a quantity, bytes in one unit; – for a network without it, ? if it is unknown."""
+    return [_reading_text(reading, readings) for reading in readings]
+
+
+def _reading_text(reading: Measured, row: Sequence[Measured]) -> str:
     if reading.sizes:
         return reading.text
-    return "–" if reading == NO_FIELD else NumberText(value_text(reading.value))
+    if reading.unit == BYTES and not isinstance(reading.value, Unknown):
+        scale = scale_of(BYTES, "", [other.value for other in row])
+        return f"{value_text(reading.value, scale.text)} {scale.name}"
+    return ABSENT if reading == NO_FIELD else NumberText(value_text(reading.value))
+
+
+def _bytes_text(size: int) -> str:
+    return fact_text(BYTES, "", size)
 
 
 # texts
 
 
-def _difference(first: Amount, other: Amount) -> tuple[str, str]:
+def _difference(first: Amount, other: Amount, form: Callable[[int], str] = "{:,}".format) -> tuple[str, str]:
     """The absolute and relative difference; a sign marks bounds."""
     apart, one, two = minus(other, first), known(first), known(other)
     if one is None or two is None or isinstance(apart, Unknown):
         return "?", ""
     if apart == 0:
         return "equal", ""
-    absolute = NumberText(value_text(apart, lambda number: f"{'−' if number < 0 else '+'}{abs(number):,}"))
+    absolute = NumberText(value_text(apart, lambda number: f"{'−' if number < 0 else '+'}{form(abs(number))}"))
     relative = value_text(quotient(other, first, lambda above, below: relative_text(below, above)), str) if one else ""
     return absolute, relative
 

@@ -314,3 +314,8 @@ def test_a_narrow_terminal_shows_both_networks() -> None:
     row = next(place for place, line in enumerate(lines) if line.startswith("l1.0.first.conv"))
     assert lines[row].split()[1:] == ["115,605,504", "12,845,056"]
     assert lines[row + 1] == "  → l1.0.reduce.conv"
+
+
+def test_bytes_have_a_unit() -> None:
+    (peak,) = lines(load("resnet18", "resnet50"), "Peak memory")
+    assert peak[2:] == ["51.3", "MiB", "107", "MiB", "+56.1", "MiB", "×2.09"]
