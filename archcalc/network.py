@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.context import AnalysisContext
-from archcalc.analysis.summary import Counting, Layers, LayerSummary, Summary, Totals, summarize
+from archcalc.analysis.summary import Counting, Layers, LayerSummary, Summary, Totals, TreeRow, summarize
 from archcalc.errors import Diagnostic, Problem, SpecError, UsageError
 from archcalc.graph import Graph
 from archcalc.layers.base import Shape
@@ -120,6 +120,10 @@ class Network:
             convention = find_convention(counting)
             summary = summary.counted(Counting(convention, self.count(counting), self.count_activations(counting)))
         return summary.collapsed(self.graph, depth)
+
+    def tree(self, depth: int | None = None) -> tuple[TreeRow, ...]:
+        """The rows of blocks and their layers, collapsed below `depth`; a table in a terminal shows them nested."""
+        return self.collapsed(depth).nested(self.graph).tree
 
     def position(self, layer: str) -> int:
         """The index of a layer in `layers`. Raises UsageError if no layer has that name."""

@@ -52,7 +52,7 @@ QUANTITIES: dict[str, Quantity] = {
     "connections": Quantity("Connections", "Weighted links of all units, and one for each bias."),
     "activations": Quantity("Activations", "The values of all outputs, but for those that are views of an input."),
     "peak_memory": Quantity(
-        "Peak bytes",
+        "Peak memory",
         "Bytes alive at once at most in one pass of inference over the batch: weights, buffers and activations, as "
         "`archcalc memory` counts them.",
         BYTES,

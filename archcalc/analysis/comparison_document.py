@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analysis.measures import NO_FIELD, Measured
 from archcalc.numbers.bounds import Amount, Unknown, certain, known, minus, quotient, reason_of, value_text
 from archcalc.numbers.units import exact_percent
-from archcalc.render.document import COUNT, NAME, TEXT, Column, Document, Fact, Facts, NumberText, Row, Table
+from archcalc.render.cells import ABSENT, fact_text, scale_of
+from archcalc.render.document import BYTES, COUNT, NAME, TEXT, Column, Document, Fact, Facts, NumberText, Row, Table
 from archcalc.render.words import inputs_text
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def _tables(comparison: Comparison, quantity: str, only_differences: bool) -> It
 
 
 def _columns(comparison: Comparison, title: str) -> list[Column]:
-    labels = [Column(label, COUNT, priority=1, short=_letter(number)) for number, label in enumerate(comparison.labels)]
+    labels = [
+        Column(label, COUNT, priority=0 if number < 2 else 1, short=_letter(number))
+        for number, label in enumerate(comparison.labels)
+    ]
     pair = [Column("Difference", COUNT, priority=1), Column("", COUNT, priority=2)] if len(labels) == 2 else []
     return [Column(title, NAME), *labels, *pair]
 
@@ -74,12 +78,13 @@ def _of_several(comparison: Comparison) -> list[Column]:
 
 
 def _changed_rows(comparison: Comparison) -> Iterator[Row]:
-    """Types and arguments that differ from the first network's."""
-    for row in comparison.layers:
-        for label, changes in zip(comparison.labels[1:], row.changes, strict=True):
+    """Types and arguments that differ from the first network's, of open blocks and of the rows."""
+    blocks = [(block.name, block.changes) for block in comparison.blocks]
+    for name, changed in (*blocks, *((_names(row), row.changes) for row in comparison.layers)):
+        for label, changes in zip(comparison.labels[1:], changed, strict=True):
             if changes:
                 several = [label] if len(comparison.labels) > 2 else []
-                yield Row([_names(row), *several, ", ".join(map(str, changes))])
+                yield Row([name, *several, ", ".join(map(str, changes))])
 
 
 def _names(row: ComparedLayer) -> str:
@@ -102,7 +107,7 @@ def _is_equal(row: ComparedLayer, quantity: str) -> bool:
 
 def _layer_row(row: ComparedLayer, quantity: str) -> Row:
     cells = zip(row.layers, row.sums[quantity], strict=True)
-    values = [None if layer is None else value for layer, value in cells]
+    values = [ABSENT if layer is None else value for layer, value in cells]
     return Row([_names(row), *values, *_layer_difference(row, quantity)])
 
 
@@ -110,7 +115,8 @@ def _layer_difference(row: ComparedLayer, quantity: str) -> list[str]:
     """The difference between two networks; without a percentage if only one has the layer."""
     if len(row.layers) != 2:
         return []
-    absolute, relative = _difference(*row.sums[quantity])
+    first, other = row.sums[quantity]
+    absolute, relative = _difference(first, other)
     return [absolute, relative if all(row.layers) else ""]
 
 
@@ -141,7 +147,7 @@ def _is_shown(comparison: Comparison, name: str, total: ComparedTotal) -> bool:
 
 def _rows_of(total: ComparedTotal) -> list[Row]:
     """A row of two networks' values and difference; for more networks, differences are in rows below."""
-    texts = [measured_text(found) for found in total.measured]
+    texts = measured_texts(total.measured)
     first, *others = total.measured
     differences = [_total_difference(first, other) for other in others]
     if len(differences) == 1:
@@ -154,35 +160,48 @@ def _total_difference(first: Measured, other: Measured) -> tuple[str, str]:
     """The difference of two totals; a dash if their units differ or one is missing."""
     if NO_FIELD in (first, other) or first.unit != other.unit:
         return "–", ""
-    return _difference(first.value, other.value)
+    return _difference(first.value, other.value, _bytes_text if first.unit == BYTES else "{:,}".format)
 
 
-def measured_text(found: Measured) -> str:
-    """The value of a quantity; – for a network without it, ? if it is unknown."""
+def measured_texts(row: Sequence[Measured]) -> list[str]:
+    """The values of a quantity, bytes in one unit; – for a network without it, ? if it is unknown."""
+    return [_measured_text(found, row) for found in row]
+
+
+def _measured_text(found: Measured, row: Sequence[Measured]) -> str:
     if found.sizes:
         return found.text
-    return "–" if found == NO_FIELD else NumberText(value_text(found.value))
+    if found.unit == BYTES and not isinstance(found.value, Unknown):
+        scale = scale_of(BYTES, "", [other.value for other in row])
+        return f"{value_text(found.value, scale.text)} {scale.name}"
+    return ABSENT if found == NO_FIELD else NumberText(value_text(found.value))
+
+
+def _bytes_text(size: int) -> str:
+    return fact_text(BYTES, "", size)
 
 
 # texts
 
 
-def _difference(first: Amount, other: Amount) -> tuple[str, str]:
+def _difference(first: Amount, other: Amount, form: Callable[[int], str] = "{:,}".format) -> tuple[str, str]:
     """The absolute and relative difference; a sign marks bounds."""
     apart, one, two = minus(other, first), known(first), known(other)
     if one is None or two is None or isinstance(apart, Unknown):
         return "?", ""
     if apart == 0:
         return "equal", ""
-    absolute = NumberText(value_text(apart, lambda number: f"{'−' if number < 0 else '+'}{abs(number):,}"))
+    absolute = NumberText(value_text(apart, lambda number: f"{'−' if number < 0 else '+'}{form(abs(number))}"))
     relative = value_text(quotient(other, first, lambda above, below: relative_text(below, above)), str) if one else ""
     return absolute, relative
 
 
 def relative_text(first: int, other: int) -> str:
-    """A change in percent, or as a factor from 2 on."""
+    """A change in percent, or as a factor from 2 and below 1/1000."""
     if other >= 2 * first:
         return f"×{_ratio(other, first)}"
+    if first > 1000 * other > 0:
+        return f"÷{_ratio(first, other)}"  # in percent it would round to all of it
     return f"{'+' if other > first else '−'}{exact_percent(abs(other - first), first)}"
 
 

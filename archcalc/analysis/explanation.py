@@ -143,5 +143,5 @@ def _table(explanation: Explanation, title: str = "") -> Table:
 
 def _rows(section: Section) -> Iterator[Row]:
     yield Row([section.title], emphasis="strong")
-    yield from (Row([f"  {step.label}", str(step)]) for step in section.steps)
-    yield from (Row([f"  {note}"]) for note in section.notes)
+    yield from (Row([step.label, str(step)], level=1) for step in section.steps)
+    yield from (Row([note], level=1) for note in section.notes)

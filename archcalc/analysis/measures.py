@@ -10,6 +10,7 @@ from archcalc.analysis.memory import measure_memory
 from archcalc.analysis.summary import summarize
 from archcalc.numbers.bounds import Amount, Unknown
 from archcalc.quantities import SUMS
+from archcalc.render.document import BYTES
 
 LayerValues = list[Amount]  # one for each layer of a network
 
@@ -23,7 +24,7 @@ class Measured(NamedTuple):
 
     value: Amount
     sizes: tuple[int | None, ...] = ()
-    unit: str = ""  # `hops` if sizes are not in pixels
+    unit: str = ""  # `bytes`, or `hops` if sizes are not in pixels
     layer: str | None = None
     text: str = ""  # of sizes, with their marks
 
@@ -82,7 +83,7 @@ def _measure_field(layer: str, field: ReceptiveField) -> Measured:
 
 def _peak_memory(context: AnalysisContext) -> Measured:
     memory = measure_memory(context)
-    return Measured(memory.peak, layer=memory.peak_layer)
+    return Measured(memory.peak, unit=BYTES, layer=memory.peak_layer)
 
 
 MEASURES: dict[str, Measure] = {

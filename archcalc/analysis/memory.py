@@ -6,7 +6,7 @@ gradients of parameters are None before the step. Only storages of tensors count
 rounding and PyTorch itself come on top.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -16,6 +16,7 @@ from archcalc.analysis.collapse import Collapsed, collapse
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.execution import Execution, Pass, spec_bytes
 from archcalc.analysis.least_batch import check_batch
+from archcalc.analysis.summary import TreeRow, nest_like
 from archcalc.analysis.traffic import SIZES, value_bytes
 from archcalc.analysis.training import follow_gradients
 from archcalc.arithmetic import product
@@ -81,6 +82,7 @@ class Memory(Struct, Result, frozen=True, kw_only=True):
 
     `peak` is the sum of `weights`, `buffers`, `optimizer_state`, and the `gradients` (of parameters) and `activations`
     (all other tensors, including gradients of activations) alive at the peak. `peak_pass` is "forward" or "backward".
+    `tree` has the rows of layers and of their blocks, if `nested` made it.
     If something cannot be derived, the peak is AtLeast with the causes, and its place is the place of that bound.
     """
 
@@ -99,6 +101,7 @@ class Memory(Struct, Result, frozen=True, kw_only=True):
     peak_pass: Pass
     layers: tuple[LayerMemory, ...]
     inputs: dict[str, Shape]
+    tree: tuple[TreeRow, ...] = ()
 
     def __repr__(self) -> str:
         return f"Memory({self.name!r}, {self.mode}, batch {self.batch}, peak {value_text(self.peak)} bytes)"
@@ -131,11 +134,16 @@ class Memory(Struct, Result, frozen=True, kw_only=True):
             self, layers=tuple(_sum_up(group, before) for group in collapse(self.layers, graph, depth))
         )
 
+    def nested(self, graph: Graph, depth: int | None, tree: Sequence[TreeRow]) -> "Memory":
+        """The same, collapsed below `depth`, with a `tree` of blocks and layers like the summary's of that depth."""
+        own = nest_like(tree, lambda level: self.collapsed(graph, level).layers)
+        return structs.replace(self.collapsed(graph, depth), tree=own)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `unknown` is the reason why the peak is a lower bound, or null."""
         sizes = {"gradients": self.gradients, "activations": self.activations, "peak": self.peak}
         return {
-            **{key: value for key, value in structs.asdict(self).items() if key != "inputs"},
+            **{key: value for key, value in structs.asdict(self).items() if key not in ("inputs", "tree")},
             **{what: known(size) for what, size in sizes.items()},
             "layers": [row.to_dict() for row in self.layers],
             "lower_bound": isinstance(self.peak, AtLeast),

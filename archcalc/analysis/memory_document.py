@@ -1,10 +1,10 @@
 """The memory of a network as a document."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archcalc.numbers.bounds import Amount, AtLeast, causes_of, floor_of, known
 from archcalc.render.cells import fact_text
-from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Fact, Facts, Row, Table, notes_of
+from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Fact, Facts, Row, Table, notes_of, tree_row
 from archcalc.render.words import inputs_text
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def memory_document(memory: "Memory") -> Document:
     return Document(
         title=memory.name,
         head=[f"input {inputs_text(memory.inputs)} · batch {memory.batch}{dtype} · {memory.mode}"],
-        parts=[Table(_columns(memory), [_row(row, memory) for row in memory.layers]), Facts(_parts_of_peak(memory))],
+        parts=[Table(_columns(memory), _rows(memory)), Facts(_parts_of_peak(memory))],
         notes=notes_of("≥", causes_of(memory.peak)),
         data=memory.to_dict,
         records=lambda: [row.to_dict() for row in memory.layers],
@@ -32,11 +32,17 @@ def _columns(memory: "Memory") -> list[Column]:
     return [Column("Layer", NAME), Column("Type", priority=3), *sizes, Column("Peak", priority=2)]
 
 
-def _row(row: "LayerMemory", memory: "Memory") -> Row:
+def _rows(memory: "Memory") -> list[Row]:
+    if memory.tree:
+        return [tree_row(_cells(row, memory), level, is_block) for row, level, is_block in memory.tree]
+    return [Row(_cells(row, memory)) for row in memory.layers]
+
+
+def _cells(row: "LayerMemory", memory: "Memory") -> list[Any]:
     sizes = [row.saved, row.forward, row.backward] if memory.training else [row.forward]
     # A block is marked if the peak is in it.
     is_peak = floor_of(row.live) == floor_of(memory.peak)
-    return Row([row.name, row.type, row.output, *sizes, _MARK if is_peak else ""])
+    return [row.name, row.type, row.output, *sizes, _MARK if is_peak else ""]
 
 
 def _parts_of_peak(memory: "Memory") -> list[Fact]:

@@ -1,6 +1,7 @@
 """The roofline of a network on a device: the least time of every layer, and of the network."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -8,7 +9,7 @@ from msgspec import Struct, structs
 from archcalc.analysis.collapse import collapse
 from archcalc.analysis.context import AnalysisContext
 from archcalc.analysis.load import Load, Roof, count_loads
-from archcalc.analysis.summary import sum_of
+from archcalc.analysis.summary import TreeRow, nest_like, sum_of
 from archcalc.devices import Device
 from archcalc.errors import UsageError
 from archcalc.graph import Graph, Node
@@ -77,7 +78,10 @@ class LayerRoofline(NamedTuple):
 
 
 class Roofline(Struct, Result, frozen=True, kw_only=True):
-    """The roofline of a network: the layers in order, and their sums. `input` is the name of the first input."""
+    """The roofline of a network: the layers in order, and their sums. `input` is the name of the first input.
+
+    `tree` has the rows of layers and of their blocks, if `nested` made it.
+    """
 
     network: str
     input: str
@@ -85,6 +89,7 @@ class Roofline(Struct, Result, frozen=True, kw_only=True):
     device: Device
     dtype: str
     layers: tuple[LayerRoofline, ...]
+    tree: tuple[TreeRow, ...] = ()
 
     def __repr__(self) -> str:
         where = f"{self.device.name}, {self.dtype}, batch {self.batch}"
@@ -135,6 +140,11 @@ class Roofline(Struct, Result, frozen=True, kw_only=True):
         """The same with blocks collapsed below `depth`, whose numbers are sums; unchanged for None."""
         groups = collapse(self.layers, graph, depth)
         return structs.replace(self, layers=tuple(_add_rows(group.name, group.type, group.rows) for group in groups))
+
+    def nested(self, graph: Graph, depth: int | None, tree: Sequence[TreeRow]) -> "Roofline":
+        """The same, collapsed below `depth`, with a `tree` of blocks and layers like the summary's of that depth."""
+        own = nest_like(tree, lambda level: self.collapsed(graph, level).layers)
+        return structs.replace(self.collapsed(graph, depth), tree=own)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -10,6 +10,7 @@ from archcalc.render.cells import fact_text
 from archcalc.render.document import (
     AMOUNT,
     BYTES,
+    FIGURE,
     NAME,
     NUMBER,
     SHARE,
@@ -18,10 +19,10 @@ from archcalc.render.document import (
     Fact,
     Facts,
     Note,
-    NumberText,
     Row,
     Table,
     notes_of,
+    tree_row,
 )
 
 if TYPE_CHECKING:
@@ -44,19 +45,25 @@ COLUMNS = (
 
 def roofline_document(found: "Roofline") -> Document:
     """The roofline as a document, with a row for each layer that moves bytes."""
-    moving = [row for row in found.layers if row.seconds]
-    time = found.time
     return Document(
         title=found.network,
         head=_head(found),
         parts=[
-            Table(COLUMNS, [Row(_cells(row, time)) for row in moving], totals=[_total_row(found)]),
+            Table(COLUMNS, _rows(found), totals=[_total_row(found)]),
             Facts([*_totals(found)], totals=True),
         ],
         notes=_notes(found),
         data=found.to_dict,
         records=lambda: [row.to_dict() for row in found.layers],
     )
+
+
+def _rows(found: "Roofline") -> list[Row]:
+    """The rows of what moves bytes."""
+    time = found.time
+    if found.tree:
+        return [tree_row(_cells(row, time), level, is_block) for row, level, is_block in found.tree if row.seconds]
+    return [Row(_cells(row, time)) for row in found.layers if row.seconds]
 
 
 def unit_of(dtype: str) -> str:
@@ -132,10 +139,10 @@ def _notes(found: "Roofline") -> list[Note]:
 
 def devices_document(devices: Mapping[str, Device]) -> Document:
     """The peaks of devices, one in each row."""
-    peaks = [Column(dtype, NUMBER, priority=1 + number) for number, dtype in enumerate(DTYPES)]
-    columns = [Column("Device", NAME), Column("Name", priority=9), Column("GB/s", priority=1), *peaks]
+    peaks = [Column(dtype, FIGURE, priority=1 + number) for number, dtype in enumerate(DTYPES)]
+    columns = [Column("Device", NAME), Column("Name", priority=9), Column("GB/s", FIGURE, priority=1), *peaks]
     rows = [
-        Row([name, device.name, f"{device.bytes_per_second / 1e9:,.5g}", *(_tera(device, dtype) for dtype in DTYPES)])
+        Row([name, device.name, device.bytes_per_second / 1e9, *(_tera(device, dtype) for dtype in DTYPES)])
         for name, device in devices.items()
     ]
     return Document(
@@ -147,9 +154,9 @@ def devices_document(devices: Mapping[str, Device]) -> Document:
     )
 
 
-def _tera(device: Device, dtype: str) -> str | None:
+def _tera(device: Device, dtype: str) -> float | None:
     peak = device.peaks.known().get(dtype)
-    return None if peak is None else NumberText(f"{peak / 1e12:,.5g}")
+    return None if peak is None else peak / 1e12
 
 
 def _record(name: str, device: Device) -> dict[str, Any]:

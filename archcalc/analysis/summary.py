@@ -1,6 +1,6 @@
 """The summary of a network as values: a row per layer, and totals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -170,9 +170,9 @@ class Layers(tuple[LayerSummary, ...]):
 
 
 class TreeRow(NamedTuple):
-    """A row of a tree: a layer, or the sums of a block above its layers."""
+    """A row of a tree: a layer, or a block above its layers, with the numbers of an analysis."""
 
-    row: LayerSummary
+    row: Any
     level: int
     is_block: bool
 
@@ -329,6 +329,13 @@ def _nest(rows: tuple[LayerSummary, ...], graph: Graph) -> tuple[TreeRow, ...]:
         found.append(TreeRow(row, level, is_block=name not in by_name))
         waiting += [(part, level + 1) for part in reversed(parts.get(name, {}))]
     return tuple(found)
+
+
+def nest_like(tree: Sequence[TreeRow], rows_at: Callable[[int | None], Iterable[Any]]) -> tuple[TreeRow, ...]:
+    """A tree of the same layers and blocks with rows of another analysis; `rows_at` collapses them below a depth."""
+    deepest = max((found.level for found in tree), default=0) + 1
+    rows = {row.name: row for depth in (None, *range(1, deepest + 1)) for row in rows_at(depth)}
+    return tuple(found._replace(row=rows[found.row.name]) for found in tree)
 
 
 def _blocks_of(graph: Graph) -> dict[str, tuple[Instance, ...]]:

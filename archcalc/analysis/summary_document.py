@@ -32,6 +32,7 @@ from archcalc.render.document import (
     Row,
     Table,
     notes_of,
+    tree_row,
 )
 from archcalc.render.words import inputs_text
 
@@ -117,13 +118,8 @@ def _table(summary: "Summary", columns: Sequence[str]) -> Table:
     rows = [Row([_cell(column, row) for column in chosen]) for row in summary.layers]
     if summary.tree:
         rows = [
-            Row(
-                [_cell(column, found.row) for column in chosen],
-                level=found.level,
-                group=found.is_block,
-                emphasis="strong" if found.is_block else "",
-            )
-            for found in summary.tree
+            tree_row([_cell(column, row) for column in chosen], level, is_block)
+            for row, level, is_block in summary.tree
         ]
     return Table(heads, rows, totals=[_total_row(summary, columns)] if summary.complete else [])
 

@@ -1,6 +1,5 @@
 """Formats errors on the command line, in one form for archcalc and click."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,13 +8,12 @@ import click
 from archcalc.cli.options import BadValue
 from archcalc.cli.terminal import error_style
 from archcalc.errors import ArchcalcError, UsageError, meant, printable, quoted
-from archcalc.render.style import Style
+from archcalc.render.style import FINDING_START, Style, wrap_finding
 from archcalc.spelling import closest
 
 # Examples of required arguments and options.
 _EXAMPLES = {"SPEC": "lenet5", "SPEC...": "lenet5", "SPEC SPEC...": "lenet5 resnet18", "FILE": "page.html"}
 _NUMBERS = click.IntRange, click.FloatRange
-_STARTS = re.compile(r"(?:error|note): |  (?:= |help: |usage: )")  # of a line that may be wrapped
 
 
 def format_error(error: ArchcalcError | click.ClickException) -> str:
@@ -136,21 +134,11 @@ def _usage(error: click.ClickException, context: click.Context | None) -> str | 
 
 def _format_line(line: str, style: Style) -> Iterator[str]:
     """The line with emphasis, wrapped to the terminal."""
-    from textwrap import wrap
-
-    start = _STARTS.match(line)
+    start = FINDING_START.match(line)
     if start is None:
         yield line
         return
-    lines = [line]
-    if style.width and len(line) > style.width:
-        lines = wrap(
-            line,
-            style.width,
-            subsequent_indent=" " * start.end(),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+    lines = wrap_finding(line, style.width, whole_words=True) if style.width else [line]
     word = start[0].strip()
     yield lines[0].replace(word, style.bold(word) if word == "error:" else style.dim(word), 1)
     yield from lines[1:]

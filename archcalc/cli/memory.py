@@ -68,5 +68,8 @@ def command(  # noqa: PLR0913  # one for each option
         found = loaded.largest_batch(fits, **options)  # type: ignore[arg-type]
         show(found.document(), format_name)
         sys.exit(0 if found.fits else 1)
-    memory = loaded.memory(**options).collapsed(loaded.graph, depth)  # type: ignore[arg-type]
-    show(memory.document(), format_name)
+    memory = loaded.memory(**options)  # type: ignore[arg-type]
+    if format_name == "table":
+        show(memory.nested(loaded.graph, depth, loaded.tree(depth)).document(), format_name)
+    else:
+        show(memory.collapsed(loaded.graph, depth).document(), format_name)

@@ -74,8 +74,11 @@ def command(
         check_writable(output, force)
         from archcalc.diagram.roofline import draw
     network = archcalc.load(spec, **options)
-    found = network.roofline(device, dtype).collapsed(network.graph, depth)
+    whole = network.roofline(device, dtype)
+    found = whole.collapsed(network.graph, depth)
     if output is not None:
         write_file(output, draw(found, file_format), force)
         return
+    if format_name == "table":
+        found = whole.nested(network.graph, depth, network.tree(depth))
     show(found.document(), format_name)

@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.numbers.bounds import causes_of, quotient, value_text
-from archcalc.numbers.units import digits, engineering, engineering_range, percent
-from archcalc.render.document import BYTES, COUNT, NAME, Column, Document, Lines, NumberText, Row, Table
+from archcalc.numbers.bounds import causes_of, quotient
+from archcalc.numbers.units import digits, engineering, percent
+from archcalc.render.document import (
+    AMOUNT,
+    BYTES,
+    COUNT,
+    NAME,
+    NUMBER,
+    SHARE,
+    Approximate,
+    Column,
+    Document,
+    Lines,
+    Range,
+    Row,
+    Table,
+)
 
 if TYPE_CHECKING:
     from archcalc.measured.benchmark import Benchmark, Distribution, LayerTime, MeasuredCase, Measurement
@@ -19,29 +33,24 @@ class BenchmarkColumn(NamedTuple):
     header: str
     value: Callable[[Benchmark, MeasuredCase, Measurement], Any]
     kind: str = COUNT
-    unit: str = ""  # byte columns with the same unit share a scale
+    unit: str = ""  # of an AMOUNT; byte columns with the same unit share a scale
 
 
-def _median(_benchmark: Benchmark, _row: MeasuredCase, found: Measurement) -> str:
-    return ("" if found.reached else "~") + engineering(found.seconds.median, "s")
-
-
-def _flops(_benchmark: Benchmark, row: MeasuredCase, _found: Measurement) -> str | None:
-    return _optional(row.per_second(row.work.flops), engineering)
+def _median(_benchmark: Benchmark, _row: MeasuredCase, found: Measurement) -> float | Approximate:
+    median = found.seconds.median
+    return median if found.reached else Approximate(median)
 
 
 # The most important columns come first: a narrow terminal leaves out the last ones.
 COLUMNS = (
-    BenchmarkColumn("Median", _median),
-    BenchmarkColumn("Quartiles", lambda _b, _r, found: _quartiles(found.seconds, "s")),
-    BenchmarkColumn(
-        "{inputs}/s", lambda _b, row, _f: _optional(row.per_second(row.batch), lambda value: f"{value:,.0f}")
-    ),
-    BenchmarkColumn("FLOP/s", _flops),
-    BenchmarkColumn("Peak", lambda benchmark, row, _f: _optional(benchmark.flops_share(row), percent)),
+    BenchmarkColumn("Median", _median, AMOUNT, "s"),
+    BenchmarkColumn("Quartiles", lambda _b, _r, found: _quartiles(found.seconds), AMOUNT, "s"),
+    BenchmarkColumn("{inputs}/s", lambda _b, row, _f: row.per_second(row.batch), NUMBER),
+    BenchmarkColumn("Rate", lambda _b, row, _f: row.per_second(row.work.flops), AMOUNT, "FLOP/s"),
+    BenchmarkColumn("Peak", lambda benchmark, row, _f: benchmark.flops_share(row), SHARE),
     BenchmarkColumn("Moved", lambda _b, row, _f: row.work.bytes_moved, BYTES, "moved"),
-    BenchmarkColumn("FLOP/B", lambda _b, row, _f: _optional(row.intensity, digits)),
-    BenchmarkColumn("Copy", lambda benchmark, row, _f: _optional(benchmark.copy_share(row), percent)),
+    BenchmarkColumn("FLOP/B", lambda _b, row, _f: row.intensity, NUMBER),
+    BenchmarkColumn("Copy", lambda benchmark, row, _f: benchmark.copy_share(row), SHARE),
     BenchmarkColumn("Memory", lambda _b, _r, found: found.peak_memory, BYTES),
     BenchmarkColumn("Samples", lambda _b, _r, found: f"{len(found.seconds.values)}×{found.calls_per_sample}"),
 )
@@ -65,12 +74,8 @@ def _present(tables: Sequence[Table | None]) -> list[Table]:
     return [table for table in tables if table and table.rows]
 
 
-def _optional(value: Any, form: Callable[[Any], str]) -> str | None:
-    return None if value is None else value_text(value, form)
-
-
-def _quartiles(found: Distribution, unit: str) -> str:
-    return engineering_range(found.q1, found.q3, found.median, unit)
+def _quartiles(found: Distribution) -> Range:
+    return Range(found.q1, found.q3)
 
 
 # the head
@@ -88,7 +93,8 @@ def _head(benchmark: Benchmark) -> list[str]:
         f"{engineering(product.flops_per_second, 'FLOP/s')} {dtype}" if product.flops_per_second else f"no {dtype}"
         for dtype, product in peak.products.items()
     ]
-    copy = _optional(peak.copy_bytes_per_second, lambda rate: f"copy {engineering(rate, 'B/s')}") or "no copy"
+    rate = peak.copy_bytes_per_second
+    copy = "no copy" if rate is None else f"copy {engineering(rate, 'B/s')}"
     switches = [
         name.replace("_", "-")
         for name in ("compile", "channels_last", "cuda_graph", "flush_l2")
@@ -170,14 +176,17 @@ def _phases(benchmark: Benchmark) -> Table | None:
         for spec, measured in found:
             names = [*measured.phases]
             rows.append(Row([spec, *_shares(measured)]))
-    columns = [Column(name.capitalize(), COUNT) for name in names]
+    columns = [
+        column for name in names for column in (Column(name.capitalize(), AMOUNT, 1, "s"), Column("Share", SHARE, 2))
+    ]
     return Table([Column("Parts of a call", NAME), *columns], rows) if rows else None
 
 
-def _shares(found: Measurement) -> Iterator[str]:
+def _shares(found: Measurement) -> Iterator[float]:
     """The time of each phase, and its share of a call."""
     for phase in found.phases.values():
-        yield f"{engineering(phase.median, 's')} {percent(phase.median / found.seconds.median):>6}"
+        yield phase.median
+        yield phase.median / found.seconds.median
 
 
 def _ratios(benchmark: Benchmark) -> Table | None:
@@ -186,11 +195,10 @@ def _ratios(benchmark: Benchmark) -> Table | None:
         found = [(row, row.ratio) for row in members if row.ratio]
         rows += [Row([group], emphasis="faint")] if found else []
         for row, ratio in found:
-            quartiles = f"{digits(ratio.q1)}–{digits(ratio.q3)}"
-            interval = f"{digits(ratio.ci_low)}–{digits(ratio.ci_high)}"
-            rows.append(Row([row.spec, NumberText(digits(ratio.median)), quartiles, interval]))
+            interval = Range(ratio.ci_low, ratio.ci_high)
+            rows.append(Row([row.spec, ratio.median, _quartiles(ratio), interval]))
     confidence = f"{100 * benchmark.method.confidence:.0f} % interval"
-    columns = [Column(header, COUNT) for header in ("Median", "Quartiles", confidence)]
+    columns = [Column(header, NUMBER) for header in ("Median", "Quartiles", confidence)]
     title = f"Time ÷ {benchmark.ratios_to}'s"
     return Table([Column(title, NAME), *columns], rows) if rows else None
 
@@ -203,12 +211,16 @@ def _layers(row: MeasuredCase, device: str) -> Table | None:
     total = found.layers.sum
     rows = [Row(_layer(layer, total.median)) for layer in found.layers.layers]
     sums = [
-        Row([name, "", engineering(time.median, "s"), _quartiles(time, "s"), None, None, None])
+        Row([name, "", time.median, _quartiles(time), None, None, None])
         for name, time in (("sum of the layers", total), ("forward pass", whole))
     ]
-    headers = ("Median", "Quartiles", "Share", "FLOP/s", "Moved")
-    kinds = (COUNT, COUNT, COUNT, COUNT, BYTES)
-    columns = [Column(*column) for column in zip(headers, kinds, range(len(headers)), strict=True)]
+    columns = [
+        Column("Median", AMOUNT, priority=0, unit="s"),
+        Column("Quartiles", AMOUNT, priority=1, unit="s"),
+        Column("Share", SHARE, priority=2),
+        Column("Rate", AMOUNT, priority=3, unit="FLOP/s"),
+        Column("Moved", BYTES, priority=4),
+    ]
     gap = (total.median - whole.median) / whole.median
     note = f"The sum is {percent(abs(gap))} {'above' if gap > 0 else 'below'} the forward pass, timed without hooks:"
     explained = "hooks and their marks take time, and so do Python and launches between layers."
@@ -224,14 +236,13 @@ def _layers(row: MeasuredCase, device: str) -> Table | None:
 
 def _layer(layer: LayerTime, total: float) -> list[Any]:
     median = layer.seconds.median
-    rate = value_text(quotient(layer.flops, median), engineering) if median else None
     return [
         layer.name,
         layer.type,
-        engineering(median, "s"),
-        _quartiles(layer.seconds, "s"),
-        percent(median / total),
-        rate,
+        median,
+        _quartiles(layer.seconds),
+        median / total,
+        quotient(layer.flops, median) if median else None,
         layer.bytes_moved,
     ]
 

@@ -124,7 +124,7 @@ def _table(question: str, rows: list[VerificationRow]) -> Table:
     for number, row in enumerate(rows):
         lines.append(Row([row.layer, _text(row.said), _text(row.found), _MARKS[row.status]]))
         if row.note and not (number and rows[number - 1].note == row.note):
-            lines.append(Row([f"  {row.note}"], emphasis="faint"))
+            lines.append(Row([row.note], level=1, emphasis="faint"))
     # Of equal values one is enough where there is no room for both; of others, as much as fits of each.
     kind, other = (SHAPE, 2) if all(row.status == "equal" for row in rows) else (TEXT, 1)
     sides = [Column("archcalc", kind, priority=1), Column("PyTorch", kind, priority=other)]

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from archcalc.analysis.comparison import compare
-from archcalc.analysis.comparison_document import measured_text
+from archcalc.analysis.comparison_document import measured_texts
 from archcalc.errors import UsageError, printable
 from archcalc.network import Network
 from archcalc.page.bench import BenchRow
@@ -84,5 +84,5 @@ def _comparison(networks: Mapping[str, Network]) -> dict[str, Any] | None:
     if len(networks) < 2:
         return None
     found = compare({label: network.context for label, network in networks.items()})
-    rows = [(total.title, [*map(measured_text, total.measured)]) for total in found.totals.values()]
+    rows = [(total.title, measured_texts(total.measured)) for total in found.totals.values()]
     return {"labels": found.labels, "rows": rows, "plot": Markup(plot_sizes(networks))}

@@ -7,7 +7,23 @@ from typing import Any
 from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import AtLeast, AtMost, Unknown, known, value_text
 from archcalc.numbers.units import digits, percent
-from archcalc.render.document import AMOUNT, BYTES, COUNT, NAME, NUMBER, SHAPE, SHARE, Cell, Column, Math, Row, Table
+from archcalc.render.document import (
+    AMOUNT,
+    BYTES,
+    COUNT,
+    FIGURE,
+    NAME,
+    NUMBER,
+    SHAPE,
+    SHARE,
+    Approximate,
+    Cell,
+    Column,
+    Math,
+    Range,
+    Row,
+    Table,
+)
 
 ABSENT = "–"
 _DECIMAL = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
@@ -41,6 +57,8 @@ def scale_of(kind: str, unit: str, values: Iterable[Cell]) -> Scale:
 
 
 def _number(value: Cell) -> Any:
+    if isinstance(value, Approximate | Range):
+        return value.value if isinstance(value, Approximate) else value.high
     found: Any = known(value) if isinstance(value, AtLeast | AtMost | Unknown | int | float) else None
     return None if found == inf else found
 
@@ -69,12 +87,20 @@ def cell_text(kind: str, value: Cell, scale: Scale | None = None) -> str:
         return str(value)
     if kind == SHAPE and isinstance(value, tuple | list):
         return size_text(tuple(ABSENT if size is None else size for size in value))
-    if scale:
-        return value_text(value, scale.text)
-    return value_text(value, _FORMS.get(kind, str))
+    form = scale.text if scale else _FORMS.get(kind, str)
+    if isinstance(value, Approximate):
+        return f"~{form(value.value)}"
+    if isinstance(value, Range):
+        return f"{form(value.low)}–{form(value.high)}"
+    return value_text(value, form)
 
 
-_FORMS: dict[str, Callable[[Any], str]] = {COUNT: "{:,}".format, NUMBER: digits, SHARE: percent}
+_FORMS: dict[str, Callable[[Any], str]] = {
+    COUNT: "{:,}".format,
+    NUMBER: digits,
+    FIGURE: "{:,.5g}".format,
+    SHARE: percent,
+}
 
 
 def fact_text(kind: str, unit: str, value: Cell) -> str:
@@ -108,8 +134,13 @@ def flat_rows(table: Table) -> list[Row]:
 
 
 def indents(table: Table) -> list[int]:
-    """The indentation of these rows' names; paths are not indented, since they show the nesting."""
-    return [0 if table.columns[0].kind == NAME else row.level for row in flat_rows(table)]
+    """The indentation of these rows' names."""
+    return [indent(table, row) for row in flat_rows(table)]
+
+
+def indent(table: Table, row: Row) -> int:
+    """The indentation of a row's name; a path is not indented, since it shows the nesting."""
+    return 0 if table.columns[0].kind == NAME and len(row.cells) > 1 else row.level
 
 
 def used_columns(table: Table) -> list[int]:

@@ -20,10 +20,24 @@ COUNT = "count"  # whole numbers with all digits; exact, a bound or unknown
 AMOUNT = "amount"  # scaled by powers of 1000 to a prefix that all cells of a table with the same unit share
 BYTES = "bytes"  # scaled by powers of 1024
 NUMBER = "number"  # with three significant digits
+FIGURE = "figure"  # with at most five significant digits, as makers publish them
 SHARE = "share"  # a share of 1, as a percentage
 SHAPE = "shape"  # sizes without the batch
 RIGHT = "right"  # right-aligned text, such as positions: 8…15
 WORDS = (NAME, TEXT, SHAPE)  # kinds that are left-aligned
+
+
+class Approximate(Struct, frozen=True, gc=False):
+    """A number that is less certain than it should be: `~1.20`."""
+
+    value: float
+
+
+class Range(Struct, frozen=True, gc=False):
+    """A range of numbers: `1.17–1.23`."""
+
+    low: float
+    high: float
 
 
 class Column(Struct, frozen=True, gc=False):
@@ -53,6 +67,11 @@ class Row(Struct, frozen=True, gc=False):
     level: int = 0
     group: bool = False
     emphasis: Emphasis = ""
+
+
+def tree_row(cells: Sequence[Cell], level: int, is_block: bool) -> Row:
+    """A row of a tree of blocks and layers; those of blocks are emphasized."""
+    return Row(cells, level=level, group=is_block, emphasis="strong" if is_block else "")
 
 
 class Table(Struct, frozen=True, gc=False):

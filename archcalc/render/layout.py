@@ -1,7 +1,7 @@
 """Column widths of a table in a terminal, and shortened names."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -10,6 +10,7 @@ from archcalc.render.style import display_width, shortened
 GAP = 2  # between columns
 NARROWEST_TEXT = 12  # the least width of a shortened text
 NARROWEST_NAME = 14  # the least width of a name before the last columns are left out
+_PAIR = " → "  # between the names of a layer in two networks
 _LETTERS = re.compile(r"^([^\W\d_])[^\W\d_]{2,}(.*)$")
 
 
@@ -26,12 +27,12 @@ class Layout(Struct, gc=False):
 
 
 def fit(
-    widths: dict[int, int], available: int | None, texts: Collection[int], priorities: Sequence[int], shortest: int
+    widths: dict[int, int], available: int | None, texts: Mapping[int, int], priorities: Sequence[int], shortest: int
 ) -> Layout:
     """Make a table fit: shorten long texts, leave out unimportant columns, shorten names, then leave out other columns.
 
-    `widths` are the natural widths by column. Column 0 has the names, whose width is `shortest` if segments are
-    abbreviated.
+    `widths` are the natural widths by column, `texts` the least widths of columns of text. Column 0 has the names,
+    whose width is `shortest` if segments are abbreviated.
     """
     layout = Layout(dict(widths), [])
     if available is None:
@@ -40,19 +41,22 @@ def fit(
     _leave_out(layout, available, priorities, above=1)
     _narrow_names(layout, available, max(shortest, NARROWEST_NAME))
     _leave_out(layout, available, priorities, above=0)
+    _narrow(layout, available, dict.fromkeys(texts, NARROWEST_TEXT))
     _narrow_names(layout, available, NARROWEST_TEXT)
+    layout.widths[0] = min(widths[0], layout.widths[0] + max(available - layout.total, 0))
     layout.left_out.sort()
     return layout
 
 
-def _narrow(layout: Layout, available: int, texts: Collection[int]) -> None:
+def _narrow(layout: Layout, available: int, texts: Mapping[int, int]) -> None:
     """Narrow columns of text, the widest first, until all fit or none can become narrower."""
     while (excess := layout.total - available) > 0:
-        wide = sorted((layout.widths[place], place) for place in texts if layout.widths.get(place, 0) > NARROWEST_TEXT)
+        widths = layout.widths
+        wide = sorted((widths[place], place) for place, least in texts.items() if widths.get(place, 0) > least)
         if not wide:
             return
         width, widest = wide[-1]
-        following = max([NARROWEST_TEXT, *(other - 1 for other, _ in wide[:-1])])
+        following = max([texts[widest], *(other - 1 for other, _ in wide[:-1])])
         layout.widths[widest] = max(width - excess, min(following, width - 1))
 
 
@@ -72,22 +76,41 @@ def _narrow_names(layout: Layout, available: int, least: int) -> None:
         layout.widths[0] = max(layout.widths[0] - excess, min(least, layout.widths[0]))
 
 
-def short_name(name: str, width: int) -> str:
-    """A path shortened to a width: first segments become a letter and their number, then the middle is left out.
+def name_lines(names: Sequence[str], indents: Sequence[int], width: int) -> list[list[str]]:
+    """Names of a column in lines of at most a width less their indent, a pair `a → b` in two lines where it has to be.
 
-    `layer4.0.expand.bn` becomes `l4.0.expand.bn`, then `l4.0.e.bn`; the last segment stays as long as it can.
+    The first segments of names become a letter and their number: in all names, and no more segments than needed. So
+    `layer4.0.expand.bn` becomes `l4.0.expand.bn`, then `l4.0.e.bn`. Where that is too wide, the middle is left out.
     """
-    if display_width(name) <= width:
-        return name
-    *segments, last = name.split(".")
-    for place, segment in enumerate(segments):
-        segments[place] = _LETTERS.sub(r"\1\2", segment)
-        if display_width(found := ".".join([*segments, last])) <= width:
-            return found
-    return shortened(found if segments else name, width)
+    rooms = [width - indent for indent in indents]
+    found = min(_forms(names), key=lambda lines: sum(map(_is_too_wide, lines, rooms)))
+    return [[shortened(line, room) for line in lines] for lines, room in zip(found, rooms, strict=True)]
 
 
-def shortest_name(name: str) -> int:
-    """The width of a path whose first segments are all abbreviated."""
-    *segments, last = name.split(".")
-    return display_width(".".join([*(_LETTERS.sub(r"\1\2", segment) for segment in segments), last]))
+def _forms(names: Sequence[str]) -> Iterator[list[list[str]]]:
+    """The names from their longest to their shortest form: more and more segments abbreviated, then pairs parted."""
+    levels = range(max((name.count(".") for name in names), default=0) + 1)
+    for parted in (False, True) if any(_PAIR in name for name in names) else (False,):
+        for level in levels:
+            yield [_form(name, level, parted) for name in names]
+
+
+def _form(name: str, level: int, parted: bool) -> list[str]:
+    first, *others = [_abbreviated(path, level) for path in name.split(_PAIR)]
+    return [first, *(f" {_PAIR}{other}" for other in others)] if parted else [_PAIR.join([first, *others])]
+
+
+def _abbreviated(path: str, level: int) -> str:
+    """The path with its first segments abbreviated, but never the last one."""
+    segments = path.split(".")
+    count = min(level, len(segments) - 1)
+    return ".".join([*(_LETTERS.sub(r"\1\2", segment) for segment in segments[:count]), *segments[count:]])
+
+
+def _is_too_wide(lines: Sequence[str], room: int) -> bool:
+    return max(map(display_width, lines)) > room
+
+
+def shortest_width(name: str) -> int:
+    """The width of the shortest form of a name that leaves nothing out."""
+    return max(map(display_width, _form(name, name.count("."), parted=True)))

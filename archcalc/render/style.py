@@ -1,10 +1,13 @@
 """Text in a terminal: width, emphasis and shortening."""
 
+import re
 from collections.abc import Callable
 
 from msgspec import Struct
 
 WIDEST = 100  # the most columns of a line of running text
+FINDING_START = re.compile(r"(?:error|warning|note)(?:\[\w+\])?: |  (?:= |help: |usage: )")
+_DEEPEST = len("  help: ")  # indentation of a finding's further lines, so that a code does not take their room
 
 
 class Style(Struct, frozen=True, gc=False):
@@ -26,11 +29,22 @@ def shortened(text: str, width: int) -> str:
     return shorter
 
 
-def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """The text in lines of at most a width, broken at spaces; all but the first line begin with `indent`."""
+def wrap(text: str, width: int, indent: str = "", whole_words: bool = False) -> list[str]:
+    """The text in lines of at most a width, broken at spaces; all but the first line begin with `indent`.
+
+    A word that is wider than a line is broken too, unless `whole_words` are asked for, such as paths to copy.
+    """
     from textwrap import wrap as wrap_text  # takes a tenth of a bare interpreter's start, and few outputs need it
 
-    return wrap_text(text, width, subsequent_indent=indent, break_on_hyphens=False)
+    return wrap_text(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=not whole_words)
+
+
+def wrap_finding(line: str, width: int, whole_words: bool = False) -> list[str]:
+    """A line of a finding or an error: its text is wrapped to the right of `error:`, `=` or `help:`."""
+    start = FINDING_START.match(line)
+    if start is None or display_width(line) <= width:
+        return [line]
+    return wrap(line, width, " " * min(start.end(), _DEEPEST), whole_words)
 
 
 def padded(text: str, width: int, left: bool = True) -> str:

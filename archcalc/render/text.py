@@ -1,12 +1,13 @@
 """Documents as text, for a terminal or plain for a pipe."""
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from msgspec import structs
 
 from archcalc.errors import printable
-from archcalc.render.cells import fact_text, table_texts, used_columns
+from archcalc.render.cells import fact_text, indent, table_texts, used_columns
 from archcalc.render.document import (
     NAME,
     TEXT,
@@ -21,8 +22,10 @@ from archcalc.render.document import (
     Row,
     Table,
 )
-from archcalc.render.layout import Layout, fit, short_name, shortest_name
-from archcalc.render.style import WIDEST, Style, display_width, padded, shortened, wrap
+from archcalc.render.layout import NARROWEST_TEXT, Layout, fit, name_lines, shortest_width
+from archcalc.render.style import WIDEST, Style, display_width, padded, shortened, wrap, wrap_finding
+
+_QUOTED = ("  ┌ ", "  │ ")  # lines of a finding with its place and the line of the spec
 
 
 def write_text(document: Document, style: Style, ruled: bool = True) -> str:
@@ -110,9 +113,17 @@ def _findings(part: Findings, style: Style) -> list[str]:
     lines: list[str] = []
     for diagnostic in part.diagnostics[: part.most]:
         first, *others = str(diagnostic).split("\n")
-        lines += [*([""] if lines else []), style.bold(first), *others]
+        wrapped = [part for line in others for part in _finding_lines(line, style)]
+        lines += [*([""] if lines else []), *map(style.bold, _finding_lines(first, style)), *wrapped]
     hidden = len(part.diagnostics) - part.most
     return [*lines, *(["", f"… and {hidden:,} more"] if hidden > 0 else [])]
+
+
+def _finding_lines(line: str, style: Style) -> list[str]:
+    """A line of a finding: a place and a quoted line of a spec are cut, an example is kept to be copied."""
+    if not style.width:
+        return [line]
+    return [shortened(line, style.width)] if line.startswith(_QUOTED) else wrap_finding(line, style.width)
 
 
 def _facts(part: Facts, style: Style) -> Iterator[str]:
@@ -121,23 +132,25 @@ def _facts(part: Facts, style: Style) -> Iterator[str]:
         for fact in part.facts
     ]
     labels, values, shorts = (max(map(display_width, column)) for column in zip(*texts, strict=True))
+    beside = not style.width or labels + values + shorts + 4 <= style.width  # otherwise short values are below
     words = all(fact.kind in WORDS for fact in part.facts)
     for fact, (label, value, short) in zip(part.facts, texts, strict=True):
         line = f"{padded(label, labels)}  {padded(value, values, left=words)}"
-        line += f"  {padded(short, shorts, left=False)}" if shorts else ""
-        yield from _with_note(line, "\n".join(map(printable, fact.note.split("\n"))), labels + 2, style)
+        line += f"  {padded(short, shorts, left=False)}" if shorts and beside else ""
+        note = "\n".join(map(printable, fact.note.split("\n")))
+        note = note if beside or not short else f"{short}\n{note}" if note else short
+        yield from _with_note(line, note, labels + 2, style)
 
 
 def _with_note(line: str, note: str, indent: int, style: Style) -> list[str]:
     """A line with a note behind it, or below it if there is no room or the note has several lines."""
     width = min(style.width or WIDEST, WIDEST)
-    if not note:
-        return [line.rstrip()]
-    if "\n" not in note and (style.width is None or display_width(line) + 2 + display_width(note) <= style.width):
-        return [line + style.dim(f"  {note}")]
     room = max(width - indent, width // 2)
+    if "\n" not in note and (style.width is None or display_width(line) + 2 + display_width(note) <= style.width):
+        return [f"{line}{style.dim(f'  {note}')}" if note else line.rstrip()]
+    first = wrap(line, style.width, " " * (width - room)) if style.width else [line.rstrip()]
     texts = [text for part in note.strip().split("\n") for text in wrap(part, room)]
-    return [line.rstrip(), *(style.dim(f"{' ' * (width - room)}{text}") for text in texts)]
+    return [*first, *(style.dim(f"{' ' * (width - room)}{text}") for text in texts)]
 
 
 # tables
@@ -159,7 +172,8 @@ class _TextTable:
         headers, cells = table_texts(table, [*rows, *table.totals])
         self.headers = [*map(printable, headers)]
         self.texts = [[*map(printable, row)] for row in cells]
-        self.body = _nested(rows, self.texts[: len(rows)]) if ruled else _indented(table, rows, self.texts)
+        nested = ruled and table.ruled
+        self.body = _nested(rows, self.texts[: len(rows)]) if nested else _indented(table, rows, self.texts)
         self.totals = [*map(_TextRow, table.totals, self.texts[len(rows) :])]
         self.layout = _fitted(table, self.headers, [*self.body, *self.totals], style.width)
 
@@ -170,10 +184,10 @@ def _table(table: Table, style: Style, ruled: bool) -> list[str]:
     headers, layout = laid.headers, laid.layout
     if table.stacked and style.width and _width_of(headers, laid.texts) > style.width:
         return _paragraphs(headers, laid.texts, style)
-    kinds = [column.kind for column in table.columns]
     above, below = ([*_shown_lines(part, table, layout, style)] for part in (laid.body, laid.totals))
     rule = [style.dim("─" * layout.total)] if ruled and table.ruled else []
-    head = [style.bold(_line(_TextRow(Row(headers), headers), kinds, layout))] if any(headers) else []
+    titles = [shortened(headers[place], width) for place, width in layout.widths.items()]
+    head = [style.bold(_line(titles, table, layout))] if any(headers) else []
     return [*head, *rule, *above, *rule, *below, *_left_out(headers, layout, style), *_notes(table, style)]
 
 
@@ -200,9 +214,8 @@ def _nested(rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_TextRow]:
 
 
 def _indented(table: Table, rows: Sequence[Row], texts: Sequence[list[str]]) -> list[_TextRow]:
-    """The rows without a tree; names are indented unless they are paths, which show the nesting."""
-    is_path = table.columns[0].kind == NAME
-    return [_TextRow(row, cells, "" if is_path else "  " * row.level) for row, cells in zip(rows, texts, strict=False)]
+    """The rows without a tree."""
+    return [_TextRow(row, cells, "  " * indent(table, row)) for row, cells in zip(rows, texts, strict=False)]
 
 
 def _branches(rows: Sequence[Row]) -> list[str]:
@@ -224,47 +237,59 @@ def _fitted(table: Table, headers: list[str], rows: Sequence[_TextRow], width: i
     }
     names = {shown.branch + shown.texts[0] for shown in rows if len(shown.texts) > 1}
     widths[0] = max([widths[0], *map(display_width, names)])
-    texts = [place for place in widths if place and table.columns[place].kind == TEXT]
+    half = (width or 0) // 2  # of a line, for text that wraps
+    texts = {
+        place: half if table.columns[place].wrapped else NARROWEST_TEXT
+        for place in widths
+        if place and table.columns[place].kind == TEXT
+    }
     is_path = width is not None and table.columns[0].kind == NAME
-    shortest = max((len(shown.branch) + shortest_name(shown.texts[0]) for shown in whole), default=0) if is_path else 0
+    shortest = max((len(shown.branch) + shortest_width(shown.texts[0]) for shown in whole), default=0) if is_path else 0
     return fit(widths, width, texts, [column.priority for column in table.columns], shortest)
 
 
 def _shown_lines(rows: Sequence[_TextRow], table: Table, layout: Layout, style: Style) -> Iterator[str]:
-    kinds = [column.kind for column in table.columns]
-    last = len(kinds) - 1
-    wraps = table.columns[last].wrapped and last in layout.widths
-    for shown in rows:
+    for shown, names in zip(rows, _names(rows, table, layout), strict=True):
         emphasize = {"strong": style.bold, "faint": style.dim}.get(shown.row.emphasis, str)
-        if len(shown.texts) == 1 != len(kinds):
-            yield from map(emphasize, _wrapped(shown.texts[0], style.width))
-        elif wraps and display_width(shown.texts[last]) > layout.widths[last]:
-            yield from map(emphasize, _wrapped_row(shown, kinds, layout))
+        if len(shown.texts) == 1 != len(table.columns):
+            yield from map(emphasize, _wrapped(f"{shown.branch}{shown.texts[0]}", style.width))
         else:
-            yield emphasize(_line(shown, kinds, layout))
+            yield from map(emphasize, _row_lines([names, *_cells(shown, table, layout)], shown.branch, table, layout))
 
 
-def _wrapped_row(shown: _TextRow, kinds: Sequence[str], layout: Layout) -> Iterator[str]:
-    """The lines of a row whose last cell is wrapped."""
-    *before, text = shown.texts
-    for number, piece in enumerate(wrap(text, layout.widths[len(before)])):
-        texts = [*(before if not number else [""] * len(before)), piece]
-        yield _line(shown._replace(texts=texts, branch=shown.branch if not number else ""), kinds, layout)
+def _names(rows: Sequence[_TextRow], table: Table, layout: Layout) -> list[list[str]]:
+    """The lines of each row's first cell."""
+    texts, width = [shown.texts[0] for shown in rows], layout.widths[0]
+    if table.columns[0].kind == NAME:
+        return name_lines(texts, [len(shown.branch) for shown in rows], width)
+    return [[shortened(text, width - len(shown.branch))] for text, shown in zip(texts, rows, strict=True)]
 
 
-def _line(shown: _TextRow, kinds: Sequence[str], layout: Layout) -> str:
-    cells = []
+def _cells(shown: _TextRow, table: Table, layout: Layout) -> Iterator[list[str]]:
+    """The lines of the other cells."""
     for place, width in layout.widths.items():
-        branch = "" if place else shown.branch
-        room, text = width - len(branch), shown.texts[place]
-        if len(text) > room:  # a shorter text fits, except for wide letters
-            text = short_name(text, room) if kinds[place] == NAME else shortened(text, room)
-        cells.append(padded(branch + text, width, kinds[place] in WORDS))
+        if place:
+            text = shown.texts[place]
+            yield wrap(text, width) if table.columns[place].wrapped else [shortened(text, width)]
+
+
+def _row_lines(cells: Sequence[list[str]], branch: str, table: Table, layout: Layout) -> Iterator[str]:
+    for number, texts in enumerate(zip_longest(*cells, fillvalue="")):
+        first = f"{'' if number else branch}{texts[0]}"
+        yield _line([first, *texts[1:]], table, layout)
+
+
+def _line(texts: Sequence[str], table: Table, layout: Layout) -> str:
+    """A line of the columns that have room."""
+    cells = [
+        padded(text, width, table.columns[place].kind in WORDS)
+        for text, (place, width) in zip(texts, layout.widths.items(), strict=True)
+    ]
     return "  ".join(cells).rstrip()
 
 
 def _left_out(headers: Sequence[str], layout: Layout, style: Style) -> list[str]:
-    missing = ", ".join(headers[place] for place in layout.left_out if headers[place].strip())
+    missing = ", ".join(dict.fromkeys(headers[place] for place in layout.left_out if headers[place].strip()))
     width = style.width or WIDEST
     return [style.dim(line) for line in wrap(f"(no room for: {missing})", width)] if missing else []
 

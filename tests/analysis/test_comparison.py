@@ -307,3 +307,21 @@ def test_json_has_every_quantity() -> None:
     assert set(first) == {"names", "types", "output_shapes", "changes", *SUMS}
     kernel = {"what": "kernel_size", "before": "3", "after": "7"}
     assert kernel in first["changes"][0]
+
+
+def test_a_narrow_terminal_shows_both_networks() -> None:
+    lines = written(load("resnet18", "resnet50"), "table", style=Style(50)).splitlines()
+    row = next(place for place, line in enumerate(lines) if line.startswith("l1.0.first.conv"))
+    assert lines[row].split()[1:] == ["115,605,504", "12,845,056"]
+    assert lines[row + 1] == "  → l1.0.reduce.conv"
+
+
+def test_bytes_have_a_unit() -> None:
+    (peak,) = lines(load("resnet18", "resnet50"), "Peak memory")
+    assert peak[2:] == ["51.3", "MiB", "107", "MiB", "+56.1", "MiB", "×2.09"]
+
+
+def test_the_values_of_two_networks_are_never_left_out() -> None:
+    lines = written(load("resnet18", "resnet50"), "table", style=Style(40)).splitlines()
+    (row,) = (line for line in lines if line.endswith("115,605,504   12,845,056"))
+    assert row.startswith("l1.0.")
