@@ -13,6 +13,7 @@ from archcalc.analysis.field import exact
 from archcalc.analysis.measures import MEASURES, NO_FIELD, Measure, Measured, by_convention
 from archcalc.analysis.summary import LayerSummary, Summary, sum_of, summarize
 from archcalc.errors import UsageError
+from archcalc.graph import is_within
 from archcalc.layers.base import size_text
 from archcalc.numbers.bounds import Amount, AtLeast, Value, beside, known, minus, quotient, reason_of
 from archcalc.quantities import QUANTITIES
@@ -249,7 +250,7 @@ def _blocks(
         for context, own in zip(every, arguments, strict=True)
     )
     for name, block in first.items():
-        if name not in names and all(name in other for other in others):
+        if not is_within(name, names) and all(name in other for other in others):
             changes = tuple(tuple(_changes(block, other[name])) for other in others)
             if any(changes):
                 yield ComparedBlock(name, changes)

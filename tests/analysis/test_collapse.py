@@ -117,3 +117,16 @@ def test_lower_bounds_of_blocks_keep_their_reason() -> None:
     assert (steps["macs"]["value"], steps["macs"]["lower_bound"]) == (30, True)
     assert "nonzeros" in steps["macs"]["unknown"]
     assert (steps["parameters"]["lower_bound"], steps["parameters"]["unknown"]) == (False, None)
+
+
+def test_arguments_of_open_blocks_are_compared() -> None:
+    first, other = (archcalc.loads(RESIDUAL.replace("repeat = 3", f"repeat = {count}")) for count in (3, 4))
+    found = archcalc.compare(first, other)
+    assert [(block.name, [*map(str, block.changes[0])]) for block in found.blocks] == [
+        ("layer1", ["basic ×3 → basic ×4"])
+    ]
+    assert found.to_dict()["blocks"] == [
+        {"name": "layer1", "changes": [[{"what": "type", "before": "basic ×3", "after": "basic ×4"}]]}
+    ]
+    assert "basic ×3 → basic ×4" in found.to_text()
+    assert archcalc.compare(first, other, depth=1).blocks == ()
