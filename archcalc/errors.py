@@ -1,12 +1,14 @@
 """Errors that a user can cause: the message, the value's place in the spec, the reason and the remedy."""
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from msgspec import Struct
 
 Path = tuple[str | int, ...]  # the keys that lead to a value in the spec: ("layers", 3, "kernel_size")
 
 MAX_NESTING = 30  # of lists and tables in a spec
+MOST_MEANT = 6  # words that a remedy suggests
 SHOWN = 50  # problems printed at most
 LONGEST_LINE = 200  # characters of a spec's line that are printed
 LONGEST = 2_000  # characters of a line of a diagnostic
@@ -116,8 +118,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 def meant(words: Iterable[str]) -> str:
-    """The question whether the user meant one of these words."""
-    return f"did you mean {' or '.join(map(quoted, words))}?"
+    """The question whether the user meant one of these words, of which it names the first few."""
+    first = [*map(quoted, islice(words, MOST_MEANT + 1))]
+    listed = " or ".join(first[:MOST_MEANT])
+    return f"did you mean {listed}, …?" if len(first) > MOST_MEANT else f"did you mean {listed}?"
 
 
 def quoted(word: str) -> str:

@@ -47,7 +47,7 @@ def formula_document(formula: Formula, layers: Sequence[str] | None = None) -> D
         parts=[*_parts(formula, rows)],
         notes=_notes(formula, rows),
         data=lambda: to_dict(formula, rows),
-        records=lambda: to_dict(formula, formula.layers if rows is None else rows)["layers"],
+        records=lambda: [_record(layer) for layer in to_dict(formula, rows)["layers"]],
     )
 
 
@@ -125,6 +125,12 @@ def to_dict(formula: Formula, rows: Sequence[LayerFormula] | None) -> dict[str, 
             for row in shown
         ],
     }
+
+
+def _record(layer: dict[str, Any]) -> dict[str, Any]:
+    """A layer with its shape as one text, with brackets around sums: `6x(H - 4)`."""
+    sizes = (f"({size})" if " " in size else size for size in layer["output_shape"])
+    return layer | {"output_shape": "x".join(sizes)}
 
 
 def _texts(shape: Shape) -> list[str]:
