@@ -142,6 +142,9 @@ def _table(explanation: Explanation, title: str = "") -> Table:
 
 
 def _rows(section: Section) -> Iterator[Row]:
-    yield Row([section.title], emphasis="strong")
-    yield from (Row([step.label, str(step)], level=1) for step in section.steps)
+    if [step.label for step in section.steps] == [section.title]:
+        yield Row([section.title, str(section.steps[0])])  # the title and the label would say the same
+    else:
+        yield Row([section.title], emphasis="strong")
+        yield from (Row([step.label, str(step)], level=1) for step in section.steps)
     yield from (Row([note], level=1) for note in section.notes)
