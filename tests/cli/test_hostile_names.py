@@ -70,7 +70,11 @@ def test_every_command_gets_hostile_names() -> None:
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "command",
+    # The other commands pass their names through the same writers.
+    [pytest.param(command, marks=[pytest.mark.slow] * (command == "bench")) for command in COMMANDS],
+)
 def test_names_are_text(command: str, format_name: str, spec: Path) -> None:
     arguments = [part.format(spec=spec) for part in COMMANDS[command]]
     found = CliRunner().invoke(cli, [command, str(spec), *arguments, "--format", format_name], catch_exceptions=False)
