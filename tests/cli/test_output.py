@@ -1,6 +1,8 @@
 """Files are written whole or not at all, and replaced only with --force."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,13 @@ def test_nothing_is_left_of_a_file_that_cannot_be_finished(tmp_path: Path, monke
         write_file(str(tmp_path / "a"), "new", force=True)
     assert os.listdir(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_process_ends_in_the_ordinary_way() -> None:
+    """Profilers, coverage and programs that call the entry point have something left to do."""
+    script = (
+        "import atexit, sys\nfrom archcalc.__main__ import main\natexit.register(print, 'the end')\n"
+        "sys.argv = ['archcalc', 'summary', 'lenet55']\ntry: main()\nexcept SystemExit as request: print(request.code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "2\nthe end\n"
